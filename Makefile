@@ -1,0 +1,64 @@
+# The extension, for a packager or a user:  make && make install && make installcheck
+# The project, for a developer:             make demo | check | lint | format | bench  (CONTRIBUTING.md)
+
+EXTENSION  = metrics_refresh
+MODULE_big = metrics_refresh
+DATA       = $(wildcard sql/metrics_refresh--*.sql)
+OBJS       = $(patsubst %.cpp,%.o,$(wildcard src/*.cpp src/*/*.cpp))
+
+# Every suite starts a temporary instance of its own; none touches a running server.
+INPUTS        := $(sort $(basename $(notdir $(filter-out $(DATA),$(wildcard sql/*.sql)))))
+REGRESS       := $(filter setup,$(INPUTS)) $(filter-out setup,$(INPUTS))
+REGRESS_OPTS   = --temp-instance=tmp_check/regress --temp-config=test/regress.conf
+ISOLATION     := $(sort $(basename $(notdir $(wildcard test/isolation/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=test/isolation --outputdir=tmp_check/isolation \
+                 --temp-instance=tmp_check/isolation/instance --temp-config=test/regress.conf
+PROVE_TESTS   := $(sort $(wildcard test/t/*.pl))
+TAP_TESTS     := $(if $(PROVE_TESTS),1)
+NO_LOCALE      = 1
+ENCODING       = UTF8
+EXTRA_CLEAN    = tmp_check log results regression.diffs regression.out $(OBJS:.o=.d)
+
+PG_CONFIG ?= pg_config
+# The server's headers as system headers: their warnings are not ours.
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CXXFLAGS = -std=c++17 -fvisibility=hidden -fvisibility-inlines-hidden \
+              -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wold-style-cast
+ifdef WERROR
+PG_CXXFLAGS += -Werror
+endif
+
+# Link as C++: PGXS would take the C compiler.
+override COMPILER = $(CXX) $(CXXFLAGS)
+# A background worker gains nothing from JIT bitcode, and PGXS cannot make it from C++17.
+override with_llvm = no
+
+# The developers' targets run before there is a PostgreSQL on the machine, and PGXS has a
+# `check` of its own that only refuses: so they stand instead of PGXS, not beside it.
+DEVELOPER = deps check demo demo-stop lint format bench
+ifneq (,$(filter $(DEVELOPER),$(MAKECMDGOALS)))
+
+.PHONY: $(DEVELOPER)
+.NOTPARALLEL:
+export PG_CONFIG
+deps check lint: ; @tools/$@.sh
+demo:            ; @tools/demo.sh start
+demo-stop:       ; @tools/demo.sh stop
+format:          ; @tools/lint.sh --format
+bench:           ; @bench/run
+
+else
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Header dependencies, which distribution builds of PGXS leave out.
+override CPPFLAGS += -MMD -MP
+-include $(OBJS:.o=.d)
+
+# pg_regress makes the folder of its instance, but not the folders above it.
+installcheck: tmp_check/isolation
+tmp_check/isolation: ; mkdir -p $@
+.PHONY: tmp_check/isolation
+
+endif

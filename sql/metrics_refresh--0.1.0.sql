@@ -1,0 +1,516 @@
+-- metrics_refresh 0.1.0: the objects of CREATE EXTENSION metrics_refresh.
+--
+-- Everything lives in the schema metrics_refresh, but for the platform-metrics functions, which
+-- live in the extension's target schema under the names that applications already call.
+\echo Use "CREATE EXTENSION metrics_refresh" to load this file. \quit
+
+CREATE SCHEMA metrics_refresh;
+COMMENT ON SCHEMA metrics_refresh IS 'keeps materialized views fresh: jobs, their runs, health';
+GRANT USAGE ON SCHEMA metrics_refresh TO PUBLIC;
+
+-- Raises a clear error, with a hint, where the library is not preloaded.
+CREATE FUNCTION metrics_refresh.require_preload() RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_require_preload';
+SELECT metrics_refresh.require_preload();
+
+------------------------------------------------------------------------------------------------
+-- Who may do what
+
+CREATE FUNCTION metrics_refresh.is_super_admin() RETURNS boolean
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mr_is_super_admin';
+COMMENT ON FUNCTION metrics_refresh.is_super_admin() IS
+    'true for a superuser, a member of metrics_refresh.admin_role, and one whom the function metrics_refresh.admin_check accepts';
+
+------------------------------------------------------------------------------------------------
+-- Jobs: configuration, dumped by pg_dump
+
+CREATE SEQUENCE metrics_refresh.job_id_seq;
+
+CREATE TABLE metrics_refresh.job (
+    job_id         bigint PRIMARY KEY DEFAULT nextval('metrics_refresh.job_id_seq'),
+    job_name       text NOT NULL UNIQUE CHECK (job_name <> ''),
+    view_schema    name,
+    view_name      name,
+    command        text CHECK (command <> ''),
+    schedule       text,
+    timezone       text,
+    strategy       text NOT NULL DEFAULT 'auto'
+                   CHECK (strategy IN ('auto', 'concurrently', 'full')),
+    owner          name NOT NULL,
+    active         boolean NOT NULL DEFAULT true,
+    max_runtime    interval NOT NULL DEFAULT '1 hour' CHECK (max_runtime > interval '0'),
+    lock_timeout   interval NOT NULL DEFAULT '10 seconds' CHECK (lock_timeout > interval '0'),
+    on_missed      text NOT NULL DEFAULT 'once' CHECK (on_missed IN ('once', 'skip')),
+    is_default     boolean NOT NULL DEFAULT false,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    effective_from timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK (num_nonnulls(view_schema, view_name) IN (0, 2)),
+    CHECK (num_nonnulls(view_name, command) = 1)
+);
+COMMENT ON TABLE metrics_refresh.job IS 'what is run and when; change it through the functions';
+COMMENT ON COLUMN metrics_refresh.job.view_name IS 'bound by name: the job survives DROP and CREATE of the view';
+COMMENT ON COLUMN metrics_refresh.job.command IS 'SQL to run instead of a refresh, connected as the owner';
+COMMENT ON COLUMN metrics_refresh.job.schedule IS 'five cron fields, a nickname or an interval; NULL: only when triggered';
+COMMENT ON COLUMN metrics_refresh.job.timezone IS 'NULL: the setting metrics_refresh.timezone, else UTC';
+COMMENT ON COLUMN metrics_refresh.job.owner IS 'role whose rights the job has; a refresh computes as the owner of the view';
+COMMENT ON COLUMN metrics_refresh.job.on_missed IS 'due times that passed while nothing could run: one run (once) or none (skip)';
+COMMENT ON COLUMN metrics_refresh.job.is_default IS 'created with the extension';
+COMMENT ON COLUMN metrics_refresh.job.effective_from IS 'due times before this do not count';
+
+-- A default job that was unscheduled stays so after a restore, where CREATE EXTENSION makes it anew.
+CREATE TABLE metrics_refresh.removed_default_job (
+    job_name text PRIMARY KEY
+);
+COMMENT ON TABLE metrics_refresh.removed_default_job IS 'default jobs that were unscheduled';
+
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.removed_default_job', '');
+
+CREATE FUNCTION metrics_refresh.job_before_write() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_before_write';
+COMMENT ON FUNCTION metrics_refresh.job_before_write() IS
+    'checks schedule and time zone of every row that enters the table, whichever way';
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.job
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_before_write();
+
+CREATE FUNCTION metrics_refresh.job_after_write() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_after_write';
+COMMENT ON FUNCTION metrics_refresh.job_after_write() IS
+    'tells the scheduler at commit which job changed';
+CREATE TRIGGER after_write AFTER INSERT OR UPDATE OR DELETE ON metrics_refresh.job
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_after_write();
+CREATE TRIGGER after_truncate AFTER TRUNCATE ON metrics_refresh.job
+    FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh.job_after_write();
+
+CREATE FUNCTION metrics_refresh.replace_default_job() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM metrics_refresh.job WHERE job_name = NEW.job_name AND is_default;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION metrics_refresh.replace_default_job() IS
+    'lets a restored dump replace or remove the jobs that CREATE EXTENSION has just made';
+CREATE TRIGGER a_replace_default BEFORE INSERT ON metrics_refresh.job
+    FOR EACH ROW WHEN (NEW.is_default) EXECUTE FUNCTION metrics_refresh.replace_default_job();
+CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh.removed_default_job
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
+
+------------------------------------------------------------------------------------------------
+-- State of jobs and their runs: not dumped
+
+CREATE TABLE metrics_refresh.job_state (
+    job_id                bigint PRIMARY KEY REFERENCES metrics_refresh.job ON DELETE CASCADE,
+    view_oid              oid,
+    handled_until         timestamptz,
+    last_run_id           bigint,
+    last_started_at       timestamptz,
+    last_finished_at      timestamptz,
+    last_status           text,
+    last_success_at       timestamptz,
+    last_error            text,
+    consecutive_failures  integer NOT NULL DEFAULT 0,
+    permanent_failures    integer NOT NULL DEFAULT 0,
+    suspended_at          timestamptz,
+    suspend_reason        text
+) WITH (fillfactor = 50);
+COMMENT ON TABLE metrics_refresh.job_state IS 'what became of each job so far';
+COMMENT ON COLUMN metrics_refresh.job_state.view_oid IS 'follows a rename of the view';
+COMMENT ON COLUMN metrics_refresh.job_state.handled_until IS 'the latest due time that a run has served';
+COMMENT ON COLUMN metrics_refresh.job_state.permanent_failures IS 'failures in a row that will not go away by themselves';
+
+CREATE SEQUENCE metrics_refresh.run_id_seq;
+
+CREATE TABLE metrics_refresh.run_log (
+    run_id          bigint PRIMARY KEY DEFAULT nextval('metrics_refresh.run_id_seq'),
+    job_id          bigint,
+    job_name        text,
+    view_schema     name,
+    view_name       name,
+    command         text,
+    owner           name,
+    triggered_by    text NOT NULL CHECK (triggered_by IN ('schedule', 'manual')),
+    initiated_by    name,
+    due_at          timestamptz,
+    started_at      timestamptz NOT NULL,
+    finished_at     timestamptz,
+    duration_ms     double precision,
+    status          text NOT NULL CHECK (status IN ('running', 'success', 'error', 'skipped', 'canceled', 'interrupted')),
+    strategy        text,
+    strategy_reason text,
+    error_message   text,
+    sqlstate        text,
+    error_detail    text,
+    error_hint      text,
+    error_context   text,
+    attempt         integer NOT NULL DEFAULT 1,
+    missed          bigint NOT NULL DEFAULT 0,
+    rows_total      bigint,
+    wal_bytes       bigint,
+    buffers_hit     bigint,
+    buffers_read    bigint,
+    cpu_ms          double precision,
+    worker_pid      integer,
+    CHECK ((status = 'running') = (finished_at IS NULL))
+) WITH (fillfactor = 85);
+CREATE INDEX run_log_started_at ON metrics_refresh.run_log (started_at);
+CREATE INDEX run_log_job ON metrics_refresh.run_log (job_id, started_at);
+CREATE INDEX run_log_view ON metrics_refresh.run_log (view_schema, view_name, started_at);
+COMMENT ON TABLE metrics_refresh.run_log IS 'one row for every run, kept for metrics_refresh.log_retention';
+COMMENT ON COLUMN metrics_refresh.run_log.owner IS 'owner of the view, or of the command';
+COMMENT ON COLUMN metrics_refresh.run_log.initiated_by IS 'role that asked for a manual run';
+COMMENT ON COLUMN metrics_refresh.run_log.due_at IS 'when the run should have started';
+COMMENT ON COLUMN metrics_refresh.run_log.duration_ms IS 'from started_at to finished_at, in milliseconds';
+COMMENT ON COLUMN metrics_refresh.run_log.strategy IS 'concurrently, full, or command';
+COMMENT ON COLUMN metrics_refresh.run_log.missed IS 'due times of the job that passed while the run was under way';
+COMMENT ON COLUMN metrics_refresh.run_log.rows_total IS 'rows in the view afterwards, or rows that the command processed';
+COMMENT ON COLUMN metrics_refresh.run_log.wal_bytes IS 'write-ahead log that the run''s process produced';
+COMMENT ON COLUMN metrics_refresh.run_log.cpu_ms IS 'CPU time of the run''s process, user and system, in milliseconds';
+
+-- Runs whose 'running' row is committed and whose outcome is not: after a crash these tell which
+-- rows of the log to close.
+CREATE TABLE metrics_refresh.active_run (
+    run_id bigint PRIMARY KEY,
+    job_id bigint NOT NULL
+);
+COMMENT ON TABLE metrics_refresh.active_run IS 'runs that a worker has begun and not ended';
+
+CREATE TABLE metrics_refresh.run_request (
+    run_id       bigint PRIMARY KEY DEFAULT nextval('metrics_refresh.run_id_seq'),
+    job_id       bigint NOT NULL REFERENCES metrics_refresh.job ON DELETE CASCADE,
+    requested_by name NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX run_request_job ON metrics_refresh.run_request (job_id);
+COMMENT ON TABLE metrics_refresh.run_request IS 'runs asked for by trigger() that have not begun';
+CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh.run_request
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_after_write();
+
+------------------------------------------------------------------------------------------------
+-- Row-level security: super admins see all; others the jobs they own and those of their views
+
+ALTER TABLE metrics_refresh.job ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh.job FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR owner IN (SELECT r.rolname FROM pg_catalog.pg_roles r
+                 WHERE pg_catalog.pg_has_role(r.oid, 'USAGE'))
+    OR EXISTS (SELECT FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = view_schema AND c.relname = job.view_name AND c.relkind = 'm'
+                 AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
+
+ALTER TABLE metrics_refresh.job_state ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh.job_state FOR SELECT USING (
+    job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
+
+ALTER TABLE metrics_refresh.run_request ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh.run_request FOR SELECT USING (
+    job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
+
+ALTER TABLE metrics_refresh.run_log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh.run_log FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR owner IN (SELECT r.rolname FROM pg_catalog.pg_roles r
+                 WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
+
+GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_state, metrics_refresh.run_log,
+                metrics_refresh.run_request TO PUBLIC;
+
+------------------------------------------------------------------------------------------------
+-- Schedules
+
+CREATE FUNCTION metrics_refresh.next_runs(schedule text, count integer DEFAULT 5,
+                                          after timestamptz DEFAULT now(),
+                                          timezone text DEFAULT NULL)
+    RETURNS SETOF timestamptz
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_next_runs';
+COMMENT ON FUNCTION metrics_refresh.next_runs(text, integer, timestamptz, text) IS
+    'the first count (at most 10000) due times of a schedule strictly after a point of time; 22023 for a schedule or time zone that is not valid';
+
+------------------------------------------------------------------------------------------------
+-- Jobs
+
+CREATE FUNCTION metrics_refresh.schedule(view_name regclass, schedule text DEFAULT NULL,
+                                         job_name text DEFAULT NULL, timezone text DEFAULT NULL,
+                                         strategy text DEFAULT 'auto',
+                                         active boolean DEFAULT true,
+                                         max_runtime interval DEFAULT '1 hour',
+                                         lock_timeout interval DEFAULT '10 seconds',
+                                         on_missed text DEFAULT 'once')
+    RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule';
+COMMENT ON FUNCTION metrics_refresh.schedule(regclass, text, text, text, text, boolean, interval, interval, text) IS
+    'refreshes a materialized view on a schedule; replaces the job of the same name (default: schema.view); returns its job_id; for the owner of the view and super admins';
+
+CREATE FUNCTION metrics_refresh.schedule_command(job_name text, schedule text, command text,
+                                                 timezone text DEFAULT NULL,
+                                                 active boolean DEFAULT true,
+                                                 max_runtime interval DEFAULT '1 hour',
+                                                 lock_timeout interval DEFAULT '10 seconds',
+                                                 on_missed text DEFAULT 'once')
+    RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_command';
+COMMENT ON FUNCTION metrics_refresh.schedule_command(text, text, text, text, boolean, interval, interval, text) IS
+    'runs SQL on a schedule, in one transaction, connected as the role that calls this; replaces the job of the same name; returns its job_id';
+
+CREATE FUNCTION metrics_refresh.alter_job(job_name text, schedule text DEFAULT NULL,
+                                          timezone text DEFAULT NULL, active boolean DEFAULT NULL,
+                                          strategy text DEFAULT NULL,
+                                          max_runtime interval DEFAULT NULL,
+                                          lock_timeout interval DEFAULT NULL,
+                                          on_missed text DEFAULT NULL, owner name DEFAULT NULL)
+    RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_alter_job';
+COMMENT ON FUNCTION metrics_refresh.alter_job(text, text, text, boolean, text, interval, interval, text, name) IS
+    'changes what is not NULL; only a super admin may change the owner';
+
+CREATE FUNCTION metrics_refresh.unschedule(job_name text) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_unschedule';
+COMMENT ON FUNCTION metrics_refresh.unschedule(text) IS
+    'removes a job, not its log; false where there is no such job; a run under way goes on';
+
+CREATE FUNCTION metrics_refresh.pause(job_name text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_pause';
+COMMENT ON FUNCTION metrics_refresh.pause(text) IS 'no scheduled run starts until resume()';
+
+CREATE FUNCTION metrics_refresh.resume(job_name text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_resume';
+COMMENT ON FUNCTION metrics_refresh.resume(text) IS
+    'ends a pause or a suspension; due times that passed meanwhile do not count';
+
+------------------------------------------------------------------------------------------------
+-- Runs
+
+CREATE FUNCTION metrics_refresh.refresh(view_name regclass, strategy text DEFAULT 'auto')
+    RETURNS jsonb
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh';
+COMMENT ON FUNCTION metrics_refresh.refresh(regclass, text) IS
+    'refreshes a view now, in this session and transaction, and logs it; an error of the refresh is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
+
+CREATE FUNCTION metrics_refresh.trigger(job_name text) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_trigger';
+COMMENT ON FUNCTION metrics_refresh.trigger(text) IS
+    'asks for a run of the job in a worker, once this transaction has committed; returns the run_id for wait() and cancel()';
+
+CREATE FUNCTION metrics_refresh.wait(run_id bigint, timeout interval DEFAULT NULL) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait';
+COMMENT ON FUNCTION metrics_refresh.wait(bigint, interval) IS
+    'waits until a run has ended and returns its status; where the timeout comes first, the status by then: running, or queued where it has not begun';
+
+CREATE FUNCTION metrics_refresh.cancel(run_id bigint) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cancel';
+COMMENT ON FUNCTION metrics_refresh.cancel(bigint) IS
+    'cancels a run that a worker serves or that has not begun; false where it has already ended';
+
+CREATE FUNCTION metrics_refresh.explain_refresh(view_name regclass, OUT strategy text,
+                                                OUT reason text, OUT populated boolean,
+                                                OUT unique_index text, OUT create_index text,
+                                                OUT depends_on text[], OUT job_name text,
+                                                OUT next_due timestamptz)
+    RETURNS record
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_explain_refresh';
+COMMENT ON FUNCTION metrics_refresh.explain_refresh(regclass) IS
+    'what a refresh of the view would do and why; create_index is a statement that makes the next one CONCURRENTLY, where a safe one can be derived from the definition';
+
+CREATE FUNCTION metrics_refresh.cleanup_logs(older_than interval DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cleanup_logs';
+COMMENT ON FUNCTION metrics_refresh.cleanup_logs(interval) IS
+    'removes log rows older than this (default: metrics_refresh.log_retention), in batches; returns how many; super admin only';
+
+------------------------------------------------------------------------------------------------
+-- Looking
+
+CREATE FUNCTION metrics_refresh.worker_slots(OUT run_id bigint, OUT job_id bigint,
+                                             OUT worker_pid integer, OUT state text,
+                                             OUT triggered_by text, OUT due_at timestamptz,
+                                             OUT started_at timestamptz, OUT missed bigint)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_worker_slots';
+COMMENT ON FUNCTION metrics_refresh.worker_slots() IS
+    'the runs that workers of this database serve at this moment; super admins see all, others those of their jobs';
+
+CREATE VIEW metrics_refresh.running WITH (security_invoker = true) AS
+    SELECT s.run_id, s.job_id, j.job_name, j.view_schema, j.view_name, s.state, s.triggered_by,
+           s.due_at, s.started_at, clock_timestamp() - s.started_at AS elapsed, s.worker_pid
+    FROM metrics_refresh.worker_slots() s
+    JOIN metrics_refresh.job j USING (job_id);
+COMMENT ON VIEW metrics_refresh.running IS 'runs under way in workers';
+
+CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS
+    SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.command, j.schedule,
+           coalesce(j.timezone, nullif(pg_catalog.current_setting('metrics_refresh.timezone', true), ''),
+                    'UTC') AS timezone,
+           j.active, j.owner,
+           CASE WHEN j.active AND s.suspended_at IS NULL AND j.schedule IS NOT NULL
+                THEN (SELECT n FROM metrics_refresh.next_runs(j.schedule, 1, clock_timestamp(),
+                                                             j.timezone) n)
+           END AS next_due,
+           s.last_run_id, s.last_started_at, s.last_finished_at, s.last_status, s.last_success_at,
+           s.last_error, coalesce(s.consecutive_failures, 0) AS consecutive_failures,
+           s.suspended_at, s.suspend_reason
+    FROM metrics_refresh.job j
+    LEFT JOIN metrics_refresh.job_state s USING (job_id);
+COMMENT ON VIEW metrics_refresh.job_status IS 'each job with its next due time and what became of its last run';
+
+CREATE VIEW metrics_refresh.view_dependencies AS
+    WITH RECURSIVE edge AS (
+        -- What each view's rule reads, from the catalogs.
+        SELECT DISTINCT r.ev_class AS dependent, d.refobjid AS referenced
+        FROM pg_catalog.pg_rewrite r
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass
+             AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+        JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm')
+        WHERE r.ev_class <> d.refobjid
+    ), reach AS (
+        SELECT e.dependent AS view_oid, e.referenced, 1 AS depth
+        FROM edge e JOIN pg_catalog.pg_class c ON c.oid = e.dependent AND c.relkind = 'm'
+        UNION
+        -- Plain views are looked through; materialized views, tables and the like are ends.
+        SELECT r.view_oid, e.referenced, r.depth + 1
+        FROM reach r
+        JOIN pg_catalog.pg_class c ON c.oid = r.referenced AND c.relkind = 'v'
+        JOIN edge e ON e.dependent = r.referenced
+    )
+    SELECT vn.nspname AS view_schema, v.relname AS view_name,
+           bn.nspname AS depends_on_schema, b.relname AS depends_on_name,
+           CASE b.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table'
+                          WHEN 'm' THEN 'materialized view' WHEN 'v' THEN 'view'
+                          WHEN 'f' THEN 'foreign table' ELSE 'other' END AS depends_on_kind,
+           min(r.depth) AS depth, r.view_oid, r.referenced AS depends_on_oid
+    FROM reach r
+    JOIN pg_catalog.pg_class v ON v.oid = r.view_oid
+    JOIN pg_catalog.pg_namespace vn ON vn.oid = v.relnamespace
+    JOIN pg_catalog.pg_class b ON b.oid = r.referenced
+    JOIN pg_catalog.pg_namespace bn ON bn.oid = b.relnamespace
+    GROUP BY 1, 2, 3, 4, 5, 7, 8;
+COMMENT ON VIEW metrics_refresh.view_dependencies IS
+    'what each materialized view reads: directly (depth 1) or through plain views';
+
+CREATE VIEW metrics_refresh.settings AS
+    SELECT name, setting, unit, context, short_desc AS description
+    FROM pg_catalog.pg_settings WHERE name LIKE 'metrics\_refresh.%';
+COMMENT ON VIEW metrics_refresh.settings IS 'the settings of metrics_refresh';
+
+GRANT SELECT ON metrics_refresh.running, metrics_refresh.job_status,
+                metrics_refresh.view_dependencies, metrics_refresh.settings TO PUBLIC;
+
+CREATE FUNCTION metrics_refresh.get_refresh_stats(
+        hours integer DEFAULT 24, job_name text DEFAULT NULL, OUT job text,
+        OUT total_refreshes bigint, OUT successful_refreshes bigint, OUT failed_refreshes bigint,
+        OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
+        OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF hours IS NULL OR hours < 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'hours must be at least 1',
+            HINT = 'It is the length of the window that ends now.';
+    END IF;
+    RETURN QUERY
+    SELECT j.job_name, s.*
+    FROM metrics_refresh.job j
+    CROSS JOIN LATERAL (
+        SELECT count(*), count(*) FILTER (WHERE l.status = 'success'),
+               count(*) FILTER (WHERE l.status <> 'success'),
+               round(100.0 * count(*) FILTER (WHERE l.status = 'success') / nullif(count(*), 0), 2),
+               round(avg(l.duration_ms)::numeric, 3), round(max(l.duration_ms)::numeric, 3),
+               round(min(l.duration_ms)::numeric, 3), max(l.started_at),
+               (array_agg(l.error_message ORDER BY l.started_at DESC)
+                   FILTER (WHERE l.status <> 'success'))[1]
+        FROM metrics_refresh.run_log l
+        WHERE l.job_id = j.job_id AND l.status NOT IN ('running', 'skipped')
+          AND l.started_at >= now() - make_interval(hours => get_refresh_stats.hours)) s
+    WHERE get_refresh_stats.job_name IS NULL OR j.job_name = get_refresh_stats.job_name
+    ORDER BY j.job_name;
+END $$;
+COMMENT ON FUNCTION metrics_refresh.get_refresh_stats(integer, text) IS
+    'a row a job that the caller may see: its ended runs in the last hours; success_rate in percent, durations in milliseconds; NULL where nothing ran';
+
+CREATE FUNCTION metrics_refresh.health_check(OUT check_name text, OUT severity text,
+                                             OUT detail text, OUT hint text)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_health_check';
+COMMENT ON FUNCTION metrics_refresh.health_check() IS
+    'what is well and what is not, of the jobs that the caller may see: severity ok, warning or critical, and what to do';
+
+CREATE FUNCTION metrics_refresh.health_summary(OUT status text, OUT warnings bigint,
+                                               OUT criticals bigint, OUT reasons text[])
+    RETURNS record
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN bool_or(h.severity = 'critical') THEN 'critical'
+                WHEN bool_or(h.severity = 'warning') THEN 'warning' ELSE 'ok' END,
+           count(*) FILTER (WHERE h.severity = 'warning'),
+           count(*) FILTER (WHERE h.severity = 'critical'),
+           coalesce(array_agg(h.detail ORDER BY h.severity, h.detail)
+                        FILTER (WHERE h.severity <> 'ok'), '{}')
+    FROM metrics_refresh.health_check() h
+$$;
+COMMENT ON FUNCTION metrics_refresh.health_summary() IS
+    'health_check() in one row: the worst severity and every reason for it';
+
+------------------------------------------------------------------------------------------------
+-- Platform metrics, in the target schema
+
+CREATE FUNCTION @extschema@.refresh_platform_metrics_with_logging() RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_platform_metrics';
+COMMENT ON FUNCTION @extschema@.refresh_platform_metrics_with_logging() IS
+    'refreshes the materialized view platform_metrics of this schema now and logs the run; never raises for an error of the refresh';
+
+CREATE FUNCTION @extschema@.trigger_platform_metrics_refresh() RETURNS jsonb
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_trigger_platform_metrics';
+COMMENT ON FUNCTION @extschema@.trigger_platform_metrics_refresh() IS
+    'refreshes platform_metrics now; returns success, duration_ms and message; super admin only';
+
+CREATE FUNCTION @extschema@.cleanup_old_metrics_logs() RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cleanup_old_metrics_logs';
+COMMENT ON FUNCTION @extschema@.cleanup_old_metrics_logs() IS
+    'removes log rows older than metrics_refresh.log_retention (30 days); returns how many; super admin only';
+
+CREATE FUNCTION @extschema@.get_metrics_refresh_stats(
+        p_hours integer DEFAULT 24,
+        OUT total_refreshes bigint, OUT successful_refreshes bigint, OUT failed_refreshes bigint,
+        OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
+        OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
+    RETURNS record
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_hours IS NULL OR p_hours < 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'p_hours must be at least 1',
+            HINT = 'It is the length of the window that ends now.';
+    END IF;
+    SELECT count(*), count(*) FILTER (WHERE l.status = 'success'),
+           count(*) FILTER (WHERE l.status <> 'success'),
+           round(100.0 * count(*) FILTER (WHERE l.status = 'success') / nullif(count(*), 0), 2),
+           round(avg(l.duration_ms)::numeric, 3), round(max(l.duration_ms)::numeric, 3),
+           round(min(l.duration_ms)::numeric, 3), max(l.started_at),
+           (array_agg(l.error_message ORDER BY l.started_at DESC)
+               FILTER (WHERE l.status <> 'success'))[1]
+    INTO total_refreshes, successful_refreshes, failed_refreshes, success_rate, avg_duration_ms,
+         max_duration_ms, min_duration_ms, last_refresh_at, last_error
+    FROM metrics_refresh.run_log l
+    WHERE l.view_schema = (SELECT n.nspname FROM pg_extension e
+                           JOIN pg_namespace n ON n.oid = e.extnamespace
+                           WHERE e.extname = 'metrics_refresh')
+      AND l.view_name = 'platform_metrics' AND l.status NOT IN ('running', 'skipped')
+      AND l.started_at >= now() - make_interval(hours => p_hours);
+END $$;
+COMMENT ON FUNCTION @extschema@.get_metrics_refresh_stats(integer) IS
+    'one row: the ended refreshes of platform_metrics in the last p_hours hours; success_rate in percent, durations in milliseconds; NULL where nothing ran';
+
+CREATE VIEW @extschema@.metrics_refresh_log WITH (security_invoker = true) AS
+    SELECT run_id AS id, view_name, status, started_at, finished_at AS completed_at, duration_ms,
+           error_message, started_at AS created_at, sqlstate, error_detail, error_hint, strategy,
+           strategy_reason, triggered_by, initiated_by, due_at, rows_total, view_schema, job_name
+    FROM metrics_refresh.run_log;
+COMMENT ON VIEW @extschema@.metrics_refresh_log IS 'the log of runs, under the names that applications read';
+GRANT SELECT ON @extschema@.metrics_refresh_log TO PUBLIC;
+
+INSERT INTO metrics_refresh.job (job_name, view_schema, view_name, command, schedule, owner, is_default)
+SELECT v.job_name, CASE WHEN v.command IS NULL THEN n.nspname END,
+       CASE WHEN v.command IS NULL THEN 'platform_metrics' END, v.command, v.schedule,
+       current_user, true
+FROM pg_catalog.pg_namespace n,
+     (VALUES ('refresh-platform-metrics', NULL, '*/5 * * * *'),
+             ('cleanup-metrics-logs', 'SELECT metrics_refresh.cleanup_logs()', '0 2 * * *')
+     ) v (job_name, command, schedule)
+WHERE n.oid = '@extschema@'::regnamespace;

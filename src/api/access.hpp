@@ -1,0 +1,47 @@
+// Finding a job and deciding whether the caller may touch it: the rule that the row-level security
+// of the table job says for reading, said once for the functions that change something.
+#pragma once
+
+#include <string>
+
+#include "engine/view.hpp"
+#include "store/jobs.hpp"
+
+namespace metrics_refresh::api {
+
+/// A super admin may manage every job; others those they own and those of their own views.
+bool may_manage(const store::JobRecord& job);
+
+/// The job of this name. Throws SqlError 42704 where there is none, and 42501, naming what is
+/// missing, where the caller may not manage it.
+store::JobRecord managed_job(const std::string& name);
+
+/// Throws SqlError 42501 unless the caller may have this view refreshed.
+void require_refresh_rights(const engine::View& view);
+
+/// On whose behalf the caller has the view refreshed: the caller where that is enough, else, for a
+/// super admin without rights over the view, its owner.
+Oid refresher(const engine::View& view);
+
+/// The name of the current role.
+std::string current_role();
+
+/// Runs `body(spi)` with the extension's own rights.
+template <typename Body>
+void with_tables(Body&& body);
+
+}  // namespace metrics_refresh::api
+
+#include "pg/identity.hpp"
+
+namespace metrics_refresh::api {
+
+template <typename Body>
+void with_tables(Body&& body) {
+  pg::as_extension([&body] {
+    pg::Spi spi;
+    body(spi);
+  });
+}
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,146 @@
+#include "api/arguments.hpp"
+
+#include <cstdio>
+
+#include "pg/time.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+struct Values {
+  Datum* values;
+  bool* nulls;
+};
+
+// REQUIRES: called inside call().
+Values server_values(const std::vector<pg::Param>& columns) {
+  Values result = {static_cast<Datum*>(palloc(sizeof(Datum) * (columns.size() + 1))),
+                   static_cast<bool*>(palloc(columns.size() + 1))};
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    result.nulls[i] = columns[i].is_null();
+    result.values[i] = columns[i].is_null() ? 0 : columns[i].datum();
+  }
+  return result;
+}
+
+std::string quoted(const std::string& value) {
+  const char* text = value.c_str();
+  return pg::call([text]() -> const char* {
+    StringInfoData buffer;
+    initStringInfo(&buffer);
+    escape_json(&buffer, text);
+    return buffer.data;
+  });
+}
+
+}  // namespace
+
+std::optional<std::string> Arguments::get_text(int n) const {
+  if (is_null(n)) return std::nullopt;
+  const Datum value = datum(n);
+  const ::text* packed = pg::call([value] { return DatumGetTextPP(value); });
+  return std::string(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
+}
+
+std::optional<std::string> Arguments::get_name(int n) const {
+  if (is_null(n)) return std::nullopt;
+  return std::string(NameStr(*DatumGetName(datum(n))));
+}
+
+std::optional<bool> Arguments::get_bool(int n) const {
+  if (is_null(n)) return std::nullopt;
+  return DatumGetBool(datum(n));
+}
+
+std::optional<std::int64_t> Arguments::get_int64(int n) const {
+  if (is_null(n)) return std::nullopt;
+  return DatumGetInt64(datum(n));
+}
+
+std::optional<int> Arguments::get_int32(int n) const {
+  if (is_null(n)) return std::nullopt;
+  return DatumGetInt32(datum(n));
+}
+
+std::optional<Oid> Arguments::get_oid(int n) const {
+  if (is_null(n)) return std::nullopt;
+  return DatumGetObjectId(datum(n));
+}
+
+std::optional<core::Instant> Arguments::get_instant(int n) const {
+  if (is_null(n)) return std::nullopt;
+  const TimestampTz value = DatumGetTimestampTz(datum(n));
+  if (TIMESTAMP_NOT_FINITE(value))
+    throw pg::SqlError(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, "the timestamp must be finite");
+  return pg::to_instant(value);
+}
+
+Datum text_result(std::string_view value) {
+  return pg::call([value] {
+    return PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size())));
+  });
+}
+
+Datum row_result(FunctionCallInfo call, const std::vector<pg::Param>& columns) {
+  return pg::call([call, &columns] {
+    TupleDesc description;
+    if (get_call_result_type(call, nullptr, &description) != TYPEFUNC_COMPOSITE)
+      elog(ERROR, "the function must return a row");
+    const Values row = server_values(columns);
+    return HeapTupleGetDatum(
+        heap_form_tuple(BlessTupleDesc(description), row.values, row.nulls));
+  });
+}
+
+SetResult::SetResult(FunctionCallInfo call) {
+  result_ = pg::call([call] {
+    InitMaterializedSRF(call, MAT_SRF_USE_EXPECTED_DESC);
+    return reinterpret_cast<ReturnSetInfo*>(call->resultinfo);
+  });
+}
+
+void SetResult::add(const std::vector<pg::Param>& columns) {
+  pg::call([this, &columns] {
+    const Values row = server_values(columns);
+    tuplestore_putvalues(result_->setResult, result_->setDesc, row.values, row.nulls);
+  });
+}
+
+void JsonObject::begin_member(const char* name) {
+  text_ += text_.empty() ? "" : ", ";
+  text_ += quoted(name) + ": ";
+}
+
+JsonObject& JsonObject::add(const char* name, const std::string& value) {
+  begin_member(name);
+  text_ += quoted(value);
+  return *this;
+}
+
+JsonObject& JsonObject::add(const char* name, bool value) {
+  begin_member(name);
+  text_ += value ? "true" : "false";
+  return *this;
+}
+
+JsonObject& JsonObject::add(const char* name, std::int64_t value) {
+  begin_member(name);
+  text_ += std::to_string(value);
+  return *this;
+}
+
+JsonObject& JsonObject::add(const char* name, double value) {
+  char number[64];
+  std::snprintf(number, sizeof number, "%.3f", value);
+  begin_member(name);
+  text_ += number;
+  return *this;
+}
+
+Datum JsonObject::result() const {
+  const std::string whole = "{" + text_ + "}";
+  const char* text = whole.c_str();
+  return pg::call([text] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(text)); });
+}
+
+}  // namespace metrics_refresh::api

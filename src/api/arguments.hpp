@@ -1,0 +1,80 @@
+// The arguments of an SQL-callable function as C++ values, and values of ours as its result.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pg/spi.hpp"
+
+namespace metrics_refresh::api {
+
+/// Arguments are numbered from 0, as in the function's declaration.
+class Arguments {
+ public:
+  explicit Arguments(FunctionCallInfo call) : call_(call) {}
+
+  bool is_null(int n) const { return call_->args[n].isnull; }
+  /// As the server handed it over. REQUIRES: not NULL.
+  Datum datum(int n) const { return call_->args[n].value; }
+
+  std::optional<std::string> get_text(int n) const;
+  std::optional<std::string> get_name(int n) const;
+  std::optional<bool> get_bool(int n) const;
+  std::optional<std::int64_t> get_int64(int n) const;
+  std::optional<int> get_int32(int n) const;
+  std::optional<Oid> get_oid(int n) const;
+  std::optional<core::Instant> get_instant(int n) const;
+
+  /// The value, or SqlError 22004 that says which argument must not be NULL.
+  template <typename T>
+  static T required(std::optional<T> value, const char* name) {
+    if (!value)
+      throw pg::SqlError(ERRCODE_NULL_VALUE_NOT_ALLOWED, std::string(name) + " must not be NULL");
+    return std::move(*value);
+  }
+
+ private:
+  FunctionCallInfo call_;
+};
+
+/// NULL as a function's result.
+inline Datum null_result(FunctionCallInfo call) {
+  call->isnull = true;
+  return 0;
+}
+
+Datum text_result(std::string_view value);
+
+/// A row as the result of a function that returns one.
+Datum row_result(FunctionCallInfo call, const std::vector<pg::Param>& columns);
+
+/// Rows as the result of a function that returns a set.
+class SetResult {
+ public:
+  explicit SetResult(FunctionCallInfo call);
+  void add(const std::vector<pg::Param>& columns);
+
+ private:
+  ReturnSetInfo* result_;
+};
+
+/// A flat JSON object, member by member.
+class JsonObject {
+ public:
+  JsonObject& add(const char* name, const std::string& value);
+  JsonObject& add(const char* name, const char* value) { return add(name, std::string(value)); }
+  JsonObject& add(const char* name, bool value);
+  JsonObject& add(const char* name, std::int64_t value);
+  JsonObject& add(const char* name, double value);
+
+  /// As a jsonb.
+  Datum result() const;
+
+ private:
+  void begin_member(const char* name);
+  std::string text_;
+};
+
+}  // namespace metrics_refresh::api

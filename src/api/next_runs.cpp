@@ -1,0 +1,38 @@
+#include "api/arguments.hpp"
+#include "api/schedule_text.hpp"
+#include "pg/time.hpp"
+#include "pg/time_zone.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+constexpr int kMostRuns = 10'000;
+
+Datum next_runs(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const core::Schedule schedule =
+      parse_schedule(Arguments::required(arguments.get_text(0), "schedule"));
+  const int count = Arguments::required(arguments.get_int32(1), "count");
+  std::optional<core::Instant> at = Arguments::required(arguments.get_instant(2), "after");
+  const core::TimeZone& zone = pg::time_zone_or_default(arguments.get_text(3).value_or(""));
+  if (count < 1 || count > kMostRuns)
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
+                       "count must be between 1 and " + std::to_string(kMostRuns));
+  SetResult result(call);
+  for (int i = 0; i < count; ++i) {
+    at = schedule.next_after(*at, zone);
+    if (!at) break;
+    result.add({pg::Param(*at)});
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_next_runs);
+Datum mr_next_runs(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::next_runs(fcinfo); });
+}
+}

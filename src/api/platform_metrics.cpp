@@ -1,0 +1,62 @@
+// The functions under the names that applications already call, over the view platform_metrics in
+// the extension's own target schema.
+#include "api/access.hpp"
+#include "api/arguments.hpp"
+#include "api/refresh_now.hpp"
+#include "pg/privilege.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+constexpr char kView[] = "platform_metrics";
+
+std::string extension_schema() {
+  std::string schema;
+  with_tables([&schema](pg::Spi& spi) {
+    const pg::Rows rows = spi.query(
+        "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+        " WHERE e.extname = 'metrics_refresh'");
+    if (!rows.empty()) schema = rows.get_text(0, 1);
+  });
+  return schema;
+}
+
+RefreshedNow refresh_platform_metrics() {
+  const std::string schema = extension_schema();
+  const Oid view = engine::resolve_view(schema, kView, InvalidOid);
+  if (OidIsValid(view)) return refresh_now(view, engine::Requested::kAuto);
+  pg::require_super_admin("logging a refresh of a view that does not exist");
+  return refresh_of_missing_view(schema, kView);
+}
+
+Datum trigger_refresh() {
+  pg::require_super_admin("refreshing the platform metrics");
+  const RefreshedNow done = refresh_platform_metrics();
+  const store::Outcome& outcome = done.outcome;
+  return JsonObject()
+      .add("success", !outcome.error)
+      .add("duration_ms", done.duration_ms)
+      .add("message", outcome.error ? outcome.error->message
+                                    : std::string("platform metrics refreshed"))
+      .result();
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_refresh_platform_metrics);
+MR_SQL_FUNCTION(mr_trigger_platform_metrics);
+
+Datum mr_refresh_platform_metrics(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return metrics_refresh::pg::boundary([] {
+    (void)metrics_refresh::api::refresh_platform_metrics();
+    return Datum{0};
+  });
+}
+Datum mr_trigger_platform_metrics(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return metrics_refresh::pg::boundary([] { return metrics_refresh::api::trigger_refresh(); });
+}
+}

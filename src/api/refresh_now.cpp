@@ -1,0 +1,66 @@
+#include "api/refresh_now.hpp"
+
+#include "api/access.hpp"
+#include "engine/refresh.hpp"
+#include "pg/privilege.hpp"
+#include "pg/time.hpp"
+#include "pg/transaction.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+RefreshedNow log(const store::RunHead& head, store::Outcome outcome) {
+  std::int64_t run_id = 0;
+  with_tables([&](pg::Spi& spi) { run_id = store::log_ended_run(spi, head, outcome); });
+  const std::chrono::duration<double, std::milli> duration = pg::now() - head.started;
+  return {run_id, std::move(outcome), duration.count()};
+}
+
+store::RunHead manual_head(const std::string& schema, const std::string& name,
+                           const std::string& owner) {
+  store::RunHead head;
+  head.view_schema = schema;
+  head.view_name = name;
+  head.owner = owner;
+  head.manual = true;
+  head.initiated_by = current_role();
+  head.started = pg::now();
+  head.worker_pid = MyProcPid;
+  return head;
+}
+
+}  // namespace
+
+RefreshedNow refresh_now(Oid oid, engine::Requested requested) {
+  const engine::View view = engine::read_view(oid);
+  require_refresh_rights(view);
+  const store::RunHead head = manual_head(view.schema, view.name, pg::role_name(view.owner));
+  const store::UsageMeter meter;
+  store::Outcome outcome;
+  try {
+    const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
+      engine::Refreshed refreshed = engine::refresh_view(oid, requested, refresher(view));
+      outcome.status = "success";
+      outcome.strategy = engine::to_string(refreshed.choice.strategy);
+      outcome.strategy_reason = refreshed.choice.reason;
+      outcome.rows_total = refreshed.rows;
+    });
+    if (error) outcome.error = store::describe_error(*error);
+  } catch (const pg::SqlError&) {
+    outcome.error = store::describe_current_error();
+  }
+  if (outcome.error) outcome.status = "error";
+  outcome.usage = meter.so_far();
+  return log(head, std::move(outcome));
+}
+
+RefreshedNow refresh_of_missing_view(const std::string& schema, const std::string& name) {
+  store::Outcome outcome;
+  outcome.status = "error";
+  outcome.error =
+      store::RunError{"materialized view " + schema + "." + name + " does not exist", "42P01", "",
+                      "Create it; its scheduled job waits for it.", ""};
+  return log(manual_head(schema, name, current_role()), std::move(outcome));
+}
+
+}  // namespace metrics_refresh::api

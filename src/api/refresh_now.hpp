@@ -1,0 +1,22 @@
+// A refresh in the caller's own session and transaction: logged, and its error told, not raised.
+#pragma once
+
+#include "engine/choose.hpp"
+#include "store/runs.hpp"
+
+namespace metrics_refresh::api {
+
+struct RefreshedNow {
+  std::int64_t run_id;
+  store::Outcome outcome;
+  double duration_ms;
+};
+
+/// Throws pg::SqlError 42501 where the caller may not refresh the view, 42809 where it is none; a
+/// cancelled query keeps flying. Whatever else goes wrong is rolled back, logged and returned.
+RefreshedNow refresh_now(Oid view, engine::Requested requested);
+
+/// Logs and returns the error of a refresh of a view that does not exist.
+RefreshedNow refresh_of_missing_view(const std::string& schema, const std::string& name);
+
+}  // namespace metrics_refresh::api

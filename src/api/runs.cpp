@@ -1,0 +1,211 @@
+// refresh, trigger, wait, cancel, cleanup_logs.
+#include <algorithm>
+
+#include "api/access.hpp"
+#include "api/arguments.hpp"
+#include "api/refresh_now.hpp"
+#include "pg/privilege.hpp"
+#include "pg/settings.hpp"
+#include "pg/time.hpp"
+#include "shmem/area.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+Datum refresh(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const RefreshedNow done =
+      refresh_now(Arguments::required(arguments.get_oid(0), "view_name"),
+                  engine::parse_requested(Arguments::required(arguments.get_text(1), "strategy")));
+  const store::Outcome& outcome = done.outcome;
+  JsonObject json;
+  json.add("success", !outcome.error)
+      .add("run_id", done.run_id)
+      .add("duration_ms", done.duration_ms);
+  if (outcome.error)
+    json.add("message", outcome.error->message)
+        .add("sqlstate", outcome.error->sqlstate)
+        .add("detail", outcome.error->detail)
+        .add("hint", outcome.error->hint);
+  else
+    json.add("strategy", outcome.strategy)
+        .add("reason", outcome.strategy_reason)
+        .add("rows", outcome.rows_total.value_or(0))
+        .add("message", "refreshed");
+  return json.result();
+}
+
+Datum trigger(FunctionCallInfo call) {
+  (void)shmem::required_area();
+  const store::JobRecord job =
+      managed_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
+  const std::string role = current_role();
+  std::int64_t run_id = 0;
+  with_tables([&](pg::Spi& spi) { run_id = store::insert_request(spi, job.id, role); });
+  return Int64GetDatum(run_id);
+}
+
+struct KnownRun {
+  std::string status;
+  bool requested_here;  // by a transaction that has not committed yet: this one
+};
+
+// Throws SqlError 42704 for a run that the caller may not see, or that there is not.
+KnownRun look_up(std::int64_t run_id) {
+  std::optional<std::string> status;
+  bool visible = false;
+  bool requested_here = false;
+  // As the caller, through row-level security: who may see a run may wait for it.
+  pg::with_fixed_search_path([&] {
+    pg::Spi spi;
+    status = store::run_status(spi, run_id);
+    visible = status.has_value();
+    if (status == "queued") {
+      const pg::Rows rows = spi.query(
+          "SELECT xmin FROM metrics_refresh.run_request WHERE run_id = $1", {run_id});
+      const TransactionId xmin = rows.empty() ? InvalidTransactionId : rows.get_oid(0, 1);
+      requested_here = TransactionIdIsCurrentTransactionId(xmin);
+    }
+  });
+  if (!visible)
+    throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT,
+                       "run " + std::to_string(run_id) + " does not exist",
+                       "trigger() returns the numbers of runs; metrics_refresh.run_log lists "
+                       "those that you may see.");
+  return {*status, requested_here};
+}
+
+bool is_over(const std::string& status) { return status != "running" && status != "queued"; }
+
+Datum wait(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  shmem::Area& area = shmem::required_area();
+  const std::int64_t run_id = Arguments::required(arguments.get_int64(0), "run_id");
+  std::optional<core::Instant> give_up_at;
+  if (!arguments.is_null(1)) {
+    const Datum interval = arguments.datum(1);
+    give_up_at = pg::to_instant(pg::call([interval] {
+      return DatumGetTimestampTz(DirectFunctionCall2(
+          timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), interval));
+    }));
+  }
+  if (IsolationUsesXactSnapshot())
+    throw pg::SqlError(ERRCODE_ACTIVE_SQL_TRANSACTION,
+                       "wait() needs the isolation level read committed",
+                       "This transaction's snapshot would never show the end of the run.");
+  KnownRun run = look_up(run_id);
+  if (run.requested_here)
+    throw pg::SqlError(ERRCODE_ACTIVE_SQL_TRANSACTION,
+                       "run " + std::to_string(run_id) +
+                           " cannot begin before this transaction has committed",
+                       "Call trigger() and wait() in two transactions.");
+  pg::call([&area] { ConditionVariablePrepareToSleep(&area.run_ended); });
+  for (;;) {
+    run = look_up(run_id);  // after the preparation, so that no end is overlooked
+    if (is_over(run.status)) break;
+    long timeout = -1;
+    if (give_up_at) {
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(*give_up_at - pg::now()).count();
+      if (left <= 0) break;
+      timeout = static_cast<long>(std::min<std::int64_t>(left, 3'600'000));
+    }
+    pg::call([&area, timeout] {
+      (void)ConditionVariableTimedSleep(&area.run_ended, timeout, PG_WAIT_EXTENSION);
+    });
+  }
+  pg::call([] { ConditionVariableCancelSleep(); });
+  return text_result(run.status);
+}
+
+// A request that no worker has taken yet. False where it has been taken, or never was.
+bool withdraw(const store::Request& request, const store::JobRecord& job) {
+  bool withdrawn = false;
+  with_tables([&](pg::Spi& spi) {
+    if (!store::delete_request(spi, request.run_id)) return;
+    store::RunHead head = store::head_of(job);
+    head.run_id = request.run_id;
+    head.manual = true;
+    head.initiated_by = request.requested_by;
+    head.started = pg::now();
+    store::Outcome outcome;
+    outcome.status = "canceled";
+    outcome.error = store::RunError{"canceled before it began", "57014", "", "", ""};
+    store::log_ended_run(spi, head, outcome);
+    withdrawn = true;
+  });
+  return withdrawn;
+}
+
+Datum cancel(FunctionCallInfo call) {
+  (void)shmem::required_area();
+  const std::int64_t run_id = Arguments::required(Arguments(call).get_int64(0), "run_id");
+  const KnownRun run = look_up(run_id);
+  if (is_over(run.status)) return BoolGetDatum(false);
+  std::optional<store::JobRecord> job;
+  std::optional<store::Request> request;
+  with_tables([&](pg::Spi& spi) {
+    job = store::job_of_run(spi, run_id);
+    request = store::find_request(spi, run_id);
+  });
+  if (!job && !pg::is_super_admin())
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                       "permission denied for run " + std::to_string(run_id),
+                       "Its job was removed; only a super admin may cancel the run.");
+  if (job) (void)managed_job(job->name);
+  if (job && request && withdraw(*request, *job)) return BoolGetDatum(true);
+  return BoolGetDatum(shmem::cancel_run(MyDatabaseId, run_id));
+}
+
+Datum cleanup_logs(FunctionCallInfo call, bool has_argument) {
+  pg::require_super_admin("removing log rows");
+  pg::Param age = pg::Param::null(INTERVALOID);
+  if (has_argument && !Arguments(call).is_null(0))
+    age = pg::Param(INTERVALOID, Arguments(call).datum(0));
+  const std::int64_t retention =
+      std::chrono::duration_cast<std::chrono::minutes>(settings::log_retention()).count();
+  std::int64_t removed = 0;
+  with_tables([&](pg::Spi& spi) {
+    const pg::Rows rows = spi.query(
+        "SELECT clock_timestamp() - a.age, a.age < interval '0' FROM (SELECT coalesce($1,"
+        " make_interval(mins => $2::int))) AS a (age)",
+        {age, retention});
+    if (rows.get_bool(0, 2))
+      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "older_than must not be negative");
+    removed = store::remove_old_runs(spi, rows.get_instant(0, 1));
+  });
+  return Int64GetDatum(removed);
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_refresh);
+MR_SQL_FUNCTION(mr_trigger);
+MR_SQL_FUNCTION(mr_wait);
+MR_SQL_FUNCTION(mr_cancel);
+MR_SQL_FUNCTION(mr_cleanup_logs);
+MR_SQL_FUNCTION(mr_cleanup_old_metrics_logs);
+
+Datum mr_refresh(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::refresh(fcinfo); });
+}
+Datum mr_trigger(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::trigger(fcinfo); });
+}
+Datum mr_wait(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::wait(fcinfo); });
+}
+Datum mr_cancel(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::cancel(fcinfo); });
+}
+Datum mr_cleanup_logs(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::cleanup_logs(fcinfo, true); });
+}
+Datum mr_cleanup_old_metrics_logs(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::cleanup_logs(fcinfo, false); });
+}
+}

@@ -1,0 +1,78 @@
+// The triggers of the tables job and run_request, and what CREATE EXTENSION asks first.
+#include "core/schedule.hpp"
+
+#include "api/arguments.hpp"
+#include "api/schedule_text.hpp"
+#include "pg/time_zone.hpp"
+#include "shmem/area.hpp"
+#include "store/job_changes.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+TriggerData* trigger_data(FunctionCallInfo call) {
+  if (!CALLED_AS_TRIGGER(call))
+    throw pg::SqlError(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                       "the function may only be called as a trigger");
+  return reinterpret_cast<TriggerData*>(call->context);
+}
+
+std::optional<std::string> text_column(HeapTuple tuple, TupleDesc description, const char* name) {
+  const char* value = pg::call([=]() -> const char* {
+    return SPI_getvalue(tuple, description, SPI_fnumber(description, name));
+  });
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+// Every row that enters the table has a schedule that can be parsed and a zone that exists,
+// whichever way it came: through a function, by hand, or from a dump.
+Datum check_job(FunctionCallInfo call) {
+  const TriggerData* data = trigger_data(call);
+  const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
+  HeapTuple const tuple = update ? data->tg_newtuple : data->tg_trigtuple;
+  TupleDesc const description = RelationGetDescr(data->tg_relation);
+  if (const auto schedule = text_column(tuple, description, "schedule"))
+    (void)parse_schedule(*schedule);
+  if (const auto zone = text_column(tuple, description, "timezone")) (void)pg::time_zone(*zone);
+  return PointerGetDatum(tuple);
+}
+
+Datum note_change(FunctionCallInfo call) {
+  const TriggerData* data = trigger_data(call);
+  if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event)) {
+    store::note_all_changed();
+    return PointerGetDatum(nullptr);
+  }
+  HeapTuple const tuple = data->tg_trigtuple;
+  TupleDesc const description = RelationGetDescr(data->tg_relation);
+  const Datum job_id = pg::call([=] {
+    bool is_null;
+    return SPI_getbinval(tuple, description, SPI_fnumber(description, "job_id"), &is_null);
+  });
+  store::note_changed(DatumGetInt64(job_id));
+  return PointerGetDatum(nullptr);
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_require_preload);
+MR_SQL_FUNCTION(mr_job_before_write);
+MR_SQL_FUNCTION(mr_job_after_write);
+
+Datum mr_require_preload(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return metrics_refresh::pg::boundary([] {
+    (void)metrics_refresh::shmem::required_area();
+    return Datum{0};
+  });
+}
+Datum mr_job_before_write(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::check_job(fcinfo); });
+}
+Datum mr_job_after_write(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::note_change(fcinfo); });
+}
+}

@@ -1,0 +1,77 @@
+// From facts to findings: what is wrong, how badly, and what to do. It gathers nothing itself.
+#pragma once
+
+#ifdef PG_VERSION_NUM
+#error "core/ headers come before postgres.h"
+#endif
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/instant.hpp"
+
+namespace metrics_refresh::core {
+
+enum class Severity : std::uint8_t { kOk, kWarning, kCritical };
+
+/// `ok`, `warning` or `critical`.
+const char* to_string(Severity severity);
+
+struct Finding {
+  std::string check;  // a word of the list in README.md
+  Severity severity;
+  std::string detail;  // what was seen
+  std::string hint;    // what to do; empty where nothing is to be done
+};
+
+struct HealthLimits {
+  int window_hours = 24;
+  double success_rate_warning = 95;   // percent
+  double success_rate_critical = 80;  // percent
+  Duration duration_warning = std::chrono::seconds(5);
+  int stale_warning = 2;   // due times without a success
+  int stale_critical = 3;  // due times without a success
+};
+
+/// Of the server and of this database.
+struct ServerFacts {
+  bool preloaded = false;
+  bool enabled = true;
+  bool launcher_running = false;
+  bool scheduler_running = false;
+  bool runs_wait_for_worker = false;
+  std::optional<Instant> next_due;       // as the scheduler last published it
+  std::string admin_problem;             // of the admin settings; empty: none
+  std::optional<Instant> oldest_log_row;
+  Duration log_retention{};
+};
+
+/// Of one active job, over the window.
+struct JobFacts {
+  std::string name;
+  std::string view;  // qualified name; empty for a command
+  bool view_exists = true;
+  bool populated = true;
+  bool wants_unique_index = false;  // a refresh that should not block readers lacks an index
+  std::string index_to_create;      // a statement, where one can be proposed
+  bool owner_exists = true;
+  std::string owner;
+  std::optional<std::string> suspended;  // the reason
+  std::int64_t finished_runs = 0;
+  std::int64_t successful_runs = 0;
+  std::optional<double> mean_duration_ms;  // of successful runs
+  std::optional<Instant> last_success;
+  int due_since_success = 0;  // due times that have passed since, or since the job was set up
+  std::string last_error;
+};
+
+/// At least one finding for every check: an `ok` where nothing is wrong, else one per cause.
+std::vector<Finding> check_health(Instant now, const ServerFacts& server,
+                                  const std::vector<JobFacts>& jobs, const HealthLimits& limits);
+
+/// The worst severity among them; kOk for none.
+Severity worst(const std::vector<Finding>& findings);
+
+}  // namespace metrics_refresh::core

@@ -1,0 +1,19 @@
+// Points and spans of real time. Everything in core/ takes the present as an argument; nothing
+// here reads a clock, so a test may run a year in a millisecond.
+#pragma once
+
+#ifdef PG_VERSION_NUM
+#error "core/ headers come before postgres.h"
+#endif
+
+#include <chrono>
+
+namespace metrics_refresh::core {
+
+/// A span of real time, in microseconds: the server's own resolution.
+using Duration = std::chrono::microseconds;
+
+/// A point of real time, counted from 1970-01-01 00:00 UTC without leap seconds.
+using Instant = std::chrono::time_point<std::chrono::system_clock, Duration>;
+
+}  // namespace metrics_refresh::core

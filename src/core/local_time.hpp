@@ -1,0 +1,41 @@
+// Wall-clock time: what a clock and a calendar on the wall show, in no particular zone. A type of
+// its own, so that it cannot be taken for an Instant; the offset of a zone's period leads from one
+// to the other. The calendar is the proleptic Gregorian one.
+#pragma once
+
+#ifdef PG_VERSION_NUM
+#error "core/ headers come before postgres.h"
+#endif
+
+#include <chrono>
+#include <cstdint>
+#include <ratio>
+
+#include "core/instant.hpp"
+
+namespace metrics_refresh::core {
+
+struct WallClock {};
+
+using Days = std::chrono::duration<std::int64_t, std::ratio<86400>>;
+
+/// Counted from 1970-01-01 00:00 on the wall.
+using LocalTime = std::chrono::time_point<WallClock, Duration>;
+using LocalMinute = std::chrono::time_point<WallClock, std::chrono::minutes>;
+using LocalDay = std::chrono::time_point<WallClock, Days>;
+
+/// The days that the calendar knows, [1400-01-01, 10000-01-01): the range of Boost.Date_Time.
+inline constexpr LocalDay kCalendarBegin{Days{-208188}};
+inline constexpr LocalDay kCalendarEnd{Days{2932897}};
+
+/// REQUIRES: the result is within the range of LocalTime.
+constexpr LocalTime to_local(Instant t, std::chrono::seconds offset) {
+  return LocalTime{t.time_since_epoch() + offset};
+}
+
+/// REQUIRES: the result is within the range of Instant.
+constexpr Instant to_instant(LocalMinute t, std::chrono::seconds offset) {
+  return Instant{t.time_since_epoch() - offset};
+}
+
+}  // namespace metrics_refresh::core

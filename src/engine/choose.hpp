@@ -1,0 +1,31 @@
+// Which way a view is refreshed, and why, in words that the log and explain_refresh() repeat.
+#pragma once
+
+#include <string>
+
+#include "engine/view.hpp"
+
+namespace metrics_refresh::engine {
+
+/// `concurrently`: core's REFRESH … CONCURRENTLY: readers go on, changed rows alone are written.
+/// `full`: core's plain REFRESH: writes the view anew and blocks its readers meanwhile.
+enum class Strategy { kConcurrently, kFull };
+
+const char* to_string(Strategy strategy);
+
+/// What a job or a caller may ask for: `auto`, `concurrently` or `full`.
+enum class Requested { kAuto, kConcurrently, kFull };
+
+/// Throws SqlError 22023 for any other word.
+Requested parse_requested(const std::string& word);
+
+struct Choice {
+  Strategy strategy;
+  std::string reason;  // lower case, no full stop
+};
+
+/// Throws SqlError 55000 where `concurrently` is asked for and impossible. A view that was never
+/// populated is refreshed in full whatever is asked for: it has no readers to block.
+Choice choose(const View& view, Requested requested);
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,95 @@
+#include "engine/view.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// What ExecRefreshMatView() asks of an index before it accepts CONCURRENTLY.
+bool is_usable(Relation index) {
+  const Form_pg_index form = index->rd_index;
+  if (index->rd_rel->relam != BTREE_AM_OID || !form->indisunique || !form->indimmediate ||
+      !form->indisvalid || RelationGetIndexPredicate(index) != NIL)
+    return false;
+  for (int i = 0; i < form->indnatts; ++i)
+    if (form->indkey.values[i] <= 0) return false;  // an expression or a system column
+  return form->indnatts > 0;
+}
+
+struct PlainView {
+  bool exists;
+  bool is_matview;
+  bool populated;
+  Oid owner;
+  char* schema;
+  char* name;
+  char* unique_index;  // or null
+};
+
+PlainView read_plain(Oid oid) {
+  PlainView view = {};
+  Relation relation = try_relation_open(oid, AccessShareLock);
+  if (relation == nullptr) return view;
+  view.exists = true;
+  view.is_matview = relation->rd_rel->relkind == RELKIND_MATVIEW;
+  view.populated = relation->rd_rel->relispopulated;
+  view.owner = relation->rd_rel->relowner;
+  view.schema = get_namespace_name(RelationGetNamespace(relation));
+  view.name = pstrdup(RelationGetRelationName(relation));
+  if (view.is_matview) {
+    List* indexes = RelationGetIndexList(relation);
+    ListCell* cell;
+    foreach (cell, indexes) {
+      Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+      if (view.unique_index == nullptr && is_usable(index))
+        view.unique_index = pstrdup(RelationGetRelationName(index));
+      index_close(index, AccessShareLock);
+    }
+  }
+  relation_close(relation, AccessShareLock);
+  return view;
+}
+
+bool is_matview(Oid oid) { return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_MATVIEW; }
+
+}  // namespace
+
+std::string qualified_name(const std::string& schema, const std::string& name) {
+  const char* first = schema.c_str();
+  const char* second = name.c_str();
+  return pg::call([=]() -> const char* { return quote_qualified_identifier(first, second); });
+}
+
+View read_view(Oid oid) {
+  const PlainView view = pg::call([oid] { return read_plain(oid); });
+  if (!view.exists)
+    throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
+                       "relation with OID " + std::to_string(oid) + " does not exist");
+  if (!view.is_matview)
+    throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE,
+                       "\"" + std::string(view.name) + "\" is not a materialized view",
+                       "Only what CREATE MATERIALIZED VIEW made can be refreshed.");
+  return {oid,        view.schema,    view.name,
+          view.owner, view.populated, view.unique_index != nullptr ? view.unique_index : ""};
+}
+
+Oid resolve_view(const std::string& schema, const std::string& name, Oid remembered) {
+  const char* namespace_name = schema.c_str();
+  const char* relation_name = name.c_str();
+  return pg::call([=] {
+    const Oid space = get_namespace_oid(namespace_name, true);
+    const Oid named = OidIsValid(space) ? get_relname_relid(relation_name, space) : InvalidOid;
+    if (is_matview(named)) return named;
+    return is_matview(remembered) ? remembered : InvalidOid;
+  });
+}
+
+Oid relation_owner(Oid oid) {
+  return pg::call([oid] {
+    const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
+    if (!HeapTupleIsValid(tuple)) return InvalidOid;
+    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+    ReleaseSysCache(tuple);
+    return owner;
+  });
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,27 @@
+// Where the server meets the extension: settings, shared memory and processes are hooked in here.
+#include "pg/guard.hpp"
+#include "pg/settings.hpp"
+#include "shmem/area.hpp"
+#include "store/job_changes.hpp"
+#include "worker/ddl_watch.hpp"
+#include "worker/launcher.hpp"
+
+extern "C" {
+
+PGDLLEXPORT const Pg_magic_struct* Pg_magic_func(void);
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+void _PG_init(void) {
+  metrics_refresh::pg::boundary([] {
+    // Loaded by a session, the library offers its functions, which say what is missing.
+    if (!process_shared_preload_libraries_in_progress) return;
+    metrics_refresh::settings::define();
+    metrics_refresh::shmem::request();
+    metrics_refresh::store::watch_transactions();
+    metrics_refresh::worker::watch_ddl();
+    metrics_refresh::worker::register_launcher();
+  });
+}
+}

@@ -1,0 +1,130 @@
+// The two crossings between C++ and PostgreSQL, and no third.
+//
+//   call()      C++ -> PostgreSQL: a server error (a longjmp) becomes a PgError exception
+//   boundary()  PostgreSQL -> C++: any exception becomes a server error
+//
+// Every server function that can raise is called inside call(); every extern "C" entry is one
+// boundary(). Between the two, destructors run as C++ promises.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace metrics_refresh::pg {
+
+/// A server error in flight, whole: SQLSTATE, message, detail, hint, context and position. It owns
+/// a memory context of its own, so that aborting a transaction does not free it. Copies share it.
+class PgError final : public std::exception {
+ public:
+  /// Takes over `context`, which holds `data`.
+  PgError(MemoryContext context, ErrorData* data);
+
+  const char* what() const noexcept override;
+  int sqlstate() const noexcept;
+  const ErrorData& data() const noexcept;
+
+  /// Gives the error's memory to the current memory context, for ReThrowError.
+  ErrorData* release() const noexcept;
+
+ private:
+  struct Captured {
+    MemoryContext context;  // null once released
+    ErrorData* data;
+    ~Captured() {
+      if (context != nullptr) MemoryContextDelete(context);
+    }
+  };
+
+  std::shared_ptr<Captured> captured_;
+};
+
+/// An error of our own that knows its SQLSTATE. Detail and hint are sentences, or empty.
+class SqlError : public std::runtime_error {
+ public:
+  SqlError(int sqlstate, const std::string& message, std::string hint = {}, std::string detail = {})
+      : std::runtime_error(message),
+        sqlstate_(sqlstate),
+        hint_(std::move(hint)),
+        detail_(std::move(detail)) {}
+
+  int sqlstate() const noexcept { return sqlstate_; }
+  const std::string& hint() const noexcept { return hint_; }
+  const std::string& detail() const noexcept { return detail_; }
+
+ private:
+  int sqlstate_;
+  std::string hint_;
+  std::string detail_;
+};
+
+/// Moves the error on top of the server's error stack into a PgError and throws it, with `context`
+/// as the current memory context again.
+[[noreturn]] void throw_pending_error(MemoryContext context);
+
+/// Remembers the server's two handler stacks and puts them back, whichever way the scope is left.
+class HandlerScope {
+ public:
+  HandlerScope() noexcept
+      : exception_stack_(PG_exception_stack), context_stack_(error_context_stack) {}
+  ~HandlerScope() {
+    PG_exception_stack = exception_stack_;
+    error_context_stack = context_stack_;
+  }
+  HandlerScope(const HandlerScope&) = delete;
+  HandlerScope& operator=(const HandlerScope&) = delete;
+
+ private:
+  sigjmp_buf* exception_stack_;
+  ErrorContextCallback* context_stack_;
+};
+
+/// Runs `body`, which may call anything in the server.
+/// REQUIRES: `body` builds no object with a destructor, for a longjmp would skip it; objects that
+/// it captured by reference are safe.
+template <typename Body>
+[[gnu::noinline]] std::invoke_result_t<Body&> call(Body&& body) {
+  using Result = std::invoke_result_t<Body&>;
+  static_assert(std::is_void_v<Result> || std::is_trivially_destructible_v<Result>,
+                "a longjmp would skip this result's destructor");
+
+  MemoryContext const context = CurrentMemoryContext;
+  {
+    HandlerScope scope;
+    sigjmp_buf landing;
+    if (sigsetjmp(landing, 0) == 0) {
+      PG_exception_stack = &landing;
+      return body();
+    }
+  }
+  throw_pending_error(context);
+}
+
+/// What boundary() leaves for a frame without destructors to raise.
+struct Failure {
+  ErrorData* server_error;  // a server error to pass on whole, or null and then:
+  int sqlstate;
+  const char* message;
+  const char* detail;  // or null
+  const char* hint;    // or null
+};
+
+/// Describes the exception being handled. Never throws and never longjmps.
+Failure describe_current_exception() noexcept;
+
+/// Raises `failure` as a server error.
+/// REQUIRES: no frame between here and the server holds a destructor.
+[[noreturn]] void raise(const Failure& failure);
+
+/// The body of every extern "C" entry point: when the longjmp starts, every object that `body`
+/// made is gone.
+template <typename Body>
+std::invoke_result_t<Body&> boundary(Body&& body) {
+  Failure failure;
+  try {
+    return body();
+  } catch (...) {
+    failure = describe_current_exception();
+  }
+  raise(failure);
+}
+
+}  // namespace metrics_refresh::pg

@@ -1,0 +1,48 @@
+// On whose behalf the code runs. Both scopes restore the caller at their end; where an exception
+// leaves them, the transaction's or subtransaction's abort has the last word, as in the server.
+#pragma once
+
+#include "pg/guard.hpp"
+
+namespace metrics_refresh::pg {
+
+/// Runs as `role` until the scope ends. SET ROLE and SET SESSION AUTHORIZATION are refused
+/// meanwhile (SECURITY_LOCAL_USERID_CHANGE).
+class ActAs {
+ public:
+  explicit ActAs(Oid role) noexcept {
+    GetUserIdAndSecContext(&saved_role_, &saved_context_);
+    SetUserIdAndSecContext(role, saved_context_ | SECURITY_LOCAL_USERID_CHANGE);
+  }
+  ~ActAs() { SetUserIdAndSecContext(saved_role_, saved_context_); }
+  ActAs(const ActAs&) = delete;
+  ActAs& operator=(const ActAs&) = delete;
+
+ private:
+  Oid saved_role_;
+  int saved_context_;
+};
+
+/// Runs `body` with `search_path` fixed to pg_catalog and pg_temp, so that no name in it can be
+/// captured by an object of the caller's.
+template <typename Body>
+void with_fixed_search_path(Body&& body) {
+  const int level = call([] {
+    const int nested = NewGUCNestLevel();
+    (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+                            GUC_ACTION_SAVE, true, 0, false);
+    return nested;
+  });
+  body();
+  call([level] { AtEOXact_GUC(false, level); });
+}
+
+/// Runs `body` with the rights over the extension's own tables, which callers do not have.
+/// REQUIRES: `body` runs our own SQL only, never a caller's text or function.
+template <typename Body>
+void as_extension(Body&& body) {
+  ActAs scope(BOOTSTRAP_SUPERUSERID);
+  with_fixed_search_path(body);
+}
+
+}  // namespace metrics_refresh::pg

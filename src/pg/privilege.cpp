@@ -1,0 +1,115 @@
+#include "pg/privilege.hpp"
+
+#include "pg/settings.hpp"
+
+namespace metrics_refresh::pg {
+namespace {
+
+// The function that metrics_refresh.admin_check names, or InvalidOid with the reason.
+Oid admin_check_function(std::string& problem) {
+  const std::string setting = settings::admin_check();
+  const char* name = setting.c_str();
+  const Oid function = call([name] {
+    List* names = stringToQualifiedNameList(name
+#if PG_VERSION_NUM >= 160000
+                                            ,
+                                            nullptr
+#endif
+    );
+    return LookupFuncName(names, 0, nullptr, true);
+  });
+  if (!OidIsValid(function)) {
+    problem = "metrics_refresh.admin_check names " + setting + "(), which does not exist";
+    return InvalidOid;
+  }
+  if (call([=] { return get_func_rettype(function); }) != BOOLOID) {
+    problem = "metrics_refresh.admin_check names " + setting + "(), which does not return boolean";
+    return InvalidOid;
+  }
+  return function;
+}
+
+bool passes_admin_check() {
+  std::string problem;
+  const Oid function = admin_check_function(problem);
+  if (!OidIsValid(function)) {
+    const char* text = problem.c_str();
+    call([text] {
+      ereport(WARNING, errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg_internal("%s", text),
+              errhint("Nobody is a super admin by it until the setting is corrected."));
+    });
+    return false;
+  }
+  return call([function] {
+#if PG_VERSION_NUM >= 160000
+    const AclResult allowed =
+        object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE);
+#else
+    const AclResult allowed = pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
+#endif
+    if (allowed != ACLCHECK_OK) return false;
+    FmgrInfo info;
+    fmgr_info(function, &info);
+    LOCAL_FCINFO(fcinfo, 0);
+    InitFunctionCallInfoData(*fcinfo, &info, 0, InvalidOid, nullptr, nullptr);
+    const Datum answer = FunctionCallInvoke(fcinfo);
+    return !fcinfo->isnull && DatumGetBool(answer);
+  });
+}
+
+bool is_member_of_admin_role() {
+  const Oid role = role_oid(settings::admin_role());
+  return OidIsValid(role) && call([role] { return is_member_of_role(GetUserId(), role); });
+}
+
+}  // namespace
+
+bool is_super_admin() {
+  if (call([] { return superuser(); })) return true;
+  if (!settings::admin_role().empty() && is_member_of_admin_role()) return true;
+  return !settings::admin_check().empty() && passes_admin_check();
+}
+
+std::string admin_settings_problem() {
+  const std::string role = settings::admin_role();
+  if (!role.empty() && !OidIsValid(role_oid(role)))
+    return "metrics_refresh.admin_role names the role " + role + ", which does not exist";
+  std::string problem;
+  if (!settings::admin_check().empty()) (void)admin_check_function(problem);
+  return problem;
+}
+
+void require_super_admin(const std::string& action) {
+  if (is_super_admin()) return;
+  throw SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied: " + action + " requires a super admin",
+                 "A super admin is a superuser, a member of the role in metrics_refresh.admin_role, "
+                 "or one whom the function in metrics_refresh.admin_check accepts.");
+}
+
+bool has_rights_of(Oid role) { return has_rights_of(GetUserId(), role); }
+
+bool has_rights_of(Oid member, Oid role) {
+  return call([=] { return has_privs_of_role(member, role); });
+}
+
+Oid role_oid(const std::string& name) {
+  const char* text = name.c_str();
+  return call([text] { return get_role_oid(text, true); });
+}
+
+std::string role_name(Oid role) {
+  const char* name = call([role]() -> const char* { return GetUserNameFromId(role, true); });
+  return name != nullptr ? name : "";
+}
+
+bool can_log_in(Oid role) {
+  return call([role] {
+    const HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+    if (!HeapTupleIsValid(tuple)) return false;
+    const bool answer = reinterpret_cast<Form_pg_authid>(GETSTRUCT(tuple))->rolcanlogin;
+    ReleaseSysCache(tuple);
+    return answer;
+  });
+}
+
+}  // namespace metrics_refresh::pg

@@ -1,0 +1,33 @@
+// Who the caller is and what the caller may do, as README.md's security model says it.
+#pragma once
+
+#include <string>
+
+#include "pg/guard.hpp"
+
+namespace metrics_refresh::pg {
+
+/// True for a superuser, for a member of metrics_refresh.admin_role, and for one of whom the
+/// function metrics_refresh.admin_check says so; asked of the current user. A misconfigured check
+/// warns and counts as no.
+bool is_super_admin();
+
+/// Why metrics_refresh.admin_role or metrics_refresh.admin_check cannot work as set, or empty.
+std::string admin_settings_problem();
+
+/// Throws SqlError 42501 unless is_super_admin(). `action` completes "… requires a super admin".
+void require_super_admin(const std::string& action);
+
+/// True where the current user has the rights of `role` (a superuser has everyone's).
+bool has_rights_of(Oid role);
+/// The same asked of another role.
+bool has_rights_of(Oid member, Oid role);
+
+/// InvalidOid where no such role exists.
+Oid role_oid(const std::string& name);
+/// Empty where no such role exists.
+std::string role_name(Oid role);
+/// True for roles that may connect, as a command job's worker must.
+bool can_log_in(Oid role);
+
+}  // namespace metrics_refresh::pg

@@ -1,0 +1,146 @@
+#include "pg/settings.hpp"
+
+#include "pg/guard.hpp"
+
+namespace metrics_refresh::settings {
+namespace {
+
+// The server writes into these.
+bool enabled_value = true;
+int max_workers_value = 4;
+int max_databases_value = 256;
+int worker_idle_timeout_ms = 5000;
+int scheduler_idle_timeout_ms = 30'000;
+int log_retention_minutes = 30 * 24 * 60;
+int suspend_after_value = 20;
+char* timezone_value = nullptr;
+char* admin_role_value = nullptr;
+char* admin_check_value = nullptr;
+int health_window_value = 24;
+double success_rate_warning_value = 95;
+double success_rate_critical_value = 80;
+int duration_warning_ms = 5000;
+int stale_warning_value = 2;
+int stale_critical_value = 3;
+
+bool timezone_is_known(char** value, void**, GucSource) {
+  if (**value == '\0') return true;
+  pg_tz* zone = pg_tzset(*value);
+  if (zone != nullptr && pg_tz_acceptable(zone)) return true;
+  GUC_check_errdetail("Time zone \"%s\" is not known.", *value);
+  GUC_check_errhint("See the view pg_timezone_names.");
+  return false;
+}
+
+bool function_name_is_qualified(char** value, void**, GucSource) {
+  if (**value == '\0' || strchr(*value, '.') != nullptr) return true;
+  GUC_check_errdetail("The function name must be qualified with its schema.");
+  GUC_check_errhint("For example: public.is_super_admin");
+  return false;
+}
+
+std::string text(const char* value) { return value != nullptr ? value : ""; }
+
+void define_processes() {
+  DefineCustomBoolVariable("metrics_refresh.enabled", "Starts runs that are due.",
+                           "Off: no new run starts; a run under way goes on.", &enabled_value, true,
+                           PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_workers",
+                          "Runs that may be under way at once in the cluster.",
+                          "Each takes one of max_worker_processes.", &max_workers_value, 4, 1, 256,
+                          PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_databases",
+                          "Databases of the cluster that may have the extension.", nullptr,
+                          &max_databases_value, 256, 1, 10'000, PGC_POSTMASTER, 0, nullptr, nullptr,
+                          nullptr);
+  DefineCustomIntVariable("metrics_refresh.worker_idle_timeout",
+                          "How long a worker waits for another run before it exits.", nullptr,
+                          &worker_idle_timeout_ms, 5000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS,
+                          nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.scheduler_idle_timeout",
+                          "How far away the next due time must be for a scheduler to exit.",
+                          "The launcher starts it again in time.", &scheduler_idle_timeout_ms,
+                          30'000, 1000, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr,
+                          nullptr);
+  DefineCustomStringVariable("metrics_refresh.timezone", "Time zone of jobs that name none.",
+                             "Empty: UTC.", &timezone_value, "", PGC_SUSET, 0, timezone_is_known,
+                             nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.log_retention", "Age at which log rows are removed.",
+                          nullptr, &log_retention_minutes, 30 * 24 * 60, 1, INT_MAX, PGC_SUSET,
+                          GUC_UNIT_MIN, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.suspend_after",
+                          "Consecutive permanent failures after which a job is suspended.",
+                          "0: never.", &suspend_after_value, 20, 0, INT_MAX, PGC_SUSET, 0, nullptr,
+                          nullptr, nullptr);
+}
+
+void define_privileges() {
+  DefineCustomStringVariable("metrics_refresh.admin_role", "Role whose members are super admins.",
+                             nullptr, &admin_role_value, "", PGC_SUSET, 0, nullptr, nullptr,
+                             nullptr);
+  DefineCustomStringVariable("metrics_refresh.admin_check",
+                             "Function that says whether the current user is a super admin.",
+                             "Schema-qualified name of a function without arguments that returns "
+                             "boolean.",
+                             &admin_check_value, "", PGC_SUSET, 0, function_name_is_qualified,
+                             nullptr, nullptr);
+}
+
+void define_health() {
+  DefineCustomIntVariable("metrics_refresh.health_window", "Hours that health_check() looks back.",
+                          nullptr, &health_window_value, 24, 1, 24 * 365, PGC_USERSET, 0, nullptr,
+                          nullptr, nullptr);
+  DefineCustomRealVariable("metrics_refresh.health_success_rate_warning",
+                           "Success rate in percent below which health_check() warns.", nullptr,
+                           &success_rate_warning_value, 95, 0, 100, PGC_USERSET, 0, nullptr,
+                           nullptr, nullptr);
+  DefineCustomRealVariable("metrics_refresh.health_success_rate_critical",
+                           "Success rate in percent below which health_check() is critical.",
+                           nullptr, &success_rate_critical_value, 80, 0, 100, PGC_USERSET, 0,
+                           nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.health_duration_warning",
+                          "Mean duration of a job's runs over which health_check() warns.", nullptr,
+                          &duration_warning_ms, 5000, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr,
+                          nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.health_stale_warning",
+                          "Due times without a success after which health_check() warns.", nullptr,
+                          &stale_warning_value, 2, 1, 1000, PGC_USERSET, 0, nullptr, nullptr,
+                          nullptr);
+  DefineCustomIntVariable("metrics_refresh.health_stale_critical",
+                          "Due times without a success after which health_check() is critical.",
+                          nullptr, &stale_critical_value, 3, 1, 1000, PGC_USERSET, 0, nullptr,
+                          nullptr, nullptr);
+}
+
+}  // namespace
+
+void define() {
+  define_processes();
+  define_privileges();
+  define_health();
+  MarkGUCPrefixReserved("metrics_refresh");
+}
+
+bool enabled() { return enabled_value; }
+int max_workers() { return max_workers_value; }
+int max_databases() { return max_databases_value; }
+core::Duration worker_idle_timeout() { return std::chrono::milliseconds(worker_idle_timeout_ms); }
+core::Duration scheduler_idle_timeout() {
+  return std::chrono::milliseconds(scheduler_idle_timeout_ms);
+}
+core::Duration log_retention() { return std::chrono::minutes(log_retention_minutes); }
+int suspend_after() { return suspend_after_value; }
+std::string timezone() {
+  const std::string name = text(timezone_value);
+  return name.empty() ? "UTC" : name;
+}
+std::string admin_role() { return text(admin_role_value); }
+std::string admin_check() { return text(admin_check_value); }
+int health_window_hours() { return health_window_value; }
+double health_success_rate_warning() { return success_rate_warning_value; }
+double health_success_rate_critical() { return success_rate_critical_value; }
+core::Duration health_duration_warning() { return std::chrono::milliseconds(duration_warning_ms); }
+int health_stale_warning() { return stale_warning_value; }
+int health_stale_critical() { return stale_critical_value; }
+
+}  // namespace metrics_refresh::settings

@@ -1,0 +1,33 @@
+// The extension's settings (metrics_refresh.*), as typed values. README.md describes each one.
+#pragma once
+
+#include <string>
+
+#include "core/instant.hpp"
+
+namespace metrics_refresh::settings {
+
+/// Defines every setting. REQUIRES: called once, from _PG_init.
+void define();
+
+bool enabled();
+int max_workers();
+int max_databases();
+core::Duration worker_idle_timeout();
+core::Duration scheduler_idle_timeout();
+core::Duration log_retention();
+int suspend_after();  ///< consecutive permanent failures; 0 = never
+
+std::string timezone();     ///< of jobs that name none; never empty
+std::string admin_role();   ///< empty where none is set
+std::string admin_check();  ///< schema-qualified function name; empty where none is set
+
+// Limits of health_check().
+int health_window_hours();
+double health_success_rate_warning();   ///< percent
+double health_success_rate_critical();  ///< percent
+core::Duration health_duration_warning();
+int health_stale_warning();   ///< due times without a success
+int health_stale_critical();  ///< due times without a success
+
+}  // namespace metrics_refresh::settings

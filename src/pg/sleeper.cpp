@@ -1,0 +1,88 @@
+#include "pg/sleeper.hpp"
+
+#ifdef __linux__
+#include <sys/timerfd.h>
+#endif
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "pg/time.hpp"
+
+namespace metrics_refresh::pg {
+namespace {
+
+// Without a clock watch a step of the clock is noticed within this.
+constexpr long kLongestBlindSleepMs = 60'000;
+// epoll's limit of an int, with room to spare.
+constexpr long kLongestSleepMs = 24L * 3600 * 1000;
+
+#ifdef __linux__
+// Arms a timer that never fires but is cancelled when somebody sets the clock.
+void arm(int descriptor) {
+  itimerspec far = {};
+  far.it_value.tv_sec = time(nullptr) + 100L * 365 * 24 * 3600;
+  (void)timerfd_settime(descriptor, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, nullptr);
+}
+
+int open_clock_watch() {
+  if (!AcquireExternalFD()) return -1;
+  const int descriptor = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (descriptor < 0) {
+    ReleaseExternalFD();
+    return -1;
+  }
+  arm(descriptor);
+  return descriptor;
+}
+
+void rearm_clock_watch(int descriptor) {
+  std::uint64_t expirations;
+  (void)!read(descriptor, &expirations, sizeof expirations);  // ECANCELED: the clock was set
+  arm(descriptor);
+}
+#else
+int open_clock_watch() { return -1; }
+void rearm_clock_watch(int) {}
+#endif
+
+long timeout_ms(std::optional<core::Instant> wake_up, bool blind) {
+  const long longest = blind ? kLongestBlindSleepMs : kLongestSleepMs;
+  if (!wake_up) return blind ? longest : -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*wake_up - now()).count();
+  return std::clamp<long>(left, 0, longest);
+}
+
+}  // namespace
+
+Sleeper::Sleeper() : clock_watch_(call([] { return open_clock_watch(); })) {
+  const int watch = clock_watch_;
+  events_ = call([watch] {
+#if PG_VERSION_NUM >= 170000
+    WaitEventSet* events = CreateWaitEventSet(nullptr, 3);
+#else
+    WaitEventSet* events = CreateWaitEventSet(TopMemoryContext, 3);
+#endif
+    AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
+    AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
+    if (watch >= 0) AddWaitEventToSet(events, WL_SOCKET_READABLE, watch, nullptr, nullptr);
+    return events;
+  });
+}
+
+void Sleeper::sleep_until(std::optional<core::Instant> wake_up) {
+  const long timeout = timeout_ms(wake_up, clock_watch_ < 0);
+  call([this, timeout] {
+    WaitEvent event;
+    const int count = WaitEventSetWait(events_, timeout, &event, 1, PG_WAIT_EXTENSION);
+    if (count > 0 && (event.events & WL_SOCKET_READABLE) != 0) rearm_clock_watch(clock_watch_);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+    if (ConfigReloadPending) {
+      ConfigReloadPending = false;
+      ProcessConfigFile(PGC_SIGHUP);
+    }
+  });
+}
+
+}  // namespace metrics_refresh::pg

@@ -1,0 +1,139 @@
+#include "pg/spi.hpp"
+
+#include "pg/time.hpp"
+
+namespace metrics_refresh::pg {
+
+Param::Param(core::Instant value)
+    : Param(TIMESTAMPTZOID, TimestampTzGetDatum(to_timestamptz(value))) {}
+
+Param Param::null(Oid type) {
+  Param param(type, 0);
+  param.null_ = true;
+  return param;
+}
+
+Param Param::array(std::vector<std::int64_t> values) {
+  Param param(INT8ARRAYOID, 0);
+  param.numbers_ = std::move(values);
+  return param;
+}
+
+Datum Param::datum() const {
+  switch (type_) {
+    case TEXTOID:
+      if (value_ != 0) return value_;
+      return PointerGetDatum(cstring_to_text_with_len(text_.data(), static_cast<int>(text_.size())));
+    case INT8ARRAYOID: {
+      if (value_ != 0) return value_;
+      auto* elements = static_cast<Datum*>(palloc(sizeof(Datum) * (numbers_.size() + 1)));
+      for (std::size_t i = 0; i < numbers_.size(); ++i) elements[i] = Int64GetDatum(numbers_[i]);
+      return PointerGetDatum(construct_array(elements, static_cast<int>(numbers_.size()), INT8OID,
+                                             sizeof(std::int64_t), FLOAT8PASSBYVAL,
+                                             TYPALIGN_DOUBLE));
+    }
+    default:
+      return value_;
+  }
+}
+
+Datum Rows::value(std::size_t row, int column) const {
+  bool is_null;
+  return SPI_getbinval(table_->vals[row], table_->tupdesc, column, &is_null);
+}
+
+bool Rows::is_null(std::size_t row, int column) const {
+  bool is_null;
+  (void)SPI_getbinval(table_->vals[row], table_->tupdesc, column, &is_null);
+  return is_null;
+}
+
+std::string Rows::get_text(std::size_t row, int column) const {
+  const Datum datum = value(row, column);
+  if (SPI_gettypeid(table_->tupdesc, column) == NAMEOID) return NameStr(*DatumGetName(datum));
+  const ::text* packed = call([datum] { return DatumGetTextPP(datum); });
+  return std::string(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
+}
+
+std::int64_t Rows::get_int64(std::size_t row, int column) const {
+  return DatumGetInt64(value(row, column));
+}
+
+double Rows::get_float8(std::size_t row, int column) const {
+  return DatumGetFloat8(value(row, column));
+}
+
+bool Rows::get_bool(std::size_t row, int column) const { return DatumGetBool(value(row, column)); }
+
+Oid Rows::get_oid(std::size_t row, int column) const { return DatumGetObjectId(value(row, column)); }
+
+core::Instant Rows::get_instant(std::size_t row, int column) const {
+  return to_instant(DatumGetTimestampTz(value(row, column)));
+}
+
+std::optional<std::string> Rows::get_text_or_null(std::size_t row, int column) const {
+  if (is_null(row, column)) return std::nullopt;
+  return get_text(row, column);
+}
+
+std::optional<core::Instant> Rows::get_instant_or_null(std::size_t row, int column) const {
+  if (is_null(row, column)) return std::nullopt;
+  return get_instant(row, column);
+}
+
+Param Rows::copied(std::size_t row, int column, MemoryContext context) const {
+  const Oid type = SPI_gettypeid(table_->tupdesc, column);
+  if (is_null(row, column)) return Param::null(type);
+  const Datum datum = value(row, column);
+  return Param(type, call([=] {
+                 MemoryContext const saved = MemoryContextSwitchTo(context);
+                 const Form_pg_attribute attribute = TupleDescAttr(table_->tupdesc, column - 1);
+                 const Datum copy = datumCopy(datum, attribute->attbyval, attribute->attlen);
+                 MemoryContextSwitchTo(saved);
+                 return copy;
+               }));
+}
+
+Spi::Spi() : uncaught_(std::uncaught_exceptions()) {
+  call([] { (void)SPI_connect(); });
+}
+
+Spi::~Spi() {
+  if (std::uncaught_exceptions() == uncaught_) (void)SPI_finish();
+}
+
+Rows Spi::query(std::string_view sql, const std::vector<Param>& params) {
+  const std::string text(sql);
+  const int code = call([&] {
+    const int count = static_cast<int>(params.size());
+    auto* types = static_cast<Oid*>(palloc(sizeof(Oid) * (params.size() + 1)));
+    auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (params.size() + 1)));
+    auto* nulls = static_cast<char*>(palloc(params.size() + 1));
+    for (int i = 0; i < count; ++i) {
+      const Param& param = params[static_cast<std::size_t>(i)];
+      types[i] = param.type();
+      nulls[i] = param.is_null() ? 'n' : ' ';
+      values[i] = param.is_null() ? 0 : param.datum();
+    }
+    return SPI_execute_with_args(text.c_str(), count, types, values, nulls, false, 0);
+  });
+  if (code < 0) throw SqlError(ERRCODE_INTERNAL_ERROR, SPI_result_code_string(code));
+  return Rows(SPI_tuptable, SPI_processed);
+}
+
+std::uint64_t Spi::run_discarding(const std::string& sql) {
+  const char* text = sql.c_str();
+  const int code = call([text] {
+    SPIExecuteOptions options = {};
+    options.dest = None_Receiver;
+    return SPI_execute_extended(text, &options);
+  });
+  if (code == SPI_ERROR_TRANSACTION)
+    throw SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
+                   "transaction control statements are not allowed in a job's command",
+                   "Each run of a command is one transaction.");
+  if (code < 0) throw SqlError(ERRCODE_INTERNAL_ERROR, SPI_result_code_string(code));
+  return SPI_processed;
+}
+
+}  // namespace metrics_refresh::pg

@@ -1,0 +1,95 @@
+// SQL from C++: one connection as a scope, bound parameters only, rows as typed values.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pg/guard.hpp"
+
+namespace metrics_refresh::pg {
+
+/// A bound parameter. Texts are copied into the server's memory when the statement runs.
+class Param {
+ public:
+  Param(std::int64_t value) : Param(INT8OID, Int64GetDatum(value)) {}
+  Param(int value) : Param(static_cast<std::int64_t>(value)) {}
+  Param(bool value) : Param(BOOLOID, BoolGetDatum(value)) {}
+  Param(double value) : Param(FLOAT8OID, Float8GetDatum(value)) {}
+  Param(core::Instant value);
+  Param(std::string value) : type_(TEXTOID), text_(std::move(value)) {}
+  Param(const char* value) : Param(std::string(value)) {}
+  /// A value as the server handed it over.
+  Param(Oid type, Datum value) : type_(type), value_(value) {}
+  /// NULL, of a type.
+  static Param null(Oid type);
+  static Param oid(Oid value) { return Param(OIDOID, ObjectIdGetDatum(value)); }
+  static Param array(std::vector<std::int64_t> values);
+  template <typename T>
+  static Param nullable(const std::optional<T>& value, Oid type) {
+    return value ? Param(*value) : null(type);
+  }
+
+  Oid type() const noexcept { return type_; }
+  bool is_null() const noexcept { return null_; }
+  /// May raise. REQUIRES: called inside call().
+  Datum datum() const;
+
+ private:
+  Oid type_;
+  Datum value_ = 0;
+  bool null_ = false;
+  std::string text_;
+  std::vector<std::int64_t> numbers_;
+};
+
+/// The rows of the last statement; valid until the next one on the same connection.
+class Rows {
+ public:
+  Rows(SPITupleTable* table, std::uint64_t count) : table_(table), count_(count) {}
+
+  std::size_t size() const noexcept { return count_; }
+  bool empty() const noexcept { return count_ == 0; }
+
+  bool is_null(std::size_t row, int column) const;
+  // Of columns that are not NULL and have exactly this SQL type (text also takes name):
+  std::string get_text(std::size_t row, int column) const;
+  std::int64_t get_int64(std::size_t row, int column) const;
+  double get_float8(std::size_t row, int column) const;
+  bool get_bool(std::size_t row, int column) const;
+  Oid get_oid(std::size_t row, int column) const;
+  core::Instant get_instant(std::size_t row, int column) const;
+  // The same, where NULL is an answer:
+  std::optional<std::string> get_text_or_null(std::size_t row, int column) const;
+  std::optional<core::Instant> get_instant_or_null(std::size_t row, int column) const;
+  /// The value as a parameter, copied into `context`, or NULL.
+  Param copied(std::size_t row, int column, MemoryContext context) const;
+
+ private:
+  Datum value(std::size_t row, int column) const;
+
+  SPITupleTable* table_;
+  std::size_t count_;
+};
+
+/// An SPI connection for the life of the scope. An error closes it through the abort of the
+/// transaction or subtransaction, so then the destructor leaves it alone.
+class Spi {
+ public:
+  Spi();
+  ~Spi();
+  Spi(const Spi&) = delete;
+  Spi& operator=(const Spi&) = delete;
+
+  /// Runs one statement; columns of the result are numbered from 1. Throws PgError.
+  Rows query(std::string_view sql, const std::vector<Param>& params = {});
+
+  /// Runs any statements and throws their rows away as they come. Returns the number of rows that
+  /// the last one processed.
+  std::uint64_t run_discarding(const std::string& sql);
+
+ private:
+  int uncaught_;
+};
+
+}  // namespace metrics_refresh::pg

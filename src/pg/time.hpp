@@ -1,0 +1,24 @@
+// The server's clock and timestamps as core::Instant and back.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace metrics_refresh::pg {
+
+/// Microseconds from 1970-01-01 to 2000-01-01, the server's own epoch.
+inline constexpr int64 kEpochShift =
+    (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * static_cast<int64>(USECS_PER_DAY);
+
+/// REQUIRES: `t` is finite.
+inline core::Instant to_instant(TimestampTz t) noexcept {
+  return core::Instant(core::Duration(t + kEpochShift));
+}
+
+inline TimestampTz to_timestamptz(core::Instant t) noexcept {
+  return t.time_since_epoch().count() - kEpochShift;
+}
+
+/// The wall clock, now: not the start of the transaction.
+inline core::Instant now() noexcept { return to_instant(GetCurrentTimestamp()); }
+
+}  // namespace metrics_refresh::pg

@@ -1,0 +1,34 @@
+// The server's own time zones (pg_tz) behind core's interface, so that a schedule agrees with
+// timestamptz arithmetic to the second.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/time_zone.hpp"
+
+struct pg_tz;
+
+namespace metrics_refresh::pg {
+
+class ServerTimeZone final : public core::TimeZone {
+ public:
+  explicit ServerTimeZone(const pg_tz* zone) : zone_(zone) {}
+
+  /// Throws PgError where the server cannot read the zone.
+  Period period_at(core::Instant t) const override;
+
+ private:
+  const pg_tz* zone_;
+  mutable std::vector<Period> periods_;  // from the beginning of time, without gaps; grows on demand
+};
+
+/// The zone of this name (an IANA name or a POSIX rule), kept for the life of the process.
+/// Throws SqlError 22023 for a name that the server does not know.
+const core::TimeZone& time_zone(const std::string& name);
+
+/// The zone for a job: `name`, or the setting metrics_refresh.timezone where it is empty.
+const core::TimeZone& time_zone_or_default(const std::string& name);
+
+}  // namespace metrics_refresh::pg

@@ -1,0 +1,69 @@
+// Transactions as scopes: whole ones for our processes, subtransactions for code that runs inside
+// somebody's statement and must survive an error.
+#pragma once
+
+#include "pg/guard.hpp"
+
+namespace metrics_refresh::pg {
+
+/// Runs `body` in a transaction of its own, with an active snapshot, and commits it. Any exception
+/// aborts it and keeps flying.
+/// REQUIRES: a process of ours, outside any transaction.
+template <typename Body>
+void in_transaction(Body&& body);
+
+/// Runs `body` in a subtransaction. Returns the server error that ended it, its work undone, or
+/// nothing when it committed. A cancelled query and every C++ exception roll back and keep flying:
+/// they are not ours to swallow.
+template <typename Body>
+std::optional<PgError> in_subtransaction(Body&& body);
+
+namespace detail {
+void begin_transaction();
+void commit_transaction();
+void abort_transaction();
+}  // namespace detail
+
+template <typename Body>
+void in_transaction(Body&& body) {
+  detail::begin_transaction();
+  try {
+    body();
+    detail::commit_transaction();
+  } catch (...) {
+    detail::abort_transaction();
+    throw;
+  }
+}
+
+template <typename Body>
+std::optional<PgError> in_subtransaction(Body&& body) {
+  MemoryContext const context = CurrentMemoryContext;
+  ResourceOwner const owner = CurrentResourceOwner;
+  const auto restore = [&]() noexcept {
+    MemoryContextSwitchTo(context);
+    CurrentResourceOwner = owner;
+  };
+  const auto roll_back = [&] {
+    call([] { RollbackAndReleaseCurrentSubTransaction(); });
+    restore();
+  };
+
+  call([] { BeginInternalSubTransaction(nullptr); });
+  MemoryContextSwitchTo(context);
+  try {
+    body();
+    call([] { ReleaseCurrentSubTransaction(); });
+    restore();
+    return std::nullopt;
+  } catch (const PgError& error) {
+    roll_back();
+    if (error.sqlstate() == ERRCODE_QUERY_CANCELED) throw;
+    return error;
+  } catch (...) {
+    roll_back();
+    throw;
+  }
+}
+
+}  // namespace metrics_refresh::pg

@@ -1,0 +1,75 @@
+#include "shmem/area.hpp"
+
+#include "pg/settings.hpp"
+
+namespace metrics_refresh::shmem {
+namespace {
+
+constexpr char kName[] = "metrics_refresh";
+
+Area* shared = nullptr;
+shmem_request_hook_type next_request_hook = nullptr;
+shmem_startup_hook_type next_startup_hook = nullptr;
+
+Size databases_offset() { return MAXALIGN(sizeof(Area)); }
+
+Size slots_offset() {
+  return databases_offset() +
+         MAXALIGN(mul_size(sizeof(DatabaseEntry), static_cast<Size>(settings::max_databases())));
+}
+
+Size total_size() {
+  return add_size(slots_offset(),
+                  mul_size(sizeof(WorkerSlot), static_cast<Size>(settings::max_workers())));
+}
+
+void on_request() {
+  if (next_request_hook != nullptr) next_request_hook();
+  RequestAddinShmemSpace(total_size());
+  RequestNamedLWLockTranche(kName, 1);
+}
+
+// Runs in the server's own C frames: plain data only, so a longjmp does no harm.
+void on_startup() {
+  if (next_startup_hook != nullptr) next_startup_hook();
+  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+  bool found;
+  char* memory = static_cast<char*>(ShmemInitStruct(kName, total_size(), &found));
+  shared = reinterpret_cast<Area*>(memory);
+  if (!found) {
+    memset(memory, 0, total_size());
+    shared->lock = &GetNamedLWLockTranche(kName)->lock;
+    ConditionVariableInit(&shared->run_ended);
+    shared->max_databases = settings::max_databases();
+    shared->max_workers = settings::max_workers();
+    shared->databases = reinterpret_cast<DatabaseEntry*>(memory + databases_offset());
+    shared->slots = reinterpret_cast<WorkerSlot*>(memory + slots_offset());
+  }
+  LWLockRelease(AddinShmemInitLock);
+}
+
+}  // namespace
+
+void request() {
+  next_request_hook = shmem_request_hook;
+  shmem_request_hook = on_request;
+  next_startup_hook = shmem_startup_hook;
+  shmem_startup_hook = on_startup;
+}
+
+Area* area() noexcept { return shared; }
+
+Area& required_area() {
+  if (shared == nullptr)
+    throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                       "metrics_refresh must be loaded via shared_preload_libraries",
+                       "Add metrics_refresh to shared_preload_libraries in postgresql.conf and "
+                       "restart the server.");
+  return *shared;
+}
+
+void wake_launcher_locked() noexcept {
+  if (shared->launcher != nullptr) SetLatch(&shared->launcher->procLatch);
+}
+
+}  // namespace metrics_refresh::shmem

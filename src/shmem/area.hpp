@@ -1,0 +1,56 @@
+// The extension's fixed piece of shared memory and its one lock: plain data, sized at server start,
+// never growing. What lies in it is declared in databases.hpp and worker_slots.hpp.
+#pragma once
+
+#include "pg/guard.hpp"
+#include "shmem/databases.hpp"
+#include "shmem/worker_slots.hpp"
+
+namespace metrics_refresh::shmem {
+
+struct Area {
+  LWLock* lock;                 // protects all that follows, but for the condition variable
+  PGPROC* launcher;             // null while no launcher runs
+  ConditionVariable run_ended;  // broadcast at the end of every run
+  std::uint64_t generations;    // of worker slots: the last one given out
+  int max_databases;
+  int max_workers;
+  DatabaseEntry* databases;  // max_databases of them
+  WorkerSlot* slots;         // max_workers of them
+};
+
+/// Asks for the memory when the server starts. REQUIRES: called once, from _PG_init, while
+/// shared_preload_libraries is processed.
+void request();
+
+/// Null where the library was not preloaded.
+Area* area() noexcept;
+
+/// The area. Throws SqlError 55000 with a hint where the library was not preloaded.
+Area& required_area();
+
+/// Runs `body` under the lock and returns its result.
+/// REQUIRES: `body` touches plain shared data only; it neither raises, waits nor allocates.
+template <typename Body>
+auto locked(LWLockMode mode, Body&& body) {
+  LWLock* const lock = area()->lock;
+  if constexpr (std::is_void_v<std::invoke_result_t<Body&>>) {
+    pg::call([&] {
+      LWLockAcquire(lock, mode);
+      body();
+      LWLockRelease(lock);
+    });
+  } else {
+    return pg::call([&] {
+      LWLockAcquire(lock, mode);
+      auto result = body();
+      LWLockRelease(lock);
+      return result;
+    });
+  }
+}
+
+/// Wakes the launcher, if one runs. REQUIRES: the lock is held.
+void wake_launcher_locked() noexcept;
+
+}  // namespace metrics_refresh::shmem

@@ -1,0 +1,233 @@
+#include "shmem/databases.hpp"
+
+#include "shmem/area.hpp"
+
+namespace metrics_refresh::shmem {
+namespace {
+
+constexpr int64 kFirstBackoff = USECS_PER_SEC;
+constexpr int64 kLongestBackoff = USECS_PER_MINUTE;
+
+DatabaseEntry* find_locked(Oid database) noexcept {
+  Area* const shared = area();
+  for (int i = 0; i < shared->max_databases; ++i)
+    if (shared->databases[i].database == database) return &shared->databases[i];
+  return nullptr;
+}
+
+void merge(Changes& into, const std::int64_t* jobs, int count) noexcept {
+  into.any = true;
+  if (jobs == nullptr) into.all = true;
+  for (int i = 0; i < count && !into.all; ++i) {
+    if (into.count == kMaxPostedJobs)
+      into.all = true;
+    else
+      into.jobs[into.count++] = jobs[i];
+  }
+}
+
+}  // namespace
+
+void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept {
+  Area* const shared = area();
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  DatabaseEntry* entry = find_locked(database);
+  if (entry == nullptr) {
+    entry = find_locked(InvalidOid);
+    if (entry != nullptr) {
+      *entry = {};
+      entry->database = database;
+      entry->next_due = kNever;
+    }
+  }
+  if (entry != nullptr) {
+    merge(entry->changes, jobs, count);
+    entry->wanted = true;
+    if (entry->scheduler != nullptr) {
+      SetLatch(&entry->scheduler->procLatch);
+    } else {
+      entry->failures = 0;
+      entry->not_before = 0;
+      wake_launcher_locked();
+    }
+  }
+  LWLockRelease(shared->lock);
+  if (entry == nullptr)
+    ereport(WARNING, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+            errmsg("metrics_refresh cannot serve more databases"),
+            errhint("Raise metrics_refresh.max_databases and restart the server."));
+}
+
+NeedOfScheduler claim_start(TimestampTz now, std::int64_t lead) {
+  return locked(LW_EXCLUSIVE, [=]() -> NeedOfScheduler {
+    Area* const shared = area();
+    TimestampTz look_again = kNever;
+    for (int i = 0; i < shared->max_databases; ++i) {
+      DatabaseEntry& entry = shared->databases[i];
+      if (!OidIsValid(entry.database) || entry.scheduler != nullptr || entry.starting) continue;
+      TimestampTz at = entry.next_due == kNever ? kNever : entry.next_due - lead;
+      if (entry.wanted) at = now;
+      if (at < entry.not_before) at = entry.not_before;
+      if (at <= now) {
+        entry.starting = true;
+        return {entry.database, kNever};
+      }
+      if (at < look_again) look_again = at;
+    }
+    return {InvalidOid, look_again};
+  });
+}
+
+void release_start(Oid database) {
+  locked(LW_EXCLUSIVE, [=] {
+    DatabaseEntry* const entry = find_locked(database);
+    if (entry != nullptr) entry->starting = false;
+  });
+}
+
+bool is_starting(Oid database) {
+  return locked(LW_SHARED, [=] {
+    const DatabaseEntry* const entry = find_locked(database);
+    return entry != nullptr && entry->starting;
+  });
+}
+
+void clear_starts() {
+  locked(LW_EXCLUSIVE, [] {
+    for (int i = 0; i < area()->max_databases; ++i) area()->databases[i].starting = false;
+  });
+}
+
+std::vector<Oid> failing_databases() {
+  std::vector<Oid> databases;
+  databases.reserve(static_cast<std::size_t>(area()->max_databases));
+  locked(LW_SHARED, [&databases] {
+    for (int i = 0; i < area()->max_databases; ++i) {
+      const DatabaseEntry& entry = area()->databases[i];
+      if (OidIsValid(entry.database) && entry.failures > 0 && entry.scheduler == nullptr)
+        databases.push_back(entry.database);
+    }
+  });
+  return databases;
+}
+
+void remove_database(Oid database) {
+  locked(LW_EXCLUSIVE, [=] {
+    DatabaseEntry* const entry = find_locked(database);
+    if (entry == nullptr || entry->scheduler != nullptr) return;
+    *entry = {};
+    free_dead_slots_locked(database);
+  });
+}
+
+bool attach_scheduler(Oid database) {
+  return locked(LW_EXCLUSIVE, [=] {
+    DatabaseEntry* const entry = find_locked(database);
+    if (entry == nullptr || entry->scheduler != nullptr) return false;
+    entry->scheduler = MyProc;
+    entry->starting = false;
+    entry->wanted = false;
+    entry->changes = {};  // it reads everything now
+    return true;
+  });
+}
+
+void detach_scheduler(Oid database, bool failed) noexcept {
+  Area* const shared = area();
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  DatabaseEntry* const entry = find_locked(database);
+  if (entry != nullptr && (entry->scheduler == MyProc || entry->scheduler == nullptr)) {
+    entry->scheduler = nullptr;
+    entry->starting = false;
+    entry->waiting = false;
+    if (failed) {
+      const int64 backoff =
+          entry->failures < 6 ? kFirstBackoff << entry->failures : kLongestBackoff;
+      entry->failures++;
+      entry->not_before = GetCurrentTimestamp() + backoff;
+      entry->wanted = true;
+    } else {
+      entry->failures = 0;
+    }
+    wake_launcher_locked();
+  }
+  LWLockRelease(shared->lock);
+}
+
+bool forget_database(Oid database) {
+  return locked(LW_EXCLUSIVE, [=] {
+    DatabaseEntry* const entry = find_locked(database);
+    if (entry == nullptr || entry->scheduler != MyProc) return false;
+    if (entry->changes.any) {
+      entry->wanted = true;
+      return false;
+    }
+    *entry = {};
+    free_dead_slots_locked(database);
+    return true;
+  });
+}
+
+Changes take_changes(Oid database) {
+  Changes changes = {};
+  locked(LW_EXCLUSIVE, [&] {
+    DatabaseEntry* const entry = find_locked(database);
+    if (entry == nullptr) return;
+    changes = entry->changes;
+    entry->changes = {};
+    entry->wanted = false;
+  });
+  return changes;
+}
+
+void publish_schedule(Oid database, TimestampTz next_due, bool waiting) {
+  locked(LW_EXCLUSIVE, [=] {
+    DatabaseEntry* const entry = find_locked(database);
+    if (entry == nullptr) return;
+    entry->next_due = next_due;
+    entry->waiting = waiting;
+    entry->failures = 0;
+  });
+}
+
+bool may_leave(Oid database) {
+  return locked(LW_SHARED, [=] {
+    const DatabaseEntry* const entry = find_locked(database);
+    return entry == nullptr || !entry->changes.any;
+  });
+}
+
+bool is_known_locked(Oid database) noexcept { return find_locked(database) != nullptr; }
+
+void wake_scheduler_locked(Oid database) noexcept {
+  DatabaseEntry* const entry = find_locked(database);
+  if (entry == nullptr) return;
+  if (entry->scheduler != nullptr) {
+    SetLatch(&entry->scheduler->procLatch);
+  } else {
+    entry->wanted = true;
+    wake_launcher_locked();
+  }
+}
+
+void wake_waiting_locked() noexcept {
+  Area* const shared = area();
+  for (int i = 0; i < shared->max_databases; ++i) {
+    const DatabaseEntry& entry = shared->databases[i];
+    if (entry.waiting && entry.scheduler != nullptr) SetLatch(&entry.scheduler->procLatch);
+  }
+}
+
+DatabaseStatus database_status(Oid database) {
+  return locked(LW_SHARED, [=] {
+    const DatabaseEntry* const entry = find_locked(database);
+    if (entry == nullptr) return DatabaseStatus{false, false, false, kNever};
+    return DatabaseStatus{true, entry->scheduler != nullptr, entry->waiting, entry->next_due};
+  });
+}
+
+bool launcher_running() {
+  return locked(LW_SHARED, [] { return area()->launcher != nullptr; });
+}
+
+}  // namespace metrics_refresh::shmem

@@ -1,0 +1,103 @@
+// The registry of databases that have (or may have) the extension: when each is next due, which
+// scheduler serves it, and which of its jobs changed. A backend that commits a change posts it
+// here, so that no process of ours ever polls a table.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "pg/postgres.hpp"
+
+namespace metrics_refresh::shmem {
+
+inline constexpr int kMaxPostedJobs = 64;
+inline constexpr TimestampTz kNever = PG_INT64_MAX;
+
+/// Jobs that changed since the scheduler last asked; `all` where they were too many to name.
+struct Changes {
+  bool any;
+  bool all;
+  int count;
+  std::int64_t jobs[kMaxPostedJobs];
+};
+
+struct DatabaseEntry {
+  Oid database;           // InvalidOid: a free entry
+  bool wanted;            // a scheduler shall run, whatever next_due says
+  bool starting;          // the launcher has asked for a scheduler that has not reported yet
+  bool waiting;           // the scheduler has runs for which there is no worker slot
+  PGPROC* scheduler;      // null while none runs
+  TimestampTz next_due;   // of the earliest job, or kNever
+  TimestampTz not_before; // the launcher starts none before this (back-off after a failure)
+  int failures;           // starts in a row that ended badly
+  Changes changes;
+};
+
+/// Posts that these jobs of `database` changed and wakes whoever must know. Never raises but for
+/// a warning where the registry is full, so it may run at commit.
+/// REQUIRES: the area exists; `count` ids at `jobs`, or null for all.
+void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept;
+
+// For the launcher.
+
+/// Which database needs a scheduler now: its entry is marked as starting. Where none does,
+/// `database` is InvalidOid and `look_again` the earliest time at which one will, or kNever.
+struct NeedOfScheduler {
+  Oid database;
+  TimestampTz look_again;
+};
+/// A scheduler is needed `lead` microseconds before the database is due.
+NeedOfScheduler claim_start(TimestampTz now, std::int64_t lead);
+/// Takes a claim back: no process could be started.
+void release_start(Oid database);
+/// True from claim_start() until the scheduler reports or leaves.
+bool is_starting(Oid database);
+/// Forgets starts that an earlier launcher left unfinished.
+void clear_starts();
+/// Databases whose scheduler keeps failing, perhaps because they were dropped.
+std::vector<Oid> failing_databases();
+/// Removes the entry of a database that is gone.
+void remove_database(Oid database);
+
+// For the scheduler.
+
+/// Makes the calling process the scheduler of `database`. False where another one lives, or the
+/// database has no entry.
+bool attach_scheduler(Oid database);
+
+/// The scheduler's leave-taking, safe at process exit. `failed` delays the next start.
+void detach_scheduler(Oid database, bool failed) noexcept;
+
+/// Removes the database's entry, as the extension is gone. False, and the entry stays with
+/// `wanted` set, where a change was posted meanwhile. REQUIRES: the caller is its scheduler.
+bool forget_database(Oid database);
+
+/// Hands over the posted changes and clears them. REQUIRES: the caller is its scheduler.
+Changes take_changes(Oid database);
+
+/// Publishes the next due time (or kNever) and whether runs wait for a worker slot.
+void publish_schedule(Oid database, TimestampTz next_due, bool waiting);
+
+/// True where the scheduler may exit: nothing was posted since it last looked.
+bool may_leave(Oid database);
+
+/// True where the database has an entry. REQUIRES: the lock is held.
+bool is_known_locked(Oid database) noexcept;
+
+/// Wakes the scheduler of `database`, or has the launcher start one. REQUIRES: the lock is held.
+void wake_scheduler_locked(Oid database) noexcept;
+
+/// Wakes every scheduler that waits for a worker slot. REQUIRES: the lock is held.
+void wake_waiting_locked() noexcept;
+
+/// The state of one database, for health and tests.
+struct DatabaseStatus {
+  bool known;
+  bool scheduler_running;
+  bool waiting;
+  TimestampTz next_due;
+};
+DatabaseStatus database_status(Oid database);
+bool launcher_running();
+
+}  // namespace metrics_refresh::shmem

@@ -1,0 +1,24 @@
+// Tells the scheduler, at commit and not before, which jobs this transaction changed.
+#pragma once
+
+#include <cstdint>
+
+#include "pg/postgres.hpp"
+
+namespace metrics_refresh::store {
+
+/// REQUIRES: called once, from _PG_init.
+void watch_transactions();
+
+/// Remembers a changed job until the transaction commits (posted then) or aborts (forgotten).
+/// REQUIRES: the library was preloaded.
+void note_changed(std::int64_t job_id);
+
+/// The same for every job of the database: after TRUNCATE or DROP EXTENSION.
+void note_all_changed();
+
+/// Has a database looked into that this transaction created: a copy of a template may have the
+/// extension.
+void note_database(Oid database);
+
+}  // namespace metrics_refresh::store

@@ -1,0 +1,168 @@
+#include "store/jobs.hpp"
+
+namespace metrics_refresh::store {
+namespace {
+
+constexpr char kSelectJobs[] =
+    "SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.command, j.schedule, j.timezone,"
+    " j.strategy, j.owner, j.active, (extract(epoch FROM j.max_runtime) * 1000000)::int8,"
+    " (extract(epoch FROM j.lock_timeout) * 1000000)::int8, j.on_missed, s.view_oid,"
+    " greatest(j.effective_from, s.handled_until), s.suspended_at IS NOT NULL, j.is_default"
+    " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)";
+
+std::vector<JobRecord> read_jobs(const pg::Rows& rows) {
+  std::vector<JobRecord> jobs;
+  jobs.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    JobRecord job;
+    job.id = rows.get_int64(i, 1);
+    job.name = rows.get_text(i, 2);
+    job.view_schema = rows.get_text_or_null(i, 3).value_or("");
+    job.view_name = rows.get_text_or_null(i, 4).value_or("");
+    job.command = rows.get_text_or_null(i, 5).value_or("");
+    job.schedule = rows.get_text_or_null(i, 6);
+    job.timezone = rows.get_text_or_null(i, 7).value_or("");
+    job.strategy = rows.get_text(i, 8);
+    job.owner = rows.get_text(i, 9);
+    job.active = rows.get_bool(i, 10);
+    job.max_runtime = core::Duration(rows.get_int64(i, 11));
+    job.lock_timeout = core::Duration(rows.get_int64(i, 12));
+    job.on_missed = rows.get_text(i, 13);
+    if (!rows.is_null(i, 14)) job.view_oid = rows.get_oid(i, 14);
+    job.handled_until = rows.get_instant(i, 15);
+    job.suspended = rows.get_bool(i, 16);
+    job.is_default = rows.get_bool(i, 17);
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+std::optional<JobRecord> only(std::vector<JobRecord> jobs) {
+  if (jobs.empty()) return std::nullopt;
+  return std::move(jobs.front());
+}
+
+std::vector<Request> read_requests(const pg::Rows& rows) {
+  std::vector<Request> requests;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    requests.push_back({rows.get_int64(i, 1), rows.get_int64(i, 2), rows.get_text(i, 3)});
+  return requests;
+}
+
+}  // namespace
+
+std::vector<JobRecord> load_jobs(pg::Spi& spi) {
+  return read_jobs(spi.query(std::string(kSelectJobs) + " ORDER BY j.job_id"));
+}
+
+std::vector<JobRecord> load_jobs(pg::Spi& spi, const std::vector<std::int64_t>& ids) {
+  return read_jobs(spi.query(std::string(kSelectJobs) + " WHERE j.job_id = ANY ($1) ORDER BY 1",
+                             {pg::Param::array(ids)}));
+}
+
+std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name) {
+  return only(read_jobs(spi.query(std::string(kSelectJobs) + " WHERE j.job_name = $1", {name})));
+}
+
+std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id) {
+  return only(load_jobs(spi, std::vector<std::int64_t>{id}));
+}
+
+std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id) {
+  return only(read_jobs(spi.query(
+      std::string(kSelectJobs) +
+          " WHERE j.job_id = coalesce((SELECT job_id FROM metrics_refresh.run_request"
+          " WHERE run_id = $1), (SELECT job_id FROM metrics_refresh.run_log WHERE run_id = $1))",
+      {run_id})));
+}
+
+std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns) {
+  std::string names;
+  std::string values;
+  std::vector<pg::Param> params;
+  for (const auto& [name, param] : columns) {
+    params.push_back(param);
+    const char* separator = params.size() > 1 ? ", " : "";
+    names += separator + std::string(name);
+    values += separator + std::string("$") + std::to_string(params.size());
+  }
+  const pg::Rows rows =
+      spi.query("INSERT INTO metrics_refresh.job (" + names + ") VALUES (" + values +
+                    ") ON CONFLICT (job_name) DO NOTHING RETURNING job_id",
+                params);
+  if (rows.empty()) return std::nullopt;
+  return rows.get_int64(0, 1);
+}
+
+void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool restart) {
+  std::string assignments;
+  std::vector<pg::Param> params{id};
+  for (const auto& [name, param] : columns) {
+    params.push_back(param);
+    if (!assignments.empty()) assignments += ", ";
+    assignments += std::string(name) + " = $" + std::to_string(params.size());
+  }
+  if (restart) {
+    if (!assignments.empty()) assignments += ", ";
+    assignments += "effective_from = clock_timestamp()";
+  }
+  if (assignments.empty()) return;
+  spi.query("UPDATE metrics_refresh.job SET " + assignments + " WHERE job_id = $1", params);
+}
+
+void delete_job(pg::Spi& spi, const JobRecord& job) {
+  spi.query("DELETE FROM metrics_refresh.job WHERE job_id = $1", {job.id});
+  if (job.is_default)
+    spi.query("INSERT INTO metrics_refresh.removed_default_job VALUES ($1) ON CONFLICT DO NOTHING",
+              {job.name});
+}
+
+void clear_failures(pg::Spi& spi, std::int64_t job_id) {
+  spi.query(
+      "UPDATE metrics_refresh.job_state SET suspended_at = NULL, suspend_reason = NULL,"
+      " consecutive_failures = 0, permanent_failures = 0 WHERE job_id = $1",
+      {job_id});
+}
+
+void bind_view(pg::Spi& spi, const JobRecord& job, Oid oid, const std::string& schema,
+               const std::string& name) {
+  if (schema != job.view_schema || name != job.view_name)
+    update_job(spi, job.id, {{"view_schema", schema}, {"view_name", name}}, false);
+  if (oid != job.view_oid)
+    spi.query(
+        "INSERT INTO metrics_refresh.job_state (job_id, view_oid) VALUES ($1, $2)"
+        " ON CONFLICT (job_id) DO UPDATE SET view_oid = EXCLUDED.view_oid",
+        {job.id, pg::Param::oid(oid)});
+}
+
+std::int64_t insert_request(pg::Spi& spi, std::int64_t job_id, const std::string& requested_by) {
+  return spi
+      .query(
+          "INSERT INTO metrics_refresh.run_request (job_id, requested_by) VALUES ($1, $2)"
+          " RETURNING run_id",
+          {job_id, requested_by})
+      .get_int64(0, 1);
+}
+
+std::vector<Request> load_requests(pg::Spi& spi) {
+  return read_requests(
+      spi.query("SELECT run_id, job_id, requested_by FROM metrics_refresh.run_request"
+                " ORDER BY run_id"));
+}
+
+std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id) {
+  const auto requests = read_requests(
+      spi.query("SELECT run_id, job_id, requested_by FROM metrics_refresh.run_request"
+                " WHERE run_id = $1",
+                {run_id}));
+  if (requests.empty()) return std::nullopt;
+  return requests.front();
+}
+
+bool delete_request(pg::Spi& spi, std::int64_t run_id) {
+  return !spi.query("DELETE FROM metrics_refresh.run_request WHERE run_id = $1 RETURNING run_id",
+                    {run_id})
+              .empty();
+}
+
+}  // namespace metrics_refresh::store

@@ -1,0 +1,76 @@
+// The tables job, job_state and run_request: rows to structs and back. Nothing here checks a
+// privilege; callers decide who may, and run this as the extension (pg::as_extension).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pg/spi.hpp"
+
+namespace metrics_refresh::store {
+
+/// A row of job with what job_state knows of it.
+struct JobRecord {
+  std::int64_t id = 0;
+  std::string name;
+  std::string view_schema;  // empty for a command
+  std::string view_name;
+  std::string command;                  // empty for a refresh
+  std::optional<std::string> schedule;  // none: only when triggered
+  std::string timezone;                 // empty: the default
+  std::string strategy;
+  std::string owner;
+  bool active = true;
+  bool is_default = false;
+  core::Duration max_runtime{};
+  core::Duration lock_timeout{};
+  std::string on_missed;
+  Oid view_oid = InvalidOid;    // when last seen
+  core::Instant handled_until;  // the later of effective_from and the last due time served
+  bool suspended = false;
+
+  bool is_refresh() const { return command.empty(); }
+  /// What the log and messages call it: the view's plain qualified name, or empty.
+  std::string view() const { return is_refresh() ? view_schema + "." + view_name : ""; }
+};
+
+/// All jobs, or those of `ids`, by id.
+std::vector<JobRecord> load_jobs(pg::Spi& spi);
+std::vector<JobRecord> load_jobs(pg::Spi& spi, const std::vector<std::int64_t>& ids);
+std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name);
+std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id);
+
+/// The job of a run that is requested or logged, where it still exists.
+std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id);
+
+/// Columns to write, by name; the values are bound.
+using Columns = std::vector<std::pair<const char*, pg::Param>>;
+/// Returns its id, or nothing where another job has its name.
+std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns);
+/// Writes the columns and, where `restart` is set, lets due times count from now on only.
+void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool restart);
+void delete_job(pg::Spi& spi, const JobRecord& job);
+
+/// Ends a suspension and forgets the failures.
+void clear_failures(pg::Spi& spi, std::int64_t job_id);
+
+/// Binds the job to the view that it means now: remembers its oid, and its new name where it was
+/// renamed.
+void bind_view(pg::Spi& spi, const JobRecord& job, Oid oid, const std::string& schema,
+               const std::string& name);
+
+/// A run that trigger() asked for.
+struct Request {
+  std::int64_t run_id;
+  std::int64_t job_id;
+  std::string requested_by;
+};
+std::int64_t insert_request(pg::Spi& spi, std::int64_t job_id, const std::string& requested_by);
+/// Of all jobs, oldest first.
+std::vector<Request> load_requests(pg::Spi& spi);
+std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id);
+/// False where it was gone already.
+bool delete_request(pg::Spi& spi, std::int64_t run_id);
+
+}  // namespace metrics_refresh::store

@@ -1,0 +1,101 @@
+// The log: what is written when a run begins, when it ends, and when nobody was left to end it.
+// The words of `status` are those of the table run_log.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/jobs.hpp"
+
+namespace metrics_refresh::store {
+
+/// An error as the log keeps it, whole.
+struct RunError {
+  std::string message;
+  std::string sqlstate;
+  std::string detail;
+  std::string hint;
+  std::string context;
+};
+RunError describe_error(const pg::PgError& error);
+/// Of the exception being handled, whatever it is.
+RunError describe_current_error();
+
+/// What a run consumed in its process.
+struct Usage {
+  std::int64_t wal_bytes = 0;
+  std::int64_t buffers_hit = 0;
+  std::int64_t buffers_read = 0;
+  double cpu_ms = 0;
+};
+
+/// Measures from its construction on.
+class UsageMeter {
+ public:
+  UsageMeter() : start_(total()) {}
+  Usage so_far() const;
+
+ private:
+  static Usage total();
+  Usage start_;
+};
+
+/// Whose run it is and why: the columns of run_log that are known at its begin.
+struct RunHead {
+  std::optional<std::int64_t> run_id;  // none: the next number
+  std::optional<std::int64_t> job_id;  // none: a refresh without a job
+  std::optional<std::string> job_name;
+  std::string view_schema;  // empty for a command
+  std::string view_name;
+  std::string command;  // empty for a refresh
+  std::string owner;    // of the view, or of the command
+  bool manual = false;
+  std::string initiated_by;  // of a manual run
+  std::optional<core::Instant> due;
+  core::Instant started;
+  int worker_pid = 0;
+};
+
+/// The head of a run of this job; the caller adds when and why.
+RunHead head_of(const JobRecord& job);
+
+struct Outcome {
+  std::string status;  // success, error, skipped, canceled or interrupted
+  std::string strategy;
+  std::string strategy_reason;
+  std::optional<RunError> error;
+  std::optional<std::int64_t> rows_total;
+  std::int64_t missed = 0;
+  Usage usage;
+  bool permanent = false;  // an error that will come again
+};
+
+/// Writes the `running` row, takes the request for it away, and notes in job_state that the due
+/// time is served. Returns the run's number.
+std::int64_t begin_run(pg::Spi& spi, const RunHead& head);
+
+/// Ends a run that begin_run() began: completes its row and the job's state, suspends the job where
+/// `suspend_after` permanent failures in a row are reached. Returns true where it suspended it.
+/// Throws SqlError 55000 where the row is not `running` any more, so that nothing is logged twice.
+bool end_run(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int suspend_after);
+
+/// Logs a run that is over, in one row. Returns its number.
+std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& outcome);
+
+/// Notes that a due time was served although there was nothing to do (the view does not exist).
+/// Logs one `skipped` row when this begins, none for each repetition. Returns the run's number,
+/// or 0 where nothing was logged.
+std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& reason);
+
+/// Closes as `interrupted` every run that was begun, has not ended and is not among `live`.
+/// Returns how many.
+std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live);
+
+/// Removes ended runs that started before `limit`, in batches. Returns how many.
+std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit);
+
+/// The status of a run: a word of run_log, `queued` for a request that waits, or nothing.
+std::optional<std::string> run_status(pg::Spi& spi, std::int64_t run_id);
+
+}  // namespace metrics_refresh::store

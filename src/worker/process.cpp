@@ -1,0 +1,70 @@
+#include "worker/process.hpp"
+
+#include <cstring>
+
+#include "store/runs.hpp"
+
+namespace metrics_refresh::worker {
+
+void install_signals() {
+  pqsignal(SIGTERM, die);
+  pqsignal(SIGINT, StatementCancelHandler);
+  pqsignal(SIGHUP, SignalHandlerForConfigReload);
+  BackgroundWorkerUnblockSignals();
+}
+
+void connect(Oid database, Oid role) {
+  pg::call([=] {
+    if (OidIsValid(database))
+      BackgroundWorkerInitializeConnectionByOid(database, role, 0);
+    else
+      BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+    static const char* const kOwn[][2] = {{"statement_timeout", "0"},
+                                          {"lock_timeout", "0"},
+                                          {"idle_in_transaction_session_timeout", "0"},
+                                          {"default_transaction_read_only", "off"},
+                                          {"default_transaction_isolation", "read committed"}};
+    for (const auto& setting : kOwn)
+      SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
+  });
+}
+
+BackgroundWorkerHandle* start_process(const Launch& launch) {
+  const char* name = launch.name.c_str();
+  return pg::call([&launch, name]() -> BackgroundWorkerHandle* {
+    BackgroundWorker worker = {};
+    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+    worker.bgw_restart_time = BGW_NEVER_RESTART;
+    worker.bgw_notify_pid = MyProcPid;
+    worker.bgw_main_arg = launch.argument;
+    strlcpy(worker.bgw_name, name, BGW_MAXLEN);
+    strlcpy(worker.bgw_type, launch.type, BGW_MAXLEN);
+    strlcpy(worker.bgw_library_name, "metrics_refresh", sizeof worker.bgw_library_name);
+    strlcpy(worker.bgw_function_name, launch.function, BGW_MAXLEN);
+    memcpy(worker.bgw_extra, &launch.extra, sizeof launch.extra);
+    MemoryContext const context = MemoryContextSwitchTo(TopMemoryContext);
+    BackgroundWorkerHandle* handle = nullptr;
+    const bool registered = RegisterDynamicBackgroundWorker(&worker, &handle);
+    MemoryContextSwitchTo(context);
+    return registered ? handle : nullptr;
+  });
+}
+
+std::uint64_t launch_extra() {
+  std::uint64_t extra;
+  std::memcpy(&extra, MyBgworkerEntry->bgw_extra, sizeof extra);
+  return extra;
+}
+
+void log_current_exception(const char* doing) {
+  const store::RunError error = store::describe_current_error();
+  const char* message = error.message.c_str();
+  const char* detail = error.detail.c_str();
+  pg::call([=] {
+    ereport(LOG, errmsg("metrics_refresh: %s: %s", doing, message),
+            *detail != '\0' ? errdetail_internal("%s", detail) : 0);
+  });
+}
+
+}  // namespace metrics_refresh::worker

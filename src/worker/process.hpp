@@ -1,0 +1,38 @@
+// What the launcher, the schedulers and the workers have in common: how such a process begins, how
+// it is started, and how it reports an error that it survives.
+#pragma once
+
+#include <string>
+
+#include "pg/guard.hpp"
+
+namespace metrics_refresh::worker {
+
+/// Installs the signal handlers: SIGTERM ends the process, SIGINT cancels a query, SIGHUP reloads.
+void install_signals();
+
+/// Connects to `database` (InvalidOid: to none, shared catalogs only) as `role` (InvalidOid: the
+/// bootstrap superuser), and sets aside settings of the role or database that are meant for
+/// interactive sessions. Ends the process where it cannot connect.
+void connect(Oid database, Oid role);
+
+/// Which process to start and what it needs to know.
+struct Launch {
+  const char* function;  // the entry point
+  std::string name;      // as pg_stat_activity and the server log show it
+  const char* type;      // backend_type
+  Datum argument;
+  std::uint64_t extra;  // handed over in bgw_extra
+};
+
+/// Null where the server has no worker slot free. The caller is told of its start and end by its
+/// latch.
+BackgroundWorkerHandle* start_process(const Launch& launch);
+
+/// The `extra` that this process was started with.
+std::uint64_t launch_extra();
+
+/// Writes the exception being handled to the server log, with `doing` as its context.
+void log_current_exception(const char* doing);
+
+}  // namespace metrics_refresh::worker

@@ -1,0 +1,168 @@
+// Health of jobs: each check at its limits, and what its findings say.
+
+#include <gtest/gtest.h>
+
+#include "core/health.hpp"
+#include "unit/health_fixture.hpp"
+
+namespace metrics_refresh::core::test {
+namespace {
+
+using std::chrono::hours;
+
+using HealthOfJobs = Health;
+
+TEST_F(HealthOfJobs, SuspendedIsCritical) {
+  job.suspended = "five permanent errors in a row";
+  EXPECT_EQ(severity("suspended"), "critical");
+  expect_text("suspended", "job nightly is suspended: five permanent errors in a row",
+              "metrics_refresh.resume('nightly')");
+}
+
+TEST_F(HealthOfJobs, AMissingViewIsAWarning) {
+  job.view_exists = false;
+  EXPECT_EQ(severity("view_missing"), "warning");
+  expect_text("view_missing", "job nightly waits for the materialized view public.sales",
+              "Create the view, or remove the job with metrics_refresh.unschedule('nightly')");
+}
+
+TEST_F(HealthOfJobs, AMissingUniqueIndexIsAWarning) {
+  job.wants_unique_index = true;
+  EXPECT_EQ(severity("unique_index"), "warning");
+  expect_text("unique_index", "public.sales has no usable unique index", "Create a unique index");
+  job.index_to_create = "CREATE UNIQUE INDEX ON public.sales (id)";
+  expect_text("unique_index", "public.sales", "Run: CREATE UNIQUE INDEX ON public.sales (id)");
+}
+
+TEST_F(HealthOfJobs, AMissingViewLacksNoIndexAndIsNotStale) {
+  job.view_exists = false;
+  job.wants_unique_index = true;
+  job.due_since_success = 1000;
+  EXPECT_EQ(severity("view_missing"), "warning");
+}
+
+TEST_F(HealthOfJobs, ASuspendedJobIsNotStaleBesides) {
+  job.suspended = "five permanent errors in a row";
+  job.due_since_success = 1000;
+  EXPECT_EQ(severity("suspended"), "critical");
+}
+
+TEST_F(HealthOfJobs, AMissingOwnerIsCritical) {
+  job.owner_exists = false;
+  EXPECT_EQ(severity("owner"), "critical");
+  expect_text("owner", "job nightly belongs to the role anna, which does not exist",
+              "metrics_refresh.alter_job('nightly', owner");
+}
+
+TEST_F(HealthOfJobs, HintsQuoteTheNameAsSqlDoes) {
+  job.name = "o'hare'); DROP TABLE x; --";
+  job.suspended = "reason";
+  expect_text("suspended", job.name, "metrics_refresh.resume('o''hare''); DROP TABLE x; --').");
+  job.suspended.reset();
+  job.view_exists = false;
+  expect_text("view_missing", job.name, "unschedule('o''hare''); DROP TABLE x; --').");
+  job.view_exists = true;
+  job.owner_exists = false;
+  expect_text("owner", job.name, "alter_job('o''hare''); DROP TABLE x; --', owner");
+}
+
+TEST_F(HealthOfJobs, SuccessRateAtItsLimits) {
+  const auto with = [this](std::int64_t successful) {
+    job.finished_runs = 1000;
+    job.successful_runs = successful;
+    return severity("success_rate");
+  };
+  EXPECT_EQ(with(1000), "ok");
+  EXPECT_EQ(with(951), "ok");
+  EXPECT_EQ(with(950), "ok");
+  EXPECT_EQ(with(949), "warning");
+  EXPECT_EQ(with(801), "warning");
+  EXPECT_EQ(with(800), "warning");
+  EXPECT_EQ(with(799), "critical");
+  EXPECT_EQ(with(0), "critical");
+}
+
+TEST_F(HealthOfJobs, SuccessRateOfNoRunsIsFine) {
+  job.finished_runs = job.successful_runs = 0;
+  EXPECT_EQ(severity("success_rate"), "ok");
+}
+
+TEST_F(HealthOfJobs, SuccessRateSaysHowManyRunsAndTheLastError) {
+  job.successful_runs = 90;
+  limits.window_hours = 6;
+  expect_text("success_rate", "job nightly: 90.0 % of 100 runs succeeded in the last 6 h",
+              "See metrics_refresh.run_log");
+  job.last_error = "division by zero";
+  expect_text("success_rate", "nightly", "The last error was: division by zero");
+}
+
+TEST_F(HealthOfJobs, DurationAtItsLimit) {
+  const auto with = [this](std::optional<double> ms) {
+    job.mean_duration_ms = ms;
+    return severity("duration");
+  };
+  EXPECT_EQ(with(std::nullopt), "ok");
+  EXPECT_EQ(with(0), "ok");
+  EXPECT_EQ(with(4999.999), "ok");
+  EXPECT_EQ(with(5000), "ok");
+  EXPECT_EQ(with(5000.001), "warning");
+  EXPECT_EQ(with(1e9), "warning");
+  job.mean_duration_ms = 7250;
+  limits.duration_warning = std::chrono::milliseconds{7249};
+  expect_text("duration", "job nightly: a run takes 7.2 s at the mean in the last 24 h",
+              "metrics_refresh.explain_refresh");
+}
+
+TEST_F(HealthOfJobs, FreshnessAtItsLimits) {
+  const auto with = [this](int due) {
+    job.due_since_success = due;
+    return severity("freshness");
+  };
+  EXPECT_EQ(with(0), "ok");
+  EXPECT_EQ(with(1), "ok");
+  EXPECT_EQ(with(2), "warning");
+  limits.stale_critical = 4;
+  EXPECT_EQ(with(3), "warning");
+  EXPECT_EQ(with(4), "critical");
+  EXPECT_EQ(with(5), "critical");
+}
+
+TEST_F(HealthOfJobs, FreshnessSaysSinceWhen) {
+  job.due_since_success = 2;
+  expect_text("freshness", "job nightly has never succeeded; it was due 2 times since",
+              "metrics_refresh.job_status");
+  job.last_success = now - hours{5};
+  job.last_error = "division by zero";
+  expect_text("freshness", "job nightly last succeeded 5 h ago; it was due 2 times since",
+              "The last error was: division by zero");
+  job.due_since_success = 3;
+  expect_text("freshness", "it was due 3 times or more since", "division by zero");
+}
+
+TEST_F(HealthOfJobs, AWarningLimitThatIsLooserThanTheCriticalOneHidesNothing) {
+  limits.success_rate_warning = 0;
+  job.successful_runs = 79;
+  EXPECT_EQ(severity("success_rate"), "critical");
+  job.successful_runs = 80;
+  EXPECT_EQ(severity("success_rate"), "ok");
+  limits.stale_warning = 1000;
+  job.due_since_success = 3;
+  EXPECT_EQ(severity("freshness"), "critical");
+  job.due_since_success = 2;
+  EXPECT_EQ(severity("freshness"), "ok");
+}
+
+TEST_F(HealthOfJobs, EachJobHasAFindingOfItsOwn) {
+  job.due_since_success = 3;
+  other.name = "hourly";
+  other.due_since_success = 2;
+  const std::vector<Finding> found = findings("freshness");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].detail.find("job hourly"), 0U);
+  EXPECT_EQ(found[0].severity, Severity::kWarning);
+  EXPECT_EQ(found[1].detail.find("job nightly"), 0U);
+  EXPECT_EQ(found[1].severity, Severity::kCritical);
+}
+
+}  // namespace
+}  // namespace metrics_refresh::core::test

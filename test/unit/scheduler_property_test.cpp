@@ -1,0 +1,195 @@
+// Promises of core::Scheduler that hold whatever happens, in whatever order: random jobs, events,
+// workers and clocks from fixed seeds. SimulatedWorkers checks most of them after every tick.
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "core/scheduler.hpp"
+#include "unit/simulated_workers.hpp"
+#include "unit/virtual_day.hpp"
+
+namespace metrics_refresh::core::test {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+struct Rhythm {
+  const char* schedule;
+  Duration gap;  // the longest between two due times
+};
+using Rhythms = std::vector<Rhythm>;
+
+const Rhythms kFast = {{"1 second", seconds{1}},    {"2 seconds", seconds{2}},
+                       {"7 seconds", seconds{7}},   {"45 seconds", seconds{45}},
+                       {"1 minute", minutes{1}},    {"* * * * *", minutes{1}},
+                       {"*/2 * * * *", minutes{2}}, {"", Duration{0}}};
+const Rhythms kSlow = {
+    {"1 minute", minutes{1}},         {"90 seconds", seconds{90}},   {"*/15 * * * *", minutes{15}},
+    {"5,20,50 * * * *", minutes{30}}, {"@hourly", hours{1}},         {"3 hours", hours{3}},
+    {"30 2 * * *", hours{24}},        {"0 9-17 * * 1-5", hours{64}}, {"", Duration{0}}};
+
+class Storm {
+ public:
+  Storm(unsigned seed, const Rhythms& rhythms, Duration longest_run)
+      : world_(seed), rhythms_(rhythms) {
+    world_.longest_run = longest_run;
+    world_.workers = world_.pick(1, 4);
+    for (int count = world_.pick(1, 8); count > 0; --count) change();
+  }
+
+  void rage(int ticks) {
+    while (ticks-- > 0 && !testing::Test::HasFailure()) {
+      const Duration quiet = world_.quiet();
+      const bool early = world_.chance(15);
+      world_.pass(early ? world_.pick(Duration{0}, quiet)
+                        : quiet + world_.pick(Duration{0}, milliseconds{50}));
+      if (world_.chance(50)) world_.end_runs();
+      while (world_.chance(12)) interfere();
+      if (world_.chance(1)) step();
+      world_.tick();
+    }
+  }
+
+  /// The clock behaves, workers suffice, nobody interferes: what was asked for comes to its end.
+  void calm_down() {
+    world_.set_enabled(true);
+    world_.workers = 100;
+    world_.refusals = 0;
+    for (int ticks = 0; ticks < 5000 && !world_.pending().empty(); ++ticks) {
+      world_.tick();
+      world_.pass(world_.quiet());
+    }
+    EXPECT_TRUE(world_.pending().empty());
+    EXPECT_EQ(world_.started, world_.accepted);
+  }
+
+  std::size_t started_requests() const { return world_.started.size(); }
+  std::size_t slots() const { return world_.slots.size(); }
+
+ private:
+  void change() {
+    const Rhythm& rhythm =
+        rhythms_[static_cast<std::size_t>(world_.pick(0, static_cast<int>(rhythms_.size()) - 1))];
+    Job changed = job(world_.pick(1, 9), rhythm.schedule);
+    // Mostly as it is stored by who changes it, sometimes a history that the clock made wrong.
+    changed.handled_until = world_.now();
+    if (world_.chance(20)) changed.handled_until += world_.pick(-hours{6}, hours{6});
+    changed.runnable = world_.chance(80);
+    if (world_.chance(40)) changed = skipping(changed);
+    world_.change(changed, rhythm.gap);
+  }
+
+  void interfere() {
+    const int what = world_.pick(1, 100);
+    const JobId id = world_.pick(1, 10);  // 10: unknown
+    const bool known = world_.jobs.count(id) != 0;
+    if (what <= 60)
+      world_.request(id);
+    else if (what <= 75 && !world_.pending().empty())
+      world_.withdraw(world_.pending().begin()->first);
+    else if (what <= 78)
+      world_.withdraw(world_.pick(1, 1000));
+    else if (what <= 88)
+      change();
+    else if (what <= 94 && known && !world_.jobs.at(id).removed)
+      world_.remove(id);
+    else if (what <= 97)
+      world_.set_enabled(!world_.enabled() || world_.chance(30));
+    else if (what <= 98)
+      world_.restart();
+  }
+
+  void step() {
+    const Duration small = Scheduler::kSmallStep, large = hours{6};
+    const Duration size =
+        world_.chance(50) ? world_.pick(Duration{1}, small) : world_.pick(small, large);
+    world_.step(world_.chance(50) ? size : -size);
+  }
+
+  SimulatedWorkers world_;
+  const Rhythms& rhythms_;
+};
+
+TEST(SchedulerProperty, KeepsItsPromisesWithFastJobs) {
+  std::size_t requests = 0, slots = 0;
+  for (unsigned seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Storm storm(seed, kFast, seconds{5});
+    storm.rage(1500);
+    storm.calm_down();
+    requests += storm.started_requests();
+    slots += storm.slots();
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(requests, 1000U);
+  EXPECT_GT(slots, 10'000U);
+}
+
+TEST(SchedulerProperty, KeepsItsPromisesWithSlowJobs) {
+  std::size_t requests = 0, slots = 0;
+  for (unsigned seed = 1001; seed <= 1060; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Storm storm(seed, kSlow, minutes{20});
+    storm.rage(1500);
+    storm.calm_down();
+    requests += storm.started_requests();
+    slots += storm.slots();
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(requests, 1000U);
+  EXPECT_GT(slots, 10'000U);
+}
+
+// Where the clock only goes on, each due time is accounted for exactly once.
+void expect_every_slot(unsigned seed, const Rhythms& rhythms, Duration longest_run, int workers) {
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  SimulatedWorkers world(seed);
+  world.longest_run = longest_run;
+  world.workers = workers;
+  world.refusals = workers > 8 ? 0 : 20;
+  const Instant begin = world.now();
+  JobId last = 0;
+  for (const Rhythm& rhythm : rhythms) {
+    const Job next = job(++last, rhythm.schedule);
+    world.change(world.chance(50) ? skipping(next) : next, rhythm.gap);
+  }
+  for (int ticks = 0; ticks < 3000 && !testing::Test::HasFailure(); ++ticks) {
+    world.tick();
+    if (workers <= 8 && world.chance(5)) world.request(world.pick(1, static_cast<int>(last)));
+    world.pass(world.quiet() + world.pick(Duration{0}, milliseconds{50}));
+  }
+  world.tick();
+
+  std::multiset<std::pair<JobId, Instant>> expected;
+  for (const auto& [id, model] : world.jobs) {
+    if (!model.job.schedule) continue;
+    auto due = model.job.schedule->next_after(begin, kUtc);
+    for (; due && *due <= world.now(); due = model.job.schedule->next_after(*due, kUtc))
+      expected.emplace(id, *due);
+  }
+  ASSERT_EQ(world.slots.size(), expected.size());
+  EXPECT_EQ(world.slots, expected);
+}
+
+TEST(SchedulerProperty, EveryDueTimeOfAnIdleJobIsStarted) {
+  for (unsigned seed = 2001; seed <= 2010; ++seed) {
+    expect_every_slot(seed, kFast, milliseconds{500}, 100);
+    expect_every_slot(seed, kSlow, milliseconds{500}, 100);
+  }
+}
+
+TEST(SchedulerProperty, EveryDueTimeOfABusyJobIsStartedOrMissed) {
+  for (unsigned seed = 3001; seed <= 3010; ++seed) {
+    expect_every_slot(seed, kFast, seconds{20}, 3);
+    expect_every_slot(seed, kSlow, minutes{40}, 3);
+  }
+}
+
+}  // namespace
+}  // namespace metrics_refresh::core::test

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# make lint: what the compiler of the build does not check. make format (--format) mends the layout.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+tools/deps.sh || exit 1
+
+mapfile -t code < <(find src test/unit test/fuzz \( -name '*.cpp' -o -name '*.hpp' \) 2>/dev/null | sort)
+if [ "${1:-}" = --format ]; then exec clang-format -i "${code[@]}"; fi
+
+problems=$(mktemp)
+trap 'rm -f "$problems"' EXIT
+
+# The walls: a layer includes only layers below it. api and worker are of one height and know nothing
+# of each other; files directly in src/ are the top. Only src/pg/postgres.hpp includes what is not
+# ours in quotes, which is the server's; core/ includes nothing but C++ and Boost, and its headers
+# refuse to stand after postgres.h.
+find src -name '*.[ch]pp' | sort | xargs perl -ne '
+  BEGIN { %height = (core => 0, pg => 1, shmem => 2, store => 3, engine => 4, api => 5, worker => 5) }
+  ($layer) = $ARGV =~ m{^src/([^/]+)/};
+  $layer //= "";
+  $height = $layer eq "" ? 9 : $height{$layer} // die "$ARGV: no such layer\n";
+  if (/^\s*#\s*include\s*"([^"]+)"/) {
+    ($other) = ($file = $1) =~ m{^([^/]+)/};
+    if (!-e "src/$file") {
+      print "$ARGV:$.: \"$file\" is a header of the server: only src/pg/postgres.hpp includes those\n"
+        if $ARGV ne "src/pg/postgres.hpp";
+    } elsif (defined $other && $other ne $layer && $height{$other} >= $height) {
+      print "$ARGV:$.: $layer/ may not include \"$file\": $other/ is not below it\n";
+    }
+  } elsif (/^\s*#\s*include\s*<([^>]+)>/ && $layer eq "core" && $1 !~ m{^(boost/.+|[a-z_0-9]+)$}) {
+    print "$ARGV:$.: core/ may not include <$1>: C++ and Boost alone\n";
+  }
+  $refuses = 1 if /^#ifdef (PG_VERSION_NUM|POSTGRES_H)$/;
+  print "$ARGV:$.: no \"using namespace\"\n" if /^\s*using namespace /;
+  if (eof) {
+    print "$ARGV: a header of core/ has to refuse to stand after postgres.h\n"
+      if $layer eq "core" && $ARGV =~ /hpp$/ && !$refuses;
+    print "$ARGV: $. lines; what is its one idea? (300 at most)\n" if $. > 300;
+    $refuses = 0;
+    close ARGV;
+  }' >>"$problems" 2>&1
+
+# A function that runs as its owner looks names up where its owner says, and nowhere else.
+for script in sql/metrics_refresh--*.sql; do
+  [ -e "$script" ] || continue
+  perl -0777 -ne '
+    s/--[^\n]*//g;
+    for (split /(?=^CREATE\b)/mi) {
+      next unless /\bSECURITY\s+DEFINER\b/i;
+      next if /\bSET\s+search_path\s*(=|TO)\s*\x27?pg_catalog\x27?,\s*\x27?pg_temp\b/i;
+      my ($name) = /^CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+([^\s(]+)/i;
+      print "$ARGV: ", $name // "a statement", " is SECURITY DEFINER without SET search_path = pg_catalog, pg_temp\n";
+    }' "$script" >>"$problems"
+done
+
+clang-format --dry-run -Werror "${code[@]}" 2>&1 | grep -E 'error|warning' |
+  cut -d: -f1 | sort | uniq -c | awk '{ print $2 ": " $1 " lines not as clang-format has them (make format)" }' >>"$problems"
+
+# The other compiler.
+headers=$("${PG_CONFIG:-pg_config}" --includedir-server)
+find src test/unit test/fuzz -name '*.cpp' 2>/dev/null | sort | xargs -P "$(nproc)" -n 4 \
+  clang++ -std=c++17 -fsyntax-only -Isrc -Itest -isystem "$headers" -Wall -Wextra -Wshadow \
+  -Wnon-virtual-dtor -Wold-style-cast -Werror 2>&1 | grep -E 'error:|warning:' | sort -u >>"$problems"
+
+if [ -s "$problems" ]; then
+  cat "$problems"
+  echo "lint: $(wc -l <"$problems") problems"
+  exit 1
+fi
+echo "lint: ${#code[@]} files, no problem"

@@ -11,6 +11,8 @@ GRANT USAGE ON SCHEMA metrics_refresh TO PUBLIC;
 -- Raises a clear error, with a hint, where the library is not preloaded.
 CREATE FUNCTION metrics_refresh.require_preload() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_require_preload';
+COMMENT ON FUNCTION metrics_refresh.require_preload() IS
+    'raises an error with a hint where metrics_refresh is not in shared_preload_libraries';
 SELECT metrics_refresh.require_preload();
 
 ------------------------------------------------------------------------------------------------
@@ -27,7 +29,7 @@ COMMENT ON FUNCTION metrics_refresh.is_super_admin() IS
 CREATE SEQUENCE metrics_refresh.job_id_seq;
 
 CREATE TABLE metrics_refresh.job (
-    job_id         bigint PRIMARY KEY DEFAULT nextval('metrics_refresh.job_id_seq'),
+    job_id         bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.job_id_seq'),
     job_name       text NOT NULL UNIQUE CHECK (job_name <> ''),
     view_schema    name,
     view_name      name,
@@ -38,14 +40,16 @@ CREATE TABLE metrics_refresh.job (
                    CHECK (strategy IN ('auto', 'concurrently', 'full')),
     owner          name NOT NULL,
     active         boolean NOT NULL DEFAULT true,
-    max_runtime    interval NOT NULL DEFAULT '1 hour' CHECK (max_runtime > interval '0'),
-    lock_timeout   interval NOT NULL DEFAULT '10 seconds' CHECK (lock_timeout > interval '0'),
+    max_runtime    interval NOT NULL DEFAULT '1 hour'
+                   CHECK (max_runtime BETWEEN interval '1 millisecond' AND interval '24 days'),
+    lock_timeout   interval NOT NULL DEFAULT '10 seconds'
+                   CHECK (lock_timeout BETWEEN interval '1 millisecond' AND interval '24 days'),
     on_missed      text NOT NULL DEFAULT 'once' CHECK (on_missed IN ('once', 'skip')),
     is_default     boolean NOT NULL DEFAULT false,
     created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     effective_from timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CHECK (num_nonnulls(view_schema, view_name) IN (0, 2)),
-    CHECK (num_nonnulls(view_name, command) = 1)
+    CHECK (pg_catalog.num_nonnulls(view_schema, view_name) IN (0, 2)),
+    CHECK (pg_catalog.num_nonnulls(view_name, command) = 1)
 );
 COMMENT ON TABLE metrics_refresh.job IS 'what is run and when; change it through the functions';
 COMMENT ON COLUMN metrics_refresh.job.view_name IS 'bound by name: the job survives DROP and CREATE of the view';
@@ -96,6 +100,10 @@ CREATE TRIGGER a_replace_default BEFORE INSERT ON metrics_refresh.job
 CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh.removed_default_job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
 
+-- Nobody else has a table that these could be triggers of.
+REVOKE EXECUTE ON FUNCTION metrics_refresh.job_before_write(), metrics_refresh.job_after_write(),
+                           metrics_refresh.replace_default_job() FROM PUBLIC;
+
 ------------------------------------------------------------------------------------------------
 -- State of jobs and their runs: not dumped
 
@@ -122,7 +130,7 @@ COMMENT ON COLUMN metrics_refresh.job_state.permanent_failures IS 'failures in a
 CREATE SEQUENCE metrics_refresh.run_id_seq;
 
 CREATE TABLE metrics_refresh.run_log (
-    run_id          bigint PRIMARY KEY DEFAULT nextval('metrics_refresh.run_id_seq'),
+    run_id          bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.run_id_seq'),
     job_id          bigint,
     job_name        text,
     view_schema     name,
@@ -176,7 +184,7 @@ CREATE TABLE metrics_refresh.active_run (
 COMMENT ON TABLE metrics_refresh.active_run IS 'runs that a worker has begun and not ended';
 
 CREATE TABLE metrics_refresh.run_request (
-    run_id       bigint PRIMARY KEY DEFAULT nextval('metrics_refresh.run_id_seq'),
+    run_id       bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.run_id_seq'),
     job_id       bigint NOT NULL REFERENCES metrics_refresh.job ON DELETE CASCADE,
     requested_by name NOT NULL,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -357,8 +365,8 @@ CREATE VIEW metrics_refresh.view_dependencies AS
         -- What each view's rule reads, from the catalogs.
         SELECT DISTINCT r.ev_class AS dependent, d.refobjid AS referenced
         FROM pg_catalog.pg_rewrite r
-        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass
-             AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass::oid
+             AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass::oid
         JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm')
         WHERE r.ev_class <> d.refobjid
     ), reach AS (
@@ -400,7 +408,7 @@ CREATE FUNCTION metrics_refresh.get_refresh_stats(
         OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
         OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
     RETURNS SETOF record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
     IF hours IS NULL OR hours < 1 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'hours must be at least 1',
@@ -419,7 +427,7 @@ BEGIN
                    FILTER (WHERE l.status <> 'success'))[1]
         FROM metrics_refresh.run_log l
         WHERE l.job_id = j.job_id AND l.status NOT IN ('running', 'skipped')
-          AND l.started_at >= now() - make_interval(hours => get_refresh_stats.hours)) s
+          AND l.started_at >= now() - make_interval(hours => least(get_refresh_stats.hours, 876000))) s
     WHERE get_refresh_stats.job_name IS NULL OR j.job_name = get_refresh_stats.job_name
     ORDER BY j.job_name;
 END $$;
@@ -472,7 +480,7 @@ CREATE FUNCTION @extschema@.get_metrics_refresh_stats(
         OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
         OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
     RETURNS record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
     IF p_hours IS NULL OR p_hours < 1 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'p_hours must be at least 1',
@@ -492,7 +500,7 @@ BEGIN
                            JOIN pg_namespace n ON n.oid = e.extnamespace
                            WHERE e.extname = 'metrics_refresh')
       AND l.view_name = 'platform_metrics' AND l.status NOT IN ('running', 'skipped')
-      AND l.started_at >= now() - make_interval(hours => p_hours);
+      AND l.started_at >= now() - make_interval(hours => least(p_hours, 876000));
 END $$;
 COMMENT ON FUNCTION @extschema@.get_metrics_refresh_stats(integer) IS
     'one row: the ended refreshes of platform_metrics in the last p_hours hours; success_rate in percent, durations in milliseconds; NULL where nothing ran';
@@ -513,4 +521,4 @@ FROM pg_catalog.pg_namespace n,
      (VALUES ('refresh-platform-metrics', NULL, '*/5 * * * *'),
              ('cleanup-metrics-logs', 'SELECT metrics_refresh.cleanup_logs()', '0 2 * * *')
      ) v (job_name, command, schedule)
-WHERE n.oid = '@extschema@'::regnamespace;
+WHERE n.oid = '@extschema@'::regnamespace::oid;

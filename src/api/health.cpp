@@ -24,7 +24,7 @@ constexpr char kSelectFacts[] =
     "  avg(r.duration_ms) FILTER (WHERE r.status = 'success') AS mean"
     "  FROM metrics_refresh.run_log r WHERE r.job_id = j.job_id"
     "  AND r.status NOT IN ('running', 'skipped')"
-    "  AND r.started_at >= clock_timestamp() - make_interval(hours => $1::int)) l"
+    "  AND r.started_at >= now() - make_interval(hours => $1::int)) l"
     " WHERE j.active ORDER BY j.job_name";
 
 core::HealthLimits limits() {
@@ -71,7 +71,6 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, core::Instant now
   facts.view_exists = OidIsValid(oid);
   if (!facts.view_exists) return facts;
   const engine::View view = engine::read_view(oid);
-  facts.populated = view.populated;
   facts.wants_unique_index = view.unique_index.empty() && rows.get_text(i, 4) != "full";
   if (facts.wants_unique_index) facts.index_to_create = engine::propose_unique_index(view);
   return facts;

@@ -15,6 +15,25 @@ Param nullable_text(const std::optional<std::string>& text) {
   return Param::nullable(text, TEXTOID);
 }
 
+// max_runtime or lock_timeout: what the server's own timeouts can hold, in milliseconds.
+Param time_limit(const Arguments& arguments, int n, const char* name) {
+  constexpr double kMillisecond = 1000;
+  constexpr double kDay = 24 * 3600 * 1000 * kMillisecond;
+  const auto* value = reinterpret_cast<const Interval*>(DatumGetPointer(arguments.datum(n)));
+  const double length =
+      (30.0 * value->month + value->day) * kDay + static_cast<double>(value->time);
+  if (length < kMillisecond || length > 24 * kDay)
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
+                       std::string(name) + " must be between 1 millisecond and 24 days");
+  return Param(INTERVALOID, arguments.datum(n));
+}
+
+std::string known_on_missed(const std::string& word) {
+  if (word == "once" || word == "skip") return word;
+  throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "on_missed \"" + word + "\" is not known",
+                     "Allowed are once and skip.");
+}
+
 // The columns that schedule() and schedule_command() share, from argument `first` on: active,
 // max_runtime, lock_timeout, on_missed.
 void add_options(const Arguments& arguments, int first, Columns& columns) {
@@ -22,9 +41,11 @@ void add_options(const Arguments& arguments, int first, Columns& columns) {
   static const char* const kIntervals[] = {"max_runtime", "lock_timeout"};
   for (int i = 0; i < 2; ++i) {
     if (arguments.is_null(first + 1 + i)) (void)Arguments::required<bool>({}, kIntervals[i]);
-    columns.emplace_back(kIntervals[i], Param(INTERVALOID, arguments.datum(first + 1 + i)));
+    columns.emplace_back(kIntervals[i], time_limit(arguments, first + 1 + i, kIntervals[i]));
   }
-  columns.emplace_back("on_missed", Arguments::required(arguments.get_text(first + 3), "on_missed"));
+  columns.emplace_back(
+      "on_missed",
+      known_on_missed(Arguments::required(arguments.get_text(first + 3), "on_missed")));
 }
 
 // Writes the job of this name, in place of one that exists and that the caller may manage.
@@ -66,8 +87,15 @@ Datum schedule(FunctionCallInfo call) {
                      {"strategy", strategy},
                      {"owner", pg::role_name(refresher(view))}};
   add_options(arguments, 5, columns);
-  return Int64GetDatum(put_job(
-      arguments.get_text(2).value_or(view.schema + "." + view.name), std::move(columns)));
+  const std::int64_t id = put_job(
+      arguments.get_text(2).value_or(view.schema + "." + view.name), std::move(columns));
+  // Now, not at the first run: a rename before that is followed too, and the view that a job of
+  // this name had before is forgotten.
+  with_tables([&](pg::Spi& spi) {
+    if (const auto job = store::find_job(spi, id))
+      store::bind_view(spi, *job, view.oid, view.schema, view.name);
+  });
+  return Int64GetDatum(id);
 }
 
 Datum schedule_command(FunctionCallInfo call) {
@@ -118,10 +146,11 @@ Datum alter_job(FunctionCallInfo call) {
     change("strategy", strategy);
   }
   if (!arguments.is_null(5))
-    columns.emplace_back("max_runtime", Param(INTERVALOID, arguments.datum(5)));
+    columns.emplace_back("max_runtime", time_limit(arguments, 5, "max_runtime"));
   if (!arguments.is_null(6))
-    columns.emplace_back("lock_timeout", Param(INTERVALOID, arguments.datum(6)));
-  change("on_missed", arguments.get_text(7));
+    columns.emplace_back("lock_timeout", time_limit(arguments, 6, "lock_timeout"));
+  if (const auto on_missed = arguments.get_text(7))
+    columns.emplace_back("on_missed", known_on_missed(*on_missed));
   if (const auto owner = arguments.get_name(8)) {
     require_may_give_to(job, *owner);
     change("owner", owner);

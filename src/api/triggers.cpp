@@ -10,11 +10,17 @@
 namespace metrics_refresh::api {
 namespace {
 
+[[noreturn]] void refuse_call(const char* message) {
+  throw pg::SqlError(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, message);
+}
+
 TriggerData* trigger_data(FunctionCallInfo call) {
-  if (!CALLED_AS_TRIGGER(call))
-    throw pg::SqlError(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                       "the function may only be called as a trigger");
-  return reinterpret_cast<TriggerData*>(call->context);
+  if (!CALLED_AS_TRIGGER(call)) refuse_call("the function may only be called as a trigger");
+  auto* data = reinterpret_cast<TriggerData*>(call->context);
+  // A statement's trigger has no row to look at.
+  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) && !TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+    refuse_call("the function may only be called for each row");
+  return data;
 }
 
 std::optional<std::string> text_column(HeapTuple tuple, TupleDesc description, const char* name) {
@@ -29,6 +35,8 @@ std::optional<std::string> text_column(HeapTuple tuple, TupleDesc description, c
 // whichever way it came: through a function, by hand, or from a dump.
 Datum check_job(FunctionCallInfo call) {
   const TriggerData* data = trigger_data(call);
+  if (!TRIGGER_FIRED_BEFORE(data->tg_event) || !TRIGGER_FIRED_FOR_ROW(data->tg_event))
+    refuse_call("the function may only be called before each row is written");
   const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
   HeapTuple const tuple = update ? data->tg_newtuple : data->tg_trigtuple;
   TupleDesc const description = RelationGetDescr(data->tg_relation);

@@ -42,8 +42,8 @@ struct ServerFacts {
   bool launcher_running = false;
   bool scheduler_running = false;
   bool runs_wait_for_worker = false;
-  std::optional<Instant> next_due;       // as the scheduler last published it
-  std::string admin_problem;             // of the admin settings; empty: none
+  std::optional<Instant> next_due;  // as the scheduler last published it
+  std::string admin_problem;        // of the admin settings; empty: none
   std::optional<Instant> oldest_log_row;
   Duration log_retention{};
 };
@@ -53,7 +53,6 @@ struct JobFacts {
   std::string name;
   std::string view;  // qualified name; empty for a command
   bool view_exists = true;
-  bool populated = true;
   bool wants_unique_index = false;  // a refresh that should not block readers lacks an index
   std::string index_to_create;      // a statement, where one can be proposed
   bool owner_exists = true;

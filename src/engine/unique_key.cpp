@@ -35,8 +35,11 @@ List* any_column(const Query* query) {
 
 // The output columns that are the primary key of the one table that the query reads.
 List* columns_of_primary_key(const Query* query) {
-  if (list_length(query->rtable) != 1 || list_length(query->jointree->fromlist) != 1) return NIL;
-  const RangeTblEntry* table = linitial_node(RangeTblEntry, query->rtable);
+  // Not the length of the range table: before PostgreSQL 16 a view's holds OLD and NEW as well.
+  if (list_length(query->jointree->fromlist) != 1) return NIL;
+  const auto* from = reinterpret_cast<RangeTblRef*>(linitial(query->jointree->fromlist));
+  if (!IsA(from, RangeTblRef)) return NIL;
+  const RangeTblEntry* table = rt_fetch(from->rtindex, query->rtable);
   if (table->rtekind != RTE_RELATION || table->tablesample != nullptr) return NIL;
   // A primary key does not hold across the children of an inheritance parent.
   if (table->relkind != RELKIND_PARTITIONED_TABLE &&
@@ -62,7 +65,8 @@ List* columns_of_primary_key(const Query* query) {
     foreach (cell, query->targetList) {
       TargetEntry* entry = lfirst_node(TargetEntry, cell);
       const Var* var = reinterpret_cast<Var*>(entry->expr);
-      if (!entry->resjunk && IsA(entry->expr, Var) && var->varattno == key && var->varlevelsup == 0)
+      if (!entry->resjunk && IsA(entry->expr, Var) && var->varno == from->rtindex &&
+          var->varattno == key && var->varlevelsup == 0)
         found = entry->resno;
     }
     if (found == 0) {

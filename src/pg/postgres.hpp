@@ -52,6 +52,7 @@ extern "C" {
 #include "nodes/makefuncs.h"              // building a REFRESH statement
 #include "nodes/nodeFuncs.h"              // walking a view's query
 #include "optimizer/optimizer.h"          // what GROUP BY refers to
+#include "parser/parsetree.h"             // what FROM refers to
 #include "parser/parse_func.h"            // the function named by admin_check
 #include "pgstat.h"                       // activity reports
 #include "pgtime.h"                       // the server's zones
@@ -90,6 +91,7 @@ extern "C" {
 #include "utils/timeout.h"                // max_runtime
 #include "utils/timestamp.h"              // the server's time
 #include "utils/typcache.h"               // can a type be in a btree index
+#include "utils/varlena.h"                // splitting qualified names
 #include "utils/regproc.h"                // qualified names in settings
 }
 

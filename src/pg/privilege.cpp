@@ -22,7 +22,11 @@ Oid admin_check_function(std::string& problem) {
     problem = "metrics_refresh.admin_check names " + setting + "(), which does not exist";
     return InvalidOid;
   }
-  if (call([=] { return get_func_rettype(function); }) != BOOLOID) {
+  const bool usable = call([=] {
+    return get_func_rettype(function) == BOOLOID && !get_func_retset(function) &&
+           get_func_prokind(function) == PROKIND_FUNCTION;
+  });
+  if (!usable) {
     problem = "metrics_refresh.admin_check names " + setting + "(), which does not return boolean";
     return InvalidOid;
   }

@@ -33,7 +33,10 @@ bool timezone_is_known(char** value, void**, GucSource) {
 }
 
 bool function_name_is_qualified(char** value, void**, GucSource) {
-  if (**value == '\0' || strchr(*value, '.') != nullptr) return true;
+  if (**value == '\0') return true;
+  char* copy = pstrdup(*value);
+  List* names = NIL;
+  if (SplitIdentifierString(copy, '.', &names) && list_length(names) == 2) return true;
   GUC_check_errdetail("The function name must be qualified with its schema.");
   GUC_check_errhint("For example: public.is_super_admin");
   return false;

@@ -1,9 +1,10 @@
+#include "core/error_class.hpp"
+
 #include "worker/run.hpp"
 
 #include <algorithm>
 #include <limits>
 
-#include "core/error_class.hpp"
 #include "engine/refresh.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"

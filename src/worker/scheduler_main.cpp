@@ -313,7 +313,7 @@ class SchedulerProcess {
     const std::optional<Instant> next_due = scheduler_.next_due();
     shmem::publish_schedule(MyDatabaseId,
                             next_due ? pg::to_timestamptz(*next_due) : shmem::kNever,
-                            scheduler_.has_waiting_runs());
+                            settings::enabled() && scheduler_.has_waiting_runs());
   }
 
   bool may_idle() const {

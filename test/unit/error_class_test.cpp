@@ -15,6 +15,8 @@ TEST(ErrorClass, TransientErrorsGoAwayByThemselves) {
       "08003",  // connection_does_not_exist
       "08006",  // connection_failure
       "08P01",  // protocol_violation
+      "25P03",  // idle_in_transaction_session_timeout
+      "25P04",  // transaction_timeout
       "40000",  // transaction_rollback
       "40001",  // serialization_failure
       "40003",  // statement_completion_unknown

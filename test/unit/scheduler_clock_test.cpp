@@ -128,8 +128,9 @@ TEST(SchedulerClock, ForwardByFourHoursIsOneRunAndThenTheRegularSlots) {
 
 TEST(SchedulerClock, ForwardWhileRunningIsOneMissedSlot) {
   VirtualDay day;
-  day.at("10:00", {JobChanged{job(1, "5 minutes")}, RunAdopted{1}});
-  EXPECT_EQ(day.at("14:02"), Actions{"missed 1 due 10:05"});
+  day.at("10:00", {JobChanged{job(1, "5 minutes")}, RunAdopted{1},
+                   JobChanged{skipping(job(2, "5 minutes"))}, RunAdopted{2}});
+  EXPECT_EQ(day.at("14:02"), (Actions{"missed 1 due 10:05", "missed 2 due 10:05"}));
   EXPECT_EQ(day.wake_up(), "14:05");
 }
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -159,22 +161,28 @@ void expect_every_slot(unsigned seed, const Rhythms& rhythms, Duration longest_r
     const Job next = job(++last, rhythm.schedule);
     world.change(world.chance(50) ? skipping(next) : next, rhythm.gap);
   }
-  for (int ticks = 0; ticks < 3000 && !testing::Test::HasFailure(); ++ticks) {
+  const auto go_on = [&] {
     world.tick();
     if (workers <= 8 && world.chance(5)) world.request(world.pick(1, static_cast<int>(last)));
     world.pass(world.quiet() + world.pick(Duration{0}, milliseconds{50}));
-  }
-  world.tick();
+  };
+  for (int ticks = 0; ticks < 3000 && !testing::Test::HasFailure(); ++ticks) go_on();
+  const Instant end = world.now();
+  // The last of them may wait for a worker.
+  while (world.now() < end + seconds{5}) go_on();
 
   std::multiset<std::pair<JobId, Instant>> expected;
   for (const auto& [id, model] : world.jobs) {
     if (!model.job.schedule) continue;
     auto due = model.job.schedule->next_after(begin, kUtc);
-    for (; due && *due <= world.now(); due = model.job.schedule->next_after(*due, kUtc))
+    for (; due && *due <= end; due = model.job.schedule->next_after(*due, kUtc))
       expected.emplace(id, *due);
   }
-  ASSERT_EQ(world.slots.size(), expected.size());
-  EXPECT_EQ(world.slots, expected);
+  std::multiset<std::pair<JobId, Instant>> found;
+  for (const auto& slot : world.slots)
+    if (slot.second <= end) found.insert(slot);
+  ASSERT_EQ(found.size(), expected.size());
+  EXPECT_TRUE(found == expected);
 }
 
 TEST(SchedulerProperty, EveryDueTimeOfAnIdleJobIsStarted) {

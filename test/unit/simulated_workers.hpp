@@ -23,7 +23,6 @@ class SimulatedWorkers {
  public:
   struct Run {
     Instant end;  // in real time
-    Instant due;
     std::optional<RunId> request;
     bool refused;
     bool repeat;  // if it is refused: until its job is removed
@@ -50,8 +49,8 @@ class SimulatedWorkers {
   int pick(int low, int high) { return std::uniform_int_distribution<>(low, high)(random_); }
   bool chance(int percent) { return pick(1, 100) <= percent; }
   Duration pick(Duration low, Duration high) {
-    return Duration{
-        std::uniform_int_distribution<Duration::rep>(low.count(), high.count())(random_)};
+    using Distribution = std::uniform_int_distribution<Duration::rep>;
+    return Duration{Distribution(low.count(), high.count())(random_)};
   }
   Instant now() const { return real_ + offset_; }
   bool enabled() const { return enabled_; }
@@ -215,7 +214,7 @@ class SimulatedWorkers {
     model.seen = real_;
     const Duration time = refused ? pick(Duration{0}, std::chrono::milliseconds{300})
                                   : pick(Duration{1}, longest_run);
-    model.run = Run{real_ + time, start.due, start.run, refused, true};
+    model.run = Run{real_ + time, start.run, refused, true};
   }
 
   void check(const Missed& missed) {

@@ -87,8 +87,7 @@ Datum row_result(FunctionCallInfo call, const std::vector<pg::Param>& columns) {
     if (get_call_result_type(call, nullptr, &description) != TYPEFUNC_COMPOSITE)
       elog(ERROR, "the function must return a row");
     const Values row = server_values(columns);
-    return HeapTupleGetDatum(
-        heap_form_tuple(BlessTupleDesc(description), row.values, row.nulls));
+    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), row.values, row.nulls));
   });
 }
 

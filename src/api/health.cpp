@@ -1,4 +1,5 @@
-// health_check: gathers facts, as the caller and so through row-level security, and lets core judge.
+// health_check: gathers facts, as the caller and so through row-level security, and lets core
+// judge.
 #include "core/health.hpp"
 
 #include "api/access.hpp"
@@ -28,9 +29,9 @@ constexpr char kSelectFacts[] =
     " WHERE j.active ORDER BY j.job_name";
 
 core::HealthLimits limits() {
-  return {settings::health_window_hours(),         settings::health_success_rate_warning(),
+  return {settings::health_window_hours(),          settings::health_success_rate_warning(),
           settings::health_success_rate_critical(), settings::health_duration_warning(),
-          settings::health_stale_warning(),        settings::health_stale_critical()};
+          settings::health_stale_warning(),         settings::health_stale_critical()};
 }
 
 // How many due times have passed since `since`, at most `most`.
@@ -56,11 +57,11 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, core::Instant now
   facts.successful_runs = rows.get_int64(i, 14);
   if (!rows.is_null(i, 15)) facts.mean_duration_ms = rows.get_float8(i, 15);
   if (const auto schedule = rows.get_text_or_null(i, 6)) {
-    const core::Instant since = std::max(rows.get_instant(i, 8), facts.last_success.value_or(
-                                                                 core::Instant::min()));
-    facts.due_since_success = due_times_since(since, now, *schedule,
-                                              rows.get_text_or_null(i, 7).value_or(""),
-                                              settings::health_stale_critical());
+    const core::Instant since =
+        std::max(rows.get_instant(i, 8), facts.last_success.value_or(core::Instant::min()));
+    facts.due_since_success =
+        due_times_since(since, now, *schedule, rows.get_text_or_null(i, 7).value_or(""),
+                        settings::health_stale_critical());
   }
   if (rows.is_null(i, 3)) return facts;
   const std::string schema = rows.get_text(i, 2);

@@ -43,9 +43,8 @@ void add_options(const Arguments& arguments, int first, Columns& columns) {
     if (arguments.is_null(first + 1 + i)) (void)Arguments::required<bool>({}, kIntervals[i]);
     columns.emplace_back(kIntervals[i], time_limit(arguments, first + 1 + i, kIntervals[i]));
   }
-  columns.emplace_back(
-      "on_missed",
-      known_on_missed(Arguments::required(arguments.get_text(first + 3), "on_missed")));
+  columns.emplace_back("on_missed", known_on_missed(Arguments::required(
+                                        arguments.get_text(first + 3), "on_missed")));
 }
 
 // Writes the job of this name, in place of one that exists and that the caller may manage.
@@ -87,8 +86,8 @@ Datum schedule(FunctionCallInfo call) {
                      {"strategy", strategy},
                      {"owner", pg::role_name(refresher(view))}};
   add_options(arguments, 5, columns);
-  const std::int64_t id = put_job(
-      arguments.get_text(2).value_or(view.schema + "." + view.name), std::move(columns));
+  const std::int64_t id =
+      put_job(arguments.get_text(2).value_or(view.schema + "." + view.name), std::move(columns));
   // Now, not at the first run: a rename before that is followed too, and the view that a job of
   // this name had before is forgotten.
   with_tables([&](pg::Spi& spi) {

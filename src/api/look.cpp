@@ -57,9 +57,9 @@ Datum explain(FunctionCallInfo call) {
   }
   const std::string index =
       view.unique_index.empty() ? engine::propose_unique_index(view) : std::string();
-  return row_result(call, {Param(chosen), Param(reason), Param(view.populated),
-                           text_or_null(view.unique_index), text_or_null(index), depends_on,
-                           Param::nullable(job_name, TEXTOID), next_due});
+  return row_result(
+      call, {Param(chosen), Param(reason), Param(view.populated), text_or_null(view.unique_index),
+             text_or_null(index), depends_on, Param::nullable(job_name, TEXTOID), next_due});
 }
 
 const char* to_string(shmem::SlotState state) {

@@ -36,8 +36,8 @@ Datum trigger_refresh() {
   return JsonObject()
       .add("success", !outcome.error)
       .add("duration_ms", done.duration_ms)
-      .add("message", outcome.error ? outcome.error->message
-                                    : std::string("platform metrics refreshed"))
+      .add("message",
+           outcome.error ? outcome.error->message : std::string("platform metrics refreshed"))
       .result();
 }
 

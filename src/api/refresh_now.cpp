@@ -57,9 +57,8 @@ RefreshedNow refresh_now(Oid oid, engine::Requested requested) {
 RefreshedNow refresh_of_missing_view(const std::string& schema, const std::string& name) {
   store::Outcome outcome;
   outcome.status = "error";
-  outcome.error =
-      store::RunError{"materialized view " + schema + "." + name + " does not exist", "42P01", "",
-                      "Create it; its scheduled job waits for it.", ""};
+  outcome.error = store::RunError{"materialized view " + schema + "." + name + " does not exist",
+                                  "42P01", "", "Create it; its scheduled job waits for it.", ""};
   return log(manual_head(schema, name, current_role()), std::move(outcome));
 }
 

@@ -61,8 +61,8 @@ KnownRun look_up(std::int64_t run_id) {
     status = store::run_status(spi, run_id);
     visible = status.has_value();
     if (status == "queued") {
-      const pg::Rows rows = spi.query(
-          "SELECT xmin FROM metrics_refresh.run_request WHERE run_id = $1", {run_id});
+      const pg::Rows rows =
+          spi.query("SELECT xmin FROM metrics_refresh.run_request WHERE run_id = $1", {run_id});
       const TransactionId xmin = rows.empty() ? InvalidTransactionId : rows.get_oid(0, 1);
       requested_here = TransactionIdIsCurrentTransactionId(xmin);
     }
@@ -95,10 +95,10 @@ Datum wait(FunctionCallInfo call) {
                        "This transaction's snapshot would never show the end of the run.");
   KnownRun run = look_up(run_id);
   if (run.requested_here)
-    throw pg::SqlError(ERRCODE_ACTIVE_SQL_TRANSACTION,
-                       "run " + std::to_string(run_id) +
-                           " cannot begin before this transaction has committed",
-                       "Call trigger() and wait() in two transactions.");
+    throw pg::SqlError(
+        ERRCODE_ACTIVE_SQL_TRANSACTION,
+        "run " + std::to_string(run_id) + " cannot begin before this transaction has committed",
+        "Call trigger() and wait() in two transactions.");
   pg::call([&area] { ConditionVariablePrepareToSleep(&area.run_ended); });
   for (;;) {
     run = look_up(run_id);  // after the preparation, so that no end is overlooked

@@ -1,5 +1,6 @@
 // What a schedule must know of a time zone, and no more: which UTC offset is in force, from when
-// until when. The server's own zone files answer in production (pg/time_zone.hpp), a table in tests.
+// until when. The server's own zone files answer in production (pg/time_zone.hpp), a table in
+// tests.
 #pragma once
 
 #ifdef PG_VERSION_NUM

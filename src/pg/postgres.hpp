@@ -21,78 +21,78 @@
 extern "C" {
 #include "postgres.h"  // first, always
 
-#include "access/genam.h"                 // systable scans of the launcher
-#include "access/heapam.h"                // heap scan of pg_database
-#include "access/htup_details.h"          // GETSTRUCT
-#include "access/relation.h"              // relation_open
-#include "access/table.h"                 // table_open
-#include "access/xact.h"                  // transactions and their callbacks
-#include "catalog/dependency.h"           // object addresses
-#include "catalog/namespace.h"            // names to oids
-#include "catalog/objectaccess.h"         // the hook that sees DROP EXTENSION
-#include "catalog/pg_am.h"                // BTREE_AM_OID
-#include "catalog/pg_authid.h"            // BOOTSTRAP_SUPERUSERID
-#include "catalog/pg_class.h"             // relation kinds
-#include "catalog/pg_database.h"          // the launcher's list of databases
-#include "catalog/pg_extension.h"         // ExtensionRelationId
-#include "catalog/pg_index.h"             // which index is usable
-#include "catalog/pg_inherits.h"          // has_subclass
-#include "catalog/pg_proc.h"              // may the caller execute the admin check
-#include "catalog/pg_type.h"              // type oids of parameters
-#include "commands/dbcommands.h"          // get_database_name
-#include "commands/extension.h"           // get_extension_oid
-#include "commands/trigger.h"             // trigger functions
-#include "executor/instrument.h"          // pgWalUsage, pgBufferUsage
-#include "executor/spi.h"                 // SQL from C
-#include "fmgr.h"                         // the function manager
-#include "funcapi.h"                      // set-returning functions
-#include "libpq/pqsignal.h"               // signal masks
-#include "mb/pg_wchar.h"                  // clipping texts at character boundaries
-#include "miscadmin.h"                    // GetUserId and friends
-#include "nodes/makefuncs.h"              // building a REFRESH statement
-#include "nodes/nodeFuncs.h"              // walking a view's query
-#include "optimizer/optimizer.h"          // what GROUP BY refers to
-#include "parser/parsetree.h"             // what FROM refers to
-#include "parser/parse_func.h"            // the function named by admin_check
-#include "pgstat.h"                       // activity reports
-#include "pgtime.h"                       // the server's zones
-#include "port/atomics.h"                 // plain 64-bit counters
-#include "postmaster/bgworker.h"          // our three processes
-#include "postmaster/interrupt.h"         // SIGHUP handling
-#include "rewrite/prs2lock.h"             // a view's stored query
-#include "storage/condition_variable.h"   // waiting for a run to end
-#include "storage/fd.h"                   // accounting of external descriptors
-#include "storage/ipc.h"                  // exit callbacks
-#include "storage/latch.h"                // sleeping and waking
-#include "storage/lmgr.h"                 // relation locks
-#include "storage/lwlock.h"               // locks of shared memory
-#include "storage/proc.h"                 // PGPROC and its latch
-#include "storage/procarray.h"            // is this pid ours
-#include "storage/shmem.h"                // shared memory
-#include "tcop/tcopprot.h"                // cancel and termination handlers
-#include "tcop/utility.h"                 // ProcessUtility
-#include "utils/acl.h"                    // roles and ownership
-#include "utils/array.h"                  // text[] in and out
-#include "utils/builtins.h"               // text conversions, quoting
-#include "utils/datetime.h"               // zone names
-#include "utils/datum.h"                  // copying values
-#include "utils/fmgroids.h"               // systable keys
-#include "utils/guc.h"                    // settings
-#include "utils/inval.h"                  // AcceptInvalidationMessages
-#include "utils/json.h"                   // escape_json
-#include "utils/jsonb.h"                  // jsonb results
-#include "utils/lsyscache.h"              // catalog look-ups
-#include "utils/memutils.h"               // memory contexts
-#include "utils/ps_status.h"              // process titles
-#include "utils/rel.h"                    // relations
-#include "utils/resowner.h"               // subtransactions
-#include "utils/snapmgr.h"                // snapshots
-#include "utils/syscache.h"               // catalog look-ups
-#include "utils/timeout.h"                // max_runtime
-#include "utils/timestamp.h"              // the server's time
-#include "utils/typcache.h"               // can a type be in a btree index
-#include "utils/varlena.h"                // splitting qualified names
-#include "utils/regproc.h"                // qualified names in settings
+#include "access/genam.h"                // systable scans of the launcher
+#include "access/heapam.h"               // heap scan of pg_database
+#include "access/htup_details.h"         // GETSTRUCT
+#include "access/relation.h"             // relation_open
+#include "access/table.h"                // table_open
+#include "access/xact.h"                 // transactions and their callbacks
+#include "catalog/dependency.h"          // object addresses
+#include "catalog/namespace.h"           // names to oids
+#include "catalog/objectaccess.h"        // the hook that sees DROP EXTENSION
+#include "catalog/pg_am.h"               // BTREE_AM_OID
+#include "catalog/pg_authid.h"           // BOOTSTRAP_SUPERUSERID
+#include "catalog/pg_class.h"            // relation kinds
+#include "catalog/pg_database.h"         // the launcher's list of databases
+#include "catalog/pg_extension.h"        // ExtensionRelationId
+#include "catalog/pg_index.h"            // which index is usable
+#include "catalog/pg_inherits.h"         // has_subclass
+#include "catalog/pg_proc.h"             // may the caller execute the admin check
+#include "catalog/pg_type.h"             // type oids of parameters
+#include "commands/dbcommands.h"         // get_database_name
+#include "commands/extension.h"          // get_extension_oid
+#include "commands/trigger.h"            // trigger functions
+#include "executor/instrument.h"         // pgWalUsage, pgBufferUsage
+#include "executor/spi.h"                // SQL from C
+#include "fmgr.h"                        // the function manager
+#include "funcapi.h"                     // set-returning functions
+#include "libpq/pqsignal.h"              // signal masks
+#include "mb/pg_wchar.h"                 // clipping texts at character boundaries
+#include "miscadmin.h"                   // GetUserId and friends
+#include "nodes/makefuncs.h"             // building a REFRESH statement
+#include "nodes/nodeFuncs.h"             // walking a view's query
+#include "optimizer/optimizer.h"         // what GROUP BY refers to
+#include "parser/parse_func.h"           // the function named by admin_check
+#include "parser/parsetree.h"            // what FROM refers to
+#include "pgstat.h"                      // activity reports
+#include "pgtime.h"                      // the server's zones
+#include "port/atomics.h"                // plain 64-bit counters
+#include "postmaster/bgworker.h"         // our three processes
+#include "postmaster/interrupt.h"        // SIGHUP handling
+#include "rewrite/prs2lock.h"            // a view's stored query
+#include "storage/condition_variable.h"  // waiting for a run to end
+#include "storage/fd.h"                  // accounting of external descriptors
+#include "storage/ipc.h"                 // exit callbacks
+#include "storage/latch.h"               // sleeping and waking
+#include "storage/lmgr.h"                // relation locks
+#include "storage/lwlock.h"              // locks of shared memory
+#include "storage/proc.h"                // PGPROC and its latch
+#include "storage/procarray.h"           // is this pid ours
+#include "storage/shmem.h"               // shared memory
+#include "tcop/tcopprot.h"               // cancel and termination handlers
+#include "tcop/utility.h"                // ProcessUtility
+#include "utils/acl.h"                   // roles and ownership
+#include "utils/array.h"                 // text[] in and out
+#include "utils/builtins.h"              // text conversions, quoting
+#include "utils/datetime.h"              // zone names
+#include "utils/datum.h"                 // copying values
+#include "utils/fmgroids.h"              // systable keys
+#include "utils/guc.h"                   // settings
+#include "utils/inval.h"                 // AcceptInvalidationMessages
+#include "utils/json.h"                  // escape_json
+#include "utils/jsonb.h"                 // jsonb results
+#include "utils/lsyscache.h"             // catalog look-ups
+#include "utils/memutils.h"              // memory contexts
+#include "utils/ps_status.h"             // process titles
+#include "utils/regproc.h"               // qualified names in settings
+#include "utils/rel.h"                   // relations
+#include "utils/resowner.h"              // subtransactions
+#include "utils/snapmgr.h"               // snapshots
+#include "utils/syscache.h"              // catalog look-ups
+#include "utils/timeout.h"               // max_runtime
+#include "utils/timestamp.h"             // the server's time
+#include "utils/typcache.h"              // can a type be in a btree index
+#include "utils/varlena.h"               // splitting qualified names
 }
 
 // Before 16 the server exported every symbol and PGDLLEXPORT was empty; with -fvisibility=hidden it

@@ -85,9 +85,10 @@ std::string admin_settings_problem() {
 
 void require_super_admin(const std::string& action) {
   if (is_super_admin()) return;
-  throw SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied: " + action + " requires a super admin",
-                 "A super admin is a superuser, a member of the role in metrics_refresh.admin_role, "
-                 "or one whom the function in metrics_refresh.admin_check accepts.");
+  throw SqlError(
+      ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied: " + action + " requires a super admin",
+      "A super admin is a superuser, a member of the role in metrics_refresh.admin_role, "
+      "or one whom the function in metrics_refresh.admin_check accepts.");
 }
 
 bool has_rights_of(Oid role) { return has_rights_of(GetUserId(), role); }

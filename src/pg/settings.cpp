@@ -52,10 +52,9 @@ void define_processes() {
                           "Runs that may be under way at once in the cluster.",
                           "Each takes one of max_worker_processes.", &max_workers_value, 4, 1, 256,
                           PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("metrics_refresh.max_databases",
-                          "Databases of the cluster that may have the extension.", nullptr,
-                          &max_databases_value, 256, 1, 10'000, PGC_POSTMASTER, 0, nullptr, nullptr,
-                          nullptr);
+  DefineCustomIntVariable(
+      "metrics_refresh.max_databases", "Databases of the cluster that may have the extension.",
+      nullptr, &max_databases_value, 256, 1, 10'000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("metrics_refresh.worker_idle_timeout",
                           "How long a worker waits for another run before it exits.", nullptr,
                           &worker_idle_timeout_ms, 5000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS,

@@ -23,7 +23,8 @@ Datum Param::datum() const {
   switch (type_) {
     case TEXTOID:
       if (value_ != 0) return value_;
-      return PointerGetDatum(cstring_to_text_with_len(text_.data(), static_cast<int>(text_.size())));
+      return PointerGetDatum(
+          cstring_to_text_with_len(text_.data(), static_cast<int>(text_.size())));
     case INT8ARRAYOID: {
       if (value_ != 0) return value_;
       auto* elements = static_cast<Datum*>(palloc(sizeof(Datum) * (numbers_.size() + 1)));
@@ -65,7 +66,9 @@ double Rows::get_float8(std::size_t row, int column) const {
 
 bool Rows::get_bool(std::size_t row, int column) const { return DatumGetBool(value(row, column)); }
 
-Oid Rows::get_oid(std::size_t row, int column) const { return DatumGetObjectId(value(row, column)); }
+Oid Rows::get_oid(std::size_t row, int column) const {
+  return DatumGetObjectId(value(row, column));
+}
 
 core::Instant Rows::get_instant(std::size_t row, int column) const {
   return to_instant(DatumGetTimestampTz(value(row, column)));

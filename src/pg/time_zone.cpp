@@ -39,7 +39,8 @@ Boundary next_boundary(const pg_tz* zone, pg_time_t from) {
 }  // namespace
 
 core::TimeZone::Period ServerTimeZone::period_at(core::Instant t) const {
-  while (periods_.empty() || (periods_.back().end <= t && periods_.back().end < core::Instant::max())) {
+  while (periods_.empty() ||
+         (periods_.back().end <= t && periods_.back().end < core::Instant::max())) {
     const bool first = periods_.empty();
     const core::Instant begin = first ? core::Instant::min() : periods_.back().end;
     const pg_time_t from =

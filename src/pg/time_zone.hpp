@@ -21,7 +21,8 @@ class ServerTimeZone final : public core::TimeZone {
 
  private:
   const pg_tz* zone_;
-  mutable std::vector<Period> periods_;  // from the beginning of time, without gaps; grows on demand
+  mutable std::vector<Period>
+      periods_;  // from the beginning of time, without gaps; grows on demand
 };
 
 /// The zone of this name (an IANA name or a POSIX rule), kept for the life of the process.

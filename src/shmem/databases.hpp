@@ -22,14 +22,14 @@ struct Changes {
 };
 
 struct DatabaseEntry {
-  Oid database;           // InvalidOid: a free entry
-  bool wanted;            // a scheduler shall run, whatever next_due says
-  bool starting;          // the launcher has asked for a scheduler that has not reported yet
-  bool waiting;           // the scheduler has runs for which there is no worker slot
-  PGPROC* scheduler;      // null while none runs
-  TimestampTz next_due;   // of the earliest job, or kNever
-  TimestampTz not_before; // the launcher starts none before this (back-off after a failure)
-  int failures;           // starts in a row that ended badly
+  Oid database;            // InvalidOid: a free entry
+  bool wanted;             // a scheduler shall run, whatever next_due says
+  bool starting;           // the launcher has asked for a scheduler that has not reported yet
+  bool waiting;            // the scheduler has runs for which there is no worker slot
+  PGPROC* scheduler;       // null while none runs
+  TimestampTz next_due;    // of the earliest job, or kNever
+  TimestampTz not_before;  // the launcher starts none before this (back-off after a failure)
+  int failures;            // starts in a row that ended badly
   Changes changes;
 };
 

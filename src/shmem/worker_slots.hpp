@@ -32,16 +32,16 @@ struct Assignment {
 struct WorkerSlot {
   SlotState state;
   bool cancel_requested;
-  bool leave;               // exits when it has nothing to do; gets no further run
-  bool noted;               // the run's begin is committed, or it needs no log
-  std::uint64_t generation; // tells a worker whether the slot is still its own
+  bool leave;                // exits when it has nothing to do; gets no further run
+  bool noted;                // the run's begin is committed, or it needs no log
+  std::uint64_t generation;  // tells a worker whether the slot is still its own
   Oid database;
-  Oid role;                 // connected as; InvalidOid: the bootstrap superuser
-  PGPROC* worker;           // null while the process starts
-  pid_t pid;                // 0 while the process starts
+  Oid role;        // connected as; InvalidOid: the bootstrap superuser
+  PGPROC* worker;  // null while the process starts
+  pid_t pid;       // 0 while the process starts
   Assignment run;
-  TimestampTz started_at;   // of the run; 0 before it
-  std::int64_t missed;      // due times of the job that passed while the run was under way
+  TimestampTz started_at;  // of the run; 0 before it
+  std::int64_t missed;     // due times of the job that passed while the run was under way
 };
 
 /// A copy of a slot, to look at without the lock.

@@ -151,10 +151,10 @@ std::vector<Request> load_requests(pg::Spi& spi) {
 }
 
 std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id) {
-  const auto requests = read_requests(
-      spi.query("SELECT run_id, job_id, requested_by FROM metrics_refresh.run_request"
-                " WHERE run_id = $1",
-                {run_id}));
+  const auto requests =
+      read_requests(spi.query("SELECT run_id, job_id, requested_by FROM metrics_refresh.run_request"
+                              " WHERE run_id = $1",
+                              {run_id}));
   if (requests.empty()) return std::nullopt;
   return requests.front();
 }

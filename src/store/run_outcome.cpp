@@ -8,9 +8,7 @@ namespace {
 
 std::string text(const char* value) { return value != nullptr ? value : ""; }
 
-std::string sqlstate_text(int code) {
-  return std::string(unpack_sql_state(code), 5);
-}
+std::string sqlstate_text(int code) { return std::string(unpack_sql_state(code), 5); }
 
 double milliseconds(const timeval& t) {
   return static_cast<double>(t.tv_sec) * 1000.0 + static_cast<double>(t.tv_usec) / 1000.0;
@@ -40,7 +38,8 @@ Usage UsageMeter::total() {
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
   return {static_cast<std::int64_t>(pgWalUsage.wal_bytes), pgBufferUsage.shared_blks_hit,
-          pgBufferUsage.shared_blks_read, milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime)};
+          pgBufferUsage.shared_blks_read,
+          milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime)};
 }
 
 Usage UsageMeter::so_far() const {

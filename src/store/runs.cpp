@@ -30,22 +30,21 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) 
 // Completes a row of run_log. False where there is none that is still `expected`.
 bool complete_row(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const char* expected) {
   const RunError error = outcome.error.value_or(RunError{});
-  return !spi
-              .query(
-                  "UPDATE metrics_refresh.run_log SET finished_at = t.now,"
-                  " duration_ms = extract(epoch FROM t.now - started_at) * 1000, status = $2,"
-                  " strategy = $3, strategy_reason = $4, error_message = $5, sqlstate = $6,"
-                  " error_detail = $7, error_hint = $8, error_context = $9, rows_total = $10,"
-                  " missed = $11, wal_bytes = $12, buffers_hit = $13, buffers_read = $14,"
-                  " cpu_ms = $15 FROM (SELECT clock_timestamp() AS now) t"
-                  " WHERE run_id = $1 AND status = $16 RETURNING run_id",
-                  {run_id, outcome.status, text_or_null(outcome.strategy),
-                   text_or_null(outcome.strategy_reason), text_or_null(error.message),
-                   text_or_null(error.sqlstate), text_or_null(error.detail),
-                   text_or_null(error.hint), text_or_null(error.context),
-                   Param::nullable(outcome.rows_total, INT8OID), outcome.missed,
-                   outcome.usage.wal_bytes, outcome.usage.buffers_hit, outcome.usage.buffers_read,
-                   outcome.usage.cpu_ms, expected})
+  return !spi.query(
+                 "UPDATE metrics_refresh.run_log SET finished_at = t.now,"
+                 " duration_ms = extract(epoch FROM t.now - started_at) * 1000, status = $2,"
+                 " strategy = $3, strategy_reason = $4, error_message = $5, sqlstate = $6,"
+                 " error_detail = $7, error_hint = $8, error_context = $9, rows_total = $10,"
+                 " missed = $11, wal_bytes = $12, buffers_hit = $13, buffers_read = $14,"
+                 " cpu_ms = $15 FROM (SELECT clock_timestamp() AS now) t"
+                 " WHERE run_id = $1 AND status = $16 RETURNING run_id",
+                 {run_id, outcome.status, text_or_null(outcome.strategy),
+                  text_or_null(outcome.strategy_reason), text_or_null(error.message),
+                  text_or_null(error.sqlstate), text_or_null(error.detail),
+                  text_or_null(error.hint), text_or_null(error.context),
+                  Param::nullable(outcome.rows_total, INT8OID), outcome.missed,
+                  outcome.usage.wal_bytes, outcome.usage.buffers_hit, outcome.usage.buffers_read,
+                  outcome.usage.cpu_ms, expected})
               .empty();
 }
 
@@ -69,9 +68,8 @@ bool update_state(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int
   spi.query(
       "UPDATE metrics_refresh.job_state SET suspended_at = clock_timestamp(), suspend_reason = $2"
       " WHERE job_id = $1",
-      {rows.get_int64(0, 1),
-       std::to_string(failures) + " permanent failures in a row, the last: " +
-           outcome.error.value_or(RunError{}).message});
+      {rows.get_int64(0, 1), std::to_string(failures) + " permanent failures in a row, the last: " +
+                                 outcome.error.value_or(RunError{}).message});
   return true;
 }
 
@@ -143,9 +141,9 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
 }
 
 std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live) {
-  const pg::Rows rows = spi.query(
-      "DELETE FROM metrics_refresh.active_run WHERE run_id <> ALL ($1) RETURNING run_id",
-      {Param::array(live)});
+  const pg::Rows rows =
+      spi.query("DELETE FROM metrics_refresh.active_run WHERE run_id <> ALL ($1) RETURNING run_id",
+                {Param::array(live)});
   std::vector<std::int64_t> runs;
   for (std::size_t i = 0; i < rows.size(); ++i) runs.push_back(rows.get_int64(i, 1));
   for (const std::int64_t run_id : runs) {

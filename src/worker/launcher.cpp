@@ -82,10 +82,10 @@ class Launcher {
         if (need.look_again == shmem::kNever) return std::nullopt;
         return pg::to_instant(need.look_again);
       }
-      BackgroundWorkerHandle* const handle = start_process(
-          {"mr_scheduler_main",
-           "metrics_refresh scheduler for database " + std::to_string(need.database),
-           "metrics_refresh scheduler", ObjectIdGetDatum(need.database), 0});
+      BackgroundWorkerHandle* const handle =
+          start_process({"mr_scheduler_main",
+                         "metrics_refresh scheduler for database " + std::to_string(need.database),
+                         "metrics_refresh scheduler", ObjectIdGetDatum(need.database), 0});
       if (handle == nullptr) {
         shmem::release_start(need.database);
         return now + kRetry;
@@ -120,9 +120,8 @@ class Launcher {
     if (suspects.empty()) return;
     pg::in_transaction([&suspects] {
       for (const Oid database : suspects) {
-        const bool exists = pg::call([database] {
-          return SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
-        });
+        const bool exists = pg::call(
+            [database] { return SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database)); });
         if (!exists) shmem::remove_database(database);
       }
     });

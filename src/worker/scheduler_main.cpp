@@ -221,12 +221,12 @@ class SchedulerProcess {
     const bool started = slot.started_at != 0;
     store::Outcome outcome;
     outcome.status = started ? "interrupted" : "error";
-    outcome.error = store::RunError{started ? "the worker ended before the run began"
-                                            : "the worker could not start or connect",
-                                    "08006", "",
-                                    "The server log says why; a command's owner needs the right "
-                                    "to connect to the database.",
-                                    ""};
+    outcome.error = store::RunError{
+        started ? "the worker ended before the run began" : "the worker could not start or connect",
+        "08006", "",
+        "The server log says why; a command's owner needs the right "
+        "to connect to the database.",
+        ""};
     attempt("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
       const std::int64_t run_id = store::begin_run(spi, head);
       store::end_run(spi, run_id, outcome, 0);
@@ -258,8 +258,7 @@ class SchedulerProcess {
     std::optional<Instant> wake_up;
     bool refused;
     do {
-      const core::Plan plan =
-          scheduler_.tick(now, std::exchange(events_, {}), settings::enabled());
+      const core::Plan plan = scheduler_.tick(now, std::exchange(events_, {}), settings::enabled());
       refused = false;
       for (const core::Action& action : plan.actions) {
         if (const auto* start = std::get_if<core::Start>(&action)) {
@@ -311,8 +310,7 @@ class SchedulerProcess {
 
   void publish() {
     const std::optional<Instant> next_due = scheduler_.next_due();
-    shmem::publish_schedule(MyDatabaseId,
-                            next_due ? pg::to_timestamptz(*next_due) : shmem::kNever,
+    shmem::publish_schedule(MyDatabaseId, next_due ? pg::to_timestamptz(*next_due) : shmem::kNever,
                             settings::enabled() && scheduler_.has_waiting_runs());
   }
 

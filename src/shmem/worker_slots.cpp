@@ -132,6 +132,10 @@ std::vector<SlotView> busy_slots(Oid database) {
       [=](const WorkerSlot& slot) { return slot.database == database && has_run(slot); });
 }
 
+void announce_run_end() {
+  pg::call([] { ConditionVariableBroadcast(&area()->run_ended); });
+}
+
 bool cancel_run(Oid database, std::int64_t run_id) {
   return locked(LW_EXCLUSIVE, [=] {
     Area* const shared = area();
@@ -195,7 +199,7 @@ void end_run(int index, bool last) {
     slot.leave = slot.leave || last;
     wake_scheduler_locked(slot.database);
   });
-  pg::call([] { ConditionVariableBroadcast(&area()->run_ended); });
+  announce_run_end();
 }
 
 std::int64_t missed_so_far(int index) { return read_slot(index).missed; }

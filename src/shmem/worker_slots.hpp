@@ -80,6 +80,8 @@ void free_dead_slots_locked(Oid database) noexcept;
 
 /// The slots of `database` that have a run, from assignment to its end.
 std::vector<SlotView> busy_slots(Oid database);
+/// Wakes those who wait for a run to end.
+void announce_run_end();
 /// Asks the worker that serves `run_id` to cancel it. False where none does.
 bool cancel_run(Oid database, std::int64_t run_id);
 

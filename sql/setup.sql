@@ -1,0 +1,63 @@
+-- What the other files build on: the extension, the roles, and a few tools.
+CREATE EXTENSION metrics_refresh;
+
+-- The default jobs are there from the start; paused, for the clock must not write into these tests.
+SELECT job_name, view_schema, view_name, command, schedule, timezone, active, strategy,
+       max_runtime, lock_timeout, on_missed
+FROM metrics_refresh.job ORDER BY job_name \gx
+SELECT metrics_refresh.pause(job_name) FROM metrics_refresh.job;
+SELECT job_name, active, next_due FROM metrics_refresh.job_status ORDER BY job_name;
+
+CREATE ROLE regress_owner LOGIN;
+CREATE ROLE regress_stranger LOGIN;
+CREATE ROLE regress_admins;
+CREATE ROLE regress_admin LOGIN IN ROLE regress_admins;
+CREATE ROLE regress_jwt LOGIN;
+
+CREATE SCHEMA tools;
+GRANT USAGE ON SCHEMA tools TO PUBLIC;
+
+-- Triggers a job, lets the request commit, and waits for the end of the run.
+CREATE PROCEDURE tools.run(job text, INOUT status text DEFAULT NULL) LANGUAGE plpgsql AS $$
+DECLARE
+    run bigint := metrics_refresh.trigger(job);
+BEGIN
+    COMMIT;
+    status := metrics_refresh.wait(run, '60 seconds');
+END $$;
+
+-- Runs a statement and says how it failed: SQLSTATE, message, detail, hint.
+CREATE FUNCTION tools.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    message text; detail text; hint text; answer text;
+BEGIN
+    EXECUTE statement INTO answer;
+    RETURN coalesce(answer, 'NULL');
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+                            hint = PG_EXCEPTION_HINT;
+    RETURN concat(SQLSTATE, ': ', message, E'\n    DETAIL: ' || nullif(detail, ''),
+                  E'\n    HINT: ' || nullif(hint, ''));
+END $$;
+
+-- Waits until a query answers true; raises after a minute.
+CREATE PROCEDURE tools.wait_until(query text) LANGUAGE plpgsql AS $$
+DECLARE
+    fulfilled boolean;
+BEGIN
+    FOR i IN 1 .. 6000 LOOP
+        EXECUTE query INTO fulfilled;
+        IF fulfilled THEN RETURN; END IF;
+        COMMIT;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    RAISE 'this did not become true: %', query;
+END $$;
+
+-- The log without what differs from one run to the next.
+CREATE VIEW tools.log WITH (security_invoker = true) AS
+    SELECT row_number() OVER (ORDER BY run_id) AS n, job_name, view_schema || '.' || view_name AS view,
+           owner, triggered_by, initiated_by, status, strategy, strategy_reason, sqlstate,
+           error_message, error_detail, error_hint, rows_total
+    FROM metrics_refresh.run_log;
+GRANT SELECT ON tools.log TO PUBLIC;

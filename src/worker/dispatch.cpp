@@ -1,0 +1,115 @@
+#include "worker/dispatch.hpp"
+
+#include "pg/privilege.hpp"
+#include "pg/time.hpp"
+#include "shmem/area.hpp"
+#include "store/runs.hpp"
+#include "worker/own_tables.hpp"
+
+namespace metrics_refresh::worker {
+namespace {
+
+// Whom the worker connects as. A command's owner who cannot connect gets a worker all the same, one
+// that logs why the command is not run.
+Oid worker_role(const store::JobRecord& job) {
+  if (job.is_refresh()) return InvalidOid;
+  Oid role = InvalidOid;
+  pg::in_transaction([&] {
+    role = pg::role_oid(job.owner);
+    if (OidIsValid(role) && !pg::can_log_in(role)) role = InvalidOid;
+  });
+  return role;
+}
+
+}  // namespace
+
+void Dispatch::adopt(std::vector<core::Event>& events) {
+  close_orphans();
+  for (const shmem::SlotView& view : shmem::busy_slots(MyDatabaseId))
+    events.push_back(core::RunAdopted{view.slot.run.job_id});
+}
+
+bool Dispatch::hand_over(const core::Start& start) {
+  const store::JobRecord* const job = jobs_.find(start.job);
+  if (job == nullptr) return false;
+  const shmem::Assignment run{start.run.value_or(0), start.job, pg::to_timestamptz(start.due),
+                              start.run ? shmem::Trigger::kManual : shmem::Trigger::kSchedule};
+  const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, worker_role(*job), run);
+  if (claim.index < 0) return false;
+  if (!claim.start) return true;
+  BackgroundWorkerHandle* const handle =
+      start_process({"mr_worker_main", "metrics_refresh worker", "metrics_refresh worker",
+                     Int32GetDatum(claim.index), claim.generation});
+  if (handle == nullptr) {
+    shmem::release_claim(claim.index);
+    return false;
+  }
+  starting_[claim.index] = {handle, claim.generation};
+  return true;
+}
+
+void Dispatch::collect(std::vector<core::Event>& events) {
+  check_starting_workers();
+  for (const shmem::SlotView& view : shmem::collect_finished(MyDatabaseId)) {
+    events.push_back(core::RunEnded{view.slot.run.job_id});
+    if (view.slot.state != shmem::SlotState::kDead) continue;
+    orphans_ = true;
+    if (!view.slot.noted) log_unbegun(view.slot);
+    jobs_.expect_requests();
+  }
+  if (orphans_) close_orphans();
+}
+
+// A process that the server could not start, or that could not connect.
+void Dispatch::check_starting_workers() {
+  for (auto it = starting_.begin(); it != starting_.end();) {
+    BackgroundWorkerHandle* const handle = it->second.handle;
+    pid_t pid;
+    const BgwHandleStatus status =
+        pg::call([handle, &pid] { return GetBackgroundWorkerPid(handle, &pid); });
+    if (status == BGWH_NOT_YET_STARTED) {
+      ++it;
+      continue;
+    }
+    if (status == BGWH_STOPPED) shmem::mark_never_started(it->first, it->second.generation);
+    pg::call([handle] { pfree(handle); });
+    it = starting_.erase(it);
+  }
+}
+
+// A run whose worker died before it had committed the run's first row.
+void Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
+  const store::JobRecord* const job = jobs_.find(slot.run.job_id);
+  if (job == nullptr) return;
+  store::RunHead head = store::head_of(*job);
+  if (slot.run.run_id != 0) head.run_id = slot.run.run_id;
+  head.manual = slot.run.trigger == shmem::Trigger::kManual;
+  head.due = pg::to_instant(slot.run.due);
+  head.started = pg::now();
+  const bool started = slot.started_at != 0;
+  store::Outcome outcome;
+  outcome.status = started ? "interrupted" : "error";
+  outcome.error = store::RunError{
+      started ? "the worker ended before the run began" : "the worker could not start or connect",
+      "08006", "",
+      "The server log says why; a command's owner needs the right to "
+      "connect to the database.",
+      ""};
+  try_with_own_tables("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
+    store::end_run(spi, store::begin_run(spi, head), outcome, 0);
+  });
+}
+
+// Rows of runs that no slot serves: after a crash, or of a worker that was terminated.
+void Dispatch::close_orphans() {
+  // Only this process hands out runs, so none can begin between this list and the snapshot.
+  std::vector<std::int64_t> live;
+  for (const shmem::SlotView& view : shmem::busy_slots(MyDatabaseId))
+    live.push_back(view.slot.run.run_id);
+  std::int64_t closed = 0;
+  orphans_ = !try_with_own_tables("interrupted runs cannot be closed now",
+                                  [&](pg::Spi& spi) { closed = store::close_orphans(spi, live); });
+  if (closed > 0) shmem::announce_run_end();
+}
+
+}  // namespace metrics_refresh::worker

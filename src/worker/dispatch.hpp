@@ -1,0 +1,46 @@
+// The scheduler's dealings with workers: hands runs over, takes note of their ends, and closes in
+// the log what a dead worker left open.
+#pragma once
+
+#include "core/scheduler.hpp"
+
+#include <map>
+#include <vector>
+
+#include "shmem/worker_slots.hpp"
+#include "store/jobs.hpp"
+#include "worker/job_feed.hpp"
+
+namespace metrics_refresh::worker {
+
+class Dispatch {
+ public:
+  /// `jobs` outlives this.
+  explicit Dispatch(JobFeed& jobs) : jobs_(jobs) {}
+
+  /// Closes the runs of workers that are gone, and adds an event for each that is still under way.
+  /// REQUIRES: called once, before the first hand_over().
+  void adopt(std::vector<core::Event>& events);
+
+  /// Gives the run to a worker. False where none is free.
+  bool hand_over(const core::Start& start);
+
+  /// Adds an event for each run that ended.
+  void collect(std::vector<core::Event>& events);
+
+ private:
+  struct Starting {
+    BackgroundWorkerHandle* handle;
+    std::uint64_t generation;
+  };
+
+  void check_starting_workers();
+  void log_unbegun(const shmem::WorkerSlot& slot);
+  void close_orphans();
+
+  JobFeed& jobs_;
+  std::map<int, Starting> starting_;  // by slot
+  bool orphans_ = false;              // there may be some that could not be closed yet
+};
+
+}  // namespace metrics_refresh::worker

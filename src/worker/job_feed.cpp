@@ -1,0 +1,113 @@
+#include "worker/job_feed.hpp"
+
+#include <algorithm>
+
+#include "pg/time.hpp"
+#include "pg/time_zone.hpp"
+#include "shmem/area.hpp"
+#include "worker/own_tables.hpp"
+
+namespace metrics_refresh::worker {
+namespace {
+
+constexpr core::Duration kTryAgain = std::chrono::seconds(1);
+
+core::Job to_core(const store::JobRecord& record) {
+  core::Job job;
+  job.id = record.id;
+  job.runnable = record.active && !record.suspended;
+  job.handled_until = record.handled_until;
+  job.on_missed = record.on_missed == "skip" ? core::OnMissed::kSkip : core::OnMissed::kOnce;
+  if (record.schedule) {
+    job.schedule = core::Schedule::parse(*record.schedule);
+    job.zone = &pg::time_zone_or_default(record.timezone);
+  }
+  return job;
+}
+
+}  // namespace
+
+Oid extension_oid() {
+  Oid oid = InvalidOid;
+  pg::in_transaction(
+      [&oid] { oid = pg::call([] { return get_extension_oid("metrics_refresh", true); }); });
+  return oid;
+}
+
+bool JobFeed::read(std::vector<core::Event>& events) {
+  const shmem::Changes changes = shmem::take_changes(MyDatabaseId);
+  if (changes.any) {
+    unread_ = true;
+    unread_all_ = unread_all_ || changes.all;
+    unread_jobs_.insert(unread_jobs_.end(), changes.jobs, changes.jobs + changes.count);
+  } else if (!unread_ || pg::now() < try_again_at_) {
+    return true;
+  }
+  if (extension_oid() != extension_) return false;
+  std::vector<store::JobRecord> jobs;
+  std::vector<store::Request> requests;
+  const bool read = try_with_own_tables("the jobs cannot be read now", [&](pg::Spi& spi) {
+    jobs = unread_all_ ? store::load_jobs(spi) : store::load_jobs(spi, unread_jobs_);
+    requests = store::load_requests(spi);
+  });
+  if (!read) {
+    try_again_at_ = pg::now() + kTryAgain;
+    return true;
+  }
+  note_jobs(jobs, events);
+  note_requests(requests, events);
+  unread_ = unread_all_ = false;
+  unread_jobs_.clear();
+  return true;
+}
+
+std::optional<core::Instant> JobFeed::try_again_at() const {
+  if (!unread_) return std::nullopt;
+  return try_again_at_;
+}
+
+const store::JobRecord* JobFeed::find(core::JobId id) const {
+  const auto found = jobs_.find(id);
+  return found == jobs_.end() ? nullptr : &found->second;
+}
+
+void JobFeed::note_jobs(const std::vector<store::JobRecord>& jobs,
+                        std::vector<core::Event>& events) {
+  std::vector<core::JobId> gone = unread_jobs_;
+  if (unread_all_)
+    for (const auto& [id, job] : jobs_) gone.push_back(id);
+  for (const store::JobRecord& job : jobs) {
+    gone.erase(std::remove(gone.begin(), gone.end(), job.id), gone.end());
+    jobs_[job.id] = job;
+    try {
+      events.push_back(core::JobChanged{to_core(job)});
+    } catch (const std::exception&) {
+      // Written by somebody who went past the table's own check, or a zone that vanished.
+      log_current_exception(("job " + job.name + " cannot be scheduled").c_str());
+      events.push_back(core::JobRemoved{job.id});
+    }
+  }
+  for (const core::JobId id : gone) {
+    jobs_.erase(id);
+    events.push_back(core::JobRemoved{id});
+  }
+}
+
+void JobFeed::note_requests(const std::vector<store::Request>& requests,
+                            std::vector<core::Event>& events) {
+  std::map<core::RunId, core::JobId> open;
+  for (const store::Request& request : requests) {
+    open[request.run_id] = request.job_id;
+    events.push_back(core::TriggerRequested{request.run_id, request.job_id});
+  }
+  bool withdrawn = false;
+  for (const auto& [run, job] : requests_) {
+    if (open.count(run) != 0) continue;
+    events.push_back(core::TriggerWithdrawn{run});
+    withdrawn = true;
+  }
+  requests_ = std::move(open);
+  if (withdrawn) shmem::announce_run_end();  // somebody may wait for one that was cancelled
+}
+
+}  // namespace metrics_refresh::worker

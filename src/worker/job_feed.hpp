@@ -1,0 +1,52 @@
+// The scheduler's news of jobs: what backends posted in shared memory, read from the tables and
+// turned into events. It keeps the jobs as last read.
+#pragma once
+
+#include "core/scheduler.hpp"
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "shmem/databases.hpp"
+#include "store/jobs.hpp"
+
+namespace metrics_refresh::worker {
+
+class JobFeed {
+ public:
+  /// `extension` is the extension's oid: another one, or none, ends what this feed is for.
+  explicit JobFeed(Oid extension) : extension_(extension) {}
+
+  /// Adds to `events` what changed; the first call reads everything. Where the tables cannot be
+  /// read now, the news stays unread until try_again_at(). Returns false where the extension is
+  /// gone.
+  bool read(std::vector<core::Event>& events);
+
+  /// When to call read() again although nobody posts anything; nothing where all is read.
+  std::optional<core::Instant> try_again_at() const;
+
+  /// Has the requests read again: one that a worker did not take may still be there.
+  void expect_requests() { unread_ = true; }
+
+  /// The job as last read, or null.
+  const store::JobRecord* find(core::JobId id) const;
+
+ private:
+  bool extension_is_there() const;
+  void note_jobs(const std::vector<store::JobRecord>& jobs, std::vector<core::Event>& events);
+  void note_requests(const std::vector<store::Request>& requests, std::vector<core::Event>& events);
+
+  Oid extension_;
+  std::map<core::JobId, store::JobRecord> jobs_;
+  std::map<core::RunId, core::JobId> requests_;  // as last read
+  bool unread_ = true;
+  bool unread_all_ = true;
+  std::vector<core::JobId> unread_jobs_;
+  core::Instant try_again_at_;
+};
+
+/// The oid of the extension in this database, or InvalidOid.
+Oid extension_oid();
+
+}  // namespace metrics_refresh::worker

@@ -1,0 +1,157 @@
+# What the TAP files share: a server that preloads metrics_refresh, and ways to wait for a condition.
+# Nothing here sleeps for a fixed time and hopes.
+package MetricsRefreshTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(
+  start_node create_extension create_nap_view lone_jobs processes process_id until_ok
+  wait_for_runs hurt session_reports running_rows kill_process wait_for_run
+);
+
+# A running server. Settings by name; shared_preload_libraries may be set to ''.
+sub start_node
+{
+	my ($name, %settings) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(extra => [ '--no-locale', '-E', 'UTF8' ]);
+	%settings = (
+		shared_preload_libraries => 'metrics_refresh',
+		max_worker_processes => 16,
+		# The class turns this off, and then a crash is the end of the test.
+		restart_after_crash => 'on',
+		log_statement => 'none',
+		log_line_prefix => '%m [%p] %b ',
+		%settings);
+	$node->append_conf('postgresql.conf', "$_ = '$settings{$_}'") for sort keys %settings;
+	$node->start;
+	return $node;
+}
+
+# The extension without its two default jobs, so that a test meets its own jobs only.
+sub create_extension
+{
+	my ($node, $database) = @_;
+	$database //= 'postgres';
+	$node->safe_psql($database, 'CREATE EXTENSION metrics_refresh');
+	lone_jobs($node, $database);
+	return;
+}
+
+sub lone_jobs
+{
+	my ($node, $database) = @_;
+	$node->safe_psql($database,
+		'SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job');
+	return;
+}
+
+# A view whose refresh takes as long as the table <name>_nap says (in seconds).
+sub create_nap_view
+{
+	my ($node, $database, $name, $seconds) = @_;
+	$seconds //= 0;
+	$node->safe_psql(
+		$database, qq{
+		CREATE TABLE ${name}_nap (seconds float8 NOT NULL);
+		INSERT INTO ${name}_nap VALUES ($seconds);
+		CREATE MATERIALIZED VIEW $name AS
+		  SELECT 1 AS id, pg_sleep(seconds)::text AS slept FROM ${name}_nap WITH NO DATA;
+		CREATE UNIQUE INDEX ON $name (id)});
+	return;
+}
+
+# How many processes of ours there are, of a kind (launcher, scheduler or worker), in a database.
+sub processes
+{
+	my ($node, $kind, $database) = @_;
+	my $where = defined $database ? " AND datname = '$database'" : '';
+	return $node->safe_psql('postgres',
+		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'metrics_refresh $kind'$where");
+}
+
+# The process id of one, once there is one.
+sub process_id
+{
+	my ($node, $kind, $database) = @_;
+	my $from = "FROM pg_stat_activity WHERE backend_type = 'metrics_refresh $kind'"
+	  . (defined $database ? " AND datname = '$database'" : '');
+	$node->poll_query_until('postgres', "SELECT count(*) > 0 $from") or die "there is no $kind";
+	return $node->safe_psql('postgres', "SELECT min(pid) $from");
+}
+
+# A test: the query becomes true.
+sub until_ok
+{
+	my ($node, $database, $query, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return ok($node->poll_query_until($database, $query), $name);
+}
+
+# A test: the job has ended this many more successful runs, so it lives.
+sub wait_for_runs
+{
+	my ($node, $database, $job, $more, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $from = "FROM metrics_refresh.run_log WHERE job_name = '$job' AND status = 'success'";
+	# Right after a crash there may be no connection yet.
+	$node->poll_query_until($database, 'SELECT true') or die 'the server does not come back';
+	my $last = $node->safe_psql($database, "SELECT coalesce(max(run_id), 0) $from");
+	return until_ok($node, $database, "SELECT count(*) >= $more $from AND run_id > $last",
+		$name // "$job runs on");
+}
+
+# Waits until the job's run is in the log as running and its refresh sleeps; returns its run_id.
+sub wait_for_run
+{
+	my ($node, $database, $job) = @_;
+	my $from =
+	    "FROM metrics_refresh.run_log l JOIN pg_stat_activity a ON a.pid = l.worker_pid"
+	  . " WHERE l.job_name = '$job' AND l.status = 'running' AND a.wait_event = 'PgSleep'";
+	$node->poll_query_until($database, "SELECT count(*) = 1 $from")
+	  or die "no run of $job is under way";
+	return $node->safe_psql($database, "SELECT run_id $from");
+}
+
+sub running_rows
+{
+	my ($node, $database) = @_;
+	return $node->safe_psql($database,
+		"SELECT (SELECT count(*) FROM metrics_refresh.run_log WHERE status = 'running')"
+		  . " + (SELECT count(*) FROM metrics_refresh.active_run)");
+}
+
+# kill -9: the server must notice, end all processes and recover.
+sub kill_process
+{
+	my ($node, $pid) = @_;
+	my $offset = -s $node->logfile;
+	kill('KILL', $pid) == 1 or die "cannot kill $pid: $!";
+	$node->wait_for_log(qr/database system is ready to accept connections/, $offset);
+	return $offset;
+}
+
+# The rows of health_check() that are not ok, as check|severity|detail lines.
+sub hurt
+{
+	my ($node, $database) = @_;
+	return $node->safe_psql($database,
+		"SELECT check_name, severity, detail FROM metrics_refresh.health_check()"
+		  . " WHERE severity <> 'ok' ORDER BY 1, 3");
+}
+
+# Reads a background session's output until it matches; for a statement that was sent with
+# query_until() and blocks.
+sub session_reports
+{
+	my ($session, $pattern) = @_;
+	return pump_until($session->{run}, $session->{timeout}, \$session->{stdout}, $pattern);
+}
+
+1;

@@ -96,13 +96,16 @@ END $$;
 COMMENT ON FUNCTION metrics_refresh.replace_default_job() IS
     'lets a restored dump replace or remove the jobs that CREATE EXTENSION has just made';
 CREATE TRIGGER a_replace_default BEFORE INSERT ON metrics_refresh.job
-    FOR EACH ROW WHEN (NEW.is_default) EXECUTE FUNCTION metrics_refresh.replace_default_job();
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
 CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh.removed_default_job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
 
 -- Nobody else has a table that these could be triggers of.
 REVOKE EXECUTE ON FUNCTION metrics_refresh.job_before_write(), metrics_refresh.job_after_write(),
                            metrics_refresh.replace_default_job() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_before_write(),
+    metrics_refresh.job_after_write(), metrics_refresh.replace_default_job() FROM PUBLIC;
 
 ------------------------------------------------------------------------------------------------
 -- State of jobs and their runs: not dumped

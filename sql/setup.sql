@@ -1,4 +1,5 @@
 -- What the other files build on: the extension, the roles, and a few tools.
+BEGIN;
 CREATE EXTENSION metrics_refresh;
 
 -- The default jobs are there from the start; paused, for the clock must not write into these tests.
@@ -6,6 +7,7 @@ SELECT job_name, view_schema, view_name, command, schedule, timezone, active, st
        max_runtime, lock_timeout, on_missed
 FROM metrics_refresh.job ORDER BY job_name \gx
 SELECT metrics_refresh.pause(job_name) FROM metrics_refresh.job;
+COMMIT;
 SELECT job_name, active, next_due FROM metrics_refresh.job_status ORDER BY job_name;
 
 CREATE ROLE regress_owner LOGIN;

@@ -71,8 +71,10 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, core::Instant now
       engine::resolve_view(schema, name, rows.is_null(i, 9) ? InvalidOid : rows.get_oid(i, 9));
   facts.view_exists = OidIsValid(oid);
   if (!facts.view_exists) return facts;
+  // A check of health waits for nobody: of a view that is being written anew nothing is said.
   const engine::View view = engine::read_view(oid);
-  facts.wants_unique_index = view.unique_index.empty() && rows.get_text(i, 4) != "full";
+  const std::optional<engine::ViewState> state = engine::try_read_state(view);
+  facts.wants_unique_index = state && state->unique_index.empty() && rows.get_text(i, 4) != "full";
   if (facts.wants_unique_index) facts.index_to_create = engine::propose_unique_index(view);
   return facts;
 }
@@ -87,6 +89,7 @@ core::ServerFacts server_facts(pg::Spi& spi) {
   if (!facts.preloaded) return facts;
   const shmem::DatabaseStatus status = shmem::database_status(MyDatabaseId);
   facts.enabled = settings::enabled();
+  facts.in_recovery = pg::call([] { return RecoveryInProgress(); });
   facts.launcher_running = shmem::launcher_running();
   facts.scheduler_running = status.scheduler_running;
   facts.runs_wait_for_worker = status.waiting;

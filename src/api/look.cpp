@@ -21,6 +21,7 @@ Param text_or_null(const std::string& text) {
 Datum explain(FunctionCallInfo call) {
   const engine::View view =
       engine::read_view(Arguments::required(Arguments(call).get_oid(0), "view_name"));
+  const engine::ViewState state = engine::read_state(view);
   Param depends_on = Param::null(TEXTARRAYOID);
   Param next_due = Param::null(TIMESTAMPTZOID);
   std::optional<std::string> job_name;
@@ -48,7 +49,7 @@ Datum explain(FunctionCallInfo call) {
   std::string chosen;
   std::string reason;
   try {
-    const engine::Choice choice = engine::choose(view, engine::parse_requested(strategy));
+    const engine::Choice choice = engine::choose(view, state, engine::parse_requested(strategy));
     chosen = engine::to_string(choice.strategy);
     reason = choice.reason;
   } catch (const pg::SqlError& error) {
@@ -56,9 +57,9 @@ Datum explain(FunctionCallInfo call) {
     reason = error.what();
   }
   const std::string index =
-      view.unique_index.empty() ? engine::propose_unique_index(view) : std::string();
+      state.unique_index.empty() ? engine::propose_unique_index(view) : std::string();
   return row_result(
-      call, {Param(chosen), Param(reason), Param(view.populated), text_or_null(view.unique_index),
+      call, {Param(chosen), Param(reason), Param(state.populated), text_or_null(state.unique_index),
              text_or_null(index), depends_on, Param::nullable(job_name, TEXTOID), next_due});
 }
 

@@ -60,16 +60,20 @@ void check_server(std::vector<Finding>& findings, Instant now, const ServerFacts
                 "refreshed.");
   preload.close();
 
-  Check launcher(findings, "launcher", "the launcher is running");
-  if (!server.launcher_running)
+  const bool standby = server.preloaded && server.in_recovery;
+  Check launcher(findings, "launcher",
+                 standby ? "this server is a standby: it starts with the promotion"
+                         : "the launcher is running");
+  if (!server.launcher_running && !standby)
     launcher.add(Severity::kCritical, "the launcher is not running",
                  server.preloaded ? "See the server log; is max_worker_processes large enough?"
                                   : "It starts with the server once metrics_refresh is preloaded.");
   launcher.close();
 
   Check scheduler(findings, "scheduler",
-                  server.scheduler_running ? "the scheduler of this database is running"
-                                           : "asleep until the next due time");
+                  standby                    ? "this server is a standby: nothing runs here"
+                  : server.scheduler_running ? "the scheduler of this database is running"
+                                             : "asleep until the next due time");
   if (!server.preloaded)
     scheduler.add(Severity::kCritical, "no scheduler runs where metrics_refresh is not preloaded",
                   "It starts with the first due time once metrics_refresh is preloaded.");

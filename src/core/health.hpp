@@ -39,6 +39,7 @@ struct HealthLimits {
 struct ServerFacts {
   bool preloaded = false;
   bool enabled = true;
+  bool in_recovery = false;  // a standby: nothing runs there, and all is as it should be
   bool launcher_running = false;
   bool scheduler_running = false;
   bool runs_wait_for_worker = false;

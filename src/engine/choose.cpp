@@ -14,11 +14,11 @@ Requested parse_requested(const std::string& word) {
                      "Allowed are auto, concurrently and full.");
 }
 
-Choice choose(const View& view, Requested requested) {
-  if (!view.populated) return {Strategy::kFull, "the view has never been populated"};
+Choice choose(const View& view, const ViewState& state, Requested requested) {
+  if (!state.populated) return {Strategy::kFull, "the view has never been populated"};
   if (requested == Requested::kFull) return {Strategy::kFull, "asked for"};
-  if (!view.unique_index.empty())
-    return {Strategy::kConcurrently, "the unique index " + view.unique_index + " is usable"};
+  if (!state.unique_index.empty())
+    return {Strategy::kConcurrently, "the unique index " + state.unique_index + " is usable"};
   const std::string lacking =
       "no unique index that is valid, immediate, on plain columns and without a WHERE clause";
   if (requested == Requested::kAuto) return {Strategy::kFull, lacking};

@@ -26,6 +26,6 @@ struct Choice {
 
 /// Throws SqlError 55000 where `concurrently` is asked for and impossible. A view that was never
 /// populated is refreshed in full whatever is asked for: it has no readers to block.
-Choice choose(const View& view, Requested requested);
+Choice choose(const View& view, const ViewState& state, Requested requested);
 
 }  // namespace metrics_refresh::engine

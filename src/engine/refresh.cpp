@@ -46,7 +46,7 @@ Refreshed refresh_view(Oid oid, Requested requested, Oid role) {
   pg::call([oid] { LockRelationOid(oid, ExclusiveLock); });
   const View view = read_view(oid);
   require_view_rights(role, view);
-  Choice choice = choose(view, requested);
+  Choice choice = choose(view, read_state(view), requested);
   const bool concurrently = choice.strategy == Strategy::kConcurrently;
   const std::string query = "REFRESH MATERIALIZED VIEW " +
                             std::string(concurrently ? "CONCURRENTLY " : "") +

@@ -91,7 +91,7 @@ List* unique_columns(const Query* query) {
 
 // The column list of an index, or null.
 const char* proposed_columns(Oid oid) {
-  Relation relation = relation_open(oid, AccessShareLock);
+  Relation relation = relation_open(oid, NoLock);
   const RuleLock* rules = relation->rd_rules;
   const char* result = nullptr;
   if (rules != nullptr && rules->numLocks == 1 && list_length(rules->rules[0]->actions) == 1) {
@@ -109,7 +109,7 @@ const char* proposed_columns(Oid oid) {
       result = text.data;
     }
   }
-  relation_close(relation, AccessShareLock);
+  relation_close(relation, NoLock);
   return result;
 }
 

@@ -17,35 +17,48 @@ bool is_usable(Relation index) {
 struct PlainView {
   bool exists;
   bool is_matview;
-  bool populated;
   Oid owner;
-  char* schema;
-  char* name;
-  char* unique_index;  // or null
+  const char* schema;
+  const char* name;
 };
 
 PlainView read_plain(Oid oid) {
   PlainView view = {};
-  Relation relation = try_relation_open(oid, AccessShareLock);
-  if (relation == nullptr) return view;
+  const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
+  if (!HeapTupleIsValid(tuple)) return view;
+  const auto* form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
   view.exists = true;
-  view.is_matview = relation->rd_rel->relkind == RELKIND_MATVIEW;
-  view.populated = relation->rd_rel->relispopulated;
-  view.owner = relation->rd_rel->relowner;
-  view.schema = get_namespace_name(RelationGetNamespace(relation));
-  view.name = pstrdup(RelationGetRelationName(relation));
-  if (view.is_matview) {
-    List* indexes = RelationGetIndexList(relation);
-    ListCell* cell;
-    foreach (cell, indexes) {
-      Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-      if (view.unique_index == nullptr && is_usable(index))
-        view.unique_index = pstrdup(RelationGetRelationName(index));
-      index_close(index, AccessShareLock);
-    }
-  }
-  relation_close(relation, AccessShareLock);
+  view.is_matview = form->relkind == RELKIND_MATVIEW;
+  view.owner = form->relowner;
+  view.schema = get_namespace_name(form->relnamespace);
+  view.name = pstrdup(NameStr(form->relname));
+  ReleaseSysCache(tuple);
   return view;
+}
+
+struct PlainState {
+  bool populated;
+  const char* unique_index;  // or null
+};
+
+// REQUIRES: the relation is locked.
+PlainState read_plain_state(Oid oid) {
+  Relation relation = relation_open(oid, NoLock);
+  PlainState state = {relation->rd_rel->relispopulated, nullptr};
+  List* indexes = RelationGetIndexList(relation);
+  ListCell* cell;
+  foreach (cell, indexes) {
+    Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+    if (state.unique_index == nullptr && is_usable(index))
+      state.unique_index = pstrdup(RelationGetRelationName(index));
+    index_close(index, AccessShareLock);
+  }
+  relation_close(relation, NoLock);
+  return state;
+}
+
+ViewState to_state(const PlainState& state) {
+  return {state.populated, state.unique_index != nullptr ? state.unique_index : ""};
 }
 
 bool is_matview(Oid oid) { return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_MATVIEW; }
@@ -67,8 +80,22 @@ View read_view(Oid oid) {
     throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE,
                        "\"" + std::string(view.name) + "\" is not a materialized view",
                        "Only what CREATE MATERIALIZED VIEW made can be refreshed.");
-  return {oid,        view.schema,    view.name,
-          view.owner, view.populated, view.unique_index != nullptr ? view.unique_index : ""};
+  return {oid, view.schema != nullptr ? view.schema : "", view.name, view.owner};
+}
+
+ViewState read_state(const View& view) {
+  const Oid oid = view.oid;
+  return to_state(pg::call([oid] {
+    LockRelationOid(oid, AccessShareLock);
+    return read_plain_state(oid);
+  }));
+}
+
+std::optional<ViewState> try_read_state(const View& view) {
+  const Oid oid = view.oid;
+  if (!pg::call([oid] { return ConditionalLockRelationOid(oid, AccessShareLock); }))
+    return std::nullopt;
+  return to_state(pg::call([oid] { return read_plain_state(oid); }));
 }
 
 Oid resolve_view(const std::string& schema, const std::string& name, Oid remembered) {

@@ -1,6 +1,7 @@
 // A materialized view as the engine needs to know it, read from the catalogs.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "pg/guard.hpp"
@@ -12,6 +13,10 @@ struct View {
   std::string schema;
   std::string name;
   Oid owner;
+};
+
+/// What decides how the view can be refreshed.
+struct ViewState {
   bool populated;
   std::string unique_index;  // one that CONCURRENTLY accepts; empty where there is none
 };
@@ -19,8 +24,16 @@ struct View {
 /// `schema.name`, each part quoted where SQL needs it.
 std::string qualified_name(const std::string& schema, const std::string& name);
 
-/// Throws SqlError 42P01 where no such relation exists and 42809 where it is no materialized view.
+/// Who the view is; takes no lock, so it may change unless the caller holds one. Throws SqlError
+/// 42P01 where no such relation exists and 42809 where it is no materialized view.
 View read_view(Oid oid);
+
+/// Waits for whoever holds the view exclusively, and locks it (AccessShareLock) until the end of
+/// the transaction.
+ViewState read_state(const View& view);
+
+/// The same without waiting: nothing where the view is held exclusively, as by a plain refresh.
+std::optional<ViewState> try_read_state(const View& view);
 
 /// The materialized view that a late-bound name means now, or InvalidOid. A view of that name wins;
 /// else the view with the remembered oid, which was renamed or moved to another schema.

@@ -9,6 +9,7 @@
 #include "pg/settings.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
+#include "pg/transaction.hpp"
 #include "shmem/area.hpp"
 #include "worker/dispatch.hpp"
 #include "worker/job_feed.hpp"
@@ -27,6 +28,20 @@ void on_exit(int, Datum) { shmem::detach_scheduler(MyDatabaseId, !clean_exit); }
   clean_exit = true;
   pg::call([] { proc_exit(0); });
   std::abort();  // not reached
+}
+
+bool in_template_database() {
+  bool answer = false;
+  pg::in_transaction([&answer] {
+    answer = pg::call([] {
+      const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+      if (!HeapTupleIsValid(tuple)) return false;
+      const bool is_template = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datistemplate;
+      ReleaseSysCache(tuple);
+      return is_template;
+    });
+  });
+  return answer;
 }
 
 std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> b) {
@@ -117,7 +132,8 @@ extern "C" void mr_scheduler_main(Datum argument) {
     if (!shmem::attach_scheduler(MyDatabaseId)) worker::leave();
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
     const Oid extension = worker::extension_oid();
-    if (!OidIsValid(extension)) {
+    // In a template a connection of ours would stand in the way of CREATE DATABASE.
+    if (!OidIsValid(extension) || worker::in_template_database()) {
       (void)shmem::forget_database(MyDatabaseId);
       worker::leave();
     }

@@ -8,7 +8,11 @@ use lib "$FindBin::RealBin/lib";
 use MetricsRefreshTest;
 use Test::More;
 
-my $node = start_node('kill', 'metrics_refresh.max_workers' => 6);
+# Idle workers stay, so that the exit of one cannot wake who waits for something else.
+my $node = start_node(
+	'kill',
+	'metrics_refresh.max_workers' => 6,
+	'metrics_refresh.worker_idle_timeout' => '10min');
 create_extension($node);
 create_nap_view($node, 'postgres', 'slow', 600);
 create_nap_view($node, 'postgres', 'quick', 0);

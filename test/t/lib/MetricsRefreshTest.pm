@@ -24,6 +24,9 @@ sub start_node
 	%settings = (
 		shared_preload_libraries => 'metrics_refresh',
 		max_worker_processes => 16,
+		# The class takes minimal, at which a crash sets a sequence back that was made and used in
+		# one transaction, as CREATE EXTENSION does.
+		wal_level => 'replica',
 		# The class turns this off, and then a crash is the end of the test.
 		restart_after_crash => 'on',
 		log_statement => 'none',

@@ -160,7 +160,7 @@ BEGIN;
 SELECT metrics_refresh.unschedule('j.mv');
 SELECT metrics_refresh.schedule_command('rolled back', '1 second', 'SELECT 1') IS NOT NULL AS scheduled;
 ROLLBACK;
-SELECT job_name FROM j.jobs ORDER BY 1 COLLATE "C";
+SELECT job_name FROM j.jobs ORDER BY job_name COLLATE "C";
 
 -- A prepared transaction would be committed by somebody who does not know whom to tell.
 BEGIN;

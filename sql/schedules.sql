@@ -71,7 +71,7 @@ SELECT count(*) FROM metrics_refresh.next_runs('* * * * *', after => '0001-01-01
 
 -- What is refused, and how: field, position, what would be right.
 \a \t
-SELECT format('[%s] ', s) || tools.try(format('SELECT metrics_refresh.next_runs(%L)', s))
+SELECT format('[%s] ', left(s, 60)) || tools.try(format('SELECT metrics_refresh.next_runs(%L)', s))
 FROM unnest(ARRAY[
     '', '   ', '* * * *', '* * * * * *', '0 */5 * * * *', '5 minutes please', '@daily please',
     '60 * * * *', '* 24 * * *', '* * 0 * *', '* * 32 * *', '* * * 13 *', '* * * * 8', '-1 * * * *',
@@ -82,16 +82,20 @@ FROM unnest(ARRAY[
     '? * * * *', '* * L * *', '* * * * 5#3', '0 2 * * *;', '@reboot', '@fortnightly', '@',
     '0 seconds', '-5 minutes', '1.5 hours', '5 days', '5 min', 'five minutes', '1 hour 30 minutes',
     '315360001 seconds', '99999999999999999999 hours', 'hourly', 'every 5 minutes', E'*/5 * * * *\u00a0',
-    '٥ * * * *', repeat('1,', 200) || '1 * * * *']) WITH ORDINALITY v (s, n) ORDER BY n;
+    '٥ * * * *', repeat('1,', 500) || '1 * * * *']) WITH ORDINALITY v (s, n) ORDER BY n;
 \a \t
 
 -- NULLs and what is out of range.
-SELECT q AS arguments, tools.try('SELECT metrics_refresh.next_runs(' || q || ')')
+\a \t
+SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.next_runs(' || q || ')')
 FROM unnest(ARRAY['NULL', '$$@daily$$, NULL', '$$@daily$$, 0', '$$@daily$$, -1', '$$@daily$$, 10001',
                   '$$@daily$$, 5, NULL', '$$@daily$$, 5, $$infinity$$', '$$@daily$$, 5, $$-infinity$$',
                   '$$@daily$$, timezone => $$Mars/Olympus$$', '$$@daily$$, timezone => $$CEST$$',
                   '$$@daily$$, timezone => $$../../etc/passwd$$', '$$@daily$$, timezone => $$Europe/Berlin $$',
-                  '$$@daily$$, timezone => repeat($$x$$, 300)'])
+                  '$$@daily$$, timezone => repeat($$x$$, 70)'])
      WITH ORDINALITY v (q, n) ORDER BY n;
+\a \t
 -- The end of the calendar ends the rows, not with an error.
-SELECT count(*) FROM metrics_refresh.next_runs('@yearly', 5, '294276-12-31 00:00:00+00');
+SELECT * FROM metrics_refresh.next_runs('@yearly', 5, '9997-12-31 00:00:00+00');
+SELECT * FROM metrics_refresh.next_runs('@yearly', 5, '294276-12-31 00:00:00+00');
+SELECT * FROM metrics_refresh.next_runs('1 hour', 5, '294276-12-31 00:00:00+00');

@@ -14,7 +14,8 @@ Datum next_runs(FunctionCallInfo call) {
       parse_schedule(Arguments::required(arguments.get_text(0), "schedule"));
   const int count = Arguments::required(arguments.get_int32(1), "count");
   std::optional<core::Instant> at = Arguments::required(arguments.get_instant(2), "after");
-  const core::TimeZone& zone = pg::time_zone_or_default(arguments.get_text(3).value_or(""));
+  const std::string zone_name = arguments.get_text(3).value_or("");
+  const core::TimeZone& zone = pg::time_zone_or_default(zone_name);
   if (count < 1 || count > kMostRuns)
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
                        "count must be between 1 and " + std::to_string(kMostRuns));

@@ -9,9 +9,12 @@ namespace metrics_refresh::pg {
 inline constexpr int64 kEpochShift =
     (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * static_cast<int64>(USECS_PER_DAY);
 
+/// The last 30 of the server's 294,000 years become the instant before them: later than all that
+/// can be computed with, and no sum overflows.
 /// REQUIRES: `t` is finite.
 inline core::Instant to_instant(TimestampTz t) noexcept {
-  return core::Instant(core::Duration(t + kEpochShift));
+  return core::Instant(core::Duration(
+      (t < PG_INT64_MAX - kEpochShift ? t : PG_INT64_MAX - kEpochShift) + kEpochShift));
 }
 
 inline TimestampTz to_timestamptz(core::Instant t) noexcept {

@@ -70,8 +70,16 @@ until_ok(
 # The steady job is paused: its runs would wake the waiting session by themselves.
 $node->safe_psql('postgres', q{SELECT metrics_refresh.pause('steady')});
 until_ok($node, 'postgres', 'SELECT count(*) = 1 FROM metrics_refresh.running', 'nothing else runs');
+# Somebody holds the table that tells which runs to close: they are closed once he lets go.
+my $locking = $node->background_psql('postgres');
+$locking->query_safe('BEGIN; LOCK TABLE metrics_refresh.active_run IN SHARE MODE');
+my $offset = -s $node->logfile;
 $node->safe_psql('postgres',
 	"SELECT pg_terminate_backend(worker_pid) FROM metrics_refresh.run_log WHERE run_id = $run");
+ok($node->wait_for_log(qr/interrupted runs cannot be closed now/, $offset),
+	'the scheduler says that it cannot close the run');
+$locking->query_safe('COMMIT');
+$locking->quit;
 is_interrupted($run, 'a terminated worker: its run is interrupted');
 ok(session_reports($waiting, qr/ended as interrupted/), 'who waits for the run is told');
 $waiting->quit;

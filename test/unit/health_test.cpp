@@ -74,6 +74,14 @@ TEST_F(Health, LauncherHasToRun) {
   expect_text("launcher", "is not running", "server log");
 }
 
+TEST_F(Health, StandbyRunsNothingAndIsWell) {
+  server.launcher_running = server.scheduler_running = false;
+  server.in_recovery = true;
+  EXPECT_EQ(finding("launcher").severity, Severity::kOk);
+  EXPECT_NE(finding("launcher").detail.find("standby"), std::string::npos);
+  EXPECT_NE(finding("scheduler").detail.find("standby"), std::string::npos);
+}
+
 TEST_F(Health, SchedulerMaySleepUntilSomethingIsDue) {
   server.scheduler_running = false;
   EXPECT_EQ(severity("scheduler"), "ok");

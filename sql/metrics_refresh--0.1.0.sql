@@ -101,9 +101,6 @@ CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh.removed_default_j
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
 
 -- Nobody else has a table that these could be triggers of.
-REVOKE EXECUTE ON FUNCTION metrics_refresh.job_before_write(), metrics_refresh.job_after_write(),
-                           metrics_refresh.replace_default_job() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_before_write(),
     metrics_refresh.job_after_write(), metrics_refresh.replace_default_job() FROM PUBLIC;
 

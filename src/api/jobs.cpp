@@ -128,7 +128,11 @@ void require_may_give_to(const store::JobRecord& job, const std::string& owner) 
 
 Datum alter_job(FunctionCallInfo call) {
   const Arguments arguments(call);
-  const store::JobRecord job = managed_job(Arguments::required(arguments.get_text(0), "job_name"));
+  const std::string job_name = Arguments::required(arguments.get_text(0), "job_name");
+  // What is checked here must still be so when it is written: another session may be turning the
+  // refresh that is being given away into a command.
+  with_tables([&](pg::Spi& spi) { store::lock_job(spi, job_name); });
+  const store::JobRecord job = managed_job(job_name);
   Columns columns;
   const auto change = [&](const char* name, const std::optional<std::string>& value) {
     if (value) columns.emplace_back(name, *value);

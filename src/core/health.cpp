@@ -128,7 +128,7 @@ void check_objects(std::vector<Finding>& findings, const std::vector<JobFacts>& 
       owners.add(Severity::kCritical,
                  "job " + job.name + " belongs to the role " + job.owner + ", which does not exist",
                  "A super admin can give it to another role: metrics_refresh.alter_job(" +
-                     literal(job.name) + ", owner => …).");
+                     literal(job.name) + ", owner => ...).");
   owners.close();
 }
 

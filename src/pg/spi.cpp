@@ -135,6 +135,10 @@ std::uint64_t Spi::run_discarding(const std::string& sql) {
     throw SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
                    "transaction control statements are not allowed in a job's command",
                    "Each run of a command is one transaction.");
+  if (code == SPI_ERROR_COPY)
+    throw SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
+                   "COPY from STDIN and to STDOUT is not possible in a job's command",
+                   "A worker has no client.");
   if (code < 0) throw SqlError(ERRCODE_INTERNAL_ERROR, SPI_result_code_string(code));
   return SPI_processed;
 }

@@ -68,6 +68,10 @@ std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id) {
   return only(load_jobs(spi, std::vector<std::int64_t>{id}));
 }
 
+void lock_job(pg::Spi& spi, const std::string& name) {
+  spi.query("SELECT FROM metrics_refresh.job WHERE job_name = $1 FOR UPDATE", {name});
+}
+
 std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id) {
   return only(read_jobs(spi.query(
       std::string(kSelectJobs) +

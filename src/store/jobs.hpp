@@ -41,6 +41,9 @@ std::vector<JobRecord> load_jobs(pg::Spi& spi, const std::vector<std::int64_t>& 
 std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name);
 std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id);
 
+/// Keeps the job of this name, where there is one, as it is until the transaction ends.
+void lock_job(pg::Spi& spi, const std::string& name);
+
 /// The job of a run that is requested or logged, where it still exists.
 std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id);
 

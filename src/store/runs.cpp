@@ -140,10 +140,12 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
   return run_id;
 }
 
-std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live) {
+std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
+                           const std::vector<std::int64_t>& beginning_jobs) {
   const pg::Rows rows =
-      spi.query("DELETE FROM metrics_refresh.active_run WHERE run_id <> ALL ($1) RETURNING run_id",
-                {Param::array(live)});
+      spi.query("DELETE FROM metrics_refresh.active_run WHERE run_id <> ALL ($1)"
+                " AND job_id <> ALL ($2) RETURNING run_id",
+                {Param::array(live_runs), Param::array(beginning_jobs)});
   std::vector<std::int64_t> runs;
   for (std::size_t i = 0; i < rows.size(); ++i) runs.push_back(rows.get_int64(i, 1));
   for (const std::int64_t run_id : runs) {

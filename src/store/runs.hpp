@@ -88,9 +88,10 @@ std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& out
 /// or 0 where nothing was logged.
 std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& reason);
 
-/// Closes as `interrupted` every run that was begun, has not ended and is not among `live`.
-/// Returns how many.
-std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live);
+/// Closes as `interrupted` every run that was begun, has not ended, is not among `live_runs` and not
+/// of one of `beginning_jobs`. Returns how many.
+std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
+                           const std::vector<std::int64_t>& beginning_jobs);
 
 /// Removes ended runs that started before `limit`, in batches. Returns how many.
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit);

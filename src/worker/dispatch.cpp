@@ -9,6 +9,8 @@
 namespace metrics_refresh::worker {
 namespace {
 
+constexpr core::Duration kTryAgain = std::chrono::seconds(1);
+
 // Whom the worker connects as. A command's owner who cannot connect gets a worker all the same, one
 // that logs why the command is not run.
 Oid worker_role(const store::JobRecord& job) {
@@ -23,9 +25,10 @@ Oid worker_role(const store::JobRecord& job) {
 
 }  // namespace
 
-void Dispatch::adopt(std::vector<core::Event>& events) {
+void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
+                     std::vector<core::Event>& events) {
   close_orphans();
-  for (const shmem::SlotView& view : shmem::busy_slots(MyDatabaseId))
+  for (const shmem::SlotView& view : under_way)
     events.push_back(core::RunAdopted{view.slot.run.job_id});
 }
 
@@ -54,10 +57,16 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     events.push_back(core::RunEnded{view.slot.run.job_id});
     if (view.slot.state != shmem::SlotState::kDead) continue;
     orphans_ = true;
+    try_again_at_ = pg::now();
     if (!view.slot.noted) log_unbegun(view.slot);
     jobs_.expect_requests();
   }
-  if (orphans_) close_orphans();
+  if (orphans_ && try_again_at_ <= pg::now()) close_orphans();
+}
+
+std::optional<core::Instant> Dispatch::try_again_at() const {
+  if (!orphans_) return std::nullopt;
+  return try_again_at_;
 }
 
 // A process that the server could not start, or that could not connect.
@@ -102,13 +111,24 @@ void Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
 
 // Rows of runs that no slot serves: after a crash, or of a worker that was terminated.
 void Dispatch::close_orphans() {
-  // Only this process hands out runs, so none can begin between this list and the snapshot.
-  std::vector<std::int64_t> live;
-  for (const shmem::SlotView& view : shmem::busy_slots(MyDatabaseId))
-    live.push_back(view.slot.run.run_id);
+  // Only this process hands out runs, so no other job can have one when the snapshot is taken. Of a
+  // run that is beginning the number is not known yet, so the whole job is left alone for now.
+  std::vector<std::int64_t> live_runs;
+  std::vector<std::int64_t> beginning_jobs;
+  for (const shmem::SlotView& view : shmem::busy_slots(MyDatabaseId)) {
+    const shmem::Assignment& run = view.slot.run;
+    if (run.run_id != 0)
+      live_runs.push_back(run.run_id);
+    else
+      beginning_jobs.push_back(run.job_id);
+  }
   std::int64_t closed = 0;
-  orphans_ = !try_with_own_tables("interrupted runs cannot be closed now",
-                                  [&](pg::Spi& spi) { closed = store::close_orphans(spi, live); });
+  const bool done =
+      try_with_own_tables("interrupted runs cannot be closed now", [&](pg::Spi& spi) {
+        closed = store::close_orphans(spi, live_runs, beginning_jobs);
+      });
+  orphans_ = !done || !beginning_jobs.empty();
+  try_again_at_ = pg::now() + kTryAgain;
   if (closed > 0) shmem::announce_run_end();
 }
 

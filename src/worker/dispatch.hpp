@@ -18,15 +18,19 @@ class Dispatch {
   /// `jobs` outlives this.
   explicit Dispatch(JobFeed& jobs) : jobs_(jobs) {}
 
-  /// Closes the runs of workers that are gone, and adds an event for each that is still under way.
+  /// Closes the runs of workers that are gone, and adds an event for each that was `under_way` when
+  /// this scheduler began.
   /// REQUIRES: called once, before the first hand_over().
-  void adopt(std::vector<core::Event>& events);
+  void adopt(const std::vector<shmem::SlotView>& under_way, std::vector<core::Event>& events);
 
   /// Gives the run to a worker. False where none is free.
   bool hand_over(const core::Start& start);
 
   /// Adds an event for each run that ended.
   void collect(std::vector<core::Event>& events);
+
+  /// When to call collect() again although nobody reports anything; nothing where all is done.
+  std::optional<core::Instant> try_again_at() const;
 
  private:
   struct Starting {
@@ -41,6 +45,7 @@ class Dispatch {
   JobFeed& jobs_;
   std::map<int, Starting> starting_;  // by slot
   bool orphans_ = false;              // there may be some that could not be closed yet
+  core::Instant try_again_at_;        // to close them
 };
 
 }  // namespace metrics_refresh::worker

@@ -54,14 +54,22 @@ class SchedulerProcess {
   explicit SchedulerProcess(Oid extension) : feed_(extension), dispatch_(feed_) {}
 
   void run() {
+    // Listed before the jobs are read: a run that ends in between is then known to be over, one way
+    // or the other. And adopted after: a job that is not known yet could not be marked as running.
+    const std::vector<shmem::SlotView> under_way = shmem::busy_slots(MyDatabaseId);
     read_news();
-    dispatch_.adopt(events_);
+    while (const std::optional<Instant> again = feed_.try_again_at()) {
+      sleeper_.sleep_until(again);
+      read_news();
+    }
+    dispatch_.adopt(under_way, events_);
     Instant last_activity = pg::now();
     for (;;) {
       dispatch_.collect(events_);
       const Instant now = pg::now();
       if (!events_.empty()) last_activity = now;
-      const std::optional<Instant> wake_up = earlier(tick(now), feed_.try_again_at());
+      const std::optional<Instant> wake_up =
+          earlier(tick(now), earlier(feed_.try_again_at(), dispatch_.try_again_at()));
       publish();
       sleeper_.sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
@@ -74,7 +82,10 @@ class SchedulerProcess {
   void read_news() {
     if (feed_.read(events_)) return;
     shmem::terminate_workers(MyDatabaseId);
-    (void)shmem::forget_database(MyDatabaseId);  // where it fails, another scheduler starts
+    if (OidIsValid(extension_oid()))  // another one, made in place of ours: another scheduler starts
+      pg::call([] { shmem::post_changes(MyDatabaseId, nullptr, 0); });
+    else
+      (void)shmem::forget_database(MyDatabaseId);  // where it fails, another scheduler starts
     leave();
   }
 
@@ -104,7 +115,7 @@ class SchedulerProcess {
   std::optional<Instant> leave_at(Instant now, Instant last_activity) {
     const core::Duration limit = settings::scheduler_idle_timeout();
     const std::optional<Instant> next_due = scheduler_.next_due();
-    if (scheduler_.has_waiting_runs() || feed_.try_again_at() ||
+    if (scheduler_.has_waiting_runs() || feed_.try_again_at() || dispatch_.try_again_at() ||
         (next_due && *next_due - now < limit) || !shmem::busy_slots(MyDatabaseId).empty())
       return std::nullopt;
     if (now - last_activity < limit) return last_activity + limit;
@@ -134,6 +145,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
     const Oid extension = worker::extension_oid();
     // In a template a connection of ours would stand in the way of CREATE DATABASE.
     if (!OidIsValid(extension) || worker::in_template_database()) {
+      shmem::terminate_workers(MyDatabaseId);  // of a scheduler that died before it could
       (void)shmem::forget_database(MyDatabaseId);
       worker::leave();
     }

@@ -76,8 +76,8 @@ $locking->query_safe('BEGIN; LOCK TABLE metrics_refresh.active_run IN SHARE MODE
 my $offset = -s $node->logfile;
 $node->safe_psql('postgres',
 	"SELECT pg_terminate_backend(worker_pid) FROM metrics_refresh.run_log WHERE run_id = $run");
-ok($node->wait_for_log(qr/interrupted runs cannot be closed now/, $offset),
-	'the scheduler says that it cannot close the run');
+ok($node->wait_for_log(qr/(interrupted runs cannot be closed now.*?){3}/s, $offset),
+	'the scheduler says that it cannot close the run, and tries again');
 $locking->query_safe('COMMIT');
 $locking->quit;
 is_interrupted($run, 'a terminated worker: its run is interrupted');
@@ -92,6 +92,9 @@ $node->safe_psql(
 	UPDATE slow_nap SET seconds = 3;
 	SELECT metrics_refresh.alter_job('slow', schedule => '1 second')});
 $run = wait_for_run($node, 'postgres', 'slow');
+until_ok(
+	$node, 'postgres', 'SELECT bool_and(missed > 0) FROM metrics_refresh.worker_slots()
+	WHERE run_id = ' . $run, 'due times that pass meanwhile are counted');
 my $scheduler = process_id($node, 'scheduler', 'postgres');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($scheduler)");
 until_ok(
@@ -110,7 +113,34 @@ my $overlaps = q{
 	 AND a.started_at < coalesce(b.finished_at, 'infinity')
 	 AND b.started_at < coalesce(a.finished_at, 'infinity')};
 is($node->safe_psql('postgres', $overlaps), 0, 'no job ran twice at once');
-$node->safe_psql('postgres', q{SELECT metrics_refresh.alter_job('slow', schedule => '10 hours')});
+
+# Also where the next scheduler cannot read the jobs at first.
+$node->safe_psql('postgres', 'UPDATE slow_nap SET seconds = 600');
+$run = wait_for_run($node, 'postgres', 'slow');
+$locking = $node->background_psql('postgres');
+$locking->query_safe('BEGIN; LOCK TABLE metrics_refresh.job');
+$offset = -s $node->logfile;
+$node->safe_psql('postgres',
+	q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'metrics_refresh scheduler'});
+ok($node->wait_for_log(qr/the jobs cannot be read now/, $offset),
+	'a scheduler that cannot read the jobs says so');
+$locking->query_safe('COMMIT');
+$locking->quit;
+wait_for_runs($node, 'postgres', 'steady', 2, 'and reads them as soon as it can');
+is( $node->safe_psql(
+		'postgres', q{
+		SELECT run_id, status FROM metrics_refresh.run_log
+		WHERE job_name = 'slow' AND run_id >= } . $run),
+	"$run|running",
+	'the run under way is still the only one of its job');
+$node->safe_psql(
+	'postgres', qq{
+	SELECT metrics_refresh.alter_job('slow', schedule => '10 hours');
+	SELECT metrics_refresh.cancel($run)});
+until_ok(
+	$node, 'postgres',
+	"SELECT status = 'canceled' FROM metrics_refresh.run_log WHERE run_id = $run",
+	'and can be canceled');
 
 # Over and over, with several jobs: whatever moment the scheduler dies at, no due time is served
 # twice and no run is lost from the log.

@@ -1,0 +1,139 @@
+-- Jobs that run SQL: as their owner, in one transaction, with every error told.
+\set SHOW_CONTEXT never
+CREATE SCHEMA c;
+CREATE TABLE c.seen (n serial, who name, session name, note text);
+GRANT USAGE ON SCHEMA c TO PUBLIC;
+CREATE VIEW c.log AS SELECT owner, command, status, strategy, sqlstate, error_message, error_detail, error_hint,
+    error_context, rows_total FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;
+CREATE PROCEDURE c.try(command text, INOUT status text DEFAULT NULL) LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM metrics_refresh.schedule_command('c', NULL, command);
+    COMMIT;
+    CALL tools.run('c', status);
+END $$;
+
+CALL c.try('INSERT INTO c.seen (who, session, note) VALUES (current_user, session_user, current_setting(''search_path''))');
+SELECT * FROM c.seen;
+SELECT * FROM c.log \gx
+-- Several statements; each sees what the one before did. The row count is the last one's.
+CALL c.try('CREATE TABLE c.made (n int); INSERT INTO c.made SELECT generate_series(1, 5); ; DELETE FROM c.made WHERE n > 2;');
+SELECT status, rows_total FROM c.log;
+SELECT count(*) FROM c.made;
+-- Together or not at all.
+CALL c.try('DELETE FROM c.made; SELECT 1 / 0');
+SELECT status, sqlstate, error_message, error_context FROM c.log;
+SELECT count(*) FROM c.made;
+-- Comments, utility statements, CALL, DO, RETURNING, EXPLAIN, and what returns much.
+CALL c.try('-- nothing but a comment');
+CALL c.try('/* first */ ANALYZE c.made');
+CALL c.try('SELECT * FROM generate_series(1, 100000)');
+SELECT rows_total FROM c.log;
+CALL c.try('UPDATE c.made SET n = n RETURNING n');
+SELECT rows_total FROM c.log;
+CALL c.try('EXPLAIN SELECT 1');
+CALL c.try('SELECT metrics_refresh.refresh(''c.mv'')');
+SELECT status, sqlstate, error_message, error_context FROM c.log;
+
+-- Errors.
+CALL c.try('SELEC 1');
+SELECT status, sqlstate, error_message, error_context FROM c.log;
+CALL c.try('INSERT INTO c.made VALUES (1); SELECT ''unterminated');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('SELECT no_such_column FROM c.made');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('COMMIT');
+SELECT status, sqlstate, error_message, error_detail FROM c.log;
+CALL c.try('SELECT 1; ROLLBACK; SELECT 2');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('BEGIN; SELECT 1; END');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('SAVEPOINT s');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('DO $$ BEGIN COMMIT; END $$');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('PREPARE TRANSACTION ''x''');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('VACUUM c.made');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('REFRESH MATERIALIZED VIEW CONCURRENTLY c.made');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('CREATE INDEX CONCURRENTLY ON c.made (n)');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('COPY c.made TO STDOUT');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('COPY c.made FROM STDIN');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('SELECT $1');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(600)');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(600)');
+SELECT status, sqlstate, error_message FROM c.log;
+-- Deferred checks belong to the run: their failure is its failure.
+CREATE TABLE c.unique_at_end (n int UNIQUE DEFERRABLE INITIALLY DEFERRED);
+CALL c.try('INSERT INTO c.unique_at_end VALUES (1), (1)');
+SELECT status, sqlstate, error_message FROM c.log;
+SELECT count(*) FROM c.unique_at_end;
+-- What it sets does not outlive it.
+CALL c.try('SET search_path = nowhere; SET lock_timeout = 1; SET default_transaction_read_only = on; SET statement_timeout = 1; SELECT pg_sleep(0.05)');
+CALL c.try('INSERT INTO c.seen (note) VALUES (concat_ws('' '', current_setting(''search_path''), current_setting(''lock_timeout''), current_setting(''statement_timeout'')))');
+SELECT note FROM c.seen ORDER BY n DESC LIMIT 1;
+CALL c.try('SET TRANSACTION READ ONLY');
+SELECT status, sqlstate, error_message FROM c.log;
+-- Its limits are those of the job.
+SELECT metrics_refresh.schedule_command('c', NULL, 'SELECT pg_sleep(600)', max_runtime => '20 ms') IS NOT NULL AS scheduled;
+CALL tools.run('c');
+SELECT status, sqlstate, error_message FROM c.log;
+SELECT metrics_refresh.schedule_command('c', NULL, 'INSERT INTO c.seen (note) VALUES (current_setting(''lock_timeout''))', lock_timeout => '1234 ms') IS NOT NULL AS scheduled;
+CALL tools.run('c');
+SELECT note FROM c.seen ORDER BY n DESC LIMIT 1;
+
+-- As its owner, who is connected: no RESET ROLE gives more.
+GRANT INSERT ON c.seen TO regress_owner;
+GRANT USAGE ON SEQUENCE c.seen_n_seq TO regress_owner;
+GRANT INSERT ON c.seen TO regress_admins;
+SET ROLE regress_owner;
+SELECT metrics_refresh.schedule_command('own', NULL, 'INSERT INTO c.seen (who, session, note) VALUES (current_user, session_user, current_setting(''is_superuser''))') IS NOT NULL AS scheduled;
+CALL tools.run('own');
+SELECT metrics_refresh.schedule_command('own', NULL, 'DELETE FROM c.seen') IS NOT NULL AS scheduled;
+CALL tools.run('own');
+SELECT metrics_refresh.schedule_command('own', NULL, 'RESET ROLE; RESET SESSION AUTHORIZATION; DELETE FROM c.seen') IS NOT NULL AS scheduled;
+CALL tools.run('own');
+SELECT metrics_refresh.schedule_command('own', NULL, 'SET ROLE postgres') IS NOT NULL AS scheduled;
+CALL tools.run('own');
+SELECT metrics_refresh.schedule_command('own', NULL, 'SET SESSION AUTHORIZATION postgres') IS NOT NULL AS scheduled;
+CALL tools.run('own');
+SELECT metrics_refresh.schedule_command('own', NULL, 'UPDATE metrics_refresh.run_log SET status = ''success''') IS NOT NULL AS scheduled;
+CALL tools.run('own');
+SELECT metrics_refresh.schedule_command('own', NULL, 'DELETE FROM metrics_refresh.active_run') IS NOT NULL AS scheduled;
+CALL tools.run('own');
+SELECT command, owner, initiated_by, status, sqlstate, error_message FROM metrics_refresh.run_log WHERE job_name = 'own' ORDER BY run_id;
+RESET ROLE;
+SELECT who, session, note FROM c.seen WHERE who IS NOT NULL ORDER BY n;
+
+-- An owner who may not log in, one who may not connect, one who was renamed, one who is gone.
+CREATE ROLE regress_dummy LOGIN;
+SELECT metrics_refresh.schedule_command('of dummy', NULL, 'SELECT 1') IS NOT NULL AS scheduled;
+SELECT metrics_refresh.alter_job('of dummy', owner => 'regress_dummy');
+CALL tools.run('of dummy');
+ALTER ROLE regress_dummy NOLOGIN;
+CALL tools.run('of dummy');
+SELECT owner, status, sqlstate, error_message, error_hint FROM c.log \gx
+ALTER ROLE regress_dummy LOGIN;
+REVOKE CONNECT ON DATABASE contrib_regression FROM PUBLIC;
+CALL tools.run('of dummy');
+SELECT owner, status, sqlstate, error_message, error_hint FROM c.log \gx
+GRANT CONNECT ON DATABASE contrib_regression TO PUBLIC;
+CALL tools.run('of dummy');
+ALTER ROLE regress_dummy RENAME TO regress_dummy2;
+CALL tools.run('of dummy');
+SELECT owner, status, sqlstate, error_message FROM c.log \gx
+SELECT metrics_refresh.alter_job('of dummy', owner => 'regress_dummy2');
+CALL tools.run('of dummy');
+DROP ROLE regress_dummy2;
+CALL tools.run('of dummy');
+SELECT owner, status, sqlstate, error_message, error_hint FROM c.log \gx
+
+SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
+TRUNCATE metrics_refresh.run_log;
+\set VERBOSITY terse
+DROP SCHEMA c CASCADE;

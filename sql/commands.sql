@@ -110,7 +110,8 @@ SELECT command, owner, initiated_by, status, sqlstate, error_message FROM metric
 RESET ROLE;
 SELECT who, session, note FROM c.seen WHERE who IS NOT NULL ORDER BY n;
 
--- An owner who may not log in, one who may not connect, one who was renamed, one who is gone.
+-- An owner who may not log in, one who may not connect, one who is renamed (which is followed), one
+-- who is gone, and one who has come after him under his name (and does not inherit the job).
 CREATE ROLE regress_dummy LOGIN;
 SELECT metrics_refresh.schedule_command('of dummy', NULL, 'SELECT 1') IS NOT NULL AS scheduled;
 SELECT metrics_refresh.alter_job('of dummy', owner => 'regress_dummy');
@@ -126,12 +127,21 @@ GRANT CONNECT ON DATABASE contrib_regression TO PUBLIC;
 CALL tools.run('of dummy');
 ALTER ROLE regress_dummy RENAME TO regress_dummy2;
 CALL tools.run('of dummy');
-SELECT owner, status, sqlstate, error_message FROM c.log \gx
-SELECT metrics_refresh.alter_job('of dummy', owner => 'regress_dummy2');
-CALL tools.run('of dummy');
+SELECT owner FROM metrics_refresh.job WHERE job_name = 'of dummy';
 DROP ROLE regress_dummy2;
 CALL tools.run('of dummy');
 SELECT owner, status, sqlstate, error_message, error_hint FROM c.log \gx
+CREATE ROLE regress_dummy2 LOGIN;
+CALL tools.run('of dummy');
+SELECT owner, status, sqlstate, error_message, error_hint FROM c.log \gx
+SET ROLE regress_dummy2;
+SELECT count(*) FROM metrics_refresh.job;
+SELECT count(*) FROM metrics_refresh.run_log;
+RESET ROLE;
+SELECT metrics_refresh.alter_job('of dummy', owner => 'regress_dummy2');
+CALL tools.run('of dummy');
+SELECT metrics_refresh.unschedule('of dummy');
+DROP ROLE regress_dummy2;
 
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
 TRUNCATE metrics_refresh.run_log;

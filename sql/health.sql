@@ -24,7 +24,8 @@ SELECT he.log(he.job('r95'), 19, 'success'), he.log(he.job('r95'), 1, 'error'),
        he.log(he.job('r0'), 1, 'error'), he.log(he.job('old'), 9, 'error', 1, '25 hours'),
        he.log(he.job('none'), 5, 'skipped');
 SELECT * FROM he.found('success_rate');
-UPDATE metrics_refresh.job_state SET last_error = 'division by zero' WHERE job_id = (SELECT job_id FROM metrics_refresh.job WHERE job_name = 'r0');
+INSERT INTO metrics_refresh.job_state (job_id, last_error) SELECT job_id, 'division by zero' FROM metrics_refresh.job WHERE job_name = 'r0'
+    ON CONFLICT (job_id) DO UPDATE SET last_error = EXCLUDED.last_error;
 SET metrics_refresh.health_success_rate_warning = 80;
 SET metrics_refresh.health_success_rate_critical = 10;
 SELECT * FROM he.found('success_rate');
@@ -57,8 +58,10 @@ TRUNCATE metrics_refresh.run_log;
 -- ones. What has been handled keeps the scheduler from making up for them.
 SELECT he.job('j', '@yearly') AS j \gset
 CREATE FUNCTION he.fresh(times int) RETURNS TABLE (severity text, detail text, hint text) LANGUAGE sql VOLATILE AS $$
-    UPDATE metrics_refresh.job_state SET handled_until = clock_timestamp(),
-        last_success_at = date_trunc('year', now(), 'UTC') - times * interval '1 year' + interval '1 s';
+    INSERT INTO metrics_refresh.job_state (job_id, handled_until, last_success_at)
+    SELECT job_id, clock_timestamp(), date_trunc('year', now(), 'UTC') - times * interval '1 year' + interval '1 s'
+    FROM metrics_refresh.job WHERE job_name = 'j'
+    ON CONFLICT (job_id) DO UPDATE SET handled_until = EXCLUDED.handled_until, last_success_at = EXCLUDED.last_success_at;
     UPDATE metrics_refresh.job SET effective_from = '2000-01-01 00:00:00+00' WHERE job_name = 'j';
     SELECT severity, regexp_replace(detail, '\d+ days', 'N days'), hint FROM he.found('freshness') $$;
 SELECT * FROM he.fresh(0);
@@ -134,7 +137,7 @@ TRUNCATE metrics_refresh.run_log;
 -- scheduler: five jobs want four workers.
 SELECT metrics_refresh.schedule_command('sleeper ' || n, NULL, 'SELECT pg_sleep(600)') IS NOT NULL AS scheduled FROM generate_series(1, 5) n;
 CREATE TABLE he.runs AS SELECT n, metrics_refresh.trigger('sleeper ' || n) AS run FROM generate_series(1, 5) n;
-CALL tools.wait_until('SELECT count(*) = 4 FROM metrics_refresh.running WHERE state = ''running''');
+CALL tools.wait_until('SELECT count(*) = 4 FROM metrics_refresh.run_log WHERE status = ''running''');
 CALL tools.wait_until('SELECT count(*) = 1 FROM he.found(''scheduler'') WHERE severity = ''warning''');
 SELECT * FROM he.found('scheduler');
 SELECT metrics_refresh.wait(run, '0') AS status, count(*) FROM he.runs GROUP BY 1 ORDER BY 1;

@@ -2,6 +2,7 @@
 -- command of his job.
 \set SHOW_CONTEXT never
 CREATE SCHEMA h AUTHORIZATION regress_stranger;
+GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command TO regress_stranger;
 CREATE TABLE public.secret AS SELECT 'the secret' AS secret;
 CREATE MATERIALIZED VIEW public.of_super AS SELECT 1 AS one;
 SELECT metrics_refresh.schedule('public.of_super', '0 0 1 1 *', job_name => 'of super') IS NOT NULL AS scheduled;
@@ -159,6 +160,7 @@ SELECT * FROM public.secret;
 
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
 TRUNCATE metrics_refresh.run_log;
+REVOKE EXECUTE ON FUNCTION metrics_refresh.schedule_command FROM regress_stranger;
 \set VERBOSITY terse
 DROP MATERIALIZED VIEW public.of_super;
 DROP TABLE public.secret;

@@ -33,12 +33,14 @@ CREATE TABLE metrics_refresh.job (
     job_name       text NOT NULL UNIQUE CHECK (job_name <> ''),
     view_schema    name,
     view_name      name,
+    view_oid       oid NOT NULL,
     command        text CHECK (command <> ''),
     schedule       text,
     timezone       text,
     strategy       text NOT NULL DEFAULT 'auto'
                    CHECK (strategy IN ('auto', 'concurrently', 'full')),
     owner          name NOT NULL,
+    owner_oid      oid NOT NULL,
     active         boolean NOT NULL DEFAULT true,
     max_runtime    interval NOT NULL DEFAULT '1 hour'
                    CHECK (max_runtime BETWEEN interval '1 millisecond' AND interval '24 days'),
@@ -53,10 +55,12 @@ CREATE TABLE metrics_refresh.job (
 );
 COMMENT ON TABLE metrics_refresh.job IS 'what is run and when; change it through the functions';
 COMMENT ON COLUMN metrics_refresh.job.view_name IS 'bound by name: the job survives DROP and CREATE of the view';
+COMMENT ON COLUMN metrics_refresh.job.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
 COMMENT ON COLUMN metrics_refresh.job.command IS 'SQL to run instead of a refresh, connected as the owner';
 COMMENT ON COLUMN metrics_refresh.job.schedule IS 'five cron fields, a nickname or an interval; NULL: only when triggered';
 COMMENT ON COLUMN metrics_refresh.job.timezone IS 'NULL: the setting metrics_refresh.timezone, else UTC';
 COMMENT ON COLUMN metrics_refresh.job.owner IS 'role whose rights the job has; a refresh computes as the owner of the view';
+COMMENT ON COLUMN metrics_refresh.job.owner_oid IS 'of the role that owner named when it was written; 0 where there was none';
 COMMENT ON COLUMN metrics_refresh.job.on_missed IS 'due times that passed while nothing could run: one run (once) or none (skip)';
 COMMENT ON COLUMN metrics_refresh.job.is_default IS 'created with the extension';
 COMMENT ON COLUMN metrics_refresh.job.effective_from IS 'due times before this do not count';
@@ -108,8 +112,7 @@ REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_be
 -- State of jobs and their runs: not dumped
 
 CREATE TABLE metrics_refresh.job_state (
-    job_id                bigint PRIMARY KEY REFERENCES metrics_refresh.job ON DELETE CASCADE,
-    view_oid              oid,
+    job_id                bigint PRIMARY KEY,
     handled_until         timestamptz,
     last_run_id           bigint,
     last_started_at       timestamptz,
@@ -122,8 +125,10 @@ CREATE TABLE metrics_refresh.job_state (
     suspended_at          timestamptz,
     suspend_reason        text
 ) WITH (fillfactor = 50);
+-- Without a foreign key: the row is written by the job's runs alone, so no transaction of a user can
+-- hold it and make a run wait. cleanup_logs() removes those of jobs that are gone.
 COMMENT ON TABLE metrics_refresh.job_state IS 'what became of each job so far';
-COMMENT ON COLUMN metrics_refresh.job_state.view_oid IS 'follows a rename of the view';
+COMMENT ON COLUMN metrics_refresh.job_state.suspended_at IS 'holds while it is later than the job''s effective_from';
 COMMENT ON COLUMN metrics_refresh.job_state.handled_until IS 'the latest due time that a run has served';
 COMMENT ON COLUMN metrics_refresh.job_state.permanent_failures IS 'failures in a row that will not go away by themselves';
 
@@ -137,6 +142,7 @@ CREATE TABLE metrics_refresh.run_log (
     view_name       name,
     command         text,
     owner           name,
+    owner_oid       oid,
     triggered_by    text NOT NULL CHECK (triggered_by IN ('schedule', 'manual')),
     initiated_by    name,
     due_at          timestamptz,
@@ -200,8 +206,8 @@ CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh.run_request
 ALTER TABLE metrics_refresh.job ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON metrics_refresh.job FOR SELECT USING (
     (SELECT metrics_refresh.is_super_admin())
-    OR owner IN (SELECT r.rolname FROM pg_catalog.pg_roles r
-                 WHERE pg_catalog.pg_has_role(r.oid, 'USAGE'))
+    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE'))
     OR EXISTS (SELECT FROM pg_catalog.pg_class c
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                WHERE n.nspname = view_schema AND c.relname = job.view_name AND c.relkind = 'm'
@@ -218,8 +224,8 @@ CREATE POLICY visible ON metrics_refresh.run_request FOR SELECT USING (
 ALTER TABLE metrics_refresh.run_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON metrics_refresh.run_log FOR SELECT USING (
     (SELECT metrics_refresh.is_super_admin())
-    OR owner IN (SELECT r.rolname FROM pg_catalog.pg_roles r
-                 WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
+    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
 
 GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_state, metrics_refresh.run_log,
                 metrics_refresh.run_request TO PUBLIC;
@@ -259,7 +265,10 @@ CREATE FUNCTION metrics_refresh.schedule_command(job_name text, schedule text, c
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_command';
 COMMENT ON FUNCTION metrics_refresh.schedule_command(text, text, text, text, boolean, interval, interval, text) IS
-    'runs SQL on a schedule, in one transaction, connected as the role that calls this; replaces the job of the same name; returns its job_id';
+    'runs SQL on a schedule, in one transaction, connected as the role that calls this; replaces the job of the same name; returns its job_id; for superusers and roles with EXECUTE on this function';
+-- Whoever may schedule commands takes part in the cluster's workers at will.
+REVOKE ALL ON FUNCTION metrics_refresh.schedule_command(text, text, text, text, boolean, interval, interval, text)
+    FROM PUBLIC;
 
 CREATE FUNCTION metrics_refresh.alter_job(job_name text, schedule text DEFAULT NULL,
                                           timezone text DEFAULT NULL, active boolean DEFAULT NULL,
@@ -349,15 +358,20 @@ CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS
            coalesce(j.timezone, nullif(pg_catalog.current_setting('metrics_refresh.timezone', true), ''),
                     'UTC') AS timezone,
            j.active, j.owner,
-           CASE WHEN j.active AND s.suspended_at IS NULL AND j.schedule IS NOT NULL
+           CASE WHEN j.active AND f.suspended_at IS NULL AND j.schedule IS NOT NULL
                 THEN (SELECT n FROM metrics_refresh.next_runs(j.schedule, 1, clock_timestamp(),
                                                              j.timezone) n)
            END AS next_due,
            s.last_run_id, s.last_started_at, s.last_finished_at, s.last_status, s.last_success_at,
-           s.last_error, coalesce(s.consecutive_failures, 0) AS consecutive_failures,
-           s.suspended_at, s.suspend_reason
+           s.last_error, f.consecutive_failures, f.suspended_at,
+           CASE WHEN f.suspended_at IS NOT NULL THEN s.suspend_reason END AS suspend_reason
     FROM metrics_refresh.job j
-    LEFT JOIN metrics_refresh.job_state s USING (job_id);
+    LEFT JOIN metrics_refresh.job_state s USING (job_id)
+    CROSS JOIN LATERAL (
+        -- What happened before somebody rescheduled or resumed the job is over.
+        SELECT CASE WHEN s.suspended_at > j.effective_from THEN s.suspended_at END AS suspended_at,
+               CASE WHEN s.last_finished_at >= j.effective_from THEN s.consecutive_failures
+                    ELSE 0 END AS consecutive_failures) f;
 COMMENT ON VIEW metrics_refresh.job_status IS 'each job with its next due time and what became of its last run';
 
 CREATE VIEW metrics_refresh.view_dependencies AS

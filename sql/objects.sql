@@ -161,7 +161,7 @@ SELECT metrics_refresh.schedule_command('sleeper', NULL, 'SELECT pg_sleep(600)')
 SELECT metrics_refresh.trigger('sleeper') AS run \gset
 DO $$ BEGIN
     FOR i IN 1 .. 6000 LOOP
-        EXIT WHEN EXISTS (SELECT FROM metrics_refresh.running WHERE state = 'running');
+        EXIT WHEN EXISTS (SELECT FROM metrics_refresh.run_log WHERE status = 'running');
         PERFORM pg_sleep(0.01);
     END LOOP;
 END $$;

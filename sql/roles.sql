@@ -27,7 +27,7 @@ SELECT (metrics_refresh.refresh('p.mv') ->> 'success')::bool AS refreshed;
 RESET ROLE;
 SELECT metrics_refresh.trigger('slow of owner') AS slow \gset
 SELECT metrics_refresh.trigger('slow of owner') AS queued \gset
-CALL tools.wait_until(format('SELECT count(*) = 1 FROM metrics_refresh.running WHERE run_id = %s AND state = ''running''', :slow));
+CALL tools.wait_for_begin(:slow);
 SELECT job_name, owner, initiated_by, status FROM metrics_refresh.run_log ORDER BY run_id;
 
 -- What each of them sees, of every table and view.
@@ -35,7 +35,7 @@ CREATE VIEW p.sees WITH (security_invoker = true) AS
     SELECT current_user::text AS who, metrics_refresh.is_super_admin() AS admin,
         (SELECT string_agg(job_name, ', ' ORDER BY job_name COLLATE "C") FROM metrics_refresh.job WHERE NOT is_default) AS jobs,
         (SELECT count(*) FROM metrics_refresh.job WHERE is_default) AS default_jobs,
-        (SELECT count(*) FROM metrics_refresh.job_state) AS states,
+        (SELECT count(*) FROM metrics_refresh.job_state JOIN metrics_refresh.job USING (job_id)) AS states,
         (SELECT count(*) FROM metrics_refresh.job_status) AS statuses,
         (SELECT string_agg(DISTINCT coalesce(job_name, '(none)'), ', ') FROM metrics_refresh.run_log) AS logged,
         (SELECT count(*) FROM metrics_refresh.run_log) AS runs,
@@ -115,6 +115,12 @@ SELECT tools.try('ALTER TABLE metrics_refresh.job DISABLE ROW LEVEL SECURITY');
 SELECT tools.try('CREATE TRIGGER mine BEFORE INSERT ON metrics_refresh.job FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()');
 \a \t
 RESET ROLE;
+-- Where he may schedule commands at all, still not over others' jobs.
+GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command TO regress_stranger;
+SET ROLE regress_stranger;
+SELECT q, tools.try('SELECT ' || q) FROM p.calls WHERE q LIKE '%schedule_command%' ORDER BY n;
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION metrics_refresh.schedule_command FROM regress_stranger;
 SELECT job_name, active, owner FROM metrics_refresh.job WHERE NOT is_default ORDER BY job_name COLLATE "C";
 
 -- The owner and his members may do everything with their own, and nothing with others'.

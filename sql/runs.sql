@@ -24,7 +24,7 @@ CALL tools.run('quick');
 
 -- Under way: visible in running, job_status and the log, until it is cancelled.
 SELECT metrics_refresh.trigger('slow') AS run \gset
-CALL tools.wait_until(format('SELECT count(*) = 1 FROM metrics_refresh.running WHERE run_id = %s AND state = ''running''', :run));
+CALL tools.wait_for_begin(:run);
 SELECT run_id = :run AS this_run, job_id = :slow AS this_job, job_name, view_schema, view_name, state, triggered_by,
        due_at <= started_at AS has_due, elapsed >= interval '0' AS has_elapsed, worker_pid IS NOT NULL AS has_pid
 FROM metrics_refresh.running \gx
@@ -51,7 +51,7 @@ SELECT metrics_refresh.wait(:run, '60 s');
 SELECT triggered_by, initiated_by, status, sqlstate, error_message, finished_at IS NOT NULL AS has_end
 FROM metrics_refresh.run_log WHERE run_id = :run \gx
 SELECT metrics_refresh.cancel(:run);
-CALL tools.wait_until(format('SELECT count(*) = 1 FROM metrics_refresh.running WHERE run_id = %s AND state = ''running''', :third));
+CALL tools.wait_for_begin(:third);
 -- A cancelled run is no failure of the job.
 SELECT consecutive_failures FROM metrics_refresh.job_status WHERE job_name = 'slow';
 -- The job may be removed meanwhile; the run goes on, and can still be cancelled.
@@ -94,7 +94,7 @@ SET statement_timeout = '50 ms';
 SELECT metrics_refresh.wait(:run);
 RESET statement_timeout;
 -- The job's replacement by another leaves the run alone.
-CALL tools.wait_until(format('SELECT count(*) = 1 FROM metrics_refresh.running WHERE run_id = %s AND state = ''running''', :run));
+CALL tools.wait_for_begin(:run);
 SELECT metrics_refresh.schedule('r.mv', job_name => 'sleeper') = :sleeper AS same_job;
 SELECT metrics_refresh.cancel(:run);
 SELECT metrics_refresh.wait(:run, '60 s');

@@ -15,6 +15,7 @@ CREATE ROLE regress_stranger LOGIN;
 CREATE ROLE regress_admins;
 CREATE ROLE regress_admin LOGIN IN ROLE regress_admins;
 CREATE ROLE regress_jwt LOGIN;
+GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command TO regress_owner, regress_admins, regress_jwt;
 
 CREATE SCHEMA tools;
 GRANT USAGE ON SCHEMA tools TO PUBLIC;
@@ -54,6 +55,12 @@ BEGIN
         PERFORM pg_sleep(0.01);
     END LOOP;
     RAISE 'this did not become true: %', query;
+END $$;
+
+-- Waits until a run has begun: its first row is committed and its worker is at it.
+CREATE PROCEDURE tools.wait_for_begin(run bigint) LANGUAGE plpgsql AS $$ BEGIN
+    CALL tools.wait_until(format('SELECT count(*) = 1 FROM metrics_refresh.run_log l JOIN metrics_refresh.running r USING (run_id)
+                                  WHERE run_id = %s AND l.status = ''running'' AND r.state = ''running''', run));
 END $$;
 
 -- The log without what differs from one run to the next.

@@ -17,7 +17,7 @@ void _PG_init(void) {
   metrics_refresh::pg::boundary([] {
     // Loaded by a session, the library offers its functions, which say what is missing.
     if (!process_shared_preload_libraries_in_progress) return;
-    metrics_refresh::settings::define();
+    metrics_refresh::pg::call([] { metrics_refresh::settings::define(); });
     metrics_refresh::shmem::request();
     metrics_refresh::store::watch_transactions();
     metrics_refresh::worker::watch_ddl();

@@ -7,8 +7,7 @@ namespace metrics_refresh::api {
 
 bool may_manage(const store::JobRecord& job) {
   if (pg::is_super_admin()) return true;
-  const Oid owner = pg::role_oid(job.owner);
-  if (OidIsValid(owner) && pg::has_rights_of(owner)) return true;
+  if (OidIsValid(job.owner_oid) && pg::has_rights_of(job.owner_oid)) return true;
   if (!job.is_refresh()) return false;
   const Oid view = engine::resolve_view(job.view_schema, job.view_name, job.view_oid);
   return OidIsValid(view) && pg::has_rights_of(engine::relation_owner(view));
@@ -22,18 +21,17 @@ store::JobRecord managed_job(const std::string& name) {
                        "The view metrics_refresh.job_status lists the jobs that you may see.");
   if (!may_manage(*job))
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for job \"" + name + "\"",
-                       "Its owner, the owner of its view and super admins may change it.",
-                       "The job belongs to the role " + job->owner + ".");
+                       "Its owner, the owner of its view and super admins may change it.");
   return std::move(*job);
 }
 
 void require_refresh_rights(const engine::View& view) {
-  if (!pg::has_rights_of(view.owner) && !pg::is_super_admin())
+  if (!engine::has_view_rights(GetUserId(), view) && !pg::is_super_admin())
     engine::require_view_rights(GetUserId(), view);
 }
 
 Oid refresher(const engine::View& view) {
-  return pg::has_rights_of(view.owner) ? GetUserId() : view.owner;
+  return engine::has_view_rights(GetUserId(), view) ? GetUserId() : view.owner;
 }
 
 std::string current_role() { return pg::role_name(GetUserId()); }

@@ -17,8 +17,9 @@ namespace {
 
 constexpr char kSelectFacts[] =
     "SELECT j.job_name, j.view_schema, j.view_name, j.strategy, j.owner, j.schedule, j.timezone,"
-    " j.effective_from, s.view_oid, s.suspend_reason, s.last_success_at,"
-    " coalesce(s.last_error, ''), l.finished, l.successful, l.mean, s.suspended_at IS NOT NULL"
+    " j.effective_from, j.view_oid, s.suspend_reason, s.last_success_at,"
+    " coalesce(s.last_error, ''), l.finished, l.successful, l.mean, coalesce(s.suspended_at > "
+    "j.effective_from, false), j.owner_oid"
     " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)"
     " CROSS JOIN LATERAL (SELECT count(*) AS finished,"
     "  count(*) FILTER (WHERE r.status = 'success') AS successful,"
@@ -49,7 +50,7 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, core::Instant now
   core::JobFacts facts;
   facts.name = rows.get_text(i, 1);
   facts.owner = rows.get_text(i, 5);
-  facts.owner_exists = OidIsValid(pg::role_oid(facts.owner));
+  facts.owner_exists = !pg::role_name(rows.get_oid(i, 17)).empty();
   if (rows.get_bool(i, 16)) facts.suspended = rows.get_text_or_null(i, 10).value_or("");
   facts.last_success = rows.get_instant_or_null(i, 11);
   facts.last_error = rows.get_text(i, 12);
@@ -67,8 +68,7 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, core::Instant now
   const std::string schema = rows.get_text(i, 2);
   const std::string name = rows.get_text(i, 3);
   facts.view = schema + "." + name;
-  const Oid oid =
-      engine::resolve_view(schema, name, rows.is_null(i, 9) ? InvalidOid : rows.get_oid(i, 9));
+  const Oid oid = engine::resolve_view(schema, name, rows.get_oid(i, 9));
   facts.view_exists = OidIsValid(oid);
   if (!facts.view_exists) return facts;
   // A check of health waits for nobody: of a view that is being written anew nothing is said.
@@ -83,8 +83,10 @@ core::ServerFacts server_facts(pg::Spi& spi) {
   core::ServerFacts facts;
   facts.log_retention = settings::log_retention();
   facts.admin_problem = pg::admin_settings_problem();
-  facts.oldest_log_row =
-      spi.query("SELECT min(started_at) FROM metrics_refresh.run_log").get_instant_or_null(0, 1);
+  // For others row-level security would have the whole log walked through.
+  if (pg::is_super_admin())
+    facts.oldest_log_row =
+        spi.query("SELECT min(started_at) FROM metrics_refresh.run_log").get_instant_or_null(0, 1);
   facts.preloaded = shmem::area() != nullptr;
   if (!facts.preloaded) return facts;
   const shmem::DatabaseStatus status = shmem::database_status(MyDatabaseId);

@@ -64,10 +64,7 @@ std::int64_t put_job(const std::string& name, Columns columns) {
     if (id != 0) return id;  // else another session has just made one of this name
   }
   const store::JobRecord job = managed_job(name);
-  with_tables([&](pg::Spi& spi) {
-    store::update_job(spi, job.id, columns, true);
-    store::clear_failures(spi, job.id);
-  });
+  with_tables([&](pg::Spi& spi) { store::update_job(spi, job.id, columns, true); });
   return job.id;
 }
 
@@ -86,15 +83,8 @@ Datum schedule(FunctionCallInfo call) {
                      {"strategy", strategy},
                      {"owner", pg::role_name(refresher(view))}};
   add_options(arguments, 5, columns);
-  const std::int64_t id =
-      put_job(arguments.get_text(2).value_or(view.schema + "." + view.name), std::move(columns));
-  // Now, not at the first run: a rename before that is followed too, and the view that a job of
-  // this name had before is forgotten.
-  with_tables([&](pg::Spi& spi) {
-    if (const auto job = store::find_job(spi, id))
-      store::bind_view(spi, *job, view.oid, view.schema, view.name);
-  });
-  return Int64GetDatum(id);
+  return Int64GetDatum(
+      put_job(arguments.get_text(2).value_or(view.schema + "." + view.name), std::move(columns)));
 }
 
 Datum schedule_command(FunctionCallInfo call) {
@@ -175,10 +165,7 @@ Datum unschedule(FunctionCallInfo call) {
 Datum set_active(FunctionCallInfo call, bool active) {
   const store::JobRecord job =
       managed_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
-  with_tables([&](pg::Spi& spi) {
-    store::update_job(spi, job.id, {{"active", active}}, active);
-    if (active) store::clear_failures(spi, job.id);
-  });
+  with_tables([&](pg::Spi& spi) { store::update_job(spi, job.id, {{"active", active}}, active); });
   return 0;
 }
 

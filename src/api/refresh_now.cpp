@@ -16,12 +16,12 @@ RefreshedNow log(const store::RunHead& head, store::Outcome outcome) {
   return {run_id, std::move(outcome), duration.count()};
 }
 
-store::RunHead manual_head(const std::string& schema, const std::string& name,
-                           const std::string& owner) {
+store::RunHead manual_head(const std::string& schema, const std::string& name, Oid owner) {
   store::RunHead head;
   head.view_schema = schema;
   head.view_name = name;
-  head.owner = owner;
+  head.owner = pg::role_name(owner);
+  head.owner_oid = owner;
   head.manual = true;
   head.initiated_by = current_role();
   head.started = pg::now();
@@ -34,7 +34,7 @@ store::RunHead manual_head(const std::string& schema, const std::string& name,
 RefreshedNow refresh_now(Oid oid, engine::Requested requested) {
   const engine::View view = engine::read_view(oid);
   require_refresh_rights(view);
-  const store::RunHead head = manual_head(view.schema, view.name, pg::role_name(view.owner));
+  const store::RunHead head = manual_head(view.schema, view.name, view.owner);
   const store::UsageMeter meter;
   store::Outcome outcome;
   try {
@@ -59,7 +59,7 @@ RefreshedNow refresh_of_missing_view(const std::string& schema, const std::strin
   outcome.status = "error";
   outcome.error = store::RunError{"materialized view " + schema + "." + name + " does not exist",
                                   "42P01", "", "Create it; its scheduled job waits for it.", ""};
-  return log(manual_head(schema, name, current_role()), std::move(outcome));
+  return log(manual_head(schema, name, GetUserId()), std::move(outcome));
 }
 
 }  // namespace metrics_refresh::api

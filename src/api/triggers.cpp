@@ -3,6 +3,8 @@
 
 #include "api/arguments.hpp"
 #include "api/schedule_text.hpp"
+#include "engine/view.hpp"
+#include "pg/privilege.hpp"
 #include "pg/time_zone.hpp"
 #include "shmem/area.hpp"
 #include "store/job_changes.hpp"
@@ -31,24 +33,48 @@ std::optional<std::string> text_column(HeapTuple tuple, TupleDesc description, c
   return value;
 }
 
+// The row with one oid column set.
+HeapTuple with_oid(HeapTuple tuple, TupleDesc description, const char* column, Oid oid) {
+  return pg::call([=] {
+    int number = SPI_fnumber(description, column);
+    Datum value = ObjectIdGetDatum(oid);
+    bool is_null = false;
+    return heap_modify_tuple_by_cols(tuple, description, 1, &number, &value, &is_null);
+  });
+}
+
 // Every row that enters the table has a schedule that can be parsed and a zone that exists,
-// whichever way it came: through a function, by hand, or from a dump.
+// whichever way it came: through a function, by hand, or from a dump. Names are resolved when they
+// are written: so a rename is followed, and a role that is made anew under the name of a dropped
+// one inherits no jobs.
 Datum check_job(FunctionCallInfo call) {
   const TriggerData* data = trigger_data(call);
-  if (!TRIGGER_FIRED_BEFORE(data->tg_event) || !TRIGGER_FIRED_FOR_ROW(data->tg_event))
-    refuse_call("the function may only be called before each row is written");
+  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) || !TRIGGER_FIRED_BEFORE(data->tg_event))
+    throw pg::SqlError(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                       "the function is for BEFORE triggers of rows");
   const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
-  HeapTuple const tuple = update ? data->tg_newtuple : data->tg_trigtuple;
+  HeapTuple tuple = update ? data->tg_newtuple : data->tg_trigtuple;
   TupleDesc const description = RelationGetDescr(data->tg_relation);
-  if (const auto schedule = text_column(tuple, description, "schedule"))
-    (void)parse_schedule(*schedule);
-  if (const auto zone = text_column(tuple, description, "timezone")) (void)pg::time_zone(*zone);
+  const auto column = [&](const char* name) { return text_column(tuple, description, name); };
+  const auto is_new = [&](const char* name) {
+    return !update || text_column(data->tg_trigtuple, description, name) != column(name);
+  };
+  if (const auto schedule = column("schedule")) (void)parse_schedule(*schedule);
+  if (const auto zone = column("timezone")) (void)pg::time_zone(*zone);
+  const bool new_owner = is_new("owner");
+  if (is_new("view_schema") || is_new("view_name")) {
+    const Oid view = engine::resolve_view(column("view_schema").value_or(""),
+                                          column("view_name").value_or(""), InvalidOid);
+    tuple = with_oid(tuple, description, "view_oid", view);
+  }
+  if (new_owner)
+    tuple = with_oid(tuple, description, "owner_oid", pg::role_oid(column("owner").value_or("")));
   return PointerGetDatum(tuple);
 }
 
 Datum note_change(FunctionCallInfo call) {
   const TriggerData* data = trigger_data(call);
-  if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event)) {
+  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
     store::note_all_changed();
     return PointerGetDatum(nullptr);
   }

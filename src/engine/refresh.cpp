@@ -31,8 +31,18 @@ std::int64_t run_refresh(const View& view, bool concurrently, const char* query)
 
 }  // namespace
 
+bool has_view_rights(Oid role, const View& view) {
+  if (pg::has_rights_of(role, view.owner)) return true;
+#if PG_VERSION_NUM >= 170000
+  const Oid oid = view.oid;
+  return pg::call([=] { return pg_class_aclcheck(oid, role, ACL_MAINTAIN) == ACLCHECK_OK; });
+#else
+  return false;
+#endif
+}
+
 void require_view_rights(Oid role, const View& view) {
-  if (pg::has_rights_of(role, view.owner)) return;
+  if (has_view_rights(role, view)) return;
   throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
                      "must be owner of materialized view " + view.name,
                      "Its owner, members of that role and superusers may refresh it.",
@@ -40,13 +50,40 @@ void require_view_rights(Oid role, const View& view) {
                          pg::role_name(view.owner) + ".");
 }
 
+namespace {
+
+struct Locked {
+  View view;
+  Choice choice;
+};
+
+LOCKMODE lock_mode(const Choice& choice) {
+  return choice.strategy == Strategy::kFull ? AccessExclusiveLock : ExclusiveLock;
+}
+
+// Locks the view at once as the refresh needs it: raising a lock later could deadlock with a reader
+// who goes on to write. Rights come first, so that nobody locks what is not theirs; and all is
+// looked at again under the lock, for it may have changed while this waited.
+Locked lock_view(Oid oid, Requested requested, Oid role) {
+  for (;;) {
+    const View seen = read_view(oid);
+    require_view_rights(role, seen);
+    const LOCKMODE mode = lock_mode(choose(seen, read_state(seen), requested));
+    pg::call([oid, mode] { LockRelationOid(oid, mode); });
+    View view = read_view(oid);
+    require_view_rights(role, view);
+    Choice choice = choose(view, read_state(view), requested);
+    if (lock_mode(choice) <= mode) return {std::move(view), std::move(choice)};
+    pg::call([oid, mode] { UnlockRelationOid(oid, mode); });
+  }
+}
+
+}  // namespace
+
 Refreshed refresh_view(Oid oid, Requested requested, Oid role) {
-  require_view_rights(role, read_view(oid));
-  // A snapshot older than the lock would miss what an earlier refresh has just written.
-  pg::call([oid] { LockRelationOid(oid, ExclusiveLock); });
-  const View view = read_view(oid);
-  require_view_rights(role, view);
-  Choice choice = choose(view, read_state(view), requested);
+  const Locked locked = lock_view(oid, requested, role);
+  const View& view = locked.view;
+  const Choice& choice = locked.choice;
   const bool concurrently = choice.strategy == Strategy::kConcurrently;
   const std::string query = "REFRESH MATERIALIZED VIEW " +
                             std::string(concurrently ? "CONCURRENTLY " : "") +
@@ -60,7 +97,7 @@ Refreshed refresh_view(Oid oid, Requested requested, Oid role) {
     rows = run_refresh(view, concurrently, query.c_str());
   });
   pg::call([] { PopActiveSnapshot(); });
-  return {std::move(choice), rows};
+  return {choice, rows};
 }
 
 }  // namespace metrics_refresh::engine

@@ -13,7 +13,11 @@ struct Refreshed {
   std::int64_t rows;  // in the view afterwards
 };
 
-/// Throws SqlError 42501 unless `role` has the rights of the view's owner.
+/// True where `role` may refresh the view: it has the rights of the view's owner or, from
+/// PostgreSQL 17 on, the privilege MAINTAIN.
+bool has_view_rights(Oid role, const View& view);
+
+/// Throws SqlError 42501 unless has_view_rights().
 void require_view_rights(Oid role, const View& view);
 
 /// Locks the view, then takes the snapshot, then refreshes: as the view's owner, in core's

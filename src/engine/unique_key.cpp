@@ -46,7 +46,8 @@ List* columns_of_primary_key(const Query* query) {
       (table->relkind != RELKIND_RELATION || (table->inh && has_subclass(table->relid))))
     return NIL;
 
-  Relation relation = relation_open(table->relid, AccessShareLock);
+  if (!ConditionalLockRelationOid(table->relid, AccessShareLock)) return NIL;
+  Relation relation = relation_open(table->relid, NoLock);
   const Oid key_index = RelationGetPrimaryKeyIndex(relation
 #if PG_VERSION_NUM >= 180000
                                                    ,
@@ -91,7 +92,12 @@ List* unique_columns(const Query* query) {
 
 // The column list of an index, or null.
 const char* proposed_columns(Oid oid) {
-  Relation relation = relation_open(oid, NoLock);
+  if (!ConditionalLockRelationOid(oid, AccessShareLock)) return nullptr;
+  Relation relation = try_relation_open(oid, NoLock);
+  if (relation == nullptr) {
+    UnlockRelationOid(oid, AccessShareLock);
+    return nullptr;
+  }
   const RuleLock* rules = relation->rd_rules;
   const char* result = nullptr;
   if (rules != nullptr && rules->numLocks == 1 && list_length(rules->rules[0]->actions) == 1) {
@@ -109,7 +115,7 @@ const char* proposed_columns(Oid oid) {
       result = text.data;
     }
   }
-  relation_close(relation, NoLock);
+  relation_close(relation, AccessShareLock);
   return result;
 }
 

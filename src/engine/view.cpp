@@ -37,14 +37,19 @@ PlainView read_plain(Oid oid) {
 }
 
 struct PlainState {
+  bool exists;
   bool populated;
   const char* unique_index;  // or null
 };
 
-// REQUIRES: the relation is locked.
+// REQUIRES: the relation is locked in AccessShareLock, which this releases.
 PlainState read_plain_state(Oid oid) {
-  Relation relation = relation_open(oid, NoLock);
-  PlainState state = {relation->rd_rel->relispopulated, nullptr};
+  Relation relation = try_relation_open(oid, NoLock);
+  if (relation == nullptr) {
+    UnlockRelationOid(oid, AccessShareLock);
+    return {false, false, nullptr};
+  }
+  PlainState state = {true, relation->rd_rel->relispopulated, nullptr};
   List* indexes = RelationGetIndexList(relation);
   ListCell* cell;
   foreach (cell, indexes) {
@@ -53,7 +58,7 @@ PlainState read_plain_state(Oid oid) {
       state.unique_index = pstrdup(RelationGetRelationName(index));
     index_close(index, AccessShareLock);
   }
-  relation_close(relation, NoLock);
+  relation_close(relation, AccessShareLock);
   return state;
 }
 
@@ -85,17 +90,23 @@ View read_view(Oid oid) {
 
 ViewState read_state(const View& view) {
   const Oid oid = view.oid;
-  return to_state(pg::call([oid] {
+  const PlainState state = pg::call([oid] {
     LockRelationOid(oid, AccessShareLock);
     return read_plain_state(oid);
-  }));
+  });
+  if (!state.exists)
+    throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
+                       "materialized view \"" + view.name + "\" does not exist any more");
+  return to_state(state);
 }
 
 std::optional<ViewState> try_read_state(const View& view) {
   const Oid oid = view.oid;
   if (!pg::call([oid] { return ConditionalLockRelationOid(oid, AccessShareLock); }))
     return std::nullopt;
-  return to_state(pg::call([oid] { return read_plain_state(oid); }));
+  const PlainState state = pg::call([oid] { return read_plain_state(oid); });
+  if (!state.exists) return std::nullopt;
+  return to_state(state);
 }
 
 Oid resolve_view(const std::string& schema, const std::string& name, Oid remembered) {

@@ -28,11 +28,12 @@ std::string qualified_name(const std::string& schema, const std::string& name);
 /// 42P01 where no such relation exists and 42809 where it is no materialized view.
 View read_view(Oid oid);
 
-/// Waits for whoever holds the view exclusively, and locks it (AccessShareLock) until the end of
-/// the transaction.
+/// Waits for whoever holds the view exclusively; keeps no lock. Throws SqlError 42P01 where the
+/// view was dropped meanwhile.
 ViewState read_state(const View& view);
 
-/// The same without waiting: nothing where the view is held exclusively, as by a plain refresh.
+/// The same without waiting: nothing where the view is held exclusively, as by a plain refresh, or
+/// gone.
 std::optional<ViewState> try_read_state(const View& view);
 
 /// The materialized view that a late-bound name means now, or InvalidOid. A view of that name wins;

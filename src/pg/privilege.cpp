@@ -1,5 +1,6 @@
 #include "pg/privilege.hpp"
 
+#include "pg/identity.hpp"
 #include "pg/settings.hpp"
 
 namespace metrics_refresh::pg {
@@ -44,21 +45,26 @@ bool passes_admin_check() {
     });
     return false;
   }
-  return call([function] {
+  bool accepted = false;
+  // A fixed search_path: else the caller could put a table of its own before the function's.
+  with_fixed_search_path([&] {
+    accepted = call([function] {
 #if PG_VERSION_NUM >= 160000
-    const AclResult allowed =
-        object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE);
+      const AclResult allowed =
+          object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE);
 #else
-    const AclResult allowed = pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
+      const AclResult allowed = pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
 #endif
-    if (allowed != ACLCHECK_OK) return false;
-    FmgrInfo info;
-    fmgr_info(function, &info);
-    LOCAL_FCINFO(fcinfo, 0);
-    InitFunctionCallInfoData(*fcinfo, &info, 0, InvalidOid, nullptr, nullptr);
-    const Datum answer = FunctionCallInvoke(fcinfo);
-    return !fcinfo->isnull && DatumGetBool(answer);
+      if (allowed != ACLCHECK_OK) return false;
+      FmgrInfo info;
+      fmgr_info(function, &info);
+      LOCAL_FCINFO(fcinfo, 0);
+      InitFunctionCallInfoData(*fcinfo, &info, 0, InvalidOid, nullptr, nullptr);
+      const Datum answer = FunctionCallInvoke(fcinfo);
+      return !fcinfo->isnull && DatumGetBool(answer);
+    });
   });
+  return accepted;
 }
 
 bool is_member_of_admin_role() {

@@ -77,7 +77,6 @@ void Sleeper::sleep_until(std::optional<core::Instant> wake_up) {
     const int count = WaitEventSetWait(events_, timeout, &event, 1, PG_WAIT_EXTENSION);
     if (count > 0 && (event.events & WL_SOCKET_READABLE) != 0) rearm_clock_watch(clock_watch_);
     ResetLatch(MyLatch);
-    QueryCancelPending = false;
     CHECK_FOR_INTERRUPTS();
     if (ConfigReloadPending) {
       ConfigReloadPending = false;

@@ -122,6 +122,7 @@ void remove_database(Oid database) {
 
 bool attach_scheduler(Oid database) {
   return locked(LW_EXCLUSIVE, [=] {
+    wake_launcher_locked();  // it waits for this report before it starts others
     DatabaseEntry* const entry = find_locked(database);
     if (entry == nullptr || entry->scheduler != nullptr) return false;
     entry->scheduler = MyProc;
@@ -136,7 +137,7 @@ void detach_scheduler(Oid database, bool failed) noexcept {
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   DatabaseEntry* const entry = find_locked(database);
-  if (entry != nullptr && (entry->scheduler == MyProc || entry->scheduler == nullptr)) {
+  if (entry != nullptr && (entry->scheduler == MyProc || entry->starting)) {
     entry->scheduler = nullptr;
     entry->starting = false;
     entry->waiting = false;
@@ -190,10 +191,15 @@ void publish_schedule(Oid database, TimestampTz next_due, bool waiting) {
   });
 }
 
-bool may_leave(Oid database) {
-  return locked(LW_SHARED, [=] {
-    const DatabaseEntry* const entry = find_locked(database);
-    return entry == nullptr || !entry->changes.any;
+bool leave_database(Oid database) {
+  return locked(LW_EXCLUSIVE, [=] {
+    DatabaseEntry* const entry = find_locked(database);
+    if (entry == nullptr) return true;
+    if (entry->changes.any || has_unfinished_locked(database)) return false;
+    entry->scheduler = nullptr;
+    entry->waiting = false;
+    wake_launcher_locked();
+    return true;
   });
 }
 

@@ -78,8 +78,10 @@ Changes take_changes(Oid database);
 /// Publishes the next due time (or kNever) and whether runs wait for a worker slot.
 void publish_schedule(Oid database, TimestampTz next_due, bool waiting);
 
-/// True where the scheduler may exit: nothing was posted since it last looked.
-bool may_leave(Oid database);
+/// Ends the caller's service as the scheduler of `database`: from here on the launcher starts
+/// another one when there is news. False, and nothing changes, where there is news already: posted
+/// changes, or runs that have not ended or of whose end nobody has taken note.
+bool leave_database(Oid database);
 
 /// True where the database has an entry. REQUIRES: the lock is held.
 bool is_known_locked(Oid database) noexcept;

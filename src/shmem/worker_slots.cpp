@@ -47,6 +47,11 @@ Claim claim_slot(Oid database, Oid role, const Assignment& run) {
     WorkerSlot* foreign = nullptr;
     for (int i = 0; i < shared->max_workers; ++i) {
       WorkerSlot& slot = shared->slots[i];
+      if (has_run(slot) && slot.database == database && slot.run.job_id == run.job_id)
+        return {-1, false, 0};
+    }
+    for (int i = 0; i < shared->max_workers; ++i) {
+      WorkerSlot& slot = shared->slots[i];
       if (slot.state == SlotState::kFree && unused == nullptr) unused = &slot;
       if (slot.state != SlotState::kIdle || slot.leave) continue;
       if (slot.database == database && slot.role == role) {
@@ -142,12 +147,23 @@ bool cancel_run(Oid database, std::int64_t run_id) {
     for (int i = 0; i < shared->max_workers; ++i) {
       WorkerSlot& slot = shared->slots[i];
       if (slot.database != database || slot.run.run_id != run_id || !has_run(slot)) continue;
-      slot.cancel_requested = true;
-      if (slot.pid != 0) kill(slot.pid, SIGINT);
+      // A second signal would hit what comes after the run.
+      if (!std::exchange(slot.cancel_requested, true) && slot.pid != 0) kill(slot.pid, SIGINT);
       return true;
     }
     return false;
   });
+}
+
+bool has_unfinished_locked(Oid database) noexcept {
+  Area* const shared = area();
+  for (int i = 0; i < shared->max_workers; ++i) {
+    const WorkerSlot& slot = shared->slots[i];
+    if (slot.database == database && slot.state != SlotState::kFree &&
+        slot.state != SlotState::kIdle)
+      return true;
+  }
+  return false;
 }
 
 void free_dead_slots_locked(Oid database) noexcept {
@@ -156,6 +172,11 @@ void free_dead_slots_locked(Oid database) noexcept {
     WorkerSlot& slot = shared->slots[i];
     if (slot.database == database && slot.state == SlotState::kDead) free_slot(slot);
   }
+}
+
+bool has_arrived(int index, std::uint64_t generation) {
+  const WorkerSlot slot = read_slot(index);
+  return slot.generation != generation || slot.worker != nullptr;
 }
 
 bool attach_worker(int index, std::uint64_t generation) {

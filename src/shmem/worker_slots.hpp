@@ -54,7 +54,7 @@ struct SlotView {
 
 /// Gives the run to an idle worker of the same database and role, or to a free slot whose process
 /// the caller must then start (`start` set). index is -1 where every slot is taken; an idle worker
-/// of somebody else's is then asked to leave.
+/// of somebody else's is then asked to leave. It is -1 too where a worker still has the job.
 struct Claim {
   int index;
   bool start;
@@ -73,6 +73,8 @@ void count_missed(Oid database, std::int64_t job_id);
 /// Terminates every worker of the database.
 void terminate_workers(Oid database);
 
+/// True where a slot of the database needs its scheduler, now or soon. REQUIRES: the lock is held.
+bool has_unfinished_locked(Oid database) noexcept;
 /// Frees what died in a database that is no longer served. REQUIRES: the lock is held.
 void free_dead_slots_locked(Oid database) noexcept;
 
@@ -82,11 +84,13 @@ void free_dead_slots_locked(Oid database) noexcept;
 std::vector<SlotView> busy_slots(Oid database);
 /// Wakes those who wait for a run to end.
 void announce_run_end();
-/// Asks the worker that serves `run_id` to cancel it. False where none does.
+/// Asks the worker that serves `run_id` to cancel it, once. False where none does.
 bool cancel_run(Oid database, std::int64_t run_id);
 
 // For the worker.
 
+/// True where a process serves the slot, or the slot is no longer of that generation.
+bool has_arrived(int index, std::uint64_t generation);
 /// Enters the process into its slot. False where the slot is no longer meant for it.
 bool attach_worker(int index, std::uint64_t generation);
 /// The database and role that a new worker shall connect to.
@@ -94,7 +98,7 @@ WorkerSlot read_slot(int index);
 /// Takes the assigned run, or nothing where there is none.
 bool take_assignment(int index, Assignment& run);
 /// The run's begin is committed under this number (0: it needs no log). Until then the scheduler
-/// logs a run whose worker dies; afterwards its row in the table active_run does.
+/// logs a run whose worker dies; afterwards its row in the table active_run tells of it.
 void note_begin(int index, std::int64_t run_id);
 /// The run is over and logged. `last`: the worker takes no further run.
 void end_run(int index, bool last);

@@ -10,20 +10,24 @@ struct Noted {
   bool all;
   int count;
   std::int64_t jobs[shmem::kMaxPostedJobs];
-  Oid database;  // a new one
+  Oid database;  // created, altered or dropped
+  bool dropped;
 };
 Noted noted = {};
 
 void on_transaction_end(XactEvent event, void*) {
   if (!noted.all && noted.count == 0 && !OidIsValid(noted.database)) return;
   switch (event) {
+    case XACT_EVENT_ABORT:  // a worker may have passed over a request that was being withdrawn
     case XACT_EVENT_COMMIT:
-      if (OidIsValid(noted.database)) shmem::post_changes(noted.database, nullptr, 0);
+      if (OidIsValid(noted.database)) {
+        if (noted.dropped && event == XACT_EVENT_COMMIT)
+          shmem::remove_database(noted.database);
+        else
+          shmem::post_changes(noted.database, nullptr, 0);
+      }
       if (noted.all || noted.count > 0)
         shmem::post_changes(MyDatabaseId, noted.all ? nullptr : noted.jobs, noted.count);
-      noted = {};
-      break;
-    case XACT_EVENT_ABORT:
       noted = {};
       break;
     case XACT_EVENT_PRE_PREPARE:
@@ -51,6 +55,9 @@ void note_changed(std::int64_t job_id) {
 
 void note_all_changed() { noted.all = true; }
 
-void note_database(Oid database) { noted.database = database; }
+void note_database(Oid database, bool dropped) {
+  noted.database = database;
+  noted.dropped = dropped;
+}
 
 }  // namespace metrics_refresh::store

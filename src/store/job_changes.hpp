@@ -10,15 +10,15 @@ namespace metrics_refresh::store {
 /// REQUIRES: called once, from _PG_init.
 void watch_transactions();
 
-/// Remembers a changed job until the transaction commits (posted then) or aborts (forgotten).
+/// Remembers a changed job until the transaction ends, and posts it then.
 /// REQUIRES: the library was preloaded.
 void note_changed(std::int64_t job_id);
 
 /// The same for every job of the database: after TRUNCATE or DROP EXTENSION.
 void note_all_changed();
 
-/// Has a database looked into that this transaction created: a copy of a template may have the
-/// extension.
-void note_database(Oid database);
+/// Has a database looked into that this transaction created or altered: a copy of a template may
+/// have the extension, or forgotten, for it was dropped.
+void note_database(Oid database, bool dropped);
 
 }  // namespace metrics_refresh::store

@@ -6,8 +6,10 @@ namespace {
 constexpr char kSelectJobs[] =
     "SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.command, j.schedule, j.timezone,"
     " j.strategy, j.owner, j.active, (extract(epoch FROM j.max_runtime) * 1000000)::int8,"
-    " (extract(epoch FROM j.lock_timeout) * 1000000)::int8, j.on_missed, s.view_oid,"
-    " greatest(j.effective_from, s.handled_until), s.suspended_at IS NOT NULL, j.is_default"
+    " (extract(epoch FROM j.lock_timeout) * 1000000)::int8, j.on_missed, j.view_oid,"
+    " greatest(j.effective_from, s.handled_until), coalesce(s.suspended_at > j.effective_from, "
+    "false),"
+    " j.is_default, j.owner_oid"
     " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)";
 
 std::vector<JobRecord> read_jobs(const pg::Rows& rows) {
@@ -28,10 +30,11 @@ std::vector<JobRecord> read_jobs(const pg::Rows& rows) {
     job.max_runtime = core::Duration(rows.get_int64(i, 11));
     job.lock_timeout = core::Duration(rows.get_int64(i, 12));
     job.on_missed = rows.get_text(i, 13);
-    if (!rows.is_null(i, 14)) job.view_oid = rows.get_oid(i, 14);
+    job.view_oid = rows.get_oid(i, 14);
     job.handled_until = rows.get_instant(i, 15);
     job.suspended = rows.get_bool(i, 16);
     job.is_default = rows.get_bool(i, 17);
+    job.owner_oid = rows.get_oid(i, 18);
     jobs.push_back(std::move(job));
   }
   return jobs;
@@ -121,22 +124,16 @@ void delete_job(pg::Spi& spi, const JobRecord& job) {
               {job.name});
 }
 
-void clear_failures(pg::Spi& spi, std::int64_t job_id) {
+void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& schema,
+              const std::string& name, const std::string& owner) {
+  if (view == job.view_oid && schema == job.view_schema && name == job.view_name &&
+      owner == job.owner)
+    return;
   spi.query(
-      "UPDATE metrics_refresh.job_state SET suspended_at = NULL, suspend_reason = NULL,"
-      " consecutive_failures = 0, permanent_failures = 0 WHERE job_id = $1",
-      {job_id});
-}
-
-void bind_view(pg::Spi& spi, const JobRecord& job, Oid oid, const std::string& schema,
-               const std::string& name) {
-  if (schema != job.view_schema || name != job.view_name)
-    update_job(spi, job.id, {{"view_schema", schema}, {"view_name", name}}, false);
-  if (oid != job.view_oid)
-    spi.query(
-        "INSERT INTO metrics_refresh.job_state (job_id, view_oid) VALUES ($1, $2)"
-        " ON CONFLICT (job_id) DO UPDATE SET view_oid = EXCLUDED.view_oid",
-        {job.id, pg::Param::oid(oid)});
+      "UPDATE metrics_refresh.job SET view_schema = nullif($2, ''), view_name = nullif($3, ''),"
+      " view_oid = $4, owner = $5 WHERE job_id = (SELECT job_id FROM metrics_refresh.job"
+      " WHERE job_id = $1 FOR UPDATE SKIP LOCKED)",
+      {job.id, schema, name, pg::Param::oid(view), owner});
 }
 
 std::int64_t insert_request(pg::Spi& spi, std::int64_t job_id, const std::string& requested_by) {
@@ -152,6 +149,16 @@ std::vector<Request> load_requests(pg::Spi& spi) {
   return read_requests(
       spi.query("SELECT run_id, job_id, requested_by FROM metrics_refresh.run_request"
                 " ORDER BY run_id"));
+}
+
+std::optional<Request> take_request(pg::Spi& spi, std::int64_t run_id) {
+  const auto requests =
+      read_requests(spi.query("DELETE FROM metrics_refresh.run_request WHERE run_id ="
+                              " (SELECT run_id FROM metrics_refresh.run_request WHERE run_id = $1"
+                              " FOR UPDATE SKIP LOCKED) RETURNING run_id, job_id, requested_by",
+                              {run_id}));
+  if (requests.empty()) return std::nullopt;
+  return requests.front();
 }
 
 std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id) {

@@ -20,13 +20,14 @@ struct JobRecord {
   std::optional<std::string> schedule;  // none: only when triggered
   std::string timezone;                 // empty: the default
   std::string strategy;
-  std::string owner;
+  std::string owner;           // as the table has it; the role may have another name by now
+  Oid owner_oid = InvalidOid;  // of the role that was meant; it may be gone
   bool active = true;
   bool is_default = false;
   core::Duration max_runtime{};
   core::Duration lock_timeout{};
   std::string on_missed;
-  Oid view_oid = InvalidOid;    // when last seen
+  Oid view_oid = InvalidOid;    // of the view that was meant when last seen; it may be gone
   core::Instant handled_until;  // the later of effective_from and the last due time served
   bool suspended = false;
 
@@ -51,17 +52,15 @@ std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id);
 using Columns = std::vector<std::pair<const char*, pg::Param>>;
 /// Returns its id, or nothing where another job has its name.
 std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns);
-/// Writes the columns and, where `restart` is set, lets due times count from now on only.
+/// Writes the columns and, where `restart` is set, lets due times count from now on only and ends a
+/// suspension.
 void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool restart);
 void delete_job(pg::Spi& spi, const JobRecord& job);
 
-/// Ends a suspension and forgets the failures.
-void clear_failures(pg::Spi& spi, std::int64_t job_id);
-
-/// Binds the job to the view that it means now: remembers its oid, and its new name where it was
-/// renamed.
-void bind_view(pg::Spi& spi, const JobRecord& job, Oid oid, const std::string& schema,
-               const std::string& name);
+/// Writes down what the job turned out to mean: the oid of its view, the name of a view or an owner
+/// that was renamed. Waits for nobody: a row that somebody holds is left as it is.
+void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& schema,
+              const std::string& name, const std::string& owner);
 
 /// A run that trigger() asked for.
 struct Request {
@@ -73,6 +72,9 @@ std::int64_t insert_request(pg::Spi& spi, std::int64_t job_id, const std::string
 /// Of all jobs, oldest first.
 std::vector<Request> load_requests(pg::Spi& spi);
 std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id);
+/// Takes the request away, for its run begins. Nothing where it is gone, or where somebody is about
+/// to withdraw it; should that be rolled back, the scheduler is told and the request comes again.
+std::optional<Request> take_request(pg::Spi& spi, std::int64_t run_id);
 /// False where it was gone already.
 bool delete_request(pg::Spi& spi, std::int64_t run_id);
 

@@ -15,15 +15,17 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) 
   return spi
       .query(
           "INSERT INTO metrics_refresh.run_log (run_id, job_id, job_name, view_schema, view_name,"
-          " command, owner, triggered_by, initiated_by, due_at, started_at, finished_at, status,"
-          " worker_pid) VALUES (coalesce($1, nextval('metrics_refresh.run_id_seq')), $2, $3, $4,"
-          " $5, $6, $7, $8, $9, $10, $11, CASE WHEN $12 <> 'running' THEN clock_timestamp() END,"
-          " $12, $13::int4) RETURNING run_id",
+          " command, owner, owner_oid, triggered_by, initiated_by, due_at, started_at,"
+          " finished_at, status, worker_pid)"
+          " VALUES (coalesce($1, nextval('metrics_refresh.run_id_seq')), $2, $3, $4, $5, $6, $7,"
+          " $8, $9, $10, $11, $12, CASE WHEN $13 <> 'running' THEN clock_timestamp() END, $13,"
+          " $14::int4) RETURNING run_id",
           {Param::nullable(head.run_id, INT8OID), Param::nullable(head.job_id, INT8OID),
            Param::nullable(head.job_name, TEXTOID), text_or_null(head.view_schema),
            text_or_null(head.view_name), text_or_null(head.command), text_or_null(head.owner),
-           head.manual ? "manual" : "schedule", text_or_null(head.initiated_by),
-           Param::nullable(head.due, TIMESTAMPTZOID), head.started, status, head.worker_pid})
+           Param::oid(head.owner_oid), head.manual ? "manual" : "schedule",
+           text_or_null(head.initiated_by), Param::nullable(head.due, TIMESTAMPTZOID), head.started,
+           status, head.worker_pid})
       .get_int64(0, 1);
 }
 
@@ -52,15 +54,22 @@ bool complete_row(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, con
 bool update_state(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int suspend_after) {
   const bool success = outcome.status == "success";
   const bool failure = outcome.status == "error";
+  // Failures count from the latest success, or from when somebody rescheduled or resumed the job.
+  // Nobody but the job's runs writes job_state, so nobody's lock stands in the way here.
   const pg::Rows rows = spi.query(
       "UPDATE metrics_refresh.job_state s SET last_finished_at = l.finished_at,"
       " last_status = l.status,"
       " last_success_at = CASE WHEN $2 THEN l.finished_at ELSE s.last_success_at END,"
       " last_error = CASE WHEN $2 THEN NULL ELSE coalesce(l.error_message, s.last_error) END,"
-      " consecutive_failures = CASE WHEN $2 THEN 0 ELSE s.consecutive_failures + $3::int END,"
-      " permanent_failures = CASE WHEN $2 THEN 0 ELSE s.permanent_failures + $4::int END"
-      " FROM metrics_refresh.run_log l WHERE l.run_id = $1 AND s.job_id = l.job_id"
-      " RETURNING s.job_id, s.permanent_failures::int8, s.suspended_at IS NOT NULL",
+      " consecutive_failures = CASE WHEN $2 THEN 0 WHEN s.last_finished_at < f.since THEN $3::int"
+      "  ELSE s.consecutive_failures + $3::int END,"
+      " permanent_failures = CASE WHEN $2 THEN 0 WHEN s.last_finished_at < f.since THEN $4::int"
+      "  ELSE s.permanent_failures + $4::int END"
+      " FROM metrics_refresh.run_log l CROSS JOIN LATERAL (SELECT coalesce((SELECT effective_from"
+      "  FROM metrics_refresh.job j WHERE j.job_id = l.job_id), '-infinity')) f (since)"
+      " WHERE l.run_id = $1 AND s.job_id = l.job_id"
+      " RETURNING s.job_id, s.permanent_failures::int8,"
+      " coalesce(s.suspended_at > f.since, false)",
       {run_id, success, failure ? 1 : 0, failure && outcome.permanent ? 1 : 0});
   if (rows.empty() || !failure || !outcome.permanent || suspend_after == 0) return false;
   const std::int64_t failures = rows.get_int64(0, 2);
@@ -83,6 +92,7 @@ RunHead head_of(const JobRecord& job) {
   head.view_name = job.view_name;
   head.command = job.command;
   head.owner = job.owner;
+  head.owner_oid = job.owner_oid;
   return head;
 }
 
@@ -90,7 +100,6 @@ std::int64_t begin_run(pg::Spi& spi, const RunHead& head) {
   const std::int64_t run_id = insert_head(spi, head, "running");
   spi.query("INSERT INTO metrics_refresh.active_run VALUES ($1, $2)",
             {run_id, Param::nullable(head.job_id, INT8OID)});
-  delete_request(spi, run_id);
   spi.query(
       "INSERT INTO metrics_refresh.job_state (job_id, handled_until, last_run_id,"
       " last_started_at, last_status) SELECT job_id, $3, $2, $4, 'running'"
@@ -142,10 +151,10 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
 
 std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
                            const std::vector<std::int64_t>& beginning_jobs) {
-  const pg::Rows rows =
-      spi.query("DELETE FROM metrics_refresh.active_run WHERE run_id <> ALL ($1)"
-                " AND job_id <> ALL ($2) RETURNING run_id",
-                {Param::array(live_runs), Param::array(beginning_jobs)});
+  const pg::Rows rows = spi.query(
+      "DELETE FROM metrics_refresh.active_run WHERE run_id <> ALL ($1)"
+      " AND job_id <> ALL ($2) RETURNING run_id",
+      {Param::array(live_runs), Param::array(beginning_jobs)});
   std::vector<std::int64_t> runs;
   for (std::size_t i = 0; i < rows.size(); ++i) runs.push_back(rows.get_int64(i, 1));
   for (const std::int64_t run_id : runs) {
@@ -159,6 +168,9 @@ std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_r
 }
 
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
+  spi.query(
+      "DELETE FROM metrics_refresh.job_state s WHERE NOT EXISTS"
+      " (SELECT FROM metrics_refresh.job j WHERE j.job_id = s.job_id)");
   std::int64_t removed = 0;
   // Each batch begins where the last one ended: what this transaction has deleted stays in the
   // index until it commits, and would be walked over again.

@@ -50,6 +50,7 @@ struct RunHead {
   std::string view_name;
   std::string command;  // empty for a refresh
   std::string owner;    // of the view, or of the command
+  Oid owner_oid = InvalidOid;
   bool manual = false;
   std::string initiated_by;  // of a manual run
   std::optional<core::Instant> due;
@@ -71,8 +72,8 @@ struct Outcome {
   bool permanent = false;  // an error that will come again
 };
 
-/// Writes the `running` row, takes the request for it away, and notes in job_state that the due
-/// time is served. Returns the run's number.
+/// Writes the `running` row and notes in job_state that the due time is served. Returns the run's
+/// number.
 std::int64_t begin_run(pg::Spi& spi, const RunHead& head);
 
 /// Ends a run that begin_run() began: completes its row and the job's state, suspends the job where
@@ -88,12 +89,13 @@ std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& out
 /// or 0 where nothing was logged.
 std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& reason);
 
-/// Closes as `interrupted` every run that was begun, has not ended, is not among `live_runs` and not
-/// of one of `beginning_jobs`. Returns how many.
+/// Closes as `interrupted` every run that was begun, has not ended, is not among `live_runs` and
+/// not of one of `beginning_jobs`. Returns how many.
 std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
                            const std::vector<std::int64_t>& beginning_jobs);
 
-/// Removes ended runs that started before `limit`, in batches. Returns how many.
+/// Removes ended runs that started before `limit`, in batches, and the state of jobs that are gone.
+/// Returns how many runs.
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit);
 
 /// The status of a run: a word of run_log, `queued` for a request that waits, or nothing.

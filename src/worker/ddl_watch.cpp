@@ -14,8 +14,9 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
   if (access == OAT_DROP && class_id == ExtensionRelationId) {
     const char* name = get_extension_name(object_id);
     if (name != nullptr && strcmp(name, "metrics_refresh") == 0) store::note_all_changed();
-  } else if (access == OAT_POST_CREATE && class_id == DatabaseRelationId) {
-    store::note_database(object_id);
+  } else if (class_id == DatabaseRelationId) {
+    if (access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP)
+      store::note_database(object_id, access == OAT_DROP);
   }
 }
 

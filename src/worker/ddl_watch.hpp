@@ -1,5 +1,5 @@
-// Sees the DDL that concerns our processes: DROP EXTENSION, which ends them in its database, and
-// CREATE DATABASE, whose template may bring the extension along.
+// Sees the DDL that concerns our processes: DROP EXTENSION, which ends them in its database; CREATE
+// DATABASE, whose template may bring the extension along; ALTER and DROP DATABASE.
 #pragma once
 
 namespace metrics_refresh::worker {

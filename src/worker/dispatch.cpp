@@ -17,8 +17,7 @@ Oid worker_role(const store::JobRecord& job) {
   if (job.is_refresh()) return InvalidOid;
   Oid role = InvalidOid;
   pg::in_transaction([&] {
-    role = pg::role_oid(job.owner);
-    if (OidIsValid(role) && !pg::can_log_in(role)) role = InvalidOid;
+    if (pg::can_log_in(job.owner_oid)) role = job.owner_oid;
   });
   return role;
 }
@@ -76,7 +75,9 @@ void Dispatch::check_starting_workers() {
     pid_t pid;
     const BgwHandleStatus status =
         pg::call([handle, &pid] { return GetBackgroundWorkerPid(handle, &pid); });
-    if (status == BGWH_NOT_YET_STARTED) {
+    // One that was started may still die before it enters its slot.
+    if (status == BGWH_NOT_YET_STARTED ||
+        (status == BGWH_STARTED && !shmem::has_arrived(it->first, it->second.generation))) {
       ++it;
       continue;
     }
@@ -105,6 +106,7 @@ void Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
       "connect to the database.",
       ""};
   try_with_own_tables("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
+    if (head.run_id) store::delete_request(spi, *head.run_id);
     store::end_run(spi, store::begin_run(spi, head), outcome, 0);
   });
 }
@@ -123,10 +125,9 @@ void Dispatch::close_orphans() {
       beginning_jobs.push_back(run.job_id);
   }
   std::int64_t closed = 0;
-  const bool done =
-      try_with_own_tables("interrupted runs cannot be closed now", [&](pg::Spi& spi) {
-        closed = store::close_orphans(spi, live_runs, beginning_jobs);
-      });
+  const bool done = try_with_own_tables("interrupted runs cannot be closed now", [&](pg::Spi& spi) {
+    closed = store::close_orphans(spi, live_runs, beginning_jobs);
+  });
   orphans_ = !done || !beginning_jobs.empty();
   try_again_at_ = pg::now() + kTryAgain;
   if (closed > 0) shmem::announce_run_end();

@@ -35,7 +35,7 @@ bool try_with_own_tables(const char* doing, Body&& body) {
   try {
     with_own_tables(body);
     return true;
-  } catch (const pg::PgError&) {
+  } catch (const std::exception&) {
     log_current_exception(doing);
     return false;
   }

@@ -6,9 +6,26 @@
 
 namespace metrics_refresh::worker {
 
+namespace {
+
+volatile sig_atomic_t cancel_accepted = false;
+
+// lock_timeout ends a wait by the same signal.
+void on_sigint(SIGNAL_ARGS) {
+  if (cancel_accepted || get_timeout_indicator(LOCK_TIMEOUT, false))
+    StatementCancelHandler(postgres_signal_arg);
+}
+
+}  // namespace
+
+void accept_cancel(bool accept) noexcept {
+  if (accept) QueryCancelPending = false;
+  cancel_accepted = accept;
+}
+
 void install_signals() {
   pqsignal(SIGTERM, die);
-  pqsignal(SIGINT, StatementCancelHandler);
+  pqsignal(SIGINT, on_sigint);
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   BackgroundWorkerUnblockSignals();
 }
@@ -19,11 +36,16 @@ void connect(Oid database, Oid role) {
       BackgroundWorkerInitializeConnectionByOid(database, role, 0);
     else
       BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
-    static const char* const kOwn[][2] = {{"statement_timeout", "0"},
-                                          {"lock_timeout", "0"},
-                                          {"idle_in_transaction_session_timeout", "0"},
-                                          {"default_transaction_read_only", "off"},
-                                          {"default_transaction_isolation", "read committed"}};
+    static const char* const kOwn[][2] = {
+      {"statement_timeout", "0"},
+      {"lock_timeout", "0"},
+      {"idle_in_transaction_session_timeout", "0"},
+#if PG_VERSION_NUM >= 170000
+      {"transaction_timeout", "0"},
+#endif
+      {"default_transaction_read_only", "off"},
+      {"default_transaction_isolation", "read committed"}
+    };
     for (const auto& setting : kOwn)
       SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
   });

@@ -8,8 +8,13 @@
 
 namespace metrics_refresh::worker {
 
-/// Installs the signal handlers: SIGTERM ends the process, SIGINT cancels a query, SIGHUP reloads.
+/// Installs the signal handlers: SIGTERM ends the process, SIGHUP reloads, SIGINT cancels a query
+/// where accept_cancel() allows it and ends a wait for a lock in any case.
 void install_signals();
+
+/// From now on a cancel is accepted, or not: one that comes while the log is written, or between
+/// two runs, would hit what it is not meant for.
+void accept_cancel(bool accept) noexcept;
 
 /// Connects to `database` (InvalidOid: to none, shared catalogs only) as `role` (InvalidOid: the
 /// bootstrap superuser), and sets aside settings of the role or database that are meant for

@@ -40,17 +40,19 @@ store::RunError error_of(int sqlstate, const std::string& message, const std::st
 
 // Whether the job's owner can have work done at all.
 std::optional<store::RunError> owner_problem(const JobRecord& job) {
-  const std::string hint =
-      "A super admin can give the job to another role: metrics_refresh.alter_job(job_name, "
-      "owner => ...).";
-  const Oid role = pg::role_oid(job.owner);
-  if (!OidIsValid(role))
-    return error_of(ERRCODE_UNDEFINED_OBJECT, "role \"" + job.owner + "\" does not exist", hint);
-  if (!job.is_refresh() && role != GetSessionUserId())
+  const Oid role = job.owner_oid;
+  if (pg::role_name(role).empty())
+    return error_of(ERRCODE_UNDEFINED_OBJECT, "role \"" + job.owner + "\" does not exist",
+                    "A super admin can give the job to another role: "
+                    "metrics_refresh.alter_job(job_name, owner => ...).");
+  if (job.is_refresh() || role == GetSessionUserId()) return std::nullopt;
+  if (!pg::can_log_in(role))
     return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
                     "role \"" + job.owner + "\" is not permitted to log in",
                     "A command runs connected as its owner.");
-  return std::nullopt;
+  return error_of(ERRCODE_T_R_SERIALIZATION_FAILURE,
+                  "the job was given to another role while its run began",
+                  "The next run is its new owner's.");
 }
 
 // Binds the job to its view. False where the view does not exist: noted, and logged once.
@@ -62,10 +64,10 @@ bool find_view(pg::Spi& spi, Begun& begun, RunHead& head) {
     return false;
   }
   const engine::View view = engine::read_view(begun.view);
-  store::bind_view(spi, job, view.oid, view.schema, view.name);
   head.view_schema = view.schema;
   head.view_name = view.name;
   head.owner = pg::role_name(view.owner);
+  head.owner_oid = view.owner;
   return true;
 }
 
@@ -81,8 +83,8 @@ Begun begin(const shmem::Assignment& run, core::Instant started) {
       head.manual = run.trigger == shmem::Trigger::kManual;
       if (run.run_id != 0) {
         head.run_id = run.run_id;
-        const std::optional<store::Request> request = store::find_request(spi, run.run_id);
-        if (!request) return;  // cancelled a moment ago
+        const std::optional<store::Request> request = store::take_request(spi, run.run_id);
+        if (!request) return;  // withdrawn a moment ago
         head.initiated_by = request->requested_by;
       }
       head.due = pg::to_instant(run.due);
@@ -90,23 +92,46 @@ Begun begin(const shmem::Assignment& run, core::Instant started) {
       head.worker_pid = MyProcPid;
       begun.refused = owner_problem(begun.job);
       if (begun.job.is_refresh() && !find_view(spi, begun, head)) return;
+      const std::string owner = pg::role_name(begun.job.owner_oid);
+      store::bind_job(spi, begun.job, begun.view, head.view_schema, head.view_name,
+                      owner.empty() ? begun.job.owner : owner);
       begun.run_id = store::begin_run(spi, head);
     });
   });
   return begun;
 }
 
-// Bounds the transaction that has just begun. SIGINT from the timer cancels it.
-void set_limits(const JobRecord& job) {
-  const std::string lock_timeout = std::to_string(milliseconds(job.lock_timeout));
-  const char* text = lock_timeout.c_str();
-  const int max_runtime = static_cast<int>(
-      std::min<std::int64_t>(milliseconds(job.max_runtime), std::numeric_limits<int>::max()));
-  pg::call([text, max_runtime] {
+// Set by the timer of max_runtime, in a signal handler.
+volatile sig_atomic_t max_runtime_passed = false;
+
+void on_max_runtime() {
+  max_runtime_passed = true;
+  kill(MyProcPid, SIGINT);
+}
+
+TimeoutId max_runtime_timer() {
+  static const TimeoutId id =
+      pg::call([] { return RegisterTimeout(USER_TIMEOUT, on_max_runtime); });
+  return id;
+}
+
+void set_lock_timeout(const std::string& milliseconds) {
+  const char* text = milliseconds.c_str();
+  pg::call([text] {
     (void)set_config_option("lock_timeout", text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
                             true, 0, false);
-    enable_timeout_after(STATEMENT_TIMEOUT, max_runtime);
   });
+}
+
+// Bounds the transaction that has just begun.
+void set_limits(const JobRecord& job) {
+  set_lock_timeout(std::to_string(
+      std::min<std::int64_t>(milliseconds(job.lock_timeout), std::numeric_limits<int>::max())));
+  const int max_runtime = static_cast<int>(
+      std::min<std::int64_t>(milliseconds(job.max_runtime), std::numeric_limits<int>::max()));
+  max_runtime_passed = false;
+  const TimeoutId timer = max_runtime_timer();
+  pg::call([timer, max_runtime] { enable_timeout_after(timer, max_runtime); });
 }
 
 void log_success(std::int64_t run_id, const Outcome& outcome) {
@@ -120,6 +145,7 @@ void do_work(int slot, const Begun& begun, const store::UsageMeter& meter) {
   const JobRecord& job = begun.job;
   pg::in_transaction([&] {
     set_limits(job);
+    accept_cancel(true);
     if (shmem::cancel_requested(slot))
       throw pg::SqlError(ERRCODE_QUERY_CANCELED, "canceled before it began");
     Outcome outcome;
@@ -128,8 +154,8 @@ void do_work(int slot, const Begun& begun, const store::UsageMeter& meter) {
       const std::string activity = "refresh of " + job.view();
       const char* text = activity.c_str();
       pg::call([text] { pgstat_report_activity(STATE_RUNNING, text); });
-      engine::Refreshed refreshed = engine::refresh_view(
-          begun.view, engine::parse_requested(job.strategy), pg::role_oid(job.owner));
+      engine::Refreshed refreshed =
+          engine::refresh_view(begun.view, engine::parse_requested(job.strategy), job.owner_oid);
       outcome.strategy = engine::to_string(refreshed.choice.strategy);
       outcome.strategy_reason = refreshed.choice.reason;
       outcome.rows_total = refreshed.rows;
@@ -140,20 +166,30 @@ void do_work(int slot, const Begun& begun, const store::UsageMeter& meter) {
       outcome.strategy = "command";
       outcome.rows_total = static_cast<std::int64_t>(spi.run_discarding(job.command));
     }
-    pg::call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
+    if (XactReadOnly)
+      throw pg::SqlError(ERRCODE_READ_ONLY_SQL_TRANSACTION,
+                         "a job's command must not make its transaction read only",
+                         "Its outcome is logged in the same transaction.");
     outcome.missed = shmem::missed_so_far(slot);
     outcome.usage = meter.so_far();
+    set_lock_timeout("0");  // it was meant for the work, not for the log
     log_success(begun.run_id, outcome);
+    accept_cancel(false);
+    const TimeoutId timer = max_runtime_timer();
+    pg::call([timer] {
+      disable_timeout(timer, false);
+      CHECK_FOR_INTERRUPTS();  // the last word of one that came before
+    });
   });
 }
 
 // The outcome of the exception being handled.
-Outcome failed(int slot, const JobRecord& job, core::Instant started) {
+Outcome failed() {
   Outcome outcome;
   outcome.error = store::describe_current_error();
   outcome.status = "error";
   if (outcome.error->sqlstate == "57014") {
-    if (shmem::cancel_requested(slot) || pg::now() - started < job.max_runtime) {
+    if (!max_runtime_passed) {
       outcome.status = "canceled";
     } else {
       outcome.error->message = "the run was ended because it exceeded its max_runtime";
@@ -179,7 +215,6 @@ void log_failure(const Begun& begun, const Outcome& outcome) {
 void carry_out(int slot, const shmem::Assignment& run) {
   const core::Instant started = pg::now();
   const store::UsageMeter meter;
-  QueryCancelPending = false;
   const Begun begun = begin(run, started);
   shmem::note_begin(slot, begun.run_id);
   if (begun.run_id == 0) return;
@@ -188,13 +223,14 @@ void carry_out(int slot, const shmem::Assignment& run) {
   if (begun.refused) {
     outcome.status = "error";
     outcome.error = begun.refused;
-    outcome.permanent = true;
+    outcome.permanent = !core::is_transient(begun.refused->sqlstate);
   } else {
     try {
       do_work(slot, begun, meter);
       return;
     } catch (...) {
-      outcome = failed(slot, begun.job, started);
+      accept_cancel(false);
+      outcome = failed();
     }
   }
   outcome.missed = shmem::missed_so_far(slot);

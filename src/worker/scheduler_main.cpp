@@ -82,7 +82,8 @@ class SchedulerProcess {
   void read_news() {
     if (feed_.read(events_)) return;
     shmem::terminate_workers(MyDatabaseId);
-    if (OidIsValid(extension_oid()))  // another one, made in place of ours: another scheduler starts
+    if (OidIsValid(
+            extension_oid()))  // another one, made in place of ours: another scheduler starts
       pg::call([] { shmem::post_changes(MyDatabaseId, nullptr, 0); });
     else
       (void)shmem::forget_database(MyDatabaseId);  // where it fails, another scheduler starts
@@ -119,7 +120,7 @@ class SchedulerProcess {
         (next_due && *next_due - now < limit) || !shmem::busy_slots(MyDatabaseId).empty())
       return std::nullopt;
     if (now - last_activity < limit) return last_activity + limit;
-    if (shmem::may_leave(MyDatabaseId)) leave();
+    if (shmem::leave_database(MyDatabaseId)) leave();
     return std::nullopt;
   }
 

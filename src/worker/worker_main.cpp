@@ -16,7 +16,8 @@ std::uint64_t own_generation = 0;
 void on_exit(int, Datum) { shmem::detach_worker(own_slot, own_generation); }
 
 // A command's worker has its owner's session, which the command may have changed: it serves one
-// run. One that refreshes keeps nothing of a run, for the engine restores what it sets.
+// run. One that refreshes keeps nothing of a run: core restores the settings that a view's
+// functions change, and the advisory locks that they may have taken are released here.
 void serve(bool one_run_only) {
   pg::Sleeper sleeper;
   core::Instant idle_since = pg::now();
@@ -24,8 +25,11 @@ void serve(bool one_run_only) {
     shmem::Assignment run;
     if (shmem::take_assignment(own_slot, run)) {
       carry_out(own_slot, run);
+      pg::call([] {
+        LockReleaseAll(USER_LOCKMETHOD, true);
+        pgstat_report_activity(STATE_IDLE, nullptr);
+      });
       shmem::end_run(own_slot, one_run_only);
-      pg::call([] { pgstat_report_activity(STATE_IDLE, nullptr); });
       idle_since = pg::now();
       continue;
     }

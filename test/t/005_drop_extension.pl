@@ -33,7 +33,7 @@ sub at_once
 {
 	my ($sql, $name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my ($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = '30s'; $sql");
+	my ($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = '30s'; SET client_min_messages = 'warning'; $sql");
 	is("$code$err", '0', $name);
 	return;
 }
@@ -84,11 +84,14 @@ until_ok(
 	$node, 'postgres', "SELECT count(*) = 1 $ours AND backend_type = 'metrics_refresh scheduler'",
 	'there is one scheduler');
 
-# By way of its schema or owner, the extension goes as well.
-$node->safe_psql('postgres', 'DROP SCHEMA metrics_refresh CASCADE');
-until_ok($node, 'postgres', "SELECT count(*) = 0 $ours", 'DROP SCHEMA … CASCADE ends them too');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_extension WHERE extname = \'metrics_refresh\''),
-	0, 'with the extension');
+# With what others built on it.
+$node->safe_psql('postgres', 'CREATE VIEW mine AS SELECT job_name FROM metrics_refresh.job_status');
+my ($code, $out, $err) = $node->psql('postgres', 'DROP EXTENSION metrics_refresh');
+like($err, qr/cannot drop extension metrics_refresh because other objects depend on it/,
+	'a DROP EXTENSION that is refused');
+wait_for_runs($node, 'postgres', 'anew', 2, 'ends nothing');
+at_once('DROP EXTENSION metrics_refresh CASCADE', 'DROP EXTENSION … CASCADE');
+until_ok($node, 'postgres', "SELECT count(*) = 0 $ours", 'ends them');
 
 create_extension($node);
 schedule_jobs();

@@ -81,7 +81,8 @@ Datum schedule(FunctionCallInfo call) {
                      {"schedule", nullable_text(arguments.get_text(1))},
                      {"timezone", nullable_text(arguments.get_text(3))},
                      {"strategy", strategy},
-                     {"owner", pg::role_name(refresher(view))}};
+                     {"owner", pg::role_name(refresher(view))},
+                     {"owner_oid", Param::oid(refresher(view))}};
   add_options(arguments, 5, columns);
   return Int64GetDatum(
       put_job(arguments.get_text(2).value_or(view.schema + "." + view.name), std::move(columns)));
@@ -98,7 +99,8 @@ Datum schedule_command(FunctionCallInfo call) {
                      {"schedule", nullable_text(arguments.get_text(1))},
                      {"timezone", nullable_text(arguments.get_text(3))},
                      // A command runs as whoever wrote it, never as an earlier owner of the job.
-                     {"owner", current_role()}};
+                     {"owner", current_role()},
+                     {"owner_oid", Param::oid(GetUserId())}};
   add_options(arguments, 4, columns);
   return Int64GetDatum(
       put_job(Arguments::required(arguments.get_text(0), "job_name"), std::move(columns)));
@@ -147,6 +149,8 @@ Datum alter_job(FunctionCallInfo call) {
   if (const auto owner = arguments.get_name(8)) {
     require_may_give_to(job, *owner);
     change("owner", owner);
+    // Also where the name stays: it may be another role's by now.
+    columns.emplace_back("owner_oid", Param::oid(pg::role_oid(*owner)));
   }
   with_tables([&](pg::Spi& spi) { store::update_job(spi, job.id, columns, reschedules); });
   return 0;

@@ -40,6 +40,7 @@ extern "C" {
 #include "catalog/pg_proc.h"             // may the caller execute the admin check
 #include "catalog/pg_type.h"             // type oids of parameters
 #include "commands/dbcommands.h"         // get_database_name
+#include "commands/defrem.h"             // options of CREATE DATABASE
 #include "commands/extension.h"          // get_extension_oid
 #include "commands/trigger.h"            // trigger functions
 #include "executor/instrument.h"         // pgWalUsage, pgBufferUsage

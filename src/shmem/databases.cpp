@@ -1,5 +1,7 @@
 #include "shmem/databases.hpp"
 
+#include <csignal>
+
 #include "shmem/area.hpp"
 
 namespace metrics_refresh::shmem {
@@ -7,6 +9,8 @@ namespace {
 
 constexpr int64 kFirstBackoff = USECS_PER_SEC;
 constexpr int64 kLongestBackoff = USECS_PER_MINUTE;
+// Longer than the server takes to look whether it is alone in a database.
+constexpr int64 kAbsence = 6 * USECS_PER_SEC;
 
 DatabaseEntry* find_locked(Oid database) noexcept {
   Area* const shared = area();
@@ -68,6 +72,7 @@ NeedOfScheduler claim_start(TimestampTz now, std::int64_t lead) {
       TimestampTz at = entry.next_due == kNever ? kNever : entry.next_due - lead;
       if (entry.wanted) at = now;
       if (at < entry.not_before) at = entry.not_before;
+      if (at < entry.sent_away_until) at = entry.sent_away_until;
       if (at <= now) {
         entry.starting = true;
         return {entry.database, kNever};
@@ -118,6 +123,18 @@ void remove_database(Oid database) {
     *entry = {};
     free_dead_slots_locked(database);
   });
+}
+
+void send_away(Oid database) noexcept {
+  Area* const shared = area();
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  DatabaseEntry* const entry = find_locked(database);
+  if (entry != nullptr) {
+    entry->sent_away_until = GetCurrentTimestamp() + kAbsence;
+    if (entry->scheduler != nullptr) kill(entry->scheduler->pid, SIGTERM);
+    terminate_workers_locked(database);
+  }
+  LWLockRelease(shared->lock);
 }
 
 bool attach_scheduler(Oid database) {

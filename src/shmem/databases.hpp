@@ -22,14 +22,15 @@ struct Changes {
 };
 
 struct DatabaseEntry {
-  Oid database;            // InvalidOid: a free entry
-  bool wanted;             // a scheduler shall run, whatever next_due says
-  bool starting;           // the launcher has asked for a scheduler that has not reported yet
-  bool waiting;            // the scheduler has runs for which there is no worker slot
-  PGPROC* scheduler;       // null while none runs
-  TimestampTz next_due;    // of the earliest job, or kNever
-  TimestampTz not_before;  // the launcher starts none before this (back-off after a failure)
-  int failures;            // starts in a row that ended badly
+  Oid database;                 // InvalidOid: a free entry
+  bool wanted;                  // a scheduler shall run, whatever next_due says
+  bool starting;                // the launcher has asked for a scheduler that has not reported yet
+  bool waiting;                 // the scheduler has runs for which there is no worker slot
+  PGPROC* scheduler;            // null while none runs
+  TimestampTz next_due;         // of the earliest job, or kNever
+  TimestampTz not_before;       // the launcher starts none before this (back-off after a failure)
+  TimestampTz sent_away_until;  // nor before this: somebody wants the database for themselves
+  int failures;                 // starts in a row that ended badly
   Changes changes;
 };
 
@@ -60,6 +61,10 @@ std::vector<Oid> failing_databases();
 void remove_database(Oid database);
 
 // For the scheduler.
+
+/// Terminates the scheduler and the workers of the database, and lets none start for a little
+/// while, so that somebody can have the database to themselves. The server waits for their end.
+void send_away(Oid database) noexcept;
 
 /// Makes the calling process the scheduler of `database`. False where another one lives, or the
 /// database has no entry.

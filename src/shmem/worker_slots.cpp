@@ -123,13 +123,15 @@ void count_missed(Oid database, std::int64_t job_id) {
 }
 
 void terminate_workers(Oid database) {
-  locked(LW_EXCLUSIVE, [=] {
-    Area* const shared = area();
-    for (int i = 0; i < shared->max_workers; ++i) {
-      const WorkerSlot& slot = shared->slots[i];
-      if (slot.database == database && slot.pid != 0) kill(slot.pid, SIGTERM);
-    }
-  });
+  locked(LW_EXCLUSIVE, [=] { terminate_workers_locked(database); });
+}
+
+void terminate_workers_locked(Oid database) noexcept {
+  Area* const shared = area();
+  for (int i = 0; i < shared->max_workers; ++i) {
+    const WorkerSlot& slot = shared->slots[i];
+    if (slot.database == database && slot.pid != 0) kill(slot.pid, SIGTERM);
+  }
 }
 
 std::vector<SlotView> busy_slots(Oid database) {

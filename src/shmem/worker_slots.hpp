@@ -72,6 +72,8 @@ void mark_never_started(int index, std::uint64_t generation);
 void count_missed(Oid database, std::int64_t job_id);
 /// Terminates every worker of the database.
 void terminate_workers(Oid database);
+/// The same. REQUIRES: the lock is held.
+void terminate_workers_locked(Oid database) noexcept;
 
 /// True where a slot of the database needs its scheduler, now or soon. REQUIRES: the lock is held.
 bool has_unfinished_locked(Oid database) noexcept;

@@ -1,16 +1,18 @@
 #include "worker/ddl_watch.hpp"
 
-#include "pg/guard.hpp"
+#include "shmem/area.hpp"
 #include "store/job_changes.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
 
-object_access_hook_type next_hook = nullptr;
+// All that follows is called from the server's own C frames; nothing here has a destructor.
 
-// Called from the server's own C frames; nothing here has a destructor.
+object_access_hook_type next_access_hook = nullptr;
+ProcessUtility_hook_type next_utility_hook = nullptr;
+
 void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void* argument) {
-  if (next_hook != nullptr) next_hook(access, class_id, object_id, sub_id, argument);
+  if (next_access_hook != nullptr) next_access_hook(access, class_id, object_id, sub_id, argument);
   if (access == OAT_DROP && class_id == ExtensionRelationId) {
     const char* name = get_extension_name(object_id);
     if (name != nullptr && strcmp(name, "metrics_refresh") == 0) store::note_all_changed();
@@ -20,11 +22,78 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
   }
 }
 
+bool owns_database(Oid database) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(DatabaseRelationId, database, GetUserId());
+#else
+  return pg_database_ownercheck(database, GetUserId());
+#endif
+}
+
+bool is_template(Oid database) {
+  const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+  if (!HeapTupleIsValid(tuple)) return false;
+  const bool answer = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datistemplate;
+  ReleaseSysCache(tuple);
+  return answer;
+}
+
+bool has_option(List* options, const char* name) {
+  ListCell* cell;
+  foreach (cell, options)
+    if (strcmp(lfirst_node(DefElem, cell)->defname, name) == 0) return true;
+  return false;
+}
+
+// The database that the statement needs for itself, or null.
+const char* wanted_database(Node* statement) {
+  if (IsA(statement, DropdbStmt)) return reinterpret_cast<DropdbStmt*>(statement)->dbname;
+  if (IsA(statement, RenameStmt)) {
+    const auto* rename = reinterpret_cast<RenameStmt*>(statement);
+    return rename->renameType == OBJECT_DATABASE ? rename->subname : nullptr;
+  }
+  if (IsA(statement, AlterDatabaseStmt)) {
+    const auto* alter = reinterpret_cast<AlterDatabaseStmt*>(statement);
+    return has_option(alter->options, "tablespace") ? alter->dbname : nullptr;
+  }
+  if (IsA(statement, CreatedbStmt)) {
+    ListCell* cell;
+    foreach (cell, reinterpret_cast<CreatedbStmt*>(statement)->options) {
+      DefElem* option = lfirst_node(DefElem, cell);
+      if (strcmp(option->defname, "template") == 0 && option->arg != nullptr)
+        return defGetString(option);
+    }
+  }
+  return nullptr;
+}
+
+// Whether the statement will be refused is the server's to say; but only one who may have the
+// database to themselves may send our processes away.
+bool may_have_it(Node* statement, Oid database) {
+  if (owns_database(database)) return true;
+  return IsA(statement, CreatedbStmt) && have_createdb_privilege() && is_template(database);
+}
+
+void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
+                ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
+                DestReceiver* destination, QueryCompletion* completion) {
+  const char* name = wanted_database(planned->utilityStmt);
+  if (name != nullptr) {
+    const Oid database = get_database_oid(name, true);
+    if (OidIsValid(database) && may_have_it(planned->utilityStmt, database))
+      shmem::send_away(database);
+  }
+  (next_utility_hook != nullptr ? next_utility_hook : standard_ProcessUtility)(
+      planned, query, read_only_tree, context, params, environment, destination, completion);
+}
+
 }  // namespace
 
 void watch_ddl() {
-  next_hook = object_access_hook;
+  next_access_hook = object_access_hook;
   object_access_hook = on_access;
+  next_utility_hook = ProcessUtility_hook;
+  ProcessUtility_hook = on_utility;
 }
 
 }  // namespace metrics_refresh::worker

@@ -1,5 +1,7 @@
-// Sees the DDL that concerns our processes: DROP EXTENSION, which ends them in its database; CREATE
-// DATABASE, whose template may bring the extension along; ALTER and DROP DATABASE.
+// Sees the DDL that concerns our processes. DROP EXTENSION ends them in its database. CREATE
+// DATABASE may bring the extension along from its template. And what needs a database without
+// connections (DROP, RENAME, SET TABLESPACE, serving as a template) must not fail because of ours:
+// they are asked to leave first.
 #pragma once
 
 namespace metrics_refresh::worker {

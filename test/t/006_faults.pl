@@ -23,7 +23,8 @@ $node->safe_psql(
 	SELECT metrics_refresh.schedule('quick', '1 second', job_name => 'steady');
 	CREATE ROLE mortal LOGIN; CREATE ROLE gone LOGIN; CREATE ROLE nologin NOLOGIN;
 	CREATE ROLE limited LOGIN CONNECTION LIMIT 0;
-	GRANT CREATE ON SCHEMA public TO mortal});
+	GRANT CREATE ON SCHEMA public TO mortal;
+	GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command TO gone, nologin, limited});
 
 # Waits until the job has failed so; the other one must run on meanwhile.
 sub fails_with
@@ -67,7 +68,7 @@ end_job('wrong');
 $node->safe_psql('postgres', q{SELECT metrics_refresh.schedule_command('orphan', '1 second', 'SELECT 1')},
 	extra_params => [ '-U', 'gone' ]);
 wait_for_runs($node, 'postgres', 'orphan', 1);
-$node->safe_psql('postgres', 'DROP ROLE gone');
+$node->safe_psql('postgres', 'DROP OWNED BY gone; DROP ROLE gone');
 fails_with('orphan', '42704', 'role "gone" does not exist', 'a dropped role');
 health_says(qr/^owner\|critical\|job orphan belongs to the role gone, which does not exist/m,
 	'a dropped role');

@@ -47,21 +47,30 @@ void add_options(const Arguments& arguments, int first, Columns& columns) {
                                         arguments.get_text(first + 3), "on_missed")));
 }
 
+// The job of this name, which the caller may manage, as it stays until the transaction ends: what is
+// decided about it must still be so when it is written, and it must still be there.
+store::JobRecord locked_job(const std::string& name) {
+  with_tables([&](pg::Spi& spi) { store::lock_job(spi, name); });
+  return managed_job(name);
+}
+
 // Writes the job of this name, in place of one that exists and that the caller may manage.
 std::int64_t put_job(const std::string& name, Columns columns) {
   if (name.empty())
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "job_name must not be empty");
-  std::int64_t id = 0;
-  const auto find = [&name] {
-    std::optional<store::JobRecord> job;
-    with_tables([&](pg::Spi& spi) { job = store::find_job(spi, name); });
-    return job;
-  };
-  if (!find()) {
+  // Where another session has just made one of this name, that one is replaced.
+  for (;;) {
+    bool exists = false;
+    with_tables([&](pg::Spi& spi) {
+      store::lock_job(spi, name);
+      exists = store::find_job(spi, name).has_value();
+    });
+    if (exists) break;
     Columns row = columns;
     row.emplace_back("job_name", name);
-    with_tables([&](pg::Spi& spi) { id = store::insert_job(spi, row).value_or(0); });
-    if (id != 0) return id;  // else another session has just made one of this name
+    std::optional<std::int64_t> id;
+    with_tables([&](pg::Spi& spi) { id = store::insert_job(spi, row); });
+    if (id) return *id;
   }
   const store::JobRecord job = managed_job(name);
   with_tables([&](pg::Spi& spi) { store::update_job(spi, job.id, columns, true); });
@@ -120,11 +129,8 @@ void require_may_give_to(const store::JobRecord& job, const std::string& owner) 
 
 Datum alter_job(FunctionCallInfo call) {
   const Arguments arguments(call);
-  const std::string job_name = Arguments::required(arguments.get_text(0), "job_name");
-  // What is checked here must still be so when it is written: another session may be turning the
-  // refresh that is being given away into a command.
-  with_tables([&](pg::Spi& spi) { store::lock_job(spi, job_name); });
-  const store::JobRecord job = managed_job(job_name);
+  // Another session may be turning the refresh that is being given away into a command.
+  const store::JobRecord job = locked_job(Arguments::required(arguments.get_text(0), "job_name"));
   Columns columns;
   const auto change = [&](const char* name, const std::optional<std::string>& value) {
     if (value) columns.emplace_back(name, *value);
@@ -159,7 +165,10 @@ Datum alter_job(FunctionCallInfo call) {
 Datum unschedule(FunctionCallInfo call) {
   const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
   bool exists = false;
-  with_tables([&](pg::Spi& spi) { exists = store::find_job(spi, name).has_value(); });
+  with_tables([&](pg::Spi& spi) {
+    store::lock_job(spi, name);
+    exists = store::find_job(spi, name).has_value();
+  });
   if (!exists) return BoolGetDatum(false);
   const store::JobRecord job = managed_job(name);
   with_tables([&](pg::Spi& spi) { store::delete_job(spi, job); });
@@ -168,7 +177,7 @@ Datum unschedule(FunctionCallInfo call) {
 
 Datum set_active(FunctionCallInfo call, bool active) {
   const store::JobRecord job =
-      managed_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
+      locked_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
   with_tables([&](pg::Spi& spi) { store::update_job(spi, job.id, {{"active", active}}, active); });
   return 0;
 }

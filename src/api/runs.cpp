@@ -37,12 +37,15 @@ Datum refresh(FunctionCallInfo call) {
 
 Datum trigger(FunctionCallInfo call) {
   (void)shmem::required_area();
-  const store::JobRecord job =
-      managed_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
+  const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
   const std::string role = current_role();
-  std::int64_t run_id = 0;
-  with_tables([&](pg::Spi& spi) { run_id = store::insert_request(spi, job.id, role); });
-  return Int64GetDatum(run_id);
+  // Another session may remove the job, and make another one of its name, at the same time.
+  for (;;) {
+    const store::JobRecord job = managed_job(name);
+    std::optional<std::int64_t> run_id;
+    with_tables([&](pg::Spi& spi) { run_id = store::insert_request(spi, job.id, role); });
+    if (run_id) return Int64GetDatum(*run_id);
+  }
 }
 
 struct KnownRun {

@@ -72,7 +72,7 @@ std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id) {
 }
 
 void lock_job(pg::Spi& spi, const std::string& name) {
-  spi.query("SELECT FROM metrics_refresh.job WHERE job_name = $1 FOR UPDATE", {name});
+  spi.query("SELECT FROM metrics_refresh.job WHERE job_name = $1 FOR NO KEY UPDATE", {name});
 }
 
 std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id) {
@@ -129,20 +129,25 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
   if (view == job.view_oid && schema == job.view_schema && name == job.view_name &&
       owner == job.owner)
     return;
+  // Only over what was read: the job may be another's, or mean another view, by now.
   spi.query(
       "UPDATE metrics_refresh.job SET view_schema = nullif($2, ''), view_name = nullif($3, ''),"
       " view_oid = $4, owner = $5 WHERE job_id = (SELECT job_id FROM metrics_refresh.job"
-      " WHERE job_id = $1 FOR UPDATE SKIP LOCKED)",
-      {job.id, schema, name, pg::Param::oid(view), owner});
+      " WHERE job_id = $1 AND owner_oid = $6 AND view_schema IS NOT DISTINCT FROM nullif($7, '')"
+      " AND view_name IS NOT DISTINCT FROM nullif($8, '') FOR UPDATE SKIP LOCKED)",
+      {job.id, schema, name, pg::Param::oid(view), owner, pg::Param::oid(job.owner_oid),
+       job.view_schema, job.view_name});
 }
 
-std::int64_t insert_request(pg::Spi& spi, std::int64_t job_id, const std::string& requested_by) {
-  return spi
-      .query(
-          "INSERT INTO metrics_refresh.run_request (job_id, requested_by) VALUES ($1, $2)"
-          " RETURNING run_id",
-          {job_id, requested_by})
-      .get_int64(0, 1);
+std::optional<std::int64_t> insert_request(pg::Spi& spi, std::int64_t job_id,
+                                           const std::string& requested_by) {
+  const pg::Rows rows = spi.query(
+      "INSERT INTO metrics_refresh.run_request (job_id, requested_by)"
+      " SELECT job_id, $2 FROM metrics_refresh.job WHERE job_id = $1 FOR KEY SHARE"
+      " RETURNING run_id",
+      {job_id, requested_by});
+  if (rows.empty()) return std::nullopt;
+  return rows.get_int64(0, 1);
 }
 
 std::vector<Request> load_requests(pg::Spi& spi) {

@@ -68,7 +68,9 @@ struct Request {
   std::int64_t job_id;
   std::string requested_by;
 };
-std::int64_t insert_request(pg::Spi& spi, std::int64_t job_id, const std::string& requested_by);
+/// Nothing where the job has been removed meanwhile.
+std::optional<std::int64_t> insert_request(pg::Spi& spi, std::int64_t job_id,
+                                           const std::string& requested_by);
 /// Of all jobs, oldest first.
 std::vector<Request> load_requests(pg::Spi& spi);
 std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id);

@@ -71,25 +71,30 @@ is($node->safe_psql('two', "SELECT metrics_refresh.wait($run, '30 s')"),
 	'success', 'a request wakes a scheduler that sleeps');
 until_ok($node, 'postgres', "SELECT count(*) = 0 $ours AND datname = 'two'", 'it leaves again');
 
-# A copy of a database with the extension is served from the start.
+# A copy of a database with the extension is served from the start. A template must have no
+# connection at all while it is copied: our processes make room, and come back.
 $node->safe_psql('two', q{SELECT metrics_refresh.alter_job('beat', schedule => '1 second')});
 wait_for_runs($node, 'two', 'beat', 1);
-# A template must have no connection at all, and the job above keeps a scheduler there.
-$node->safe_psql('two', q{SELECT metrics_refresh.pause('beat')});
-until_ok($node, 'postgres', "SELECT count(*) = 0 $ours AND datname = 'two'", 'a pause ends it too');
 $node->safe_psql(
 	'two', q{
 	INSERT INTO metrics_refresh.run_log (run_id, job_id, job_name, triggered_by, started_at, status)
 	SELECT 1000000, job_id, job_name, 'schedule', now(), 'running' FROM metrics_refresh.job;
-	INSERT INTO metrics_refresh.active_run SELECT 1000000, job_id FROM metrics_refresh.job;
-	ALTER TABLE metrics_refresh.job DISABLE TRIGGER after_write;
-	UPDATE metrics_refresh.job SET active = true;
-	ALTER TABLE metrics_refresh.job ENABLE TRIGGER after_write});
+	INSERT INTO metrics_refresh.active_run SELECT 1000000, job_id FROM metrics_refresh.job});
 $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE two');
+pass('CREATE DATABASE … TEMPLATE of a database whose jobs run');
 wait_for_runs($node, 'copy', 'beat', 2, 'a database copied from a template is served');
 is($node->safe_psql('copy', 'SELECT status FROM metrics_refresh.run_log WHERE run_id = 1000000'),
 	'interrupted', 'runs that were copied as running are closed');
-$node->safe_psql('two', 'DELETE FROM metrics_refresh.active_run; DELETE FROM metrics_refresh.run_log WHERE run_id = 1000000');
+$node->safe_psql('postgres', 'ALTER DATABASE two RENAME TO zwei');
+wait_for_runs($node, 'zwei', 'beat', 2, 'after ALTER DATABASE … RENAME too, which needs the same');
+wait_for_runs($node, 'one', 'beat', 1, 'and the other database was served all the time');
+is( $node->safe_psql(
+		'one', q{
+		SELECT count(*) FROM (SELECT due_at - lag(due_at) OVER (ORDER BY due_at) AS step
+		FROM metrics_refresh.run_log) s WHERE step <> interval '1 second'}),
+	0,
+	'without a lost slot');
+is(running_rows($node, 'zwei') <= 2, 1, 'no row is left running');
 
 # After DROP EXTENSION nobody stands in the way of DROP DATABASE, and nobody tries to come back.
 my $offset = -s $node->logfile;
@@ -98,11 +103,15 @@ until_ok($node, 'postgres', "SELECT count(*) = 0 $ours AND datname = 'copy'",
 	'DROP EXTENSION ends the processes');
 $node->safe_psql('postgres', 'DROP DATABASE copy');
 wait_for_runs($node, 'one', 'beat', 3, 'the other database is served on');
-# Dropped with the extension in it, while asleep.
-$node->safe_psql('two', q{SELECT metrics_refresh.alter_job('beat', schedule => '4 seconds', active => true)});
-until_ok($node, 'two', $idle, 'the scheduler sleeps');
-$node->safe_psql('postgres', 'DROP DATABASE two');
-wait_for_runs($node, 'one', 'beat', 6, 'the other database is served on');
+# Dropped with the extension in it and a run under way.
+$node->safe_psql('zwei',
+	q{SELECT metrics_refresh.schedule_command('long', NULL, 'SELECT pg_sleep(600)'); SELECT metrics_refresh.trigger('long')});
+wait_for_run($node, 'zwei', 'long');
+$node->safe_psql('postgres', 'DROP DATABASE zwei');
+pass('DROP DATABASE with a run under way');
+wait_for_runs($node, 'one', 'beat', 8, 'the other database is served on');
+is($node->safe_psql('postgres', "SELECT count(*) $ours AND datname IS DISTINCT FROM 'one'"),
+	0, 'nobody is left of the dropped ones');
 my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset);
 my $vain = () = $log =~ /scheduler FATAL: +database \d+ does not exist|scheduler FATAL: +database "/g;
 cmp_ok($vain, '<=', 1, 'a scheduler looks for a database that was dropped once at most');

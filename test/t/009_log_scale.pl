@@ -64,8 +64,9 @@ sub reads_an_index
 	{
 		if ($line =~ /\(actual rows=(\d+) loops=(\d+)\)/)
 		{
-			$loops = $line =~ /(Scan using \w+|Heap Scan|Seq Scan|Backward using \w+) on run_log/ ? $2 : 0;
-			$read += $1 * $loops;
+			my ($rows_each, $times) = ($1, $2);
+			$loops = $line =~ /(Scan using \w+|Heap Scan|Seq Scan|Backward using \w+) on run_log/ ? $times : 0;
+			$read += $rows_each * $loops;
 		}
 		$read += $1 * $loops if $line =~ /Rows Removed by (?:Filter|Index Recheck): (\d+)/;
 	}

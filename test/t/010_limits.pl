@@ -117,27 +117,28 @@ for my $delay (0, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05)
 }
 is($stranded, 0, 'a cancel right after trigger() ends as canceled');
 
-# A queued run that is being canceled while it could start.
-$node->append_conf('postgresql.conf', 'metrics_refresh.enabled = off');
-$node->reload;
-until_ok($node, 'postgres',
-	q{SELECT setting = 'off' FROM pg_settings WHERE name = 'metrics_refresh.enabled'}, 'disabled');
-$run = start_run('quick');
-$holder->query_safe("BEGIN; SELECT metrics_refresh.cancel($run)");
-my $offset = -s $node->logfile;
-$node->append_conf('postgresql.conf', 'metrics_refresh.enabled = on');
-$node->reload;
-until_ok(
-	$node, 'postgres', q{
-	SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'metrics_refresh worker'
-	AND wait_event_type = 'Lock'},
-	'its worker waits for the outcome');
-$holder->query_safe('COMMIT');
-is($node->safe_psql('postgres', "SELECT metrics_refresh.wait($run, '30 s')"),
-	'canceled', 'a run canceled as it begins is canceled');
-wait_for_runs($node, 'postgres', 'steady', 2, 'other jobs run on');
-unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset),
-	qr/metrics_refresh worker (ERROR|FATAL)/, 'and no worker breaks over it');
+# A queued run that is being canceled while it could start: it waits for the outcome.
+for my $end (qw(COMMIT ROLLBACK))
+{
+	$node->append_conf('postgresql.conf', 'metrics_refresh.enabled = off');
+	$node->reload;
+	until_ok($node, 'postgres',
+		q{SELECT setting = 'off' FROM pg_settings WHERE name = 'metrics_refresh.enabled'}, 'disabled');
+	$run = start_run('quick');
+	$holder->query_safe("BEGIN; SELECT metrics_refresh.cancel($run)");
+	my $offset = -s $node->logfile;
+	$node->append_conf('postgresql.conf', 'metrics_refresh.enabled = on');
+	$node->reload;
+	wait_for_runs($node, 'postgres', 'steady', 2, 'enabled again, other jobs run on');
+	is($node->safe_psql('postgres', "SELECT metrics_refresh.wait($run, '0')"),
+		'queued', 'the run waits for the outcome');
+	$holder->query_safe($end);
+	is($node->safe_psql('postgres', "SELECT metrics_refresh.wait($run, '30 s')"),
+		$end eq 'COMMIT' ? 'canceled' : 'success', "$end decides");
+	wait_for_runs($node, 'postgres', 'steady', 1);
+	unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset),
+		qr/metrics_refresh worker (ERROR|FATAL)/, 'and no worker breaks over it');
+}
 
 # Two refreshes of one view, by two jobs and by sessions, wait for each other.
 $node->safe_psql(

@@ -62,16 +62,16 @@ RESET metrics_refresh.timezone;
 CREATE SCHEMA "Größe; DROP SCHEMA j";
 CREATE MATERIALIZED VIEW "Größe; DROP SCHEMA j"."it's ""quoted"" 数" AS SELECT 1 AS "Önê";
 SELECT metrics_refresh.schedule('"Größe; DROP SCHEMA j"."it''s ""quoted"" 数"') IS NOT NULL AS scheduled;
-CALL tools.run('Größe; DROP SCHEMA j.it''s "quoted" 数');
+CALL tools.run('"Größe; DROP SCHEMA j"."it''s ""quoted"" 数"');
 SELECT create_index AS "create" FROM metrics_refresh.explain_refresh('"Größe; DROP SCHEMA j"."it''s ""quoted"" 数"') \gset
 \echo :create
 CREATE UNIQUE INDEX ON "Größe; DROP SCHEMA j"."it's ""quoted"" 数" ("Önê");
-CALL tools.run('Größe; DROP SCHEMA j.it''s "quoted" 数');
+CALL tools.run('"Größe; DROP SCHEMA j"."it''s ""quoted"" 数"');
 SELECT view_schema, view_name, status, strategy, rows_total FROM metrics_refresh.run_log ORDER BY run_id;
-SELECT job FROM metrics_refresh.get_refresh_stats(24, 'Größe; DROP SCHEMA j.it''s "quoted" 数');
+SELECT job FROM metrics_refresh.get_refresh_stats(24, '"Größe; DROP SCHEMA j"."it''s ""quoted"" 数"');
 SELECT metrics_refresh.schedule('j.mv', job_name => repeat('long ', 2000)) IS NOT NULL AS scheduled;
 SELECT metrics_refresh.unschedule(repeat('long ', 2000));
-SELECT metrics_refresh.unschedule('Größe; DROP SCHEMA j.it''s "quoted" 数');
+SELECT metrics_refresh.unschedule('"Größe; DROP SCHEMA j"."it''s ""quoted"" 数"');
 DROP SCHEMA "Größe; DROP SCHEMA j" CASCADE;
 
 -- Wrong input.

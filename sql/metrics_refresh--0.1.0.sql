@@ -350,7 +350,7 @@ CREATE VIEW metrics_refresh.running WITH (security_invoker = true) AS
     SELECT s.run_id, s.job_id, j.job_name, j.view_schema, j.view_name, s.state, s.triggered_by,
            s.due_at, s.started_at, clock_timestamp() - s.started_at AS elapsed, s.worker_pid
     FROM metrics_refresh.worker_slots() s
-    JOIN metrics_refresh.job j USING (job_id);
+    LEFT JOIN metrics_refresh.job j USING (job_id);
 COMMENT ON VIEW metrics_refresh.running IS 'runs under way in workers';
 
 CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS

@@ -47,8 +47,8 @@ void add_options(const Arguments& arguments, int first, Columns& columns) {
                                         arguments.get_text(first + 3), "on_missed")));
 }
 
-// The job of this name, which the caller may manage, as it stays until the transaction ends: what is
-// decided about it must still be so when it is written, and it must still be there.
+// The job of this name, which the caller may manage, as it stays until the transaction ends: what
+// is decided about it must still be so when it is written, and it must still be there.
 store::JobRecord locked_job(const std::string& name) {
   with_tables([&](pg::Spi& spi) { store::lock_job(spi, name); });
   return managed_job(name);
@@ -94,7 +94,8 @@ Datum schedule(FunctionCallInfo call) {
                      {"owner_oid", Param::oid(refresher(view))}};
   add_options(arguments, 5, columns);
   return Int64GetDatum(
-      put_job(arguments.get_text(2).value_or(view.schema + "." + view.name), std::move(columns)));
+      put_job(arguments.get_text(2).value_or(engine::qualified_name(view.schema, view.name)),
+              std::move(columns)));
 }
 
 Datum schedule_command(FunctionCallInfo call) {

@@ -33,13 +33,13 @@ std::optional<std::string> text_column(HeapTuple tuple, TupleDesc description, c
   return value;
 }
 
-// The row with one oid column set.
-HeapTuple with_oid(HeapTuple tuple, TupleDesc description, const char* column, Oid oid) {
+// The row with one column set.
+HeapTuple with_value(HeapTuple tuple, TupleDesc description, const char* column, Datum value) {
   return pg::call([=] {
     int number = SPI_fnumber(description, column);
-    Datum value = ObjectIdGetDatum(oid);
+    Datum values[] = {value};
     bool is_null = false;
-    return heap_modify_tuple_by_cols(tuple, description, 1, &number, &value, &is_null);
+    return heap_modify_tuple_by_cols(tuple, description, 1, &number, values, &is_null);
   });
 }
 
@@ -65,10 +65,15 @@ Datum check_job(FunctionCallInfo call) {
   if (is_new("view_schema") || is_new("view_name")) {
     const Oid view = engine::resolve_view(column("view_schema").value_or(""),
                                           column("view_name").value_or(""), InvalidOid);
-    tuple = with_oid(tuple, description, "view_oid", view);
+    tuple = with_value(tuple, description, "view_oid", ObjectIdGetDatum(view));
   }
   if (new_owner)
-    tuple = with_oid(tuple, description, "owner_oid", pg::role_oid(column("owner").value_or("")));
+    tuple = with_value(tuple, description, "owner_oid",
+                       ObjectIdGetDatum(pg::role_oid(column("owner").value_or(""))));
+  // A job that comes from a dump has missed nothing: its view has just been filled.
+  if (!update)
+    tuple = with_value(tuple, description, "effective_from",
+                       TimestampTzGetDatum(GetCurrentTimestamp()));
   return PointerGetDatum(tuple);
 }
 

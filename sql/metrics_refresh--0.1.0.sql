@@ -78,7 +78,7 @@ SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.removed_default_job'
 CREATE FUNCTION metrics_refresh.job_before_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_before_write';
 COMMENT ON FUNCTION metrics_refresh.job_before_write() IS
-    'checks schedule and time zone of every row that enters the table, whichever way';
+    'checks schedule and time zone of every row that enters the table, whichever way, and notes which view and role its names mean';
 CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_before_write();
 
@@ -105,6 +105,13 @@ CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh.removed_default_j
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
 
 -- Nobody else has a table that these could be triggers of.
+-- In a session that replicates or restores as well.
+ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_write;
+ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_truncate;
+ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER a_replace_default;
+ALTER TABLE metrics_refresh.removed_default_job ENABLE ALWAYS TRIGGER remove_default;
+
 REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_before_write(),
     metrics_refresh.job_after_write(), metrics_refresh.replace_default_job() FROM PUBLIC;
 

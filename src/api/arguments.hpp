@@ -39,12 +39,6 @@ class Arguments {
   FunctionCallInfo call_;
 };
 
-/// NULL as a function's result.
-inline Datum null_result(FunctionCallInfo call) {
-  call->isnull = true;
-  return 0;
-}
-
 Datum text_result(std::string_view value);
 
 /// A row as the result of a function that returns one.

@@ -1,6 +1,5 @@
 #include "api/arguments.hpp"
 #include "api/schedule_text.hpp"
-#include "pg/time.hpp"
 #include "pg/time_zone.hpp"
 
 namespace metrics_refresh::api {

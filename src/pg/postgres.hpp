@@ -21,13 +21,12 @@
 extern "C" {
 #include "postgres.h"  // first, always
 
-#include "access/genam.h"                // systable scans of the launcher
+#include "access/genam.h"                // index_open
 #include "access/heapam.h"               // heap scan of pg_database
 #include "access/htup_details.h"         // GETSTRUCT
 #include "access/relation.h"             // relation_open
 #include "access/table.h"                // table_open
 #include "access/xact.h"                 // transactions and their callbacks
-#include "catalog/dependency.h"          // object addresses
 #include "catalog/namespace.h"           // names to oids
 #include "catalog/objectaccess.h"        // the hook that sees DROP EXTENSION
 #include "catalog/pg_am.h"               // BTREE_AM_OID
@@ -39,7 +38,7 @@ extern "C" {
 #include "catalog/pg_inherits.h"         // has_subclass
 #include "catalog/pg_proc.h"             // may the caller execute the admin check
 #include "catalog/pg_type.h"             // type oids of parameters
-#include "commands/dbcommands.h"         // get_database_name
+#include "commands/dbcommands.h"         // databases by name
 #include "commands/defrem.h"             // options of CREATE DATABASE
 #include "commands/extension.h"          // get_extension_oid
 #include "commands/trigger.h"            // trigger functions
@@ -47,8 +46,6 @@ extern "C" {
 #include "executor/spi.h"                // SQL from C
 #include "fmgr.h"                        // the function manager
 #include "funcapi.h"                     // set-returning functions
-#include "libpq/pqsignal.h"              // signal masks
-#include "mb/pg_wchar.h"                 // clipping texts at character boundaries
 #include "miscadmin.h"                   // GetUserId and friends
 #include "nodes/makefuncs.h"             // building a REFRESH statement
 #include "nodes/nodeFuncs.h"             // walking a view's query
@@ -57,7 +54,6 @@ extern "C" {
 #include "parser/parsetree.h"            // what FROM refers to
 #include "pgstat.h"                      // activity reports
 #include "pgtime.h"                      // the server's zones
-#include "port/atomics.h"                // plain 64-bit counters
 #include "postmaster/bgworker.h"         // our three processes
 #include "postmaster/interrupt.h"        // SIGHUP handling
 #include "rewrite/prs2lock.h"            // a view's stored query
@@ -68,7 +64,6 @@ extern "C" {
 #include "storage/lmgr.h"                // relation locks
 #include "storage/lwlock.h"              // locks of shared memory
 #include "storage/proc.h"                // PGPROC and its latch
-#include "storage/procarray.h"           // is this pid ours
 #include "storage/shmem.h"               // shared memory
 #include "tcop/tcopprot.h"               // cancel and termination handlers
 #include "tcop/utility.h"                // ProcessUtility
@@ -77,14 +72,11 @@ extern "C" {
 #include "utils/builtins.h"              // text conversions, quoting
 #include "utils/datetime.h"              // zone names
 #include "utils/datum.h"                 // copying values
-#include "utils/fmgroids.h"              // systable keys
 #include "utils/guc.h"                   // settings
-#include "utils/inval.h"                 // AcceptInvalidationMessages
 #include "utils/json.h"                  // escape_json
 #include "utils/jsonb.h"                 // jsonb results
 #include "utils/lsyscache.h"             // catalog look-ups
 #include "utils/memutils.h"              // memory contexts
-#include "utils/ps_status.h"             // process titles
 #include "utils/regproc.h"               // qualified names in settings
 #include "utils/rel.h"                   // relations
 #include "utils/resowner.h"              // subtransactions

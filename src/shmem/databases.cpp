@@ -116,13 +116,15 @@ std::vector<Oid> failing_databases() {
   return databases;
 }
 
-void remove_database(Oid database) {
-  locked(LW_EXCLUSIVE, [=] {
-    DatabaseEntry* const entry = find_locked(database);
-    if (entry == nullptr || entry->scheduler != nullptr) return;
+void remove_database(Oid database) noexcept {
+  Area* const shared = area();
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  DatabaseEntry* const entry = find_locked(database);
+  if (entry != nullptr && entry->scheduler == nullptr) {
     *entry = {};
     free_dead_slots_locked(database);
-  });
+  }
+  LWLockRelease(shared->lock);
 }
 
 void send_away(Oid database) noexcept {
@@ -132,8 +134,8 @@ void send_away(Oid database) noexcept {
   if (entry != nullptr) {
     entry->sent_away_until = GetCurrentTimestamp() + kAbsence;
     if (entry->scheduler != nullptr) kill(entry->scheduler->pid, SIGTERM);
-    terminate_workers_locked(database);
   }
+  terminate_workers_locked(database);
   LWLockRelease(shared->lock);
 }
 
@@ -142,11 +144,42 @@ bool attach_scheduler(Oid database) {
     wake_launcher_locked();  // it waits for this report before it starts others
     DatabaseEntry* const entry = find_locked(database);
     if (entry == nullptr || entry->scheduler != nullptr) return false;
-    entry->scheduler = MyProc;
     entry->starting = false;
+    if (entry->sent_away_until > GetCurrentTimestamp()) {
+      entry->wanted = true;
+      return false;
+    }
+    entry->scheduler = MyProc;
     entry->wanted = false;
     entry->changes = {};  // it reads everything now
     return true;
+  });
+}
+
+namespace {
+
+// No scheduler serves the database from here on. A failure delays the next one.
+void end_service_locked(DatabaseEntry& entry, bool failed) noexcept {
+  entry.scheduler = nullptr;
+  entry.starting = false;
+  entry.waiting = false;
+  if (failed) {
+    const int64 backoff = entry.failures < 6 ? kFirstBackoff << entry.failures : kLongestBackoff;
+    entry.failures++;
+    entry.not_before = GetCurrentTimestamp() + backoff;
+    entry.wanted = true;
+  } else {
+    entry.failures = 0;
+  }
+  wake_launcher_locked();
+}
+
+}  // namespace
+
+void abandon_start(Oid database) {
+  locked(LW_EXCLUSIVE, [=] {
+    DatabaseEntry* const entry = find_locked(database);
+    if (entry != nullptr && entry->starting) end_service_locked(*entry, true);
   });
 }
 
@@ -154,21 +187,7 @@ void detach_scheduler(Oid database, bool failed) noexcept {
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   DatabaseEntry* const entry = find_locked(database);
-  if (entry != nullptr && (entry->scheduler == MyProc || entry->starting)) {
-    entry->scheduler = nullptr;
-    entry->starting = false;
-    entry->waiting = false;
-    if (failed) {
-      const int64 backoff =
-          entry->failures < 6 ? kFirstBackoff << entry->failures : kLongestBackoff;
-      entry->failures++;
-      entry->not_before = GetCurrentTimestamp() + backoff;
-      entry->wanted = true;
-    } else {
-      entry->failures = 0;
-    }
-    wake_launcher_locked();
-  }
+  if (entry != nullptr && entry->scheduler == MyProc) end_service_locked(*entry, failed);
   LWLockRelease(shared->lock);
 }
 
@@ -218,6 +237,11 @@ bool leave_database(Oid database) {
     wake_launcher_locked();
     return true;
   });
+}
+
+bool may_be_entered_locked(Oid database) noexcept {
+  const DatabaseEntry* const entry = find_locked(database);
+  return entry != nullptr && entry->sent_away_until <= GetCurrentTimestamp();
 }
 
 bool is_known_locked(Oid database) noexcept { return find_locked(database) != nullptr; }

@@ -39,6 +39,12 @@ struct DatabaseEntry {
 /// REQUIRES: the area exists; `count` ids at `jobs`, or null for all.
 void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept;
 
+// For backends.
+
+/// Terminates the scheduler and the workers of the database, and lets none start for a little
+/// while, so that somebody can have the database to themselves. The server waits for their end.
+void send_away(Oid database) noexcept;
+
 // For the launcher.
 
 /// Which database needs a scheduler now: its entry is marked as starting. Where none does,
@@ -53,18 +59,16 @@ NeedOfScheduler claim_start(TimestampTz now, std::int64_t lead);
 void release_start(Oid database);
 /// True from claim_start() until the scheduler reports or leaves.
 bool is_starting(Oid database);
+/// Ends a start whose process came to nothing, and delays the next one.
+void abandon_start(Oid database);
 /// Forgets starts that an earlier launcher left unfinished.
 void clear_starts();
 /// Databases whose scheduler keeps failing, perhaps because they were dropped.
 std::vector<Oid> failing_databases();
 /// Removes the entry of a database that is gone.
-void remove_database(Oid database);
+void remove_database(Oid database) noexcept;
 
 // For the scheduler.
-
-/// Terminates the scheduler and the workers of the database, and lets none start for a little
-/// while, so that somebody can have the database to themselves. The server waits for their end.
-void send_away(Oid database) noexcept;
 
 /// Makes the calling process the scheduler of `database`. False where another one lives, or the
 /// database has no entry.
@@ -87,6 +91,10 @@ void publish_schedule(Oid database, TimestampTz next_due, bool waiting);
 /// another one when there is news. False, and nothing changes, where there is news already: posted
 /// changes, or runs that have not ended or of whose end nobody has taken note.
 bool leave_database(Oid database);
+
+/// True where the database has an entry and nobody wants it to themselves. REQUIRES: the lock is
+/// held.
+bool may_be_entered_locked(Oid database) noexcept;
 
 /// True where the database has an entry. REQUIRES: the lock is held.
 bool is_known_locked(Oid database) noexcept;

@@ -129,8 +129,12 @@ void terminate_workers(Oid database) {
 void terminate_workers_locked(Oid database) noexcept {
   Area* const shared = area();
   for (int i = 0; i < shared->max_workers; ++i) {
-    const WorkerSlot& slot = shared->slots[i];
-    if (slot.database == database && slot.pid != 0) kill(slot.pid, SIGTERM);
+    WorkerSlot& slot = shared->slots[i];
+    if (slot.database != database) continue;
+    if (slot.pid != 0)
+      kill(slot.pid, SIGTERM);
+    else if (slot.state == SlotState::kAssigned)
+      slot.state = SlotState::kDead;  // its process will find that it is not wanted
   }
 }
 
@@ -168,6 +172,10 @@ bool has_unfinished_locked(Oid database) noexcept {
   return false;
 }
 
+void free_dead_slots(Oid database) {
+  locked(LW_EXCLUSIVE, [=] { free_dead_slots_locked(database); });
+}
+
 void free_dead_slots_locked(Oid database) noexcept {
   Area* const shared = area();
   for (int i = 0; i < shared->max_workers; ++i) {
@@ -185,6 +193,11 @@ bool attach_worker(int index, std::uint64_t generation) {
   return locked(LW_EXCLUSIVE, [=] {
     WorkerSlot& slot = area()->slots[index];
     if (slot.generation != generation || slot.state != SlotState::kAssigned) return false;
+    if (!may_be_entered_locked(slot.database)) {
+      slot.state = SlotState::kDead;
+      if (!is_known_locked(slot.database)) free_slot(slot);
+      return false;
+    }
     slot.worker = MyProc;
     slot.pid = MyProcPid;
     return true;

@@ -54,7 +54,7 @@ struct SlotView {
 
 /// Gives the run to an idle worker of the same database and role, or to a free slot whose process
 /// the caller must then start (`start` set). index is -1 where every slot is taken; an idle worker
-/// of somebody else's is then asked to leave. It is -1 too where a worker still has the job.
+/// of somebody else's is then asked to leave; and where a worker still has a run of the job.
 struct Claim {
   int index;
   bool start;
@@ -77,7 +77,9 @@ void terminate_workers_locked(Oid database) noexcept;
 
 /// True where a slot of the database needs its scheduler, now or soon. REQUIRES: the lock is held.
 bool has_unfinished_locked(Oid database) noexcept;
-/// Frees what died in a database that is no longer served. REQUIRES: the lock is held.
+/// Frees what died, of which nothing needs to be said any more.
+void free_dead_slots(Oid database);
+/// The same. REQUIRES: the lock is held.
 void free_dead_slots_locked(Oid database) noexcept;
 
 // For everybody.

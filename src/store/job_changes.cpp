@@ -5,35 +5,53 @@
 namespace metrics_refresh::store {
 namespace {
 
+constexpr int kMaxNotedDatabases = 16;
+
+struct NotedDatabase {
+  Oid oid;
+  bool dropped;
+};
+
 // Plain data: the callback below runs where no exception may fly.
 struct Noted {
   bool all;
   int count;
   std::int64_t jobs[shmem::kMaxPostedJobs];
-  Oid database;  // created, altered or dropped
-  bool dropped;
+  int database_count;
+  NotedDatabase databases[kMaxNotedDatabases];
 };
 Noted noted = {};
 
+void post_databases() noexcept {
+  for (int i = 0; i < noted.database_count; ++i) {
+    if (noted.databases[i].dropped)
+      shmem::remove_database(noted.databases[i].oid);
+    else
+      shmem::post_changes(noted.databases[i].oid, nullptr, 0);
+  }
+}
+
+void post_jobs() noexcept {
+  if (noted.all || noted.count > 0)
+    shmem::post_changes(MyDatabaseId, noted.all ? nullptr : noted.jobs, noted.count);
+}
+
 void on_transaction_end(XactEvent event, void*) {
-  if (!noted.all && noted.count == 0 && !OidIsValid(noted.database)) return;
   switch (event) {
-    case XACT_EVENT_ABORT:  // a worker may have passed over a request that was being withdrawn
     case XACT_EVENT_COMMIT:
-      if (OidIsValid(noted.database)) {
-        if (noted.dropped && event == XACT_EVENT_COMMIT)
-          shmem::remove_database(noted.database);
-        else
-          shmem::post_changes(noted.database, nullptr, 0);
-      }
-      if (noted.all || noted.count > 0)
-        shmem::post_changes(MyDatabaseId, noted.all ? nullptr : noted.jobs, noted.count);
+      post_databases();
+      post_jobs();
+      noted = {};
+      break;
+    case XACT_EVENT_ABORT:
+      post_jobs();  // a worker may have passed over a request that was being withdrawn
       noted = {};
       break;
     case XACT_EVENT_PRE_PREPARE:
       // Another backend will commit it, and would not know whom to tell.
-      ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-              errmsg("cannot PREPARE a transaction that changed jobs of metrics_refresh"));
+      if (noted.all || noted.count > 0)
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("cannot PREPARE a transaction that changed jobs of metrics_refresh"));
       break;
     default:
       break;
@@ -56,8 +74,8 @@ void note_changed(std::int64_t job_id) {
 void note_all_changed() { noted.all = true; }
 
 void note_database(Oid database, bool dropped) {
-  noted.database = database;
-  noted.dropped = dropped;
+  if (noted.database_count < kMaxNotedDatabases)
+    noted.databases[noted.database_count++] = {database, dropped};
 }
 
 }  // namespace metrics_refresh::store

@@ -1,4 +1,4 @@
-// Tells the scheduler, at commit and not before, which jobs this transaction changed.
+// Tells the scheduler, when this transaction ends and not before, which jobs it changed.
 #pragma once
 
 #include <cstdint>

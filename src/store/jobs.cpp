@@ -111,7 +111,10 @@ void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool rest
   }
   if (restart) {
     if (!assignments.empty()) assignments += ", ";
-    assignments += "effective_from = clock_timestamp()";
+    // Later than a suspension in any case, even where the clock was set back since.
+    assignments +=
+        "effective_from = greatest(clock_timestamp(), (SELECT s.suspended_at"
+        " FROM metrics_refresh.job_state s WHERE s.job_id = $1))";
   }
   if (assignments.empty()) return;
   spi.query("UPDATE metrics_refresh.job SET " + assignments + " WHERE job_id = $1", params);
@@ -134,7 +137,7 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
       "UPDATE metrics_refresh.job SET view_schema = nullif($2, ''), view_name = nullif($3, ''),"
       " view_oid = $4, owner = $5 WHERE job_id = (SELECT job_id FROM metrics_refresh.job"
       " WHERE job_id = $1 AND owner_oid = $6 AND view_schema IS NOT DISTINCT FROM nullif($7, '')"
-      " AND view_name IS NOT DISTINCT FROM nullif($8, '') FOR UPDATE SKIP LOCKED)",
+      " AND view_name IS NOT DISTINCT FROM nullif($8, '') FOR NO KEY UPDATE SKIP LOCKED)",
       {job.id, schema, name, pg::Param::oid(view), owner, pg::Param::oid(job.owner_oid),
        job.view_schema, job.view_name});
 }

@@ -121,6 +121,15 @@ bool end_run(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int susp
   return update_state(spi, run_id, outcome, suspend_after);
 }
 
+bool is_logged(pg::Spi& spi, const RunHead& head) {
+  return !spi.query(
+                 "SELECT FROM metrics_refresh.run_log WHERE run_id = $1 OR (job_id = $2"
+                 " AND due_at = $3 AND started_at >= $3 AND triggered_by = 'schedule') LIMIT 1",
+                 {Param::nullable(head.run_id, INT8OID), Param::nullable(head.job_id, INT8OID),
+                  Param::nullable(head.due, TIMESTAMPTZOID)})
+              .empty();
+}
+
 std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& outcome) {
   const std::int64_t run_id = insert_head(spi, head, outcome.status.c_str());
   complete_row(spi, run_id, outcome, outcome.status.c_str());
@@ -133,6 +142,8 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
               "UPDATE metrics_refresh.job_state SET handled_until = coalesce($2, handled_until),"
               " last_finished_at = clock_timestamp()"
               " WHERE job_id = $1 AND last_status = 'skipped' AND last_error = $3"
+              " AND last_finished_at >= (SELECT j.effective_from FROM metrics_refresh.job j"
+              "  WHERE j.job_id = $1)"
               " RETURNING job_id",
               {Param::nullable(head.job_id, INT8OID),
                head.manual ? Param::null(TIMESTAMPTZOID)

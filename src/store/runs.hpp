@@ -81,6 +81,9 @@ std::int64_t begin_run(pg::Spi& spi, const RunHead& head);
 /// Throws SqlError 55000 where the row is not `running` any more, so that nothing is logged twice.
 bool end_run(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int suspend_after);
 
+/// True where the log has this run already: by its number, or by job and due time.
+bool is_logged(pg::Spi& spi, const RunHead& head);
+
 /// Logs a run that is over, in one row. Returns its number.
 std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& outcome);
 

@@ -67,11 +67,12 @@ const char* wanted_database(Node* statement) {
   return nullptr;
 }
 
-// Whether the statement will be refused is the server's to say; but only one who may have the
-// database to themselves may send our processes away.
+// Only a statement that the server will not refuse at once may send our processes away.
 bool may_have_it(Node* statement, Oid database) {
-  if (owns_database(database)) return true;
-  return IsA(statement, CreatedbStmt) && have_createdb_privilege() && is_template(database);
+  if (database == MyDatabaseId || IsTransactionBlock()) return false;
+  if (IsA(statement, CreatedbStmt))
+    return have_createdb_privilege() && (is_template(database) || owns_database(database));
+  return owns_database(database);
 }
 
 void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,

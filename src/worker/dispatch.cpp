@@ -106,6 +106,7 @@ void Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
       "connect to the database.",
       ""};
   try_with_own_tables("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
+    if (store::is_logged(spi, head)) return;  // it died before it could say so
     if (head.run_id) store::delete_request(spi, *head.run_id);
     store::end_run(spi, store::begin_run(spi, head), outcome, 0);
   });

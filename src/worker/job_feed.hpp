@@ -33,7 +33,6 @@ class JobFeed {
   const store::JobRecord* find(core::JobId id) const;
 
  private:
-  bool extension_is_there() const;
   void note_jobs(const std::vector<store::JobRecord>& jobs, std::vector<core::Event>& events);
   void note_requests(const std::vector<store::Request>& requests, std::vector<core::Event>& events);
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "pg/settings.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
@@ -31,6 +30,11 @@ void on_exit(int, Datum) {
   LWLockRelease(shmem::area()->lock);
 }
 
+// False also for what an interrupted DROP DATABASE left.
+bool can_be_entered(Form_pg_database database) {
+  return database->datallowconn && !database_is_invalid_form(database);
+}
+
 std::vector<Oid> connectable_databases() {
   std::vector<Oid> databases;
   pg::in_transaction([&] {
@@ -42,8 +46,8 @@ std::vector<Oid> connectable_databases() {
       TableScanDesc scan = table_beginscan_catalog(relation, 0, nullptr);
       HeapTuple tuple;
       while ((tuple = heap_getnext(scan, ForwardScanDirection)) != nullptr) {
-        const auto* database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-        if (!database->datallowconn || database->datistemplate) continue;
+        const auto database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
+        if (!can_be_entered(database) || database->datistemplate) continue;
         if (count < static_cast<int>(databases.size())) databases.data()[count++] = database->oid;
       }
       table_endscan(scan);
@@ -107,7 +111,7 @@ class Launcher {
           pg::call([handle, &pid] { return GetBackgroundWorkerPid(handle, &pid); });
       const bool silent = shmem::is_starting(database);
       if (silent && status != BGWH_STOPPED) return false;
-      if (silent) pg::call([database] { shmem::detach_scheduler(database, true); });
+      if (silent) shmem::abandon_start(database);
       pg::call([handle] { pfree(handle); });
       return true;
     };
@@ -120,9 +124,14 @@ class Launcher {
     if (suspects.empty()) return;
     pg::in_transaction([&suspects] {
       for (const Oid database : suspects) {
-        const bool exists = pg::call(
-            [database] { return SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database)); });
-        if (!exists) shmem::remove_database(database);
+        const bool lives = pg::call([database] {
+          const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+          if (!HeapTupleIsValid(tuple)) return false;
+          const bool answer = can_be_entered(reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple)));
+          ReleaseSysCache(tuple);
+          return answer;
+        });
+        if (!lives) shmem::remove_database(database);
       }
     });
   }

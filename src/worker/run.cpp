@@ -144,8 +144,8 @@ void log_success(std::int64_t run_id, const Outcome& outcome) {
 void do_work(int slot, const Begun& begun, const store::UsageMeter& meter) {
   const JobRecord& job = begun.job;
   pg::in_transaction([&] {
-    set_limits(job);
     accept_cancel(true);
+    set_limits(job);
     if (shmem::cancel_requested(slot))
       throw pg::SqlError(ERRCODE_QUERY_CANCELED, "canceled before it began");
     Outcome outcome;
@@ -165,6 +165,9 @@ void do_work(int slot, const Begun& begun, const store::UsageMeter& meter) {
       pg::Spi spi;
       outcome.strategy = "command";
       outcome.rows_total = static_cast<std::int64_t>(spi.run_discarding(job.command));
+      // Deferred triggers are part of the work: within its limits, and before its success is
+      // logged.
+      spi.run_discarding("SET CONSTRAINTS ALL IMMEDIATE");
     }
     if (XactReadOnly)
       throw pg::SqlError(ERRCODE_READ_ONLY_SQL_TRANSACTION,
@@ -230,6 +233,7 @@ void carry_out(int slot, const shmem::Assignment& run) {
       return;
     } catch (...) {
       accept_cancel(false);
+      QueryCancelPending = false;  // one that came during the abort
       outcome = failed();
     }
   }

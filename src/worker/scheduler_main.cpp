@@ -82,11 +82,14 @@ class SchedulerProcess {
   void read_news() {
     if (feed_.read(events_)) return;
     shmem::terminate_workers(MyDatabaseId);
-    if (OidIsValid(
-            extension_oid()))  // another one, made in place of ours: another scheduler starts
+    if (OidIsValid(extension_oid())) {
+      // Another one, made in place of ours: another scheduler starts, and knows nothing of the old
+      // one's runs, whose jobs had the same numbers.
+      shmem::free_dead_slots(MyDatabaseId);
       pg::call([] { shmem::post_changes(MyDatabaseId, nullptr, 0); });
-    else
+    } else {
       (void)shmem::forget_database(MyDatabaseId);  // where it fails, another scheduler starts
+    }
     leave();
   }
 

@@ -84,7 +84,7 @@ my $altered = $node->safe_psql(
 	SELECT metrics_refresh.alter_job('lone', schedule => '10 hours');
 	SELECT clock_timestamp()});
 $altered =~ s/^\s+//;
-wait_for_runs($node, 'postgres', 'clock', 3, 'time passes');
+wait_for_runs($node, 'postgres', 'clock', 2, 'time passes');
 is( $node->safe_psql(
 		'postgres', "SELECT count(*) FROM metrics_refresh.run_log"
 		  . " WHERE job_name = 'lone' AND due_at > '$altered'"),
@@ -104,7 +104,7 @@ cmp_ok(
 # pause and resume
 $node->safe_psql('postgres', q{SELECT metrics_refresh.pause('lone')});
 my $paused = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
-wait_for_runs($node, 'postgres', 'clock', 3, 'time passes');
+wait_for_runs($node, 'postgres', 'clock', 2, 'time passes');
 is( $node->safe_psql(
 		'postgres', "SELECT count(*) FROM metrics_refresh.run_log"
 		  . " WHERE job_name = 'lone' AND due_at > '$paused'"),

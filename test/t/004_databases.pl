@@ -30,7 +30,7 @@ for my $database (qw(one two))
 	$node->safe_psql($database,
 		q{SELECT metrics_refresh.schedule_command('beat', '1 second', 'SELECT pg_sleep(0.3)')});
 }
-wait_for_runs($node, $_, 'beat', 3, "database $_, made without a restart, is served") for qw(one two);
+wait_for_runs($node, $_, 'beat', 2, "database $_, made without a restart, is served") for qw(one two);
 for my $database (qw(one two))
 {
 	is( $node->safe_psql(
@@ -102,14 +102,14 @@ $node->safe_psql('copy', 'DROP EXTENSION metrics_refresh');
 until_ok($node, 'postgres', "SELECT count(*) = 0 $ours AND datname = 'copy'",
 	'DROP EXTENSION ends the processes');
 $node->safe_psql('postgres', 'DROP DATABASE copy');
-wait_for_runs($node, 'one', 'beat', 3, 'the other database is served on');
+wait_for_runs($node, 'one', 'beat', 2, 'the other database is served on');
 # Dropped with the extension in it and a run under way.
 $node->safe_psql('zwei',
 	q{SELECT metrics_refresh.schedule_command('long', NULL, 'SELECT pg_sleep(600)'); SELECT metrics_refresh.trigger('long')});
 wait_for_run($node, 'zwei', 'long');
 $node->safe_psql('postgres', 'DROP DATABASE zwei');
 pass('DROP DATABASE with a run under way');
-wait_for_runs($node, 'one', 'beat', 8, 'the other database is served on');
+wait_for_runs($node, 'one', 'beat', 2, 'the other database is served on');
 is($node->safe_psql('postgres', "SELECT count(*) $ours AND datname IS DISTINCT FROM 'one'"),
 	0, 'nobody is left of the dropped ones');
 my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset);

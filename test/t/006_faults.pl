@@ -89,7 +89,7 @@ until_ok(
 	'a dropped view: the log says once that it is missing');
 health_says(qr/^view_missing\|warning\|job mortals waits for the materialized view public\.mortals/m,
 	'a dropped view');
-wait_for_runs($node, 'postgres', 'steady', 3, 'a dropped view: the other job runs on');
+wait_for_runs($node, 'postgres', 'steady', 2, 'a dropped view: the other job runs on');
 is( $node->safe_psql('postgres',
 		q{SELECT count(*) FROM metrics_refresh.run_log WHERE job_name = 'mortals' AND status = 'skipped'}),
 	1,
@@ -119,7 +119,7 @@ $node->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
 wait_for_runs($node, 'postgres', 'limited', 1, 'allowed again, its command runs again');
 end_job($_) for qw(nologin limited);
 $node->safe_psql('postgres', 'ALTER DATABASE postgres CONNECTION LIMIT 0');
-wait_for_runs($node, 'postgres', 'steady', 2, 'a limit of the database does not stop refreshes');
+wait_for_runs($node, 'postgres', 'steady', 1, 'a limit of the database does not stop refreshes');
 $node->safe_psql('postgres', 'ALTER DATABASE postgres CONNECTION LIMIT -1');
 
 # Settings meant for interactive sessions.
@@ -155,7 +155,7 @@ until_ok(
 health_says(qr/^scheduler\|warning\|metrics_refresh\.enabled is off/m, 'disabled');
 $node->append_conf('postgresql.conf', 'metrics_refresh.enabled = on');
 $node->reload;
-wait_for_runs($node, 'postgres', 'steady', 2, 'metrics_refresh.enabled = on: runs start again');
+wait_for_runs($node, 'postgres', 'steady', 1, 'metrics_refresh.enabled = on: runs start again');
 
 # No process to be had: max_worker_processes is taken by the launcher, this scheduler, and others.
 $node->safe_psql('postgres', 'CREATE DATABASE hog');
@@ -185,7 +185,7 @@ $node->stop;
 $node->append_conf('postgresql.conf', "max_worker_processes = 4\nmetrics_refresh.max_workers = 8");
 my $offset = -s $node->logfile;
 $node->start;
-wait_for_runs($node, 'postgres', 'steady', 2, 'few processes: jobs run');
+wait_for_runs($node, 'postgres', 'steady', 1, 'few processes: jobs run');
 $node->safe_psql('hog', q{SELECT metrics_refresh.trigger('hog1')});
 until_ok($node, 'hog', q{SELECT count(*) >= 1 FROM metrics_refresh.run_log WHERE status = 'running'},
 	'few processes: the last one is taken');
@@ -195,7 +195,7 @@ until_ok(
 	WHERE check_name = 'scheduler' AND severity <> 'ok'},
 	'few processes: health says that runs wait');
 $node->safe_psql('hog', 'SELECT metrics_refresh.cancel(run_id) FROM metrics_refresh.running');
-wait_for_runs($node, 'postgres', 'steady', 2, 'few processes: then they run');
+wait_for_runs($node, 'postgres', 'steady', 1, 'few processes: then they run');
 $node->safe_psql('postgres', 'DROP DATABASE hog WITH (FORCE)');
 
 # One worker for many jobs that are due at once: all run, one after the other.

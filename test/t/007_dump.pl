@@ -24,12 +24,14 @@ $node->safe_psql(
 	SELECT metrics_refresh.pause('paused');
 	SELECT metrics_refresh.schedule_command('removed', '1 second', 'SELECT 1');
 	SELECT metrics_refresh.schedule_command('last', NULL, 'SELECT 1');
+	SELECT metrics_refresh.schedule_command('yearly', '0 0 1 1 *', 'SELECT 1');
+	UPDATE metrics_refresh.job SET effective_from = now() - interval '2 years' WHERE job_name = 'yearly';
 	SELECT metrics_refresh.unschedule('removed')});
 wait_for_runs($node, 'source', 'v', 2);
 
 my $jobs = q{
 	SELECT job_id, job_name, view_schema, view_name, command, schedule, timezone, strategy, owner,
-	       active, max_runtime, lock_timeout, on_missed, is_default, created_at, effective_from
+	       active, max_runtime, lock_timeout, on_missed, is_default, created_at
 	FROM metrics_refresh.job ORDER BY job_id};
 my $source_jobs = $node->safe_psql('source', $jobs);
 note $source_jobs;
@@ -55,6 +57,10 @@ sub is_restored
 			q{SELECT count(*) FROM metrics_refresh.run_log WHERE job_name = 'paused'}),
 		0,
 		"$name: a paused job stays paused");
+	is( $target->safe_psql($database,
+			q{SELECT count(*) FROM metrics_refresh.run_log WHERE job_name = 'yearly'}),
+		0,
+		"$name: what was due before the restore does not count");
 	return;
 }
 

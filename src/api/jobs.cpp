@@ -84,6 +84,7 @@ Datum schedule(FunctionCallInfo call) {
   require_refresh_rights(view);
   const std::string strategy = Arguments::required(arguments.get_text(4), "strategy");
   (void)engine::parse_requested(strategy);
+  check_times(arguments.get_text(1), arguments.get_text(3));
   Columns columns = {{"view_schema", view.schema},
                      {"view_name", view.name},
                      {"command", Param::null(TEXTOID)},
@@ -103,6 +104,7 @@ Datum schedule_command(FunctionCallInfo call) {
   const std::string command = Arguments::required(arguments.get_text(2), "command");
   if (command.find_first_not_of(" \t\r\n;") == std::string::npos)
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "command must not be empty");
+  check_times(arguments.get_text(1), arguments.get_text(3));
   Columns columns = {{"view_schema", Param::null(NAMEOID)},
                      {"view_name", Param::null(NAMEOID)},
                      {"command", command},
@@ -132,6 +134,7 @@ Datum alter_job(FunctionCallInfo call) {
   const Arguments arguments(call);
   // Another session may be turning the refresh that is being given away into a command.
   const store::JobRecord job = locked_job(Arguments::required(arguments.get_text(0), "job_name"));
+  check_times(arguments.get_text(1), arguments.get_text(2));
   Columns columns;
   const auto change = [&](const char* name, const std::optional<std::string>& value) {
     if (value) columns.emplace_back(name, *value);

@@ -1,6 +1,7 @@
 #include "api/schedule_text.hpp"
 
 #include "pg/guard.hpp"
+#include "pg/time_zone.hpp"
 
 namespace metrics_refresh::api {
 
@@ -12,6 +13,12 @@ core::Schedule parse_schedule(const std::string& text) {
                        "invalid schedule \"" + text + "\": " + error.what(), error.hint(),
                        "At character " + std::to_string(error.position()) + ".");
   }
+}
+
+void check_times(const std::optional<std::string>& schedule,
+                 const std::optional<std::string>& timezone) {
+  if (schedule) (void)parse_schedule(*schedule);
+  if (timezone) (void)pg::time_zone(*timezone);
 }
 
 }  // namespace metrics_refresh::api

@@ -5,7 +5,6 @@
 #include "api/schedule_text.hpp"
 #include "engine/view.hpp"
 #include "pg/privilege.hpp"
-#include "pg/time_zone.hpp"
 #include "shmem/area.hpp"
 #include "store/job_changes.hpp"
 
@@ -59,8 +58,7 @@ Datum check_job(FunctionCallInfo call) {
   const auto is_new = [&](const char* name) {
     return !update || text_column(data->tg_trigtuple, description, name) != column(name);
   };
-  if (const auto schedule = column("schedule")) (void)parse_schedule(*schedule);
-  if (const auto zone = column("timezone")) (void)pg::time_zone(*zone);
+  check_times(column("schedule"), column("timezone"));
   const bool new_owner = is_new("owner");
   if (is_new("view_schema") || is_new("view_name")) {
     const Oid view = engine::resolve_view(column("view_schema").value_or(""),

@@ -45,7 +45,7 @@ void require_view_rights(Oid role, const View& view) {
   if (has_view_rights(role, view)) return;
   throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
                      "must be owner of materialized view " + view.name,
-                     "Its owner, members of that role and superusers may refresh it.",
+                     "Its owner, members of that role and super admins may refresh it.",
                      "The role " + pg::role_name(role) + " lacks the rights of the owner, " +
                          pg::role_name(view.owner) + ".");
 }

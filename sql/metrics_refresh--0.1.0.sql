@@ -543,3 +543,8 @@ FROM pg_catalog.pg_namespace n,
              ('cleanup-metrics-logs', 'SELECT metrics_refresh.cleanup_logs()', '0 2 * * *')
      ) v (job_name, command, schedule)
 WHERE n.oid = '@extschema@'::regnamespace::oid;
+
+-- At wal_level minimal the server does not log the numbers that a sequence gave away in the
+-- transaction that made it; after a crash they would be given again. This makes it log the next one.
+SELECT pg_catalog.setval('metrics_refresh.job_id_seq',
+                         (SELECT pg_catalog.max(job_id) FROM metrics_refresh.job));

@@ -429,7 +429,9 @@ CREATE FUNCTION metrics_refresh.get_refresh_stats(
         OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
         OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
     RETURNS SETOF record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+    SET random_page_cost = 1.1 -- the rows of the last hours are in memory: rather few of them than all
+    AS $$
 BEGIN
     IF hours IS NULL OR hours < 1 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'hours must be at least 1',
@@ -501,7 +503,9 @@ CREATE FUNCTION @extschema@.get_metrics_refresh_stats(
         OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
         OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
     RETURNS record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+    SET random_page_cost = 1.1 -- the rows of the last hours are in memory: rather few of them than all
+    AS $$
 BEGIN
     IF p_hours IS NULL OR p_hours < 1 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'p_hours must be at least 1',

@@ -47,8 +47,11 @@ bool JobFeed::read(std::vector<core::Event>& events) {
   std::vector<store::JobRecord> jobs;
   std::vector<store::Request> requests;
   const bool read = try_with_own_tables("the jobs cannot be read now", [&](pg::Spi& spi) {
-    jobs = unread_all_ ? store::load_jobs(spi) : store::load_jobs(spi, unread_jobs_);
     requests = store::load_requests(spi);
+    // The jobs after their requests, for who changes a job and then triggers it means the new one.
+    for (const store::Request& request : requests)
+      if (requests_.count(request.run_id) == 0) unread_jobs_.push_back(request.job_id);
+    jobs = unread_all_ ? store::load_jobs(spi) : store::load_jobs(spi, unread_jobs_);
   });
   if (!read) {
     try_again_at_ = pg::now() + kTryAgain;

@@ -460,7 +460,9 @@ COMMENT ON FUNCTION metrics_refresh.get_refresh_stats(integer, text) IS
 CREATE FUNCTION metrics_refresh.health_check(OUT check_name text, OUT severity text,
                                              OUT detail text, OUT hint text)
     RETURNS SETOF record
-    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_health_check';
+    LANGUAGE c VOLATILE SET jit = off
+    SET random_page_cost = 1.1 -- as above
+    AS 'MODULE_PATHNAME', 'mr_health_check';
 COMMENT ON FUNCTION metrics_refresh.health_check() IS
     'what is well and what is not, of the jobs that the caller may see: severity ok, warning or critical, and what to do';
 

@@ -9,8 +9,6 @@
 namespace metrics_refresh::worker {
 namespace {
 
-constexpr core::Duration kTryAgain = std::chrono::seconds(1);
-
 // Whom the worker connects as. A command's owner who cannot connect gets a worker all the same, one
 // that logs why the command is not run.
 Oid worker_role(const store::JobRecord& job) {

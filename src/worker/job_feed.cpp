@@ -10,8 +10,6 @@
 namespace metrics_refresh::worker {
 namespace {
 
-constexpr core::Duration kTryAgain = std::chrono::seconds(1);
-
 core::Job to_core(const store::JobRecord& record) {
   core::Job job;
   job.id = record.id;

@@ -12,6 +12,9 @@ namespace metrics_refresh::worker {
 /// A table of ours that somebody locked delays news and log rows by this, never a run that is due.
 inline constexpr char kOwnLockTimeout[] = "2s";
 
+/// How long to wait before what could not be read or written is tried again.
+inline constexpr core::Duration kTryAgain = std::chrono::seconds(1);
+
 /// Runs `body(spi)` in a transaction of its own, with the extension's rights. Throws PgError where
 /// a lock or anything else stands in the way.
 template <typename Body>

@@ -47,11 +47,30 @@ CREATE TABLE metrics_refresh.job (
     lock_timeout   interval NOT NULL DEFAULT '10 seconds'
                    CHECK (lock_timeout BETWEEN interval '1 millisecond' AND interval '24 days'),
     on_missed      text NOT NULL DEFAULT 'once' CHECK (on_missed IN ('once', 'skip')),
+    on_overlap     text NOT NULL DEFAULT 'skip' CHECK (on_overlap IN ('skip', 'queue_one')),
+    priority       integer NOT NULL DEFAULT 0 CHECK (priority BETWEEN -1000 AND 1000),
+    max_retries    integer NOT NULL DEFAULT 3 CHECK (max_retries BETWEEN 0 AND 100),
+    retry_delay    interval NOT NULL DEFAULT '10 seconds'
+                   CHECK (retry_delay BETWEEN interval '1 millisecond' AND interval '24 days'),
+    retry_max_delay interval NOT NULL DEFAULT '5 minutes'
+                   CHECK (retry_max_delay BETWEEN interval '1 millisecond' AND interval '24 days'),
+    jitter         interval NOT NULL DEFAULT '0'
+                   CHECK (jitter BETWEEN interval '0' AND interval '24 days'),
+    starts_at      timestamptz,
+    ends_at        timestamptz,
+    blackout       text[] CHECK (pg_catalog.array_position(blackout, NULL) IS NULL),
+    settings       jsonb CHECK (pg_catalog.jsonb_typeof(settings) = 'object'),
+    group_schema   name,
+    isolation      text NOT NULL DEFAULT 'read_committed'
+                   CHECK (isolation IN ('read_committed', 'repeatable_read')),
+    max_parallel   integer CHECK (max_parallel >= 1),
+    one_time       boolean NOT NULL DEFAULT false,
     is_default     boolean NOT NULL DEFAULT false,
     created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     effective_from timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK (pg_catalog.num_nonnulls(view_schema, view_name) IN (0, 2)),
-    CHECK (pg_catalog.num_nonnulls(view_name, command) = 1)
+    CHECK (pg_catalog.num_nonnulls(view_name, command, group_schema) <= 1),
+    CHECK (starts_at < ends_at)
 );
 COMMENT ON TABLE metrics_refresh.job IS 'what is run and when; change it through the functions';
 COMMENT ON COLUMN metrics_refresh.job.view_name IS 'bound by name: the job survives DROP and CREATE of the view';
@@ -62,8 +81,31 @@ COMMENT ON COLUMN metrics_refresh.job.timezone IS 'NULL: the setting metrics_ref
 COMMENT ON COLUMN metrics_refresh.job.owner IS 'role whose rights the job has; a refresh computes as the owner of the view';
 COMMENT ON COLUMN metrics_refresh.job.owner_oid IS 'of the role that owner named when it was written; 0 where there was none';
 COMMENT ON COLUMN metrics_refresh.job.on_missed IS 'due times that passed while nothing could run: one run (once) or none (skip)';
+COMMENT ON COLUMN metrics_refresh.job.on_overlap IS 'a due time that comes while the job''s run is under way: counted (skip), or served by one run afterwards (queue_one)';
+COMMENT ON COLUMN metrics_refresh.job.priority IS 'where runs wait for a worker, the higher one goes first';
+COMMENT ON COLUMN metrics_refresh.job.max_retries IS 'how often a run that failed for a transient reason is tried again before the next due time';
+COMMENT ON COLUMN metrics_refresh.job.retry_delay IS 'before the first retry; doubles with each, up to retry_max_delay';
+COMMENT ON COLUMN metrics_refresh.job.jitter IS 'each start is delayed by a part of this that depends on job and due time';
+COMMENT ON COLUMN metrics_refresh.job.starts_at IS 'due times before this do not count';
+COMMENT ON COLUMN metrics_refresh.job.ends_at IS 'due times after this do not count';
+COMMENT ON COLUMN metrics_refresh.job.blackout IS 'windows in the job''s time zone in which nothing is due: [days] HH:MM-HH:MM';
+COMMENT ON COLUMN metrics_refresh.job.settings IS 'settings in force during a run, by name: {"work_mem": "256MB"}';
+COMMENT ON COLUMN metrics_refresh.job.group_schema IS 'of a group: its members are the materialized views of this schema; NULL where job_member lists them';
+COMMENT ON COLUMN metrics_refresh.job.isolation IS 'of a group: repeatable_read refreshes all members in one transaction on one snapshot';
+COMMENT ON COLUMN metrics_refresh.job.max_parallel IS 'of a group: how many members are refreshed at once; NULL: as many as there are workers';
+COMMENT ON COLUMN metrics_refresh.job.one_time IS 'made by a function for one run, and removed with its end';
 COMMENT ON COLUMN metrics_refresh.job.is_default IS 'created with the extension';
 COMMENT ON COLUMN metrics_refresh.job.effective_from IS 'due times before this do not count';
+
+-- A job that refreshes no single view and runs no command is a group.
+CREATE TABLE metrics_refresh.job_member (
+    job_id      bigint NOT NULL REFERENCES metrics_refresh.job ON DELETE CASCADE,
+    view_schema name NOT NULL,
+    view_name   name NOT NULL,
+    view_oid    oid NOT NULL DEFAULT 0,
+    PRIMARY KEY (job_id, view_schema, view_name)
+);
+COMMENT ON TABLE metrics_refresh.job_member IS 'the materialized views of a group that lists them, bound by name as in job';
 
 -- A default job that was unscheduled stays so after a restore, where CREATE EXTENSION makes it anew.
 CREATE TABLE metrics_refresh.removed_default_job (
@@ -71,7 +113,9 @@ CREATE TABLE metrics_refresh.removed_default_job (
 );
 COMMENT ON TABLE metrics_refresh.removed_default_job IS 'default jobs that were unscheduled';
 
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job', 'WHERE NOT one_time');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job_member',
+    'WHERE job_id IN (SELECT job_id FROM metrics_refresh.job WHERE NOT one_time)');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.removed_default_job', '');
 
@@ -130,13 +174,18 @@ CREATE TABLE metrics_refresh.job_state (
     consecutive_failures  integer NOT NULL DEFAULT 0,
     permanent_failures    integer NOT NULL DEFAULT 0,
     suspended_at          timestamptz,
-    suspend_reason        text
+    suspend_reason        text,
+    retry_at              timestamptz,
+    retry_due             timestamptz,
+    retry_attempt         integer,
+    CHECK (pg_catalog.num_nonnulls(retry_at, retry_due, retry_attempt) IN (0, 3))
 ) WITH (fillfactor = 50);
 -- Without a foreign key: the row is written by the job's runs alone, so no transaction of a user can
 -- hold it and make a run wait. cleanup_logs() removes those of jobs that are gone.
 COMMENT ON TABLE metrics_refresh.job_state IS 'what became of each job so far';
 COMMENT ON COLUMN metrics_refresh.job_state.suspended_at IS 'holds while it is later than the job''s effective_from';
 COMMENT ON COLUMN metrics_refresh.job_state.handled_until IS 'the latest due time that a run has served';
+COMMENT ON COLUMN metrics_refresh.job_state.retry_at IS 'when the failed run of the due time retry_due is tried again, as its attempt retry_attempt';
 COMMENT ON COLUMN metrics_refresh.job_state.permanent_failures IS 'failures in a row that will not go away by themselves';
 
 CREATE SEQUENCE metrics_refresh.run_id_seq;
@@ -145,12 +194,13 @@ CREATE TABLE metrics_refresh.run_log (
     run_id          bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.run_id_seq'),
     job_id          bigint,
     job_name        text,
+    group_run_id    bigint,
     view_schema     name,
     view_name       name,
     command         text,
     owner           name,
     owner_oid       oid,
-    triggered_by    text NOT NULL CHECK (triggered_by IN ('schedule', 'manual')),
+    triggered_by    text NOT NULL CHECK (triggered_by IN ('schedule', 'manual', 'retry', 'dependency')),
     initiated_by    name,
     due_at          timestamptz,
     started_at      timestamptz NOT NULL,
@@ -177,7 +227,10 @@ CREATE TABLE metrics_refresh.run_log (
 CREATE INDEX run_log_started_at ON metrics_refresh.run_log (started_at);
 CREATE INDEX run_log_job ON metrics_refresh.run_log (job_id, started_at);
 CREATE INDEX run_log_view ON metrics_refresh.run_log (view_schema, view_name, started_at);
+CREATE INDEX run_log_group ON metrics_refresh.run_log (group_run_id) WHERE group_run_id IS NOT NULL;
 COMMENT ON TABLE metrics_refresh.run_log IS 'one row for every run, kept for metrics_refresh.log_retention';
+COMMENT ON COLUMN metrics_refresh.run_log.group_run_id IS 'of a member''s run: the run of its group; job_id is NULL then';
+COMMENT ON COLUMN metrics_refresh.run_log.attempt IS '1, and one more for each retry';
 COMMENT ON COLUMN metrics_refresh.run_log.owner IS 'owner of the view, or of the command';
 COMMENT ON COLUMN metrics_refresh.run_log.initiated_by IS 'role that asked for a manual run';
 COMMENT ON COLUMN metrics_refresh.run_log.due_at IS 'when the run should have started';
@@ -195,6 +248,23 @@ CREATE TABLE metrics_refresh.active_run (
     job_id bigint NOT NULL
 );
 COMMENT ON TABLE metrics_refresh.active_run IS 'runs that a worker has begun and not ended';
+
+-- The plan of a group's run, while the run is open: its members in the order of their dependencies.
+CREATE TABLE metrics_refresh.group_run_member (
+    group_run_id bigint NOT NULL,
+    member       integer NOT NULL,
+    job_id       bigint NOT NULL,
+    view_schema  name NOT NULL,
+    view_name    name NOT NULL,
+    view_oid     oid NOT NULL,
+    waits_for    integer[] NOT NULL,
+    state        text NOT NULL DEFAULT 'pending'
+                 CHECK (state IN ('pending', 'running', 'success', 'failed', 'skipped', 'canceled')),
+    PRIMARY KEY (group_run_id, member)
+);
+CREATE INDEX group_run_member_job ON metrics_refresh.group_run_member (job_id);
+COMMENT ON TABLE metrics_refresh.group_run_member IS 'the members of group runs that are under way';
+COMMENT ON COLUMN metrics_refresh.group_run_member.waits_for IS 'numbers of the members that must have succeeded before';
 
 CREATE TABLE metrics_refresh.run_request (
     run_id       bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.run_id_seq'),

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -25,7 +26,8 @@
 #include <vector>
 
 #include "core/instant.hpp"
-#include "core/schedule.hpp"
+#include "core/retry_policy.hpp"
+#include "core/timetable.hpp"
 
 namespace metrics_refresh::core {
 
@@ -38,13 +40,30 @@ enum class OnMissed : std::uint8_t {
   kSkip,  // none
 };
 
+/// What becomes of due times that come while the job's run is ready or under way.
+enum class OnOverlap : std::uint8_t {
+  kSkip,      // they are counted
+  kQueueOne,  // one run serves the latest of them, as soon as the other has ended
+};
+
 struct Job {
   JobId id = 0;
-  std::optional<Schedule> schedule;  // none: runs only when triggered
-  const TimeZone* zone = nullptr;    // never null where there is a schedule; outlives the job
-  bool runnable = true;              // active and not suspended
-  Instant handled_until;             // due times up to here are history
+  std::optional<Timetable> timetable;  // none: runs only when triggered
+  bool runnable = true;                // active and not suspended
+  Instant handled_until;               // due times up to here are history
   OnMissed on_missed = OnMissed::kOnce;
+  OnOverlap on_overlap = OnOverlap::kSkip;
+  int priority = 0;            // of runs that wait for a worker the higher goes first, then the
+                               // earlier due, then the one that became ready first
+  std::optional<Retry> retry;  // of the last run, which failed; dropped where the next due time
+                               // comes first
+  int max_parallel = 0;        // of a group: how many of its members run at once; 0: no limit
+};
+
+/// A member of a group's run that has not begun.
+struct GroupMember {
+  int number = 0;
+  std::vector<int> waits_for;  // members that must succeed before
 };
 
 // Events.
@@ -63,22 +82,37 @@ struct TriggerWithdrawn {
 };
 struct RunAdopted {  // a run that an earlier scheduler started is still under way; after JobChanged
   JobId job;
+  std::optional<int> member;
+};
+/// The run of a group as the tables have it: its job counts as running until no member is pending or
+/// running. Comes after the run of the job itself, which only planned, in place of RunEnded; and
+/// again whenever the tables change (members were cancelled). Members that are not listed will not
+/// be started any more; those under way go on until their RunEnded.
+struct GroupOpened {
+  JobId job;
+  RunId run;
+  std::vector<GroupMember> pending;
 };
 struct RunEnded {
   JobId job;
+  std::optional<int> member;
+  bool success = true;  // of a member: else those that wait for it, directly or not, are not started
 };
-struct StartRefused {  // the last Start of this job could not be carried out for want of a worker
+struct StartRefused {  // the last Start of this could not be carried out for want of a worker
   JobId job;
+  std::optional<int> member;
 };
 struct WorkerFreed {};  // refused starts may be tried again now
 using Event = std::variant<JobChanged, JobRemoved, TriggerRequested, TriggerWithdrawn, RunAdopted,
-                           RunEnded, StartRefused, WorkerFreed>;
+                           GroupOpened, RunEnded, StartRefused, WorkerFreed>;
 
 // Actions.
 struct Start {
   JobId job;
-  Instant due;               // when it should have started
-  std::optional<RunId> run;  // of a trigger request
+  Instant due;                // when it should have started
+  std::optional<RunId> run;   // of a trigger request; of a member: its group's run
+  std::optional<int> member;  // of a group's run
+  int attempt = 1;            // more: a retry
 };
 struct Missed {  // a due time passed while the job was ready or running
   JobId job;
@@ -91,6 +125,12 @@ struct Plan {
   std::optional<Instant> wake_up;  // nothing to do before this, unless an event comes
 };
 
+/// What a tick may do.
+struct Limits {
+  bool enabled = true;  // false: nothing starts, due times pass by, and requests wait
+  int free_workers = std::numeric_limits<int>::max();  // no more starts than this
+};
+
 class Scheduler {
  public:
   /// How long a refused start waits before it is tried again, unless a worker ends before.
@@ -100,14 +140,19 @@ class Scheduler {
   /// A due time counts as missed when it could not be looked at within this.
   static constexpr Duration kMissedAfter = std::chrono::minutes(1);
 
-  /// Takes `events` into account, in order, and plans for `now`. While `enabled` is false nothing
-  /// starts, due times pass by, and requests wait.
-  Plan tick(Instant now, const std::vector<Event>& events, bool enabled = true);
+  /// Takes `events` into account, in order, and plans for `now`. An event of one job takes
+  /// O(log jobs), as does a start, however many wait.
+  Plan tick(Instant now, const std::vector<Event>& events, Limits limits = {});
 
   /// True where runs wait for a worker.
   bool has_waiting_runs() const noexcept { return !ready_.empty(); }
-  /// The earliest due time of all jobs, or nothing.
+  /// The runs that wait for a worker, in the order in which they would start, at most `most`.
+  std::vector<Start> waiting(std::size_t most) const;
+  /// The earliest time at which a job will want to start, or nothing.
   std::optional<Instant> next_due() const;
+  /// The jobs that will want to start until `until`, in that order, at most `most`: so that workers
+  /// can be ready by then.
+  std::vector<JobId> due_until(Instant until, std::size_t most) const;
   std::size_t job_count() const noexcept { return jobs_.size(); }
 
  private:

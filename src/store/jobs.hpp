@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/retry_policy.hpp"
 #include "pg/spi.hpp"
 
 namespace metrics_refresh::store {
@@ -14,9 +15,9 @@ namespace metrics_refresh::store {
 struct JobRecord {
   std::int64_t id = 0;
   std::string name;
-  std::string view_schema;  // empty for a command
-  std::string view_name;
-  std::string command;                  // empty for a refresh
+  std::string view_schema;              // of a refresh, else empty
+  std::string view_name;                // of a refresh, else empty
+  std::string command;                  // of a command, else empty
   std::optional<std::string> schedule;  // none: only when triggered
   std::string timezone;                 // empty: the default
   std::string strategy;
@@ -27,11 +28,26 @@ struct JobRecord {
   core::Duration max_runtime{};
   core::Duration lock_timeout{};
   std::string on_missed;
+  std::string on_overlap;
+  int priority = 0;
+  core::RetryPolicy retry_policy;
+  core::Duration jitter{};
+  std::optional<core::Instant> starts_at;
+  std::optional<core::Instant> ends_at;
+  std::vector<std::string> blackout;
+  std::vector<std::pair<std::string, std::string>> settings;  // in force during a run, by name
+  std::string group_schema;  // of a group: its members are this schema's views; else they are listed
+  bool repeatable_read = false;  // of a group: all members in one transaction on one snapshot
+  int max_parallel = 0;          // of a group: members at once; 0: no limit
+  bool one_time = false;         // removed with the end of its run
+  std::optional<core::Retry> retry;
   Oid view_oid = InvalidOid;    // of the view that was meant when last seen; it may be gone
   core::Instant handled_until;  // the later of effective_from and the last due time served
   bool suspended = false;
 
-  bool is_refresh() const { return command.empty(); }
+  bool is_refresh() const { return !view_name.empty(); }
+  bool is_command() const { return !command.empty(); }
+  bool is_group() const { return !is_refresh() && !is_command(); }
   /// What the log and messages call it: the view's plain qualified name, or empty.
   std::string view() const { return is_refresh() ? view_schema + "." + view_name : ""; }
 };

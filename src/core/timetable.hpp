@@ -1,0 +1,34 @@
+// When one job is due: its schedule, in its zone, between its start and its end, outside its
+// blackout windows.
+#pragma once
+
+#ifdef PG_VERSION_NUM
+#error "core/ headers come before postgres.h"
+#endif
+
+#include <optional>
+#include <vector>
+
+#include "core/blackout.hpp"
+#include "core/schedule.hpp"
+
+namespace metrics_refresh::core {
+
+struct Timetable {
+  Schedule schedule;
+  const TimeZone* zone;  // never null; outlives this
+  std::optional<Instant> starts_at;  // due times before this do not count
+  std::optional<Instant> ends_at;    // nor those after this
+  std::vector<Blackout> blackouts;
+  Duration jitter{};  // 0: none
+
+  /// The first due time strictly after `after`, or nothing where none comes. Bounded: where
+  /// blackouts swallow a thousand candidates in a row, nothing comes.
+  std::optional<Instant> next_after(Instant after) const;
+
+  /// When the run of `due` shall start: delayed by a part of `jitter` that depends on `job` and
+  /// `due` alone, and always before the next due time.
+  Instant start_of(std::int64_t job, Instant due) const;
+};
+
+}  // namespace metrics_refresh::core

@@ -144,8 +144,8 @@ class Scheduler {
   /// O(log jobs), as does a start, however many wait.
   Plan tick(Instant now, const std::vector<Event>& events, Limits limits = {});
 
-  /// True where runs wait for a worker.
-  bool has_waiting_runs() const noexcept { return !ready_.empty(); }
+  /// How many runs wait for a worker.
+  std::size_t waiting_count() const noexcept { return ready_.size(); }
   /// The runs that wait for a worker, in the order in which they would start, at most `most`.
   std::vector<Start> waiting(std::size_t most) const;
   /// The earliest time at which a job will want to start, or nothing.

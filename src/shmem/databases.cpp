@@ -62,6 +62,17 @@ void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept {
             errhint("Raise metrics_refresh.max_databases and restart the server."));
 }
 
+bool post_group_cancel(Oid database, std::int64_t group_run_id) {
+  return locked(LW_EXCLUSIVE, [=] {
+    DatabaseEntry* const entry = find_locked(database);
+    if (entry == nullptr || entry->changes.canceled_count == kMaxPostedCancels) return false;
+    entry->changes.any = true;
+    entry->changes.canceled_groups[entry->changes.canceled_count++] = group_run_id;
+    wake_scheduler_locked(database);
+    return true;
+  });
+}
+
 NeedOfScheduler claim_start(TimestampTz now, std::int64_t lead) {
   return locked(LW_EXCLUSIVE, [=]() -> NeedOfScheduler {
     Area* const shared = area();
@@ -151,7 +162,10 @@ bool attach_scheduler(Oid database) {
     }
     entry->scheduler = MyProc;
     entry->wanted = false;
-    entry->changes = {};  // it reads everything now
+    // It reads everything now, but whose cancellation is asked for is written nowhere else.
+    entry->changes.any = entry->changes.canceled_count > 0;
+    entry->changes.all = false;
+    entry->changes.count = 0;
     return true;
   });
 }
@@ -162,7 +176,9 @@ namespace {
 void end_service_locked(DatabaseEntry& entry, bool failed) noexcept {
   entry.scheduler = nullptr;
   entry.starting = false;
-  entry.waiting = false;
+  clear_waiting_locked(entry.database);
+  entry.waiting = 0;
+  entry.waiting_since = 0;
   if (failed) {
     const int64 backoff = entry.failures < 6 ? kFirstBackoff << entry.failures : kLongestBackoff;
     entry.failures++;
@@ -217,12 +233,16 @@ Changes take_changes(Oid database) {
   return changes;
 }
 
-void publish_schedule(Oid database, TimestampTz next_due, bool waiting) {
+void publish_schedule(Oid database, TimestampTz next_due, int waiting) {
   locked(LW_EXCLUSIVE, [=] {
     DatabaseEntry* const entry = find_locked(database);
     if (entry == nullptr) return;
     entry->next_due = next_due;
     entry->waiting = waiting;
+    if (waiting == 0)
+      entry->waiting_since = 0;
+    else if (entry->waiting_since == 0)
+      entry->waiting_since = GetCurrentTimestamp();
     entry->failures = 0;
   });
 }
@@ -233,7 +253,8 @@ bool leave_database(Oid database) {
     if (entry == nullptr) return true;
     if (entry->changes.any || has_unfinished_locked(database)) return false;
     entry->scheduler = nullptr;
-    entry->waiting = false;
+    entry->waiting = 0;
+    entry->waiting_since = 0;
     wake_launcher_locked();
     return true;
   });
@@ -261,15 +282,16 @@ void wake_waiting_locked() noexcept {
   Area* const shared = area();
   for (int i = 0; i < shared->max_databases; ++i) {
     const DatabaseEntry& entry = shared->databases[i];
-    if (entry.waiting && entry.scheduler != nullptr) SetLatch(&entry.scheduler->procLatch);
+    if (entry.waiting > 0 && entry.scheduler != nullptr) SetLatch(&entry.scheduler->procLatch);
   }
 }
 
 DatabaseStatus database_status(Oid database) {
   return locked(LW_SHARED, [=] {
     const DatabaseEntry* const entry = find_locked(database);
-    if (entry == nullptr) return DatabaseStatus{false, false, false, kNever};
-    return DatabaseStatus{true, entry->scheduler != nullptr, entry->waiting, entry->next_due};
+    if (entry == nullptr) return DatabaseStatus{false, false, 0, 0, kNever};
+    return DatabaseStatus{true, entry->scheduler != nullptr, entry->waiting, entry->waiting_since,
+                          entry->next_due};
   });
 }
 

@@ -84,8 +84,8 @@ struct RunAdopted {  // a run that an earlier scheduler started is still under w
   JobId job;
   std::optional<int> member;
 };
-/// The run of a group as the tables have it: its job counts as running until no member is pending or
-/// running. Comes after the run of the job itself, which only planned, in place of RunEnded; and
+/// The run of a group as the tables have it: its job counts as running until no member is pending
+/// or running. Comes after the run of the job itself, which only planned, in place of RunEnded; and
 /// again whenever the tables change (members were cancelled). Members that are not listed will not
 /// be started any more; those under way go on until their RunEnded.
 struct GroupOpened {
@@ -96,7 +96,8 @@ struct GroupOpened {
 struct RunEnded {
   JobId job;
   std::optional<int> member;
-  bool success = true;  // of a member: else those that wait for it, directly or not, are not started
+  bool success =
+      true;  // of a member: else those that wait for it, directly or not, are not started
 };
 struct StartRefused {  // the last Start of this could not be carried out for want of a worker
   JobId job;

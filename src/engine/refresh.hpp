@@ -31,8 +31,8 @@ struct LockedView {
 LockedView lock_view(Oid view, Requested requested, Oid role);
 
 /// Refreshes it on the transaction's snapshot, which at read committed is a new one: as the view's
-/// owner, in core's security-restricted operation, with search_path fixed to pg_catalog and pg_temp.
-/// Returns the rows in the view afterwards. Throws PgError for whatever goes wrong.
+/// owner, in core's security-restricted operation, with search_path fixed to pg_catalog and
+/// pg_temp. Returns the rows in the view afterwards. Throws PgError for whatever goes wrong.
 std::int64_t refresh_locked(const LockedView& locked);
 
 /// Both: locks the view, then takes the snapshot, then refreshes.

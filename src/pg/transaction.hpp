@@ -12,8 +12,8 @@ namespace metrics_refresh::pg {
 template <typename Body>
 void in_transaction(Body&& body);
 
-/// The same at isolation level repeatable read. Its one snapshot is taken when `body` first asks for
-/// it, not before, so that locks can be waited for before.
+/// The same at isolation level repeatable read. Its one snapshot is taken when `body` first asks
+/// for it, not before, so that locks can be waited for before.
 template <typename Body>
 void in_repeatable_read(Body&& body);
 

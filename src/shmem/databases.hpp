@@ -72,6 +72,8 @@ bool is_starting(Oid database);
 void abandon_start(Oid database);
 /// Forgets starts that an earlier launcher left unfinished.
 void clear_starts();
+/// Has a scheduler started for every database: the clock was set back, and they must plan anew.
+void want_all();
 /// Databases whose scheduler keeps failing, perhaps because they were dropped.
 std::vector<Oid> failing_databases();
 /// Removes the entry of a database that is gone.
@@ -100,6 +102,15 @@ void publish_schedule(Oid database, TimestampTz next_due, int waiting);
 /// another one when there is news. False, and nothing changes, where there is news already: posted
 /// changes, or runs that have not ended or of whose end nobody has taken note.
 bool leave_database(Oid database);
+
+// Under the lock, for the files of this folder.
+
+/// The database's entry (of InvalidOid: a free one), or null.
+DatabaseEntry* find_database_locked(Oid database) noexcept;
+/// True where somebody wants the database to themselves.
+bool is_sent_away(const DatabaseEntry& entry, TimestampTz now) noexcept;
+/// No scheduler serves the database from here on. A failure delays the next one.
+void end_service_locked(DatabaseEntry& entry, bool failed) noexcept;
 
 /// True where the database has an entry and nobody wants it to themselves. REQUIRES: the lock is
 /// held.

@@ -1,4 +1,5 @@
-// The runs that wait for a worker, as their schedulers publish them, so that everybody can see them.
+// The runs that wait for a worker, as their schedulers publish them, so that everybody can see
+// them.
 #pragma once
 
 #include <cstdint>

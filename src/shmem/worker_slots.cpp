@@ -231,8 +231,8 @@ bool cancel_run(Oid database, std::int64_t run_id) {
 }
 
 void cancel_members(Oid database, std::int64_t group_run_id) {
-  (void)cancel_where(
-      database, [=](const Assignment& run) { return run.group_run_id == group_run_id; });
+  (void)cancel_where(database,
+                     [=](const Assignment& run) { return run.group_run_id == group_run_id; });
 }
 
 bool has_unfinished_locked(Oid database) noexcept {

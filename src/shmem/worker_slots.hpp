@@ -70,8 +70,8 @@ struct SlotView {
 
 /// Gives the run to an idle worker of the same database and role, or one that is just starting, or
 /// to a free slot whose process the caller must then start (`start` set). index is -1 where every
-/// slot is taken; an idle worker of somebody else's is then asked to leave; and where a worker still
-/// has a run of the job (or of this member of it).
+/// slot is taken; an idle worker of somebody else's is then asked to leave; and where a worker
+/// still has a run of the job (or of this member of it).
 struct Claim {
   int index;
   bool start;

@@ -19,12 +19,8 @@ constexpr char kMemberColumns[] =
     " m.waits_for::int8[]";
 
 Member read_member(const pg::Rows& rows, std::size_t i) {
-  return {rows.get_int64(i, 1),
-          rows.get_int64(i, 2),
-          static_cast<int>(rows.get_int64(i, 3)),
-          rows.get_text(i, 4),
-          rows.get_text(i, 5),
-          rows.get_oid(i, 6),
+  return {rows.get_int64(i, 1),    rows.get_int64(i, 2), static_cast<int>(rows.get_int64(i, 3)),
+          rows.get_text(i, 4),     rows.get_text(i, 5),  rows.get_oid(i, 6),
           read_numbers(rows, i, 7)};
 }
 
@@ -39,7 +35,8 @@ std::vector<Member> read_members(const pg::Rows& rows) {
 std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group) {
   return read_members(spi.query(
       "SELECT $1, 0::int8, row_number() OVER (ORDER BY v.view_schema, v.view_name) - 1,"
-      " v.view_schema, v.view_name, v.view_oid, '{}'::int8[] FROM (SELECT view_schema, view_name, view_oid"
+      " v.view_schema, v.view_name, v.view_oid, '{}'::int8[] FROM (SELECT view_schema, view_name, "
+      "view_oid"
       "  FROM metrics_refresh.job_member WHERE job_id = $1"
       "  UNION ALL SELECT n.nspname, c.relname, c.oid FROM pg_class c"
       "  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $2 AND c.relkind = 'm') v",
@@ -214,8 +211,7 @@ std::optional<GroupResult> take_result(pg::Spi& spi, std::int64_t group_run_id) 
       if (!error.sqlstate.empty() && !core::is_transient(error.sqlstate)) result.permanent = true;
     }
   }
-  spi.query("DELETE FROM metrics_refresh.group_run_member WHERE group_run_id = $1",
-            {group_run_id});
+  spi.query("DELETE FROM metrics_refresh.group_run_member WHERE group_run_id = $1", {group_run_id});
   return result;
 }
 

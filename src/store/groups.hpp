@@ -56,9 +56,9 @@ std::optional<Member> find_member_of_run(pg::Spi& spi, std::int64_t run_id);
 
 /// Waits for whoever is just changing members of the group's run.
 void lock_group(pg::Spi& spi, std::int64_t group_run_id);
-/// `state` is success, failed, skipped or canceled. Returns the members that wait for this one, directly or
-/// not, and so will not begin: none where it is success, else they are marked as skipped.
-/// REQUIRES: lock_group().
+/// `state` is success, failed, skipped or canceled. Returns the members that wait for this one,
+/// directly or not, and so will not begin: none where it is success, else they are marked as
+/// skipped. REQUIRES: lock_group().
 std::vector<Member> end_member(pg::Spi& spi, const Member& member, const char* state);
 /// Marks the members that have not begun as canceled. REQUIRES: lock_group().
 void cancel_pending(pg::Spi& spi, std::int64_t group_run_id);

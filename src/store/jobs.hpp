@@ -36,7 +36,8 @@ struct JobRecord {
   std::optional<core::Instant> ends_at;
   std::vector<std::string> blackout;
   std::vector<std::pair<std::string, std::string>> settings;  // in force during a run, by name
-  std::string group_schema;  // of a group: its members are this schema's views; else they are listed
+  std::string
+      group_schema;  // of a group: its members are this schema's views; else they are listed
   bool repeatable_read = false;  // of a group: all members in one transaction on one snapshot
   int max_parallel = 0;          // of a group: members at once; 0: no limit
   bool one_time = false;         // removed with the end of its run

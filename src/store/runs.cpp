@@ -31,7 +31,8 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) 
           "  SELECT run_id, coalesce(job_id, $17) FROM head WHERE $14 = 'running'),"
           " state AS (INSERT INTO metrics_refresh.job_state AS s (job_id, handled_until,"
           "  last_run_id, last_started_at, last_status)"
-          "  SELECT h.job_id, CASE WHEN NOT $18 THEN h.due_at END, h.run_id, h.started_at, 'running'"
+          "  SELECT h.job_id, CASE WHEN NOT $18 THEN h.due_at END, h.run_id, h.started_at, "
+          "'running'"
           "  FROM head h JOIN metrics_refresh.job j USING (job_id) WHERE $14 = 'running'"
           "  ON CONFLICT (job_id) DO UPDATE SET last_run_id = EXCLUDED.last_run_id,"
           "  handled_until = CASE WHEN $15 > 1 THEN s.handled_until"
@@ -43,11 +44,10 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) 
           " SELECT run_id FROM head",
           {Param::nullable(head.run_id, INT8OID), Param::nullable(head.job_id, INT8OID),
            Param::nullable(head.job_name, TEXTOID), Param::nullable(head.group_run_id, INT8OID),
-           text_or_null(head.view_schema), text_or_null(head.view_name),
-           text_or_null(head.command), text_or_null(head.owner), Param::oid(head.owner_oid),
-           triggered_by(head), text_or_null(head.initiated_by),
-           Param::nullable(head.due, TIMESTAMPTZOID), head.started, status, head.attempt,
-           head.worker_pid, head.group_job_id, head.manual})
+           text_or_null(head.view_schema), text_or_null(head.view_name), text_or_null(head.command),
+           text_or_null(head.owner), Param::oid(head.owner_oid), triggered_by(head),
+           text_or_null(head.initiated_by), Param::nullable(head.due, TIMESTAMPTZOID), head.started,
+           status, head.attempt, head.worker_pid, head.group_job_id, head.manual})
       .get_int64(0, 1);
 }
 
@@ -65,8 +65,9 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
   // Failures count from the latest success, or from when somebody rescheduled or resumed the job.
   // Nobody but the job's runs writes job_state, so nobody's lock stands in the way here.
   const pg::Rows rows = spi.query(
-      "WITH ended AS (UPDATE metrics_refresh.run_log SET finished_at = t.now,"
-      "  duration_ms = extract(epoch FROM t.now - started_at) * 1000, status = $2,"
+      // The clock may have been set back meanwhile.
+      "WITH ended AS (UPDATE metrics_refresh.run_log SET finished_at = greatest(t.now, started_at),"
+      "  duration_ms = greatest(extract(epoch FROM t.now - started_at) * 1000, 0), status = $2,"
       "  strategy = $3, strategy_reason = $4, error_message = $5, sqlstate = $6,"
       "  error_detail = $7, error_hint = $8, error_context = $9, rows_total = $10,"
       "  missed = $11, wal_bytes = $12, buffers_hit = $13, buffers_read = $14,"
@@ -95,13 +96,25 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
       " SELECT ended.run_id, state.job_id, state.permanent_failures::int8,"
       " state.interruptions::int8, coalesce(state.suspended, true)"
       " FROM ended LEFT JOIN state ON true",
-      {run_id, outcome.status, text_or_null(outcome.strategy),
-       text_or_null(outcome.strategy_reason), text_or_null(error.message),
-       text_or_null(error.sqlstate), text_or_null(error.detail), text_or_null(error.hint),
-       text_or_null(error.context), Param::nullable(outcome.rows_total, INT8OID), outcome.missed,
-       outcome.usage.wal_bytes, outcome.usage.buffers_hit, outcome.usage.buffers_read,
-       outcome.usage.cpu_ms, expected, outcome.status == "success",
-       failure && outcome.permanent, Param::nullable(outcome.last_missed, TIMESTAMPTZOID),
+      {run_id,
+       outcome.status,
+       text_or_null(outcome.strategy),
+       text_or_null(outcome.strategy_reason),
+       text_or_null(error.message),
+       text_or_null(error.sqlstate),
+       text_or_null(error.detail),
+       text_or_null(error.hint),
+       text_or_null(error.context),
+       Param::nullable(outcome.rows_total, INT8OID),
+       outcome.missed,
+       outcome.usage.wal_bytes,
+       outcome.usage.buffers_hit,
+       outcome.usage.buffers_read,
+       outcome.usage.cpu_ms,
+       expected,
+       outcome.status == "success",
+       failure && outcome.permanent,
+       Param::nullable(outcome.last_missed, TIMESTAMPTZOID),
        outcome.retry ? Param(retry.at) : Param::null(TIMESTAMPTZOID),
        outcome.retry ? Param(retry.due) : Param::null(TIMESTAMPTZOID),
        outcome.retry ? Param(retry.attempt) : Param::null(INT8OID)});
@@ -206,8 +219,7 @@ std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>&
     outcome.status = "interrupted";
     outcome.error = RunError{"the worker ended before the run did", "", "",
                              "See the server log for what ended it.", ""};
-    orphan.suspended =
-        complete(spi, orphan.run_id, outcome, "running", suspend_after).suspended;
+    orphan.suspended = complete(spi, orphan.run_id, outcome, "running", suspend_after).suspended;
   }
   return orphans;
 }

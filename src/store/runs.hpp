@@ -48,7 +48,7 @@ struct RunHead {
   std::optional<std::string> job_name;
   std::optional<std::int64_t> group_run_id;  // of a member: the run of its group
   std::int64_t group_job_id = 0;             // of a member: the job of its group
-  std::string view_schema;  // empty for a command
+  std::string view_schema;                   // empty for a command
   std::string view_name;
   std::string command;  // empty for a refresh
   std::string owner;    // of the view, or of the command
@@ -78,7 +78,8 @@ struct Outcome {
   std::optional<core::Retry> retry;  // when it will be tried again
 };
 
-/// A job whose run was interrupted this often in a row is suspended: it may be what ends the server.
+/// A job whose run was interrupted this often in a row is suspended: it may be what ends the
+/// server.
 inline constexpr int kSuspendAfterInterruptions = 10;
 
 /// Writes the `running` row and notes in job_state that the due time is served. Returns the run's
@@ -87,8 +88,8 @@ std::int64_t begin_run(pg::Spi& spi, const RunHead& head);
 
 /// Ends a run that begin_run() began: completes its row and the job's state, suspends the job where
 /// `suspend_after` permanent failures in a row (0: any number), or kSuspendAfterInterruptions, are
-/// reached. Returns true where it suspended it. Throws SqlError 55000 where the row is not `running`
-/// any more, so that nothing is logged twice.
+/// reached. Returns true where it suspended it. Throws SqlError 55000 where the row is not
+/// `running` any more, so that nothing is logged twice.
 bool end_run(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int suspend_after);
 
 /// True where the log has this run already: by its number, or by job and due time.
@@ -108,9 +109,9 @@ struct Orphan {
   std::int64_t job_id;  // of a member: of its group
   bool suspended;       // its job, by this
 };
-/// Closes as `interrupted` every run that was begun, has not ended, is not among `live_runs`, not of
-/// one of `beginning_jobs`, and is not the run of a group that goes on in its members. Where one was
-/// a member's, the caller tells its group (groups.hpp).
+/// Closes as `interrupted` every run that was begun, has not ended, is not among `live_runs`, not
+/// of one of `beginning_jobs`, and is not the run of a group that goes on in its members. Where one
+/// was a member's, the caller tells its group (groups.hpp).
 std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
                                   const std::vector<std::int64_t>& beginning_jobs,
                                   int suspend_after);

@@ -9,8 +9,8 @@
 
 namespace metrics_refresh::store {
 
-/// Nothing for a job without a schedule. Throws core::ScheduleError for a text that cannot be parsed
-/// and pg::SqlError 22023 for a zone that the server does not know.
+/// Nothing for a job without a schedule. Throws core::ScheduleError for a text that cannot be
+/// parsed and pg::SqlError 22023 for a zone that the server does not know.
 std::optional<core::Timetable> timetable_of(const JobRecord& job);
 
 }  // namespace metrics_refresh::store

@@ -45,8 +45,7 @@ bool Dispatch::hand_over(const core::Start& start) {
   (start.member ? run.group_run_id : run.run_id) = start.run.value_or(0);
   run.attempt = start.attempt;
   run.due = pg::to_timestamptz(start.due);
-  run.trigger =
-      start.run && !start.member ? shmem::Trigger::kManual : shmem::Trigger::kSchedule;
+  run.trigger = start.run && !start.member ? shmem::Trigger::kManual : shmem::Trigger::kSchedule;
   const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, worker_role(*job), run);
   return claim.index >= 0 && (!claim.start || start_worker(claim));
 }
@@ -95,8 +94,7 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     } else if (slot.result == shmem::RunResult::kOpened) {
       jobs_.expect_groups();
     } else {
-      events.push_back(
-          core::RunEnded{job, member, slot.result == shmem::RunResult::kSuccess});
+      events.push_back(core::RunEnded{job, member, slot.result == shmem::RunResult::kSuccess});
     }
   }
   if (orphans_ && try_again_at_ <= pg::now()) close_orphans();

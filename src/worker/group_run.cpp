@@ -61,9 +61,9 @@ Outcome outcome_of(const store::GroupResult& result) {
   error.message.clear();
   const auto add = [&](int count, const std::string& what) {
     if (count == 0) return;
-    error.message += (error.message.empty() ? std::to_string(count) + of_all
-                                            : ", " + std::to_string(count)) +
-                     " " + what;
+    error.message +=
+        (error.message.empty() ? std::to_string(count) + of_all : ", " + std::to_string(count)) +
+        " " + what;
   };
   add(result.failed, "failed (" + listed(result.failed_views) + ")");
   add(result.skipped, "skipped");
@@ -136,8 +136,8 @@ void finish_member(pg::Spi& spi, const Member& member, const char* state) {
   store::lock_group(spi, member.group_run_id);
   const std::vector<Member> dropped = store::end_member(spi, member, state);
   for (const Member& other : dropped)
-    log_skipped(spi, other, "materialized view " + member.view() +
-                                ", which it depends on, was not refreshed");
+    log_skipped(spi, other,
+                "materialized view " + member.view() + ", which it depends on, was not refreshed");
   close_if_done(spi, member.group_run_id);
 }
 

@@ -14,9 +14,9 @@ namespace metrics_refresh::worker {
 std::vector<store::Member> plan_group(pg::Spi& spi, const store::JobRecord& group,
                                       std::int64_t group_run_id, int attempt);
 
-/// Notes that a member's run ended (`state`: success, failed, skipped or canceled), logs the members
-/// that will not begin because of it, and closes the group's run where it was the last. In the
-/// transaction that logs the member's own outcome.
+/// Notes that a member's run ended (`state`: success, failed, skipped or canceled), logs the
+/// members that will not begin because of it, and closes the group's run where it was the last. In
+/// the transaction that logs the member's own outcome.
 void finish_member(pg::Spi& spi, const store::Member& member, const char* state);
 
 /// Cancels the members that have not begun, and closes the run where none is under way.

@@ -33,8 +33,8 @@ void with_own_tables(const char* lock_timeout, Body&& body) {
   });
 }
 
-/// The same for the scheduler; an error goes to the server log, with `doing` saying what failed. True where it
-/// worked.
+/// The same for the scheduler; an error goes to the server log, with `doing` saying what failed.
+/// True where it worked.
 template <typename Body>
 bool try_with_own_tables(const char* doing, Body&& body) {
   try {

@@ -192,8 +192,8 @@ void log_rolled_back(pg::Spi& spi, const Begun& begun, const Outcome& outcome) {
     RunHead head = head_of_member(begun, member, pg::now());
     Outcome of_member;
     of_member.status = culprit ? outcome.status : "skipped";
-    of_member.error = culprit ? outcome.error
-                              : store::RunError{"its group was rolled back", "", "", "", ""};
+    of_member.error =
+        culprit ? outcome.error : store::RunError{"its group was rolled back", "", "", "", ""};
     store::log_ended_run(spi, head, of_member);
   }
 }
@@ -205,8 +205,7 @@ void log_failure(const Begun& begun, const Outcome& outcome) {
       if (store::end_run(spi, begun.run_id, outcome, settings::suspend_after()) || outcome.retry)
         store::note_changed(begun.job.id);
       if (begun.member) {
-        finish_member(spi, *begun.member,
-                           outcome.status == "canceled" ? "canceled" : "failed");
+        finish_member(spi, *begun.member, outcome.status == "canceled" ? "canceled" : "failed");
         return;
       }
       log_rolled_back(spi, begun, outcome);

@@ -21,9 +21,9 @@ void on_exit(int, Datum) { shmem::detach_worker(own_slot, own_generation); }
 // A worker that was made ready ahead of a run waits for it at least this long.
 constexpr core::Duration kSpareTimeout = std::chrono::seconds(2);
 
-// A command's worker has its owner's session, which the command may have changed. One that refreshes
-// keeps nothing of a run: core restores the settings that a view's functions change, and the
-// advisory locks that they may have taken are released here.
+// A command's worker has its owner's session, which the command may have changed. One that
+// refreshes keeps nothing of a run: core restores the settings that a view's functions change, and
+// the advisory locks that they may have taken are released here.
 bool forget_run(bool command) {
   if (command) return reset_session();
   pg::call([] { LockReleaseAll(USER_LOCKMETHOD, true); });
@@ -46,7 +46,8 @@ void serve(bool commands) {
       continue;
     }
     const core::Duration timeout = settings::worker_idle_timeout();
-    const core::Instant leave_at = idle_since + (served ? timeout : std::max(timeout, kSpareTimeout));
+    const core::Instant leave_at =
+        idle_since + (served ? timeout : std::max(timeout, kSpareTimeout));
     const bool leaves = shmem::read_slot(own_slot).leave || pg::now() >= leave_at;
     if (leaves && shmem::leave_idle(own_slot)) return;
     // Where it could not leave the latch is set, or will be once the scheduler has taken note.

@@ -36,7 +36,8 @@ struct JobRecord {
   std::optional<core::Instant> ends_at;
   std::vector<std::string> blackout;
   std::vector<std::pair<std::string, std::string>> settings;  // in force during a run, by name
-  std::string group_schema;  // of a group: its members are this schema's views; else they are listed
+  std::string
+      group_schema;  // of a group: its members are this schema's views; else they are listed
   bool repeatable_read = false;  // of a group: all members in one transaction on one snapshot
   int max_parallel = 0;          // of a group: members at once; 0: no limit
   bool one_time = false;         // removed with the end of its run
@@ -61,7 +62,8 @@ std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id);
 /// Keeps the job of this name, where there is one, as it is until the transaction ends.
 void lock_job(pg::Spi& spi, const std::string& name);
 
-/// The job of a run that is requested or logged, where it still exists.
+/// The job of a run that is requested or logged, where it still exists; of a member's run, its
+/// group.
 std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id);
 
 /// Columns to write, by name; the values are bound.

@@ -56,10 +56,12 @@ CREATE TABLE metrics_refresh.job (
                    CHECK (retry_max_delay BETWEEN interval '1 millisecond' AND interval '24 days'),
     jitter         interval NOT NULL DEFAULT '0'
                    CHECK (jitter BETWEEN interval '0' AND interval '24 days'),
-    starts_at      timestamptz,
-    ends_at        timestamptz,
+    starts_at      timestamptz CHECK (pg_catalog.isfinite(starts_at)),
+    ends_at        timestamptz CHECK (pg_catalog.isfinite(ends_at)),
     blackout       text[] CHECK (pg_catalog.array_position(blackout, NULL) IS NULL),
-    settings       jsonb CHECK (pg_catalog.jsonb_typeof(settings) = 'object'),
+    settings       jsonb CHECK (pg_catalog.jsonb_typeof(settings) = 'object'
+                                AND NOT pg_catalog.jsonb_path_exists(settings,
+                                    'strict $.* ? (@.type() != "string" && @.type() != "number" && @.type() != "boolean")')),
     group_schema   name,
     isolation      text NOT NULL DEFAULT 'read_committed'
                    CHECK (isolation IN ('read_committed', 'repeatable_read')),
@@ -106,6 +108,7 @@ CREATE TABLE metrics_refresh.job_member (
     PRIMARY KEY (job_id, view_schema, view_name)
 );
 COMMENT ON TABLE metrics_refresh.job_member IS 'the materialized views of a group that lists them, bound by name as in job';
+COMMENT ON COLUMN metrics_refresh.job_member.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
 
 -- A default job that was unscheduled stays so after a restore, where CREATE EXTENSION makes it anew.
 CREATE TABLE metrics_refresh.removed_default_job (
@@ -122,9 +125,16 @@ SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.removed_default_job'
 CREATE FUNCTION metrics_refresh.job_before_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_before_write';
 COMMENT ON FUNCTION metrics_refresh.job_before_write() IS
-    'checks schedule and time zone of every row that enters the table, whichever way, and notes which view and role its names mean';
+    'checks schedule, time zone and blackout windows of every row that enters the table, whichever way, and notes which view and role its names mean';
 CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_before_write();
+
+CREATE FUNCTION metrics_refresh.member_before_write() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_member_before_write';
+COMMENT ON FUNCTION metrics_refresh.member_before_write() IS
+    'notes which view the name of a group''s member means';
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.job_member
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
 
 CREATE FUNCTION metrics_refresh.job_after_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_after_write';
@@ -154,10 +164,12 @@ ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_write;
 ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_truncate;
 ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER a_replace_default;
+ALTER TABLE metrics_refresh.job_member ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh.removed_default_job ENABLE ALWAYS TRIGGER remove_default;
 
 REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_before_write(),
-    metrics_refresh.job_after_write(), metrics_refresh.replace_default_job() FROM PUBLIC;
+    metrics_refresh.member_before_write(), metrics_refresh.job_after_write(),
+    metrics_refresh.replace_default_job() FROM PUBLIC;
 
 ------------------------------------------------------------------------------------------------
 -- State of jobs and their runs: not dumped
@@ -294,6 +306,10 @@ CREATE POLICY visible ON metrics_refresh.job FOR SELECT USING (
                WHERE n.nspname = view_schema AND c.relname = job.view_name AND c.relkind = 'm'
                  AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
 
+ALTER TABLE metrics_refresh.job_member ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh.job_member FOR SELECT USING (
+    job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
+
 ALTER TABLE metrics_refresh.job_state ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON metrics_refresh.job_state FOR SELECT USING (
     job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
@@ -302,14 +318,19 @@ ALTER TABLE metrics_refresh.run_request ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON metrics_refresh.run_request FOR SELECT USING (
     job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
 
+ALTER TABLE metrics_refresh.group_run_member ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh.group_run_member FOR SELECT USING (
+    job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
+
 ALTER TABLE metrics_refresh.run_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON metrics_refresh.run_log FOR SELECT USING (
     (SELECT metrics_refresh.is_super_admin())
     OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
                      WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
 
-GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_state, metrics_refresh.run_log,
-                metrics_refresh.run_request TO PUBLIC;
+GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh.job_state,
+                metrics_refresh.run_log, metrics_refresh.run_request,
+                metrics_refresh.group_run_member TO PUBLIC;
 
 ------------------------------------------------------------------------------------------------
 -- Schedules
@@ -322,45 +343,83 @@ CREATE FUNCTION metrics_refresh.next_runs(schedule text, count integer DEFAULT 5
 COMMENT ON FUNCTION metrics_refresh.next_runs(text, integer, timestamptz, text) IS
     'the first count (at most 10000) due times of a schedule strictly after a point of time; 22023 for a schedule or time zone that is not valid';
 
+CREATE FUNCTION metrics_refresh.next_due(schedule text, timezone text DEFAULT NULL,
+                                         starts_at timestamptz DEFAULT NULL,
+                                         ends_at timestamptz DEFAULT NULL,
+                                         blackout text[] DEFAULT NULL,
+                                         after timestamptz DEFAULT now())
+    RETURNS timestamptz
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_next_due';
+COMMENT ON FUNCTION metrics_refresh.next_due(text, text, timestamptz, timestamptz, text[], timestamptz) IS
+    'the first due time strictly after a point of time that a job of this schedule has, from its start to its end and outside its blackout windows; NULL where none comes';
+
 ------------------------------------------------------------------------------------------------
 -- Jobs
 
-CREATE FUNCTION metrics_refresh.schedule(view_name regclass, schedule text DEFAULT NULL,
-                                         job_name text DEFAULT NULL, timezone text DEFAULT NULL,
-                                         strategy text DEFAULT 'auto',
-                                         active boolean DEFAULT true,
-                                         max_runtime interval DEFAULT '1 hour',
-                                         lock_timeout interval DEFAULT '10 seconds',
-                                         on_missed text DEFAULT 'once')
+-- The options are the columns of the table job, under the same names; the code reads them by name.
+CREATE FUNCTION metrics_refresh.schedule(
+        view_name regclass, schedule text DEFAULT NULL, job_name text DEFAULT NULL,
+        timezone text DEFAULT NULL, strategy text DEFAULT 'auto',
+        active boolean DEFAULT true, max_runtime interval DEFAULT '1 hour',
+        lock_timeout interval DEFAULT '10 seconds', on_missed text DEFAULT 'once',
+        on_overlap text DEFAULT 'skip', priority integer DEFAULT 0, max_retries integer DEFAULT 3,
+        retry_delay interval DEFAULT '10 seconds', retry_max_delay interval DEFAULT '5 minutes',
+        jitter interval DEFAULT '0', starts_at timestamptz DEFAULT NULL,
+        ends_at timestamptz DEFAULT NULL, blackout text[] DEFAULT NULL,
+        settings jsonb DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule';
-COMMENT ON FUNCTION metrics_refresh.schedule(regclass, text, text, text, text, boolean, interval, interval, text) IS
+COMMENT ON FUNCTION metrics_refresh.schedule IS
     'refreshes a materialized view on a schedule; replaces the job of the same name (default: schema.view); returns its job_id; for the owner of the view and super admins';
 
-CREATE FUNCTION metrics_refresh.schedule_command(job_name text, schedule text, command text,
-                                                 timezone text DEFAULT NULL,
-                                                 active boolean DEFAULT true,
-                                                 max_runtime interval DEFAULT '1 hour',
-                                                 lock_timeout interval DEFAULT '10 seconds',
-                                                 on_missed text DEFAULT 'once')
+CREATE FUNCTION metrics_refresh.schedule_command(
+        job_name text, schedule text, command text, timezone text DEFAULT NULL,
+        active boolean DEFAULT true, max_runtime interval DEFAULT '1 hour',
+        lock_timeout interval DEFAULT '10 seconds', on_missed text DEFAULT 'once',
+        on_overlap text DEFAULT 'skip', priority integer DEFAULT 0, max_retries integer DEFAULT 3,
+        retry_delay interval DEFAULT '10 seconds', retry_max_delay interval DEFAULT '5 minutes',
+        jitter interval DEFAULT '0', starts_at timestamptz DEFAULT NULL,
+        ends_at timestamptz DEFAULT NULL, blackout text[] DEFAULT NULL,
+        settings jsonb DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_command';
-COMMENT ON FUNCTION metrics_refresh.schedule_command(text, text, text, text, boolean, interval, interval, text) IS
+COMMENT ON FUNCTION metrics_refresh.schedule_command IS
     'runs SQL on a schedule, in one transaction, connected as the role that calls this; replaces the job of the same name; returns its job_id; for superusers and roles with EXECUTE on this function';
 -- Whoever may schedule commands takes part in the cluster's workers at will.
-REVOKE ALL ON FUNCTION metrics_refresh.schedule_command(text, text, text, text, boolean, interval, interval, text)
-    FROM PUBLIC;
+REVOKE ALL ON FUNCTION metrics_refresh.schedule_command FROM PUBLIC;
 
-CREATE FUNCTION metrics_refresh.alter_job(job_name text, schedule text DEFAULT NULL,
-                                          timezone text DEFAULT NULL, active boolean DEFAULT NULL,
-                                          strategy text DEFAULT NULL,
-                                          max_runtime interval DEFAULT NULL,
-                                          lock_timeout interval DEFAULT NULL,
-                                          on_missed text DEFAULT NULL, owner name DEFAULT NULL)
+CREATE FUNCTION metrics_refresh.schedule_group(
+        group_name text, views regclass[] DEFAULT NULL, schema_name text DEFAULT NULL,
+        schedule text DEFAULT NULL, timezone text DEFAULT NULL,
+        isolation text DEFAULT 'read_committed', max_parallel integer DEFAULT NULL,
+        strategy text DEFAULT 'auto',
+        active boolean DEFAULT true, max_runtime interval DEFAULT '1 hour',
+        lock_timeout interval DEFAULT '10 seconds', on_missed text DEFAULT 'once',
+        on_overlap text DEFAULT 'skip', priority integer DEFAULT 0, max_retries integer DEFAULT 3,
+        retry_delay interval DEFAULT '10 seconds', retry_max_delay interval DEFAULT '5 minutes',
+        jitter interval DEFAULT '0', starts_at timestamptz DEFAULT NULL,
+        ends_at timestamptz DEFAULT NULL, blackout text[] DEFAULT NULL,
+        settings jsonb DEFAULT NULL,
+        populate boolean DEFAULT true)
+    RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_group';
+COMMENT ON FUNCTION metrics_refresh.schedule_group IS
+    'refreshes a list of materialized views, or whatever views a schema holds at the time, in the order of their dependencies; replaces the job of the same name; where a view has never been populated, a run begins at once; returns the job_id; for roles that may refresh each of the views';
+
+CREATE FUNCTION metrics_refresh.alter_job(
+        job_name text, schedule text DEFAULT NULL, timezone text DEFAULT NULL,
+        active boolean DEFAULT NULL, strategy text DEFAULT NULL, max_runtime interval DEFAULT NULL,
+        lock_timeout interval DEFAULT NULL, on_missed text DEFAULT NULL, owner name DEFAULT NULL,
+        on_overlap text DEFAULT NULL, priority integer DEFAULT NULL,
+        max_retries integer DEFAULT NULL, retry_delay interval DEFAULT NULL,
+        retry_max_delay interval DEFAULT NULL, jitter interval DEFAULT NULL,
+        starts_at timestamptz DEFAULT NULL, ends_at timestamptz DEFAULT NULL,
+        blackout text[] DEFAULT NULL, settings jsonb DEFAULT NULL, isolation text DEFAULT NULL,
+        max_parallel integer DEFAULT NULL)
     RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_alter_job';
-COMMENT ON FUNCTION metrics_refresh.alter_job(text, text, text, boolean, text, interval, interval, text, name) IS
-    'changes what is not NULL; only a super admin may change the owner';
+COMMENT ON FUNCTION metrics_refresh.alter_job IS
+    'changes what is not NULL; removed are starts_at and ends_at by infinity, blackout and settings by an empty value, max_parallel by 0; only a super admin may change the owner';
 
 CREATE FUNCTION metrics_refresh.unschedule(job_name text) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_unschedule';
@@ -384,6 +443,26 @@ CREATE FUNCTION metrics_refresh.refresh(view_name regclass, strategy text DEFAUL
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh';
 COMMENT ON FUNCTION metrics_refresh.refresh(regclass, text) IS
     'refreshes a view now, in this session and transaction, and logs it; an error of the refresh is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
+
+CREATE FUNCTION metrics_refresh.refresh_group(group_name text) RETURNS timestamptz
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_group';
+COMMENT ON FUNCTION metrics_refresh.refresh_group(text) IS
+    'refreshes the views of a group now, in this session and transaction, in the order of their dependencies, and logs each; returns the time of completion; where some fail, those that depend on them are skipped and a warning names them';
+
+CREATE FUNCTION metrics_refresh.refresh_all_views(schema_name text) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_all_views';
+COMMENT ON FUNCTION metrics_refresh.refresh_all_views(text) IS
+    'asks for one refresh of all materialized views of a schema, in workers and in the order of their dependencies, once this transaction has committed; returns the run_id for wait() and cancel(), NULL where there is no view';
+
+CREATE FUNCTION metrics_refresh.refresh_dependents(base_table regclass) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_dependents';
+COMMENT ON FUNCTION metrics_refresh.refresh_dependents(regclass) IS
+    'the same of all materialized views that read a relation, directly or through other views';
+
+CREATE FUNCTION metrics_refresh.populate_views(schema_name text) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_populate_views';
+COMMENT ON FUNCTION metrics_refresh.populate_views(text) IS
+    'the same of those materialized views of a schema that have never been populated';
 
 CREATE FUNCTION metrics_refresh.trigger(job_name text) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_trigger';
@@ -419,30 +498,63 @@ COMMENT ON FUNCTION metrics_refresh.cleanup_logs(interval) IS
 -- Looking
 
 CREATE FUNCTION metrics_refresh.worker_slots(OUT run_id bigint, OUT job_id bigint,
-                                             OUT worker_pid integer, OUT state text,
-                                             OUT triggered_by text, OUT due_at timestamptz,
-                                             OUT started_at timestamptz, OUT missed bigint)
+                                             OUT member integer, OUT worker_pid integer,
+                                             OUT state text, OUT triggered_by text,
+                                             OUT due_at timestamptz, OUT started_at timestamptz,
+                                             OUT missed bigint)
     RETURNS SETOF record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_worker_slots';
 COMMENT ON FUNCTION metrics_refresh.worker_slots() IS
     'the runs that workers of this database serve at this moment; super admins see all, others those of their jobs';
 
+CREATE FUNCTION metrics_refresh.waiting_runs(OUT job_id bigint, OUT member integer,
+                                             OUT due_at timestamptz)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_waiting_runs';
+COMMENT ON FUNCTION metrics_refresh.waiting_runs() IS
+    'the runs of this database that wait for a worker at this moment; super admins see all, others those of their jobs';
+
 CREATE VIEW metrics_refresh.running WITH (security_invoker = true) AS
-    SELECT s.run_id, s.job_id, j.job_name, j.view_schema, j.view_name, s.state, s.triggered_by,
-           s.due_at, s.started_at, clock_timestamp() - s.started_at AS elapsed, s.worker_pid
-    FROM metrics_refresh.worker_slots() s
-    LEFT JOIN metrics_refresh.job j USING (job_id);
-COMMENT ON VIEW metrics_refresh.running IS 'runs under way in workers';
+    SELECT r.run_id, r.job_id, j.job_name, coalesce(j.view_schema, m.view_schema) AS view_schema,
+           coalesce(j.view_name, m.view_name) AS view_name, r.state, r.triggered_by, r.due_at,
+           r.started_at, clock_timestamp() - r.started_at AS elapsed, r.worker_pid
+    FROM (SELECT run_id, job_id, member, state, triggered_by, due_at, started_at, worker_pid
+          FROM metrics_refresh.worker_slots()
+          UNION ALL
+          SELECT NULL, job_id, member, 'queued', NULL, due_at, NULL, NULL
+          FROM metrics_refresh.waiting_runs()) r
+    LEFT JOIN metrics_refresh.job j USING (job_id)
+    LEFT JOIN metrics_refresh.group_run_member m USING (job_id, member);
+COMMENT ON VIEW metrics_refresh.running IS 'runs under way in workers, and runs that wait for one';
 
 CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS
-    SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.command, j.schedule,
+    SELECT j.job_id, j.job_name,
+           CASE WHEN j.view_name IS NOT NULL THEN 'refresh' WHEN j.command IS NOT NULL THEN 'command'
+                ELSE 'group' END AS kind,
+           CASE WHEN j.job_id IN (SELECT w.job_id FROM metrics_refresh.worker_slots() w)
+                  OR j.job_id IN (SELECT m.job_id FROM metrics_refresh.group_run_member m)
+                  THEN 'running'
+                WHEN j.job_id IN (SELECT w.job_id FROM metrics_refresh.waiting_runs() w)
+                  OR j.job_id IN (SELECT r.job_id FROM metrics_refresh.run_request r)
+                  THEN 'queued'
+                WHEN f.suspended_at IS NOT NULL THEN 'suspended'
+                WHEN NOT j.active THEN 'paused'
+                WHEN f.retry_at IS NOT NULL THEN 'retrying'
+                WHEN j.view_name IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c
+                                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                                  WHERE n.nspname = j.view_schema AND c.relname = j.view_name
+                                    AND c.relkind = 'm')
+                  AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c
+                                  WHERE c.oid = j.view_oid AND c.relkind = 'm')
+                  THEN 'waiting for its view'
+                WHEN d.next_due IS NOT NULL THEN 'scheduled'
+                ELSE 'on demand' END AS state,
+           j.view_schema, j.view_name, j.command, j.schedule,
            coalesce(j.timezone, nullif(pg_catalog.current_setting('metrics_refresh.timezone', true), ''),
                     'UTC') AS timezone,
-           j.active, j.owner,
-           CASE WHEN j.active AND f.suspended_at IS NULL AND j.schedule IS NOT NULL
-                THEN (SELECT n FROM metrics_refresh.next_runs(j.schedule, 1, clock_timestamp(),
-                                                             j.timezone) n)
-           END AS next_due,
+           j.active, j.owner, d.next_due, f.retry_at,
+           CASE WHEN f.retry_at IS NOT NULL THEN s.retry_attempt END AS attempt,
            s.last_run_id, s.last_started_at, s.last_finished_at, s.last_status, s.last_success_at,
            s.last_error, f.consecutive_failures, f.suspended_at,
            CASE WHEN f.suspended_at IS NOT NULL THEN s.suspend_reason END AS suspend_reason
@@ -451,9 +563,19 @@ CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS
     CROSS JOIN LATERAL (
         -- What happened before somebody rescheduled or resumed the job is over.
         SELECT CASE WHEN s.suspended_at > j.effective_from THEN s.suspended_at END AS suspended_at,
+               CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END AS retry_at,
                CASE WHEN s.last_finished_at >= j.effective_from THEN s.consecutive_failures
-                    ELSE 0 END AS consecutive_failures) f;
-COMMENT ON VIEW metrics_refresh.job_status IS 'each job with its next due time and what became of its last run';
+                    ELSE 0 END AS consecutive_failures) f
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN j.active AND f.suspended_at IS NULL AND j.schedule IS NOT NULL
+                    THEN metrics_refresh.next_due(j.schedule, j.timezone, j.starts_at, j.ends_at,
+                                                  j.blackout, clock_timestamp())
+               END AS next_due) d;
+COMMENT ON VIEW metrics_refresh.job_status IS 'each job with what it does now, its next due time and what became of its last run';
+COMMENT ON COLUMN metrics_refresh.job_status.kind IS 'refresh, command or group';
+COMMENT ON COLUMN metrics_refresh.job_status.state IS
+    'running, queued, suspended, paused, retrying, waiting for its view, scheduled, or on demand: nothing is due any more';
+COMMENT ON COLUMN metrics_refresh.job_status.retry_at IS 'when the last run, which failed, is tried again as its attempt attempt';
 
 CREATE VIEW metrics_refresh.view_dependencies AS
     WITH RECURSIVE edge AS (
@@ -496,6 +618,46 @@ COMMENT ON VIEW metrics_refresh.settings IS 'the settings of metrics_refresh';
 
 GRANT SELECT ON metrics_refresh.running, metrics_refresh.job_status,
                 metrics_refresh.view_dependencies, metrics_refresh.settings TO PUBLIC;
+
+CREATE FUNCTION metrics_refresh.get_cron_job_status(
+        OUT job_name text, OUT schedule text, OUT command text, OUT active boolean,
+        OUT last_run timestamptz, OUT last_status text, OUT last_duration_ms numeric,
+        OUT next_run timestamptz)
+    RETURNS SETOF record
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.job_name, s.schedule,
+           CASE s.kind
+               WHEN 'refresh' THEN 'REFRESH MATERIALIZED VIEW '
+                   || CASE j.strategy WHEN 'concurrently' THEN 'CONCURRENTLY ' ELSE '' END
+                   || quote_ident(s.view_schema) || '.' || quote_ident(s.view_name)
+               WHEN 'command' THEN s.command
+               ELSE 'refresh in the order of their dependencies: ' || coalesce(
+                   'all materialized views of the schema ' || quote_ident(j.group_schema),
+                   (SELECT string_agg(quote_ident(m.view_schema) || '.' || quote_ident(m.view_name), ', '
+                                      ORDER BY m.view_schema, m.view_name)
+                    FROM metrics_refresh.job_member m WHERE m.job_id = j.job_id))
+           END,
+           s.active, s.last_started_at, s.last_status,
+           CASE WHEN s.last_status <> 'running'
+                THEN round(1000 * extract(epoch FROM s.last_finished_at - s.last_started_at), 3) END,
+           s.next_due
+    FROM metrics_refresh.job_status s JOIN metrics_refresh.job j USING (job_id)
+    WHERE NOT j.one_time ORDER BY s.job_name
+$$;
+COMMENT ON FUNCTION metrics_refresh.get_cron_job_status() IS
+    'a row a job that the caller may see: what it runs and when, when its last run began, what became of it and how long it took, and when it is due next';
+
+CREATE FUNCTION metrics_refresh.view_status(
+        OUT view_schema name, OUT view_name name, OUT owner name, OUT is_populated boolean,
+        OUT row_count bigint, OUT total_bytes bigint, OUT last_refresh_at timestamptz,
+        OUT age interval, OUT last_status text, OUT last_error text, OUT freshness text,
+        OUT job_name text, OUT next_due timestamptz)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE SET jit = off
+    SET random_page_cost = 1.1 -- the rows of the last hours are in memory: rather few of them than all
+    AS 'MODULE_PATHNAME', 'mr_view_status';
+COMMENT ON FUNCTION metrics_refresh.view_status() IS
+    'a row a materialized view that the caller may refresh: rows (as last logged, else estimated), size (NULL while it is locked), last success, last run, freshness (fresh, stale, never populated: never, without an active job: unmanaged), the job or group that refreshes it; waits for no lock';
 
 CREATE FUNCTION metrics_refresh.get_refresh_stats(
         hours integer DEFAULT 24, job_name text DEFAULT NULL, OUT job text,

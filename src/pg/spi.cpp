@@ -40,6 +40,31 @@ Datum Param::datum() const {
   }
 }
 
+std::vector<std::string> texts_of(Datum array) {
+  struct Elements {
+    Datum* values;
+    bool* nulls;
+    int count;
+  };
+  const Elements elements = call([array] {
+    Elements found = {};
+    deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &found.values,
+                      &found.nulls, &found.count);
+    for (int i = 0; i < found.count; ++i)
+      if (found.nulls[i])
+        ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                errmsg("the array must not contain NULL"));
+    return found;
+  });
+  std::vector<std::string> texts;
+  for (int i = 0; i < elements.count; ++i) {
+    const Datum element = elements.values[i];
+    const ::text* packed = call([element] { return DatumGetTextPP(element); });
+    texts.emplace_back(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
+  }
+  return texts;
+}
+
 Datum Rows::value(std::size_t row, int column) const {
   bool is_null;
   return SPI_getbinval(table_->vals[row], table_->tupdesc, column, &is_null);
@@ -114,6 +139,10 @@ Param Rows::copied(std::size_t row, int column, MemoryContext context) const {
                  MemoryContextSwitchTo(saved);
                  return copy;
                }));
+}
+
+std::vector<std::string> Rows::get_text_array(std::size_t row, int column) const {
+  return texts_of(value(row, column));
 }
 
 Spi::Spi() : uncaught_(std::uncaught_exceptions()) {

@@ -43,6 +43,10 @@ class Param {
   std::vector<std::int64_t> numbers_;
 };
 
+/// The elements of a text[] as the server handed it over. Throws PgError 22004 for a NULL among
+/// them.
+std::vector<std::string> texts_of(Datum array);
+
 /// The rows of the last statement; valid until the next one on the same connection.
 class Rows {
  public:
@@ -65,6 +69,8 @@ class Rows {
   std::optional<core::Instant> get_instant_or_null(std::size_t row, int column) const;
   /// The value as a parameter, copied into `context`, or NULL.
   Param copied(std::size_t row, int column, MemoryContext context) const;
+  /// A text[] without NULLs.
+  std::vector<std::string> get_text_array(std::size_t row, int column) const;
 
  private:
   Datum value(std::size_t row, int column) const;

@@ -3,14 +3,52 @@
 namespace metrics_refresh::store {
 namespace {
 
+// What happened before somebody rescheduled or resumed the job is over.
 constexpr char kSelectJobs[] =
     "SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.command, j.schedule, j.timezone,"
     " j.strategy, j.owner, j.active, (extract(epoch FROM j.max_runtime) * 1000000)::int8,"
     " (extract(epoch FROM j.lock_timeout) * 1000000)::int8, j.on_missed, j.view_oid,"
     " greatest(j.effective_from, s.handled_until), coalesce(s.suspended_at > j.effective_from, "
     "false),"
-    " j.is_default, j.owner_oid"
+    " j.is_default, j.owner_oid, j.on_overlap, j.priority::int8, j.max_retries::int8,"
+    " (extract(epoch FROM j.retry_delay) * 1000000)::int8,"
+    " (extract(epoch FROM j.retry_max_delay) * 1000000)::int8,"
+    " (extract(epoch FROM j.jitter) * 1000000)::int8, j.starts_at, j.ends_at, j.blackout,"
+    " CASE WHEN j.settings IS NOT NULL THEN ARRAY(SELECT unnest(ARRAY[e.key, e.value])"
+    "  FROM jsonb_each_text(j.settings) e) END,"
+    " j.group_schema, j.isolation = 'repeatable_read', coalesce(j.max_parallel, 0)::int8,"
+    " j.one_time, CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
+    " s.retry_due, s.retry_attempt::int8"
     " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)";
+
+// Names and values in turn.
+std::vector<std::pair<std::string, std::string>> read_settings(const pg::Rows& rows, std::size_t i,
+                                                               int column) {
+  std::vector<std::pair<std::string, std::string>> settings;
+  const std::vector<std::string> texts = rows.get_text_array(i, column);
+  for (std::size_t k = 0; k + 1 < texts.size(); k += 2)
+    settings.emplace_back(texts[k], texts[k + 1]);
+  return settings;
+}
+
+void read_policies(const pg::Rows& rows, std::size_t i, JobRecord& job) {
+  job.on_overlap = rows.get_text(i, 19);
+  job.priority = static_cast<int>(rows.get_int64(i, 20));
+  job.retry_policy.max_retries = static_cast<int>(rows.get_int64(i, 21));
+  job.retry_policy.delay = core::Duration(rows.get_int64(i, 22));
+  job.retry_policy.max_delay = core::Duration(rows.get_int64(i, 23));
+  job.jitter = core::Duration(rows.get_int64(i, 24));
+  job.starts_at = rows.get_instant_or_null(i, 25);
+  job.ends_at = rows.get_instant_or_null(i, 26);
+  if (!rows.is_null(i, 27)) job.blackout = rows.get_text_array(i, 27);
+  if (!rows.is_null(i, 28)) job.settings = read_settings(rows, i, 28);
+  job.group_schema = rows.get_text_or_null(i, 29).value_or("");
+  job.repeatable_read = rows.get_bool(i, 30);
+  job.max_parallel = static_cast<int>(rows.get_int64(i, 31));
+  job.one_time = rows.get_bool(i, 32);
+  if (const auto at = rows.get_instant_or_null(i, 33))
+    job.retry = core::Retry{*at, rows.get_instant(i, 34), static_cast<int>(rows.get_int64(i, 35))};
+}
 
 std::vector<JobRecord> read_jobs(const pg::Rows& rows) {
   std::vector<JobRecord> jobs;
@@ -35,6 +73,7 @@ std::vector<JobRecord> read_jobs(const pg::Rows& rows) {
     job.suspended = rows.get_bool(i, 16);
     job.is_default = rows.get_bool(i, 17);
     job.owner_oid = rows.get_oid(i, 18);
+    read_policies(rows, i, job);
     jobs.push_back(std::move(job));
   }
   return jobs;
@@ -79,7 +118,9 @@ std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id) {
   return only(read_jobs(spi.query(
       std::string(kSelectJobs) +
           " WHERE j.job_id = coalesce((SELECT job_id FROM metrics_refresh.run_request"
-          " WHERE run_id = $1), (SELECT job_id FROM metrics_refresh.run_log WHERE run_id = $1))",
+          " WHERE run_id = $1), (SELECT job_id FROM metrics_refresh.run_log WHERE run_id = $1),"
+          " (SELECT g.job_id FROM metrics_refresh.run_log m JOIN metrics_refresh.run_log g"
+          "  ON g.run_id = m.group_run_id WHERE m.run_id = $1))",
       {run_id})));
 }
 

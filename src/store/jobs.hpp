@@ -62,7 +62,8 @@ std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id);
 /// Keeps the job of this name, where there is one, as it is until the transaction ends.
 void lock_job(pg::Spi& spi, const std::string& name);
 
-/// The job of a run that is requested or logged, where it still exists.
+/// The job of a run that is requested or logged, where it still exists; of a member's run, its
+/// group.
 std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id);
 
 /// Columns to write, by name; the values are bound.

@@ -110,6 +110,12 @@ std::vector<OpenGroup> load_open_groups(pg::Spi& spi) {
   return groups;
 }
 
+bool is_open_group(pg::Spi& spi, std::int64_t run_id) {
+  return !spi.query("SELECT FROM metrics_refresh.group_run_member WHERE group_run_id = $1 LIMIT 1",
+                    {run_id})
+              .empty();
+}
+
 std::optional<Member> find_pending(pg::Spi& spi, std::int64_t group_run_id, int number) {
   const auto members = read_members(
       spi.query(std::string("SELECT ") + kMemberColumns +

@@ -45,6 +45,8 @@ struct OpenGroup {
   std::vector<Member> pending;
 };
 std::vector<OpenGroup> load_open_groups(pg::Spi& spi);
+/// True where this is the run of a group that goes on in its members.
+bool is_open_group(pg::Spi& spi, std::int64_t run_id);
 
 /// The member, which stays as it is until the transaction ends. Nothing where it is not pending any
 /// more.

@@ -185,6 +185,7 @@ CREATE TABLE metrics_refresh.job_state (
     last_error            text,
     consecutive_failures  integer NOT NULL DEFAULT 0,
     permanent_failures    integer NOT NULL DEFAULT 0,
+    interruptions         integer NOT NULL DEFAULT 0,
     suspended_at          timestamptz,
     suspend_reason        text,
     retry_at              timestamptz,
@@ -197,6 +198,7 @@ CREATE TABLE metrics_refresh.job_state (
 COMMENT ON TABLE metrics_refresh.job_state IS 'what became of each job so far';
 COMMENT ON COLUMN metrics_refresh.job_state.suspended_at IS 'holds while it is later than the job''s effective_from';
 COMMENT ON COLUMN metrics_refresh.job_state.handled_until IS 'the latest due time that a run has served';
+COMMENT ON COLUMN metrics_refresh.job_state.interruptions IS 'runs in a row whose worker ended before they did';
 COMMENT ON COLUMN metrics_refresh.job_state.retry_at IS 'when the failed run of the due time retry_due is tried again, as its attempt retry_attempt';
 COMMENT ON COLUMN metrics_refresh.job_state.permanent_failures IS 'failures in a row that will not go away by themselves';
 
@@ -272,9 +274,11 @@ CREATE TABLE metrics_refresh.group_run_member (
     waits_for    integer[] NOT NULL,
     state        text NOT NULL DEFAULT 'pending'
                  CHECK (state IN ('pending', 'running', 'success', 'failed', 'skipped', 'canceled')),
+    run_id       bigint,
     PRIMARY KEY (group_run_id, member)
 );
 CREATE INDEX group_run_member_job ON metrics_refresh.group_run_member (job_id);
+CREATE INDEX group_run_member_run ON metrics_refresh.group_run_member (run_id);
 COMMENT ON TABLE metrics_refresh.group_run_member IS 'the members of group runs that are under way';
 COMMENT ON COLUMN metrics_refresh.group_run_member.waits_for IS 'numbers of the members that must have succeeded before';
 

@@ -8,6 +8,7 @@
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
+#include "store/groups.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -147,9 +148,11 @@ Datum cancel(FunctionCallInfo call) {
   if (is_over(run.status)) return BoolGetDatum(false);
   std::optional<store::JobRecord> job;
   std::optional<store::Request> request;
+  bool open_group = false;
   with_tables([&](pg::Spi& spi) {
     job = store::job_of_run(spi, run_id);
     request = store::find_request(spi, run_id);
+    open_group = store::is_open_group(spi, run_id);
   });
   if (!job && !pg::is_super_admin())
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -157,7 +160,11 @@ Datum cancel(FunctionCallInfo call) {
                        "Its job was removed; only a super admin may cancel the run.");
   if (job) (void)managed_job(job->name);
   if (job && request && withdraw(*request, *job)) return BoolGetDatum(true);
-  return BoolGetDatum(shmem::cancel_run(MyDatabaseId, run_id));
+  if (!open_group) return BoolGetDatum(shmem::cancel_run(MyDatabaseId, run_id));
+  if (!shmem::post_group_cancel(MyDatabaseId, run_id))
+    throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                       "too many groups are being canceled at once", "Try again in a moment.");
+  return BoolGetDatum(true);
 }
 
 Datum cleanup_logs(FunctionCallInfo call, bool has_argument) {

@@ -84,8 +84,8 @@ struct RunAdopted {  // a run that an earlier scheduler started is still under w
   JobId job;
   std::optional<int> member;
 };
-/// The run of a group as the tables have it: its job counts as running until no member is pending or
-/// running. Comes after the run of the job itself, which only planned, in place of RunEnded; and
+/// The run of a group as the tables have it: its job counts as running until no member is pending
+/// or running. Comes after the run of the job itself, which only planned, in place of RunEnded; and
 /// again whenever the tables change (members were cancelled). Members that are not listed will not
 /// be started any more; those under way go on until their RunEnded.
 struct GroupOpened {
@@ -96,7 +96,8 @@ struct GroupOpened {
 struct RunEnded {
   JobId job;
   std::optional<int> member;
-  bool success = true;  // of a member: else those that wait for it, directly or not, are not started
+  bool success =
+      true;  // of a member: else those that wait for it, directly or not, are not started
 };
 struct StartRefused {  // the last Start of this could not be carried out for want of a worker
   JobId job;
@@ -144,8 +145,8 @@ class Scheduler {
   /// O(log jobs), as does a start, however many wait.
   Plan tick(Instant now, const std::vector<Event>& events, Limits limits = {});
 
-  /// True where runs wait for a worker.
-  bool has_waiting_runs() const noexcept { return !ready_.empty(); }
+  /// How many runs wait for a worker.
+  std::size_t waiting_count() const noexcept { return ready_.size(); }
   /// The runs that wait for a worker, in the order in which they would start, at most `most`.
   std::vector<Start> waiting(std::size_t most) const;
   /// The earliest time at which a job will want to start, or nothing.

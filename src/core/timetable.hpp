@@ -16,7 +16,7 @@ namespace metrics_refresh::core {
 
 struct Timetable {
   Schedule schedule;
-  const TimeZone* zone;  // never null; outlives this
+  const TimeZone* zone;              // never null; outlives this
   std::optional<Instant> starts_at;  // due times before this do not count
   std::optional<Instant> ends_at;    // nor those after this
   std::vector<Blackout> blackouts;

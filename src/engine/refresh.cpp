@@ -52,19 +52,16 @@ void require_view_rights(Oid role, const View& view) {
 
 namespace {
 
-struct Locked {
-  View view;
-  Choice choice;
-};
-
 LOCKMODE lock_mode(const Choice& choice) {
   return choice.strategy == Strategy::kFull ? AccessExclusiveLock : ExclusiveLock;
 }
 
+}  // namespace
+
 // Locks the view at once as the refresh needs it: raising a lock later could deadlock with a reader
 // who goes on to write. Rights come first, so that nobody locks what is not theirs; and all is
 // looked at again under the lock, for it may have changed while this waited.
-Locked lock_view(Oid oid, Requested requested, Oid role) {
+LockedView lock_view(Oid oid, Requested requested, Oid role) {
   for (;;) {
     const View seen = read_view(oid);
     require_view_rights(role, seen);
@@ -78,13 +75,9 @@ Locked lock_view(Oid oid, Requested requested, Oid role) {
   }
 }
 
-}  // namespace
-
-Refreshed refresh_view(Oid oid, Requested requested, Oid role) {
-  const Locked locked = lock_view(oid, requested, role);
+std::int64_t refresh_locked(const LockedView& locked) {
   const View& view = locked.view;
-  const Choice& choice = locked.choice;
-  const bool concurrently = choice.strategy == Strategy::kConcurrently;
+  const bool concurrently = locked.choice.strategy == Strategy::kConcurrently;
   const std::string query = "REFRESH MATERIALIZED VIEW " +
                             std::string(concurrently ? "CONCURRENTLY " : "") +
                             qualified_name(view.schema, view.name);
@@ -97,7 +90,13 @@ Refreshed refresh_view(Oid oid, Requested requested, Oid role) {
     rows = run_refresh(view, concurrently, query.c_str());
   });
   pg::call([] { PopActiveSnapshot(); });
-  return {choice, rows};
+  return rows;
+}
+
+Refreshed refresh_view(Oid oid, Requested requested, Oid role) {
+  const LockedView locked = lock_view(oid, requested, role);
+  const std::int64_t rows = refresh_locked(locked);
+  return {locked.choice, rows};
 }
 
 }  // namespace metrics_refresh::engine

@@ -20,10 +20,23 @@ bool has_view_rights(Oid role, const View& view);
 /// Throws SqlError 42501 unless has_view_rights().
 void require_view_rights(Oid role, const View& view);
 
-/// Locks the view, then takes the snapshot, then refreshes: as the view's owner, in core's
-/// security-restricted operation, with search_path fixed to pg_catalog and pg_temp.
-/// Throws PgError for whatever goes wrong, SqlError as choose(), require_view_rights() and
-/// read_view() do. REQUIRES: a transaction with an active snapshot; `role` is on whose behalf.
+/// A view that is locked as its refresh needs it, until the transaction ends.
+struct LockedView {
+  View view;
+  Choice choice;
+};
+
+/// Locks the view for a refresh on behalf of `role`; takes no snapshot. Throws PgError for a lock
+/// that cannot be had, SqlError as choose(), require_view_rights() and read_view() do.
+LockedView lock_view(Oid view, Requested requested, Oid role);
+
+/// Refreshes it on the transaction's snapshot, which at read committed is a new one: as the view's
+/// owner, in core's security-restricted operation, with search_path fixed to pg_catalog and
+/// pg_temp. Returns the rows in the view afterwards. Throws PgError for whatever goes wrong.
+std::int64_t refresh_locked(const LockedView& locked);
+
+/// Both: locks the view, then takes the snapshot, then refreshes.
+/// REQUIRES: a transaction with an active snapshot.
 Refreshed refresh_view(Oid view, Requested requested, Oid role);
 
 }  // namespace metrics_refresh::engine

@@ -37,10 +37,16 @@ void with_fixed_search_path(Body&& body) {
   call([level] { AtEOXact_GUC(false, level); });
 }
 
+/// Holds off DROP EXTENSION until the transaction ends. It locks the extension itself before any of
+/// its tables, in an order of the server's choosing: whoever has done the same before touching them
+/// cannot meet it half-way, in a deadlock.
+void keep_extension();
+
 /// Runs `body` with the rights over the extension's own tables, which callers do not have.
 /// REQUIRES: `body` runs our own SQL only, never a caller's text or function.
 template <typename Body>
 void as_extension(Body&& body) {
+  keep_extension();
   ActAs scope(BOOTSTRAP_SUPERUSERID);
   with_fixed_search_path(body);
 }

@@ -15,8 +15,10 @@
 #include <vector>
 
 #include "core/instant.hpp"
+#include "core/retry_policy.hpp"
 #include "core/schedule.hpp"
 #include "core/time_zone.hpp"
+#include "core/timetable.hpp"
 
 extern "C" {
 #include "postgres.h"  // first, always
@@ -38,9 +40,12 @@ extern "C" {
 #include "catalog/pg_inherits.h"         // has_subclass
 #include "catalog/pg_proc.h"             // may the caller execute the admin check
 #include "catalog/pg_type.h"             // type oids of parameters
+#include "commands/async.h"              // ending a session's LISTEN
 #include "commands/dbcommands.h"         // databases by name
 #include "commands/defrem.h"             // options of CREATE DATABASE
 #include "commands/extension.h"          // get_extension_oid
+#include "commands/prepare.h"            // a session's prepared statements
+#include "commands/sequence.h"           // a session's cached numbers
 #include "commands/trigger.h"            // trigger functions
 #include "executor/instrument.h"         // pgWalUsage, pgBufferUsage
 #include "executor/spi.h"                // SQL from C
@@ -77,6 +82,7 @@ extern "C" {
 #include "utils/jsonb.h"                 // jsonb results
 #include "utils/lsyscache.h"             // catalog look-ups
 #include "utils/memutils.h"              // memory contexts
+#include "utils/portal.h"                // a session's cursors
 #include "utils/regproc.h"               // qualified names in settings
 #include "utils/rel.h"                   // relations
 #include "utils/resowner.h"              // subtransactions

@@ -9,6 +9,7 @@ namespace {
 bool enabled_value = true;
 int max_workers_value = 4;
 int max_databases_value = 256;
+int database_workers_value = 0;
 int worker_idle_timeout_ms = 5000;
 int scheduler_idle_timeout_ms = 30'000;
 int log_retention_minutes = 30 * 24 * 60;
@@ -55,6 +56,10 @@ void define_processes() {
   DefineCustomIntVariable(
       "metrics_refresh.max_databases", "Databases of the cluster that may have the extension.",
       nullptr, &max_databases_value, 256, 1, 10'000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_workers_per_database",
+                          "Runs of one database that may be under way at once.",
+                          "0: as many as metrics_refresh.max_workers.", &database_workers_value, 0,
+                          0, 256, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("metrics_refresh.worker_idle_timeout",
                           "How long a worker waits for another run before it exits.", nullptr,
                           &worker_idle_timeout_ms, 5000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS,
@@ -126,6 +131,7 @@ void define() {
 bool enabled() { return enabled_value; }
 int max_workers() { return max_workers_value; }
 int max_databases() { return max_databases_value; }
+int database_workers() { return database_workers_value; }
 core::Duration worker_idle_timeout() { return std::chrono::milliseconds(worker_idle_timeout_ms); }
 core::Duration scheduler_idle_timeout() {
   return std::chrono::milliseconds(scheduler_idle_timeout_ms);

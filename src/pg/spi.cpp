@@ -1,5 +1,7 @@
 #include "pg/spi.hpp"
 
+#include <unordered_map>
+
 #include "pg/time.hpp"
 
 namespace metrics_refresh::pg {
@@ -99,6 +101,23 @@ core::Instant Rows::get_instant(std::size_t row, int column) const {
   return to_instant(DatumGetTimestampTz(value(row, column)));
 }
 
+std::vector<std::int64_t> Rows::get_int64_array(std::size_t row, int column) const {
+  const Datum datum = value(row, column);
+  struct Elements {
+    Datum* values;
+    int count;
+  };
+  const Elements elements = call([datum] {
+    Elements found = {};
+    deconstruct_array(DatumGetArrayTypeP(datum), INT8OID, sizeof(std::int64_t), FLOAT8PASSBYVAL,
+                      TYPALIGN_DOUBLE, &found.values, nullptr, &found.count);
+    return found;
+  });
+  std::vector<std::int64_t> numbers;
+  for (int i = 0; i < elements.count; ++i) numbers.push_back(DatumGetInt64(elements.values[i]));
+  return numbers;
+}
+
 std::optional<std::string> Rows::get_text_or_null(std::size_t row, int column) const {
   if (is_null(row, column)) return std::nullopt;
   return get_text(row, column);
@@ -134,20 +153,48 @@ Spi::~Spi() {
   if (std::uncaught_exceptions() == uncaught_) (void)SPI_finish();
 }
 
-Rows Spi::query(std::string_view sql, const std::vector<Param>& params) {
-  const std::string text(sql);
-  const int code = call([&] {
+namespace {
+
+// What must be the same for a plan to be used again. Types are part of it: a NULL may have any.
+std::string plan_key(std::string_view sql, const std::vector<Param>& params) {
+  std::string key(sql);
+  for (const Param& param : params) key += '\0' + std::to_string(param.type());
+  return key;
+}
+
+// The statement's plan, made when it is first needed and kept for the life of the process; the
+// server plans it anew by itself when something that it reads has changed.
+SPIPlanPtr plan_of(std::string_view sql, const std::vector<Param>& params) {
+  static auto& plans = *new std::unordered_map<std::string, SPIPlanPtr>;  // no destructor at exit
+  std::string key = plan_key(sql, params);
+  const auto known = plans.find(key);
+  if (known != plans.end()) return known->second;
+  const char* text = key.c_str();  // ends where the statement does
+  SPIPlanPtr plan = call([text, &params]() -> SPIPlanPtr {
     const int count = static_cast<int>(params.size());
     auto* types = static_cast<Oid*>(palloc(sizeof(Oid) * (params.size() + 1)));
+    for (int i = 0; i < count; ++i) types[i] = params[static_cast<std::size_t>(i)].type();
+    SPIPlanPtr made = SPI_prepare(text, count, types);
+    if (made == nullptr) elog(ERROR, "SPI_prepare: %s", SPI_result_code_string(SPI_result));
+    if (SPI_keepplan(made) != 0) elog(ERROR, "SPI_keepplan failed");
+    return made;
+  });
+  plans.emplace(std::move(key), plan);
+  return plan;
+}
+
+}  // namespace
+
+Rows Spi::query(std::string_view sql, const std::vector<Param>& params) {
+  SPIPlanPtr const plan = plan_of(sql, params);
+  const int code = call([&] {
     auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (params.size() + 1)));
     auto* nulls = static_cast<char*>(palloc(params.size() + 1));
-    for (int i = 0; i < count; ++i) {
-      const Param& param = params[static_cast<std::size_t>(i)];
-      types[i] = param.type();
-      nulls[i] = param.is_null() ? 'n' : ' ';
-      values[i] = param.is_null() ? 0 : param.datum();
+    for (std::size_t i = 0; i < params.size(); ++i) {
+      nulls[i] = params[i].is_null() ? 'n' : ' ';
+      values[i] = params[i].is_null() ? 0 : params[i].datum();
     }
-    return SPI_execute_with_args(text.c_str(), count, types, values, nulls, false, 0);
+    return SPI_execute_plan(plan, values, nulls, false, 0);
   });
   if (code < 0) throw SqlError(ERRCODE_INTERNAL_ERROR, SPI_result_code_string(code));
   return Rows(SPI_tuptable, SPI_processed);

@@ -63,6 +63,7 @@ class Rows {
   bool get_bool(std::size_t row, int column) const;
   Oid get_oid(std::size_t row, int column) const;
   core::Instant get_instant(std::size_t row, int column) const;
+  std::vector<std::int64_t> get_int64_array(std::size_t row, int column) const;  // without NULLs
   // The same, where NULL is an answer:
   std::optional<std::string> get_text_or_null(std::size_t row, int column) const;
   std::optional<core::Instant> get_instant_or_null(std::size_t row, int column) const;
@@ -87,7 +88,8 @@ class Spi {
   Spi(const Spi&) = delete;
   Spi& operator=(const Spi&) = delete;
 
-  /// Runs one statement; columns of the result are numbered from 1. Throws PgError.
+  /// Runs one statement; columns of the result are numbered from 1. Its plan is kept for the next
+  /// time, so the text is one of few. Throws PgError.
   Rows query(std::string_view sql, const std::vector<Param>& params = {});
 
   /// Runs any statements and throws their rows away as they come. Returns the number of rows that

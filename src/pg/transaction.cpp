@@ -10,6 +10,14 @@ void begin_transaction() {
   });
 }
 
+void begin_repeatable_read() {
+  call([] {
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    XactIsoLevel = XACT_REPEATABLE_READ;
+  });
+}
+
 void commit_transaction() {
   call([] {
     if (ActiveSnapshotSet()) PopActiveSnapshot();

@@ -12,6 +12,11 @@ namespace metrics_refresh::pg {
 template <typename Body>
 void in_transaction(Body&& body);
 
+/// The same at isolation level repeatable read. Its one snapshot is taken when `body` first asks
+/// for it, not before, so that locks can be waited for before.
+template <typename Body>
+void in_repeatable_read(Body&& body);
+
 /// Runs `body` in a subtransaction. Returns the server error that ended it, its work undone, or
 /// nothing when it committed. A cancelled query and every C++ exception roll back and keep flying:
 /// they are not ours to swallow.
@@ -20,20 +25,34 @@ std::optional<PgError> in_subtransaction(Body&& body);
 
 namespace detail {
 void begin_transaction();
+void begin_repeatable_read();
 void commit_transaction();
 void abort_transaction();
+}  // namespace detail
+
+namespace detail {
+template <typename Body>
+void finish_transaction(Body&& body) {
+  try {
+    body();
+    commit_transaction();
+  } catch (...) {
+    abort_transaction();
+    throw;
+  }
+}
 }  // namespace detail
 
 template <typename Body>
 void in_transaction(Body&& body) {
   detail::begin_transaction();
-  try {
-    body();
-    detail::commit_transaction();
-  } catch (...) {
-    detail::abort_transaction();
-    throw;
-  }
+  detail::finish_transaction(body);
+}
+
+template <typename Body>
+void in_repeatable_read(Body&& body) {
+  detail::begin_repeatable_read();
+  detail::finish_transaction(body);
 }
 
 template <typename Body>

@@ -1,9 +1,11 @@
 // The extension's fixed piece of shared memory and its one lock: plain data, sized at server start,
-// never growing. What lies in it is declared in databases.hpp and worker_slots.hpp.
+// never growing. What lies in it is declared in databases.hpp, worker_slots.hpp
+// and waiting.hpp.
 #pragma once
 
 #include "pg/guard.hpp"
 #include "shmem/databases.hpp"
+#include "shmem/waiting.hpp"
 #include "shmem/worker_slots.hpp"
 
 namespace metrics_refresh::shmem {
@@ -17,6 +19,7 @@ struct Area {
   int max_workers;
   DatabaseEntry* databases;  // max_databases of them
   WorkerSlot* slots;         // max_workers of them
+  WaitingRun waiting[kMaxShownWaiting];
 };
 
 /// Asks for the memory when the server starts. REQUIRES: called once, from _PG_init, while

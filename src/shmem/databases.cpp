@@ -12,11 +12,13 @@ constexpr int64 kLongestBackoff = USECS_PER_MINUTE;
 // Longer than the server takes to look whether it is alone in a database.
 constexpr int64 kAbsence = 6 * USECS_PER_SEC;
 
-DatabaseEntry* find_locked(Oid database) noexcept {
-  Area* const shared = area();
-  for (int i = 0; i < shared->max_databases; ++i)
-    if (shared->databases[i].database == database) return &shared->databases[i];
-  return nullptr;
+// What is said of the future holds for a limited time: what lies further ahead was said before the
+// clock was set back.
+TimestampTz not_before(const DatabaseEntry& entry, TimestampTz now) noexcept {
+  TimestampTz at = 0;
+  if (entry.not_before <= now + kLongestBackoff) at = entry.not_before;
+  if (is_sent_away(entry, now) && entry.sent_away_until > at) at = entry.sent_away_until;
+  return at;
 }
 
 void merge(Changes& into, const std::int64_t* jobs, int count) noexcept {
@@ -32,12 +34,23 @@ void merge(Changes& into, const std::int64_t* jobs, int count) noexcept {
 
 }  // namespace
 
+DatabaseEntry* find_database_locked(Oid database) noexcept {
+  Area* const shared = area();
+  for (int i = 0; i < shared->max_databases; ++i)
+    if (shared->databases[i].database == database) return &shared->databases[i];
+  return nullptr;
+}
+
+bool is_sent_away(const DatabaseEntry& entry, TimestampTz now) noexcept {
+  return entry.sent_away_until > now && entry.sent_away_until <= now + kAbsence;
+}
+
 void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept {
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  DatabaseEntry* entry = find_locked(database);
+  DatabaseEntry* entry = find_database_locked(database);
   if (entry == nullptr) {
-    entry = find_locked(InvalidOid);
+    entry = find_database_locked(InvalidOid);
     if (entry != nullptr) {
       *entry = {};
       entry->database = database;
@@ -62,6 +75,17 @@ void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept {
             errhint("Raise metrics_refresh.max_databases and restart the server."));
 }
 
+bool post_group_cancel(Oid database, std::int64_t group_run_id) {
+  return locked(LW_EXCLUSIVE, [=] {
+    DatabaseEntry* const entry = find_database_locked(database);
+    if (entry == nullptr || entry->changes.canceled_count == kMaxPostedCancels) return false;
+    entry->changes.any = true;
+    entry->changes.canceled_groups[entry->changes.canceled_count++] = group_run_id;
+    wake_scheduler_locked(database);
+    return true;
+  });
+}
+
 NeedOfScheduler claim_start(TimestampTz now, std::int64_t lead) {
   return locked(LW_EXCLUSIVE, [=]() -> NeedOfScheduler {
     Area* const shared = area();
@@ -71,8 +95,7 @@ NeedOfScheduler claim_start(TimestampTz now, std::int64_t lead) {
       if (!OidIsValid(entry.database) || entry.scheduler != nullptr || entry.starting) continue;
       TimestampTz at = entry.next_due == kNever ? kNever : entry.next_due - lead;
       if (entry.wanted) at = now;
-      if (at < entry.not_before) at = entry.not_before;
-      if (at < entry.sent_away_until) at = entry.sent_away_until;
+      if (at < not_before(entry, now)) at = not_before(entry, now);
       if (at <= now) {
         entry.starting = true;
         return {entry.database, kNever};
@@ -85,15 +108,22 @@ NeedOfScheduler claim_start(TimestampTz now, std::int64_t lead) {
 
 void release_start(Oid database) {
   locked(LW_EXCLUSIVE, [=] {
-    DatabaseEntry* const entry = find_locked(database);
+    DatabaseEntry* const entry = find_database_locked(database);
     if (entry != nullptr) entry->starting = false;
   });
 }
 
 bool is_starting(Oid database) {
   return locked(LW_SHARED, [=] {
-    const DatabaseEntry* const entry = find_locked(database);
+    const DatabaseEntry* const entry = find_database_locked(database);
     return entry != nullptr && entry->starting;
+  });
+}
+
+void want_all() {
+  locked(LW_EXCLUSIVE, [] {
+    for (int i = 0; i < area()->max_databases; ++i)
+      if (OidIsValid(area()->databases[i].database)) area()->databases[i].wanted = true;
   });
 }
 
@@ -119,7 +149,7 @@ std::vector<Oid> failing_databases() {
 void remove_database(Oid database) noexcept {
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  DatabaseEntry* const entry = find_locked(database);
+  DatabaseEntry* const entry = find_database_locked(database);
   if (entry != nullptr && entry->scheduler == nullptr) {
     *entry = {};
     free_dead_slots_locked(database);
@@ -130,7 +160,7 @@ void remove_database(Oid database) noexcept {
 void send_away(Oid database) noexcept {
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  DatabaseEntry* const entry = find_locked(database);
+  DatabaseEntry* const entry = find_database_locked(database);
   if (entry != nullptr) {
     entry->sent_away_until = GetCurrentTimestamp() + kAbsence;
     if (entry->scheduler != nullptr) kill(entry->scheduler->pid, SIGTERM);
@@ -139,30 +169,13 @@ void send_away(Oid database) noexcept {
   LWLockRelease(shared->lock);
 }
 
-bool attach_scheduler(Oid database) {
-  return locked(LW_EXCLUSIVE, [=] {
-    wake_launcher_locked();  // it waits for this report before it starts others
-    DatabaseEntry* const entry = find_locked(database);
-    if (entry == nullptr || entry->scheduler != nullptr) return false;
-    entry->starting = false;
-    if (entry->sent_away_until > GetCurrentTimestamp()) {
-      entry->wanted = true;
-      return false;
-    }
-    entry->scheduler = MyProc;
-    entry->wanted = false;
-    entry->changes = {};  // it reads everything now
-    return true;
-  });
-}
-
-namespace {
-
 // No scheduler serves the database from here on. A failure delays the next one.
 void end_service_locked(DatabaseEntry& entry, bool failed) noexcept {
   entry.scheduler = nullptr;
   entry.starting = false;
-  entry.waiting = false;
+  clear_waiting_locked(entry.database);
+  entry.waiting = 0;
+  entry.waiting_since = 0;
   if (failed) {
     const int64 backoff = entry.failures < 6 ? kFirstBackoff << entry.failures : kLongestBackoff;
     entry.failures++;
@@ -174,80 +187,22 @@ void end_service_locked(DatabaseEntry& entry, bool failed) noexcept {
   wake_launcher_locked();
 }
 
-}  // namespace
-
 void abandon_start(Oid database) {
   locked(LW_EXCLUSIVE, [=] {
-    DatabaseEntry* const entry = find_locked(database);
+    DatabaseEntry* const entry = find_database_locked(database);
     if (entry != nullptr && entry->starting) end_service_locked(*entry, true);
   });
 }
 
-void detach_scheduler(Oid database, bool failed) noexcept {
-  Area* const shared = area();
-  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  DatabaseEntry* const entry = find_locked(database);
-  if (entry != nullptr && entry->scheduler == MyProc) end_service_locked(*entry, failed);
-  LWLockRelease(shared->lock);
-}
-
-bool forget_database(Oid database) {
-  return locked(LW_EXCLUSIVE, [=] {
-    DatabaseEntry* const entry = find_locked(database);
-    if (entry == nullptr || entry->scheduler != MyProc) return false;
-    if (entry->changes.any) {
-      entry->wanted = true;
-      return false;
-    }
-    *entry = {};
-    free_dead_slots_locked(database);
-    return true;
-  });
-}
-
-Changes take_changes(Oid database) {
-  Changes changes = {};
-  locked(LW_EXCLUSIVE, [&] {
-    DatabaseEntry* const entry = find_locked(database);
-    if (entry == nullptr) return;
-    changes = entry->changes;
-    entry->changes = {};
-    entry->wanted = false;
-  });
-  return changes;
-}
-
-void publish_schedule(Oid database, TimestampTz next_due, bool waiting) {
-  locked(LW_EXCLUSIVE, [=] {
-    DatabaseEntry* const entry = find_locked(database);
-    if (entry == nullptr) return;
-    entry->next_due = next_due;
-    entry->waiting = waiting;
-    entry->failures = 0;
-  });
-}
-
-bool leave_database(Oid database) {
-  return locked(LW_EXCLUSIVE, [=] {
-    DatabaseEntry* const entry = find_locked(database);
-    if (entry == nullptr) return true;
-    if (entry->changes.any || has_unfinished_locked(database)) return false;
-    entry->scheduler = nullptr;
-    entry->waiting = false;
-    wake_launcher_locked();
-    return true;
-  });
-}
-
 bool may_be_entered_locked(Oid database) noexcept {
-  const DatabaseEntry* const entry = find_locked(database);
-  return entry != nullptr && entry->sent_away_until <= GetCurrentTimestamp();
+  const DatabaseEntry* const entry = find_database_locked(database);
+  return entry != nullptr && !is_sent_away(*entry, GetCurrentTimestamp());
 }
 
-bool is_known_locked(Oid database) noexcept { return find_locked(database) != nullptr; }
+bool is_known_locked(Oid database) noexcept { return find_database_locked(database) != nullptr; }
 
 void wake_scheduler_locked(Oid database) noexcept {
-  DatabaseEntry* const entry = find_locked(database);
+  DatabaseEntry* const entry = find_database_locked(database);
   if (entry == nullptr) return;
   if (entry->scheduler != nullptr) {
     SetLatch(&entry->scheduler->procLatch);
@@ -261,15 +216,16 @@ void wake_waiting_locked() noexcept {
   Area* const shared = area();
   for (int i = 0; i < shared->max_databases; ++i) {
     const DatabaseEntry& entry = shared->databases[i];
-    if (entry.waiting && entry.scheduler != nullptr) SetLatch(&entry.scheduler->procLatch);
+    if (entry.waiting > 0 && entry.scheduler != nullptr) SetLatch(&entry.scheduler->procLatch);
   }
 }
 
 DatabaseStatus database_status(Oid database) {
   return locked(LW_SHARED, [=] {
-    const DatabaseEntry* const entry = find_locked(database);
-    if (entry == nullptr) return DatabaseStatus{false, false, false, kNever};
-    return DatabaseStatus{true, entry->scheduler != nullptr, entry->waiting, entry->next_due};
+    const DatabaseEntry* const entry = find_database_locked(database);
+    if (entry == nullptr) return DatabaseStatus{false, false, 0, 0, kNever};
+    return DatabaseStatus{true, entry->scheduler != nullptr, entry->waiting, entry->waiting_since,
+                          entry->next_due};
   });
 }
 

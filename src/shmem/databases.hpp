@@ -11,21 +11,26 @@
 namespace metrics_refresh::shmem {
 
 inline constexpr int kMaxPostedJobs = 64;
+inline constexpr int kMaxPostedCancels = 16;
 inline constexpr TimestampTz kNever = PG_INT64_MAX;
 
-/// Jobs that changed since the scheduler last asked; `all` where they were too many to name.
+/// News since the scheduler last asked: jobs that changed, `all` where they were too many to name,
+/// and group runs that somebody wants cancelled.
 struct Changes {
   bool any;
   bool all;
   int count;
   std::int64_t jobs[kMaxPostedJobs];
+  int canceled_count;
+  std::int64_t canceled_groups[kMaxPostedCancels];
 };
 
 struct DatabaseEntry {
   Oid database;                 // InvalidOid: a free entry
   bool wanted;                  // a scheduler shall run, whatever next_due says
   bool starting;                // the launcher has asked for a scheduler that has not reported yet
-  bool waiting;                 // the scheduler has runs for which there is no worker slot
+  int waiting;                  // how many runs wait for a worker
+  TimestampTz waiting_since;    // since when some do; 0 where none does
   PGPROC* scheduler;            // null while none runs
   TimestampTz next_due;         // of the earliest job, or kNever
   TimestampTz not_before;       // the launcher starts none before this (back-off after a failure)
@@ -40,6 +45,10 @@ struct DatabaseEntry {
 void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept;
 
 // For backends.
+
+/// Asks the scheduler of `database` to cancel the run of a group and its members. False where too
+/// many such requests wait for it.
+bool post_group_cancel(Oid database, std::int64_t group_run_id);
 
 /// Terminates the scheduler and the workers of the database, and lets none start for a little
 /// while, so that somebody can have the database to themselves. The server waits for their end.
@@ -63,6 +72,8 @@ bool is_starting(Oid database);
 void abandon_start(Oid database);
 /// Forgets starts that an earlier launcher left unfinished.
 void clear_starts();
+/// Has a scheduler started for every database: the clock was set back, and they must plan anew.
+void want_all();
 /// Databases whose scheduler keeps failing, perhaps because they were dropped.
 std::vector<Oid> failing_databases();
 /// Removes the entry of a database that is gone.
@@ -84,13 +95,22 @@ bool forget_database(Oid database);
 /// Hands over the posted changes and clears them. REQUIRES: the caller is its scheduler.
 Changes take_changes(Oid database);
 
-/// Publishes the next due time (or kNever) and whether runs wait for a worker slot.
-void publish_schedule(Oid database, TimestampTz next_due, bool waiting);
+/// Publishes the next due time (or kNever) and how many runs wait for a worker.
+void publish_schedule(Oid database, TimestampTz next_due, int waiting);
 
 /// Ends the caller's service as the scheduler of `database`: from here on the launcher starts
 /// another one when there is news. False, and nothing changes, where there is news already: posted
 /// changes, or runs that have not ended or of whose end nobody has taken note.
 bool leave_database(Oid database);
+
+// Under the lock, for the files of this folder.
+
+/// The database's entry (of InvalidOid: a free one), or null.
+DatabaseEntry* find_database_locked(Oid database) noexcept;
+/// True where somebody wants the database to themselves.
+bool is_sent_away(const DatabaseEntry& entry, TimestampTz now) noexcept;
+/// No scheduler serves the database from here on. A failure delays the next one.
+void end_service_locked(DatabaseEntry& entry, bool failed) noexcept;
 
 /// True where the database has an entry and nobody wants it to themselves. REQUIRES: the lock is
 /// held.
@@ -109,7 +129,8 @@ void wake_waiting_locked() noexcept;
 struct DatabaseStatus {
   bool known;
   bool scheduler_running;
-  bool waiting;
+  int waiting;                // runs that wait for a worker
+  TimestampTz waiting_since;  // 0 where none does
   TimestampTz next_due;
 };
 DatabaseStatus database_status(Oid database);

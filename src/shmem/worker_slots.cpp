@@ -1,5 +1,6 @@
 #include "shmem/worker_slots.hpp"
 
+#include <algorithm>
 #include <csignal>
 
 #include "shmem/area.hpp"
@@ -17,13 +18,24 @@ void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.cancel_requested = false;
   slot.leave = false;
   slot.noted = false;
+  slot.result = RunResult::kSuccess;
   slot.started_at = 0;
   slot.missed = 0;
+  slot.last_missed = 0;
 }
 
-void free_slot(WorkerSlot& slot) noexcept {
-  slot = {};
-  wake_waiting_locked();
+// The process that the caller starts will find its slot by the generation.
+Claim reserve(WorkerSlot& slot, Oid database, Oid role) noexcept {
+  slot.generation = ++area()->generations;
+  slot.database = database;
+  slot.role = role;
+  slot.worker = nullptr;
+  slot.pid = 0;
+  return {static_cast<int>(&slot - area()->slots), true, slot.generation};
+}
+
+bool is_available(const WorkerSlot& slot) noexcept {
+  return !slot.leave && (slot.state == SlotState::kIdle || slot.state == SlotState::kStarting);
 }
 
 template <typename Wanted>
@@ -40,26 +52,39 @@ std::vector<SlotView> copy_slots(Wanted&& wanted) {
 
 }  // namespace
 
+void free_slot_locked(WorkerSlot& slot) noexcept {
+  slot = {};
+  wake_waiting_locked();
+}
+
 Claim claim_slot(Oid database, Oid role, const Assignment& run) {
   return locked(LW_EXCLUSIVE, [&]() -> Claim {
     Area* const shared = area();
+    WorkerSlot* idle = nullptr;
+    WorkerSlot* starting = nullptr;
     WorkerSlot* unused = nullptr;
     WorkerSlot* foreign = nullptr;
     for (int i = 0; i < shared->max_workers; ++i) {
       WorkerSlot& slot = shared->slots[i];
-      if (has_run(slot) && slot.database == database && slot.run.job_id == run.job_id)
+      if (has_run(slot) && slot.database == database && slot.run.job_id == run.job_id &&
+          slot.run.member == run.member)
         return {-1, false, 0};
-    }
-    for (int i = 0; i < shared->max_workers; ++i) {
-      WorkerSlot& slot = shared->slots[i];
-      if (slot.state == SlotState::kFree && unused == nullptr) unused = &slot;
-      if (slot.state != SlotState::kIdle || slot.leave) continue;
-      if (slot.database == database && slot.role == role) {
-        assign(slot, run);
-        SetLatch(&slot.worker->procLatch);
-        return {i, false, slot.generation};
+      if (slot.state == SlotState::kFree) {
+        if (unused == nullptr) unused = &slot;
+      } else if (is_available(slot)) {
+        if (slot.database != database || slot.role != role)
+          foreign = slot.state == SlotState::kIdle ? &slot : foreign;
+        else if (slot.state == SlotState::kIdle)
+          idle = &slot;
+        else
+          starting = &slot;
       }
-      foreign = &slot;
+    }
+    if (idle == nullptr) idle = starting;
+    if (idle != nullptr) {
+      assign(*idle, run);
+      if (idle->worker != nullptr) SetLatch(&idle->worker->procLatch);
+      return {static_cast<int>(idle - shared->slots), false, idle->generation};
     }
     if (unused == nullptr) {
       if (foreign != nullptr) {
@@ -69,12 +94,41 @@ Claim claim_slot(Oid database, Oid role, const Assignment& run) {
       return {-1, false, 0};
     }
     assign(*unused, run);
-    unused->generation = ++shared->generations;
-    unused->database = database;
-    unused->role = role;
-    unused->worker = nullptr;
-    unused->pid = 0;
-    return {static_cast<int>(unused - shared->slots), true, unused->generation};
+    return reserve(*unused, database, role);
+  });
+}
+
+Claim claim_spare(Oid database, Oid role, int wanted) {
+  return locked(LW_EXCLUSIVE, [=]() -> Claim {
+    Area* const shared = area();
+    WorkerSlot* unused = nullptr;
+    int ready = 0;
+    for (int i = 0; i < shared->max_workers; ++i) {
+      WorkerSlot& slot = shared->slots[i];
+      if (slot.state == SlotState::kFree && unused == nullptr) unused = &slot;
+      if (is_available(slot) && slot.database == database && slot.role == role) ++ready;
+    }
+    if (unused == nullptr || ready >= wanted) return {-1, false, 0};
+    unused->state = SlotState::kStarting;
+    unused->leave = false;
+    return reserve(*unused, database, role);
+  });
+}
+
+int free_workers(Oid database, int limit) {
+  return locked(LW_SHARED, [=] {
+    Area* const shared = area();
+    int free = 0;
+    int busy = 0;
+    for (int i = 0; i < shared->max_workers; ++i) {
+      const WorkerSlot& slot = shared->slots[i];
+      const bool own = slot.database == database;
+      if (own && has_run(slot)) ++busy;
+      if (slot.state == SlotState::kFree || (own && is_available(slot)) ||
+          slot.state == SlotState::kIdle)
+        ++free;
+    }
+    return limit > 0 ? std::max(std::min(free, limit - busy), 0) : free;
   });
 }
 
@@ -93,10 +147,10 @@ std::vector<SlotView> collect_finished(Oid database) {
       if (slot.state == SlotState::kEnded) {
         finished.push_back({i, slot});
         slot.state = SlotState::kIdle;
-        SetLatch(&slot.worker->procLatch);  // its idle time starts now
+        if (slot.leave) SetLatch(&slot.worker->procLatch);
       } else if (slot.state == SlotState::kDead) {
         finished.push_back({i, slot});
-        free_slot(slot);
+        free_slot_locked(slot);
       }
     }
   });
@@ -106,18 +160,20 @@ std::vector<SlotView> collect_finished(Oid database) {
 void mark_never_started(int index, std::uint64_t generation) {
   locked(LW_EXCLUSIVE, [=] {
     WorkerSlot& slot = area()->slots[index];
-    if (slot.generation == generation && slot.state == SlotState::kAssigned &&
-        slot.worker == nullptr)
-      slot.state = SlotState::kDead;
+    if (slot.generation != generation || slot.worker != nullptr) return;
+    if (slot.state == SlotState::kAssigned) slot.state = SlotState::kDead;
+    if (slot.state == SlotState::kStarting) free_slot_locked(slot);
   });
 }
 
-void count_missed(Oid database, std::int64_t job_id) {
+void count_missed(Oid database, std::int64_t job_id, TimestampTz due) {
   locked(LW_EXCLUSIVE, [=] {
     Area* const shared = area();
     for (int i = 0; i < shared->max_workers; ++i) {
       WorkerSlot& slot = shared->slots[i];
-      if (slot.database == database && slot.run.job_id == job_id && has_run(slot)) slot.missed++;
+      if (slot.database != database || slot.run.job_id != job_id || !has_run(slot)) continue;
+      slot.missed++;
+      slot.last_missed = due;
     }
   });
 }
@@ -135,6 +191,8 @@ void terminate_workers_locked(Oid database) noexcept {
       kill(slot.pid, SIGTERM);
     else if (slot.state == SlotState::kAssigned)
       slot.state = SlotState::kDead;  // its process will find that it is not wanted
+    else if (slot.state == SlotState::kStarting)
+      free_slot_locked(slot);
   }
 }
 
@@ -147,18 +205,34 @@ void announce_run_end() {
   pg::call([] { ConditionVariableBroadcast(&area()->run_ended); });
 }
 
-bool cancel_run(Oid database, std::int64_t run_id) {
-  return locked(LW_EXCLUSIVE, [=] {
+namespace {
+
+// Asks every worker whose run is `meant` to cancel it. True where there was one.
+template <typename Meant>
+bool cancel_where(Oid database, Meant&& meant) {
+  return locked(LW_EXCLUSIVE, [&] {
     Area* const shared = area();
+    bool found = false;
     for (int i = 0; i < shared->max_workers; ++i) {
       WorkerSlot& slot = shared->slots[i];
-      if (slot.database != database || slot.run.run_id != run_id || !has_run(slot)) continue;
+      if (slot.database != database || !has_run(slot) || !meant(slot.run)) continue;
       // A second signal would hit what comes after the run.
       if (!std::exchange(slot.cancel_requested, true) && slot.pid != 0) kill(slot.pid, SIGINT);
-      return true;
+      found = true;
     }
-    return false;
+    return found;
   });
+}
+
+}  // namespace
+
+bool cancel_run(Oid database, std::int64_t run_id) {
+  return cancel_where(database, [=](const Assignment& run) { return run.run_id == run_id; });
+}
+
+void cancel_members(Oid database, std::int64_t group_run_id) {
+  (void)cancel_where(database,
+                     [=](const Assignment& run) { return run.group_run_id == group_run_id; });
 }
 
 bool has_unfinished_locked(Oid database) noexcept {
@@ -166,7 +240,7 @@ bool has_unfinished_locked(Oid database) noexcept {
   for (int i = 0; i < shared->max_workers; ++i) {
     const WorkerSlot& slot = shared->slots[i];
     if (slot.database == database && slot.state != SlotState::kFree &&
-        slot.state != SlotState::kIdle)
+        slot.state != SlotState::kIdle && slot.state != SlotState::kStarting)
       return true;
   }
   return false;
@@ -180,95 +254,8 @@ void free_dead_slots_locked(Oid database) noexcept {
   Area* const shared = area();
   for (int i = 0; i < shared->max_workers; ++i) {
     WorkerSlot& slot = shared->slots[i];
-    if (slot.database == database && slot.state == SlotState::kDead) free_slot(slot);
+    if (slot.database == database && slot.state == SlotState::kDead) free_slot_locked(slot);
   }
-}
-
-bool has_arrived(int index, std::uint64_t generation) {
-  const WorkerSlot slot = read_slot(index);
-  return slot.generation != generation || slot.worker != nullptr;
-}
-
-bool attach_worker(int index, std::uint64_t generation) {
-  return locked(LW_EXCLUSIVE, [=] {
-    WorkerSlot& slot = area()->slots[index];
-    if (slot.generation != generation || slot.state != SlotState::kAssigned) return false;
-    if (!may_be_entered_locked(slot.database)) {
-      slot.state = SlotState::kDead;
-      if (!is_known_locked(slot.database)) free_slot(slot);
-      return false;
-    }
-    slot.worker = MyProc;
-    slot.pid = MyProcPid;
-    return true;
-  });
-}
-
-WorkerSlot read_slot(int index) {
-  return locked(LW_SHARED, [=] { return area()->slots[index]; });
-}
-
-bool take_assignment(int index, Assignment& run) {
-  return locked(LW_EXCLUSIVE, [&] {
-    WorkerSlot& slot = area()->slots[index];
-    if (slot.state != SlotState::kAssigned) return false;
-    slot.state = SlotState::kRunning;
-    slot.started_at = GetCurrentTimestamp();
-    run = slot.run;
-    return true;
-  });
-}
-
-void note_begin(int index, std::int64_t run_id) {
-  locked(LW_EXCLUSIVE, [=] {
-    WorkerSlot& slot = area()->slots[index];
-    slot.run.run_id = run_id;
-    slot.noted = true;
-  });
-}
-
-void end_run(int index, bool last) {
-  locked(LW_EXCLUSIVE, [=] {
-    WorkerSlot& slot = area()->slots[index];
-    slot.state = SlotState::kEnded;
-    slot.noted = true;
-    slot.leave = slot.leave || last;
-    wake_scheduler_locked(slot.database);
-  });
-  announce_run_end();
-}
-
-std::int64_t missed_so_far(int index) { return read_slot(index).missed; }
-
-bool cancel_requested(int index) { return read_slot(index).cancel_requested; }
-
-bool asked_to_leave(int index) { return read_slot(index).leave; }
-
-bool leave_idle(int index) {
-  return locked(LW_EXCLUSIVE, [=] {
-    WorkerSlot& slot = area()->slots[index];
-    if (slot.state != SlotState::kIdle) return false;
-    free_slot(slot);
-    return true;
-  });
-}
-
-void detach_worker(int index, std::uint64_t generation) noexcept {
-  Area* const shared = area();
-  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  WorkerSlot& slot = shared->slots[index];
-  if (slot.generation == generation) {
-    if (slot.state == SlotState::kIdle || !is_known_locked(slot.database)) {
-      free_slot(slot);
-    } else {
-      slot.state = SlotState::kDead;
-      slot.worker = nullptr;
-      slot.pid = 0;
-      wake_scheduler_locked(slot.database);
-    }
-  }
-  LWLockRelease(shared->lock);
-  ConditionVariableBroadcast(&shared->run_ended);
 }
 
 }  // namespace metrics_refresh::shmem

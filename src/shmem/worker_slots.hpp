@@ -11,22 +11,36 @@
 namespace metrics_refresh::shmem {
 
 enum class SlotState : std::uint8_t {
-  kFree,      // -> kAssigned
-  kAssigned,  // a run waits for its worker          -> kRunning, kDead
-  kRunning,   // the worker is at it                 -> kEnded, kDead
-  kEnded,     // done and logged; the worker waits   -> kIdle (the scheduler took note), kDead
-  kIdle,      // the worker lingers for another run  -> kAssigned, kFree (it left)
-  kDead,      // the worker left without a word      -> kFree (the scheduler took note)
+  kFree,      // -> kStarting, kAssigned
+  kStarting,  // a process starts that has no run yet -> kIdle, kAssigned, kFree (it never came)
+  kAssigned,  // a run waits for its worker           -> kRunning, kDead
+  kRunning,   // the worker is at it                  -> kEnded, kDead
+  kEnded,     // done and logged; the worker waits    -> kIdle (the scheduler took note), kDead
+  kIdle,      // the worker lingers for another run   -> kAssigned, kFree (it left)
+  kDead,      // the worker left without a word       -> kFree (the scheduler took note)
 };
 
 enum class Trigger : std::uint8_t { kSchedule, kManual };
 
-/// What a worker is told to do.
+inline constexpr int kNoMember = -1;
+
+/// What a worker is told to do: a run of a job, or of one member of a group's run.
 struct Assignment {
-  std::int64_t run_id;  // 0: the worker takes the next one
-  std::int64_t job_id;
+  std::int64_t run_id;        // 0: the worker takes the next one
+  std::int64_t job_id;        // of a member: its group
+  std::int64_t group_run_id;  // of a member: its group's run; else 0
+  int member;                 // or kNoMember
+  int attempt;                // from 1; more is a retry
   TimestampTz due;
   Trigger trigger;
+};
+
+/// How a run left its worker.
+enum class RunResult : std::uint8_t {
+  kSuccess,   // also where there was nothing to do
+  kFailure,   // logged, whatever the reason
+  kOpened,    // a group's run is planned: it goes on in its members
+  kNotBegun,  // the log could not be written, so nothing was done: it is to be tried again
 };
 
 struct WorkerSlot {
@@ -40,8 +54,10 @@ struct WorkerSlot {
   PGPROC* worker;  // null while the process starts
   pid_t pid;       // 0 while the process starts
   Assignment run;
-  TimestampTz started_at;  // of the run; 0 before it
-  std::int64_t missed;     // due times of the job that passed while the run was under way
+  RunResult result;         // of a run that ended
+  TimestampTz started_at;   // of the run; 0 before it
+  std::int64_t missed;      // due times of the job that passed while the run was under way
+  TimestampTz last_missed;  // the latest of them
 };
 
 /// A copy of a slot, to look at without the lock.
@@ -52,24 +68,33 @@ struct SlotView {
 
 // For the scheduler.
 
-/// Gives the run to an idle worker of the same database and role, or to a free slot whose process
-/// the caller must then start (`start` set). index is -1 where every slot is taken; an idle worker
-/// of somebody else's is then asked to leave; and where a worker still has a run of the job.
+/// Gives the run to an idle worker of the same database and role, or one that is just starting, or
+/// to a free slot whose process the caller must then start (`start` set). index is -1 where every
+/// slot is taken; an idle worker of somebody else's is then asked to leave; and where a worker
+/// still has a run of the job (or of this member of it).
 struct Claim {
   int index;
   bool start;
   std::uint64_t generation;
 };
 Claim claim_slot(Oid database, Oid role, const Assignment& run);
+/// Reserves a free slot for a worker that shall be ready for a run to come; the caller must start
+/// its process. index is -1 where `wanted` workers of the role are idle or starting already, or no
+/// slot is free.
+Claim claim_spare(Oid database, Oid role, int wanted);
 /// Takes a claim back whose process could not be started.
 void release_claim(int index);
+/// How many runs the database can have started now: slots that are free, or whose worker has
+/// nothing to do. `limit`: of the database's runs under way; 0: none.
+int free_workers(Oid database, int limit);
 /// Takes note of the slots of `database` that ended or died: kEnded becomes kIdle and kDead becomes
 /// kFree. Returns them as they were.
 std::vector<SlotView> collect_finished(Oid database);
-/// Takes note that the process for an assigned slot never came: the slot becomes kDead.
+/// Takes note that the process for a slot never came: the slot becomes kDead, kFree where it had no
+/// run.
 void mark_never_started(int index, std::uint64_t generation);
 /// One more due time passed while the job's run is under way.
-void count_missed(Oid database, std::int64_t job_id);
+void count_missed(Oid database, std::int64_t job_id, TimestampTz due);
 /// Terminates every worker of the database.
 void terminate_workers(Oid database);
 /// The same. REQUIRES: the lock is held.
@@ -77,6 +102,8 @@ void terminate_workers_locked(Oid database) noexcept;
 
 /// True where a slot of the database needs its scheduler, now or soon. REQUIRES: the lock is held.
 bool has_unfinished_locked(Oid database) noexcept;
+/// Makes the slot free and wakes schedulers that wait for one. REQUIRES: the lock is held.
+void free_slot_locked(WorkerSlot& slot) noexcept;
 /// Frees what died, of which nothing needs to be said any more.
 void free_dead_slots(Oid database);
 /// The same. REQUIRES: the lock is held.
@@ -90,6 +117,8 @@ std::vector<SlotView> busy_slots(Oid database);
 void announce_run_end();
 /// Asks the worker that serves `run_id` to cancel it, once. False where none does.
 bool cancel_run(Oid database, std::int64_t run_id);
+/// The same of every worker that serves a member of the group's run.
+void cancel_members(Oid database, std::int64_t group_run_id);
 
 // For the worker.
 
@@ -104,12 +133,10 @@ bool take_assignment(int index, Assignment& run);
 /// The run's begin is committed under this number (0: it needs no log). Until then the scheduler
 /// logs a run whose worker dies; afterwards its row in the table active_run tells of it.
 void note_begin(int index, std::int64_t run_id);
-/// The run is over and logged. `last`: the worker takes no further run.
-void end_run(int index, bool last);
-std::int64_t missed_so_far(int index);
-bool cancel_requested(int index);
-bool asked_to_leave(int index);
-/// Leaves the slot where no run has been assigned meanwhile; false where one has.
+/// The run is over, as `result` says. `last`: the worker takes no further run.
+void end_run(int index, RunResult result, bool last);
+/// Leaves the slot. False where a run has been assigned meanwhile, or where the scheduler has not
+/// taken note of the last one's end: it will then set the latch, and assign no further one.
 bool leave_idle(int index);
 /// At process exit: leaves the slot, kDead where a run was under way. Never raises.
 void detach_worker(int index, std::uint64_t generation) noexcept;

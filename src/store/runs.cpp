@@ -11,75 +11,130 @@ Param text_or_null(const std::string& text) {
 
 constexpr std::int64_t kCleanupBatch = 5000;
 
+const char* triggered_by(const RunHead& head) {
+  if (head.dependency) return "dependency";
+  if (head.manual) return "manual";
+  return head.attempt > 1 ? "retry" : "schedule";
+}
+
 std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) {
+  // In one statement: it runs once a run.
   return spi
       .query(
-          "INSERT INTO metrics_refresh.run_log (run_id, job_id, job_name, view_schema, view_name,"
-          " command, owner, owner_oid, triggered_by, initiated_by, due_at, started_at,"
-          " finished_at, status, worker_pid)"
-          " VALUES (coalesce($1, nextval('metrics_refresh.run_id_seq')), $2, $3, $4, $5, $6, $7,"
-          " $8, $9, $10, $11, $12, CASE WHEN $13 <> 'running' THEN clock_timestamp() END, $13,"
-          " $14::int4) RETURNING run_id",
+          "WITH head AS (INSERT INTO metrics_refresh.run_log (run_id, job_id, job_name,"
+          "  group_run_id, view_schema, view_name, command, owner, owner_oid, triggered_by,"
+          "  initiated_by, due_at, started_at, finished_at, status, attempt, worker_pid)"
+          "  VALUES (coalesce($1, nextval('metrics_refresh.run_id_seq')), $2, $3, $4, $5, $6, $7,"
+          "  $8, $9, $10, $11, $12, $13, CASE WHEN $14 <> 'running' THEN clock_timestamp() END,"
+          "  $14, $15::int4, $16::int4) RETURNING run_id, job_id, due_at, started_at),"
+          " active AS (INSERT INTO metrics_refresh.active_run"
+          "  SELECT run_id, coalesce(job_id, $17) FROM head WHERE $14 = 'running'),"
+          " state AS (INSERT INTO metrics_refresh.job_state AS s (job_id, handled_until,"
+          "  last_run_id, last_started_at, last_status)"
+          "  SELECT h.job_id, CASE WHEN NOT $18 THEN h.due_at END, h.run_id, h.started_at, "
+          "'running'"
+          "  FROM head h JOIN metrics_refresh.job j USING (job_id) WHERE $14 = 'running'"
+          "  ON CONFLICT (job_id) DO UPDATE SET last_run_id = EXCLUDED.last_run_id,"
+          "  handled_until = CASE WHEN $15 > 1 THEN s.handled_until"
+          "   ELSE coalesce(EXCLUDED.handled_until, s.handled_until) END,"
+          "  last_started_at = EXCLUDED.last_started_at, last_status = 'running',"
+          "  retry_at = CASE WHEN $18 THEN s.retry_at END,"
+          "  retry_due = CASE WHEN $18 THEN s.retry_due END,"
+          "  retry_attempt = CASE WHEN $18 THEN s.retry_attempt END)"
+          " SELECT run_id FROM head",
           {Param::nullable(head.run_id, INT8OID), Param::nullable(head.job_id, INT8OID),
-           Param::nullable(head.job_name, TEXTOID), text_or_null(head.view_schema),
-           text_or_null(head.view_name), text_or_null(head.command), text_or_null(head.owner),
-           Param::oid(head.owner_oid), head.manual ? "manual" : "schedule",
+           Param::nullable(head.job_name, TEXTOID), Param::nullable(head.group_run_id, INT8OID),
+           text_or_null(head.view_schema), text_or_null(head.view_name), text_or_null(head.command),
+           text_or_null(head.owner), Param::oid(head.owner_oid), triggered_by(head),
            text_or_null(head.initiated_by), Param::nullable(head.due, TIMESTAMPTZOID), head.started,
-           status, head.worker_pid})
+           status, head.attempt, head.worker_pid, head.group_job_id, head.manual})
       .get_int64(0, 1);
 }
 
-// Completes a row of run_log. False where there is none that is still `expected`.
-bool complete_row(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const char* expected) {
-  const RunError error = outcome.error.value_or(RunError{});
-  return !spi.query(
-                 "UPDATE metrics_refresh.run_log SET finished_at = t.now,"
-                 " duration_ms = extract(epoch FROM t.now - started_at) * 1000, status = $2,"
-                 " strategy = $3, strategy_reason = $4, error_message = $5, sqlstate = $6,"
-                 " error_detail = $7, error_hint = $8, error_context = $9, rows_total = $10,"
-                 " missed = $11, wal_bytes = $12, buffers_hit = $13, buffers_read = $14,"
-                 " cpu_ms = $15 FROM (SELECT clock_timestamp() AS now) t"
-                 " WHERE run_id = $1 AND status = $16 RETURNING run_id",
-                 {run_id, outcome.status, text_or_null(outcome.strategy),
-                  text_or_null(outcome.strategy_reason), text_or_null(error.message),
-                  text_or_null(error.sqlstate), text_or_null(error.detail),
-                  text_or_null(error.hint), text_or_null(error.context),
-                  Param::nullable(outcome.rows_total, INT8OID), outcome.missed,
-                  outcome.usage.wal_bytes, outcome.usage.buffers_hit, outcome.usage.buffers_read,
-                  outcome.usage.cpu_ms, expected})
-              .empty();
-}
+struct Ended {
+  bool found;
+  bool suspended;
+};
 
-// The job's state after its run. True where the job is suspended by it.
-bool update_state(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int suspend_after) {
-  const bool success = outcome.status == "success";
+// Completes a row of run_log that is still `expected`, and the state of its job.
+Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const char* expected,
+               int suspend_after) {
+  const RunError error = outcome.error.value_or(RunError{});
   const bool failure = outcome.status == "error";
+  const core::Retry retry = outcome.retry.value_or(core::Retry{});
   // Failures count from the latest success, or from when somebody rescheduled or resumed the job.
   // Nobody but the job's runs writes job_state, so nobody's lock stands in the way here.
   const pg::Rows rows = spi.query(
-      "UPDATE metrics_refresh.job_state s SET last_finished_at = l.finished_at,"
-      " last_status = l.status,"
-      " last_success_at = CASE WHEN $2 THEN l.finished_at ELSE s.last_success_at END,"
-      " last_error = CASE WHEN $2 THEN NULL ELSE coalesce(l.error_message, s.last_error) END,"
-      " consecutive_failures = CASE WHEN $2 THEN 0 WHEN s.last_finished_at < f.since THEN $3::int"
-      "  ELSE s.consecutive_failures + $3::int END,"
-      " permanent_failures = CASE WHEN $2 THEN 0 WHEN s.last_finished_at < f.since THEN $4::int"
-      "  ELSE s.permanent_failures + $4::int END"
-      " FROM metrics_refresh.run_log l CROSS JOIN LATERAL (SELECT coalesce((SELECT effective_from"
-      "  FROM metrics_refresh.job j WHERE j.job_id = l.job_id), '-infinity')) f (since)"
-      " WHERE l.run_id = $1 AND s.job_id = l.job_id"
-      " RETURNING s.job_id, s.permanent_failures::int8,"
-      " coalesce(s.suspended_at > f.since, false)",
-      {run_id, success, failure ? 1 : 0, failure && outcome.permanent ? 1 : 0});
-  if (rows.empty() || !failure || !outcome.permanent || suspend_after == 0) return false;
-  const std::int64_t failures = rows.get_int64(0, 2);
-  if (rows.get_bool(0, 3) || failures < suspend_after) return false;
+      // The clock may have been set back meanwhile.
+      "WITH ended AS (UPDATE metrics_refresh.run_log SET finished_at = greatest(t.now, started_at),"
+      "  duration_ms = greatest(extract(epoch FROM t.now - started_at) * 1000, 0), status = $2,"
+      "  strategy = $3, strategy_reason = $4, error_message = $5, sqlstate = $6,"
+      "  error_detail = $7, error_hint = $8, error_context = $9, rows_total = $10,"
+      "  missed = $11, wal_bytes = $12, buffers_hit = $13, buffers_read = $14,"
+      "  cpu_ms = $15 FROM (SELECT clock_timestamp() AS now) t"
+      "  WHERE run_id = $1 AND status = $16"
+      "  RETURNING run_id, job_id, status, finished_at, error_message),"
+      " gone AS (DELETE FROM metrics_refresh.active_run a USING ended"
+      "  WHERE a.run_id = ended.run_id AND $16 = 'running'),"
+      " state AS (UPDATE metrics_refresh.job_state s SET last_finished_at = l.finished_at,"
+      "  last_status = l.status, handled_until = greatest(s.handled_until, $19),"
+      "  last_success_at = CASE WHEN $17 THEN l.finished_at ELSE s.last_success_at END,"
+      "  last_error = CASE WHEN $17 THEN NULL ELSE coalesce(l.error_message, s.last_error) END,"
+      "  consecutive_failures = CASE WHEN $17 THEN 0 WHEN s.last_finished_at < f.since THEN 0"
+      "   ELSE s.consecutive_failures END + CASE WHEN l.status = 'error' THEN 1 ELSE 0 END,"
+      "  permanent_failures = CASE WHEN $17 THEN 0 WHEN s.last_finished_at < f.since THEN 0"
+      "   ELSE s.permanent_failures END + CASE WHEN $18 THEN 1 ELSE 0 END,"
+      "  interruptions = CASE WHEN l.status <> 'interrupted' THEN 0"
+      "   WHEN s.last_finished_at < f.since THEN 1 ELSE s.interruptions + 1 END,"
+      "  retry_at = coalesce($20, s.retry_at), retry_due = coalesce($21, s.retry_due),"
+      "  retry_attempt = coalesce($22::int4, s.retry_attempt)"
+      "  FROM ended l CROSS JOIN LATERAL (SELECT coalesce((SELECT effective_from"
+      "   FROM metrics_refresh.job j WHERE j.job_id = l.job_id), '-infinity')) f (since)"
+      "  WHERE s.job_id = l.job_id AND $16 = 'running'"
+      "  RETURNING s.job_id, s.permanent_failures, s.interruptions,"
+      "  coalesce(s.suspended_at > f.since, false) AS suspended)"
+      " SELECT ended.run_id, state.job_id, state.permanent_failures::int8,"
+      " state.interruptions::int8, coalesce(state.suspended, true)"
+      " FROM ended LEFT JOIN state ON true",
+      {run_id,
+       outcome.status,
+       text_or_null(outcome.strategy),
+       text_or_null(outcome.strategy_reason),
+       text_or_null(error.message),
+       text_or_null(error.sqlstate),
+       text_or_null(error.detail),
+       text_or_null(error.hint),
+       text_or_null(error.context),
+       Param::nullable(outcome.rows_total, INT8OID),
+       outcome.missed,
+       outcome.usage.wal_bytes,
+       outcome.usage.buffers_hit,
+       outcome.usage.buffers_read,
+       outcome.usage.cpu_ms,
+       expected,
+       outcome.status == "success",
+       failure && outcome.permanent,
+       Param::nullable(outcome.last_missed, TIMESTAMPTZOID),
+       outcome.retry ? Param(retry.at) : Param::null(TIMESTAMPTZOID),
+       outcome.retry ? Param(retry.due) : Param::null(TIMESTAMPTZOID),
+       outcome.retry ? Param(retry.attempt) : Param::null(INT8OID)});
+  if (rows.empty()) return {false, false};
+  if (rows.get_bool(0, 5)) return {true, false};  // suspended already, or without a job
+  const std::int64_t failures = rows.get_int64(0, 3);
+  const std::int64_t interruptions = rows.get_int64(0, 4);
+  std::string reason;
+  if (failure && outcome.permanent && suspend_after > 0 && failures >= suspend_after)
+    reason = std::to_string(failures) + " permanent failures in a row, the last: " + error.message;
+  else if (interruptions >= kSuspendAfterInterruptions)
+    reason = "its worker ended before the run did " + std::to_string(interruptions) +
+             " times in a row; see the server log";
+  else
+    return {true, false};
   spi.query(
       "UPDATE metrics_refresh.job_state SET suspended_at = clock_timestamp(), suspend_reason = $2"
       " WHERE job_id = $1",
-      {rows.get_int64(0, 1), std::to_string(failures) + " permanent failures in a row, the last: " +
-                                 outcome.error.value_or(RunError{}).message});
-  return true;
+      {rows.get_int64(0, 2), reason});
+  return {true, true};
 }
 
 }  // namespace
@@ -97,42 +152,30 @@ RunHead head_of(const JobRecord& job) {
 }
 
 std::int64_t begin_run(pg::Spi& spi, const RunHead& head) {
-  const std::int64_t run_id = insert_head(spi, head, "running");
-  spi.query("INSERT INTO metrics_refresh.active_run VALUES ($1, $2)",
-            {run_id, Param::nullable(head.job_id, INT8OID)});
-  spi.query(
-      "INSERT INTO metrics_refresh.job_state (job_id, handled_until, last_run_id,"
-      " last_started_at, last_status) SELECT job_id, $3, $2, $4, 'running'"
-      " FROM metrics_refresh.job WHERE job_id = $1"
-      " ON CONFLICT (job_id) DO UPDATE SET last_run_id = EXCLUDED.last_run_id,"
-      " handled_until = coalesce(EXCLUDED.handled_until, job_state.handled_until),"
-      " last_started_at = EXCLUDED.last_started_at, last_status = 'running'",
-      {Param::nullable(head.job_id, INT8OID), run_id,
-       head.manual ? Param::null(TIMESTAMPTZOID) : Param::nullable(head.due, TIMESTAMPTZOID),
-       head.started});
-  return run_id;
+  return insert_head(spi, head, "running");
 }
 
 bool end_run(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int suspend_after) {
-  if (!complete_row(spi, run_id, outcome, "running"))
+  const Ended ended = complete(spi, run_id, outcome, "running", suspend_after);
+  if (!ended.found)
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                        "run " + std::to_string(run_id) + " is no longer running in the log");
-  spi.query("DELETE FROM metrics_refresh.active_run WHERE run_id = $1", {run_id});
-  return update_state(spi, run_id, outcome, suspend_after);
+  return ended.suspended;
 }
 
 bool is_logged(pg::Spi& spi, const RunHead& head) {
   return !spi.query(
                  "SELECT FROM metrics_refresh.run_log WHERE run_id = $1 OR (job_id = $2"
-                 " AND due_at = $3 AND started_at >= $3 AND triggered_by = 'schedule') LIMIT 1",
+                 " AND due_at = $3 AND started_at >= $3 AND attempt = $4"
+                 " AND triggered_by IN ('schedule', 'retry')) LIMIT 1",
                  {Param::nullable(head.run_id, INT8OID), Param::nullable(head.job_id, INT8OID),
-                  Param::nullable(head.due, TIMESTAMPTZOID)})
+                  Param::nullable(head.due, TIMESTAMPTZOID), head.attempt})
               .empty();
 }
 
 std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& outcome) {
   const std::int64_t run_id = insert_head(spi, head, outcome.status.c_str());
-  complete_row(spi, run_id, outcome, outcome.status.c_str());
+  (void)complete(spi, run_id, outcome, outcome.status.c_str(), 0);
   return run_id;
 }
 
@@ -160,22 +203,25 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
   return run_id;
 }
 
-std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
-                           const std::vector<std::int64_t>& beginning_jobs) {
+std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
+                                  const std::vector<std::int64_t>& beginning_jobs,
+                                  int suspend_after) {
   const pg::Rows rows = spi.query(
-      "DELETE FROM metrics_refresh.active_run WHERE run_id <> ALL ($1)"
-      " AND job_id <> ALL ($2) RETURNING run_id",
+      "DELETE FROM metrics_refresh.active_run a WHERE run_id <> ALL ($1)"
+      " AND job_id <> ALL ($2) AND NOT EXISTS (SELECT FROM metrics_refresh.group_run_member m"
+      "  WHERE m.group_run_id = a.run_id) RETURNING run_id, job_id",
       {Param::array(live_runs), Param::array(beginning_jobs)});
-  std::vector<std::int64_t> runs;
-  for (std::size_t i = 0; i < rows.size(); ++i) runs.push_back(rows.get_int64(i, 1));
-  for (const std::int64_t run_id : runs) {
+  std::vector<Orphan> orphans;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    orphans.push_back({rows.get_int64(i, 1), rows.get_int64(i, 2), false});
+  for (Orphan& orphan : orphans) {
     Outcome outcome;
     outcome.status = "interrupted";
     outcome.error = RunError{"the worker ended before the run did", "", "",
                              "See the server log for what ended it.", ""};
-    if (complete_row(spi, run_id, outcome, "running")) update_state(spi, run_id, outcome, 0);
+    orphan.suspended = complete(spi, orphan.run_id, outcome, "running", suspend_after).suspended;
   }
-  return static_cast<std::int64_t>(runs.size());
+  return orphans;
 }
 
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {

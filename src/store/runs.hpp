@@ -44,14 +44,18 @@ class UsageMeter {
 /// Whose run it is and why: the columns of run_log that are known at its begin.
 struct RunHead {
   std::optional<std::int64_t> run_id;  // none: the next number
-  std::optional<std::int64_t> job_id;  // none: a refresh without a job
+  std::optional<std::int64_t> job_id;  // none: a refresh without a job, or a member of a group
   std::optional<std::string> job_name;
-  std::string view_schema;  // empty for a command
+  std::optional<std::int64_t> group_run_id;  // of a member: the run of its group
+  std::int64_t group_job_id = 0;             // of a member: the job of its group
+  std::string view_schema;                   // empty for a command
   std::string view_name;
   std::string command;  // empty for a refresh
   std::string owner;    // of the view, or of the command
   Oid owner_oid = InvalidOid;
   bool manual = false;
+  bool dependency = false;   // a member that waited for others
+  int attempt = 1;           // more: a retry
   std::string initiated_by;  // of a manual run
   std::optional<core::Instant> due;
   core::Instant started;
@@ -67,18 +71,25 @@ struct Outcome {
   std::string strategy_reason;
   std::optional<RunError> error;
   std::optional<std::int64_t> rows_total;
-  std::int64_t missed = 0;
+  std::int64_t missed = 0;                   // due times that passed while the run was under way
+  std::optional<core::Instant> last_missed;  // the latest of them
   Usage usage;
-  bool permanent = false;  // an error that will come again
+  bool permanent = false;            // an error that will come again
+  std::optional<core::Retry> retry;  // when it will be tried again
 };
+
+/// A job whose run was interrupted this often in a row is suspended: it may be what ends the
+/// server.
+inline constexpr int kSuspendAfterInterruptions = 10;
 
 /// Writes the `running` row and notes in job_state that the due time is served. Returns the run's
 /// number.
 std::int64_t begin_run(pg::Spi& spi, const RunHead& head);
 
 /// Ends a run that begin_run() began: completes its row and the job's state, suspends the job where
-/// `suspend_after` permanent failures in a row are reached. Returns true where it suspended it.
-/// Throws SqlError 55000 where the row is not `running` any more, so that nothing is logged twice.
+/// `suspend_after` permanent failures in a row (0: any number), or kSuspendAfterInterruptions, are
+/// reached. Returns true where it suspended it. Throws SqlError 55000 where the row is not
+/// `running` any more, so that nothing is logged twice.
 bool end_run(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int suspend_after);
 
 /// True where the log has this run already: by its number, or by job and due time.
@@ -92,10 +103,18 @@ std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& out
 /// or 0 where nothing was logged.
 std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& reason);
 
-/// Closes as `interrupted` every run that was begun, has not ended, is not among `live_runs` and
-/// not of one of `beginning_jobs`. Returns how many.
-std::int64_t close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
-                           const std::vector<std::int64_t>& beginning_jobs);
+/// A run that nobody serves any more.
+struct Orphan {
+  std::int64_t run_id;
+  std::int64_t job_id;  // of a member: of its group
+  bool suspended;       // its job, by this
+};
+/// Closes as `interrupted` every run that was begun, has not ended, is not among `live_runs`, not
+/// of one of `beginning_jobs`, and is not the run of a group that goes on in its members. Where one
+/// was a member's, the caller tells its group (groups.hpp).
+std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
+                                  const std::vector<std::int64_t>& beginning_jobs,
+                                  int suspend_after);
 
 /// Removes ended runs that started before `limit`, in batches, and the state of jobs that are gone.
 /// Returns how many runs.

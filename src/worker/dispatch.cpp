@@ -1,9 +1,11 @@
 #include "worker/dispatch.hpp"
 
 #include "pg/privilege.hpp"
+#include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
-#include "store/runs.hpp"
+#include "store/job_changes.hpp"
+#include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {
@@ -12,12 +14,17 @@ namespace {
 // Whom the worker connects as. A command's owner who cannot connect gets a worker all the same, one
 // that logs why the command is not run.
 Oid worker_role(const store::JobRecord& job) {
-  if (job.is_refresh()) return InvalidOid;
+  if (!job.is_command()) return InvalidOid;
   Oid role = InvalidOid;
   pg::in_transaction([&] {
     if (pg::can_log_in(job.owner_oid)) role = job.owner_oid;
   });
   return role;
+}
+
+std::optional<int> member_of(const shmem::Assignment& run) {
+  if (run.member == shmem::kNoMember) return std::nullopt;
+  return run.member;
 }
 
 }  // namespace
@@ -26,17 +33,35 @@ void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
                      std::vector<core::Event>& events) {
   close_orphans();
   for (const shmem::SlotView& view : under_way)
-    events.push_back(core::RunAdopted{view.slot.run.job_id});
+    events.push_back(core::RunAdopted{view.slot.run.job_id, member_of(view.slot.run)});
 }
 
 bool Dispatch::hand_over(const core::Start& start) {
   const store::JobRecord* const job = jobs_.find(start.job);
   if (job == nullptr) return false;
-  const shmem::Assignment run{start.run.value_or(0), start.job, pg::to_timestamptz(start.due),
-                              start.run ? shmem::Trigger::kManual : shmem::Trigger::kSchedule};
+  shmem::Assignment run = {};
+  run.job_id = start.job;
+  run.member = start.member.value_or(shmem::kNoMember);
+  (start.member ? run.group_run_id : run.run_id) = start.run.value_or(0);
+  run.attempt = start.attempt;
+  run.due = pg::to_timestamptz(start.due);
+  run.trigger = start.run && !start.member ? shmem::Trigger::kManual : shmem::Trigger::kSchedule;
   const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, worker_role(*job), run);
-  if (claim.index < 0) return false;
-  if (!claim.start) return true;
+  return claim.index >= 0 && (!claim.start || start_worker(claim));
+}
+
+void Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
+  std::map<Oid, int> wanted;  // by role
+  for (const core::JobId id : jobs)
+    if (const store::JobRecord* const job = jobs_.find(id)) ++wanted[worker_role(*job)];
+  for (const auto& [role, count] : wanted)
+    for (;;) {
+      const shmem::Claim claim = shmem::claim_spare(MyDatabaseId, role, count);
+      if (claim.index < 0 || !start_worker(claim)) break;
+    }
+}
+
+bool Dispatch::start_worker(const shmem::Claim& claim) {
   BackgroundWorkerHandle* const handle =
       start_process({"mr_worker_main", "metrics_refresh worker", "metrics_refresh worker",
                      Int32GetDatum(claim.index), claim.generation});
@@ -51,12 +76,26 @@ bool Dispatch::hand_over(const core::Start& start) {
 void Dispatch::collect(std::vector<core::Event>& events) {
   check_starting_workers();
   for (const shmem::SlotView& view : shmem::collect_finished(MyDatabaseId)) {
-    events.push_back(core::RunEnded{view.slot.run.job_id});
-    if (view.slot.state != shmem::SlotState::kDead) continue;
-    orphans_ = true;
-    try_again_at_ = pg::now();
-    if (!view.slot.noted) log_unbegun(view.slot);
-    jobs_.expect_requests();
+    const shmem::WorkerSlot& slot = view.slot;
+    const core::JobId job = slot.run.job_id;
+    const std::optional<int> member = member_of(slot.run);
+    if (slot.state == shmem::SlotState::kDead) {
+      orphans_ = true;
+      try_again_at_ = pg::now();
+      jobs_.expect_requests();
+      // What cannot be logged has not begun.
+      if (!slot.noted && !log_unbegun(slot))
+        events.push_back(core::StartRefused{job, member});
+      else
+        events.push_back(core::RunEnded{job, member, false});
+    } else if (slot.result == shmem::RunResult::kNotBegun) {
+      jobs_.expect_requests();
+      events.push_back(core::StartRefused{job, member});
+    } else if (slot.result == shmem::RunResult::kOpened) {
+      jobs_.expect_groups();
+    } else {
+      events.push_back(core::RunEnded{job, member, slot.result == shmem::RunResult::kSuccess});
+    }
   }
   if (orphans_ && try_again_at_ <= pg::now()) close_orphans();
 }
@@ -85,13 +124,15 @@ void Dispatch::check_starting_workers() {
   }
 }
 
-// A run whose worker died before it had committed the run's first row.
-void Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
+// A run whose worker died before it had committed the run's first row. False where it cannot be
+// logged now.
+bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
   const store::JobRecord* const job = jobs_.find(slot.run.job_id);
-  if (job == nullptr) return;
+  if (job == nullptr) return true;
   store::RunHead head = store::head_of(*job);
   if (slot.run.run_id != 0) head.run_id = slot.run.run_id;
   head.manual = slot.run.trigger == shmem::Trigger::kManual;
+  head.attempt = slot.run.attempt;
   head.due = pg::to_instant(slot.run.due);
   head.started = pg::now();
   const bool started = slot.started_at != 0;
@@ -103,7 +144,21 @@ void Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
       "The server log says why; a command's owner needs the right to "
       "connect to the database.",
       ""};
-  try_with_own_tables("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
+  return try_with_own_tables("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
+    if (slot.run.member != shmem::kNoMember) {
+      const auto member = store::find_pending(spi, slot.run.group_run_id, slot.run.member);
+      if (!member) return;  // it died before it could say so
+      head.job_id.reset();
+      head.group_run_id = member->group_run_id;
+      head.group_job_id = member->job_id;
+      head.view_schema = member->view_schema;
+      head.view_name = member->view_name;
+      const std::int64_t run_id = store::begin_run(spi, head);
+      store::begin_member(spi, *member, run_id);
+      store::end_run(spi, run_id, outcome, 0);
+      finish_member(spi, *member, "failed");
+      return;
+    }
     if (store::is_logged(spi, head)) return;  // it died before it could say so
     if (head.run_id) store::delete_request(spi, *head.run_id);
     store::end_run(spi, store::begin_run(spi, head), outcome, 0);
@@ -123,9 +178,18 @@ void Dispatch::close_orphans() {
     else
       beginning_jobs.push_back(run.job_id);
   }
-  std::int64_t closed = 0;
+  std::size_t closed = 0;
   const bool done = try_with_own_tables("interrupted runs cannot be closed now", [&](pg::Spi& spi) {
-    closed = store::close_orphans(spi, live_runs, beginning_jobs);
+    const std::vector<store::Orphan> orphans =
+        store::close_orphans(spi, live_runs, beginning_jobs, settings::suspend_after());
+    closed = orphans.size();
+    for (const store::Orphan& orphan : orphans) {
+      if (const auto member = store::find_member_of_run(spi, orphan.run_id))
+        finish_member(spi, *member, "failed");
+      else
+        store::remove_one_time_job(spi, orphan.job_id);
+      if (orphan.suspended) store::note_changed(orphan.job_id);
+    }
   });
   orphans_ = !done || !beginning_jobs.empty();
   try_again_at_ = pg::now() + kTryAgain;

@@ -26,6 +26,9 @@ class Dispatch {
   /// Gives the run to a worker. False where none is free.
   bool hand_over(const core::Start& start);
 
+  /// Has workers started for jobs that are due soon, so that no run has to wait for its process.
+  void make_ready(const std::vector<core::JobId>& jobs);
+
   /// Adds an event for each run that ended.
   void collect(std::vector<core::Event>& events);
 
@@ -39,7 +42,8 @@ class Dispatch {
   };
 
   void check_starting_workers();
-  void log_unbegun(const shmem::WorkerSlot& slot);
+  bool start_worker(const shmem::Claim& claim);
+  bool log_unbegun(const shmem::WorkerSlot& slot);
   void close_orphans();
 
   JobFeed& jobs_;

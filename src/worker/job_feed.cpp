@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "pg/time.hpp"
-#include "pg/time_zone.hpp"
 #include "shmem/area.hpp"
+#include "store/timetable.hpp"
+#include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {
@@ -13,13 +14,15 @@ namespace {
 core::Job to_core(const store::JobRecord& record) {
   core::Job job;
   job.id = record.id;
+  job.timetable = store::timetable_of(record);
   job.runnable = record.active && !record.suspended;
   job.handled_until = record.handled_until;
   job.on_missed = record.on_missed == "skip" ? core::OnMissed::kSkip : core::OnMissed::kOnce;
-  if (record.schedule) {
-    job.schedule = core::Schedule::parse(*record.schedule);
-    job.zone = &pg::time_zone_or_default(record.timezone);
-  }
+  job.on_overlap =
+      record.on_overlap == "queue_one" ? core::OnOverlap::kQueueOne : core::OnOverlap::kSkip;
+  job.priority = record.priority;
+  job.retry = record.retry;
+  job.max_parallel = record.max_parallel;
   return job;
 }
 
@@ -38,18 +41,24 @@ bool JobFeed::read(std::vector<core::Event>& events) {
     unread_ = true;
     unread_all_ = unread_all_ || changes.all;
     unread_jobs_.insert(unread_jobs_.end(), changes.jobs, changes.jobs + changes.count);
+    for (int i = 0; i < changes.canceled_count; ++i) {
+      shmem::cancel_members(MyDatabaseId, changes.canceled_groups[i]);
+      canceled_groups_.push_back(changes.canceled_groups[i]);
+    }
   } else if (!unread_ || pg::now() < try_again_at_) {
     return true;
   }
   if (extension_oid() != extension_) return false;
   std::vector<store::JobRecord> jobs;
   std::vector<store::Request> requests;
+  std::vector<store::OpenGroup> groups;
   const bool read = try_with_own_tables("the jobs cannot be read now", [&](pg::Spi& spi) {
     requests = store::load_requests(spi);
     // The jobs after their requests, for who changes a job and then triggers it means the new one.
     for (const store::Request& request : requests)
       if (requests_.count(request.run_id) == 0) unread_jobs_.push_back(request.job_id);
     jobs = unread_all_ ? store::load_jobs(spi) : store::load_jobs(spi, unread_jobs_);
+    if (unread_groups_ || !groups_.empty()) groups = store::load_open_groups(spi);
   });
   if (!read) {
     try_again_at_ = pg::now() + kTryAgain;
@@ -57,8 +66,10 @@ bool JobFeed::read(std::vector<core::Event>& events) {
   }
   note_jobs(jobs, events);
   note_requests(requests, events);
-  unread_ = unread_all_ = false;
+  note_groups(groups, events);
+  unread_ = unread_all_ = unread_groups_ = false;
   unread_jobs_.clear();
+  close_canceled_groups();
   return true;
 }
 
@@ -109,6 +120,38 @@ void JobFeed::note_requests(const std::vector<store::Request>& requests,
   }
   requests_ = std::move(open);
   if (withdrawn) shmem::announce_run_end();  // somebody may wait for one that was cancelled
+}
+
+void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
+                          std::vector<core::Event>& events) {
+  std::map<core::JobId, core::RunId> open;
+  for (const store::OpenGroup& group : groups) {
+    open[group.job_id] = group.group_run_id;
+    core::GroupOpened event{group.job_id, group.group_run_id, {}};
+    for (const store::Member& member : group.pending)
+      event.pending.push_back({member.number, member.waits_for});
+    events.push_back(std::move(event));
+    // Its job was removed meanwhile: what is under way goes on, the rest does not begin.
+    if (jobs_.count(group.job_id) == 0 && !group.pending.empty())
+      canceled_groups_.push_back(group.group_run_id);
+  }
+  for (const auto& [job, run] : groups_)
+    if (open.count(job) == 0) events.push_back(core::GroupOpened{job, run, {}});
+  groups_ = std::move(open);
+}
+
+// Members that have not begun; those under way have been told. Their workers close the run where
+// there are such.
+void JobFeed::close_canceled_groups() {
+  if (canceled_groups_.empty()) return;
+  const bool closed = try_with_own_tables("a group cannot be canceled now", [&](pg::Spi& spi) {
+    for (const core::RunId run : canceled_groups_) cancel_group(spi, run);
+  });
+  unread_ = unread_groups_ = true;
+  try_again_at_ = pg::now() + (closed ? core::Duration{} : kTryAgain);
+  if (!closed) return;
+  canceled_groups_.clear();
+  shmem::announce_run_end();
 }
 
 }  // namespace metrics_refresh::worker

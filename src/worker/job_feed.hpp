@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "shmem/databases.hpp"
-#include "store/jobs.hpp"
+#include "store/groups.hpp"
 
 namespace metrics_refresh::worker {
 
@@ -29,19 +29,27 @@ class JobFeed {
   /// Has the requests read again: one that a worker did not take may still be there.
   void expect_requests() { unread_ = true; }
 
+  /// Has the open runs of groups read again: one has just been planned.
+  void expect_groups() { unread_ = unread_groups_ = true; }
+
   /// The job as last read, or null.
   const store::JobRecord* find(core::JobId id) const;
 
  private:
   void note_jobs(const std::vector<store::JobRecord>& jobs, std::vector<core::Event>& events);
   void note_requests(const std::vector<store::Request>& requests, std::vector<core::Event>& events);
+  void close_canceled_groups();
+  void note_groups(const std::vector<store::OpenGroup>& groups, std::vector<core::Event>& events);
 
   Oid extension_;
   std::map<core::JobId, store::JobRecord> jobs_;
   std::map<core::RunId, core::JobId> requests_;  // as last read
+  std::map<core::JobId, core::RunId> groups_;    // open runs, as last read
   bool unread_ = true;
   bool unread_all_ = true;
+  bool unread_groups_ = true;
   std::vector<core::JobId> unread_jobs_;
+  std::vector<core::RunId> canceled_groups_;
   core::Instant try_again_at_;
 };
 

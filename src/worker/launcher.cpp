@@ -65,9 +65,13 @@ class Launcher {
     shmem::clear_starts();
     for (const Oid database : connectable_databases())
       pg::call([database] { shmem::post_changes(database, nullptr, 0); });
+    Instant before = pg::now();
     for (;;) {
       follow_starts();
-      sleeper_.sleep_until(start_schedulers(pg::now()));
+      const Instant now = pg::now();
+      if (now < before) shmem::want_all();
+      before = now;
+      sleeper_.sleep_until(start_schedulers(now));
     }
   }
 

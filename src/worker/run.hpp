@@ -10,7 +10,8 @@
 namespace metrics_refresh::worker {
 
 /// Carries out what the slot was assigned. An error of the work is logged and is no error here;
-/// throws where the log itself cannot be written.
-void carry_out(int slot, const shmem::Assignment& run);
+/// throws where the outcome cannot be written. A group's run is planned only, and goes on in its
+/// members (group_run.hpp).
+shmem::RunResult carry_out(int slot, const shmem::Assignment& run);
 
 }  // namespace metrics_refresh::worker

@@ -20,6 +20,13 @@ namespace {
 
 using core::Instant;
 
+// A worker is up, connected and waiting well within this.
+constexpr core::Duration kLead = std::chrono::milliseconds(250);
+// So many runs that wait are shown to those who look.
+constexpr std::size_t kShownWaiting = 100;
+// A scheduler stays the longer, the more jobs the next one would have to read.
+constexpr core::Duration kStayPerJob = std::chrono::milliseconds(10);
+
 bool clean_exit = false;
 
 void on_exit(int, Datum) { shmem::detach_scheduler(MyDatabaseId, !clean_exit); }
@@ -70,11 +77,12 @@ class SchedulerProcess {
       if (!events_.empty()) last_activity = now;
       const std::optional<Instant> wake_up =
           earlier(tick(now), earlier(feed_.try_again_at(), dispatch_.try_again_at()));
+      const std::optional<Instant> ready_at = make_ready(now);
       publish();
-      sleeper_.sleep_until(earlier(wake_up, leave_at(now, last_activity)));
+      sleeper_.sleep_until(earlier(earlier(wake_up, ready_at), leave_at(now, last_activity)));
       read_news();
       // Whoever woke this process may have freed a worker.
-      if (scheduler_.has_waiting_runs()) events_.push_back(core::WorkerFreed{});
+      if (scheduler_.waiting_count() > 0) events_.push_back(core::WorkerFreed{});
     }
   }
 
@@ -96,12 +104,15 @@ class SchedulerProcess {
   // Decides and acts until every decision is carried out or refused.
   std::optional<Instant> tick(Instant now) {
     for (;;) {
-      const core::Plan plan = scheduler_.tick(now, std::exchange(events_, {}), settings::enabled());
+      const core::Limits limits = {settings::enabled(),
+                                   shmem::free_workers(MyDatabaseId, settings::database_workers())};
+      const core::Plan plan = scheduler_.tick(now, std::exchange(events_, {}), limits);
       for (const core::Action& action : plan.actions) {
         if (const auto* missed = std::get_if<core::Missed>(&action)) {
-          shmem::count_missed(MyDatabaseId, missed->job);
+          shmem::count_missed(MyDatabaseId, missed->job, pg::to_timestamptz(missed->due));
         } else if (const auto* start = std::get_if<core::Start>(&action)) {
-          if (!dispatch_.hand_over(*start)) events_.push_back(core::StartRefused{start->job});
+          if (!dispatch_.hand_over(*start))
+            events_.push_back(core::StartRefused{start->job, start->member});
         }
       }
       if (events_.empty()) return plan.wake_up;
@@ -110,16 +121,39 @@ class SchedulerProcess {
 
   void publish() {
     const std::optional<Instant> next_due = scheduler_.next_due();
+    const std::size_t waiting = settings::enabled() ? scheduler_.waiting_count() : 0;
     shmem::publish_schedule(MyDatabaseId, next_due ? pg::to_timestamptz(*next_due) : shmem::kNever,
-                            settings::enabled() && scheduler_.has_waiting_runs());
+                            static_cast<int>(waiting));
+    if (waiting == 0 && !shows_waiting_) return;
+    std::vector<shmem::WaitingRun> runs;
+    if (waiting > 0)
+      for (const core::Start& start : scheduler_.waiting(kShownWaiting))
+        runs.push_back({MyDatabaseId, start.job, start.member.value_or(shmem::kNoMember),
+                        pg::to_timestamptz(start.due)});
+    shmem::publish_waiting(MyDatabaseId, runs);
+    shows_waiting_ = waiting > 0;
+  }
+
+  // Has workers started for what is due soon. Returns when to think of what is due later.
+  std::optional<Instant> make_ready(Instant now) {
+    if (!settings::enabled()) return std::nullopt;
+    const std::optional<Instant> next_due = scheduler_.next_due();
+    if (!next_due) return std::nullopt;
+    if (*next_due - kLead > now) return *next_due - kLead;
+    const auto most = static_cast<std::size_t>(
+        std::max(0, shmem::free_workers(MyDatabaseId, settings::database_workers())));
+    dispatch_.make_ready(scheduler_.due_until(now + kLead, most));
+    return std::nullopt;  // the due time will say
   }
 
   // Leaves where nothing happened for a while and nothing is due for a while. Else returns when to
   // think of it again, or nothing where the end of a run or the next due time will say.
   std::optional<Instant> leave_at(Instant now, Instant last_activity) {
-    const core::Duration limit = settings::scheduler_idle_timeout();
+    const core::Duration limit =
+        std::max(settings::scheduler_idle_timeout(),
+                 kStayPerJob * static_cast<std::int64_t>(scheduler_.job_count()));
     const std::optional<Instant> next_due = scheduler_.next_due();
-    if (scheduler_.has_waiting_runs() || feed_.try_again_at() || dispatch_.try_again_at() ||
+    if (scheduler_.waiting_count() > 0 || feed_.try_again_at() || dispatch_.try_again_at() ||
         (next_due && *next_due - now < limit) || !shmem::busy_slots(MyDatabaseId).empty())
       return std::nullopt;
     if (now - last_activity < limit) return last_activity + limit;
@@ -132,6 +166,7 @@ class SchedulerProcess {
   Dispatch dispatch_;
   pg::Sleeper sleeper_;
   std::vector<core::Event> events_;
+  bool shows_waiting_ = false;
 };
 
 }  // namespace

@@ -1,11 +1,14 @@
 #include "worker/worker_main.hpp"
 
+#include <algorithm>
+
 #include "pg/settings.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "worker/process.hpp"
 #include "worker/run.hpp"
+#include "worker/session.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
@@ -15,28 +18,39 @@ std::uint64_t own_generation = 0;
 
 void on_exit(int, Datum) { shmem::detach_worker(own_slot, own_generation); }
 
-// A command's worker has its owner's session, which the command may have changed: it serves one
-// run. One that refreshes keeps nothing of a run: core restores the settings that a view's
-// functions change, and the advisory locks that they may have taken are released here.
-void serve(bool one_run_only) {
+// A worker that was made ready ahead of a run waits for it at least this long.
+constexpr core::Duration kSpareTimeout = std::chrono::seconds(2);
+
+// A command's worker has its owner's session, which the command may have changed. One that
+// refreshes keeps nothing of a run: core restores the settings that a view's functions change, and
+// the advisory locks that they may have taken are released here.
+bool forget_run(bool command) {
+  if (command) return reset_session();
+  pg::call([] { LockReleaseAll(USER_LOCKMETHOD, true); });
+  return true;
+}
+
+void serve(bool commands) {
   pg::Sleeper sleeper;
   core::Instant idle_since = pg::now();
+  bool served = false;
   for (;;) {
     shmem::Assignment run;
     if (shmem::take_assignment(own_slot, run)) {
-      carry_out(own_slot, run);
-      pg::call([] {
-        LockReleaseAll(USER_LOCKMETHOD, true);
-        pgstat_report_activity(STATE_IDLE, nullptr);
-      });
-      shmem::end_run(own_slot, one_run_only);
+      const shmem::RunResult result = carry_out(own_slot, run);
+      const bool last = !forget_run(commands);
+      pg::call([] { pgstat_report_activity(STATE_IDLE, nullptr); });
+      shmem::end_run(own_slot, result, last);
       idle_since = pg::now();
+      served = true;
       continue;
     }
-    const core::Instant leave_at = idle_since + settings::worker_idle_timeout();
-    const bool leaves = shmem::asked_to_leave(own_slot) || pg::now() >= leave_at;
+    const core::Duration timeout = settings::worker_idle_timeout();
+    const core::Instant leave_at =
+        idle_since + (served ? timeout : std::max(timeout, kSpareTimeout));
+    const bool leaves = shmem::read_slot(own_slot).leave || pg::now() >= leave_at;
     if (leaves && shmem::leave_idle(own_slot)) return;
-    // Still kEnded: the scheduler sets the latch once it has taken note.
+    // Where it could not leave the latch is set, or will be once the scheduler has taken note.
     sleeper.sleep_until(leaves ? std::nullopt : std::optional(leave_at));
   }
 }

@@ -1,0 +1,157 @@
+#include "core/dependency_graph.hpp"
+
+#include "worker/group_run.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "engine/view.hpp"
+#include "pg/privilege.hpp"
+#include "pg/settings.hpp"
+#include "pg/time.hpp"
+#include "store/job_changes.hpp"
+#include "store/timetable.hpp"
+
+namespace metrics_refresh::worker {
+namespace {
+
+using store::Member;
+using store::Outcome;
+
+std::uint64_t random_number() {
+  return pg::call([] {
+    std::uint64_t number = 0;
+    (void)pg_strong_random(&number, sizeof number);
+    return number;
+  });
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+void log_skipped(pg::Spi& spi, const Member& member, const std::string& reason) {
+  store::RunHead head;
+  head.job_name = store::head_of_group(spi, member.group_run_id).job_name;
+  head.group_run_id = member.group_run_id;
+  head.view_schema = member.view_schema;
+  head.view_name = member.view_name;
+  head.owner_oid = engine::relation_owner(member.view_oid);
+  head.owner = pg::role_name(head.owner_oid);
+  head.dependency = true;
+  head.started = pg::now();
+  Outcome outcome;
+  outcome.status = "skipped";
+  outcome.error = store::RunError{reason, "", "", "", ""};
+  store::log_ended_run(spi, head, outcome);
+}
+
+Outcome outcome_of(const store::GroupResult& result) {
+  Outcome outcome;
+  outcome.strategy = "group";
+  outcome.strategy_reason = std::to_string(result.members) + " views, each in a run of its own";
+  outcome.missed = result.missed;
+  outcome.status = result.failed > 0 ? "error" : result.canceled > 0 ? "canceled" : "success";
+  if (outcome.status == "success" && result.skipped == 0) return outcome;
+  store::RunError error = result.first_error.value_or(store::RunError{});
+  const std::string cause = error.message;
+  const std::string of_all = " of " + std::to_string(result.members) + " views";
+  error.message.clear();
+  const auto add = [&](int count, const std::string& what) {
+    if (count == 0) return;
+    error.message +=
+        (error.message.empty() ? std::to_string(count) + of_all : ", " + std::to_string(count)) +
+        " " + what;
+  };
+  add(result.failed, "failed (" + listed(result.failed_views) + ")");
+  add(result.skipped, "skipped");
+  add(result.canceled, "canceled");
+  if (!cause.empty()) error.message += ": " + cause;
+  outcome.error = std::move(error);
+  outcome.permanent = result.permanent;
+  return outcome;
+}
+
+// REQUIRES: store::lock_group().
+void close_if_done(pg::Spi& spi, std::int64_t group_run_id) {
+  const std::optional<store::GroupResult> result = store::take_result(spi, group_run_id);
+  if (!result) return;
+  Outcome outcome = outcome_of(*result);
+  const std::optional<store::JobRecord> job = store::find_job(spi, result->job_id);
+  if (job && outcome.status == "error" && !outcome.permanent && !result->manual)
+    outcome.retry = plan_retry(*job, result->attempt, result->due);
+  if (store::end_run(spi, group_run_id, outcome, settings::suspend_after()) || outcome.retry)
+    store::note_changed(result->job_id);
+  store::remove_one_time_job(spi, result->job_id);
+}
+
+}  // namespace
+
+std::vector<Member> plan_group(pg::Spi& spi, const store::JobRecord& group,
+                               std::int64_t group_run_id, int attempt) {
+  std::vector<Member> named;
+  std::set<Oid> seen;
+  for (Member& member : store::named_members(spi, group)) {
+    const Member before = member;
+    member.view_oid = engine::resolve_view(member.view_schema, member.view_name, member.view_oid);
+    if (OidIsValid(member.view_oid)) {
+      if (!seen.insert(member.view_oid).second) continue;  // two names, one view by now
+      const engine::View view = engine::read_view(member.view_oid);
+      member.view_schema = view.schema;
+      member.view_name = view.name;
+      if (group.group_schema.empty()) store::bind_member(spi, group.id, before, member);
+    }
+    named.push_back(std::move(member));
+  }
+  if (attempt > 1) {
+    const std::vector<std::string> done = store::refreshed_before(spi, group.id, group_run_id);
+    named.erase(std::remove_if(named.begin(), named.end(),
+                               [&done](const Member& member) {
+                                 return std::find(done.begin(), done.end(), member.view()) !=
+                                        done.end();
+                               }),
+                named.end());
+  }
+  std::vector<Oid> oids;
+  for (const Member& member : named) oids.push_back(member.view_oid);
+  const core::RefreshOrder order =
+      core::refresh_order(static_cast<int>(named.size()), store::dependencies(spi, oids));
+  std::vector<int> number(named.size());  // in that order, by place in `named`
+  for (std::size_t i = 0; i < order.order.size(); ++i)
+    number[static_cast<std::size_t>(order.order[i])] = static_cast<int>(i);
+  std::vector<Member> members;
+  for (const int place : order.order) {
+    Member& member = members.emplace_back(std::move(named[static_cast<std::size_t>(place)]));
+    member.group_run_id = group_run_id;
+    member.number = number[static_cast<std::size_t>(place)];
+    for (const int other : order.waits_for[static_cast<std::size_t>(place)])
+      member.waits_for.push_back(number[static_cast<std::size_t>(other)]);
+  }
+  return members;
+}
+
+void finish_member(pg::Spi& spi, const Member& member, const char* state) {
+  store::lock_group(spi, member.group_run_id);
+  const std::vector<Member> dropped = store::end_member(spi, member, state);
+  for (const Member& other : dropped)
+    log_skipped(spi, other,
+                "materialized view " + member.view() + ", which it depends on, was not refreshed");
+  close_if_done(spi, member.group_run_id);
+}
+
+void cancel_group(pg::Spi& spi, std::int64_t group_run_id) {
+  store::lock_group(spi, group_run_id);
+  store::cancel_pending(spi, group_run_id);
+  close_if_done(spi, group_run_id);
+}
+
+std::optional<core::Retry> plan_retry(const store::JobRecord& job, int attempt, core::Instant due) {
+  const core::Instant now = pg::now();
+  std::optional<core::Instant> next_due;
+  if (const auto timetable = store::timetable_of(job)) next_due = timetable->next_after(now);
+  return core::plan_retry(job.retry_policy, attempt, due, now, next_due, random_number());
+}
+
+}  // namespace metrics_refresh::worker

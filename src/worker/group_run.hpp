@@ -1,0 +1,28 @@
+// The run of a group: planned by one worker, carried out member by member by any, closed by
+// whoever ends its last member. What it has come to is in the tables at every moment, so it goes on
+// when a worker, the scheduler or the server ends.
+#pragma once
+
+#include <string>
+
+#include "store/groups.hpp"
+
+namespace metrics_refresh::worker {
+
+/// The members that this run shall refresh, in the order of their dependencies; a retry leaves out
+/// those that the run before has refreshed. Views are bound by name as a job's is.
+std::vector<store::Member> plan_group(pg::Spi& spi, const store::JobRecord& group,
+                                      std::int64_t group_run_id, int attempt);
+
+/// Notes that a member's run ended (`state`: success, failed, skipped or canceled), logs the
+/// members that will not begin because of it, and closes the group's run where it was the last. In
+/// the transaction that logs the member's own outcome.
+void finish_member(pg::Spi& spi, const store::Member& member, const char* state);
+
+/// Cancels the members that have not begun, and closes the run where none is under way.
+void cancel_group(pg::Spi& spi, std::int64_t group_run_id);
+
+/// When this failed run is tried again, or nothing. Only for runs of a schedule and their retries.
+std::optional<core::Retry> plan_retry(const store::JobRecord& job, int attempt, core::Instant due);
+
+}  // namespace metrics_refresh::worker

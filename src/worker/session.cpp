@@ -1,0 +1,27 @@
+#include "worker/session.hpp"
+
+#include "pg/transaction.hpp"
+
+namespace metrics_refresh::worker {
+
+bool reset_session() {
+  Oid temporary = InvalidOid;
+  Oid temporary_toast = InvalidOid;
+  GetTempNamespaceState(&temporary, &temporary_toast);
+  if (OidIsValid(temporary) || GetSessionUserId() != GetAuthenticatedUserId() ||
+      GetUserId() != GetSessionUserId())
+    return false;
+  pg::in_transaction([] {
+    pg::call([] {
+      PortalHashTableDeleteAll();
+      ResetAllOptions();
+      DropAllPreparedStatements();
+      Async_UnlistenAll();
+      LockReleaseAll(USER_LOCKMETHOD, true);
+      ResetSequenceCaches();
+    });
+  });
+  return true;
+}
+
+}  // namespace metrics_refresh::worker

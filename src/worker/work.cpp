@@ -1,0 +1,202 @@
+#include "worker/work.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/refresh.hpp"
+#include "pg/identity.hpp"
+#include "pg/privilege.hpp"
+#include "pg/time.hpp"
+#include "pg/transaction.hpp"
+#include "worker/group_run.hpp"
+#include "worker/process.hpp"
+
+namespace metrics_refresh::worker {
+namespace {
+
+using store::JobRecord;
+using store::Member;
+using store::Outcome;
+
+// Set by the timer of max_runtime, in a signal handler.
+volatile sig_atomic_t max_runtime_passed = false;
+
+void on_max_runtime() {
+  max_runtime_passed = true;
+  kill(MyProcPid, SIGINT);
+}
+
+TimeoutId max_runtime_timer() {
+  static const TimeoutId id =
+      pg::call([] { return RegisterTimeout(USER_TIMEOUT, on_max_runtime); });
+  return id;
+}
+
+// For the rest of the transaction.
+void set_local(const char* name, const std::string& value, GucContext context) {
+  const char* text = value.c_str();
+  pg::call([=] {
+    (void)set_config_option(name, text, context, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+  });
+}
+
+int milliseconds(core::Duration d) {
+  return static_cast<int>(
+      std::min<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count(),
+                             std::numeric_limits<int>::max()));
+}
+
+void set_limits(const JobRecord& job) {
+  {
+    // With its owner's rights: what the owner may not set, the job may not.
+    pg::ActAs owner(job.owner_oid);
+    const Oid role = job.owner_oid;
+    const bool superuser = pg::call([role] { return superuser_arg(role); });
+    for (const auto& [name, value] : job.settings)
+      set_local(name.c_str(), value, superuser ? PGC_SUSET : PGC_USERSET);
+  }
+  set_local("lock_timeout", std::to_string(milliseconds(job.lock_timeout)), PGC_USERSET);
+  const int max_runtime = milliseconds(job.max_runtime);
+  max_runtime_passed = false;
+  const TimeoutId timer = max_runtime_timer();
+  pg::call([timer, max_runtime] { enable_timeout_after(timer, max_runtime); });
+}
+
+void show_activity(const std::string& activity) {
+  const char* text = activity.c_str();
+  pg::call([text] { pgstat_report_activity(STATE_RUNNING, text); });
+}
+
+Outcome success(const std::string& strategy) {
+  Outcome outcome;
+  outcome.status = "success";
+  outcome.strategy = strategy;
+  return outcome;
+}
+
+Outcome refresh(const Begun& begun) {
+  const JobRecord& job = begun.job;
+  show_activity("refresh of " + (begun.member ? begun.member->view() : job.view()));
+  const engine::Refreshed refreshed =
+      engine::refresh_view(begun.view, engine::parse_requested(job.strategy), job.owner_oid);
+  Outcome outcome = success(engine::to_string(refreshed.choice.strategy));
+  outcome.strategy_reason = refreshed.choice.reason;
+  outcome.rows_total = refreshed.rows;
+  return outcome;
+}
+
+Outcome run_command(const JobRecord& job) {
+  show_activity(job.command);
+  pg::Spi spi;
+  Outcome outcome = success("command");
+  outcome.rows_total = static_cast<std::int64_t>(spi.run_discarding(job.command));
+  // Deferred triggers are part of the work: within its limits, and before its success is logged.
+  spi.run_discarding("SET CONSTRAINTS ALL IMMEDIATE");
+  return outcome;
+}
+
+// All locks first, so that the one snapshot is as late as it can be, and none of the members can
+// have been changed since.
+Outcome refresh_on_one_snapshot(Begun& begun) {
+  const JobRecord& job = begun.job;
+  show_activity("refresh of the group " + job.name);
+  const engine::Requested requested = engine::parse_requested(job.strategy);
+  std::vector<engine::LockedView> locked;
+  for (const Member& member : begun.members) {
+    begun.at_member = member.number;
+    if (!OidIsValid(member.view_oid))
+      throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
+                         "materialized view " + member.view() + " does not exist",
+                         "All views of a group with isolation repeatable_read must exist.");
+    locked.push_back(engine::lock_view(member.view_oid, requested, job.owner_oid));
+  }
+  for (const Member& member : begun.members) {
+    begun.at_member = member.number;
+    const engine::LockedView& view = locked[static_cast<std::size_t>(member.number)];
+    const core::Instant started = pg::now();
+    const store::UsageMeter meter;
+    Outcome outcome = success(engine::to_string(view.choice.strategy));
+    outcome.strategy_reason = view.choice.reason;
+    outcome.rows_total = engine::refresh_locked(view);
+    outcome.usage = meter.so_far();
+    pg::as_extension([&] {
+      pg::Spi spi;
+      store::log_ended_run(spi, head_of_member(begun, member, started), outcome);
+    });
+  }
+  begun.at_member = -1;
+  Outcome outcome = success("group");
+  outcome.strategy_reason =
+      std::to_string(begun.members.size()) + " views in one transaction on one snapshot";
+  return outcome;
+}
+
+void log_success(const Begun& begun, const Outcome& outcome) {
+  pg::as_extension([&] {
+    pg::Spi spi;
+    store::end_run(spi, begun.run_id, outcome, 0);
+    if (begun.member)
+      finish_member(spi, *begun.member, "success");
+    else
+      store::remove_one_time_job(spi, begun.job.id);
+  });
+}
+
+void work(int slot, Begun& begun, const store::UsageMeter& meter) {
+  const JobRecord& job = begun.job;
+  accept_cancel(true);
+  set_limits(job);
+  if (shmem::read_slot(slot).cancel_requested)
+    throw pg::SqlError(ERRCODE_QUERY_CANCELED, "canceled before it began");
+  Outcome outcome = !begun.members.empty() ? refresh_on_one_snapshot(begun)
+                    : job.is_command()     ? run_command(job)
+                                           : refresh(begun);
+  if (XactReadOnly)
+    throw pg::SqlError(ERRCODE_READ_ONLY_SQL_TRANSACTION,
+                       "a job's command must not make its transaction read only",
+                       "Its outcome is logged in the same transaction.");
+  add_measures(slot, meter, outcome);
+  set_local("lock_timeout", "0", PGC_USERSET);  // it was meant for the work, not for the log
+  log_success(begun, outcome);
+  accept_cancel(false);
+  const TimeoutId timer = max_runtime_timer();
+  pg::call([timer] {
+    disable_timeout(timer, false);
+    CHECK_FOR_INTERRUPTS();  // the last word of one that came before
+  });
+}
+
+}  // namespace
+
+void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
+  const auto body = [&] { work(slot, begun, meter); };
+  if (begun.members.empty())
+    pg::in_transaction(body);
+  else
+    pg::in_repeatable_read(body);
+}
+
+store::RunHead head_of_member(const Begun& begun, const Member& member, core::Instant started) {
+  store::RunHead head;
+  head.job_name = begun.job.name;
+  head.group_run_id = begun.run_id;
+  head.view_schema = member.view_schema;
+  head.view_name = member.view_name;
+  head.owner_oid = engine::relation_owner(member.view_oid);
+  head.owner = pg::role_name(head.owner_oid);
+  head.dependency = true;
+  head.started = started;
+  head.worker_pid = MyProcPid;
+  return head;
+}
+
+bool exceeded_max_runtime() { return max_runtime_passed; }
+
+void add_measures(int slot, const store::UsageMeter& meter, Outcome& outcome) {
+  const shmem::WorkerSlot view = shmem::read_slot(slot);
+  outcome.missed = view.missed;
+  if (view.missed > 0) outcome.last_missed = pg::to_instant(view.last_missed);
+  outcome.usage = meter.so_far();
+}
+
+}  // namespace metrics_refresh::worker

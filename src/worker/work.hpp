@@ -1,0 +1,38 @@
+// The work of one run, in a transaction of its own: a refresh, a command, or all members of a group
+// on one snapshot. Success is logged in that same transaction.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "shmem/worker_slots.hpp"
+#include "store/groups.hpp"
+
+namespace metrics_refresh::worker {
+
+/// What is to be done, as the transaction before it found out (run.cpp).
+struct Begun {
+  store::JobRecord job;
+  std::int64_t run_id = 0;                 // 0: there is nothing to do
+  Oid view = InvalidOid;                   // of a refresh
+  std::optional<store::Member> member;     // of a group's run, that this is
+  std::vector<store::Member> members;      // of a group that is refreshed on one snapshot
+  int at_member = -1;                      // the one of them that is being worked on
+  std::optional<store::RunError> refused;  // why the work must not even be tried
+};
+
+/// Does the work and logs its success. Throws whatever goes wrong; then nothing of it remains, and
+/// `at_member` says where.
+void do_work(int slot, Begun& begun, const store::UsageMeter& meter);
+
+/// The head of the log row of a member that a group's own run refreshes.
+store::RunHead head_of_member(const Begun& begun, const store::Member& member,
+                              core::Instant started);
+
+/// True where the run was ended by its max_runtime. REQUIRES: do_work() has thrown a cancel.
+bool exceeded_max_runtime();
+
+/// What the slot counted during the run, and what the run consumed.
+void add_measures(int slot, const store::UsageMeter& meter, store::Outcome& outcome);
+
+}  // namespace metrics_refresh::worker

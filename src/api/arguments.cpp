@@ -1,5 +1,6 @@
 #include "api/arguments.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "pg/time.hpp"
@@ -73,6 +74,37 @@ std::optional<core::Instant> Arguments::get_instant(int n) const {
   if (TIMESTAMP_NOT_FINITE(value))
     throw pg::SqlError(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, "the timestamp must be finite");
   return pg::to_instant(value);
+}
+
+NamedArguments::NamedArguments(FunctionCallInfo call) : arguments_(call) {
+  struct Names {
+    char** names;
+    int count;
+  };
+  const Oid function = call->flinfo->fn_oid;
+  const Names found = pg::call([function] {
+    const HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+    if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for function %u", function);
+    Names result = {};
+    Oid* types;
+    char* modes;
+    result.count = get_func_arg_info(tuple, &types, &result.names, &modes);
+    ReleaseSysCache(tuple);
+    return result;
+  });
+  if (found.names != nullptr) names_.assign(found.names, found.names + found.count);
+}
+
+bool NamedArguments::has(const char* name) const {
+  return std::find(names_.begin(), names_.end(), name) != names_.end();
+}
+
+int NamedArguments::number_of(const char* name) const {
+  const auto found = std::find(names_.begin(), names_.end(), name);
+  if (found == names_.end())
+    throw pg::SqlError(ERRCODE_INTERNAL_ERROR,
+                       std::string("the function has no argument named ") + name);
+  return static_cast<int>(found - names_.begin());
 }
 
 Datum text_result(std::string_view value) {

@@ -39,6 +39,36 @@ class Arguments {
   FunctionCallInfo call_;
 };
 
+/// Arguments by the names of the function's declaration, for functions that have many.
+class NamedArguments {
+ public:
+  explicit NamedArguments(FunctionCallInfo call);
+
+  bool has(const char* name) const;
+  // The rest of these raise an internal error for a name that the declaration does not have.
+  bool is_null(const char* name) const { return arguments_.is_null(number_of(name)); }
+  Datum datum(const char* name) const { return arguments_.datum(number_of(name)); }
+  std::optional<std::string> get_text(const char* name) const {
+    return arguments_.get_text(number_of(name));
+  }
+  std::optional<std::string> get_name(const char* name) const {
+    return arguments_.get_name(number_of(name));
+  }
+  std::optional<bool> get_bool(const char* name) const {
+    return arguments_.get_bool(number_of(name));
+  }
+  std::optional<int> get_int32(const char* name) const {
+    return arguments_.get_int32(number_of(name));
+  }
+  std::optional<Oid> get_oid(const char* name) const { return arguments_.get_oid(number_of(name)); }
+
+ private:
+  int number_of(const char* name) const;
+
+  Arguments arguments_;
+  std::vector<std::string> names_;
+};
+
 Datum text_result(std::string_view value);
 
 /// A row as the result of a function that returns one.

@@ -2,24 +2,32 @@
 // judge.
 #include "core/health.hpp"
 
-#include "api/access.hpp"
+#include "api/view_facts.hpp"
+
+#include <algorithm>
+
 #include "api/arguments.hpp"
 #include "api/schedule_text.hpp"
 #include "engine/unique_key.hpp"
+#include "engine/view.hpp"
+#include "pg/identity.hpp"
 #include "pg/privilege.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
-#include "pg/time_zone.hpp"
 #include "shmem/area.hpp"
+#include "store/groups.hpp"
+#include "store/timetable.hpp"
 
 namespace metrics_refresh::api {
 namespace {
 
+// By job number. What happened before somebody rescheduled or resumed the job is over.
 constexpr char kSelectFacts[] =
-    "SELECT j.job_name, j.view_schema, j.view_name, j.strategy, j.owner, j.schedule, j.timezone,"
-    " j.effective_from, j.view_oid, s.suspend_reason, s.last_success_at,"
-    " coalesce(s.last_error, ''), l.finished, l.successful, l.mean, coalesce(s.suspended_at > "
-    "j.effective_from, false), j.owner_oid"
+    "SELECT j.job_id, s.suspend_reason, s.last_success_at,"
+    " coalesce(s.last_error, ''), l.finished, l.successful, l.mean,"
+    " CASE WHEN s.last_status = 'error' AND s.last_finished_at >= j.effective_from"
+    "  THEN (SELECT r.attempt::int8 FROM metrics_refresh.run_log r WHERE r.run_id = s.last_run_id)"
+    "  END"
     " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)"
     " CROSS JOIN LATERAL (SELECT count(*) AS finished,"
     "  count(*) FILTER (WHERE r.status = 'success') AS successful,"
@@ -27,7 +35,7 @@ constexpr char kSelectFacts[] =
     "  FROM metrics_refresh.run_log r WHERE r.job_id = j.job_id"
     "  AND r.status NOT IN ('running', 'skipped')"
     "  AND r.started_at >= now() - make_interval(hours => $1::int)) l"
-    " WHERE j.active ORDER BY j.job_name";
+    " WHERE j.active AND NOT j.one_time ORDER BY j.job_name";
 
 core::HealthLimits limits() {
   return {settings::health_window_hours(),          settings::health_success_rate_warning(),
@@ -35,47 +43,91 @@ core::HealthLimits limits() {
           settings::health_stale_warning(),         settings::health_stale_critical()};
 }
 
-// How many due times have passed since `since`, at most `most`.
-int due_times_since(core::Instant since, core::Instant now, const std::string& schedule,
-                    const std::string& zone_name, int most) {
-  const core::Schedule parsed = parse_schedule(schedule);
-  const core::TimeZone& zone = pg::time_zone_or_default(zone_name);
-  int count = 0;
-  for (auto due = parsed.next_after(since, zone); due && *due <= now && count < most; ++count)
-    due = parsed.next_after(*due, zone);
-  return count;
-}
-
-core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, core::Instant now) {
-  core::JobFacts facts;
-  facts.name = rows.get_text(i, 1);
-  facts.owner = rows.get_text(i, 5);
-  facts.owner_exists = !pg::role_name(rows.get_oid(i, 17)).empty();
-  if (rows.get_bool(i, 16)) facts.suspended = rows.get_text_or_null(i, 10).value_or("");
-  facts.last_success = rows.get_instant_or_null(i, 11);
-  facts.last_error = rows.get_text(i, 12);
-  facts.finished_runs = rows.get_int64(i, 13);
-  facts.successful_runs = rows.get_int64(i, 14);
-  if (!rows.is_null(i, 15)) facts.mean_duration_ms = rows.get_float8(i, 15);
-  if (const auto schedule = rows.get_text_or_null(i, 6)) {
-    const core::Instant since =
-        std::max(rows.get_instant(i, 8), facts.last_success.value_or(core::Instant::min()));
-    facts.due_since_success =
-        due_times_since(since, now, *schedule, rows.get_text_or_null(i, 7).value_or(""),
-                        settings::health_stale_critical());
-  }
-  if (rows.is_null(i, 3)) return facts;
-  const std::string schema = rows.get_text(i, 2);
-  const std::string name = rows.get_text(i, 3);
-  facts.view = schema + "." + name;
-  const Oid oid = engine::resolve_view(schema, name, rows.get_oid(i, 9));
-  facts.view_exists = OidIsValid(oid);
-  if (!facts.view_exists) return facts;
+core::ViewFacts view_facts(const std::string& schema, const std::string& name, Oid oid,
+                           const store::JobRecord& job) {
+  core::ViewFacts facts;
+  facts.name = schema + "." + name;
+  facts.exists = OidIsValid(oid);
+  if (!facts.exists) return facts;
   // A check of health waits for nobody: of a view that is being written anew nothing is said.
   const engine::View view = engine::read_view(oid);
   const std::optional<engine::ViewState> state = engine::try_read_state(view);
-  facts.wants_unique_index = state && state->unique_index.empty() && rows.get_text(i, 4) != "full";
+  facts.populated = !state || state->populated;
+  facts.wants_unique_index = state && state->unique_index.empty() && job.strategy != "full";
   if (facts.wants_unique_index) facts.index_to_create = engine::propose_unique_index(view);
+  return facts;
+}
+
+int due_since(const store::JobRecord& job, const std::optional<core::Timetable>& timetable,
+              const std::optional<core::Instant>& last_success, core::Instant now) {
+  return due_times_since(timetable,
+                         std::max(job.effective_from, last_success.value_or(core::Instant::min())),
+                         now, settings::health_stale_critical());
+}
+
+// The views of a job and, of a group's, what the log says of each.
+std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
+                                      const std::optional<core::Timetable>& timetable,
+                                      core::Instant now) {
+  std::vector<core::ViewFacts> views;
+  if (job.is_refresh())
+    views.push_back(view_facts(job.view_schema, job.view_name,
+                               engine::resolve_view(job.view_schema, job.view_name, job.view_oid),
+                               job));
+  if (!job.is_group()) return views;
+  std::vector<Oid> oids;
+  for (const store::Member& member : store::named_members(spi, job)) {
+    oids.push_back(engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
+    views.push_back(view_facts(member.view_schema, member.view_name, oids.back(), job));
+  }
+  const std::map<Oid, LoggedView> logged = logged_views(spi, oids);
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const auto found = logged.find(oids[i]);
+    if (found == logged.end()) continue;
+    views[i].last_success = found->second.last_success;
+    views[i].rows = found->second.rows;
+    views[i].last_error = found->second.last_error;
+    views[i].due_since_success = due_since(job, timetable, views[i].last_success, now);
+  }
+  return views;
+}
+
+core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobRecord& job) {
+  core::JobFacts facts;
+  facts.name = job.name;
+  facts.is_group = job.is_group();
+  facts.owner = job.owner;
+  facts.owner_exists = !pg::role_name(job.owner_oid).empty();
+  if (job.suspended) facts.suspended = rows.get_text_or_null(i, 2).value_or("");
+  facts.last_success = rows.get_instant_or_null(i, 3);
+  facts.last_error = rows.get_text(i, 4);
+  facts.finished_runs = rows.get_int64(i, 5);
+  facts.successful_runs = rows.get_int64(i, 6);
+  if (!rows.is_null(i, 7)) facts.mean_duration_ms = rows.get_float8(i, 7);
+  if (!rows.is_null(i, 8)) facts.failed_attempts = static_cast<int>(rows.get_int64(i, 8));
+  facts.max_retries = job.retry_policy.max_retries;
+  return facts;
+}
+
+std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
+  std::map<std::int64_t, store::JobRecord> records;
+  for (store::JobRecord& job : store::load_jobs(spi)) records[job.id] = std::move(job);
+  std::vector<core::JobFacts> facts;
+  std::vector<const store::JobRecord*> jobs;
+  const pg::Rows rows =
+      spi.query(kSelectFacts, {static_cast<std::int64_t>(settings::health_window_hours())});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto record = records.find(rows.get_int64(i, 1));
+    if (record == records.end()) continue;  // made a moment ago
+    jobs.push_back(&record->second);
+    facts.push_back(read_facts(rows, i, record->second));
+  }
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const std::optional<core::Timetable> timetable = store::timetable_of(*jobs[i]);
+    facts[i].never_due = timetable && is_never_due(*timetable, now);
+    facts[i].due_since_success = due_since(*jobs[i], timetable, facts[i].last_success, now);
+    facts[i].views = views_of(spi, *jobs[i], timetable, now);
+  }
   return facts;
 }
 
@@ -94,7 +146,8 @@ core::ServerFacts server_facts(pg::Spi& spi) {
   facts.in_recovery = pg::call([] { return RecoveryInProgress(); });
   facts.launcher_running = shmem::launcher_running();
   facts.scheduler_running = status.scheduler_running;
-  facts.runs_wait_for_worker = status.waiting;
+  facts.waiting_runs = status.waiting;
+  if (status.waiting > 0) facts.waiting_since = pg::to_instant(status.waiting_since);
   if (status.next_due != shmem::kNever) facts.next_due = pg::to_instant(status.next_due);
   return facts;
 }
@@ -107,9 +160,7 @@ Datum health_check(FunctionCallInfo call) {
   pg::with_fixed_search_path([&] {
     pg::Spi spi;
     server = server_facts(spi);
-    const pg::Rows rows =
-        spi.query(kSelectFacts, {static_cast<std::int64_t>(settings::health_window_hours())});
-    for (std::size_t i = 0; i < rows.size(); ++i) jobs.push_back(read_facts(rows, i, now));
+    jobs = job_facts(spi, now);
   });
   for (const core::Finding& finding : core::check_health(now, server, jobs, limits()))
     result.add({finding.check, core::to_string(finding.severity), finding.detail,

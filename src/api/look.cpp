@@ -1,13 +1,9 @@
-// Functions that only look: is_super_admin, explain_refresh, worker_slots.
-#include <algorithm>
-
+// Functions that only look: is_super_admin, explain_refresh.
 #include "api/access.hpp"
 #include "api/arguments.hpp"
 #include "engine/choose.hpp"
 #include "engine/unique_key.hpp"
 #include "pg/privilege.hpp"
-#include "pg/time.hpp"
-#include "shmem/area.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -63,47 +59,12 @@ Datum explain(FunctionCallInfo call) {
              text_or_null(index), depends_on, Param::nullable(job_name, TEXTOID), next_due});
 }
 
-const char* to_string(shmem::SlotState state) {
-  return state == shmem::SlotState::kAssigned ? "starting" : "running";
-}
-
-Datum worker_slots(FunctionCallInfo call) {
-  SetResult result(call);
-  if (shmem::area() == nullptr) return 0;
-  const std::vector<shmem::SlotView> slots = shmem::busy_slots(MyDatabaseId);
-  std::vector<std::int64_t> jobs;
-  for (const shmem::SlotView& view : slots) jobs.push_back(view.slot.run.job_id);
-  std::vector<std::int64_t> visible;
-  const bool sees_all = pg::is_super_admin();  // runs of jobs that were removed as well
-  pg::with_fixed_search_path([&] {
-    pg::Spi spi;
-    const pg::Rows rows = spi.query(
-        "SELECT job_id FROM metrics_refresh.job WHERE job_id = ANY ($1)", {Param::array(jobs)});
-    for (std::size_t i = 0; i < rows.size(); ++i) visible.push_back(rows.get_int64(i, 1));
-  });
-  for (const shmem::SlotView& view : slots) {
-    const shmem::WorkerSlot& slot = view.slot;
-    if (!sees_all && std::find(visible.begin(), visible.end(), slot.run.job_id) == visible.end())
-      continue;
-    const bool started = slot.started_at != 0;
-    result.add({slot.run.run_id == 0 ? Param::null(INT8OID) : Param(slot.run.run_id),
-                Param(slot.run.job_id), Param(INT4OID, Int32GetDatum(slot.pid)),
-                Param(to_string(slot.state)),
-                Param(slot.run.trigger == shmem::Trigger::kManual ? "manual" : "schedule"),
-                Param(pg::to_instant(slot.run.due)),
-                started ? Param(pg::to_instant(slot.started_at)) : Param::null(TIMESTAMPTZOID),
-                Param(slot.missed)});
-  }
-  return 0;
-}
-
 }  // namespace
 }  // namespace metrics_refresh::api
 
 extern "C" {
 MR_SQL_FUNCTION(mr_is_super_admin);
 MR_SQL_FUNCTION(mr_explain_refresh);
-MR_SQL_FUNCTION(mr_worker_slots);
 
 Datum mr_is_super_admin(PG_FUNCTION_ARGS) {
   (void)fcinfo;
@@ -112,8 +73,5 @@ Datum mr_is_super_admin(PG_FUNCTION_ARGS) {
 }
 Datum mr_explain_refresh(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::explain(fcinfo); });
-}
-Datum mr_worker_slots(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::worker_slots(fcinfo); });
 }
 }

@@ -1,5 +1,8 @@
-#include "api/arguments.hpp"
+// next_runs and next_due: when something is due, without a job.
 #include "api/schedule_text.hpp"
+
+#include "api/arguments.hpp"
+#include "pg/time.hpp"
 #include "pg/time_zone.hpp"
 
 namespace metrics_refresh::api {
@@ -27,12 +30,39 @@ Datum next_runs(FunctionCallInfo call) {
   return 0;
 }
 
+// Infinity says, as in alter_job(), that there is no such bound.
+std::optional<core::Instant> bound(const Arguments& arguments, int n) {
+  if (arguments.is_null(n)) return std::nullopt;
+  const TimestampTz time = DatumGetTimestampTz(arguments.datum(n));
+  if (TIMESTAMP_NOT_FINITE(time)) return std::nullopt;
+  return pg::to_instant(time);
+}
+
+Datum next_due(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  TimesText times{Arguments::required(arguments.get_text(0), "schedule"),
+                  arguments.get_text(1),
+                  bound(arguments, 2),
+                  bound(arguments, 3),
+                  {}};
+  if (!arguments.is_null(4)) times.blackout = pg::texts_of(arguments.datum(4));
+  const core::Instant after = Arguments::required(arguments.get_instant(5), "after");
+  const std::optional<core::Instant> due = parse_times(times).next_after(after);
+  call->isnull = !due;
+  return due ? TimestampTzGetDatum(pg::to_timestamptz(*due)) : 0;
+}
+
 }  // namespace
 }  // namespace metrics_refresh::api
 
 extern "C" {
 MR_SQL_FUNCTION(mr_next_runs);
+MR_SQL_FUNCTION(mr_next_due);
+
 Datum mr_next_runs(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::next_runs(fcinfo); });
+}
+Datum mr_next_due(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::next_due(fcinfo); });
 }
 }

@@ -1,24 +1,71 @@
 #include "api/schedule_text.hpp"
 
+#include <algorithm>
+
 #include "pg/guard.hpp"
 #include "pg/time_zone.hpp"
 
 namespace metrics_refresh::api {
+namespace {
 
-core::Schedule parse_schedule(const std::string& text) {
+template <typename Parsed>
+Parsed parse(const char* what, const std::string& text) {
   try {
-    return core::Schedule::parse(text);
+    return Parsed::parse(text);
   } catch (const core::ScheduleError& error) {
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
-                       "invalid schedule \"" + text + "\": " + error.what(), error.hint(),
-                       "At character " + std::to_string(error.position()) + ".");
+                       "invalid " + std::string(what) + " \"" + text + "\": " + error.what(),
+                       error.hint(), "At character " + std::to_string(error.position()) + ".");
   }
 }
 
-void check_times(const std::optional<std::string>& schedule,
-                 const std::optional<std::string>& timezone) {
-  if (schedule) (void)parse_schedule(*schedule);
-  if (timezone) (void)pg::time_zone(*timezone);
+void check_bounds(const TimesText& times) {
+  if (times.starts_at && times.ends_at && *times.starts_at >= *times.ends_at)
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "ends_at must be later than starts_at",
+                       "Nothing would ever be due; to have no run, pause the job.");
+}
+
+}  // namespace
+
+core::Schedule parse_schedule(const std::string& text) {
+  return parse<core::Schedule>("schedule", text);
+}
+
+core::Blackout parse_blackout(const std::string& text) {
+  return parse<core::Blackout>("blackout window", text);
+}
+
+core::Timetable parse_times(const TimesText& times) {
+  check_bounds(times);
+  core::Timetable timetable{parse_schedule(times.schedule.value()),
+                            &pg::time_zone_or_default(times.timezone.value_or("")),
+                            times.starts_at,
+                            times.ends_at,
+                            {},
+                            {}};
+  for (const std::string& window : times.blackout)
+    timetable.blackouts.push_back(parse_blackout(window));
+  return timetable;
+}
+
+bool is_never_due(core::Timetable timetable, core::Instant now) {
+  if (timetable.blackouts.empty()) return false;
+  timetable.ends_at.reset();
+  return !timetable.next_after(std::max(now, timetable.starts_at.value_or(now)));
+}
+
+void check_times(const TimesText& times, core::Instant now) {
+  check_bounds(times);
+  if (times.timezone) (void)pg::time_zone(*times.timezone);
+  if (!times.schedule) {
+    for (const std::string& window : times.blackout) (void)parse_blackout(window);
+    return;
+  }
+  if (is_never_due(parse_times(times), now))
+    throw pg::SqlError(
+        ERRCODE_INVALID_PARAMETER_VALUE,
+        "the blackout windows leave no due time of the schedule \"" + *times.schedule + "\"",
+        "next_due() tells when a job is due first; leave a gap for its schedule.");
 }
 
 }  // namespace metrics_refresh::api

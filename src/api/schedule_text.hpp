@@ -1,19 +1,37 @@
-// Schedules as users type them: core's parser, with its errors as SQL errors.
+// Schedules and blackout windows as users type them: core's parsers, with their errors as SQL
+// errors.
 #pragma once
+
+#include "core/timetable.hpp"
 
 #include <optional>
 #include <string>
-
-#include "core/schedule.hpp"
+#include <vector>
 
 namespace metrics_refresh::api {
 
+/// When a job shall be due, as it is written down.
+struct TimesText {
+  std::optional<std::string> schedule;
+  std::optional<std::string> timezone;  // none: the setting metrics_refresh.timezone
+  std::optional<core::Instant> starts_at;
+  std::optional<core::Instant> ends_at;
+  std::vector<std::string> blackout;
+};
+
 /// Throws pg::SqlError 22023 that names the field, the position and what is allowed.
 core::Schedule parse_schedule(const std::string& text);
+core::Blackout parse_blackout(const std::string& text);
 
-/// Throws pg::SqlError 22023 where there is a schedule that cannot be parsed or a zone that the
-/// server does not know.
-void check_times(const std::optional<std::string>& schedule,
-                 const std::optional<std::string>& timezone);
+/// Without jitter. Throws pg::SqlError 22023 for what cannot be parsed, a zone that the server does
+/// not know, and an end that is not after the start. REQUIRES: there is a schedule.
+core::Timetable parse_times(const TimesText& times);
+
+/// True where its blackout windows leave no due time after `now`; its end is of no interest here.
+bool is_never_due(core::Timetable timetable, core::Instant now);
+
+/// Throws as parse_times() does, whether or not there is a schedule, and where it
+/// is_never_due().
+void check_times(const TimesText& times, core::Instant now);
 
 }  // namespace metrics_refresh::api

@@ -1,10 +1,10 @@
-// The triggers of the tables job and run_request, and what CREATE EXTENSION asks first.
-#include "core/schedule.hpp"
+// The triggers of the tables job, job_member and run_request, and what CREATE EXTENSION asks first.
+#include "api/schedule_text.hpp"
 
 #include "api/arguments.hpp"
-#include "api/schedule_text.hpp"
 #include "engine/view.hpp"
 #include "pg/privilege.hpp"
+#include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/job_changes.hpp"
 
@@ -32,6 +32,24 @@ std::optional<std::string> text_column(HeapTuple tuple, TupleDesc description, c
   return value;
 }
 
+std::optional<Datum> column_value(HeapTuple tuple, TupleDesc description, const char* name) {
+  bool is_null = false;
+  const Datum value = pg::call(
+      [&] { return SPI_getbinval(tuple, description, SPI_fnumber(description, name), &is_null); });
+  if (is_null) return std::nullopt;
+  return value;
+}
+
+std::optional<core::Instant> time_column(HeapTuple tuple, TupleDesc description, const char* name) {
+  const std::optional<Datum> value = column_value(tuple, description, name);
+  if (!value) return std::nullopt;
+  const TimestampTz time = DatumGetTimestampTz(*value);
+  if (TIMESTAMP_NOT_FINITE(time))
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, std::string(name) + " must be finite",
+                       "NULL means that there is none.");
+  return pg::to_instant(time);
+}
+
 // The row with one column set.
 HeapTuple with_value(HeapTuple tuple, TupleDesc description, const char* column, Datum value) {
   return pg::call([=] {
@@ -42,37 +60,73 @@ HeapTuple with_value(HeapTuple tuple, TupleDesc description, const char* column,
   });
 }
 
-// Every row that enters the table has a schedule that can be parsed and a zone that exists,
-// whichever way it came: through a function, by hand, or from a dump. Names are resolved when they
-// are written: so a rename is followed, and a role that is made anew under the name of a dropped
-// one inherits no jobs.
-Datum check_job(FunctionCallInfo call) {
+// A row that is about to be written.
+struct NewRow {
+  bool update;
+  HeapTuple old;  // of an update
+  HeapTuple row;
+  TupleDesc description;
+
+  std::optional<std::string> text(const char* column) const {
+    return text_column(row, description, column);
+  }
+  bool is_new(const char* column) const {
+    return !update || text_column(old, description, column) != text(column);
+  }
+  void set(const char* column, Datum value) { row = with_value(row, description, column, value); }
+
+  // Notes which view is meant, where it is named anew.
+  void bind_view() {
+    if (!is_new("view_schema") && !is_new("view_name")) return;
+    set("view_oid",
+        ObjectIdGetDatum(engine::resolve_view(text("view_schema").value_or(""),
+                                              text("view_name").value_or(""), InvalidOid)));
+  }
+};
+
+NewRow new_row(FunctionCallInfo call) {
   const TriggerData* data = trigger_data(call);
   if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) || !TRIGGER_FIRED_BEFORE(data->tg_event))
-    throw pg::SqlError(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                       "the function is for BEFORE triggers of rows");
+    refuse_call("the function is for BEFORE triggers of rows");
   const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
-  HeapTuple tuple = update ? data->tg_newtuple : data->tg_trigtuple;
-  TupleDesc const description = RelationGetDescr(data->tg_relation);
-  const auto column = [&](const char* name) { return text_column(tuple, description, name); };
-  const auto is_new = [&](const char* name) {
-    return !update || text_column(data->tg_trigtuple, description, name) != column(name);
-  };
-  check_times(column("schedule"), column("timezone"));
-  const bool new_owner = is_new("owner");
-  if (is_new("view_schema") || is_new("view_name")) {
-    const Oid view = engine::resolve_view(column("view_schema").value_or(""),
-                                          column("view_name").value_or(""), InvalidOid);
-    tuple = with_value(tuple, description, "view_oid", ObjectIdGetDatum(view));
+  return {update, update ? data->tg_trigtuple : nullptr,
+          update ? data->tg_newtuple : data->tg_trigtuple, RelationGetDescr(data->tg_relation)};
+}
+
+TimesText times_of(const NewRow& row) {
+  TimesText times{row.text("schedule"),
+                  row.text("timezone"),
+                  time_column(row.row, row.description, "starts_at"),
+                  time_column(row.row, row.description, "ends_at"),
+                  {}};
+  if (const auto windows = column_value(row.row, row.description, "blackout"))
+    times.blackout = pg::texts_of(*windows);
+  return times;
+}
+
+// Every row that enters the table has times that can be parsed and a zone that exists, whichever
+// way it came: through a function, by hand, or from a dump. Names are resolved when they are
+// written: so a rename is followed, and a role that is made anew under the name of a dropped one
+// inherits no jobs.
+Datum check_job(FunctionCallInfo call) {
+  NewRow row = new_row(call);
+  for (const char* const column : {"schedule", "timezone", "starts_at", "ends_at", "blackout"}) {
+    if (!row.is_new(column)) continue;
+    check_times(times_of(row), pg::now());
+    break;
   }
-  if (new_owner)
-    tuple = with_value(tuple, description, "owner_oid",
-                       ObjectIdGetDatum(pg::role_oid(column("owner").value_or(""))));
+  row.bind_view();
+  if (row.is_new("owner"))
+    row.set("owner_oid", ObjectIdGetDatum(pg::role_oid(row.text("owner").value_or(""))));
   // A job that comes from a dump has missed nothing: its view has just been filled.
-  if (!update)
-    tuple = with_value(tuple, description, "effective_from",
-                       TimestampTzGetDatum(GetCurrentTimestamp()));
-  return PointerGetDatum(tuple);
+  if (!row.update) row.set("effective_from", TimestampTzGetDatum(GetCurrentTimestamp()));
+  return PointerGetDatum(row.row);
+}
+
+Datum check_member(FunctionCallInfo call) {
+  NewRow row = new_row(call);
+  row.bind_view();
+  return PointerGetDatum(row.row);
 }
 
 Datum note_change(FunctionCallInfo call) {
@@ -97,6 +151,7 @@ Datum note_change(FunctionCallInfo call) {
 extern "C" {
 MR_SQL_FUNCTION(mr_require_preload);
 MR_SQL_FUNCTION(mr_job_before_write);
+MR_SQL_FUNCTION(mr_member_before_write);
 MR_SQL_FUNCTION(mr_job_after_write);
 
 Datum mr_require_preload(PG_FUNCTION_ARGS) {
@@ -108,6 +163,9 @@ Datum mr_require_preload(PG_FUNCTION_ARGS) {
 }
 Datum mr_job_before_write(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::check_job(fcinfo); });
+}
+Datum mr_member_before_write(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::check_member(fcinfo); });
 }
 Datum mr_job_after_write(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::note_change(fcinfo); });

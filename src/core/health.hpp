@@ -42,20 +42,32 @@ struct ServerFacts {
   bool in_recovery = false;  // a standby: nothing runs there, and all is as it should be
   bool launcher_running = false;
   bool scheduler_running = false;
-  bool runs_wait_for_worker = false;
-  std::optional<Instant> next_due;  // as the scheduler last published it
-  std::string admin_problem;        // of the admin settings; empty: none
+  int waiting_runs = 0;                  // for a worker
+  std::optional<Instant> waiting_since;  // when the first of them was due
+  std::optional<Instant> next_due;       // as the scheduler last published it
+  std::string admin_problem;             // of the admin settings; empty: none
   std::optional<Instant> oldest_log_row;
   Duration log_retention{};
+};
+
+/// Of one materialized view that an active job refreshes.
+struct ViewFacts {
+  std::string name;  // qualified
+  bool exists = true;
+  bool populated = true;
+  bool wants_unique_index = false;      // a refresh that should not block readers lacks an index
+  std::string index_to_create;          // a statement, where one can be proposed
+  std::optional<Instant> last_success;  // as logged
+  std::optional<std::int64_t> rows;     // after that
+  int due_since_success = 0;            // due times of its job since, or since the job was set up
+  std::string last_error;               // of a run after that
 };
 
 /// Of one active job, over the window.
 struct JobFacts {
   std::string name;
-  std::string view;  // qualified name; empty for a command
-  bool view_exists = true;
-  bool wants_unique_index = false;  // a refresh that should not block readers lacks an index
-  std::string index_to_create;      // a statement, where one can be proposed
+  bool is_group = false;
+  std::vector<ViewFacts> views;  // of a refresh the one, of a group all, of a command none
   bool owner_exists = true;
   std::string owner;
   std::optional<std::string> suspended;  // the reason
@@ -65,6 +77,9 @@ struct JobFacts {
   std::optional<Instant> last_success;
   int due_since_success = 0;  // due times that have passed since, or since the job was set up
   std::string last_error;
+  int failed_attempts = 0;  // at the last due time, where the last run ended in an error
+  int max_retries = 0;
+  bool never_due = false;  // its blackout windows leave none of its due times
 };
 
 /// At least one finding for every check: an `ok` where nothing is wrong, else one per cause.

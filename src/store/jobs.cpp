@@ -18,7 +18,7 @@ constexpr char kSelectJobs[] =
     "  FROM jsonb_each_text(j.settings) e) END,"
     " j.group_schema, j.isolation = 'repeatable_read', coalesce(j.max_parallel, 0)::int8,"
     " j.one_time, CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
-    " s.retry_due, s.retry_attempt::int8"
+    " s.retry_due, s.retry_attempt::int8, j.effective_from"
     " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)";
 
 // Names and values in turn.
@@ -74,6 +74,7 @@ std::vector<JobRecord> read_jobs(const pg::Rows& rows) {
     job.is_default = rows.get_bool(i, 17);
     job.owner_oid = rows.get_oid(i, 18);
     read_policies(rows, i, job);
+    job.effective_from = rows.get_instant(i, 36);
     jobs.push_back(std::move(job));
   }
   return jobs;

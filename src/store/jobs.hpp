@@ -42,8 +42,9 @@ struct JobRecord {
   int max_parallel = 0;          // of a group: members at once; 0: no limit
   bool one_time = false;         // removed with the end of its run
   std::optional<core::Retry> retry;
-  Oid view_oid = InvalidOid;    // of the view that was meant when last seen; it may be gone
-  core::Instant handled_until;  // the later of effective_from and the last due time served
+  Oid view_oid = InvalidOid;     // of the view that was meant when last seen; it may be gone
+  core::Instant effective_from;  // due times and failures before this are history
+  core::Instant handled_until;   // the later of effective_from and the last due time served
   bool suspended = false;
 
   bool is_refresh() const { return !view_name.empty(); }

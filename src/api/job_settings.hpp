@@ -1,0 +1,25 @@
+// The option `settings`: what a job sets for the time of its runs. A run sets them as the job's
+// owner and with no more rights than that, and whoever asks for them must have those rights as
+// well.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pg/guard.hpp"
+
+namespace metrics_refresh::api {
+
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+/// Names and values of a jsonb. Throws SqlError 22023 where it is no object of texts, numbers and
+/// truth values.
+Settings read_settings(Datum jsonb);
+
+/// Tries each of them, and leaves no trace. Throws SqlError 22023 for names and values that the
+/// server does not know, 42501 or what else the server says where the caller or `owner` may not set
+/// it.
+void check_settings(const Settings& settings, Oid owner);
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,31 @@
+// What the catalogs and the log say of materialized views, for those who judge their freshness.
+// Read as the caller, and without waiting for a lock.
+#pragma once
+
+#include "core/timetable.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/jobs.hpp"
+
+namespace metrics_refresh::api {
+
+struct LoggedView {
+  bool populated = false;
+  std::optional<core::Instant> last_success;
+  std::optional<std::int64_t> rows;  // after that
+  std::string last_status;           // of the last run that has ended; empty: there was none
+  std::string last_error;            // of that run
+};
+
+/// By oid, those of `views` that exist.
+std::map<Oid, LoggedView> logged_views(pg::Spi& spi, const std::vector<Oid>& views);
+
+/// How many due times have passed since `since`, at most `most`; none without a timetable.
+int due_times_since(const std::optional<core::Timetable>& timetable, core::Instant since,
+                    core::Instant now, int most);
+
+}  // namespace metrics_refresh::api

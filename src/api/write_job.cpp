@@ -1,0 +1,63 @@
+#include "api/write_job.hpp"
+
+#include "pg/privilege.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+
+Param text_or_null(const std::string& text) {
+  return text.empty() ? Param::null(TEXTOID) : Param(text);
+}
+
+// A group's own options go back to their defaults with what the job was before.
+store::Columns columns_of(const Subject& subject, Oid owner, const store::Columns& options) {
+  store::Columns columns = {{"view_schema", text_or_null(subject.view_schema)},
+                            {"view_name", text_or_null(subject.view_name)},
+                            {"command", text_or_null(subject.command)},
+                            {"group_schema", text_or_null(subject.group_schema)},
+                            {"owner", pg::role_name(owner)},
+                            {"owner_oid", Param::oid(owner)}};
+  columns.insert(columns.end(), options.begin(), options.end());
+  return columns;
+}
+
+}  // namespace
+
+store::JobRecord locked_job(const std::string& name) {
+  with_tables([&](pg::Spi& spi) { store::lock_job(spi, name); });
+  return managed_job(name);
+}
+
+std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
+                     const store::Columns& options) {
+  if (name.empty())
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "job_name must not be empty");
+  const store::Columns columns = columns_of(subject, owner, options);
+  // Where another session has just made one of this name, that one is replaced.
+  for (;;) {
+    bool exists = false;
+    with_tables([&](pg::Spi& spi) {
+      store::lock_job(spi, name);
+      exists = store::find_job(spi, name).has_value();
+    });
+    if (exists) break;
+    store::Columns row = columns;
+    row.emplace_back("job_name", name);
+    std::optional<std::int64_t> id;
+    with_tables([&](pg::Spi& spi) {
+      id = store::insert_job(spi, row);
+      if (id) store::replace_members(spi, *id, subject.members);
+    });
+    if (id) return *id;
+  }
+  const store::JobRecord job = managed_job(name);
+  with_tables([&](pg::Spi& spi) {
+    store::update_job(spi, job.id, columns, true);
+    store::replace_members(spi, job.id, subject.members);
+  });
+  return job.id;
+}
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,14 @@
+#include "store/job_members.hpp"
+
+namespace metrics_refresh::store {
+
+void replace_members(pg::Spi& spi, std::int64_t job_id, const std::vector<ViewName>& views) {
+  spi.query("DELETE FROM metrics_refresh.job_member WHERE job_id = $1", {job_id});
+  for (const auto& [schema, name] : views)
+    spi.query(
+        "INSERT INTO metrics_refresh.job_member (job_id, view_schema, view_name)"
+        " VALUES ($1, $2, $3)",
+        {job_id, schema, name});
+}
+
+}  // namespace metrics_refresh::store

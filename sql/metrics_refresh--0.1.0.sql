@@ -197,7 +197,7 @@ CREATE TABLE metrics_refresh.job_state (
 -- hold it and make a run wait. cleanup_logs() removes those of jobs that are gone.
 COMMENT ON TABLE metrics_refresh.job_state IS 'what became of each job so far';
 COMMENT ON COLUMN metrics_refresh.job_state.suspended_at IS 'holds while it is later than the job''s effective_from';
-COMMENT ON COLUMN metrics_refresh.job_state.handled_until IS 'the latest due time that a run has served';
+COMMENT ON COLUMN metrics_refresh.job_state.handled_until IS 'due times up to here were served, or missed';
 COMMENT ON COLUMN metrics_refresh.job_state.interruptions IS 'runs in a row whose worker ended before they did';
 COMMENT ON COLUMN metrics_refresh.job_state.retry_at IS 'when the failed run of the due time retry_due is tried again, as its attempt retry_attempt';
 COMMENT ON COLUMN metrics_refresh.job_state.permanent_failures IS 'failures in a row that will not go away by themselves';

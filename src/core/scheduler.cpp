@@ -199,13 +199,14 @@ std::vector<std::pair<Scheduler::Rank, Start>> Scheduler::starts_of(const Entry&
   const Job& job = entry.job;
   std::vector<std::pair<Rank, Start>> starts;
   if (entry.state == State::kReady) {
-    starts.push_back({Rank{job.priority, entry.place},
-                      Start{job.id, entry.place.due, entry.request, std::nullopt, entry.attempt}});
+    starts.push_back(
+        {Rank{job.priority, entry.place}, Start{job.id, entry.place.due, entry.request,
+                                                std::nullopt, entry.attempt, job.handled_until}});
   }
   if (!entry.group) return starts;
   for (const auto& [member, place] : entry.group->ready(most, job.max_parallel)) {
-    starts.push_back(
-        {Rank{job.priority, place}, Start{job.id, place.due, entry.group->run(), member, 1}});
+    starts.push_back({Rank{job.priority, place},
+                      Start{job.id, place.due, entry.group->run(), member, 1, job.handled_until}});
   }
   return starts;
 }

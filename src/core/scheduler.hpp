@@ -108,6 +108,7 @@ class Scheduler {
   void handle_clock_step(Instant now);
   void plan_next(Entry& entry, Instant now);
   void update_timeline(Entry& entry, Instant now);
+  bool is_served(const Entry& entry, const Retry& retry) const;
   bool is_worth_it(const Entry& entry, const Retry& retry, Instant now) const;
   void collect_due(Instant now, bool enabled, Plan& plan);
   void handle_due(Entry& entry, Instant now, bool enabled, Plan& plan);

@@ -67,10 +67,12 @@ struct TriggerRequested {  // a repeated request for the same run is ignored
 struct TriggerWithdrawn {
   RunId run;
 };
-/// A run that an earlier scheduler started is still under way. Comes after JobChanged.
+/// A run that an earlier scheduler started is still under way, or its end is yet to be told. Comes
+/// after JobChanged.
 struct RunAdopted {
   JobId job;
   std::optional<int> member = std::nullopt;
+  Instant handled_until = Instant::min();  // as its Start said
 };
 /// The run of a group as the tables have it: its job counts as running until no member is pending
 /// or running. Comes after the run of the job itself, which only planned, in place of RunEnded;
@@ -101,9 +103,11 @@ using Event = std::variant<JobChanged, JobRemoved, TriggerRequested, TriggerWith
 struct Start {
   JobId job;
   Instant due;  // when it should have started; of a job with jitter, before that was added
-  std::optional<RunId> run;   // of a trigger request; of a member: its group's run
-  std::optional<int> member;  // of a group's run
-  int attempt = 1;            // more: a retry of the job's run
+  std::optional<RunId> run;                // of a trigger request; of a member: its group's run
+  std::optional<int> member;               // of a group's run
+  int attempt = 1;                         // more: a retry of the job's run
+  Instant handled_until = Instant::min();  // the job's due times up to here are history once the
+                                           // run has begun
 };
 struct Missed {  // a due time that no run serves, for the job was ready or running
   JobId job;

@@ -26,11 +26,19 @@ void Scheduler::on(Instant now, const JobChanged& event) {
   entry.job.handled_until = handled;
   entry.removed = false;
   if (!entry.job.runnable) entry.queued.reset();
+  if (entry.job.retry && is_served(entry, *entry.job.retry)) entry.job.retry.reset();
   plan_next(entry, now);
   const bool given_up = entry.attempt > 1 && !entry.job.retry;
   if (entry.state == State::kReady && !entry.request && (!entry.job.runnable || given_up))
     finish(entry, now);
   update_ready(entry);  // the priority may be another
+}
+
+// A retry that was read before the run that serves it, or a later due time, had begun.
+bool Scheduler::is_served(const Entry& entry, const Retry& retry) const {
+  if (entry.state != State::kRunning || entry.request) return false;
+  return retry.due < entry.place.due ||
+         (retry.due == entry.place.due && retry.attempt <= entry.attempt);
 }
 
 void Scheduler::on(Instant now, const JobRemoved& event) {
@@ -76,6 +84,10 @@ void Scheduler::on(Instant now, const TriggerWithdrawn& event) {
 void Scheduler::on(Instant now, const RunAdopted& event) {
   Entry* const entry = find(event.job);
   if (entry == nullptr || entry->removed) return;
+  if (event.handled_until > entry->job.handled_until) {
+    entry->job.handled_until = event.handled_until;
+    plan_next(*entry, now);
+  }
   begin_unseen(*entry, now);
   if (!event.member) return;
   if (!entry->group) entry->group.emplace();

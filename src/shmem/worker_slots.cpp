@@ -20,7 +20,7 @@ void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.noted = false;
   slot.result = RunResult::kSuccess;
   slot.started_at = 0;
-  slot.missed = 0;
+  slot.missed = run.missed;
   slot.last_missed = 0;
 }
 
@@ -166,15 +166,18 @@ void mark_never_started(int index, std::uint64_t generation) {
   });
 }
 
-void count_missed(Oid database, std::int64_t job_id, TimestampTz due) {
-  locked(LW_EXCLUSIVE, [=] {
+bool count_missed(Oid database, std::int64_t job_id, TimestampTz due) {
+  return locked(LW_EXCLUSIVE, [=] {
     Area* const shared = area();
+    bool found = false;
     for (int i = 0; i < shared->max_workers; ++i) {
       WorkerSlot& slot = shared->slots[i];
       if (slot.database != database || slot.run.job_id != job_id || !has_run(slot)) continue;
       slot.missed++;
       slot.last_missed = due;
+      found = true;
     }
+    return found;
   });
 }
 
@@ -199,6 +202,13 @@ void terminate_workers_locked(Oid database) noexcept {
 std::vector<SlotView> busy_slots(Oid database) {
   return copy_slots(
       [=](const WorkerSlot& slot) { return slot.database == database && has_run(slot); });
+}
+
+std::vector<SlotView> unfinished_slots(Oid database) {
+  return copy_slots([=](const WorkerSlot& slot) {
+    return slot.database == database &&
+           (has_run(slot) || slot.state == SlotState::kEnded || slot.state == SlotState::kDead);
+  });
 }
 
 void announce_run_end() {

@@ -32,7 +32,9 @@ struct Assignment {
   int member;                 // or kNoMember
   int attempt;                // from 1; more is a retry
   TimestampTz due;
+  TimestampTz handled_until;  // the job's due times up to here are history once the run has begun
   Trigger trigger;
+  std::int64_t missed;  // due times of the job that passed before the run was assigned
 };
 
 /// How a run left its worker.
@@ -93,8 +95,8 @@ std::vector<SlotView> collect_finished(Oid database);
 /// Takes note that the process for a slot never came: the slot becomes kDead, kFree where it had no
 /// run.
 void mark_never_started(int index, std::uint64_t generation);
-/// One more due time passed while the job's run is under way.
-void count_missed(Oid database, std::int64_t job_id, TimestampTz due);
+/// One more due time passed while the job's run is under way. False where it is not.
+bool count_missed(Oid database, std::int64_t job_id, TimestampTz due);
 /// Terminates every worker of the database.
 void terminate_workers(Oid database);
 /// The same. REQUIRES: the lock is held.
@@ -113,6 +115,8 @@ void free_dead_slots_locked(Oid database) noexcept;
 
 /// The slots of `database` that have a run, from assignment to its end.
 std::vector<SlotView> busy_slots(Oid database);
+/// And those of whose end no scheduler has taken note.
+std::vector<SlotView> unfinished_slots(Oid database);
 /// Wakes those who wait for a run to end.
 void announce_run_end();
 /// Asks the worker that serves `run_id` to cancel it, once. False where none does.

@@ -26,17 +26,15 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) 
           "  initiated_by, due_at, started_at, finished_at, status, attempt, worker_pid)"
           "  VALUES (coalesce($1, nextval('metrics_refresh.run_id_seq')), $2, $3, $4, $5, $6, $7,"
           "  $8, $9, $10, $11, $12, $13, CASE WHEN $14 <> 'running' THEN clock_timestamp() END,"
-          "  $14, $15::int4, $16::int4) RETURNING run_id, job_id, due_at, started_at),"
+          "  $14, $15::int4, $16::int4) RETURNING run_id, job_id, started_at),"
           " active AS (INSERT INTO metrics_refresh.active_run"
           "  SELECT run_id, coalesce(job_id, $17) FROM head WHERE $14 = 'running'),"
           " state AS (INSERT INTO metrics_refresh.job_state AS s (job_id, handled_until,"
           "  last_run_id, last_started_at, last_status)"
-          "  SELECT h.job_id, CASE WHEN NOT $18 THEN h.due_at END, h.run_id, h.started_at, "
-          "'running'"
+          "  SELECT h.job_id, $19, h.run_id, h.started_at, 'running'"
           "  FROM head h JOIN metrics_refresh.job j USING (job_id) WHERE $14 = 'running'"
           "  ON CONFLICT (job_id) DO UPDATE SET last_run_id = EXCLUDED.last_run_id,"
-          "  handled_until = CASE WHEN $15 > 1 THEN s.handled_until"
-          "   ELSE coalesce(EXCLUDED.handled_until, s.handled_until) END,"
+          "  handled_until = coalesce(EXCLUDED.handled_until, s.handled_until),"
           "  last_started_at = EXCLUDED.last_started_at, last_status = 'running',"
           "  retry_at = CASE WHEN $18 THEN s.retry_at END,"
           "  retry_due = CASE WHEN $18 THEN s.retry_due END,"
@@ -47,7 +45,8 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) 
            text_or_null(head.view_schema), text_or_null(head.view_name), text_or_null(head.command),
            text_or_null(head.owner), Param::oid(head.owner_oid), triggered_by(head),
            text_or_null(head.initiated_by), Param::nullable(head.due, TIMESTAMPTZOID), head.started,
-           status, head.attempt, head.worker_pid, head.group_job_id, head.manual})
+           status, head.attempt, head.worker_pid, head.group_job_id, head.manual,
+           Param::nullable(head.handled_until, TIMESTAMPTZOID)})
       .get_int64(0, 1);
 }
 
@@ -189,9 +188,7 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
               "  WHERE j.job_id = $1)"
               " RETURNING job_id",
               {Param::nullable(head.job_id, INT8OID),
-               head.manual ? Param::null(TIMESTAMPTZOID)
-                           : Param::nullable(head.due, TIMESTAMPTZOID),
-               reason})
+               Param::nullable(head.handled_until, TIMESTAMPTZOID), reason})
            .empty();
   // A run that somebody asked for and waits for is always logged.
   if (repeated && !head.run_id) return 0;

@@ -58,6 +58,7 @@ struct RunHead {
   int attempt = 1;           // more: a retry
   std::string initiated_by;  // of a manual run
   std::optional<core::Instant> due;
+  std::optional<core::Instant> handled_until;  // of a run of the schedule
   core::Instant started;
   int worker_pid = 0;
 };

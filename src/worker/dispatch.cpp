@@ -33,7 +33,8 @@ void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
                      std::vector<core::Event>& events) {
   close_orphans();
   for (const shmem::SlotView& view : under_way)
-    events.push_back(core::RunAdopted{view.slot.run.job_id, member_of(view.slot.run)});
+    events.push_back(core::RunAdopted{view.slot.run.job_id, member_of(view.slot.run),
+                                      pg::to_instant(view.slot.run.handled_until)});
 }
 
 bool Dispatch::hand_over(const core::Start& start) {
@@ -45,9 +46,19 @@ bool Dispatch::hand_over(const core::Start& start) {
   (start.member ? run.group_run_id : run.run_id) = start.run.value_or(0);
   run.attempt = start.attempt;
   run.due = pg::to_timestamptz(start.due);
+  run.handled_until = pg::to_timestamptz(start.handled_until);
+  const auto to_count = to_count_.find(start.job);
+  if (to_count != to_count_.end()) run.missed = to_count->second;
   run.trigger = start.run && !start.member ? shmem::Trigger::kManual : shmem::Trigger::kSchedule;
   const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, worker_role(*job), run);
-  return claim.index >= 0 && (!claim.start || start_worker(claim));
+  if (claim.index < 0 || (claim.start && !start_worker(claim))) return false;
+  if (to_count != to_count_.end()) to_count_.erase(to_count);
+  return true;
+}
+
+void Dispatch::count(const core::Missed& missed) {
+  if (!shmem::count_missed(MyDatabaseId, missed.job, pg::to_timestamptz(missed.due)))
+    ++to_count_[missed.job];
 }
 
 void Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
@@ -134,6 +145,7 @@ bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
   head.manual = slot.run.trigger == shmem::Trigger::kManual;
   head.attempt = slot.run.attempt;
   head.due = pg::to_instant(slot.run.due);
+  if (!head.manual) head.handled_until = pg::to_instant(slot.run.handled_until);
   head.started = pg::now();
   const bool started = slot.started_at != 0;
   store::Outcome outcome;

@@ -26,6 +26,9 @@ class Dispatch {
   /// Gives the run to a worker. False where none is free.
   bool hand_over(const core::Start& start);
 
+  /// Counts a due time that no run serves on the job's run, which is under way or will begin.
+  void count(const core::Missed& missed);
+
   /// Has workers started for jobs that are due soon, so that no run has to wait for its process.
   void make_ready(const std::vector<core::JobId>& jobs);
 
@@ -47,9 +50,10 @@ class Dispatch {
   void close_orphans();
 
   JobFeed& jobs_;
-  std::map<int, Starting> starting_;  // by slot
-  bool orphans_ = false;              // there may be some that could not be closed yet
-  core::Instant try_again_at_;        // to close them
+  std::map<int, Starting> starting_;              // by slot
+  std::map<core::JobId, std::int64_t> to_count_;  // missed before a run was under way
+  bool orphans_ = false;                          // there may be some that could not be closed yet
+  core::Instant try_again_at_;                    // to close them
 };
 
 }  // namespace metrics_refresh::worker

@@ -64,6 +64,7 @@ RunHead head_of(const shmem::Assignment& run, const JobRecord& job, core::Instan
   head.manual = run.trigger == shmem::Trigger::kManual;
   head.attempt = run.attempt;
   head.due = pg::to_instant(run.due);
+  if (!head.manual) head.handled_until = pg::to_instant(run.handled_until);
   head.started = started;
   head.worker_pid = MyProcPid;
   return head;

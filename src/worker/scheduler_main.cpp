@@ -63,7 +63,7 @@ class SchedulerProcess {
   void run() {
     // Listed before the jobs are read: a run that ends in between is then known to be over, one way
     // or the other. And adopted after: a job that is not known yet could not be marked as running.
-    const std::vector<shmem::SlotView> under_way = shmem::busy_slots(MyDatabaseId);
+    const std::vector<shmem::SlotView> under_way = shmem::unfinished_slots(MyDatabaseId);
     read_news();
     while (const std::optional<Instant> again = feed_.try_again_at()) {
       sleeper_.sleep_until(again);
@@ -109,7 +109,7 @@ class SchedulerProcess {
       const core::Plan plan = scheduler_.tick(now, std::exchange(events_, {}), limits);
       for (const core::Action& action : plan.actions) {
         if (const auto* missed = std::get_if<core::Missed>(&action)) {
-          shmem::count_missed(MyDatabaseId, missed->job, pg::to_timestamptz(missed->due));
+          dispatch_.count(*missed);
         } else if (const auto* start = std::get_if<core::Start>(&action)) {
           if (!dispatch_.hand_over(*start))
             events_.push_back(core::StartRefused{start->job, start->member});

@@ -20,14 +20,14 @@ namespace metrics_refresh::core {
 class Blackout {
  public:
   /// Reads `[days ]HH:MM-HH:MM`: days as in cron's day-of-week field (every day where they are left
-  /// out), hours from 00:00 to 24:00. A window whose end is not after its begin reaches into the
+  /// out), times from 00:00 to 24:00. A window whose end is not after its begin reaches into the
   /// next day: `fri 22:00-06:00` ends on Saturday. The begin belongs to the window, the end does
   /// not. Throws ScheduleError.
   static Blackout parse(std::string_view text);
 
-  /// Where `t` lies in the window, the first instant after it; else nothing. A window's times that
-  /// the spring gap swallows are moved past the gap; of times that occur twice the window lasts
-  /// until the second.
+  /// Where `t` lies in the window, the first instant after it; else nothing. A window begins when
+  /// the clock first shows its begin or has jumped over it, and lasts until the clock is past its
+  /// end for good: of a time that occurs twice in autumn, until the second.
   std::optional<Instant> end_of(Instant t, const TimeZone& zone) const;
 
  private:

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clock_reading.hpp"
 #include "core/cron_field.hpp"
 #include "core/local_time.hpp"
 #include "core/schedule_error.hpp"
@@ -15,8 +16,6 @@ namespace {
 
 using std::chrono::minutes;
 
-constexpr std::chrono::hours kWidestOffset{7 * 24};
-
 // Instants outside of these have no local date in the calendar, whatever the offset. Within them no
 // sum overflows.
 constexpr Instant kEarliest{kCalendarBegin.time_since_epoch() - kWidestOffset};
@@ -24,14 +23,11 @@ constexpr Instant kLatest{kCalendarEnd.time_since_epoch() + kWidestOffset};
 
 MinutePattern pattern_of(const std::array<CronField, 5>& fields) {
   const auto& [minute, hour, day, month, weekday] = fields;
-  constexpr std::uint64_t kSecondSunday = std::uint64_t{1} << 7;
-  const std::uint64_t weekdays =
-      (weekday.set & kSecondSunday) != 0 ? (weekday.set & ~kSecondSunday) | 1U : weekday.set;
   return {minute.set,
           static_cast<std::uint32_t>(hour.set),
           static_cast<std::uint32_t>(day.set),
           static_cast<std::uint32_t>(month.set),
-          static_cast<std::uint32_t>(weekdays),
+          weekdays_of(weekday),
           !day.starts_at_star && !weekday.starts_at_star};
 }
 
@@ -45,13 +41,6 @@ LocalMinute first_open_minute(Instant after, TimeZone::Period period, const Time
     open = std::max(open, std::chrono::ceil<minutes>(to_local(end, period.offset)));
   }
   return open;
-}
-
-// The first moment at which the clock shows `time` or has jumped over it.
-Instant first_moment_of(LocalMinute time, const TimeZone& zone) {
-  auto period = zone.period_at(to_instant(time, kWidestOffset));
-  while (to_instant(time, period.offset) >= period.end) period = zone.period_at(period.end);
-  return std::max(to_instant(time, period.offset), period.begin);
 }
 
 }  // namespace

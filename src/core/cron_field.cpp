@@ -183,4 +183,10 @@ CronField parse_cron_field(const Word& word, const CronFieldRule& rule) {
   return {set, word.text.front() == '*', word.text.find_first_of("*/") != std::string_view::npos};
 }
 
+std::uint32_t weekdays_of(const CronField& field) {
+  constexpr std::uint64_t kSecondSunday = std::uint64_t{1} << 7;
+  const bool has_it = (field.set & kSecondSunday) != 0;
+  return static_cast<std::uint32_t>(has_it ? (field.set & ~kSecondSunday) | 1U : field.set);
+}
+
 }  // namespace metrics_refresh::core

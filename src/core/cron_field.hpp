@@ -41,4 +41,7 @@ struct CronField {
 /// name `sun`, which is then the 7th day. Throws ScheduleError for anything else.
 CronField parse_cron_field(const Word& word, const CronFieldRule& rule);
 
+/// The set of a day-of-week field with Sunday under one number, 0.
+std::uint32_t weekdays_of(const CronField& field);
+
 }  // namespace metrics_refresh::core

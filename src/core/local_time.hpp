@@ -38,4 +38,11 @@ constexpr Instant to_instant(LocalMinute t, std::chrono::seconds offset) {
   return Instant{t.time_since_epoch() - offset};
 }
 
+/// 0 to 6, Sunday is 0.
+constexpr unsigned weekday_of(LocalDay day) {
+  constexpr std::int64_t kEpochWeekday = 4;  // 1970-01-01 was a Thursday
+  const std::int64_t weekday = (day.time_since_epoch().count() + kEpochWeekday) % 7;
+  return static_cast<unsigned>(weekday < 0 ? weekday + 7 : weekday);
+}
+
 }  // namespace metrics_refresh::core

@@ -28,12 +28,6 @@ LocalDay day_of(unsigned year, unsigned month, unsigned day) {
   return LocalDay{Days{static_cast<std::int64_t>(number) - kEpochDayNumber}};
 }
 
-unsigned weekday_of(LocalDay day) {
-  constexpr std::int64_t kEpochWeekday = 4;  // 1970-01-01 was a Thursday
-  const std::int64_t weekday = (day.time_since_epoch().count() + kEpochWeekday) % 7;
-  return static_cast<unsigned>(weekday < 0 ? weekday + 7 : weekday);
-}
-
 unsigned length_of_month(unsigned year, unsigned month) {
   return Calendar::end_of_month_day(static_cast<unsigned short>(year),
                                     static_cast<unsigned short>(month));

@@ -15,26 +15,27 @@ std::string hexadecimal(char c) {
   return {'0', 'x', kDigits[byte / 16U], kDigits[byte % 16U]};
 }
 
-void check_characters(std::string_view text) {
+void check_characters(std::string_view text, const TextKind& kind) {
+  const std::string name(kind.name);
   if (text.size() > kMaxScheduleLength) {
     throw ScheduleError(
-        "schedule is " + std::to_string(text.size()) + " characters long", kMaxScheduleLength + 1,
-        "A schedule has at most " + std::to_string(kMaxScheduleLength) + " characters.");
+        name + " is " + std::to_string(text.size()) + " characters long", kMaxScheduleLength + 1,
+        "A " + name + " has at most " + std::to_string(kMaxScheduleLength) + " characters.");
   }
   const auto strange = std::find_if(text.begin(), text.end(), [](char c) {
     return !is_space(c) && (c < ' ' || c > '~');  // a negative char is a byte above 0x7F
   });
   if (strange != text.end()) {
-    throw ScheduleError("schedule contains the byte " + hexadecimal(*strange),
+    throw ScheduleError(name + " contains the byte " + hexadecimal(*strange),
                         static_cast<std::size_t>(strange - text.begin()) + 1,
-                        "A schedule is written in ASCII letters, digits, spaces and * , - / @.");
+                        "A " + name + " is written in " + std::string(kind.alphabet) + ".");
   }
 }
 
 }  // namespace
 
-std::vector<Word> split_words(std::string_view text) {
-  check_characters(text);
+std::vector<Word> split_words(std::string_view text, const TextKind& kind) {
+  check_characters(text, kind);
   std::vector<Word> words;
   for (auto begin = text.begin(); begin != text.end();) {
     begin = std::find_if_not(begin, text.end(), is_space);
@@ -45,13 +46,9 @@ std::vector<Word> split_words(std::string_view text) {
     }
     begin = end;
   }
-  if (words.empty()) throw ScheduleError("schedule is empty", 1, schedule_forms());
+  if (words.empty())
+    throw ScheduleError(std::string(kind.name) + " is empty", 1, std::string(kind.forms));
   return words;
-}
-
-std::string schedule_forms() {
-  return "Write five fields (minute hour day-of-month month day-of-week), a nickname such as "
-         "@daily, or an interval such as 15 minutes.";
 }
 
 std::string quoted(std::string_view text) {

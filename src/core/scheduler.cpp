@@ -1,19 +1,27 @@
 #include "core/scheduler.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace metrics_refresh::core {
 
-Plan Scheduler::tick(Instant now, const std::vector<Event>& events, bool enabled) {
+bool Scheduler::Rank::operator<(const Rank& other) const noexcept {
+  return std::tie(other.priority, place.due, place.turn) <
+         std::tie(priority, other.place.due, other.place.turn);
+}
+
+Plan Scheduler::tick(Instant now, const std::vector<Event>& events, Limits limits) {
   handle_clock_step(now);
   for (const Event& event : events)
     std::visit([this, now](const auto& what) { on(now, what); }, event);
   Plan plan;
-  collect_due(now, enabled, plan);
-  if (enabled) start_ready(now, plan);
+  collect_due(now, limits.enabled, plan);
+  if (limits.enabled) start_ready(now, limits.free_workers, plan);
   plan.wake_up = next_due();
-  if (enabled && !ready_.empty() && (!plan.wake_up || *retry_at_ < *plan.wake_up))
-    plan.wake_up = retry_at_;
+  if (limits.enabled && !ready_.empty()) {
+    const Instant again = refused_until_.value_or(now + kRefusedDelay);
+    plan.wake_up = std::min(plan.wake_up.value_or(again), again);
+  }
   return plan;
 }
 
@@ -22,100 +30,27 @@ std::optional<Instant> Scheduler::next_due() const {
   return timeline_.begin()->first;
 }
 
-Scheduler::Entry* Scheduler::find(JobId id) {
-  const auto found = jobs_.find(id);
-  return found == jobs_.end() ? nullptr : &found->second;
+std::vector<JobId> Scheduler::due_until(Instant until, std::size_t most) const {
+  std::vector<JobId> result;
+  for (auto it = timeline_.begin(); it != timeline_.end() && it->first <= until; ++it) {
+    if (result.size() == most) break;
+    if (jobs_.at(it->second).state == State::kIdle) result.push_back(it->second);
+  }
+  return result;
 }
 
-// A clock that was stepped back leaves due times far in the future: they are computed anew.
+// A clock that was stepped back leaves due times far in the future: they are computed anew. Nor can
+// what waits have been due in the future.
 void Scheduler::handle_clock_step(Instant now) {
   const std::optional<Instant> before = std::exchange(last_tick_, now);
   if (!before || now >= *before) return;
-  for (auto& [id, entry] : jobs_) plan_next(entry, now);
-  if (retry_at_) retry_at_ = now;
-}
-
-void Scheduler::on(Instant now, const JobChanged& event) {
-  Entry& entry = jobs_[event.job.id];
-  // The job may have been read before this scheduler handled its latest due time.
-  const Instant handled = std::max(event.job.handled_until, entry.job.handled_until);
-  entry.job = event.job;
-  entry.job.handled_until = handled;
-  entry.removed = false;
-  if (entry.state == State::kReady && !entry.request && !entry.job.runnable) finish(entry, now);
-  plan_next(entry, now);
-}
-
-void Scheduler::on(Instant, const JobRemoved& event) {
-  Entry* const entry = find(event.job);
-  if (entry == nullptr) return;
-  set_due(*entry, std::nullopt);
-  if (entry->state == State::kRunning) {
-    entry->removed = true;
-    entry->withdrawn = true;
-    entry->requests.clear();
-    return;
-  }
-  ready_.erase(entry->turn);
-  jobs_.erase(event.job);
-}
-
-void Scheduler::on(Instant now, const TriggerRequested& event) {
-  Entry* const entry = find(event.job);
-  if (entry == nullptr || entry->removed || entry->request == event.run) return;
-  auto& requests = entry->requests;
-  if (std::find(requests.begin(), requests.end(), event.run) != requests.end()) return;
-  requests.push_back(event.run);
-  take_request(*entry, now);
-}
-
-void Scheduler::on(Instant now, const TriggerWithdrawn& event) {
   for (auto& [id, entry] : jobs_) {
-    auto& requests = entry.requests;
-    requests.erase(std::remove(requests.begin(), requests.end(), event.run), requests.end());
-    if (entry.request != event.run) continue;
-    if (entry.state == State::kRunning)
-      entry.withdrawn = true;
-    else
-      finish(entry, now);
-    return;
+    plan_next(entry, now);
+    entry.place.due = std::min(entry.place.due, now);
+    if (entry.group) entry.group->limit_due(now);
+    update_ready(entry);
   }
-}
-
-void Scheduler::on(Instant now, const RunAdopted& event) {
-  Entry* const entry = find(event.job);
-  if (entry == nullptr || entry->state == State::kRunning) return;
-  if (entry->state == State::kReady) {
-    ready_.erase(entry->turn);
-    if (entry->request)  // waits for this run
-      entry->requests.push_front(*std::exchange(entry->request, std::nullopt));
-  }
-  entry->state = State::kRunning;
-  entry->ready_due = now;
-}
-
-void Scheduler::on(Instant now, const RunEnded& event) {
-  Entry* const entry = find(event.job);
-  if (entry == nullptr || entry->state != State::kRunning) return;
-  on(now, WorkerFreed{});
-  finish(*entry, now);
-}
-
-void Scheduler::on(Instant now, const StartRefused& event) {
-  Entry* const entry = find(event.job);
-  if (entry == nullptr || entry->state != State::kRunning) return;
-  retry_at_ = now + kRefusedDelay;
-  const bool paused = !entry->request && !entry->job.runnable;
-  if (entry->withdrawn || paused) {
-    finish(*entry, now);
-    return;
-  }
-  entry->state = State::kReady;
-  ready_.emplace(entry->turn, event.job);
-}
-
-void Scheduler::on(Instant now, const WorkerFreed&) {
-  if (retry_at_) retry_at_ = std::min(*retry_at_, now);
+  if (refused_until_) refused_until_ = now;
 }
 
 // The first due time after those that are history. Where history lies in the future, the clock was
@@ -124,75 +59,168 @@ void Scheduler::on(Instant now, const WorkerFreed&) {
 void Scheduler::plan_next(Entry& entry, Instant now) {
   Job& job = entry.job;
   if (job.handled_until > now + kSmallStep) job.handled_until = now;
-  if (!job.schedule || !job.runnable || entry.removed)
-    set_due(entry, std::nullopt);
-  else
-    set_due(entry, job.schedule->next_after(job.handled_until, *job.zone));
+  entry.due.reset();
+  if (job.timetable && job.runnable && !entry.removed) {
+    entry.due = job.timetable->next_after(job.handled_until);
+    if (entry.due) entry.start = job.timetable->start_of(job.id, *entry.due);
+  }
+  update_timeline(entry, now);
 }
 
-void Scheduler::set_due(Entry& entry, std::optional<Instant> due) {
-  if (entry.due) timeline_.erase({*entry.due, entry.job.id});
-  entry.due = due;
-  if (due) timeline_.insert({*due, entry.job.id});
+void Scheduler::update_timeline(Entry& entry, Instant now) {
+  Job& job = entry.job;
+  std::optional<Instant> wants;
+  if (entry.due) wants = entry.start;
+  if (!job.runnable || entry.removed) job.retry.reset();
+  if (job.retry && entry.state == State::kIdle) {
+    Retry& retry = *job.retry;
+    retry.at = std::min(retry.at, now + std::max(retry.at - retry.due, Duration::zero()));
+    if (is_worth_it(entry, retry, now))
+      wants = retry.at;
+    else
+      job.retry.reset();
+  }
+  if (wants == entry.wants) return;
+  if (entry.wants) timeline_.erase({*entry.wants, job.id});
+  entry.wants = wants;
+  if (wants) timeline_.insert({*wants, job.id});
+}
+
+// No due time comes before the retry, nor has one come since its time.
+bool Scheduler::is_worth_it(const Entry& entry, const Retry& retry, Instant now) const {
+  if (!entry.job.timetable) return true;
+  if (entry.due && *entry.due <= retry.at) return false;
+  const std::optional<Instant> next = entry.job.timetable->next_after(retry.at);
+  return !next || *next > now;
 }
 
 void Scheduler::collect_due(Instant now, bool enabled, Plan& plan) {
   while (!timeline_.empty() && timeline_.begin()->first <= now) {
-    const auto [due, id] = *timeline_.begin();
-    Entry& entry = jobs_.at(id);
-    const Instant in_time = now - kMissedAfter;
-    const bool skip =
-        entry.state == State::kIdle && entry.job.on_missed == OnMissed::kSkip && due < in_time;
-    // A due time that is not missed may follow those that are skipped.
-    entry.job.handled_until = skip ? in_time - Duration(1) : now;
-    plan_next(entry, now);
-    if (!enabled || skip) continue;
-    if (entry.state != State::kIdle)
-      plan.actions.push_back(Missed{id, due});
-    else
-      make_ready(entry, due, std::nullopt);
+    Entry& entry = jobs_.at(timeline_.begin()->second);
+    if (entry.state == State::kIdle && entry.job.retry) {
+      const Retry retry = *std::exchange(entry.job.retry, std::nullopt);
+      make_ready(entry, retry.due, now, std::nullopt, retry.attempt);
+    } else {
+      handle_due(entry, now, enabled, plan);
+    }
   }
 }
 
-void Scheduler::make_ready(Entry& entry, Instant due, std::optional<RunId> request) {
+void Scheduler::handle_due(Entry& entry, Instant now, bool enabled, Plan& plan) {
+  Job& job = entry.job;
+  if (entry.state == State::kReady && entry.attempt > 1) {
+    job.retry.reset();
+    finish(entry, now);  // the due time comes in place of the retry
+  }
+  const Instant due = *entry.due;
+  const Instant in_time = now - kMissedAfter;
+  const bool skip =
+      entry.state == State::kIdle && job.on_missed == OnMissed::kSkip && entry.start < in_time;
+  // A due time that is not missed may follow those that are skipped.
+  job.handled_until = job.timetable->started_until(job.id, due, skip ? in_time - Duration(1) : now);
+  plan_next(entry, now);
+  if (!enabled || skip) return;
+  if (entry.state == State::kIdle) {
+    make_ready(entry, due, now, std::nullopt);
+  } else if (entry.state == State::kRunning && job.on_overlap == OnOverlap::kQueueOne) {
+    if (entry.queued) plan.actions.push_back(Missed{job.id, *entry.queued});
+    entry.queued = due;
+  } else {
+    plan.actions.push_back(Missed{job.id, due});
+  }
+}
+
+void Scheduler::make_ready(Entry& entry, Instant due, Instant now, std::optional<RunId> request,
+                           int attempt) {
   entry.state = State::kReady;
-  entry.ready_due = due;
+  entry.place = next_place(std::min(due, now));
   entry.request = request;
-  entry.turn = ++last_turn_;
-  ready_.emplace(entry.turn, entry.job.id);
-  if (!retry_at_) retry_at_ = due;
-}
-
-void Scheduler::start_ready(Instant now, Plan& plan) {
-  if (ready_.empty() || (retry_at_ && *retry_at_ > now)) return;
-  for (const auto& [turn, id] : ready_) {
-    Entry& entry = jobs_.at(id);
-    entry.state = State::kRunning;
-    entry.ready_due = std::min(entry.ready_due, now);  // the clock may have been stepped back
-    plan.actions.push_back(Start{id, entry.ready_due, entry.request});
-  }
-  ready_.clear();
-  retry_at_.reset();
+  entry.attempt = attempt;
+  update_ready(entry);
+  update_timeline(entry, now);
 }
 
 // Of a ready or running run: it ended, or it will not be started.
 void Scheduler::finish(Entry& entry, Instant now) {
-  if (entry.state == State::kReady) ready_.erase(entry.turn);
+  if (entry.request) requests_.erase(*entry.request);
   entry.state = State::kIdle;
   entry.request.reset();
   entry.withdrawn = false;
+  entry.group.reset();
+  update_ready(entry);
   if (entry.removed) {
     jobs_.erase(entry.job.id);
     return;
   }
-  take_request(entry, now);
+  take_next(entry, now);
+  update_timeline(entry, now);
 }
 
-void Scheduler::take_request(Entry& entry, Instant now) {
-  if (entry.state != State::kIdle || entry.requests.empty()) return;
-  const RunId run = entry.requests.front();
-  entry.requests.pop_front();
-  make_ready(entry, now, run);
+void Scheduler::take_next(Entry& entry, Instant now) {
+  if (entry.state != State::kIdle) return;
+  if (entry.queued) {
+    make_ready(entry, *std::exchange(entry.queued, std::nullopt), now, std::nullopt);
+  } else if (!entry.requests.empty()) {
+    const RunId run = *entry.requests.begin();
+    entry.requests.erase(entry.requests.begin());
+    make_ready(entry, now, now, run);
+  }
+}
+
+// Brings the entry's place among those that wait for a worker up to date.
+void Scheduler::update_ready(Entry& entry) {
+  const auto next = starts_of(entry, 1);
+  if (entry.rank) ready_.erase(*entry.rank);
+  entry.rank.reset();
+  if (next.empty()) return;
+  entry.rank = next.front().first;
+  ready_.emplace(*entry.rank, entry.job.id);
+}
+
+void Scheduler::start_ready(Instant now, int free_workers, Plan& plan) {
+  if (refused_until_ && *refused_until_ > now) return;
+  refused_until_.reset();
+  for (; free_workers > 0 && !ready_.empty(); --free_workers) {
+    Entry& entry = jobs_.at(ready_.begin()->second);
+    plan.actions.push_back(starts_of(entry, 1).front().second);
+    if (entry.group) {
+      entry.group->take();
+    } else {
+      entry.state = State::kRunning;
+      entry.job.retry.reset();
+    }
+    update_ready(entry);
+  }
+}
+
+// What of the entry waits for a worker: its run, or members of it.
+std::vector<std::pair<Scheduler::Rank, Start>> Scheduler::starts_of(const Entry& entry,
+                                                                    std::size_t most) const {
+  const Job& job = entry.job;
+  std::vector<std::pair<Rank, Start>> starts;
+  if (entry.state == State::kReady) {
+    starts.push_back({Rank{job.priority, entry.place},
+                      Start{job.id, entry.place.due, entry.request, std::nullopt, entry.attempt}});
+  }
+  if (!entry.group) return starts;
+  for (const auto& [member, place] : entry.group->ready(most, job.max_parallel)) {
+    starts.push_back(
+        {Rank{job.priority, place}, Start{job.id, place.due, entry.group->run(), member, 1}});
+  }
+  return starts;
+}
+
+std::vector<Start> Scheduler::waiting(std::size_t most) const {
+  std::vector<std::pair<Rank, Start>> starts;
+  std::size_t entries = 0;
+  for (auto it = ready_.begin(); it != ready_.end() && entries < most; ++it, ++entries)
+    for (auto& start : starts_of(jobs_.at(it->second), most)) starts.push_back(std::move(start));
+  std::stable_sort(starts.begin(), starts.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Start> result;
+  for (const auto& [rank, start] : starts)
+    if (result.size() < most) result.push_back(start);
+  return result;
 }
 
 }  // namespace metrics_refresh::core

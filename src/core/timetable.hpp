@@ -6,6 +6,7 @@
 #error "core/ headers come before postgres.h"
 #endif
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -16,7 +17,7 @@ namespace metrics_refresh::core {
 
 struct Timetable {
   Schedule schedule;
-  const TimeZone* zone;              // never null; outlives this
+  const TimeZone* zone = nullptr;    // REQUIRES: set; outlives this
   std::optional<Instant> starts_at;  // due times before this do not count
   std::optional<Instant> ends_at;    // nor those after this
   std::vector<Blackout> blackouts;
@@ -27,8 +28,12 @@ struct Timetable {
   std::optional<Instant> next_after(Instant after) const;
 
   /// When the run of `due` shall start: delayed by a part of `jitter` that depends on `job` and
-  /// `due` alone, and always before the next due time.
+  /// `due` alone; always before the next due time, not after `ends_at`, and in no blackout.
   Instant start_of(std::int64_t job, Instant due) const;
+
+  /// The instant up to which every due time has had its start by `now`, and after which none has:
+  /// `now` itself where there is no jitter. REQUIRES: `due` is a due time with its start by `now`.
+  Instant started_until(std::int64_t job, Instant due, Instant now) const;
 };
 
 }  // namespace metrics_refresh::core

@@ -169,7 +169,7 @@ TEST(SchedulerClock, ADaylightSavingGapIsNoStep) {
   const FakeZone berlin(std::chrono::hours{1}, {{utc("2024-03-31 01:00"), std::chrono::hours{2}}});
   VirtualDay day;
   Job nightly = job(1, "30 2 * * *", "2024-03-30 12:00");
-  nightly.zone = &berlin;
+  nightly.timetable->zone = &berlin;
   day.at("2024-03-30 12:00", {JobChanged{nightly}});
   EXPECT_EQ(day.wake_up(), "2024-03-31 01:00");
   EXPECT_EQ(day.at("2024-03-31 01:00"), Actions{"start 1 due 2024-03-31 01:00"});

@@ -173,9 +173,9 @@ void expect_every_slot(unsigned seed, const Rhythms& rhythms, Duration longest_r
 
   std::multiset<std::pair<JobId, Instant>> expected;
   for (const auto& [id, model] : world.jobs) {
-    if (!model.job.schedule) continue;
-    auto due = model.job.schedule->next_after(begin, kUtc);
-    for (; due && *due <= end; due = model.job.schedule->next_after(*due, kUtc))
+    if (!model.job.timetable) continue;
+    auto due = model.job.timetable->next_after(begin);
+    for (; due && *due <= end; due = model.job.timetable->next_after(*due))
       expected.emplace(id, *due);
   }
   std::multiset<std::pair<JobId, Instant>> found;

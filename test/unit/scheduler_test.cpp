@@ -149,11 +149,11 @@ TEST(Scheduler, WhatWasReadyWaitsForAnAdoptedRun) {
 TEST(Scheduler, NothingStartsWhileItIsNotEnabled) {
   VirtualDay day;
   day.at("10:00", {JobChanged{job(1, "5 minutes")}, JobChanged{job(2, "")}});
-  day.enabled = false;
+  day.limits.enabled = false;
   EXPECT_EQ(day.at("10:05", {TriggerRequested{70, 2}}), Actions{});
   EXPECT_EQ(day.wake_up(), "10:10");
   EXPECT_EQ(day.at("10:10"), Actions{});
-  day.enabled = true;
+  day.limits.enabled = true;
   EXPECT_EQ(day.at("10:11"), Actions{"start 2 due 10:05 run 70"});
   EXPECT_EQ(day.at("10:15"), Actions{"start 1 due 10:15"});
 }
@@ -176,7 +176,10 @@ TEST(Scheduler, StartsAThousandJobsThatAreDueTogether) {
   Actions starts;
   for (JobId id = 1; id <= 1000; ++id) {
     jobs.emplace_back(JobChanged{job(id, "5 minutes")});
-    (id % 2 == 0 ? refusals : ends).push_back(id % 2 == 0 ? Event{StartRefused{id}} : RunEnded{id});
+    if (id % 2 == 0)
+      refusals.emplace_back(StartRefused{id});
+    else
+      ends.emplace_back(RunEnded{id});
     starts.push_back("start " + std::to_string(id) + " due 10:05");
   }
   day.at("10:00", jobs);

@@ -152,13 +152,13 @@ class SimulatedWorkers {
 
   void tick() {
     end_runs();
-    const Plan plan = scheduler_.tick(now(), events_, enabled_);
+    const Plan plan = scheduler_.tick(now(), events_, {enabled_});
     events_.clear();
     EXPECT_TRUE(enabled_ || plan.actions.empty());
     for (const Action& action : plan.actions)
       std::visit([this](const auto& what) { check(what); }, action);
 
-    const Plan again = scheduler_.tick(now(), {}, enabled_);
+    const Plan again = scheduler_.tick(now(), {}, {enabled_});
     EXPECT_TRUE(again.actions.empty()) << text_of(again.actions.front());
     EXPECT_EQ(text_of(again.wake_up), text_of(plan.wake_up));
     EXPECT_TRUE(!plan.wake_up || *plan.wake_up > now()) << "busy loop at " << text_of(now());
@@ -232,7 +232,7 @@ class SimulatedWorkers {
 
   // No job stands still, whatever the clock does.
   void check_progress(const ModelJob& model) const {
-    if (!enabled_ || !model.job.runnable || !model.job.schedule || model.removed) return;
+    if (!enabled_ || !model.job.runnable || !model.job.timetable || model.removed) return;
     const Duration slack = Scheduler::kRefusedDelay + std::chrono::seconds{1};
     EXPECT_LE((real_ - model.seen).count(), (model.gap + Scheduler::kSmallStep + slack).count())
         << "job " << model.job.id << " stands still at " << text_of(now());

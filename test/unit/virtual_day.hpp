@@ -29,21 +29,23 @@ inline std::string brief(std::optional<Instant> t) {
   return text.rfind("2024-05-15 ", 0) == 0 ? text.substr(11) : text;
 }
 
-/// "start 1 due 10:05", "start 1 due 10:03 run 70" or "missed 1 due 10:05".
+/// "start 1 due 10:05", "start 1 due 10:03 run 70", "start 1 due 10:05 attempt 2", "missed 1 due
+/// 10:05", and of member 3 of group 1 "start 1.3 due 10:05 run 70".
 inline std::string text_of(const Action& action) {
   if (const auto* missed = std::get_if<Missed>(&action))
     return "missed " + std::to_string(missed->job) + " due " + brief(missed->due);
   const Start& start = std::get<Start>(action);
-  return "start " + std::to_string(start.job) + " due " + brief(start.due) +
-         (start.run ? " run " + std::to_string(*start.run) : "");
+  return "start " + std::to_string(start.job) +
+         (start.member ? "." + std::to_string(*start.member) : "") + " due " + brief(start.due) +
+         (start.run ? " run " + std::to_string(*start.run) : "") +
+         (start.attempt > 1 ? " attempt " + std::to_string(start.attempt) : "");
 }
 
 /// A job that has no due time up to `handled` left; an empty schedule is none.
 inline Job job(JobId id, const std::string& schedule, const std::string& handled = "10:00") {
   Job result;
   result.id = id;
-  if (!schedule.empty()) result.schedule = Schedule::parse(schedule);
-  result.zone = &kUtc;
+  if (!schedule.empty()) result.timetable = Timetable{Schedule::parse(schedule), &kUtc, {}, {}, {}};
   result.handled_until = moment(handled);
   return result;
 }
@@ -65,10 +67,13 @@ class VirtualDay {
   }
 
   Actions tick(Instant now, const std::vector<Event>& events = {}) {
-    const Plan plan = scheduler.tick(now, events, enabled);
+    const Plan plan = scheduler.tick(now, events, limits);
     wake_up_ = plan.wake_up;
     EXPECT_TRUE(!wake_up_ || *wake_up_ > now) << "busy loop at " << brief(now);
-    const Plan again = scheduler.tick(now, {}, enabled);
+    Limits rest = limits;
+    for (const Action& action : plan.actions)
+      if (std::holds_alternative<Start>(action)) --rest.free_workers;
+    const Plan again = scheduler.tick(now, {}, rest);
     EXPECT_TRUE(again.actions.empty()) << text_of(again.actions.front()) << " at " << brief(now);
     EXPECT_EQ(brief(again.wake_up), brief(wake_up_));
     Actions actions;
@@ -79,7 +84,7 @@ class VirtualDay {
   std::string wake_up() const { return brief(wake_up_); }
 
   Scheduler scheduler;
-  bool enabled = true;
+  Limits limits;
 
  private:
   std::optional<Instant> wake_up_;

@@ -1,0 +1,126 @@
+// What a scheduler knows of a job, what it is told, and what it answers. See scheduler.hpp.
+#pragma once
+
+#ifdef PG_VERSION_NUM
+#error "core/ headers come before postgres.h"
+#endif
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "core/instant.hpp"
+#include "core/retry_policy.hpp"
+#include "core/timetable.hpp"
+
+namespace metrics_refresh::core {
+
+using JobId = std::int64_t;
+using RunId = std::int64_t;
+
+/// What becomes of due times that passed while nothing could run.
+enum class OnMissed : std::uint8_t {
+  kOnce,  // one run, as soon as possible
+  kSkip,  // none
+};
+
+/// What becomes of due times that come while the job's run is under way.
+enum class OnOverlap : std::uint8_t {
+  kSkip,      // they are counted
+  kQueueOne,  // one run serves the latest of them, as soon as the other has ended
+};
+
+struct Job {
+  JobId id = 0;
+  std::optional<Timetable> timetable;  // none: runs only when triggered
+  bool runnable = true;                // active and not suspended
+  Instant handled_until;               // due times up to here are history
+  OnMissed on_missed = OnMissed::kOnce;
+  OnOverlap on_overlap = OnOverlap::kSkip;
+  int priority = 0;            // of runs that wait for a worker the higher goes first, then the
+                               // earlier due, then the one that became ready first
+  std::optional<Retry> retry;  // of the last run, which failed. It waits for the end of a run under
+                               // way, and is dropped where a due time comes first
+  int max_parallel = 0;        // of a group: how many of its members run at once; 0: no limit
+};
+
+/// A member of a group's run that has not begun.
+struct GroupMember {
+  int number = 0;
+  std::vector<int> waits_for;  // members that must succeed before; those that are neither pending
+                               // nor running count as done. REQUIRES: no circle
+};
+
+// Events.
+struct JobChanged {  // also when a retry was planned, or was cleared because a run has begun
+  Job job;           // new, or in place of the one with the same id
+};
+struct JobRemoved {
+  JobId job;
+};
+struct TriggerRequested {  // a repeated request for the same run is ignored
+  RunId run;
+  JobId job;
+};
+struct TriggerWithdrawn {
+  RunId run;
+};
+/// A run that an earlier scheduler started is still under way. Comes after JobChanged.
+struct RunAdopted {
+  JobId job;
+  std::optional<int> member = std::nullopt;
+};
+/// The run of a group as the tables have it: its job counts as running until no member is pending
+/// or running. Comes after the run of the job itself, which only planned, in place of RunEnded;
+/// from a new scheduler's reading of the tables; and whenever the tables change (members were
+/// cancelled). Members that are not listed will not be started any more; those under way go on
+/// until their RunEnded. REQUIRES: read from the tables before any later event of the job was taken
+/// in.
+struct GroupOpened {
+  JobId job;
+  RunId run;
+  std::vector<GroupMember> pending;
+};
+struct RunEnded {
+  JobId job;
+  std::optional<int> member = std::nullopt;
+  bool success =
+      true;  // of a member: else those that wait for it, directly or not, are not started
+};
+struct StartRefused {  // the last Start of this could not be carried out for want of a worker
+  JobId job;
+  std::optional<int> member = std::nullopt;
+};
+struct WorkerFreed {};  // refused starts may be tried again now
+using Event = std::variant<JobChanged, JobRemoved, TriggerRequested, TriggerWithdrawn, RunAdopted,
+                           GroupOpened, RunEnded, StartRefused, WorkerFreed>;
+
+// Actions.
+struct Start {
+  JobId job;
+  Instant due;  // when it should have started; of a job with jitter, before that was added
+  std::optional<RunId> run;   // of a trigger request; of a member: its group's run
+  std::optional<int> member;  // of a group's run
+  int attempt = 1;            // more: a retry of the job's run
+};
+struct Missed {  // a due time that no run serves, for the job was ready or running
+  JobId job;
+  Instant due;
+};
+using Action = std::variant<Start, Missed>;
+
+struct Plan {
+  std::vector<Action> actions;
+  std::optional<Instant> wake_up;  // nothing to do before this, unless an event comes
+};
+
+/// What a tick may do.
+struct Limits {
+  bool enabled = true;  // false: nothing starts, due times pass by; requests, retries and members
+                        // wait
+  int free_workers = std::numeric_limits<int>::max();  // no more starts than this
+};
+
+}  // namespace metrics_refresh::core

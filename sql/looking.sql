@@ -61,7 +61,6 @@ FROM metrics_refresh.get_cron_job_status();
 SELECT metrics_refresh.unschedule('schema');
 
 -- view_status: rows as last logged, else estimated; the job of its own before a group; how fresh.
-SELECT l.log('own', 'success', '2 hours', 42), l.log('own', 'error', '1 hour', NULL, 'broken'), l.log('own', 'running', '1 min') WHERE false;
 SELECT l.log('own', 'success', '2 hours', 42), l.log('own', 'error', '1 hour', NULL, 'broken');
 SELECT view_name, owner, is_populated, row_count, total_bytes > 0 AS has_size, age >= '2 hours' AS is_old, last_refresh_at < now() AS refreshed,
        last_status, last_error, freshness, job_name, next_due > now() AS is_due
@@ -115,7 +114,7 @@ RESET metrics_refresh.admin_role;
 
 -- It waits for no lock: not for a view that is being refreshed in full, nor for an index. The other
 -- session is a worker, which holds them until the gate opens.
-SELECT metrics_refresh.schedule_command('holder', NULL, 'LOCK TABLE l.own IN ACCESS EXCLUSIVE MODE; REINDEX INDEX l.grouped_one_idx;
+SELECT metrics_refresh.schedule_command('holder', NULL, 'REFRESH MATERIALIZED VIEW l.own; REINDEX INDEX l.grouped_one_idx;
     SELECT pg_advisory_xact_lock(4713)') IS NOT NULL AS scheduled;
 SELECT pg_advisory_lock(4713);
 SELECT metrics_refresh.trigger('holder') AS run \gset

@@ -88,6 +88,7 @@ SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRA
     $$schedule('p.mv', settings => '{"role": "regress_owner"}')$$,
     $$schedule('p.mv', settings => '{"session_authorization": "regress_owner"}')$$,
     $$schedule('p.mv', settings => '{"Lock_Timeout": "1s"}')$$,
+    $$schedule('p.mv', settings => '{"statement_timeout": "1s"}')$$,
     $$schedule_command('c', NULL, 'SELECT 1', on_overlap => 'x')$$,
     $$schedule_command('c', NULL, 'SELECT 1', settings => '{"wrok_mem": 1}')$$,
     $$schedule_command('c', '@daily', 'SELECT 1', blackout => '{23:00-01:00}')$$,
@@ -116,7 +117,7 @@ SELECT metrics_refresh.alter_job('all', blackout => '{10:00-12:00}');
 \a \t
 SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRAY[
     $$alter_job('all', schedule => '0 11 * * *')$$,
-    $$alter_job('all', schedule => '0 11 * * *', blackout => '{}')$$]) WITH ORDINALITY v (q, n) ORDER BY n;
+    $$alter_job('all', schedule => '0 9 * * *', blackout => '{}')$$]) WITH ORDINALITY v (q, n) ORDER BY n;
 \a \t
 -- A placeholder is a setting of somebody's own; nothing of what was tried stays.
 SELECT metrics_refresh.alter_job('all', settings => '{"my.own": "it''s", "search_path": "nowhere"}');

@@ -6,6 +6,19 @@
 namespace metrics_refresh::api {
 namespace {
 
+// What a job has options of its own for.
+struct Option {
+  const char* setting;
+  const char* hint;
+};
+constexpr Option kOptions[] = {
+    {"lock_timeout", "It is an option of its own: lock_timeout => ..."},
+    {"statement_timeout", "The limit of a run is an option of its own: max_runtime => ..."},
+    {"role", "A job has the rights of its owner: alter_job(job_name, owner => ...)."},
+    {"session_authorization",
+     "A job has the rights of its owner: alter_job(job_name, owner => ...)."},
+};
+
 // As SET in a function's declaration does it, and undoes it.
 void try_setting(const std::string& name, const std::string& value, Oid role) {
   const char* name_text = name.c_str();
@@ -23,14 +36,15 @@ void try_setting(const std::string& name, const std::string& value, Oid role) {
   const ErrorData& data = error->data();
   const std::string detail = data.detail != nullptr ? data.detail : "";
   const std::string hint = data.hint != nullptr ? data.hint : "";
+  const auto say = [&](int sqlstate, const char* our_hint) {
+    throw pg::SqlError(sqlstate, data.message, hint.empty() ? our_hint : hint, detail);
+  };
   if (data.sqlerrcode == ERRCODE_UNDEFINED_OBJECT)
-    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, data.message,
-                       hint.empty() ? "The view pg_settings lists those that there are." : hint,
-                       detail);
-  throw pg::SqlError(
-      data.sqlerrcode, data.message,
-      hint.empty() ? "A job's settings are set as its owner, and by one who may set them." : hint,
-      detail);
+    say(ERRCODE_INVALID_PARAMETER_VALUE, "The view pg_settings lists the settings that there are.");
+  if (data.sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
+    say(data.sqlerrcode,
+        "Both the job's owner and whoever asks for a setting must be allowed to set it.");
+  say(data.sqlerrcode, "The view pg_settings says what a setting takes and who can set it when.");
 }
 
 }  // namespace
@@ -60,10 +74,10 @@ Settings read_settings(Datum jsonb) {
 
 void check_settings(const Settings& settings, Oid owner) {
   for (const auto& [name, value] : settings) {
-    if (pg_strcasecmp(name.c_str(), "lock_timeout") == 0)
-      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
-                         "lock_timeout is not among a job's settings",
-                         "It is an option of its own: lock_timeout => ...");
+    for (const Option& option : kOptions)
+      if (pg_strcasecmp(name.c_str(), option.setting) == 0)
+        throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
+                           option.hint);
     try_setting(name, value, GetUserId());
     if (owner != GetUserId()) try_setting(name, value, owner);
   }

@@ -23,7 +23,7 @@ Datum explain(FunctionCallInfo call) {
   std::optional<std::string> job_name;
   std::string strategy = "auto";
   MemoryContext const context = CurrentMemoryContext;
-  // As the caller: of jobs it shows what row-level security shows.
+  // As the caller: of jobs it shows what row-level security shows. The view's own before a group.
   pg::with_fixed_search_path([&] {
     pg::Spi spi;
     const pg::Rows reads = spi.query(
@@ -35,7 +35,10 @@ Datum explain(FunctionCallInfo call) {
     const pg::Rows jobs = spi.query(
         "SELECT s.job_name, s.next_due, j.strategy FROM metrics_refresh.job_status s"
         " JOIN metrics_refresh.job j USING (job_id)"
-        " WHERE s.view_schema = $1 AND s.view_name = $2 ORDER BY s.next_due, s.job_id LIMIT 1",
+        " WHERE s.view_schema = $1 AND s.view_name = $2 OR NOT j.one_time AND (j.group_schema = $1"
+        "  OR EXISTS (SELECT FROM metrics_refresh.job_member m WHERE m.job_id = j.job_id"
+        "   AND m.view_schema = $1 AND m.view_name = $2))"
+        " ORDER BY s.kind = 'group', s.next_due, s.job_id LIMIT 1",
         {view.schema, view.name});
     if (jobs.empty()) return;
     job_name = jobs.get_text(0, 1);

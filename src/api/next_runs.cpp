@@ -45,7 +45,7 @@ Datum next_due(FunctionCallInfo call) {
                   bound(arguments, 2),
                   bound(arguments, 3),
                   {}};
-  if (!arguments.is_null(4)) times.blackout = pg::texts_of(arguments.datum(4));
+  if (!arguments.is_null(4)) times.blackout = pg::texts_of(arguments.datum(4), "blackout");
   const core::Instant after = Arguments::required(arguments.get_instant(5), "after");
   const std::optional<core::Instant> due = parse_times(times).next_after(after);
   call->isnull = !due;

@@ -89,7 +89,7 @@ Param read_bound(const NamedArguments& arguments, const Option& option) {
 
 Param read_blackout(const NamedArguments& arguments, const Option& option) {
   const Datum array = arguments.datum(option.name);
-  const std::vector<std::string> windows = pg::texts_of(array);
+  const std::vector<std::string> windows = pg::texts_of(array, option.name);
   for (const std::string& window : windows) (void)parse_blackout(window);
   return windows.empty() ? Param::null(option.type) : Param(option.type, array);
 }

@@ -100,7 +100,7 @@ TimesText times_of(const NewRow& row) {
                   time_column(row.row, row.description, "ends_at"),
                   {}};
   if (const auto windows = column_value(row.row, row.description, "blackout"))
-    times.blackout = pg::texts_of(*windows);
+    times.blackout = pg::texts_of(*windows, "blackout");
   return times;
 }
 

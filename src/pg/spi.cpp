@@ -40,20 +40,20 @@ Datum Param::datum() const {
   }
 }
 
-std::vector<std::string> texts_of(Datum array) {
+std::vector<std::string> texts_of(Datum array, const char* name) {
   struct Elements {
     Datum* values;
     bool* nulls;
     int count;
   };
-  const Elements elements = call([array] {
+  const Elements elements = call([=] {
     Elements found = {};
     deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &found.values,
                       &found.nulls, &found.count);
     for (int i = 0; i < found.count; ++i)
       if (found.nulls[i])
         ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-                errmsg("the array must not contain NULL"));
+                errmsg("%s must not contain NULL", name));
     return found;
   });
   std::vector<std::string> texts;
@@ -142,7 +142,7 @@ Param Rows::copied(std::size_t row, int column, MemoryContext context) const {
 }
 
 std::vector<std::string> Rows::get_text_array(std::size_t row, int column) const {
-  return texts_of(value(row, column));
+  return texts_of(value(row, column), "the array");
 }
 
 Spi::Spi() : uncaught_(std::uncaught_exceptions()) {

@@ -43,9 +43,9 @@ class Param {
   std::vector<std::int64_t> numbers_;
 };
 
-/// The elements of a text[] as the server handed it over. Throws PgError 22004 for a NULL among
-/// them.
-std::vector<std::string> texts_of(Datum array);
+/// The elements of a text[] as the server handed it over. Throws PgError 22004, which calls the
+/// array `name`, for a NULL among them.
+std::vector<std::string> texts_of(Datum array, const char* name);
 
 /// The rows of the last statement; valid until the next one on the same connection.
 class Rows {

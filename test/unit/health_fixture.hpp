@@ -13,13 +13,16 @@
 namespace metrics_refresh::core::test {
 
 inline const std::set<std::string> kChecks = {
-    "preload", "launcher",     "scheduler", "suspended", "view_missing",  "unique_index",
-    "owner",   "success_rate", "duration",  "freshness", "log_retention", "admin_settings"};
+    "preload",      "launcher",  "scheduler", "suspended",     "view_missing",
+    "unique_index", "populated", "owner",     "blackout",      "success_rate",
+    "retries",      "duration",  "freshness", "log_retention", "admin_settings"};
 
 inline JobFacts healthy_job() {
   JobFacts job;
   job.name = "nightly";
-  job.view = "public.sales";
+  ViewFacts view;
+  view.name = "public.sales";
+  job.views = {view};
   job.owner = "anna";
   job.finished_runs = 100;
   job.successful_runs = 100;
@@ -73,6 +76,7 @@ class Health : public testing::Test {
   const Instant now = utc("2024-05-15 10:00");
   ServerFacts server;
   JobFacts job = healthy_job();
+  ViewFacts& view = job.views.front();
   JobFacts other = healthy_job();
   HealthLimits limits;
 };

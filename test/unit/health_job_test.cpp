@@ -20,23 +20,23 @@ TEST_F(HealthOfJobs, SuspendedIsCritical) {
 }
 
 TEST_F(HealthOfJobs, AMissingViewIsAWarning) {
-  job.view_exists = false;
+  view.exists = false;
   EXPECT_EQ(severity("view_missing"), "warning");
   expect_text("view_missing", "job nightly waits for the materialized view public.sales",
               "Create the view, or remove the job with metrics_refresh.unschedule('nightly')");
 }
 
 TEST_F(HealthOfJobs, AMissingUniqueIndexIsAWarning) {
-  job.wants_unique_index = true;
+  view.wants_unique_index = true;
   EXPECT_EQ(severity("unique_index"), "warning");
   expect_text("unique_index", "public.sales has no usable unique index", "Create a unique index");
-  job.index_to_create = "CREATE UNIQUE INDEX ON public.sales (id)";
+  view.index_to_create = "CREATE UNIQUE INDEX ON public.sales (id)";
   expect_text("unique_index", "public.sales", "Run: CREATE UNIQUE INDEX ON public.sales (id)");
 }
 
 TEST_F(HealthOfJobs, AMissingViewLacksNoIndexAndIsNotStale) {
-  job.view_exists = false;
-  job.wants_unique_index = true;
+  view.exists = view.populated = false;
+  view.wants_unique_index = true;
   job.due_since_success = 1000;
   EXPECT_EQ(severity("view_missing"), "warning");
 }
@@ -44,6 +44,39 @@ TEST_F(HealthOfJobs, AMissingViewLacksNoIndexAndIsNotStale) {
 TEST_F(HealthOfJobs, ASuspendedJobIsNotStaleBesides) {
   job.suspended = "five permanent errors in a row";
   job.due_since_success = 1000;
+  EXPECT_EQ(severity("suspended"), "critical");
+}
+
+TEST_F(HealthOfJobs, AViewThatWasNeverPopulatedIsAWarning) {
+  view.populated = false;
+  EXPECT_EQ(severity("populated"), "warning");
+  expect_text("populated", "public.sales has never been populated, so nobody can read it",
+              "Call metrics_refresh.trigger('nightly').");
+}
+
+TEST_F(HealthOfJobs, BlackoutsThatCoverAScheduleAreAWarning) {
+  job.never_due = true;
+  EXPECT_EQ(severity("blackout"), "warning");
+  expect_text("blackout", "job nightly is never due", "metrics_refresh.alter_job('nightly', ...)");
+}
+
+TEST_F(HealthOfJobs, RetriesAreUsedUpAfterTheLast) {
+  const auto with = [this](int failed_attempts, int max_retries) {
+    job.failed_attempts = failed_attempts;
+    job.max_retries = max_retries;
+    return severity("retries");
+  };
+  EXPECT_EQ(with(0, 3), "ok");
+  EXPECT_EQ(with(1, 3), "ok");  // a permanent error is not tried again
+  EXPECT_EQ(with(3, 3), "ok");
+  EXPECT_EQ(with(4, 3), "warning");
+  EXPECT_EQ(with(2, 1), "warning");
+  EXPECT_EQ(with(1, 0), "ok");
+  job.last_error = "canceling statement due to lock timeout";
+  with(4, 3);
+  expect_text("retries", "job nightly failed 4 times at its last due time",
+              "The last error was: canceling statement due to lock timeout");
+  job.suspended = "reason";
   EXPECT_EQ(severity("suspended"), "critical");
 }
 
@@ -59,9 +92,9 @@ TEST_F(HealthOfJobs, HintsQuoteTheNameAsSqlDoes) {
   job.suspended = "reason";
   expect_text("suspended", job.name, "metrics_refresh.resume('o''hare''); DROP TABLE x; --').");
   job.suspended.reset();
-  job.view_exists = false;
+  view.exists = false;
   expect_text("view_missing", job.name, "unschedule('o''hare''); DROP TABLE x; --').");
-  job.view_exists = true;
+  view.exists = true;
   job.owner_exists = false;
   expect_text("owner", job.name, "alter_job('o''hare''); DROP TABLE x; --', owner");
 }

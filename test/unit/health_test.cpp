@@ -107,9 +107,16 @@ TEST_F(Health, SchedulerThatIsSwitchedOffIsAWarning) {
 }
 
 TEST_F(Health, SchedulerWithoutFreeWorkersIsAWarning) {
-  server.runs_wait_for_worker = true;
+  server.waiting_runs = 1;
   EXPECT_EQ(severity("scheduler"), "warning");
-  expect_text("scheduler", "every worker is busy", "Raise metrics_refresh.max_workers");
+  EXPECT_EQ(finding("scheduler").detail, "1 run waits because every worker is busy");
+  server.waiting_runs = 12;
+  server.waiting_since = now - seconds{29};
+  expect_text("scheduler", "12 runs wait because every worker is busy",
+              "Raise metrics_refresh.max_workers");
+  EXPECT_EQ(finding("scheduler").detail.find("first"), std::string::npos);
+  server.waiting_since = now - minutes{3};
+  expect_text("scheduler", "every worker is busy, the first of them for 3 min", "max_workers");
   server.next_due = now - hours{1};
   EXPECT_EQ(findings("scheduler").size(), 2U);
   EXPECT_EQ(worst(findings("scheduler")), Severity::kCritical);

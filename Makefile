@@ -45,7 +45,7 @@ deps check lint: ; @tools/$@.sh
 demo:            ; @tools/demo.sh start
 demo-stop:       ; @tools/demo.sh stop
 format:          ; @tools/lint.sh --format
-bench:           ; @bench/run
+bench:           ; @bench/run $(BENCH)
 
 else
 

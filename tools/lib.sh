@@ -94,9 +94,9 @@ sync_sources() {
   rsync -rlpc --delete --exclude=/build --exclude=/.git --filter=':- .gitignore' "$top/" "$@"
 }
 
-# A changed file gets the time of its copying, not of its writing: one
-# that was written while the last build ran is then newer than that build's objects. Objects stay, so
-# that a second build is a short one, unless the server or the Makefile is another.
+# A changed file gets the time of its copying, not of its writing: one that was written while the last
+# build ran is then newer than that build's objects. Objects stay, so that a second build is a short
+# one, unless the server or the Makefile is another.
 copy_sources() {
   local owner=() stamp
   if [ "$(id -u)" = 0 ]; then owner=("--chown=$user:$(id -gn "$user")"); fi

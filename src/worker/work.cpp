@@ -110,6 +110,7 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
                          "All views of a group with isolation repeatable_read must exist.");
     locked.push_back(engine::lock_view(member.view_oid, requested, job.owner_oid));
   }
+  pg::call([] { PushActiveSnapshot(GetTransactionSnapshot()); });  // the one; commit pops it
   for (const Member& member : begun.members) {
     begun.at_member = member.number;
     const engine::LockedView& view = locked[static_cast<std::size_t>(member.number)];

@@ -81,6 +81,13 @@ class VirtualDay {
     return actions;
   }
 
+  /// What waits for a worker, in its order, at most `most`.
+  Actions waiting(std::size_t most = 100) const {
+    Actions result;
+    for (const Start& start : scheduler.waiting(most)) result.push_back(text_of(Action{start}));
+    return result;
+  }
+
   std::string wake_up() const { return brief(wake_up_); }
 
   Scheduler scheduler;

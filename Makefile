@@ -1,5 +1,5 @@
 # The extension, for a packager or a user:  make && make install && make installcheck
-# The project, for a developer:             make demo | check | lint | format | bench  (CONTRIBUTING.md)
+# The project, for a developer:             make demo | check | lint | …  (CONTRIBUTING.md)
 
 EXTENSION  = metrics_refresh
 MODULE_big = metrics_refresh
@@ -27,6 +27,9 @@ PG_CXXFLAGS = -std=c++17 -fvisibility=hidden -fvisibility-inlines-hidden \
 ifdef WERROR
 PG_CXXFLAGS += -Werror
 endif
+ifdef SANITIZE
+PG_CXXFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
 
 # Link as C++: PGXS would take the C compiler.
 override COMPILER = $(CXX) $(CXXFLAGS)
@@ -35,17 +38,19 @@ override with_llvm = no
 
 # The developers' targets run before there is a PostgreSQL on the machine, and PGXS has a
 # `check` of its own that only refuses: so they stand instead of PGXS, not beside it.
-DEVELOPER = deps check demo demo-stop lint format bench
+DEVELOPER = deps check check-versions sanitize demo demo-stop lint format bench
 ifneq (,$(filter $(DEVELOPER),$(MAKECMDGOALS)))
 
 .PHONY: $(DEVELOPER)
 .NOTPARALLEL:
 export PG_CONFIG
-deps check lint: ; @tools/$@.sh
-demo:            ; @tools/demo.sh start
-demo-stop:       ; @tools/demo.sh stop
-format:          ; @tools/lint.sh --format
-bench:           ; @bench/run
+check check-versions sanitize demo lint format: deps
+deps check sanitize lint: ; @tools/$@.sh
+check-versions:           ; @tools/check_versions.sh
+demo:                     ; @tools/demo.sh start
+demo-stop:                ; @tools/demo.sh stop
+format:                   ; @tools/lint.sh --format
+bench:                    ; @bench/run $(BENCH)
 
 else
 

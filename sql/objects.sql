@@ -80,7 +80,10 @@ SET metrics_refresh.admin_check = 'is_super_admin';
 SET metrics_refresh.admin_check = 'public.';
 SET metrics_refresh.admin_check = 'other.public.is_super_admin';
 SET metrics_refresh.health_success_rate_warning = 101;
+-- Later versions give the unit with the range.
+\set VERBOSITY sqlstate
 SET metrics_refresh.log_retention = 0;
+\set VERBOSITY default
 SET metrics_refresh.max_workers = 2;
 
 -- The trigger functions cannot be used on a table of somebody else's, nor for a statement, which

@@ -3,7 +3,6 @@
 # The server stays up, in the scratch tree and without a network port; make demo-stop ends it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ "${1:-}" = stop ] || tools/deps.sh
 . tools/lib.sh
 use_scratch
 

@@ -1,6 +1,7 @@
 # Sourced by the tools: where they work, as whom, and how they get a server of their own.
 #
-#   use_scratch          sets $scratch, $user, and $bindir and $pg_config of the private installation
+#   use_scratch [PART]   sets $scratch, $user, and $bindir and $pg_config of the private installation;
+#                        a PART is a scratch tree of its own inside the checkout's
 #   lock_scratch
 #   copy_sources         the checkout into $scratch/tree
 #   build_private        that tree, built and installed into $scratch/pg
@@ -42,6 +43,8 @@ as_user() {
 # bytes): then build/ is a symbolic link to a folder of our own below /var/tmp.
 use_scratch() {
   local link=$top/build
+  exec 9<"$top"
+  flock 9  # two may begin at the same time
   if [ -L "$link" ] && [ ! -d "$link" ]; then rm "$link"; fi
   if [ ! -e "$link" ]; then
     scratch=$link
@@ -53,9 +56,14 @@ use_scratch() {
       if [ "$(id -u)" = 0 ]; then chown "$user:" "$link/"; fi
     fi
   fi
+  exec 9<&-
   scratch=$(cd "$link" && pwd -P)
   as_user test -w "$scratch" ||
     die "$scratch is not $user's to write: after make demo-stop remove it, then try again"
+  if [ $# -gt 0 ]; then
+    as_user mkdir -p "$1"
+    scratch=$scratch/$1
+  fi
   as_user mkdir -p tmp
   command -v "$PG_CONFIG" >/dev/null || die "there is no $PG_CONFIG: make deps"
   bindir=$scratch/pg$("$PG_CONFIG" --bindir)
@@ -81,15 +89,19 @@ private_installation() {
     die "this PostgreSQL cannot be copied: its pg_config still points to $("$pg_config" --sharedir)"
 }
 
-# Copies what git would commit. A changed file gets the time of its copying, not of its writing: one
-# that was written while the last build ran is then newer than that build's objects. Objects stay, so
-# that a second build is a short one, unless the server or the Makefile is another.
+# Copies what git would commit: sync_sources [RSYNC-OPTION…] TARGET/
+sync_sources() {
+  rsync -rlpc --delete --exclude=/build --exclude=/.git --filter=':- .gitignore' "$top/" "$@"
+}
+
+# A changed file gets the time of its copying, not of its writing: one that was written while the last
+# build ran is then newer than that build's objects. Objects stay, so that a second build is a short
+# one, unless the server or the Makefile is another.
 copy_sources() {
   local owner=() stamp
   if [ "$(id -u)" = 0 ]; then owner=("--chown=$user:$(id -gn "$user")"); fi
   as_user mkdir -p tree
-  rsync -rlpc --delete "${owner[@]}" --exclude=/build --exclude=/.git --filter=':- .gitignore' \
-    "$top/" "$scratch/tree/"
+  sync_sources "${owner[@]}" "$scratch/tree/"
   stamp="$("$PG_CONFIG" --version; cksum <"$top/Makefile")"
   if [ "$stamp" != "$(cat "$scratch/tree.stamp" 2>/dev/null)" ]; then
     as_user find tree -name '*.[od]' -delete
@@ -103,10 +115,10 @@ lock_scratch() {
   flock -n 9 || { say "waiting for another make in $scratch"; flock 9; }
 }
 
-build_private() {
-  private_installation
-  as_user make -C tree -s -j"$cores" PG_CONFIG="$pg_config" WERROR=1 all
-  as_user make -C tree -s PG_CONFIG="$pg_config" install >/dev/null
+build_private() { # build_private [SETTING-OF-MAKE…]
+  private_installation &&
+    as_user make -C tree -s -j"$cores" PG_CONFIG="$pg_config" WERROR=1 "$@" all &&
+    as_user make -C tree -s PG_CONFIG="$pg_config" "$@" install >/dev/null
 }
 
 start_server() {

@@ -2,7 +2,6 @@
 # make lint: what the compiler of the build does not check. make format (--format) mends the layout.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
-tools/deps.sh || exit 1
 
 mapfile -t code < <(find src test/unit test/fuzz \( -name '*.cpp' -o -name '*.hpp' \) 2>/dev/null | sort)
 if [ "${1:-}" = --format ]; then exec clang-format -i "${code[@]}"; fi

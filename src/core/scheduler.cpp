@@ -47,6 +47,7 @@ void Scheduler::handle_clock_step(Instant now) {
   for (auto& [id, entry] : jobs_) {
     plan_next(entry, now);
     entry.place.due = std::min(entry.place.due, now);
+    if (entry.queued) entry.queued = std::min(*entry.queued, now);
     if (entry.group) entry.group->limit_due(now);
     update_ready(entry);
   }
@@ -156,14 +157,15 @@ void Scheduler::finish(Entry& entry, Instant now) {
   update_timeline(entry, now);
 }
 
+// Requests first, for somebody waits for them, and they come to an end where due times may not.
 void Scheduler::take_next(Entry& entry, Instant now) {
   if (entry.state != State::kIdle) return;
-  if (entry.queued) {
-    make_ready(entry, *std::exchange(entry.queued, std::nullopt), now, std::nullopt);
-  } else if (!entry.requests.empty()) {
+  if (!entry.requests.empty()) {
     const RunId run = *entry.requests.begin();
     entry.requests.erase(entry.requests.begin());
     make_ready(entry, now, now, run);
+  } else if (entry.queued) {
+    make_ready(entry, *std::exchange(entry.queued, std::nullopt), now, std::nullopt);
   }
 }
 

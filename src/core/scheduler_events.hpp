@@ -29,7 +29,8 @@ enum class OnMissed : std::uint8_t {
 /// What becomes of due times that come while the job's run is under way.
 enum class OnOverlap : std::uint8_t {
   kSkip,      // they are counted
-  kQueueOne,  // one run serves the latest of them, as soon as the other has ended
+  kQueueOne,  // one run serves the latest of them, once the other and those that were requested
+              // meanwhile have ended
 };
 
 struct Job {
@@ -75,11 +76,11 @@ struct RunAdopted {
   Instant handled_until = Instant::min();  // as its Start said
 };
 /// The run of a group as the tables have it: its job counts as running until no member is pending
-/// or running. Comes after the run of the job itself, which only planned, in place of RunEnded;
-/// from a new scheduler's reading of the tables; and whenever the tables change (members were
-/// cancelled). Members that are not listed will not be started any more; those under way go on
-/// until their RunEnded. REQUIRES: read from the tables before any later event of the job was taken
-/// in.
+/// or running. Comes in place of RunEnded after the run of the job itself, which only planned; from
+/// a new scheduler's reading of the tables, after RunAdopted of the members under way; and whenever
+/// the tables change (members were cancelled). Members that are not listed will not be started any
+/// more; those under way go on until their RunEnded. REQUIRES: read from the tables before any
+/// event that comes after it.
 struct GroupOpened {
   JobId job;
   RunId run;

@@ -19,11 +19,14 @@ Scheduler::Entry* Scheduler::find_running(JobId id, bool member) {
 }
 
 void Scheduler::on(Instant now, const JobChanged& event) {
-  Entry& entry = jobs_[event.job.id];
-  // The job may have been read before this scheduler handled its latest due time.
-  const Instant handled = std::max(event.job.handled_until, entry.job.handled_until);
+  const auto [found, is_new] = jobs_.try_emplace(event.job.id);
+  Entry& entry = found->second;
+  // The job may have been read before this scheduler handled its latest due time, or hold a history
+  // that the clock was stepped back from.
+  const bool believed = is_new || event.job.handled_until <= now + kSmallStep;
+  const Instant known = entry.job.handled_until;
   entry.job = event.job;
-  entry.job.handled_until = handled;
+  entry.job.handled_until = believed ? std::max(event.job.handled_until, known) : known;
   entry.removed = false;
   if (!entry.job.runnable) entry.queued.reset();
   if (entry.job.retry && is_served(entry, *entry.job.retry)) entry.job.retry.reset();

@@ -90,10 +90,12 @@ sql(q{UPDATE analytics.nap SET divisor = 1});
 sql(q{
 	CREATE UNIQUE INDEX ON analytics.e (n);
 	SELECT metrics_refresh.alter_job('analytics', lock_timeout => '100 milliseconds', max_retries => 20,
-	  retry_delay => '300 milliseconds', retry_max_delay => '300 milliseconds', schedule => '20 hours')});
+	  retry_delay => '300 milliseconds', retry_max_delay => '300 milliseconds')});
 my $locking = $node->background_psql('postgres');
-$locking->query_safe('BEGIN; LOCK TABLE analytics.b IN EXCLUSIVE MODE');
-sql(q{UPDATE metrics_refresh.job SET effective_from = now() - interval '21 hours' WHERE job_name = 'analytics'});
+$locking->query_safe('BEGIN; CREATE INDEX held ON analytics.b (n)');
+# An interval that comes round in some seconds, and then not for years.
+sql(q{
+	SELECT metrics_refresh.alter_job('analytics', schedule => (floor(extract(epoch FROM now() + interval '10 seconds') / 8)::int8) || ' seconds')});
 until_ok(
 	$node, 'postgres', q{SELECT count(*) >= 2 FROM metrics_refresh.run_log WHERE job_name = 'analytics'
 	AND strategy = 'group' AND status = 'error' AND sqlstate = '55P03'}, 'a lock that cannot be had is tried again');

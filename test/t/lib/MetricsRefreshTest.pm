@@ -117,9 +117,14 @@ sub wait_for_run
 	my $from =
 	    "FROM metrics_refresh.run_log l JOIN pg_stat_activity a ON a.pid = l.worker_pid"
 	  . " WHERE l.job_name = '$job' AND l.status = 'running' AND a.wait_event = 'PgSleep'";
-	$node->poll_query_until($database, "SELECT count(*) = 1 $from")
-	  or die "no run of $job is under way";
-	return $node->safe_psql($database, "SELECT run_id $from");
+	my $run = '';
+	while ($run eq '')  # one that ends between the two is not meant
+	{
+		$node->poll_query_until($database, "SELECT count(*) = 1 $from")
+		  or die "no run of $job is under way";
+		$run = $node->safe_psql($database, "SELECT run_id $from");
+	}
+	return $run;
 }
 
 sub running_rows

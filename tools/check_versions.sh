@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# make check-versions: what `make check` does with the server of this Debian, for the PostgreSQL of
+# later ones: builds with -Werror, then pg_regress, isolation and TAP as an unprivileged user. Each
+# version has a root of its own; all run at once. The last line is `N passed, N failed`.
+#
+# A root is made once, with apt's set-up of this machine, kept in $METRICS_REFRESH_ROOTS, and only
+# read after that. To make one anew, for newer minor versions, remove it.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+. tools/lib.sh
+declare -A release=([17]=trixie [18]=forky)
+roots=${METRICS_REFRESH_ROOTS:-/var/cache/metrics_refresh}
+
+refuse() { echo "check-versions: $*"; echo '0 passed, 1 failed'; exit 1; }
+[ "$(id -u)" = 0 ] || refuse 'only root can make and enter the roots of other Debian releases'
+command -v mmdebstrap >/dev/null || refuse 'there is no mmdebstrap'
+
+packages() { awk -v RS= 'NR == 2' tools/packages.txt | awk '!/^#/ { print $1 }' | sed "s/-15$/-$1/"; }
+
+# The server's -dev package depends on a whole compiler that the build does not need: it is unpacked,
+# not installed.
+debootstrap() { # debootstrap VERSION ROOT
+  local options=() option mirror
+  while read -r option; do
+    options+=(--aptopt="$option")
+  done < <(apt-config dump | grep -E '^Acquire::(Check-|Retries|ForceIPv|https?::)')
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
+  mmdebstrap --variant=essential "${options[@]}" \
+    --include="$(packages "$1" | grep -v server-dev | paste -sd,)" \
+    --essential-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d" "$1/project"
+      echo create_main_cluster = false >"$1/etc/postgresql-common/createcluster.d/none.conf"' \
+    --customize-hook="cd \"\$1/tmp\" && export APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG &&
+      apt-get download postgresql-server-dev-$1 && dpkg -x postgresql-server-dev-*.deb \"\$1\" &&
+      rm postgresql-server-dev-*.deb" \
+    "${release[$1]}" "$2" ${mirror:+"$mirror"}
+}
+
+# Makes the root of a version unless it is there, whole, and of these packages. Who uses a root holds
+# its lock, descriptor 8.
+need_root() {
+  local root=$roots/root-$1 recipe
+  recipe=$(packages "$1"; declare -f debootstrap)
+  exec 8>>"$root.lock"
+  flock 8
+  if [ "$recipe" != "$(cat "$root/.complete" 2>/dev/null)" ]; then
+    echo "-- making a Debian ${release[$1]} root with PostgreSQL $1 in $root"
+    rm -rf --one-file-system "$root" "$root.new"
+    debootstrap "$1" "$root.new" >"$root.log" 2>&1 </dev/null || {
+      tail -n 10 "$root.log"
+      echo "-- this root could not be made; the whole log is $root.log"
+      return 1
+    }
+    echo "$recipe" >"$root.new/.complete"
+    mv "$root.new" "$root"
+  fi
+  flock --shared 8
+}
+
+# Runs the project's own check inside, on a copy of the sources. Its processes have a pid namespace of
+# their own: none outlives it. The root is read-only but for what is mounted here.
+check_inside() {
+  local root=$roots/root-$1 project=$scratch/$1
+  mkdir -p "$project"
+  sync_sources "$project/"
+  unshare --mount --pid --ipc --fork --kill-child bash -euc '
+    mount --bind "$1" "$1"
+    mount -o remount,bind,ro "$1"
+    mount -t proc proc "$1/proc"
+    for dir in tmp dev/shm; do mount -t tmpfs -o mode=1777 tmpfs "$1/$dir"; done
+    mount --bind "$2" "$1/project"
+    chroot "$1" /usr/bin/env -i HOME=/project LC_ALL=C.UTF-8 \
+      PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+      PG_CONFIG="/usr/lib/postgresql/$3/bin/pg_config" \
+      /project/tools/check.sh regress isolation tap' \
+    check "$root" "$project" "$1" </dev/null 8>&- 9>&-
+}
+
+check_version() {
+  need_root "$1" && check_inside "$1"
+  local status=$?
+  if [ $status != 0 ]; then echo "-- /project is $scratch/$1"; fi
+  return $status
+}
+
+mkdir -p "$roots"
+use_scratch versions
+lock_scratch
+versions=$(printf '%s\n' "${!release[@]}" | sort)
+declare -A running
+for version in $versions; do
+  check_version "$version" >"$scratch/$version.log" 2>&1 &
+  running[$version]=$!
+done
+
+passed=0 failed=0
+for version in $versions; do
+  wait "${running[$version]}"
+  status=$?
+  read -r good bad < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$scratch/$version.log")
+  sed -E "/^[0-9]+ passed, [0-9]+ failed\$/d; s/^/PostgreSQL $version: /" "$scratch/$version.log"
+  if [ $status != 0 ] && [ "${bad:-0}" = 0 ]; then bad=1; fi
+  passed=$((passed + ${good:-0})) failed=$((failed + ${bad:-0}))
+done
+echo "$passed passed, $failed failed"
+[ $failed = 0 ] && [ $passed != 0 ]

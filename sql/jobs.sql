@@ -147,7 +147,7 @@ SELECT * FROM j.jobs WHERE job_name IN ('j.mv', 'c') \gx
 INSERT INTO metrics_refresh.job (job_name, command, schedule, owner) VALUES ('x', 'SELECT 1', '61 * * * *', 'postgres');
 INSERT INTO metrics_refresh.job (job_name, command, timezone, owner) VALUES ('x', 'SELECT 1', 'Mars', 'postgres');
 UPDATE metrics_refresh.job SET schedule = 'sometimes';
-INSERT INTO metrics_refresh.job (job_name, owner) VALUES ('x', 'postgres');
+INSERT INTO metrics_refresh.job (job_name, group_schema, command, owner) VALUES ('x', 'j', 'SELECT 1', 'postgres');
 INSERT INTO metrics_refresh.job (job_name, view_schema, view_name, command, owner) VALUES ('x', 'j', 'mv', 'SELECT 1', 'postgres');
 INSERT INTO metrics_refresh.job (job_name, view_name, owner) VALUES ('x', 'mv', 'postgres');
 UPDATE metrics_refresh.job SET max_runtime = '178000000 years' WHERE job_name = 'j.mv';

@@ -126,6 +126,7 @@ SELECT count(*) > 0 AS checked FROM metrics_refresh.health_check();
 RESET statement_timeout;
 SELECT pg_advisory_unlock(4713);
 SELECT metrics_refresh.wait(:run, '60 s');
+SELECT status, sqlstate, error_message FROM metrics_refresh.run_log WHERE run_id = :run;
 
 -- What waits for a worker is shown as queued: six runs want four workers.
 SELECT metrics_refresh.schedule_command('sleeper ' || n, NULL, 'SELECT pg_sleep(600)', priority => n) IS NOT NULL AS scheduled FROM generate_series(1, 6) n;

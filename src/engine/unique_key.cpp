@@ -57,7 +57,8 @@ List* columns_of_primary_key(const Query* query) {
   relation_close(relation, AccessShareLock);
   if (!OidIsValid(key_index)) return NIL;
 
-  Relation index = index_open(key_index, AccessShareLock);
+  if (!ConditionalLockRelationOid(key_index, AccessShareLock)) return NIL;
+  Relation index = index_open(key_index, NoLock);
   List* columns = NIL;
   for (int i = 0; i < index->rd_index->indnkeyatts; ++i) {
     const AttrNumber key = index->rd_index->indkey.values[i];

@@ -42,8 +42,10 @@ struct PlainState {
   const char* unique_index;  // or null
 };
 
+// Nothing is known (`exists` is false) where the view is gone and, unless this may wait, where
+// somebody holds an index of it exclusively.
 // REQUIRES: the relation is locked in AccessShareLock, which this releases.
-PlainState read_plain_state(Oid oid) {
+PlainState read_plain_state(Oid oid, bool may_wait) {
   Relation relation = try_relation_open(oid, NoLock);
   if (relation == nullptr) {
     UnlockRelationOid(oid, AccessShareLock);
@@ -53,7 +55,14 @@ PlainState read_plain_state(Oid oid) {
   List* indexes = RelationGetIndexList(relation);
   ListCell* cell;
   foreach (cell, indexes) {
-    Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+    const Oid index_oid = lfirst_oid(cell);
+    if (may_wait)
+      LockRelationOid(index_oid, AccessShareLock);
+    else if (!ConditionalLockRelationOid(index_oid, AccessShareLock)) {
+      state.exists = false;
+      break;
+    }
+    Relation index = index_open(index_oid, NoLock);
     if (state.unique_index == nullptr && is_usable(index))
       state.unique_index = pstrdup(RelationGetRelationName(index));
     index_close(index, AccessShareLock);
@@ -92,7 +101,7 @@ ViewState read_state(const View& view) {
   const Oid oid = view.oid;
   const PlainState state = pg::call([oid] {
     LockRelationOid(oid, AccessShareLock);
-    return read_plain_state(oid);
+    return read_plain_state(oid, true);
   });
   if (!state.exists)
     throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
@@ -104,7 +113,7 @@ std::optional<ViewState> try_read_state(const View& view) {
   const Oid oid = view.oid;
   if (!pg::call([oid] { return ConditionalLockRelationOid(oid, AccessShareLock); }))
     return std::nullopt;
-  const PlainState state = pg::call([oid] { return read_plain_state(oid); });
+  const PlainState state = pg::call([oid] { return read_plain_state(oid, false); });
   if (!state.exists) return std::nullopt;
   return to_state(state);
 }

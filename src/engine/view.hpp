@@ -32,8 +32,8 @@ View read_view(Oid oid);
 /// view was dropped meanwhile.
 ViewState read_state(const View& view);
 
-/// The same without waiting: nothing where the view is held exclusively, as by a plain refresh, or
-/// gone.
+/// The same without waiting: nothing where the view or an index of it is held exclusively, as by a
+/// plain refresh, or gone.
 std::optional<ViewState> try_read_state(const View& view);
 
 /// The materialized view that a late-bound name means now, or InvalidOid. A view of that name wins;

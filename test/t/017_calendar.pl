@@ -97,6 +97,7 @@ $node->safe_psql(
 	  RETURN false;
 	END $$});
 my $session = $node->background_psql('postgres');
+$session->set_query_timer_restart;
 
 sub epoch
 {

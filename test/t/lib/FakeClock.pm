@@ -25,11 +25,11 @@ sub new
 	return bless { file => $file, version => 0, real => 0, shown => 0, rate => 1 }, $class;
 }
 
-# Shows this time (seconds since 1970), and goes on from there at this rate.
+# Shows this time (seconds since 1970), and goes on from there at this rate, or at the one it had.
 sub set
 {
 	my ($self, $shown, $rate) = @_;
-	@$self{qw(real shown rate)} = (Time::HiRes::time(), $shown, $rate // 1);
+	@$self{qw(real shown rate)} = (Time::HiRes::time(), $shown, $rate // $self->{rate});
 	$self->_write(0, pack('Q', $self->{version} + 1));
 	$self->_write(8, pack('q q d', map({ int($_ * 1e9) } @$self{qw(real shown)}), $self->{rate}));
 	$self->_write(0, pack('Q', $self->{version} += 2));
@@ -48,7 +48,7 @@ sub now
 sub step
 {
 	my ($self, $seconds) = @_;
-	return $self->set($self->now + $seconds, $self->{rate});
+	return $self->set($self->now + $seconds);
 }
 
 # All processes of ours look at the clock anew.

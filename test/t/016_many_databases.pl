@@ -45,7 +45,7 @@ is(processes($node, 'launcher'), 1, 'it is the launcher');
 $began = time;
 visit(
 	q{SELECT FROM metrics_refresh.alter_job('beat', active => true, schedule =>
-	(11 + substr(current_database(), 2)::int % 13) || ' seconds')},
+	(17 + substr(current_database(), 2)::int % 13) || ' seconds')},
 	@databases);
 note sprintf 'their jobs were switched on in %.1f s', time - $began;
 
@@ -87,19 +87,19 @@ is("@waiting", '', 'every database is served');
 # All at once nothing is due any more.
 visit(q{SELECT FROM metrics_refresh.pause('beat')}, @databases);
 until_ok($node, 'postgres', "SELECT count(*) = 1 $ours", 'schedulers leave; one process of ours is left');
-my @lateness = sort { $a <=> $b } visit(
-	q{SELECT round(1000 * extract(epoch FROM started_at - due_at)) FROM metrics_refresh.run_log
-	WHERE started_at > due_at}, @databases);
+my @found = visit(
+	q{SELECT string_agg(round(1000 * extract(epoch FROM started_at - due_at))::text, ' ') || '|'
+	  || count(*) - count(DISTINCT due_at) + (SELECT count(*) FROM metrics_refresh.active_run)
+	  + count(*) FILTER (WHERE status <> 'success' AND current_database() ~ '^d0[4-9]|d100')
+	FROM metrics_refresh.run_log WHERE started_at > due_at}, @databases);
+is(scalar(grep { /\|0$/ } @found), scalar @databases,
+	'none has a due time that was served twice, a row left running, or a run that was disturbed from elsewhere');
+my @lateness = sort { $a <=> $b } map { split / /, (split /\|/)[0] } @found;
 note sprintf '%d runs, late by %d ms at the median, %d ms at most', scalar @lateness,
   $lateness[ @lateness / 2 ], $lateness[-1];
-cmp_ok($lateness[ @lateness / 2 ], '<', 1000, 'their schedulers were back in time');
-is( join(' ', visit(
-		q{SELECT current_database() FROM metrics_refresh.run_log GROUP BY due_at HAVING count(*) > 1
-		UNION ALL SELECT current_database() FROM metrics_refresh.run_log WHERE status <> 'success' AND
-		started_at > due_at AND current_database() ~ '^d0[4-9]'}, @databases)),
-	'',
-	'no due time was served twice, no run was disturbed elsewhere');
-is(join('', visit('SELECT FROM metrics_refresh.active_run', @databases)), '', 'no row is left running');
+# On an idle machine these are tens of milliseconds; a launcher that came late on principle, by an
+# interval of its own, would miss this too.
+cmp_ok($lateness[ @lateness / 2 ], '<', 5000, 'their schedulers were back in time');
 
 # Due later, when nobody is there.
 my @few = @databases[ 7, 42, 77, -1 ];

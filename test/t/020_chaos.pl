@@ -55,19 +55,26 @@ my @jobs = (@views, 'ledger1', 'ledger2', 'ledger3', 'metronome', 'fleeting');
 
 sub any { return $_[ rand @_ ] }
 
+my $session;
+
 # What fails here fails: the server may be in recovery, the view gone, the run over.
 sub attempt
 {
 	my ($sql) = @_;
-	my ($code) = $node->psql('postgres', "SET statement_timeout = '10s'; $sql");
-	return $code == 0;
+	my ($output, $failed) = eval {
+		$session //= $node->background_psql('postgres', on_error_stop => 0, timeout => 10 * $seconds + 600);
+		$session->query("SET statement_timeout = '10s'; SET client_min_messages = error; $sql");
+	};
+	$session = undef if $@;
+	return $@ || $failed ? undef : $output // '';
 }
 
 sub terminate
 {
 	my ($kind) = @_;
-	return attempt("SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+	attempt("SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE backend_type = 'metrics_refresh $kind' ORDER BY random() LIMIT 1");
+	return;
 }
 
 my $kills = 0;
@@ -81,10 +88,12 @@ my %actions = (
 		1,
 		sub {
 			return if $kills > $seconds / 15;
-			my ($code, $pid) = $node->psql('postgres', q{SELECT pid FROM pg_stat_activity
+			my $pid = attempt(q{SELECT pid FROM pg_stat_activity
 				WHERE backend_type LIKE 'metrics_refresh %' ORDER BY random() LIMIT 1});
-			return if $code != 0 || !$pid || !kill 0, $pid;
+			return if !$pid || !kill 0, $pid;
 			$kills++;
+			eval { $session->quit };
+			$session = undef;
 			kill_process($node, $pid);
 		}
 	],
@@ -98,7 +107,7 @@ my %actions = (
 	'replace view' => [ 2, sub { my $v = any(qw(v1 v2)); attempt("BEGIN; DROP MATERIALIZED VIEW $v; " . create_view($v) . '; COMMIT') } ],
 	'drop view' => [ 1, sub { attempt('DROP MATERIALIZED VIEW ' . any(qw(v2 v3))) } ],
 	'create view' => [ 2, sub { attempt(create_view($_)) for qw(v2 v3) } ],
-	'rename view' => [ 2, sub { my $v = any(@views); attempt("ALTER MATERIALIZED VIEW $v RENAME TO x$v") && attempt("ALTER MATERIALIZED VIEW x$v RENAME TO $v") } ],
+	'rename view' => [ 2, sub { my $v = any(@views); defined attempt("ALTER MATERIALIZED VIEW $v RENAME TO x$v") && attempt("ALTER MATERIALIZED VIEW x$v RENAME TO $v") } ],
 	'trigger' => [ 8, sub { attempt(q{INSERT INTO asked SELECT metrics_refresh.trigger('asked')}) } ],
 	'trigger view' => [ 4, sub { attempt(sprintf q{INSERT INTO asked SELECT metrics_refresh.trigger('%s')}, any(@views)) } ],
 	'refresh' => [ 2, sub { attempt(sprintf q{SELECT metrics_refresh.refresh('%s')}, any(@views)) } ],
@@ -118,6 +127,7 @@ note join ', ', map { "$_ $played{$_}" } sort keys %played;
 $node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
 attempt("ALTER MATERIALIZED VIEW x$_ RENAME TO $_") for @views;
 attempt(create_view($_)) for @views;
+$session->quit;
 $node->safe_psql('postgres', "SELECT metrics_refresh.resume('$_'); SELECT metrics_refresh.alter_job('$_', schedule => '1 second')")
   for @altered;
 wait_for_runs($node, 'postgres', $_, 1, "$_ is alive") for @jobs;

@@ -131,5 +131,31 @@ is(running_rows($node, 'postgres'), 0, 'no row is left running');
 my $run = $node->safe_psql('postgres', q{SELECT metrics_refresh.trigger('tally')});
 is($node->safe_psql('postgres', "SELECT metrics_refresh.wait($run, '30 s')"), 'success', 'a last refresh');
 is($node->safe_psql('postgres', 'SELECT n FROM tally'), 2, 'the view is as it should be');
+
+# Scheduler and worker die together, when the run is assigned and has not begun: it stands before the
+# log, whose lock somebody holds. Whatever becomes of it, its due time is served once.
+$node->safe_psql('postgres', q{SELECT metrics_refresh.resume('once')});
+my $locking = $node->background_psql('postgres');
+$locking->query_safe('BEGIN; LOCK TABLE metrics_refresh.run_log IN SHARE MODE');
+$time += 0.5 * HOUR;
+$clock->set($time - 0.2);
+$node->reload;
+until_ok(
+	$node, 'postgres', q{
+	SELECT count(*) = 1 FROM pg_locks p JOIN pg_stat_activity a USING (pid)
+	WHERE NOT p.granted AND a.backend_type = 'metrics_refresh worker'}, 'a run is about to begin');
+$node->safe_psql('postgres',
+	q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+	WHERE backend_type IN ('metrics_refresh scheduler', 'metrics_refresh worker') ORDER BY backend_type});
+$locking->query_safe('COMMIT');
+$locking->quit;
+$run = $node->safe_psql('postgres', q{SELECT metrics_refresh.trigger('tally')});
+is($node->safe_psql('postgres', "SELECT metrics_refresh.wait($run, '30 s')"), 'success', 'another scheduler comes');
+until_ok($node, 'postgres',
+	"SELECT count(*) > 0 FROM metrics_refresh.run_log WHERE job_name = 'once' AND due_at = to_timestamp($time)",
+	'the run is in the log');
+is(twice_served($node, 'postgres'), 0, 'no due time was served twice');
+until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh.worker_slots()', 'all runs end');
+is(running_rows($node, 'postgres'), 0, 'no row is left running');
 $node->stop;
 done_testing();

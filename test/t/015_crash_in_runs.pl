@@ -20,7 +20,7 @@ my $time = NOON - 3.5 * HOUR;
 $clock->set($time);
 my $node = start_node('crash', timezone => 'UTC', 'metrics_refresh.max_workers' => 10);
 create_extension($node);
-create_nap_view($node, 'postgres', "slow$_", 600) for 1 .. 2;
+create_nap_view($node, 'postgres', "slow$_", 864000) for 1 .. 2;
 $node->safe_psql(
 	'postgres', q{
 	CREATE TABLE payment (n int);
@@ -29,7 +29,7 @@ $node->safe_psql(
 	CREATE UNIQUE INDEX ON tally (n);
 	SELECT metrics_refresh.schedule('slow' || n, job_name => 'slow' || n) FROM generate_series(1, 2) n;
 	SELECT metrics_refresh.schedule_command('long' || n, NULL,
-	  'INSERT INTO payment VALUES (1); SELECT pg_sleep(600)') FROM generate_series(1, 2) n;
+	  'INSERT INTO payment VALUES (1); SELECT pg_sleep(864000)') FROM generate_series(1, 2) n;
 	SELECT metrics_refresh.schedule_command('beat' || n, '1 second', 'SELECT pg_sleep(0.2 * ' || n || ')')
 	FROM generate_series(0, 3) n;
 	SELECT metrics_refresh.schedule('tally', '1 second', job_name => 'tally');
@@ -60,7 +60,7 @@ sub stop_and_start
 	return;
 }
 
-# An ordinary client's backend is killed. The clock goes first, for the server comes back by itself;
+# An ordinary client's backend is killed. The clock goes first (the runs sleep longer than that), for the server comes back by itself;
 # who of ours sees it in time does the same work.
 sub crash
 {

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use FindBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -13,6 +14,7 @@ use Test::More;
 our @EXPORT = qw(
   start_node create_extension create_nap_view lone_jobs processes process_id until_ok
   wait_for_runs hurt session_reports running_rows kill_process wait_for_run
+  preload twice_served unended
 );
 
 # A running server. Settings by name; shared_preload_libraries may be set to ''.
@@ -133,6 +135,38 @@ sub running_rows
 	return $node->safe_psql($database,
 		"SELECT (SELECT count(*) FROM metrics_refresh.run_log WHERE status = 'running')"
 		  . " + (SELECT count(*) FROM metrics_refresh.active_run)");
+}
+
+# How many due times have more runs than one. A retry is another attempt at the same due time.
+sub twice_served
+{
+	my ($node, $database) = @_;
+	return $node->safe_psql(
+		$database, q{
+		SELECT count(*) FROM (SELECT FROM metrics_refresh.run_log
+		WHERE job_id IS NOT NULL AND triggered_by IN ('schedule', 'retry')
+		GROUP BY job_id, due_at, attempt HAVING count(*) > 1) d});
+}
+
+# How many rows of runs that have ended lack an end, or have one before their start.
+sub unended
+{
+	my ($node, $database) = @_;
+	return $node->safe_psql(
+		$database, q{
+		SELECT count(*) FROM metrics_refresh.run_log WHERE status <> 'running'
+		AND (finished_at >= started_at AND duration_ms >= 0) IS NOT TRUE});
+}
+
+# Compiles test/preload/<name>.c and has every program that is started from now on load it first.
+sub preload
+{
+	my ($name) = @_;
+	my $library = PostgreSQL::Test::Utils::tempdir() . "/$name.so";
+	system_or_bail($ENV{CC} // 'cc', '-shared', '-fPIC', '-O2', '-Wall', '-Wextra', '-Werror',
+		'-o', $library, "$FindBin::RealBin/../preload/$name.c", '-ldl');
+	$ENV{LD_PRELOAD} = join ' ', grep { defined } $ENV{LD_PRELOAD}, $library;
+	return;
 }
 
 # kill -9: the server must notice, end all processes and recover.

@@ -113,6 +113,16 @@ std::string role_name(Oid role) {
   return name != nullptr ? name : "";
 }
 
+bool can_connect(Oid role) {
+  return call([role] {
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(DatabaseRelationId, MyDatabaseId, role, ACL_CONNECT) == ACLCHECK_OK;
+#else
+    return pg_database_aclcheck(MyDatabaseId, role, ACL_CONNECT) == ACLCHECK_OK;
+#endif
+  });
+}
+
 bool can_log_in(Oid role) {
   return call([role] {
     const HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));

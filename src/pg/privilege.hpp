@@ -27,7 +27,9 @@ bool has_rights_of(Oid member, Oid role);
 Oid role_oid(const std::string& name);
 /// Empty where no such role exists.
 std::string role_name(Oid role);
-/// True for roles that may connect, as a command job's worker must.
+/// True for roles that may log in.
 bool can_log_in(Oid role);
+/// True for roles that may connect to this database.
+bool can_connect(Oid role);
 
 }  // namespace metrics_refresh::pg

@@ -17,7 +17,7 @@ Oid worker_role(const store::JobRecord& job) {
   if (!job.is_command()) return InvalidOid;
   Oid role = InvalidOid;
   pg::in_transaction([&] {
-    if (pg::can_log_in(job.owner_oid)) role = job.owner_oid;
+    if (pg::can_log_in(job.owner_oid) && pg::can_connect(job.owner_oid)) role = job.owner_oid;
   });
   return role;
 }

@@ -1,5 +1,9 @@
 #include "worker/process.hpp"
 
+#ifdef __linux__
+#include <malloc.h>
+#endif
+
 #include <cstring>
 
 #include "store/runs.hpp"
@@ -49,6 +53,13 @@ void connect(Oid database, Oid role) {
     for (const auto& setting : kOwn)
       SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
   });
+}
+
+void keep_memory() {
+#ifdef __GLIBC__
+  constexpr int kKept = 16 * 1024 * 1024;
+  (void)mallopt(M_TRIM_THRESHOLD, kKept);
+#endif
 }
 
 BackgroundWorkerHandle* start_process(const Launch& launch) {

@@ -34,11 +34,16 @@ std::optional<store::RunError> owner_problem(const JobRecord& job) {
     return error_of(ERRCODE_UNDEFINED_OBJECT, "role \"" + job.owner + "\" does not exist",
                     "A super admin can give the job to another role: "
                     "metrics_refresh.alter_job(job_name, owner => ...).");
-  if (!job.is_command() || role == GetSessionUserId()) return std::nullopt;
+  if (!job.is_command()) return std::nullopt;
   if (!pg::can_log_in(role))
     return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
                     "role \"" + job.owner + "\" is not permitted to log in",
                     "A command runs connected as its owner.");
+  if (!pg::can_connect(role))
+    return error_of(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "role \"" + job.owner + "\" is not permitted to connect to this database",
+                    "A command runs connected as its owner.");
+  if (role == GetSessionUserId()) return std::nullopt;
   return error_of(ERRCODE_T_R_SERIALIZATION_FAILURE,
                   "the job was given to another role while its run began",
                   "The next run is its new owner's.");

@@ -70,6 +70,7 @@ extern "C" void mr_worker_main(Datum argument) {
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
     const shmem::WorkerSlot slot = shmem::read_slot(worker::own_slot);
     worker::connect(slot.database, slot.role);
+    worker::keep_memory();
     worker::serve(OidIsValid(slot.role));
   });
 }

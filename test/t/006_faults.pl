@@ -110,10 +110,7 @@ fails_with('nologin', '28000', 'role "nologin" is not permitted to log in', 'a r
 wait_for_runs($node, 'postgres', 'limited', 1,
 	'a connection limit, which is for clients, does not stop a command');
 $node->safe_psql('postgres', 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC');
-fails_with('limited', '08006', 'could not start or connect', 'a role that may not connect');
-like(
-	PostgreSQL::Test::Utils::slurp_file($node->logfile),
-	qr/worker FATAL: +permission denied for database "postgres"/, 'the server log says why');
+fails_with('limited', '42501', 'role "limited" is not permitted to connect to this database', 'a role that may not connect');
 health_says(qr/^success_rate\|(critical|warning)\|job limited: /m, 'a role that may not connect');
 $node->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
 wait_for_runs($node, 'postgres', 'limited', 1, 'allowed again, its command runs again');

@@ -96,24 +96,41 @@ void Dispatch::collect(std::vector<core::Event>& events) {
       jobs_.expect_requests();
       // What cannot be logged has not begun.
       if (!slot.noted && !log_unbegun(slot))
-        events.push_back(core::StartRefused{job, member});
+        try_later(job, member);
       else
         events.push_back(core::RunEnded{job, member, false});
     } else if (slot.result == shmem::RunResult::kNotBegun) {
-      jobs_.expect_requests();
-      events.push_back(core::StartRefused{job, member});
+      try_later(job, member);
     } else if (slot.result == shmem::RunResult::kOpened) {
       jobs_.expect_groups();
     } else {
       events.push_back(core::RunEnded{job, member, slot.result == shmem::RunResult::kSuccess});
     }
   }
-  if (orphans_ && try_again_at_ <= pg::now()) close_orphans();
+  const core::Instant now = pg::now();
+  for (auto it = unbegun_.begin(); it != unbegun_.end();) {
+    if (it->again_at > now) {
+      ++it;
+      continue;
+    }
+    jobs_.expect_requests();
+    events.push_back(core::StartRefused{it->job, it->member});
+    events.push_back(core::WorkerFreed{});  // it is to start now
+    it = unbegun_.erase(it);
+  }
+  if (orphans_ && try_again_at_ <= now) close_orphans();
+}
+
+void Dispatch::try_later(core::JobId job, std::optional<int> member) {
+  unbegun_.push_back({job, member, pg::now() + kTryAgain});
 }
 
 std::optional<core::Instant> Dispatch::try_again_at() const {
-  if (!orphans_) return std::nullopt;
-  return try_again_at_;
+  std::optional<core::Instant> at;
+  if (orphans_) at = try_again_at_;
+  for (const Unbegun& run : unbegun_)
+    if (!at || run.again_at < *at) at = run.again_at;
+  return at;
 }
 
 // A process that the server could not start, or that could not connect.

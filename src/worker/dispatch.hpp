@@ -45,6 +45,15 @@ class Dispatch {
   };
 
   void check_starting_workers();
+  // A run that could not begin, and when it is tried again. To core it is under way meanwhile, so
+  // no other job's start waits for it.
+  struct Unbegun {
+    core::JobId job;
+    std::optional<int> member;
+    core::Instant again_at;
+  };
+
+  void try_later(core::JobId job, std::optional<int> member);
   bool start_worker(const shmem::Claim& claim);
   bool log_unbegun(const shmem::WorkerSlot& slot);
   void close_orphans();
@@ -52,8 +61,9 @@ class Dispatch {
   JobFeed& jobs_;
   std::map<int, Starting> starting_;              // by slot
   std::map<core::JobId, std::int64_t> to_count_;  // missed before a run was under way
-  bool orphans_ = false;                          // there may be some that could not be closed yet
-  core::Instant try_again_at_;                    // to close them
+  std::vector<Unbegun> unbegun_;
+  bool orphans_ = false;        // there may be some that could not be closed yet
+  core::Instant try_again_at_;  // to close them
 };
 
 }  // namespace metrics_refresh::worker

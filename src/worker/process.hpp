@@ -21,8 +21,8 @@ void accept_cancel(bool accept) noexcept;
 /// interactive sessions. Ends the process where it cannot connect.
 void connect(Oid database, Oid role);
 
-/// Has the C library keep memory that a run gives back: the next run wants it again, and giving it to
-/// the system and getting it anew is dear in a virtual machine.
+/// Has the C library keep memory that a run gives back: the next run wants it again, and giving it
+/// to the system and getting it anew is dear in a virtual machine.
 void keep_memory();
 
 /// Which process to start and what it needs to know.

@@ -109,7 +109,7 @@ void Dispatch::collect(std::vector<core::Event>& events) {
   }
   const core::Instant now = pg::now();
   for (auto it = unbegun_.begin(); it != unbegun_.end();) {
-    if (it->again_at > now) {
+    if (!is_time(it->again_at, now)) {
       ++it;
       continue;
     }
@@ -118,7 +118,7 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     events.push_back(core::WorkerFreed{});  // it is to start now
     it = unbegun_.erase(it);
   }
-  if (orphans_ && try_again_at_ <= now) close_orphans();
+  if (orphans_ && is_time(try_again_at_, now)) close_orphans();
 }
 
 void Dispatch::try_later(core::JobId job, std::optional<int> member) {

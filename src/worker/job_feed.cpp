@@ -45,7 +45,7 @@ bool JobFeed::read(std::vector<core::Event>& events) {
       shmem::cancel_members(MyDatabaseId, changes.canceled_groups[i]);
       canceled_groups_.push_back(changes.canceled_groups[i]);
     }
-  } else if (!unread_ || pg::now() < try_again_at_) {
+  } else if (!unread_ || !is_time(try_again_at_, pg::now())) {
     return true;
   }
   if (extension_oid() != extension_) return false;

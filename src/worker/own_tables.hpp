@@ -17,6 +17,11 @@ inline constexpr char kWorkerLockTimeout[] = "2s";
 /// How long to wait before what could not be read or written is tried again.
 inline constexpr core::Duration kTryAgain = std::chrono::seconds(1);
 
+/// True where the time to try again has come, or the clock was set back since it was chosen.
+inline bool is_time(core::Instant at, core::Instant now) {
+  return at <= now || at > now + kTryAgain;
+}
+
 /// Runs `body(spi)` in a transaction of its own, with the extension's rights. Throws PgError where
 /// a lock or anything else stands in the way.
 template <typename Body>

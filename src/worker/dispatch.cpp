@@ -96,11 +96,11 @@ void Dispatch::collect(std::vector<core::Event>& events) {
       jobs_.expect_requests();
       // What cannot be logged has not begun.
       if (!slot.noted && !log_unbegun(slot))
-        try_later(job, member);
+        try_later(slot.run, slot.missed);
       else
         events.push_back(core::RunEnded{job, member, false});
     } else if (slot.result == shmem::RunResult::kNotBegun) {
-      try_later(job, member);
+      try_later(slot.run, slot.missed);
     } else if (slot.result == shmem::RunResult::kOpened) {
       jobs_.expect_groups();
     } else {
@@ -121,8 +121,10 @@ void Dispatch::collect(std::vector<core::Event>& events) {
   if (orphans_ && is_time(try_again_at_, now)) close_orphans();
 }
 
-void Dispatch::try_later(core::JobId job, std::optional<int> member) {
-  unbegun_.push_back({job, member, pg::now() + kTryAgain});
+// What its row would have counted as missed, that of the next try will.
+void Dispatch::try_later(const shmem::Assignment& run, std::int64_t missed) {
+  unbegun_.push_back({run.job_id, member_of(run), pg::now() + kTryAgain});
+  if (missed > 0) to_count_[run.job_id] += missed;
 }
 
 std::optional<core::Instant> Dispatch::try_again_at() const {

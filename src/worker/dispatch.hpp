@@ -53,7 +53,7 @@ class Dispatch {
     core::Instant again_at;
   };
 
-  void try_later(core::JobId job, std::optional<int> member);
+  void try_later(const shmem::Assignment& run, std::int64_t missed);
   bool start_worker(const shmem::Claim& claim);
   bool log_unbegun(const shmem::WorkerSlot& slot);
   void close_orphans();

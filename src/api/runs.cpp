@@ -161,6 +161,9 @@ Datum cancel(FunctionCallInfo call) {
                        "Its job was removed; only a super admin may cancel the run.");
   if (job) (void)managed_job(job->name);
   if (job && request && withdraw(*request, *job)) return BoolGetDatum(true);
+  // A worker that held the request has committed by now: it may have planned a group.
+  if (request && !open_group)
+    with_tables([&](pg::Spi& spi) { open_group = store::is_open_group(spi, run_id); });
   if (!open_group) return BoolGetDatum(shmem::cancel_run(MyDatabaseId, run_id));
   if (!shmem::post_group_cancel(MyDatabaseId, run_id))
     throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,

@@ -79,7 +79,7 @@ void detach_worker(int index, std::uint64_t generation) noexcept {
     if (slot.state == SlotState::kIdle || !is_known_locked(slot.database)) {
       free_slot_locked(slot);
     } else {
-      slot.state = SlotState::kDead;
+      if (slot.state != SlotState::kEnded) slot.state = SlotState::kDead;
       slot.worker = nullptr;
       slot.pid = 0;
       wake_scheduler_locked(slot.database);

@@ -132,8 +132,11 @@ int free_workers(Oid database, int limit) {
   });
 }
 
-void release_claim(int index) {
-  locked(LW_EXCLUSIVE, [=] { area()->slots[index] = {}; });
+void release_claim(int index, std::uint64_t generation) {
+  locked(LW_EXCLUSIVE, [=] {
+    WorkerSlot& slot = area()->slots[index];
+    if (slot.generation == generation) free_slot_locked(slot);
+  });
 }
 
 std::vector<SlotView> collect_finished(Oid database) {
@@ -146,6 +149,10 @@ std::vector<SlotView> collect_finished(Oid database) {
       if (slot.database != database) continue;
       if (slot.state == SlotState::kEnded) {
         finished.push_back({i, slot});
+        if (slot.worker == nullptr) {  // it has left
+          free_slot_locked(slot);
+          continue;
+        }
         slot.state = SlotState::kIdle;
         if (slot.leave) SetLatch(&slot.worker->procLatch);
       } else if (slot.state == SlotState::kDead) {
@@ -264,7 +271,9 @@ void free_dead_slots_locked(Oid database) noexcept {
   Area* const shared = area();
   for (int i = 0; i < shared->max_workers; ++i) {
     WorkerSlot& slot = shared->slots[i];
-    if (slot.database == database && slot.state == SlotState::kDead) free_slot_locked(slot);
+    const bool gone = slot.state == SlotState::kDead ||
+                      (slot.state == SlotState::kEnded && slot.worker == nullptr);
+    if (slot.database == database && gone) free_slot_locked(slot);
   }
 }
 

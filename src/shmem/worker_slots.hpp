@@ -15,7 +15,8 @@ enum class SlotState : std::uint8_t {
   kStarting,  // a process starts that has no run yet -> kIdle, kAssigned, kFree (it never came)
   kAssigned,  // a run waits for its worker           -> kRunning, kDead
   kRunning,   // the worker is at it                  -> kEnded, kDead
-  kEnded,     // done and logged; the worker waits    -> kIdle (the scheduler took note), kDead
+  kEnded,     // done and logged; the worker waits    -> kIdle (the scheduler took note), or kFree
+              // where the worker has left meanwhile
   kIdle,      // the worker lingers for another run   -> kAssigned, kFree (it left)
   kDead,      // the worker left without a word       -> kFree (the scheduler took note)
 };
@@ -85,7 +86,7 @@ Claim claim_slot(Oid database, Oid role, const Assignment& run);
 /// slot is free.
 Claim claim_spare(Oid database, Oid role, int wanted);
 /// Takes a claim back whose process could not be started.
-void release_claim(int index);
+void release_claim(int index, std::uint64_t generation);
 /// How many runs the database can have started now: slots that are free, or whose worker has
 /// nothing to do. `limit`: of the database's runs under way; 0: none.
 int free_workers(Oid database, int limit);

@@ -126,6 +126,17 @@ std::optional<Member> find_pending(pg::Spi& spi, std::int64_t group_run_id, int 
   return members.front();
 }
 
+bool may_begin(pg::Spi& spi, const Member& member) {
+  return spi
+      .query(
+          "SELECT FROM metrics_refresh.group_run_member m"
+          " JOIN metrics_refresh.group_run_member d USING (group_run_id)"
+          " WHERE m.group_run_id = $1 AND m.member = $2 AND d.member = ANY (m.waits_for)"
+          " AND d.state <> 'success' LIMIT 1",
+          {member.group_run_id, member.number})
+      .empty();
+}
+
 void begin_member(pg::Spi& spi, const Member& member, std::int64_t run_id) {
   spi.query(
       "UPDATE metrics_refresh.group_run_member SET state = 'running', run_id = $3"

@@ -77,7 +77,7 @@ bool Dispatch::start_worker(const shmem::Claim& claim) {
       start_process({"mr_worker_main", "metrics_refresh worker", "metrics_refresh worker",
                      Int32GetDatum(claim.index), claim.generation});
   if (handle == nullptr) {
-    shmem::release_claim(claim.index);
+    shmem::release_claim(claim.index, claim.generation);
     return false;
   }
   starting_[claim.index] = {handle, claim.generation};
@@ -94,6 +94,7 @@ void Dispatch::collect(std::vector<core::Event>& events) {
       orphans_ = true;
       try_again_at_ = pg::now();
       jobs_.expect_requests();
+      jobs_.expect_groups();  // it may have planned one just before
       // What cannot be logged has not begun.
       if (!slot.noted && !log_unbegun(slot))
         try_later(slot.run, slot.missed);

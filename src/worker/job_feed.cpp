@@ -41,10 +41,8 @@ bool JobFeed::read(std::vector<core::Event>& events) {
     unread_ = true;
     unread_all_ = unread_all_ || changes.all;
     unread_jobs_.insert(unread_jobs_.end(), changes.jobs, changes.jobs + changes.count);
-    for (int i = 0; i < changes.canceled_count; ++i) {
-      shmem::cancel_members(MyDatabaseId, changes.canceled_groups[i]);
-      canceled_groups_.push_back(changes.canceled_groups[i]);
-    }
+    for (int i = 0; i < changes.canceled_count; ++i)
+      canceled_groups_.push_back({changes.canceled_groups[i], true});
   } else if (!unread_ || !is_time(try_again_at_, pg::now())) {
     return true;
   }
@@ -58,7 +56,9 @@ bool JobFeed::read(std::vector<core::Event>& events) {
     for (const store::Request& request : requests)
       if (requests_.count(request.run_id) == 0) unread_jobs_.push_back(request.job_id);
     jobs = unread_all_ ? store::load_jobs(spi) : store::load_jobs(spi, unread_jobs_);
-    if (unread_groups_ || !groups_.empty()) groups = store::load_open_groups(spi);
+    // Before any is canceled, so that its end is news.
+    if (unread_groups_ || !groups_.empty() || !canceled_groups_.empty())
+      groups = store::load_open_groups(spi);
   });
   if (!read) {
     try_again_at_ = pg::now() + kTryAgain;
@@ -133,19 +133,21 @@ void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
     events.push_back(std::move(event));
     // Its job was removed meanwhile: what is under way goes on, the rest does not begin.
     if (jobs_.count(group.job_id) == 0 && !group.pending.empty())
-      canceled_groups_.push_back(group.group_run_id);
+      canceled_groups_.push_back({group.group_run_id, false});
   }
   for (const auto& [job, run] : groups_)
     if (open.count(job) == 0) events.push_back(core::GroupOpened{job, run, {}});
   groups_ = std::move(open);
 }
 
-// Members that have not begun; those under way have been told. Their workers close the run where
-// there are such.
+// Members that have not begun, and where somebody wants it those under way, whose workers then
+// close the run.
 void JobFeed::close_canceled_groups() {
   if (canceled_groups_.empty()) return;
+  for (const Canceled& group : canceled_groups_)
+    if (group.members_too) shmem::cancel_members(MyDatabaseId, group.run);
   const bool closed = try_with_own_tables("a group cannot be canceled now", [&](pg::Spi& spi) {
-    for (const core::RunId run : canceled_groups_) cancel_group(spi, run);
+    for (const Canceled& group : canceled_groups_) cancel_group(spi, group.run);
   });
   unread_ = unread_groups_ = true;
   try_again_at_ = pg::now() + (closed ? core::Duration{} : kTryAgain);

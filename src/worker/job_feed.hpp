@@ -49,7 +49,11 @@ class JobFeed {
   bool unread_all_ = true;
   bool unread_groups_ = true;
   std::vector<core::JobId> unread_jobs_;
-  std::vector<core::RunId> canceled_groups_;
+  struct Canceled {
+    core::RunId run;
+    bool members_too;  // those under way
+  };
+  std::vector<Canceled> canceled_groups_;
   core::Instant try_again_at_;
 };
 

@@ -119,6 +119,11 @@ void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head, Begi
   begun.member = store::find_pending(spi, run.group_run_id, run.member);
   beginning.result = RunResult::kFailure;
   if (!begun.member) return;  // canceled a moment ago
+  if (!store::may_begin(spi, *begun.member)) {
+    // One that it waits for has lost its worker, and is not closed yet.
+    beginning.result = RunResult::kNotBegun;
+    return;
+  }
   const Member& member = *begun.member;
   head.job_id.reset();
   head.group_run_id = member.group_run_id;

@@ -167,7 +167,7 @@ until_ok($node, 'hog', q{SELECT count(*) = 3 FROM metrics_refresh.run_log WHERE 
 until_ok(
 	$node, 'postgres', q{
 	SELECT count(*) = 1 FROM metrics_refresh.health_check()
-	WHERE check_name = 'scheduler' AND severity = 'warning' AND detail ~ 'runs wait'},
+	WHERE check_name = 'scheduler' AND severity = 'warning' AND detail ~ 'runs? waits?'},
 	'health says that runs wait');
 my $waiting = $node->safe_psql('postgres', q{SELECT metrics_refresh.trigger('steady')});
 is($node->safe_psql('postgres', "SELECT metrics_refresh.wait($waiting, '100 ms')"),
@@ -210,7 +210,7 @@ my $ran = q{SELECT count(DISTINCT job_name) FROM metrics_refresh.run_log
 until_ok(
 	$node, 'postgres', q{
 	SELECT count(*) = 1 FROM metrics_refresh.health_check()
-	WHERE check_name = 'scheduler' AND severity = 'warning' AND detail ~ 'runs wait'},
+	WHERE check_name = 'scheduler' AND severity = 'warning' AND detail ~ 'runs? waits?'},
 	'one worker: health says that runs wait');
 until_ok($node, 'postgres', "SELECT ($ran AND started_at > '$stamp') = 5", 'one worker: all jobs run');
 is( $node->safe_psql(

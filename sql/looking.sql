@@ -57,7 +57,7 @@ SELECT l.state('ended', $$last_status = 'running'$$, $$last_started_at = '2026-0
 SELECT metrics_refresh.schedule('l.own', job_name => 'concurrently', strategy => 'concurrently') IS NOT NULL AS scheduled;
 SELECT metrics_refresh.schedule_group('schema', schema_name => 'l', populate => false) IS NOT NULL AS scheduled;
 SELECT job_name, schedule, command, active, last_run, last_status, last_duration_ms, next_run > now() AS is_due
-FROM metrics_refresh.get_cron_job_status();
+FROM metrics_refresh.get_cron_job_status() WHERE job_name <> 'cleanup-metrics-logs'; -- it may have run
 SELECT metrics_refresh.unschedule('schema');
 
 -- view_status: rows as last logged, else estimated; the job of its own before a group; how fresh.

@@ -85,6 +85,7 @@ class Scheduler {
     std::optional<RunId> request;   // that a ready or running run serves
     int attempt = 1;                // that a ready or running run is
     std::optional<GroupRun> group;  // while running: set while a group's run is open
+    RunId opened = 0;               // the group's run that was open last
     std::optional<Rank> rank;       // in ready_ where set
     std::optional<Instant> queued;  // due time that waits for the end of the run under way
     std::set<RunId> requests;       // that wait, by number: in the order in which they were made

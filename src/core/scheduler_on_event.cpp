@@ -100,9 +100,11 @@ void Scheduler::on(Instant now, const RunAdopted& event) {
 
 void Scheduler::on(Instant now, const GroupOpened& event) {
   Entry* const entry = find(event.job);
-  if (entry == nullptr) return;
-  // That nothing is pending any more may be said of an earlier run.
-  if (event.pending.empty() && !(entry->group && entry->group->run() == event.run)) return;
+  if (entry == nullptr || (entry->state != State::kRunning && event.pending.empty())) return;
+  // That nothing is pending any more may be said of a run that has ended since, when the next is
+  // being planned.
+  if (event.pending.empty() && !entry->group && event.run == entry->opened) return;
+  entry->opened = event.run;
   if (!entry->group) on(now, WorkerFreed{});  // the one that planned
   begin_unseen(*entry, now);
   if (!entry->group) entry->group.emplace();

@@ -59,10 +59,20 @@ TEST(SchedulerGroup, IsTheRunOfItsJobUntilNoMemberIsLeft) {
   EXPECT_EQ(day.at("13:02", {RunEnded{1, 1}}), Actions{"start 1 due 13:00"});
 }
 
-TEST(SchedulerGroup, ThatAnEarlierRunHasNothingPendingSaysNothingOfTheOneBeingPlanned) {
+TEST(SchedulerGroup, WithoutMembersHasEndedAtOnce) {
   VirtualDay day = opened({});
-  EXPECT_EQ(day.at("11:00:02", {TriggerRequested{91, 1}}), Actions{});
-  EXPECT_EQ(day.at("11:00:03", {RunEnded{1}}), Actions{"start 1 due 11:00:02 run 91"});
+  EXPECT_EQ(day.at("11:00:02", {TriggerRequested{91, 1}}), Actions{"start 1 due 11:00:02 run 91"});
+  EXPECT_EQ(day.at("11:00:03", {RunEnded{1}}), Actions{});  // could not plan
+  EXPECT_EQ(day.at("12:00"), Actions{"start 1 due 12:00"});
+}
+
+TEST(SchedulerGroup, ThatAnEarlierRunHasNothingPendingSaysNothingOfTheOneBeingPlanned) {
+  VirtualDay day = opened({{1, {}}});
+  EXPECT_EQ(day.at("11:00:01"), Actions{"start 1.1 due 11:00:01 run 90"});
+  EXPECT_EQ(day.at("11:00:02", {RunEnded{1, 1}}), Actions{});
+  EXPECT_EQ(day.at("12:00"), Actions{"start 1 due 12:00"});
+  EXPECT_EQ(day.at("12:00:01", {GroupOpened{1, 90, {}}, TriggerRequested{91, 1}}), Actions{});
+  EXPECT_EQ(day.at("12:00:02", {RunEnded{1}}), Actions{"start 1 due 12:00:02 run 91"});
 }
 
 TEST(SchedulerGroup, NoMoreMembersRunThanMayInParallel) {

@@ -11,7 +11,7 @@ void SimulatedWorkers::end(JobId id, ModelJob& model) {
     model.to_repeat = run.repeat && !run.start.run && run.start.attempt == 1 && model.job.runnable;
   } else if (model.is_group && chance(80)) {
     const RunId opened = run.start.run ? *run.start.run : ++last_run_;
-    model.group = SimulatedGroup::random(opened, pick(1, 8), random_);
+    model.group = SimulatedGroup::random(opened, pick(0, 8), random_);
     if (model.removed) model.group->close_all();
     model.opened_by = run.start;
     opened_[opened] = real_;

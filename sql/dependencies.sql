@@ -48,3 +48,11 @@ RESET ROLE;
 RESET search_path;
 \set VERBOSITY terse
 DROP SCHEMA d, "D e" CASCADE;
+-- Plain views that read each other in a circle are not walked for ever.
+BEGIN;
+CREATE VIEW circle_a AS SELECT 1 AS x;
+CREATE VIEW circle_b AS SELECT * FROM circle_a;
+CREATE MATERIALIZED VIEW circle AS SELECT * FROM circle_a;
+CREATE OR REPLACE VIEW circle_a AS SELECT * FROM circle_b;
+SELECT count(DISTINCT depends_on_name) FROM metrics_refresh.view_dependencies WHERE view_name = 'circle';
+ROLLBACK;

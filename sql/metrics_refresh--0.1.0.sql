@@ -43,22 +43,28 @@ CREATE TABLE metrics_refresh.job (
     owner_oid      oid NOT NULL,
     active         boolean NOT NULL DEFAULT true,
     max_runtime    interval NOT NULL DEFAULT '1 hour'
-                   CHECK (max_runtime BETWEEN interval '1 millisecond' AND interval '24 days'),
+                   CHECK (max_runtime BETWEEN interval '1 millisecond' AND interval '24 days'
+                          AND extract(month FROM max_runtime) = 0 AND extract(year FROM max_runtime) = 0),
     lock_timeout   interval NOT NULL DEFAULT '10 seconds'
-                   CHECK (lock_timeout BETWEEN interval '1 millisecond' AND interval '24 days'),
+                   CHECK (lock_timeout BETWEEN interval '1 millisecond' AND interval '24 days'
+                          AND extract(month FROM lock_timeout) = 0 AND extract(year FROM lock_timeout) = 0),
     on_missed      text NOT NULL DEFAULT 'once' CHECK (on_missed IN ('once', 'skip')),
     on_overlap     text NOT NULL DEFAULT 'skip' CHECK (on_overlap IN ('skip', 'queue_one')),
     priority       integer NOT NULL DEFAULT 0 CHECK (priority BETWEEN -1000 AND 1000),
     max_retries    integer NOT NULL DEFAULT 3 CHECK (max_retries BETWEEN 0 AND 100),
     retry_delay    interval NOT NULL DEFAULT '10 seconds'
-                   CHECK (retry_delay BETWEEN interval '1 millisecond' AND interval '24 days'),
+                   CHECK (retry_delay BETWEEN interval '1 millisecond' AND interval '24 days'
+                          AND extract(month FROM retry_delay) = 0 AND extract(year FROM retry_delay) = 0),
     retry_max_delay interval NOT NULL DEFAULT '5 minutes'
-                   CHECK (retry_max_delay BETWEEN interval '1 millisecond' AND interval '24 days'),
+                   CHECK (retry_max_delay BETWEEN interval '1 millisecond' AND interval '24 days'
+                          AND extract(month FROM retry_max_delay) = 0 AND extract(year FROM retry_max_delay) = 0),
     jitter         interval NOT NULL DEFAULT '0'
-                   CHECK (jitter BETWEEN interval '0' AND interval '24 days'),
+                   CHECK (jitter BETWEEN interval '0' AND interval '24 days'
+                          AND extract(month FROM jitter) = 0 AND extract(year FROM jitter) = 0),
     starts_at      timestamptz CHECK (pg_catalog.isfinite(starts_at)),
     ends_at        timestamptz CHECK (pg_catalog.isfinite(ends_at)),
-    blackout       text[] CHECK (pg_catalog.array_position(blackout, NULL) IS NULL),
+    blackout       text[] CHECK (pg_catalog.array_position(blackout, NULL) IS NULL
+                          AND pg_catalog.cardinality(blackout) <= 100),
     settings       jsonb CHECK (pg_catalog.jsonb_typeof(settings) = 'object'
                                 AND NOT pg_catalog.jsonb_path_exists(settings,
                                     'strict $.* ? (@.type() != "string" && @.type() != "number" && @.type() != "boolean")')),
@@ -595,6 +601,7 @@ CREATE VIEW metrics_refresh.view_dependencies AS
         FROM reach r
         JOIN pg_catalog.pg_class c ON c.oid = r.referenced AND c.relkind = 'v'
         JOIN edge e ON e.dependent = r.referenced
+        WHERE r.depth < 100 -- plain views may be made to read each other in a circle
     )
     SELECT vn.nspname AS view_schema, v.relname AS view_name,
            bn.nspname AS depends_on_schema, b.relname AS depends_on_name,

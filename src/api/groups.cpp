@@ -120,8 +120,12 @@ Datum refresh_dependents(FunctionCallInfo call) {
   const Oid relation = Arguments::required(Arguments(call).get_oid(0), "base_table");
   const std::vector<GroupView> views = dependents_of(relation);
   const char* name = pg::call([relation]() -> const char* {
-    return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-                                      get_rel_name(relation));
+    const char* table = get_rel_name(relation);
+    const char* schema = get_namespace_name(get_rel_namespace(relation));
+    if (table == nullptr || schema == nullptr)  // dropped a moment ago
+      ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE),
+              errmsg("relation with OID %u does not exist", relation));
+    return quote_qualified_identifier(schema, table);
   });
   return request_or_null(call, std::string("refresh_dependents ") + name, views,
                          std::string("no materialized view reads ") + name);

@@ -14,6 +14,10 @@ struct Option {
 constexpr Option kOptions[] = {
     {"lock_timeout", "It is an option of its own: lock_timeout => ..."},
     {"statement_timeout", "The limit of a run is an option of its own: max_runtime => ..."},
+    {"transaction_timeout", "The limit of a run is an option of its own: max_runtime => ..."},
+    {"transaction_isolation", "It is an option of a group: isolation => ..."},
+    {"transaction_read_only", "The outcome of a run is logged in its transaction."},
+    {"transaction_deferrable", "It means nothing for a run."},
     {"role", "A job has the rights of its owner: alter_job(job_name, owner => ...)."},
     {"session_authorization",
      "A job has the rights of its owner: alter_job(job_name, owner => ...)."},

@@ -74,7 +74,8 @@ Param read_interval(const NamedArguments& arguments, const Option& option) {
   const auto* value = reinterpret_cast<const Interval*>(DatumGetPointer(datum));
   const double length =
       (30.0 * value->month + value->day) * kDay + static_cast<double>(value->time) / 1000;
-  if (length < option.low || length > option.high)
+  // Months beside days that make up for them hide a length that others count differently.
+  if (value->month != 0 || length < option.low || length > option.high)
     refuse(std::string(option.name) + " must be between " +
            (option.low == 0 ? "0" : "1 millisecond") + " and 24 days");
   return Param(option.type, datum);
@@ -87,9 +88,14 @@ Param read_bound(const NamedArguments& arguments, const Option& option) {
   return Param(option.type, TimestampTzGetDatum(time));
 }
 
+constexpr std::size_t kMaxBlackouts = 100;  // as the table's check says
+
 Param read_blackout(const NamedArguments& arguments, const Option& option) {
   const Datum array = arguments.datum(option.name);
   const std::vector<std::string> windows = pg::texts_of(array, option.name);
+  if (windows.size() > kMaxBlackouts)
+    refuse("blackout must not have more than " + std::to_string(kMaxBlackouts) + " windows",
+           "Each is looked at for every due time.");
   for (const std::string& window : windows) (void)parse_blackout(window);
   return windows.empty() ? Param::null(option.type) : Param(option.type, array);
 }

@@ -18,7 +18,8 @@ store::Columns columns_of(const Subject& subject, Oid owner, const store::Column
                             {"command", text_or_null(subject.command)},
                             {"group_schema", text_or_null(subject.group_schema)},
                             {"owner", pg::role_name(owner)},
-                            {"owner_oid", Param::oid(owner)}};
+                            {"owner_oid", Param::oid(owner)},
+                            {"one_time", false}};
   columns.insert(columns.end(), options.begin(), options.end());
   return columns;
 }

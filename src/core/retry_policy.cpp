@@ -5,9 +5,10 @@
 namespace metrics_refresh::core {
 
 Duration backoff(const RetryPolicy& policy, int attempt, std::uint64_t random) noexcept {
-  Duration delay = std::min(policy.delay, policy.max_delay);
-  for (int doubled = 1; doubled < attempt && delay < policy.max_delay; ++doubled)
-    delay += std::min(delay, policy.max_delay - delay);
+  const Duration most = std::max(policy.max_delay, Duration{1});
+  Duration delay = std::clamp(policy.delay, Duration{1}, most);
+  for (int doubled = 1; doubled < attempt && delay < most; ++doubled)
+    delay += std::min(delay, most - delay);
   const Duration half = delay / 2;
   const auto choices = static_cast<std::uint64_t>(half.count()) + 1;
   return delay - Duration{static_cast<Duration::rep>(random % choices)};

@@ -38,6 +38,7 @@ extern "C" {
 #include "catalog/pg_extension.h"        // ExtensionRelationId
 #include "catalog/pg_index.h"            // which index is usable
 #include "catalog/pg_inherits.h"         // has_subclass
+#include "catalog/pg_namespace.h"        // who owns a schema
 #include "catalog/pg_proc.h"             // may the caller execute the admin check
 #include "catalog/pg_type.h"             // type oids of parameters
 #include "commands/async.h"              // ending a session's LISTEN

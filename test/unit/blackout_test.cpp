@@ -187,9 +187,7 @@ TEST(BlackoutProperty, EndsAreLaterAndOutside) {
           const auto beyond = blackout.end_of(*found, zone);
           ASSERT_TRUE(!beyond || begin == end || *beyond > *found) << name << ' ' << text;
         }
-        if (zone.period_at(t - hours{49}).begin != period.begin ||
-            zone.period_at(t + hours{49}).begin != period.begin)
-          continue;
+        if (t < period.begin + hours{49} || t > period.end - hours{49}) continue;
         const auto local = std::chrono::floor<minutes>(to_local(t, period.offset));
         const auto day = std::chrono::floor<Days>(local);
         const int minute = static_cast<int>((local - day).count());

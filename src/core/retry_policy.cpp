@@ -5,8 +5,8 @@
 namespace metrics_refresh::core {
 
 Duration backoff(const RetryPolicy& policy, int attempt, std::uint64_t random) noexcept {
-  const Duration most = std::max(policy.max_delay, Duration{1});
-  Duration delay = std::clamp(policy.delay, Duration{1}, most);
+  const Duration most = std::max(policy.max_delay, Duration::zero());
+  Duration delay = std::clamp(policy.delay, Duration::zero(), most);
   for (int doubled = 1; doubled < attempt && delay < most; ++doubled)
     delay += std::min(delay, most - delay);
   const Duration half = delay / 2;

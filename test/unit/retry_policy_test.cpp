@@ -47,7 +47,8 @@ TEST(Backoff, StandsAtTheEdges) {
   EXPECT_GT(backoff({3, milliseconds{1}, milliseconds{1}}, 1, kMost), Duration{0});
   EXPECT_EQ(backoff({3, Duration{0}, Duration{0}}, 3, kMost), Duration{0});
   EXPECT_EQ(backoff({3, Duration{1}, hours{24 * 24}}, 100, 0), hours{24 * 24});
-  EXPECT_EQ(backoff({3, Duration{-2}, minutes{5}}, 1, kMost), Duration{0});  // never meant, never fatal
+  EXPECT_EQ(backoff({3, Duration{-2}, minutes{5}}, 1, kMost),
+            Duration{0});  // never meant, never fatal
 }
 
 TEST(PlanRetry, IsTheNextAttemptAfterTheBackoff) {

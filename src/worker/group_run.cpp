@@ -33,15 +33,8 @@ std::string listed(const std::vector<std::string>& names) {
 }
 
 void log_skipped(pg::Spi& spi, const Member& member, const std::string& reason) {
-  store::RunHead head;
-  head.job_name = store::head_of_group(spi, member.group_run_id).job_name;
-  head.group_run_id = member.group_run_id;
-  head.view_schema = member.view_schema;
-  head.view_name = member.view_name;
-  head.owner_oid = engine::relation_owner(member.view_oid);
-  head.owner = pg::role_name(head.owner_oid);
-  head.dependency = true;
-  head.started = pg::now();
+  const store::RunHead head =
+      head_of_member(member, store::head_of_group(spi, member.group_run_id).job_name, pg::now());
   Outcome outcome;
   outcome.status = "skipped";
   outcome.error = store::RunError{reason, "", "", "", ""};
@@ -88,6 +81,21 @@ void close_if_done(pg::Spi& spi, std::int64_t group_run_id) {
 }
 
 }  // namespace
+
+store::RunHead head_of_member(const Member& member, const std::string& job_name,
+                              core::Instant started) {
+  store::RunHead head;
+  head.job_name = job_name;
+  head.group_run_id = member.group_run_id;
+  head.view_schema = member.view_schema;
+  head.view_name = member.view_name;
+  head.owner_oid = engine::relation_owner(member.view_oid);
+  head.owner = pg::role_name(head.owner_oid);
+  head.dependency = true;
+  head.started = started;
+  head.worker_pid = MyProcPid;
+  return head;
+}
 
 std::vector<Member> plan_group(pg::Spi& spi, const store::JobRecord& group,
                                std::int64_t group_run_id, int attempt) {

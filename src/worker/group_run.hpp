@@ -14,6 +14,11 @@ namespace metrics_refresh::worker {
 std::vector<store::Member> plan_group(pg::Spi& spi, const store::JobRecord& group,
                                       std::int64_t group_run_id, int attempt);
 
+/// The head of a log row of a member that has no run of its own: it was skipped, or the group's own
+/// run refreshes it.
+store::RunHead head_of_member(const store::Member& member, const std::string& job_name,
+                              core::Instant started);
+
 /// Notes that a member's run ended (`state`: success, failed, skipped or canceled), logs the
 /// members that will not begin because of it, and closes the group's run where it was the last. In
 /// the transaction that logs the member's own outcome.

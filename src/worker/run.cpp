@@ -200,7 +200,7 @@ Outcome failed(const shmem::Assignment& run, const JobRecord& job) {
 void log_rolled_back(pg::Spi& spi, const Begun& begun, const Outcome& outcome) {
   for (const Member& member : begun.members) {
     const bool culprit = member.number == begun.at_member;
-    RunHead head = head_of_member(begun, member, pg::now());
+    RunHead head = head_of_member(member, begun.job.name, pg::now());
     Outcome of_member;
     of_member.status = culprit ? outcome.status : "skipped";
     of_member.error =

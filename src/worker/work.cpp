@@ -122,7 +122,7 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
     outcome.usage = meter.so_far();
     pg::as_extension([&] {
       pg::Spi spi;
-      store::log_ended_run(spi, head_of_member(begun, member, started), outcome);
+      store::log_ended_run(spi, head_of_member(member, begun.job.name, started), outcome);
     });
   }
   begun.at_member = -1;
@@ -175,20 +175,6 @@ void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
     pg::in_transaction(body);
   else
     pg::in_repeatable_read(body);
-}
-
-store::RunHead head_of_member(const Begun& begun, const Member& member, core::Instant started) {
-  store::RunHead head;
-  head.job_name = begun.job.name;
-  head.group_run_id = begun.run_id;
-  head.view_schema = member.view_schema;
-  head.view_name = member.view_name;
-  head.owner_oid = engine::relation_owner(member.view_oid);
-  head.owner = pg::role_name(head.owner_oid);
-  head.dependency = true;
-  head.started = started;
-  head.worker_pid = MyProcPid;
-  return head;
 }
 
 bool exceeded_max_runtime() { return max_runtime_passed; }

@@ -25,10 +25,6 @@ struct Begun {
 /// `at_member` says where.
 void do_work(int slot, Begun& begun, const store::UsageMeter& meter);
 
-/// The head of the log row of a member that a group's own run refreshes.
-store::RunHead head_of_member(const Begun& begun, const store::Member& member,
-                              core::Instant started);
-
 /// True where the run was ended by its max_runtime. REQUIRES: do_work() has thrown a cancel.
 bool exceeded_max_runtime();
 

@@ -5,19 +5,31 @@
 # its own; all run at once. The last line is `N passed, N failed`.
 #
 # A root is made once, with apt's set-up of this machine, kept in $METRICS_REFRESH_ROOTS, and only
-# read after that. To make one anew, for newer minor versions, remove it.
+# read after that. To make one anew, for newer minor versions, remove it. With --where-possible a version
+# whose root cannot be made or entered here, as without a network, is left out, and that is said.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tools/lib.sh
 declare -A release=([17]=trixie [18]=forky)
 roots=${METRICS_REFRESH_ROOTS:-/var/cache/metrics_refresh}
 files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups)
+where_possible=
+[ "${1:-}" != --where-possible ] || where_possible=1
 tap_files=$(printf 'test/t/%s.pl ' "${files[@]}")
 [ "${METRICS_REFRESH_TAP:-}" != all ] || tap_files=
 
-refuse() { echo "check-versions: $*"; echo '0 passed, 1 failed'; exit 1; }
+refuse() {
+  echo "-- check-versions: $*"
+  if [ "$where_possible" ]; then
+    echo '0 passed, 0 failed'
+    exit 0
+  fi
+  echo '0 passed, 1 failed'
+  exit 1
+}
 [ "$(id -u)" = 0 ] || refuse 'only root can make and enter the roots of other Debian releases'
 command -v mmdebstrap >/dev/null || refuse 'there is no mmdebstrap'
+unshare --mount --pid --ipc --fork --kill-child true || refuse 'this machine lets nobody have namespaces of their own'
 
 packages() { awk -v RS= 'NR == 2' tools/packages.txt | awk '!/^#/ { print $1 }' | sed "s/-15$/-$1/"; }
 
@@ -80,7 +92,13 @@ check_inside() {
 }
 
 check_version() {
-  need_root "$1" && check_inside "$1"
+  if ! need_root "$1"; then
+    [ "$where_possible" ] || return 1
+    say "left out"
+    echo '0 passed, 0 failed'
+    return 0
+  fi
+  check_inside "$1"
   local status=$?
   if [ $status != 0 ]; then echo "-- /project is $scratch/$1"; fi
   return $status
@@ -106,4 +124,4 @@ for version in $versions; do
   passed=$((passed + ${good:-0})) failed=$((failed + ${bad:-0}))
 done
 echo "$passed passed, $failed failed"
-[ $failed = 0 ] && [ $passed != 0 ]
+[ $failed = 0 ] && { [ $passed != 0 ] || [ "$where_possible" ]; }

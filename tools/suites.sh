@@ -75,8 +75,13 @@ run_suite() {
   esac
 }
 
+# The names of the tests that failed: what is shown of the logs can be longer than what is kept of it.
+failed_tests() {
+  grep -hE '^ *not ok|\.\.\. FAILED|\*\*\*|\(Wstat' "$logs"/*.log | grep -v '# TODO' | head -n 30
+}
+
 closing_line() {
-  [ $failed = 0 ] || say "the logs are in $logs"
+  [ $failed = 0 ] || { failed_tests; say "the logs are in $logs"; }
   echo "$passed passed, $failed failed"
   [ $failed = 0 ]
 }

@@ -1,5 +1,7 @@
 #include "worker/dispatch.hpp"
 
+#include <algorithm>
+
 #include "pg/privilege.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
@@ -45,11 +47,13 @@ bool Dispatch::hand_over(const core::Start& start) {
   run.member = start.member.value_or(shmem::kNoMember);
   (start.member ? run.group_run_id : run.run_id) = start.run.value_or(0);
   run.attempt = start.attempt;
-  run.due = pg::to_timestamptz(start.due);
+  run.trigger = start.run && !start.member ? shmem::Trigger::kManual : shmem::Trigger::kSchedule;
+  // What somebody asked for is due at once, not when the scheduler thinks that it is (kHandOver).
+  run.due = pg::to_timestamptz(
+      run.trigger == shmem::Trigger::kManual ? std::min(start.due, pg::now()) : start.due);
   run.handled_until = pg::to_timestamptz(start.handled_until);
   const auto to_count = to_count_.find(start.job);
   if (to_count != to_count_.end()) run.missed = to_count->second;
-  run.trigger = start.run && !start.member ? shmem::Trigger::kManual : shmem::Trigger::kSchedule;
   const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, worker_role(*job), run);
   if (claim.index < 0 || (claim.start && !start_worker(claim))) return false;
   if (to_count != to_count_.end()) to_count_.erase(to_count);

@@ -1,6 +1,6 @@
 #include "worker/job_feed.hpp"
 
-#include <algorithm>
+#include <set>
 
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
@@ -26,12 +26,15 @@ core::Job to_core(const store::JobRecord& record) {
   return job;
 }
 
+Oid find_extension() {
+  return pg::call([] { return get_extension_oid("metrics_refresh", true); });
+}
+
 }  // namespace
 
 Oid extension_oid() {
   Oid oid = InvalidOid;
-  pg::in_transaction(
-      [&oid] { oid = pg::call([] { return get_extension_oid("metrics_refresh", true); }); });
+  pg::in_transaction([&oid] { oid = find_extension(); });
   return oid;
 }
 
@@ -46,16 +49,21 @@ bool JobFeed::read(std::vector<core::Event>& events) {
   } else if (!unread_ || !is_time(try_again_at_, pg::now())) {
     return true;
   }
-  if (extension_oid() != extension_) return false;
+  bool is_ours = true;
   std::vector<store::JobRecord> jobs;
   std::vector<store::Request> requests;
   std::vector<store::OpenGroup> groups;
   const bool read = try_with_own_tables("the jobs cannot be read now", [&](pg::Spi& spi) {
+    is_ours = find_extension() == extension_;
+    if (!is_ours) return;
     requests = store::load_requests(spi);
     // The jobs after their requests, for who changes a job and then triggers it means the new one.
     for (const store::Request& request : requests)
       if (requests_.count(request.run_id) == 0) unread_jobs_.push_back(request.job_id);
-    jobs = unread_all_ ? store::load_jobs(spi) : store::load_jobs(spi, unread_jobs_);
+    if (unread_all_)
+      jobs = store::load_jobs(spi);
+    else if (!unread_jobs_.empty())
+      jobs = store::load_jobs(spi, unread_jobs_);
     // Before any is canceled, so that its end is news.
     if (unread_groups_ || !groups_.empty() || !canceled_groups_.empty())
       groups = store::load_open_groups(spi);
@@ -64,6 +72,7 @@ bool JobFeed::read(std::vector<core::Event>& events) {
     try_again_at_ = pg::now() + kTryAgain;
     return true;
   }
+  if (!is_ours) return false;
   note_jobs(jobs, events);
   note_requests(requests, events);
   note_groups(groups, events);
@@ -85,11 +94,11 @@ const store::JobRecord* JobFeed::find(core::JobId id) const {
 
 void JobFeed::note_jobs(const std::vector<store::JobRecord>& jobs,
                         std::vector<core::Event>& events) {
-  std::vector<core::JobId> gone = unread_jobs_;
+  std::set<core::JobId> gone(unread_jobs_.begin(), unread_jobs_.end());
   if (unread_all_)
-    for (const auto& [id, job] : jobs_) gone.push_back(id);
+    for (const auto& [id, job] : jobs_) gone.insert(gone.end(), id);
   for (const store::JobRecord& job : jobs) {
-    gone.erase(std::remove(gone.begin(), gone.end(), job.id), gone.end());
+    gone.erase(job.id);
     jobs_[job.id] = job;
     try {
       events.push_back(core::JobChanged{to_core(job)});

@@ -41,6 +41,10 @@ BackgroundWorkerHandle* start_process(const Launch& launch);
 /// The `extra` that this process was started with.
 std::uint64_t launch_extra();
 
+/// A run is handed over so long before it is due, and its worker waits for the rest: by then it is
+/// awake.
+inline constexpr core::Duration kHandOver = std::chrono::milliseconds(1);
+
 /// Writes the exception being handled to the server log, with `doing` as its context.
 void log_current_exception(const char* doing);
 

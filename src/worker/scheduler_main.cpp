@@ -51,6 +51,16 @@ bool in_template_database() {
   return answer;
 }
 
+// Its reads are the same few statements, by keys: planned once, for a table that may be empty then
+// and have a hundred thousand rows later.
+void plan_once() {
+  pg::call([] {
+    for (const auto& [name, value] :
+         {std::pair("plan_cache_mode", "force_generic_plan"), std::pair("enable_seqscan", "off")})
+      SetConfigOption(name, value, PGC_USERSET, PGC_S_SESSION);
+  });
+}
+
 std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> b) {
   if (!a || !b) return a ? a : b;
   return std::min(*a, *b);
@@ -101,12 +111,12 @@ class SchedulerProcess {
     leave();
   }
 
-  // Decides and acts until every decision is carried out or refused.
+  // Decides and acts until every decision is carried out or refused. Returns when to do so again.
   std::optional<Instant> tick(Instant now) {
     for (;;) {
       const core::Limits limits = {settings::enabled(),
                                    shmem::free_workers(MyDatabaseId, settings::database_workers())};
-      const core::Plan plan = scheduler_.tick(now, std::exchange(events_, {}), limits);
+      const core::Plan plan = scheduler_.tick(now + kHandOver, std::exchange(events_, {}), limits);
       for (const core::Action& action : plan.actions) {
         if (const auto* missed = std::get_if<core::Missed>(&action)) {
           dispatch_.count(*missed);
@@ -115,7 +125,9 @@ class SchedulerProcess {
             events_.push_back(core::StartRefused{start->job, start->member});
         }
       }
-      if (events_.empty()) return plan.wake_up;
+      if (!events_.empty()) continue;
+      if (!plan.wake_up) return std::nullopt;
+      return *plan.wake_up - kHandOver;
     }
   }
 
@@ -181,6 +193,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
     worker::connect(DatumGetObjectId(argument), InvalidOid);
     if (!shmem::attach_scheduler(MyDatabaseId)) worker::leave();
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
+    worker::plan_once();
     const Oid extension = worker::extension_oid();
     // In a template a connection of ours would stand in the way of CREATE DATABASE.
     if (!OidIsValid(extension) || worker::in_template_database()) {

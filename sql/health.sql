@@ -106,7 +106,8 @@ SELECT metrics_refresh.unschedule('j');
 -- unique_index: only where one is wanted; with the statement where there is a safe one.
 CREATE MATERIALIZED VIEW he.none AS SELECT 1 AS one UNION ALL SELECT 1;
 CREATE MATERIALIZED VIEW he.some AS SELECT count(*) AS "The Count" FROM pg_class;
-SELECT metrics_refresh.schedule('he.none') IS NOT NULL AS scheduled, metrics_refresh.schedule('he.some') IS NOT NULL AS scheduled,
+SELECT metrics_refresh.schedule('he.none', strategy => 'concurrently') IS NOT NULL AS scheduled,
+       metrics_refresh.schedule('he.some', strategy => 'concurrently') IS NOT NULL AS scheduled,
        metrics_refresh.schedule('he.some', job_name => 'full', strategy => 'full') IS NOT NULL AS scheduled;
 SELECT * FROM he.found('unique_index');
 -- One row of all: the worst, the numbers, every reason.

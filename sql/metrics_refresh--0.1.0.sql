@@ -237,6 +237,9 @@ CREATE TABLE metrics_refresh.run_log (
     attempt         integer NOT NULL DEFAULT 1,
     missed          bigint NOT NULL DEFAULT 0,
     rows_total      bigint,
+    rows_inserted   bigint,
+    rows_updated    bigint,
+    rows_deleted    bigint,
     wal_bytes       bigint,
     buffers_hit     bigint,
     buffers_read    bigint,
@@ -255,9 +258,12 @@ COMMENT ON COLUMN metrics_refresh.run_log.owner IS 'owner of the view, or of the
 COMMENT ON COLUMN metrics_refresh.run_log.initiated_by IS 'role that asked for a manual run';
 COMMENT ON COLUMN metrics_refresh.run_log.due_at IS 'when the run should have started';
 COMMENT ON COLUMN metrics_refresh.run_log.duration_ms IS 'from started_at to finished_at, in milliseconds';
-COMMENT ON COLUMN metrics_refresh.run_log.strategy IS 'concurrently, full, or command';
+COMMENT ON COLUMN metrics_refresh.run_log.strategy IS 'diff, concurrently, full, or command';
 COMMENT ON COLUMN metrics_refresh.run_log.missed IS 'due times of the job that passed while the run was under way';
 COMMENT ON COLUMN metrics_refresh.run_log.rows_total IS 'rows in the view afterwards, or rows that the command processed';
+COMMENT ON COLUMN metrics_refresh.run_log.rows_inserted IS 'rows that the refresh added to the view; these three of the strategy diff';
+COMMENT ON COLUMN metrics_refresh.run_log.rows_updated IS 'rows that a new version replaced';
+COMMENT ON COLUMN metrics_refresh.run_log.rows_deleted IS 'rows that the refresh removed from the view';
 COMMENT ON COLUMN metrics_refresh.run_log.wal_bytes IS 'write-ahead log that the run''s process produced';
 COMMENT ON COLUMN metrics_refresh.run_log.cpu_ms IS 'CPU time of the run''s process, user and system, in milliseconds';
 

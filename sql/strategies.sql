@@ -1,5 +1,5 @@
--- Which unique index makes a refresh CONCURRENTLY, what the log and explain_refresh() say about it,
--- and which index is proposed where there is none.
+-- The strategies, what the log and explain_refresh() say about them, which unique index CONCURRENTLY
+-- can use, and which index is proposed where there is none.
 \set SHOW_CONTEXT never
 CREATE SCHEMA s;
 SET search_path = s;
@@ -30,18 +30,22 @@ SELECT strategy, reason, unique_index, create_index FROM metrics_refresh.explain
 SELECT did('mv');
 SELECT did('mv', 'concurrently');
 SELECT did('mv', 'full');
+SELECT did('mv', 'diff');
 DROP INDEX "now Valid";
 CREATE UNIQUE INDEX including ON mv (id) INCLUDE (grp);
-SELECT did('mv');
+SELECT did('mv', 'concurrently');
 DROP INDEX including;
 CREATE UNIQUE INDEX nulls ON mv (grp, id) NULLS NOT DISTINCT;
-SELECT did('mv');
+SELECT did('mv', 'concurrently');
 
--- Never populated: full, whatever is asked for, and concurrently from then on.
+-- Never populated: full, whatever is asked for, and as asked for from then on.
 REFRESH MATERIALIZED VIEW mv WITH NO DATA;
 SELECT strategy, reason, populated FROM metrics_refresh.explain_refresh('mv');
 SELECT did('mv', 'concurrently');
 SELECT did('mv', 'concurrently');
+REFRESH MATERIALIZED VIEW mv WITH NO DATA;
+SELECT did('mv', 'diff');
+SELECT did('mv', 'diff');
 
 -- The strategy of the view's job is what explain_refresh() speaks about.
 SELECT metrics_refresh.schedule('mv', '0 0 1 1 *', strategy => 'full') IS NOT NULL AS scheduled;
@@ -106,7 +110,7 @@ CREATE TABLE proposals AS
     SELECT c.oid::regclass AS view, e.create_index FROM pg_class c, metrics_refresh.explain_refresh(c.oid) e
     WHERE relkind = 'm' AND relnamespace = 's'::regnamespace AND relname <> 'mv';
 SELECT view, create_index FROM proposals ORDER BY view::text COLLATE "C";
--- Each proposal can be made, and makes the next refresh concurrent, with the data as they are and
+-- Each proposal can be made, and CONCURRENTLY can use it, with the data as they are and
 -- after a change.
 DO $$ DECLARE statement text; BEGIN
     FOR statement IN SELECT create_index FROM s.proposals WHERE create_index IS NOT NULL LOOP
@@ -116,7 +120,7 @@ END $$;
 INSERT INTO base SELECT g, 'g' || g % 4, g FROM generate_series(11, 30) g;
 INSERT INTO base VALUES (0), (-1);
 SELECT view, r ->> 'success' AS success, r ->> 'strategy' AS strategy, r ->> 'rows' AS rows
-FROM proposals, LATERAL (SELECT metrics_refresh.refresh(view) AS r) q
+FROM proposals, LATERAL (SELECT metrics_refresh.refresh(view, 'concurrently') AS r) q
 WHERE create_index IS NOT NULL ORDER BY view::text COLLATE "C";
 
 -- Anybody may ask what a refresh would do; nobody gets an answer about what is no such view.

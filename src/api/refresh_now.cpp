@@ -39,11 +39,8 @@ RefreshedNow refresh_now(Oid oid, engine::Requested requested) {
   store::Outcome outcome;
   try {
     const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
-      engine::Refreshed refreshed = engine::refresh_view(oid, requested, refresher(view));
-      outcome.status = "success";
-      outcome.strategy = engine::to_string(refreshed.choice.strategy);
-      outcome.strategy_reason = refreshed.choice.reason;
-      outcome.rows_total = refreshed.rows;
+      const engine::Refreshed refreshed = engine::refresh_view(oid, requested, refresher(view));
+      outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
     });
     if (error) outcome.error = store::describe_error(*error);
   } catch (const pg::SqlError&) {

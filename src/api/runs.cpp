@@ -31,8 +31,12 @@ Datum refresh(FunctionCallInfo call) {
   else
     json.add("strategy", outcome.strategy)
         .add("reason", outcome.strategy_reason)
-        .add("rows", outcome.rows_total.value_or(0))
-        .add("message", "refreshed");
+        .add("rows", outcome.rows_total.value_or(0));
+  if (outcome.rows_inserted)
+    json.add("rows_inserted", *outcome.rows_inserted)
+        .add("rows_updated", outcome.rows_updated.value_or(0))
+        .add("rows_deleted", outcome.rows_deleted.value_or(0));
+  if (!outcome.error) json.add("message", "refreshed");
   return json.result();
 }
 

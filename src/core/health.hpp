@@ -55,7 +55,7 @@ struct ViewFacts {
   std::string name;  // qualified
   bool exists = true;
   bool populated = true;
-  bool wants_unique_index = false;      // a refresh that should not block readers lacks an index
+  bool wants_unique_index = false;      // its strategy needs one, and it has none
   std::string index_to_create;          // a statement, where one can be proposed
   std::optional<Instant> last_success;  // as logged
   std::optional<std::int64_t> rows;     // after that

@@ -60,16 +60,15 @@ void check_existence(std::vector<Finding>& findings, const std::vector<JobFacts>
 }
 
 void check_indexes(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
-  Check check(findings, "unique_index", "every view can be refreshed without blocking readers");
+  Check check(findings, "unique_index", "every view has the unique index that its strategy needs");
   for (const JobFacts& job : jobs)
     for (const ViewFacts& view : job.views)
       if (view.exists && view.wants_unique_index)
         check.add(Severity::kWarning,
-                  view.name + " has no usable unique index, so each refresh blocks its readers",
+                  view.name + " has no unique index that the strategy concurrently can use",
                   view.index_to_create.empty()
-                      ? "Create a unique index on plain columns of the view, without a WHERE "
-                        "clause."
-                      : "Run: " + view.index_to_create);
+                      ? "Refresh it by the strategy diff instead."
+                      : "Run: " + view.index_to_create + " Or refresh it by the strategy diff.");
   check.close();
 }
 

@@ -3,20 +3,36 @@
 namespace metrics_refresh::engine {
 
 const char* to_string(Strategy strategy) {
-  return strategy == Strategy::kConcurrently ? "concurrently" : "full";
+  switch (strategy) {
+    case Strategy::kDiff:
+      return "diff";
+    case Strategy::kConcurrently:
+      return "concurrently";
+    case Strategy::kFull:
+      break;
+  }
+  return "full";
 }
 
 Requested parse_requested(const std::string& word) {
   if (word == "auto") return Requested::kAuto;
+  if (word == "diff") return Requested::kDiff;
   if (word == "concurrently") return Requested::kConcurrently;
   if (word == "full") return Requested::kFull;
   throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "strategy \"" + word + "\" is not known",
-                     "Allowed are auto, concurrently and full.");
+                     "Allowed are auto, diff, concurrently and full.");
 }
 
 Choice choose(const View& view, const ViewState& state, Requested requested) {
   if (!state.populated) return {Strategy::kFull, "the view has never been populated"};
   if (requested == Requested::kFull) return {Strategy::kFull, "asked for"};
+  if (requested != Requested::kConcurrently && state.is_heap)
+    return {Strategy::kDiff, "only rows that differ are written"};
+  if (requested == Requested::kDiff)
+    throw pg::SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
+                       "materialized view \"" + view.name + "\" cannot be refreshed by diff",
+                       "Strategy auto refreshes it by REFRESH MATERIALIZED VIEW.",
+                       "Its table access method is not heap.");
   if (!state.unique_index.empty())
     return {Strategy::kConcurrently, "the unique index " + state.unique_index + " is usable"};
   const std::string lacking =
@@ -25,7 +41,7 @@ Choice choose(const View& view, const ViewState& state, Requested requested) {
   throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                      "materialized view \"" + view.name + "\" cannot be refreshed concurrently",
                      "metrics_refresh.explain_refresh() proposes an index where it can; strategy "
-                     "auto refreshes without one.",
+                     "diff refreshes without one.",
                      "There is " + lacking + ".");
 }
 

@@ -7,14 +7,15 @@
 
 namespace metrics_refresh::engine {
 
-/// `concurrently`: core's REFRESH … CONCURRENTLY: readers go on, changed rows alone are written.
+/// `diff`: ours: readers go on, rows that differ are written (engine/diff.hpp).
+/// `concurrently`: core's REFRESH … CONCURRENTLY: readers go on, rows that differ are written.
 /// `full`: core's plain REFRESH: writes the view anew and blocks its readers meanwhile.
-enum class Strategy { kConcurrently, kFull };
+enum class Strategy { kDiff, kConcurrently, kFull };
 
 const char* to_string(Strategy strategy);
 
-/// What a job or a caller may ask for: `auto`, `concurrently` or `full`.
-enum class Requested { kAuto, kConcurrently, kFull };
+/// What a job or a caller may ask for: `auto`, `diff`, `concurrently` or `full`.
+enum class Requested { kAuto, kDiff, kConcurrently, kFull };
 
 /// Throws SqlError 22023 for any other word.
 Requested parse_requested(const std::string& word);
@@ -24,8 +25,9 @@ struct Choice {
   std::string reason;  // lower case, no full stop
 };
 
-/// Throws SqlError 55000 where `concurrently` is asked for and impossible. A view that was never
-/// populated is refreshed in full whatever is asked for: it has no readers to block.
+/// Throws SqlError 55000 where `concurrently` or 0A000 where `diff` is asked for and impossible. A
+/// view that was never populated is refreshed in full whatever is asked for: it has no readers to
+/// block.
 Choice choose(const View& view, const ViewState& state, Requested requested);
 
 }  // namespace metrics_refresh::engine

@@ -1,5 +1,6 @@
 #include "engine/refresh.hpp"
 
+#include "engine/diff.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
 
@@ -8,7 +9,14 @@ namespace {
 
 // Through ProcessUtility, so that event triggers and other extensions' hooks see the statement.
 // Returns the rows that the view holds afterwards.
-std::int64_t run_refresh(const View& view, bool concurrently, const char* query) {
+std::int64_t run_refresh(const View& view, bool concurrently) {
+  const std::string text = "REFRESH MATERIALIZED VIEW " +
+                           std::string(concurrently ? "CONCURRENTLY " : "") +
+                           qualified_name(view.schema, view.name);
+  const char* query = text.c_str();
+  // Core restricts the security context by itself before any of the view's code runs; doing it
+  // here already would forbid the temporary table that CONCURRENTLY needs.
+  pg::ActAs owner(view.owner);
   const char* schema = view.schema.c_str();
   const char* name = view.name.c_str();
   return pg::call([=] {
@@ -29,7 +37,29 @@ std::int64_t run_refresh(const View& view, bool concurrently, const char* query)
   });
 }
 
+RowCounts run_diff(const View& view) {
+  const std::string text = "refresh of " + qualified_name(view.schema, view.name);
+  const char* query = text.c_str();
+  const Oid oid = view.oid;
+  pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
+  const Difference difference = pg::call([=] { return refresh_by_difference(oid, query); });
+  const Written& written = difference.written;
+  return {difference.rows, written.inserted, written.updated, written.deleted};
+}
+
 }  // namespace
+
+store::Outcome to_outcome(const Choice& choice, const RowCounts& rows) {
+  store::Outcome outcome;
+  outcome.status = "success";
+  outcome.strategy = to_string(choice.strategy);
+  outcome.strategy_reason = choice.reason;
+  outcome.rows_total = rows.total;
+  outcome.rows_inserted = rows.inserted;
+  outcome.rows_updated = rows.updated;
+  outcome.rows_deleted = rows.deleted;
+  return outcome;
+}
 
 bool has_view_rights(Oid role, const View& view) {
   if (pg::has_rights_of(role, view.owner)) return true;
@@ -75,19 +105,25 @@ LockedView lock_view(Oid oid, Requested requested, Oid role) {
   }
 }
 
-std::int64_t refresh_locked(const LockedView& locked) {
+RowCounts refresh_locked(const LockedView& locked) {
   const View& view = locked.view;
-  const bool concurrently = locked.choice.strategy == Strategy::kConcurrently;
-  const std::string query = "REFRESH MATERIALIZED VIEW " +
-                            std::string(concurrently ? "CONCURRENTLY " : "") +
-                            qualified_name(view.schema, view.name);
-  std::int64_t rows = 0;
-  pg::call([] { PushActiveSnapshot(GetTransactionSnapshot()); });
+  RowCounts rows;
+  pg::call([] {
+    PushCopiedSnapshot(GetTransactionSnapshot());
+    UpdateActiveSnapshotCommandId();  // what this transaction has done is seen
+  });
   pg::with_fixed_search_path([&] {
-    // Core restricts the security context by itself before any of the view's code runs; doing it
-    // here already would forbid the temporary table that CONCURRENTLY needs.
-    pg::ActAs owner(view.owner);
-    rows = run_refresh(view, concurrently, query.c_str());
+    switch (locked.choice.strategy) {
+      case Strategy::kDiff:
+        rows = run_diff(view);
+        break;
+      case Strategy::kConcurrently:
+        rows.total = run_refresh(view, true);
+        break;
+      case Strategy::kFull:
+        rows.total = run_refresh(view, false);
+        break;
+    }
   });
   pg::call([] { PopActiveSnapshot(); });
   return rows;
@@ -95,7 +131,7 @@ std::int64_t refresh_locked(const LockedView& locked) {
 
 Refreshed refresh_view(Oid oid, Requested requested, Oid role) {
   const LockedView locked = lock_view(oid, requested, role);
-  const std::int64_t rows = refresh_locked(locked);
+  const RowCounts rows = refresh_locked(locked);
   return {locked.choice, rows};
 }
 

@@ -2,16 +2,30 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "engine/choose.hpp"
+#include "store/runs.hpp"
 
 namespace metrics_refresh::engine {
 
+/// What a refresh did to the view's rows.
+struct RowCounts {
+  std::int64_t total = 0;  // in the view afterwards
+  // Where the strategy tells them apart.
+  std::optional<std::int64_t> inserted;
+  std::optional<std::int64_t> updated;
+  std::optional<std::int64_t> deleted;
+};
+
 struct Refreshed {
   Choice choice;
-  std::int64_t rows;  // in the view afterwards
+  RowCounts rows;
 };
+
+/// What the log says of a refresh that succeeded.
+store::Outcome to_outcome(const Choice& choice, const RowCounts& rows);
 
 /// True where `role` may refresh the view: it has the rights of the view's owner or, from
 /// PostgreSQL 17 on, the privilege MAINTAIN.
@@ -32,8 +46,8 @@ LockedView lock_view(Oid view, Requested requested, Oid role);
 
 /// Refreshes it on the transaction's snapshot, which at read committed is a new one: as the view's
 /// owner, in core's security-restricted operation, with search_path fixed to pg_catalog and
-/// pg_temp. Returns the rows in the view afterwards. Throws PgError for whatever goes wrong.
-std::int64_t refresh_locked(const LockedView& locked);
+/// pg_temp. Throws PgError for whatever goes wrong.
+RowCounts refresh_locked(const LockedView& locked);
 
 /// Both: locks the view, then takes the snapshot, then refreshes.
 /// REQUIRES: a transaction with an active snapshot.

@@ -39,6 +39,7 @@ PlainView read_plain(Oid oid) {
 struct PlainState {
   bool exists;
   bool populated;
+  bool is_heap;
   const char* unique_index;  // or null
 };
 
@@ -49,9 +50,10 @@ PlainState read_plain_state(Oid oid, bool may_wait) {
   Relation relation = try_relation_open(oid, NoLock);
   if (relation == nullptr) {
     UnlockRelationOid(oid, AccessShareLock);
-    return {false, false, nullptr};
+    return {};
   }
-  PlainState state = {true, relation->rd_rel->relispopulated, nullptr};
+  PlainState state = {true, relation->rd_rel->relispopulated,
+                      relation->rd_rel->relam == HEAP_TABLE_AM_OID, nullptr};
   List* indexes = RelationGetIndexList(relation);
   ListCell* cell;
   foreach (cell, indexes) {
@@ -72,7 +74,7 @@ PlainState read_plain_state(Oid oid, bool may_wait) {
 }
 
 ViewState to_state(const PlainState& state) {
-  return {state.populated, state.unique_index != nullptr ? state.unique_index : ""};
+  return {state.populated, state.is_heap, state.unique_index != nullptr ? state.unique_index : ""};
 }
 
 bool is_matview(Oid oid) { return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_MATVIEW; }

@@ -18,6 +18,7 @@ struct View {
 /// What decides how the view can be refreshed.
 struct ViewState {
   bool populated;
+  bool is_heap;              // the rows are in a heap, as usual
   std::string unique_index;  // one that CONCURRENTLY accepts; empty where there is none
 };
 

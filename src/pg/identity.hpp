@@ -7,12 +7,12 @@
 namespace metrics_refresh::pg {
 
 /// Runs as `role` until the scope ends. SET ROLE and SET SESSION AUTHORIZATION are refused
-/// meanwhile (SECURITY_LOCAL_USERID_CHANGE).
+/// meanwhile (SECURITY_LOCAL_USERID_CHANGE), and what else `restriction` names.
 class ActAs {
  public:
-  explicit ActAs(Oid role) noexcept {
+  explicit ActAs(Oid role, int restriction = 0) noexcept {
     GetUserIdAndSecContext(&saved_role_, &saved_context_);
-    SetUserIdAndSecContext(role, saved_context_ | SECURITY_LOCAL_USERID_CHANGE);
+    SetUserIdAndSecContext(role, saved_context_ | SECURITY_LOCAL_USERID_CHANGE | restriction);
   }
   ~ActAs() { SetUserIdAndSecContext(saved_role_, saved_context_); }
   ActAs(const ActAs&) = delete;

@@ -16,6 +16,7 @@
 
 #include "core/instant.hpp"
 #include "core/retry_policy.hpp"
+#include "core/row_table.hpp"
 #include "core/schedule.hpp"
 #include "core/time_zone.hpp"
 #include "core/timetable.hpp"
@@ -28,6 +29,7 @@ extern "C" {
 #include "access/htup_details.h"         // GETSTRUCT
 #include "access/relation.h"             // relation_open
 #include "access/table.h"                // table_open
+#include "access/tableam.h"              // reading and writing a view's rows
 #include "access/xact.h"                 // transactions and their callbacks
 #include "catalog/namespace.h"           // names to oids
 #include "catalog/objectaccess.h"        // the hook that sees DROP EXTENSION
@@ -39,6 +41,7 @@ extern "C" {
 #include "catalog/pg_index.h"            // which index is usable
 #include "catalog/pg_inherits.h"         // has_subclass
 #include "catalog/pg_namespace.h"        // who owns a schema
+#include "catalog/pg_operator.h"         // the order of numbers
 #include "catalog/pg_proc.h"             // may the caller execute the admin check
 #include "catalog/pg_type.h"             // type oids of parameters
 #include "commands/async.h"              // ending a session's LISTEN
@@ -47,7 +50,10 @@ extern "C" {
 #include "commands/extension.h"          // get_extension_oid
 #include "commands/prepare.h"            // a session's prepared statements
 #include "commands/sequence.h"           // a session's cached numbers
+#include "commands/tablecmds.h"          // CheckTableNotInUse
+#include "commands/tablespace.h"         // where temporary files go
 #include "commands/trigger.h"            // trigger functions
+#include "executor/executor.h"           // running a view's query, keeping its indexes
 #include "executor/instrument.h"         // pgWalUsage, pgBufferUsage
 #include "executor/spi.h"                // SQL from C
 #include "fmgr.h"                        // the function manager
@@ -55,7 +61,8 @@ extern "C" {
 #include "miscadmin.h"                   // GetUserId and friends
 #include "nodes/makefuncs.h"             // building a REFRESH statement
 #include "nodes/nodeFuncs.h"             // walking a view's query
-#include "optimizer/optimizer.h"         // what GROUP BY refers to
+#include "optimizer/optimizer.h"         // what GROUP BY and indexes refer to
+#include "optimizer/plancat.h"           // how many rows a view may have
 #include "parser/parse_func.h"           // the function named by admin_check
 #include "parser/parsetree.h"            // what FROM refers to
 #include "pgstat.h"                      // activity reports
@@ -63,6 +70,8 @@ extern "C" {
 #include "postmaster/bgworker.h"         // our three processes
 #include "postmaster/interrupt.h"        // SIGHUP handling
 #include "rewrite/prs2lock.h"            // a view's stored query
+#include "rewrite/rewriteHandler.h"      // and what it becomes
+#include "storage/buffile.h"             // rows that do not fit into memory
 #include "storage/condition_variable.h"  // waiting for a run to end
 #include "storage/fd.h"                  // accounting of external descriptors
 #include "storage/ipc.h"                 // exit callbacks
@@ -91,6 +100,8 @@ extern "C" {
 #include "utils/syscache.h"              // catalog look-ups
 #include "utils/timeout.h"               // max_runtime
 #include "utils/timestamp.h"             // the server's time
+#include "utils/tuplesort.h"             // places of rows in order
+#include "utils/tuplestore.h"            // rows that are to be written
 #include "utils/typcache.h"              // can a type be in a btree index
 #include "utils/varlena.h"               // splitting qualified names
 }

@@ -72,6 +72,9 @@ struct Outcome {
   std::string strategy_reason;
   std::optional<RunError> error;
   std::optional<std::int64_t> rows_total;
+  std::optional<std::int64_t> rows_inserted;  // these three where the strategy tells them apart
+  std::optional<std::int64_t> rows_updated;
+  std::optional<std::int64_t> rows_deleted;
   std::int64_t missed = 0;                   // due times that passed while the run was under way
   std::optional<core::Instant> last_missed;  // the latest of them
   Usage usage;

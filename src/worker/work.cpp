@@ -79,10 +79,7 @@ Outcome refresh(const Begun& begun) {
   show_activity("refresh of " + (begun.member ? begun.member->view() : job.view()));
   const engine::Refreshed refreshed =
       engine::refresh_view(begun.view, engine::parse_requested(job.strategy), job.owner_oid);
-  Outcome outcome = success(engine::to_string(refreshed.choice.strategy));
-  outcome.strategy_reason = refreshed.choice.reason;
-  outcome.rows_total = refreshed.rows;
-  return outcome;
+  return engine::to_outcome(refreshed.choice, refreshed.rows);
 }
 
 Outcome run_command(const JobRecord& job) {
@@ -116,9 +113,7 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
     const engine::LockedView& view = locked[static_cast<std::size_t>(member.number)];
     const core::Instant started = pg::now();
     const store::UsageMeter meter;
-    Outcome outcome = success(engine::to_string(view.choice.strategy));
-    outcome.strategy_reason = view.choice.reason;
-    outcome.rows_total = engine::refresh_locked(view);
+    Outcome outcome = engine::to_outcome(view.choice, engine::refresh_locked(view));
     outcome.usage = meter.so_far();
     pg::as_extension([&] {
       pg::Spi spi;

@@ -153,7 +153,7 @@ ends_as($_, 'success||', 'as do two jobs') for $one, $two;
 is( $node->safe_psql(
 		'postgres', q{
 		SELECT count(*) FROM metrics_refresh.run_log WHERE run_id >= } . $one . q{
-		AND status = 'success' AND view_name = 'quick' AND strategy = 'concurrently'}),
+		AND status = 'success' AND view_name = 'quick' AND strategy = 'diff'}),
 	3,
 	'all of them are logged');
 

@@ -44,7 +44,8 @@ TEST_F(HealthOfGroups, EachViewHasFindingsOfItsOwn) {
   const std::vector<Finding> found = findings("unique_index");
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].detail.find("a.x "), 0U);
-  EXPECT_EQ(found[1].hint, "Run: CREATE UNIQUE INDEX ON a.z (id);");
+  EXPECT_EQ(found[1].hint,
+            "Run: CREATE UNIQUE INDEX ON a.z (id); Or refresh it by the strategy diff.");
   job.views[0].wants_unique_index = job.views[2].wants_unique_index = false;
   job.views[1].populated = false;
   expect_text("populated", "a.y has never been populated", "trigger('analytics')");

@@ -1,5 +1,5 @@
--- Seven materialized views over the Chinook record shop, in dependency order. Four have a unique index
--- that CONCURRENTLY can use, three have none; two are stacked, one stands on a plain view.
+-- Seven materialized views over the Chinook record shop, in dependency order. Four have a unique index,
+-- three have none; two are stacked, one stands on a plain view.
 
 CREATE MATERIALIZED VIEW sales_by_country AS
 SELECT billing_country AS country, count(*) AS invoices, sum(total) AS revenue, max(invoice_date) AS last_sale
@@ -12,7 +12,7 @@ SELECT g.genre_id, g.name AS genre, coalesce(sum(l.quantity), 0) AS sold, coales
  GROUP BY g.genre_id, g.name;
 CREATE UNIQUE INDEX ON sales_by_genre (genre_id);
 
--- No unique index: a plain refresh. Duplicate rows are what it is about.
+-- No unique index: duplicate rows are what it is about.
 CREATE MATERIALIZED VIEW lines_sold AS
 SELECT t.name AS track, l.unit_price, l.quantity FROM invoice_line l JOIN track t USING (track_id);
 

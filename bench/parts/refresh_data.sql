@@ -1,0 +1,90 @@
+-- The platform of bench/refresh: 5.1 million rows times the scale, and five views over them, twice: one
+-- that core refreshes (schema core) and one that we do (schema ours). Psql variables: scale.
+SELECT setseed(0.5);
+CREATE TABLE accounts (id int PRIMARY KEY, plan text, country text, created_at timestamptz);
+CREATE TABLE memberships (id int PRIMARY KEY, account_id int, role text, active boolean);
+CREATE TABLE assets (id int PRIMARY KEY, account_id int, name text, size bigint, updated_at timestamptz);
+CREATE TABLE licenses (id int PRIMARY KEY, account_id int, seats int, price numeric(10,2), ends_at timestamptz);
+CREATE TABLE events (id int PRIMARY KEY, account_id int, at timestamptz, amount numeric(12,2));
+INSERT INTO accounts SELECT g, (ARRAY['free','team','business','enterprise'])[1 + g % 4], 'country ' || g % 60, now() - random() * interval '400 days'
+  FROM generate_series(1, (100000 * :scale)::int) g;
+INSERT INTO memberships SELECT g, 1 + random() * (100000 * :scale - 1), CASE WHEN g % 10 = 0 THEN 'admin' ELSE 'member' END, g % 7 > 0
+  FROM generate_series(1, (400000 * :scale)::int) g;
+INSERT INTO assets SELECT g, 1 + random() * (100000 * :scale - 1), 'asset ' || md5(g::text), random() * 1e9, now() - random() * interval '90 days'
+  FROM generate_series(1, (1000000 * :scale)::int) g;
+INSERT INTO licenses SELECT g, 1 + random() * (100000 * :scale - 1), 1 + random() * 50, random() * 1000, now() + random() * interval '400 days'
+  FROM generate_series(1, (600000 * :scale)::int) g;
+INSERT INTO events SELECT g, 1 + random() * (100000 * :scale - 1), date_trunc('day', now()) - random() * interval '30 days', random() * 100
+  FROM generate_series(1, (3000000 * :scale)::int) g;
+CREATE INDEX ON memberships (account_id);
+CREATE INDEX ON assets (account_id);
+CREATE INDEX ON licenses (account_id);
+CREATE INDEX ON events (account_id, at);
+VACUUM ANALYZE;
+
+CREATE SCHEMA core;
+CREATE SCHEMA ours;
+CREATE PROCEDURE both(statement text) LANGUAGE plpgsql AS $$ BEGIN
+  EXECUTE replace(statement, '@', 'core');
+  EXECUTE replace(statement, '@', 'ours');
+END $$;
+-- One row, over windows of time.
+CALL both($$CREATE MATERIALIZED VIEW @.v1 AS SELECT 1 AS id, (SELECT count(*) FROM accounts) AS accounts,
+  (SELECT count(*) FROM accounts WHERE created_at > now() - interval '30 days') AS new_accounts,
+  (SELECT count(*) FROM memberships WHERE active) AS members, (SELECT sum(size) FROM assets) AS bytes,
+  (SELECT count(*) FROM assets WHERE updated_at > now() - interval '30 days') AS active_assets,
+  (SELECT sum(seats * price) FROM licenses WHERE ends_at > now()) AS revenue,
+  (SELECT count(*) FROM events WHERE at > now() - interval '30 days') AS events,
+  (SELECT sum(amount) FROM events WHERE at > now() - interval '30 days') AS amount$$);
+CALL both('CREATE UNIQUE INDEX ON @.v1 (id)');
+-- A row for each account.
+CALL both($$CREATE MATERIALIZED VIEW @.v2 AS SELECT a.id AS account_id, a.plan, count(e.id) AS events, sum(e.amount) AS amount,
+  avg(e.amount) AS mean, max(e.at) AS last_at FROM accounts a LEFT JOIN events e ON e.account_id = a.id GROUP BY a.id$$);
+CALL both('CREATE UNIQUE INDEX ON @.v2 (account_id)');
+-- A row for each account and day.
+CALL both($$CREATE MATERIALIZED VIEW @.v3 AS SELECT e.account_id, (e.at AT TIME ZONE 'UTC')::date AS day, a.plan, count(*) AS events,
+  sum(e.amount) AS amount, min(e.at) AS first_at, max(e.at) AS last_at
+  FROM events e JOIN accounts a ON a.id = e.account_id GROUP BY e.account_id, day, a.plan$$);
+CALL both('CREATE UNIQUE INDEX ON @.v3 (account_id, day)');
+-- A row for each asset.
+CALL both($$CREATE MATERIALIZED VIEW @.v4 AS SELECT s.id AS asset_id, s.name, s.size, s.updated_at, a.id AS account_id, a.plan, a.country
+  FROM assets s JOIN accounts a ON a.id = s.account_id$$);
+CALL both('CREATE UNIQUE INDEX ON @.v4 (asset_id)');
+CALL both('CREATE INDEX ON @.v4 (account_id)');
+-- Over another view.
+CALL both($$CREATE MATERIALIZED VIEW @.v5 AS SELECT day, plan, sum(events) AS events, sum(amount) AS amount FROM @.v3 GROUP BY day, plan$$);
+CALL both('CREATE UNIQUE INDEX ON @.v5 (day, plan)');
+-- Worst cases: nothing but NULL in a column of every row, and duplicates without an index.
+CALL both($$CREATE MATERIALIZED VIEW @.nulls AS SELECT id, NULL::text AS nothing, NULL::numeric AS more FROM licenses$$);
+CALL both('CREATE UNIQUE INDEX ON @.nulls (id)');
+VACUUM ANALYZE;
+
+-- So many rows of the tables that have most change.
+CREATE PROCEDURE change(rows bigint) LANGUAGE plpgsql AS $$ BEGIN
+  UPDATE events SET amount = amount + 1 WHERE id IN (SELECT 1 + (random() * ((SELECT max(id) FROM events) - 1))::int FROM generate_series(1, rows));
+  UPDATE assets SET size = size + 1 WHERE id IN (SELECT 1 + (random() * ((SELECT max(id) FROM assets) - 1))::int FROM generate_series(1, rows));
+  UPDATE licenses SET id = -id WHERE id IN (SELECT 1 + (random() * ((SELECT max(id) FROM licenses) - 1))::int FROM generate_series(1, rows));
+END $$;
+CREATE TABLE sample (round int, view text, changed bigint, system text, ms float8, wal bigint, rows bigint, memory text);
+
+-- One refresh, timed with its commit; 0 WAL bytes where nothing but the log row of ours was written.
+CREATE PROCEDURE take(round int, view text, changed bigint, system text) LANGUAGE plpgsql AS $$
+DECLARE
+  began timestamptz;
+  lsn pg_lsn := pg_current_wal_lsn();
+  answer jsonb;
+BEGIN
+  COMMIT;
+  began := clock_timestamp();
+  IF system = 'core' THEN
+    EXECUTE format('REFRESH MATERIALIZED VIEW CONCURRENTLY core.%I', view);
+  ELSE
+    answer := metrics_refresh.refresh(format('ours.%I', view)::regclass, 'diff');
+    IF NOT (answer ->> 'success')::boolean THEN RAISE '%', answer; END IF;
+  END IF;
+  COMMIT;
+  INSERT INTO sample VALUES (round, view, changed, system, extract(epoch FROM clock_timestamp() - began) * 1000,
+    pg_current_wal_lsn() - lsn, (answer ->> 'rows_inserted')::bigint + (answer ->> 'rows_updated')::bigint + (answer ->> 'rows_deleted')::bigint,
+    current_setting('work_mem'));
+  COMMIT;
+END $$;

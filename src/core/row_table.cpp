@@ -1,0 +1,65 @@
+#include "core/row_table.hpp"
+
+namespace metrics_refresh::core {
+namespace {
+
+// The multipliers are odd and without a pattern: those of splitmix64.
+RowHash hash_of_duplicate(RowHash hash, std::uint64_t number) noexcept {
+  return {hash.high + number * 0x9E3779B97F4A7C15, hash.low ^ (number * 0xBF58476D1CE4E5B9)};
+}
+
+}  // namespace
+
+std::size_t reduce(std::uint64_t half, std::size_t count) noexcept {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::size_t>((Wide{half} * count) >> 64);
+}
+
+std::size_t RowTable::slots_for(std::size_t rows) noexcept { return rows + rows / 7 + 8; }
+
+// The slot of this hash, or the empty one where it would be.
+RowTable::Slot& RowTable::find(RowHash hash) const noexcept {
+  std::size_t i = reduce(hash.high, capacity_);
+  while (slots_[i].place_and_state != 0 &&
+         (slots_[i].hash.high != hash.high || slots_[i].hash.low != hash.low))
+    if (++i == capacity_) i = 0;
+  return slots_[i];
+}
+
+bool RowTable::put(RowHash hash, RowPlace place) noexcept {
+  if (!has_room()) return false;
+  Slot* slot = &find(hash);
+  if (slot->place_and_state != 0) {
+    hash = hash_of_duplicate(hash, ++slot->duplicates);
+    slot = &find(hash);
+  }
+  *slot = {hash, kHere << kStateShift | place, 0};
+  ++used_;
+  ++rows_;
+  return true;
+}
+
+bool RowTable::put_all(const RowTable& other) noexcept {
+  for (std::size_t i = 0; i < other.capacity_; ++i) {
+    const Slot& slot = other.slots_[i];
+    if (slot.place_and_state == 0) continue;
+    if (!has_room()) return false;
+    find(slot.hash) = slot;
+    ++used_;
+  }
+  rows_ += other.rows_;
+  return true;
+}
+
+std::optional<RowPlace> RowTable::take(RowHash hash) noexcept {
+  if (capacity_ == 0) return std::nullopt;
+  Slot& first = find(hash);
+  if (first.place_and_state >> kStateShift != kHere) return std::nullopt;
+  Slot& slot = first.duplicates > 0 ? find(hash_of_duplicate(hash, first.duplicates--)) : first;
+  const RowPlace place = slot.place_and_state & kPlace;
+  slot.place_and_state = kTaken << kStateShift;
+  --rows_;
+  return place;
+}
+
+}  // namespace metrics_refresh::core

@@ -1,0 +1,74 @@
+#include "engine/diff.hpp"
+
+#include "engine/definition.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// A destination of the executor, which calls it with itself.
+struct Receiver {
+  DestReceiver base;
+  RowMatcher* matcher;
+};
+
+bool receive(TupleTableSlot* slot, DestReceiver* self) {
+  reinterpret_cast<Receiver*>(self)->matcher->add_new(slot);
+  return true;
+}
+
+Receiver receiver_for(RowMatcher* matcher) {
+  Receiver receiver = {};
+  receiver.base.receiveSlot = receive;
+  receiver.base.rStartup = [](DestReceiver*, int, TupleDesc) {};
+  receiver.base.rShutdown = [](DestReceiver*) {};
+  receiver.base.rDestroy = [](DestReceiver*) {};
+  receiver.base.mydest = DestNone;
+  receiver.matcher = matcher;
+  return receiver;
+}
+
+double expected_rows(Relation view) {
+  BlockNumber pages;
+  double rows;
+  double all_visible;
+  estimate_rel_size(view, nullptr, &pages, &rows, &all_visible);
+  return rows;
+}
+
+void read_view_rows(Relation view, RowMatcher* matcher) {
+  TupleTableSlot* const slot = table_slot_create(view, nullptr);
+  TableScanDesc const scan = table_beginscan(view, GetActiveSnapshot(), 0, nullptr);
+  while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
+    CHECK_FOR_INTERRUPTS();
+    matcher->add_old(slot);
+  }
+  table_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+}
+
+}  // namespace
+
+Difference refresh_by_difference(Oid oid, const char* text) {
+  Relation view = table_open(oid, NoLock);
+  CheckTableNotInUse(view, "REFRESH MATERIALIZED VIEW");
+  const MemoryContext context = AllocSetContextCreate(
+      CurrentMemoryContext, "metrics_refresh difference", ALLOCSET_DEFAULT_SIZES);
+  const MemoryContext before = MemoryContextSwitchTo(context);
+
+  RowMatcher matcher{};
+  matcher.init(RelationGetDescr(view), expected_rows(view));
+  read_view_rows(view, &matcher);
+  Receiver receiver = receiver_for(&matcher);
+  run_definition(view, &receiver.base, text);
+  matcher.finish();
+  const Difference difference = {matcher.new_rows(), write_difference(view, matcher)};
+
+  tuplesort_end(matcher.only_old());
+  tuplestore_end(matcher.only_new());
+  MemoryContextSwitchTo(before);
+  MemoryContextDelete(context);
+  table_close(view, NoLock);
+  return difference;
+}
+
+}  // namespace metrics_refresh::engine

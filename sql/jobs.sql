@@ -33,7 +33,7 @@ SELECT view_schema, view_name, command FROM j.jobs WHERE job_name = 'all options
 
 -- alter_job changes what it is told and nothing else.
 SELECT metrics_refresh.alter_job('all options', schedule => '30 4 1 1 *', timezone => 'Asia/Tokyo');
-SELECT metrics_refresh.alter_job('all options', active => false, strategy => 'full');
+SELECT metrics_refresh.alter_job('all options', active => false, strategy => 'diff');
 SELECT metrics_refresh.alter_job('all options', max_runtime => '2 days', lock_timeout => '1 s',
                                  on_missed => 'skip', owner => 'regress_owner');
 SELECT metrics_refresh.alter_job('all options');

@@ -38,7 +38,7 @@ CREATE TABLE metrics_refresh.job (
     schedule       text,
     timezone       text,
     strategy       text NOT NULL DEFAULT 'auto'
-                   CHECK (strategy IN ('auto', 'concurrently', 'full')),
+                   CHECK (strategy IN ('auto', 'diff', 'concurrently', 'full')),
     owner          name NOT NULL,
     owner_oid      oid NOT NULL,
     active         boolean NOT NULL DEFAULT true,

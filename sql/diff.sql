@@ -71,6 +71,23 @@ CREATE MATERIALIZED VIEW scratches AS SELECT f.scratch() WITH NO DATA;
 UPDATE pg_class SET relispopulated = true WHERE oid = 'f.scratches'::regclass;
 SELECT metrics_refresh.refresh('scratches') - 'run_id' - 'duration_ms' AS did;
 
+-- How far a worker is with it; others see nothing of it.
+CREATE TABLE nap (seconds float8);
+INSERT INTO nap VALUES (0), (0);
+CREATE MATERIALIZED VIEW slow AS SELECT seconds, pg_sleep(seconds) IS NULL AS woke FROM f.nap;
+UPDATE nap SET seconds = 600;
+SELECT metrics_refresh.schedule('slow', job_name => 'slow') IS NOT NULL AS scheduled;
+SELECT metrics_refresh.trigger('slow') AS run \gset
+CALL tools.wait_until('SELECT count(*) = 1 FROM metrics_refresh.refresh_progress WHERE phase = ''running the definition''');
+SELECT run_id = :run AS right_run, job_name, view_schema, view_name, phase, rows_read, rows_expected, rows_changed FROM metrics_refresh.refresh_progress;
+SET ROLE regress_stranger;
+SELECT count(*) FROM metrics_refresh.refresh_progress;
+RESET ROLE;
+SELECT metrics_refresh.cancel(:run);
+SELECT metrics_refresh.wait(:run, '1 minute');
+SELECT count(*) FROM metrics_refresh.refresh_progress;
+SELECT metrics_refresh.unschedule('slow');
+SELECT count(*), count(*) FILTER (WHERE seconds = 0) AS as_before FROM slow;
 RESET search_path;
 TRUNCATE metrics_refresh.run_log;
 \set VERBOSITY terse

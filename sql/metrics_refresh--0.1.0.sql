@@ -513,7 +513,9 @@ CREATE FUNCTION metrics_refresh.worker_slots(OUT run_id bigint, OUT job_id bigin
                                              OUT member integer, OUT worker_pid integer,
                                              OUT state text, OUT triggered_by text,
                                              OUT due_at timestamptz, OUT started_at timestamptz,
-                                             OUT missed bigint)
+                                             OUT missed bigint, OUT phase text,
+                                             OUT rows_read bigint, OUT rows_expected bigint,
+                                             OUT rows_changed bigint)
     RETURNS SETOF record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_worker_slots';
 COMMENT ON FUNCTION metrics_refresh.worker_slots() IS
@@ -538,6 +540,20 @@ CREATE VIEW metrics_refresh.running WITH (security_invoker = true) AS
     LEFT JOIN metrics_refresh.job j USING (job_id)
     LEFT JOIN metrics_refresh.group_run_member m USING (job_id, member);
 COMMENT ON VIEW metrics_refresh.running IS 'runs under way in workers, and runs that wait for one';
+
+CREATE VIEW metrics_refresh.refresh_progress WITH (security_invoker = true) AS
+    SELECT r.run_id, r.job_id, j.job_name, coalesce(j.view_schema, m.view_schema) AS view_schema,
+           coalesce(j.view_name, m.view_name) AS view_name, r.worker_pid, r.started_at, r.phase,
+           r.rows_read, r.rows_expected, r.rows_changed
+    FROM metrics_refresh.worker_slots() r
+    LEFT JOIN metrics_refresh.job j USING (job_id)
+    LEFT JOIN metrics_refresh.group_run_member m USING (job_id, member)
+    WHERE r.phase IS NOT NULL;
+COMMENT ON VIEW metrics_refresh.refresh_progress IS 'how far the refreshes by the strategy diff are that workers of this database are at';
+COMMENT ON COLUMN metrics_refresh.refresh_progress.phase IS 'reading the view, running the definition, comparing rows on disk, or writing changes';
+COMMENT ON COLUMN metrics_refresh.refresh_progress.rows_read IS 'in this phase, to within some thousand';
+COMMENT ON COLUMN metrics_refresh.refresh_progress.rows_expected IS 'to be read in this phase: an estimate, or the rows that the view had';
+COMMENT ON COLUMN metrics_refresh.refresh_progress.rows_changed IS 'written so far';
 
 CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS
     SELECT j.job_id, j.job_name,
@@ -629,7 +645,7 @@ CREATE VIEW metrics_refresh.settings AS
     FROM pg_catalog.pg_settings WHERE name LIKE 'metrics\_refresh.%';
 COMMENT ON VIEW metrics_refresh.settings IS 'the settings of metrics_refresh';
 
-GRANT SELECT ON metrics_refresh.running, metrics_refresh.job_status,
+GRANT SELECT ON metrics_refresh.running, metrics_refresh.refresh_progress, metrics_refresh.job_status,
                 metrics_refresh.view_dependencies, metrics_refresh.settings TO PUBLIC;
 
 CREATE FUNCTION metrics_refresh.get_cron_job_status(

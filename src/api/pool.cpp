@@ -40,6 +40,22 @@ const char* to_string(shmem::SlotState state) {
   return state == shmem::SlotState::kAssigned ? "starting" : "running";
 }
 
+Param to_param(shmem::Phase phase) {
+  switch (phase) {
+    case shmem::Phase::kNone:
+      break;
+    case shmem::Phase::kView:
+      return Param("reading the view");
+    case shmem::Phase::kQuery:
+      return Param("running the definition");
+    case shmem::Phase::kCompare:
+      return Param("comparing rows on disk");
+    case shmem::Phase::kWrite:
+      return Param("writing changes");
+  }
+  return Param::null(TEXTOID);
+}
+
 const char* triggered_by(const shmem::Assignment& run) {
   if (run.attempt > 1) return "retry";
   return run.trigger == shmem::Trigger::kManual ? "manual" : "schedule";
@@ -61,7 +77,8 @@ Datum worker_slots(FunctionCallInfo call) {
                 Param(INT4OID, Int32GetDatum(slot.pid)), Param(to_string(slot.state)),
                 Param(triggered_by(slot.run)), Param(pg::to_instant(slot.run.due)),
                 started ? Param(pg::to_instant(slot.started_at)) : Param::null(TIMESTAMPTZOID),
-                Param(slot.missed)});
+                Param(slot.missed), to_param(slot.progress.phase), Param(slot.progress.rows_read),
+                Param(slot.progress.rows_expected), Param(slot.progress.rows_changed)});
   }
   return 0;
 }

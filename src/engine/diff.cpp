@@ -9,14 +9,17 @@ namespace {
 struct Receiver {
   DestReceiver base;
   RowMatcher* matcher;
+  ProgressMeter* meter;
 };
 
 bool receive(TupleTableSlot* slot, DestReceiver* self) {
-  reinterpret_cast<Receiver*>(self)->matcher->add_new(slot);
+  auto* const receiver = reinterpret_cast<Receiver*>(self);
+  receiver->matcher->add_new(slot);
+  receiver->meter->row_read();
   return true;
 }
 
-Receiver receiver_for(RowMatcher* matcher) {
+Receiver receiver_for(RowMatcher* matcher, ProgressMeter* meter) {
   Receiver receiver = {};
   receiver.base.receiveSlot = receive;
   receiver.base.rStartup = [](DestReceiver*, int, TupleDesc) {};
@@ -24,6 +27,7 @@ Receiver receiver_for(RowMatcher* matcher) {
   receiver.base.rDestroy = [](DestReceiver*) {};
   receiver.base.mydest = DestNone;
   receiver.matcher = matcher;
+  receiver.meter = meter;
   return receiver;
 }
 
@@ -35,12 +39,13 @@ double expected_rows(Relation view) {
   return rows;
 }
 
-void read_view_rows(Relation view, RowMatcher* matcher) {
+void read_view_rows(Relation view, RowMatcher* matcher, ProgressMeter* meter) {
   TupleTableSlot* const slot = table_slot_create(view, nullptr);
   TableScanDesc const scan = table_beginscan(view, GetActiveSnapshot(), 0, nullptr);
   while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
     CHECK_FOR_INTERRUPTS();
     matcher->add_old(slot);
+    meter->row_read();
   }
   table_endscan(scan);
   ExecDropSingleTupleTableSlot(slot);
@@ -55,13 +60,19 @@ Difference refresh_by_difference(Oid oid, const char* text) {
       CurrentMemoryContext, "metrics_refresh difference", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(context);
 
+  ProgressMeter meter;
   RowMatcher matcher{};
-  matcher.init(RelationGetDescr(view), expected_rows(view));
-  read_view_rows(view, &matcher);
-  Receiver receiver = receiver_for(&matcher);
+  const double expected = expected_rows(view);
+  matcher.init(RelationGetDescr(view), expected);
+  meter.begin(shmem::Phase::kView, static_cast<int64>(expected));
+  read_view_rows(view, &matcher, &meter);
+  meter.begin(shmem::Phase::kQuery, matcher.old_rows());
+  Receiver receiver = receiver_for(&matcher, &meter);
   run_definition(view, &receiver.base, text);
+  if (matcher.has_files()) meter.begin(shmem::Phase::kCompare, matcher.new_rows());
   matcher.finish();
-  const Difference difference = {matcher.new_rows(), write_difference(view, matcher)};
+  meter.begin(shmem::Phase::kWrite, matcher.only_old_rows() + matcher.only_new_rows());
+  const Difference difference = {matcher.new_rows(), write_difference(view, matcher, meter)};
 
   tuplesort_end(matcher.only_old());
   tuplestore_end(matcher.only_new());

@@ -39,6 +39,9 @@ class RowMatcher {
   /// No more rows come: what is in files is compared, and memory is given back.
   void finish();
 
+  /// Whether rows went to temporary files.
+  bool has_files() const { return share_count_ > 1 || shares_[0].old_count > 0; }
+
   int64 old_rows() const { return old_rows_; }
   int64 new_rows() const { return new_rows_; }
   int64 only_old_rows() const { return only_old_rows_; }

@@ -50,6 +50,7 @@ PairColumns pair_columns(const ResultRelInfo* target) {
 struct Writer {
   Relation view;
   const RowMatcher& matcher;
+  ProgressMeter& meter;
   EState* state;
   ResultRelInfo* target;
   Snapshot snapshot;
@@ -63,8 +64,8 @@ struct Writer {
   bits8* is_written;          // by number of the incoming row
   Written written;
 
-  explicit Writer(Relation view_, const RowMatcher& matcher_)
-      : view(view_), matcher(matcher_), hasher(), written() {}
+  Writer(Relation view_, const RowMatcher& matcher_, ProgressMeter& meter_)
+      : view(view_), matcher(matcher_), meter(meter_), hasher(), written() {}
 
   void open();
   void close();
@@ -175,6 +176,7 @@ void Writer::update(core::RowPlace place) {
   if (result != TM_Ok) refuse_concurrent_change(view);
   if (any) add_index_entries(only_summarizing);
   ++written.updated;
+  meter.row_changed();
 }
 
 // Pairs are an economy, not a need: old rows for which the table has no room are deleted.
@@ -216,6 +218,7 @@ void Writer::delete_rows(Tuplesortstate* places) {
         TM_Ok)
       refuse_concurrent_change(view);
     ++written.deleted;
+    meter.row_changed();
   }
 }
 
@@ -228,14 +231,15 @@ void Writer::insert_rows() {
     table_tuple_insert(view, stored, command, 0, bulk);
     add_index_entries(false);
     ++written.inserted;
+    meter.row_changed();
   }
   FreeBulkInsertState(bulk);
 }
 
 }  // namespace
 
-Written write_difference(Relation view, const RowMatcher& matcher) {
-  Writer writer(view, matcher);
+Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter) {
+  Writer writer(view, matcher, meter);
   if (matcher.only_old_rows() == 0 && matcher.only_new_rows() == 0) return writer.written;
   writer.open();
   const bool pairs =

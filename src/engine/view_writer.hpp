@@ -3,6 +3,7 @@
 // violated on the way to a state that does not violate it.
 #pragma once
 
+#include "engine/progress_meter.hpp"
 #include "engine/row_matcher.hpp"
 
 namespace metrics_refresh::engine {
@@ -20,6 +21,6 @@ struct Written {
 /// Raises 40001 where a row was changed after the active snapshot, 23505 as an insert would.
 /// REQUIRES: inside pg::call(); the view is locked in ExclusiveLock and `matcher` has finished with
 /// rows of the active snapshot.
-Written write_difference(Relation view, const RowMatcher& matcher);
+Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter);
 
 }  // namespace metrics_refresh::engine

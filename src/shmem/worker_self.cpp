@@ -2,6 +2,11 @@
 #include "shmem/area.hpp"
 
 namespace metrics_refresh::shmem {
+namespace {
+
+int own_slot = -1;
+
+}  // namespace
 
 bool has_arrived(int index, std::uint64_t generation) {
   const WorkerSlot slot = read_slot(index);
@@ -22,6 +27,7 @@ bool attach_worker(int index, std::uint64_t generation) {
     slot.worker = MyProc;
     slot.pid = MyProcPid;
     if (spare) slot.state = SlotState::kIdle;
+    own_slot = index;
     return true;
   });
 }
@@ -47,6 +53,13 @@ void note_begin(int index, std::int64_t run_id) {
     slot.run.run_id = run_id;
     slot.noted = true;
   });
+}
+
+void show_progress(const Progress& progress) noexcept {
+  if (own_slot < 0) return;
+  LWLockAcquire(area()->lock, LW_EXCLUSIVE);
+  area()->slots[own_slot].progress = progress;
+  LWLockRelease(area()->lock);
 }
 
 void end_run(int index, RunResult result, bool last) {

@@ -20,6 +20,7 @@ void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.noted = false;
   slot.result = RunResult::kSuccess;
   slot.started_at = 0;
+  slot.progress = {};
   slot.missed = run.missed;
   slot.last_missed = 0;
 }

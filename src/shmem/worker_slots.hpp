@@ -46,6 +46,22 @@ enum class RunResult : std::uint8_t {
   kNotBegun,  // the log could not be written, so nothing was done: it is to be tried again
 };
 
+/// What a refresh by difference is at.
+enum class Phase : std::uint8_t {
+  kNone,     // no such refresh, or nothing said yet
+  kView,     // reads the view
+  kQuery,    // runs the view's definition
+  kCompare,  // compares rows that did not fit into memory
+  kWrite,    // writes what differs
+};
+
+struct Progress {
+  Phase phase;
+  std::int64_t rows_read;      // in this phase
+  std::int64_t rows_expected;  // to be read in this phase, as far as the view tells
+  std::int64_t rows_changed;   // written so far
+};
+
 struct WorkerSlot {
   SlotState state;
   bool cancel_requested;
@@ -61,6 +77,7 @@ struct WorkerSlot {
   TimestampTz started_at;   // of the run; 0 before it
   std::int64_t missed;      // due times of the job that passed while the run was under way
   TimestampTz last_missed;  // the latest of them
+  Progress progress;        // of the run
 };
 
 /// A copy of a slot, to look at without the lock.
@@ -138,6 +155,9 @@ bool take_assignment(int index, Assignment& run);
 /// The run's begin is committed under this number (0: it needs no log). Until then the scheduler
 /// logs a run whose worker dies; afterwards its row in the table active_run tells of it.
 void note_begin(int index, std::int64_t run_id);
+/// Shows how far this process's refresh is, where it is a worker; elsewhere it does nothing. Called
+/// within pg::call().
+void show_progress(const Progress& progress) noexcept;
 /// The run is over, as `result` says. `last`: the worker takes no further run.
 void end_run(int index, RunResult result, bool last);
 /// Leaves the slot. False where a run has been assigned meanwhile, or where the scheduler has not

@@ -14,24 +14,23 @@ constexpr char kSelectJobs[] =
     " (extract(epoch FROM j.retry_delay) * 1000000)::int8,"
     " (extract(epoch FROM j.retry_max_delay) * 1000000)::int8,"
     " (extract(epoch FROM j.jitter) * 1000000)::int8, j.starts_at, j.ends_at, j.blackout,"
-    " CASE WHEN j.settings IS NOT NULL THEN ARRAY(SELECT unnest(ARRAY[e.key, e.value])"
-    "  FROM jsonb_each_text(j.settings) e) END,"
-    " j.group_schema, j.isolation = 'repeatable_read', coalesce(j.max_parallel, 0)::int8,"
+    " j.settings::text, j.group_schema, j.isolation = 'repeatable_read', coalesce(j.max_parallel, "
+    "0)::int8,"
     " j.one_time, CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
     " s.retry_due, s.retry_attempt::int8, j.effective_from"
     " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)";
 
-// Names and values in turn.
-std::vector<std::pair<std::string, std::string>> read_settings(const pg::Rows& rows, std::size_t i,
-                                                               int column) {
+// Few jobs have any: what the others would have to pay for it in one query is spared here.
+std::vector<std::pair<std::string, std::string>> read_settings(pg::Spi& spi,
+                                                               const std::string& jsonb) {
   std::vector<std::pair<std::string, std::string>> settings;
-  const std::vector<std::string> texts = rows.get_text_array(i, column);
-  for (std::size_t k = 0; k + 1 < texts.size(); k += 2)
-    settings.emplace_back(texts[k], texts[k + 1]);
+  const pg::Rows rows = spi.query("SELECT key, value FROM jsonb_each_text($1::jsonb)", {jsonb});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    settings.emplace_back(rows.get_text(i, 1), rows.get_text(i, 2));
   return settings;
 }
 
-void read_policies(const pg::Rows& rows, std::size_t i, JobRecord& job) {
+void read_policies(pg::Spi& spi, const pg::Rows& rows, std::size_t i, JobRecord& job) {
   job.on_overlap = rows.get_text(i, 19);
   job.priority = static_cast<int>(rows.get_int64(i, 20));
   job.retry_policy.max_retries = static_cast<int>(rows.get_int64(i, 21));
@@ -41,7 +40,7 @@ void read_policies(const pg::Rows& rows, std::size_t i, JobRecord& job) {
   job.starts_at = rows.get_instant_or_null(i, 25);
   job.ends_at = rows.get_instant_or_null(i, 26);
   if (!rows.is_null(i, 27)) job.blackout = rows.get_text_array(i, 27);
-  if (!rows.is_null(i, 28)) job.settings = read_settings(rows, i, 28);
+  if (!rows.is_null(i, 28)) job.settings = read_settings(spi, rows.get_text(i, 28));
   job.group_schema = rows.get_text_or_null(i, 29).value_or("");
   job.repeatable_read = rows.get_bool(i, 30);
   job.max_parallel = static_cast<int>(rows.get_int64(i, 31));
@@ -50,7 +49,7 @@ void read_policies(const pg::Rows& rows, std::size_t i, JobRecord& job) {
     job.retry = core::Retry{*at, rows.get_instant(i, 34), static_cast<int>(rows.get_int64(i, 35))};
 }
 
-std::vector<JobRecord> read_jobs(const pg::Rows& rows) {
+std::vector<JobRecord> read_jobs(pg::Spi& spi, const pg::Rows& rows) {
   std::vector<JobRecord> jobs;
   jobs.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -73,7 +72,7 @@ std::vector<JobRecord> read_jobs(const pg::Rows& rows) {
     job.suspended = rows.get_bool(i, 16);
     job.is_default = rows.get_bool(i, 17);
     job.owner_oid = rows.get_oid(i, 18);
-    read_policies(rows, i, job);
+    read_policies(spi, rows, i, job);
     job.effective_from = rows.get_instant(i, 36);
     jobs.push_back(std::move(job));
   }
@@ -95,16 +94,18 @@ std::vector<Request> read_requests(const pg::Rows& rows) {
 }  // namespace
 
 std::vector<JobRecord> load_jobs(pg::Spi& spi) {
-  return read_jobs(spi.query(std::string(kSelectJobs) + " ORDER BY j.job_id"));
+  return read_jobs(spi, spi.query(std::string(kSelectJobs) + " ORDER BY j.job_id"));
 }
 
 std::vector<JobRecord> load_jobs(pg::Spi& spi, const std::vector<std::int64_t>& ids) {
-  return read_jobs(spi.query(std::string(kSelectJobs) + " WHERE j.job_id = ANY ($1) ORDER BY 1",
+  return read_jobs(spi,
+                   spi.query(std::string(kSelectJobs) + " WHERE j.job_id = ANY ($1) ORDER BY 1",
                              {pg::Param::array(ids)}));
 }
 
 std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name) {
-  return only(read_jobs(spi.query(std::string(kSelectJobs) + " WHERE j.job_name = $1", {name})));
+  return only(
+      read_jobs(spi, spi.query(std::string(kSelectJobs) + " WHERE j.job_name = $1", {name})));
 }
 
 std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id) {
@@ -116,13 +117,15 @@ void lock_job(pg::Spi& spi, const std::string& name) {
 }
 
 std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id) {
-  return only(read_jobs(spi.query(
-      std::string(kSelectJobs) +
-          " WHERE j.job_id = coalesce((SELECT job_id FROM metrics_refresh.run_request"
-          " WHERE run_id = $1), (SELECT job_id FROM metrics_refresh.run_log WHERE run_id = $1),"
-          " (SELECT g.job_id FROM metrics_refresh.run_log m JOIN metrics_refresh.run_log g"
-          "  ON g.run_id = m.group_run_id WHERE m.run_id = $1))",
-      {run_id})));
+  return only(read_jobs(
+      spi,
+      spi.query(
+          std::string(kSelectJobs) +
+              " WHERE j.job_id = coalesce((SELECT job_id FROM metrics_refresh.run_request"
+              " WHERE run_id = $1), (SELECT job_id FROM metrics_refresh.run_log WHERE run_id = $1),"
+              " (SELECT g.job_id FROM metrics_refresh.run_log m JOIN metrics_refresh.run_log g"
+              "  ON g.run_id = m.group_run_id WHERE m.run_id = $1))",
+          {run_id})));
 }
 
 std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns) {

@@ -13,6 +13,7 @@
 #include "shmem/area.hpp"
 #include "worker/dispatch.hpp"
 #include "worker/job_feed.hpp"
+#include "worker/own_tables.hpp"
 #include "worker/process.hpp"
 
 namespace metrics_refresh::worker {
@@ -51,12 +52,13 @@ bool in_template_database() {
   return answer;
 }
 
-// Its reads are the same few statements, by keys: planned once, for a table that may be empty then
-// and have a hundred thousand rows later.
-void plan_once() {
+// Its reads wait for nobody long, and are the same few statements, by keys: planned once, for a
+// table that may be empty then and have a hundred thousand rows later.
+void prepare_session() {
   pg::call([] {
     for (const auto& [name, value] :
-         {std::pair("plan_cache_mode", "force_generic_plan"), std::pair("enable_seqscan", "off")})
+         {std::pair("lock_timeout", kSchedulerLockTimeout), std::pair("enable_seqscan", "off"),
+          std::pair("plan_cache_mode", "force_generic_plan")})
       SetConfigOption(name, value, PGC_USERSET, PGC_S_SESSION);
   });
 }
@@ -193,7 +195,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
     worker::connect(DatumGetObjectId(argument), InvalidOid);
     if (!shmem::attach_scheduler(MyDatabaseId)) worker::leave();
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
-    worker::plan_once();
+    worker::prepare_session();
     const Oid extension = worker::extension_oid();
     // In a template a connection of ours would stand in the way of CREATE DATABASE.
     if (!OidIsValid(extension) || worker::in_template_database()) {

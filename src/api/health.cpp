@@ -53,7 +53,9 @@ core::ViewFacts view_facts(const std::string& schema, const std::string& name, O
   const engine::View view = engine::read_view(oid);
   const std::optional<engine::ViewState> state = engine::try_read_state(view);
   facts.populated = !state || state->populated;
-  facts.wants_unique_index = state && state->unique_index.empty() && job.strategy == "concurrently";
+  facts.wants_unique_index =
+      state && state->unique_index.empty() &&
+      (job.strategy == "concurrently" || (job.strategy == "auto" && !state->is_heap));
   if (facts.wants_unique_index) facts.index_to_create = engine::propose_unique_index(view);
   return facts;
 }

@@ -35,7 +35,6 @@ bool RowTable::put(RowHash hash, RowPlace place) noexcept {
   }
   *slot = {hash, kHere << kStateShift | place, 0};
   ++used_;
-  ++rows_;
   return true;
 }
 
@@ -47,7 +46,6 @@ bool RowTable::put_all(const RowTable& other) noexcept {
     find(slot.hash) = slot;
     ++used_;
   }
-  rows_ += other.rows_;
   return true;
 }
 
@@ -58,7 +56,6 @@ std::optional<RowPlace> RowTable::take(RowHash hash) noexcept {
   Slot& slot = first.duplicates > 0 ? find(hash_of_duplicate(hash, first.duplicates--)) : first;
   const RowPlace place = slot.place_and_state & kPlace;
   slot.place_and_state = kTaken << kStateShift;
-  --rows_;
   return place;
 }
 

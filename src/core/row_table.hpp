@@ -61,9 +61,6 @@ class RowTable {
   /// Takes one row with this hash out, the one that was put last.
   std::optional<RowPlace> take(RowHash hash) noexcept;
 
-  /// The rows in it.
-  std::size_t size() const noexcept { return rows_; }
-
   /// Calls `visit(RowPlace)` for each row that is left, in no order.
   template <typename Visit>
   void for_each(Visit&& visit) const {
@@ -83,7 +80,6 @@ class RowTable {
   Slot* slots_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t used_ = 0;  // slots that are not empty
-  std::size_t rows_ = 0;
 };
 
 }  // namespace metrics_refresh::core

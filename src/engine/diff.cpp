@@ -5,6 +5,9 @@
 namespace metrics_refresh::engine {
 namespace {
 
+// What errors say that we do.
+constexpr char kCommand[] = "REFRESH MATERIALIZED VIEW";
+
 // A destination of the executor, which calls it with itself.
 struct Receiver {
   DestReceiver base;
@@ -54,10 +57,12 @@ void read_view_rows(Relation view, RowMatcher* matcher, ProgressMeter* meter) {
 }  // namespace
 
 Difference refresh_by_difference(Oid oid, const char* text) {
+  PreventCommandIfReadOnly(kCommand);
   Relation view = table_open(oid, NoLock);
-  CheckTableNotInUse(view, "REFRESH MATERIALIZED VIEW");
+  CheckTableNotInUse(view, kCommand);
+  // An error gives the memory back with the subtransaction that it ends.
   const MemoryContext context = AllocSetContextCreate(
-      CurrentMemoryContext, "metrics_refresh difference", ALLOCSET_DEFAULT_SIZES);
+      CurTransactionContext, "metrics_refresh difference", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(context);
 
   ProgressMeter meter;
@@ -74,6 +79,7 @@ Difference refresh_by_difference(Oid oid, const char* text) {
   meter.begin(shmem::Phase::kWrite, matcher.only_old_rows() + matcher.only_new_rows());
   const Difference difference = {matcher.new_rows(), write_difference(view, matcher, meter)};
 
+  meter.end();
   tuplesort_end(matcher.only_old());
   tuplestore_end(matcher.only_new());
   MemoryContextSwitchTo(before);

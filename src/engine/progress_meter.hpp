@@ -13,6 +13,7 @@ class ProgressMeter {
     progress_.rows_expected = expected;
     shmem::show_progress(progress_);
   }
+  void end() noexcept { shmem::show_progress({}); }
   void row_read() noexcept { count(progress_.rows_read); }
   void row_changed() noexcept { count(progress_.rows_changed); }
 

@@ -9,7 +9,6 @@ namespace metrics_refresh::engine {
 void RowHasher::init() {
   if (!pg_strong_random(secret_, sizeof secret_))
     ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random bytes")));
-  context_ = CurrentMemoryContext;
   capacity_ = 1024;
   image_ = static_cast<char*>(palloc(capacity_));
 }
@@ -63,7 +62,7 @@ core::RowHash RowHasher::hash(TupleTableSlot* slot) {
 }
 
 core::RowHash RowHasher::hash(TupleTableSlot* slot, const AttrNumber* columns, int count) {
-  if (count > 0) slot_getallattrs(slot);
+  if (count > 0) slot_getsomeattrs(slot, columns[count - 1]);
   size_ = 0;
   for (int i = 0; i < count; ++i) put_column(slot, columns[i] - 1);
   return finish();

@@ -19,7 +19,7 @@ class RowHasher {
   /// Of all columns of the slot. What it allocates to see a value is left in the current context.
   core::RowHash hash(TupleTableSlot* slot);
 
-  /// Of these columns; of none, the same for every row.
+  /// Of these columns, in ascending order; of none, the same for every row.
   core::RowHash hash(TupleTableSlot* slot, const AttrNumber* columns, int count);
 
  private:
@@ -28,7 +28,6 @@ class RowHasher {
   void put_column(TupleTableSlot* slot, int index);
   core::RowHash finish();
 
-  MemoryContext context_;
   char* image_;
   Size size_;
   Size capacity_;

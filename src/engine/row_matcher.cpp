@@ -38,10 +38,7 @@ core::RowTable make_table_of(Size slots) {
   return {memory, slots};
 }
 
-Size slots_for(double rows) {
-  const auto limit = static_cast<double>(slots_within_limit());
-  return rows >= limit ? slots_within_limit() : core::RowTable::slots_for(static_cast<Size>(rows));
-}
+Size slots_within_limit() { return get_hash_memory_limit() / sizeof(core::RowTable::Slot); }
 
 }  // namespace
 
@@ -57,11 +54,11 @@ ItemPointerData to_tid(core::RowPlace place) {
   return tid;
 }
 
-Size slots_within_limit() { return get_hash_memory_limit() / sizeof(core::RowTable::Slot); }
-
 core::RowTable make_table(double rows) {
-  const Size slots = slots_for(rows);
-  return make_table_of(std::min(slots, slots_within_limit()));
+  const Size limit = slots_within_limit();
+  return make_table_of(rows >= static_cast<double>(limit)
+                           ? limit
+                           : std::min(limit, core::RowTable::slots_for(static_cast<Size>(rows))));
 }
 
 void RowMatcher::init(TupleDesc row, double expected) {
@@ -74,7 +71,6 @@ void RowMatcher::init(TupleDesc row, double expected) {
   only_old_ =
       tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, work_mem, nullptr, 0);
   only_new_ = tuplestore_begin_heap(false, false, work_mem);
-  tuplestore_set_eflags(only_new_, EXEC_FLAG_REWIND);
 
   // A little more than is expected, so that a bad guess costs little.
   const double rows = expected * 1.1 + 100;
@@ -82,7 +78,7 @@ void RowMatcher::init(TupleDesc row, double expected) {
   share_count_ = shares <= 1 ? 1 : std::min(kMaxShares, static_cast<uint64>(shares) + 1);
   shares_ = static_cast<Share*>(palloc0(share_count_ * sizeof(Share)));
   MemoryContextSwitchTo(table_context_);
-  table_ = make_table(share_count_ == 1 ? rows : static_cast<double>(slots_within_limit()));
+  table_ = make_table(rows);
   MemoryContextSwitchTo(context_);
 }
 

@@ -20,10 +20,8 @@ namespace metrics_refresh::engine {
 core::RowPlace to_place(const ItemPointerData& tid);
 ItemPointerData to_tid(core::RowPlace place);
 
-/// How many slots of a table work_mem × hash_mem_multiplier allows.
-Size slots_within_limit();
-
-/// An empty table for so many rows, or for as many as the limit allows, in the current context.
+/// An empty table for so many rows, or for as many as work_mem × hash_mem_multiplier allows, in the
+/// current context.
 core::RowTable make_table(double rows);
 
 /// REQUIRES: value-initialized before init(), and the memory context of init() as long as it is

@@ -236,16 +236,32 @@ void Writer::insert_rows() {
   FreeBulkInsertState(bulk);
 }
 
+// At repeatable read, rows that another refresh has added since the snapshot would be added again.
+void refuse_rows_after(Snapshot snapshot, Relation view) {
+  Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
+  TupleTableSlot* const slot = table_slot_create(view, nullptr);
+  TableScanDesc const scan = table_beginscan(view, latest, 0, nullptr);
+  while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
+    CHECK_FOR_INTERRUPTS();
+    if (!table_tuple_satisfies_snapshot(view, slot, snapshot)) refuse_concurrent_change(view);
+  }
+  table_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+  UnregisterSnapshot(latest);
+}
+
 }  // namespace
 
 Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter) {
   Writer writer(view, matcher, meter);
   if (matcher.only_old_rows() == 0 && matcher.only_new_rows() == 0) return writer.written;
+  if (IsolationUsesXactSnapshot()) refuse_rows_after(GetActiveSnapshot(), view);
   writer.open();
   const bool pairs =
       writer.pair.can_pair && matcher.only_old_rows() > 0 && matcher.only_new_rows() > 0;
   if (pairs) writer.update_pairs();
   writer.delete_rows(pairs ? writer.deletions : matcher.only_old());
+  if (pairs) tuplesort_end(writer.deletions);  // which may have files
   writer.insert_rows();
   writer.close();
   return writer.written;

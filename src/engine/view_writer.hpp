@@ -18,7 +18,7 @@ struct Written {
 /// indexes), the new one replaces it by an update, in place (HOT) where the server can; then what
 /// is left of the old is deleted, then what is left of the new inserted.
 ///
-/// Raises 40001 where a row was changed after the active snapshot, 23505 as an insert would.
+/// Raises 40001 where the view was changed after the active snapshot, 23505 as an insert would.
 /// REQUIRES: inside pg::call(); the view is locked in ExclusiveLock and `matcher` has finished with
 /// rows of the active snapshot.
 Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter);

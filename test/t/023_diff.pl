@@ -199,6 +199,17 @@ is($node->safe_psql('postgres', q{
 	  (SELECT count(*) FROM v_copy WHERE at < now() - interval '1 day') - count(*) FILTER (WHERE at + interval '0' < now() - interval '1 day') FROM v_copy}),
 	'0|0|0', 'GIN, hash and BRIN lead to the same rows');
 
+# More rows to delete than fit into memory, and one to insert.
+$node->safe_psql(
+	'postgres', q{
+	CREATE TABLE many AS SELECT g AS id, md5(g::text) AS t FROM generate_series(1, 20000) g;
+	CREATE MATERIALIZED VIEW v_many AS TABLE many;
+	CREATE UNIQUE INDEX ON v_many (id);
+	DELETE FROM many WHERE id % 20 > 0;
+	INSERT INTO many VALUES (0, 'new')});
+is($node->safe_psql('postgres', q{SELECT try('v_many', '64kB')}), '', 'a view that loses most of its rows');
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/WARNING: .*leak/, 'no file is forgotten');
+
 try_all('64kB');  # one reads another, which was refreshed after it
 is($node->safe_psql('postgres', q{
 	SELECT sum((r ->> 'rows_inserted')::int + (r ->> 'rows_updated')::int + (r ->> 'rows_deleted')::int)

@@ -13,17 +13,23 @@ namespace {
 
 using Slots = std::vector<RowTable::Slot>;
 
+std::size_t size_of(const RowTable& table) {
+  std::size_t rows = 0;
+  table.for_each([&rows](RowPlace) { ++rows; });
+  return rows;
+}
+
 TEST(RowTable, TakesWhatWasPutAndNothingElse) {
   Slots slots(RowTable::slots_for(2));
   RowTable table(slots.data(), slots.size());
   ASSERT_TRUE(table.put({1, 2}, 7));
   ASSERT_TRUE(table.put({1, 3}, 0));
-  EXPECT_EQ(table.size(), 2U);
+  EXPECT_EQ(size_of(table), 2U);
   EXPECT_EQ(table.take({2, 1}), std::nullopt);
   EXPECT_EQ(table.take({1, 3}), 0U);
   EXPECT_EQ(table.take({1, 3}), std::nullopt);
   EXPECT_EQ(table.take({1, 2}), 7U);
-  EXPECT_EQ(table.size(), 0U);
+  EXPECT_EQ(size_of(table), 0U);
 }
 
 TEST(RowTable, WithoutSlotsHoldsNothing) {
@@ -52,7 +58,7 @@ TEST(RowTable, HoldsWhatSlotsForPromisesThenRefusesAndStaysAsItWas) {
       put.push_back(hash);
     }
     EXPECT_GE(put.size(), rows);
-    EXPECT_EQ(table.size(), put.size());
+    EXPECT_EQ(size_of(table), put.size());
     for (std::size_t i = 0; i < put.size(); ++i) EXPECT_EQ(table.take(put[i]), i);
   }
 }
@@ -77,21 +83,25 @@ TEST(RowTable, IsAMultiset) {
     }
     RowTable moved(large.data(), large.size());
     const bool moves = random() % 2 == 0;
-    if (moves) ASSERT_TRUE(moved.put_all(first));
+    if (moves) {
+      ASSERT_TRUE(moved.put_all(first));
+    }
     RowTable& table = moves ? moved : first;
-    EXPECT_EQ(table.size(), rows);
+    EXPECT_EQ(size_of(table), rows);
     for (std::size_t i = 0; i < rows + 10; ++i) {
       const RowHash hash = some_hash();
       auto& places = model[{hash.high, hash.low}];
       const std::optional<RowPlace> place = table.take(hash);
       ASSERT_EQ(place.has_value(), !places.empty());
-      if (place) ASSERT_EQ(places.erase(*place), 1U);
+      if (place) {
+        ASSERT_EQ(places.erase(*place), 1U);
+      }
     }
     std::set<RowPlace> left, expected;
     table.for_each([&](RowPlace place) { EXPECT_TRUE(left.insert(place).second); });
     for (const auto& entry : model) expected.insert(entry.second.begin(), entry.second.end());
     EXPECT_EQ(left, expected);
-    EXPECT_EQ(table.size(), left.size());
+    EXPECT_EQ(size_of(table), left.size());
   }
 }
 

@@ -86,7 +86,6 @@ SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRA
     $$schedule('p.mv', settings => '{"": "1MB"}')$$,
     $$schedule('p.mv', settings => '{"work_mem": "lots"}')$$,
     $$schedule('p.mv', settings => '{"work_mem": "1 XB"}')$$,
-    $$schedule('p.mv', settings => '{"work_mem": -1}')$$,
     $$schedule('p.mv', settings => '{"jit": "maybe"}')$$,
     $$schedule('p.mv', settings => '{"max_connections": 10}')$$,
     $$schedule('p.mv', settings => '{"server_version": "9.6"}')$$,

@@ -149,18 +149,18 @@ void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
   groups_ = std::move(open);
 }
 
-// Members that have not begun, and where somebody wants it those under way, whose workers then
-// close the run.
+// Members that have not begun, then, where somebody wants it, those under way, whose workers close
+// the run: in the other order they would still find members to skip.
 void JobFeed::close_canceled_groups() {
   if (canceled_groups_.empty()) return;
-  for (const Canceled& group : canceled_groups_)
-    if (group.members_too) shmem::cancel_members(MyDatabaseId, group.run);
   const bool closed = try_with_own_tables("a group cannot be canceled now", [&](pg::Spi& spi) {
     for (const Canceled& group : canceled_groups_) cancel_group(spi, group.run);
   });
   unread_ = unread_groups_ = true;
   try_again_at_ = pg::now() + (closed ? core::Duration{} : kTryAgain);
   if (!closed) return;
+  for (const Canceled& group : canceled_groups_)
+    if (group.members_too) shmem::cancel_members(MyDatabaseId, group.run);
   canceled_groups_.clear();
   shmem::announce_run_end();
 }

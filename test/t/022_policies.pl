@@ -94,7 +94,11 @@ is($node->safe_psql('postgres', q{SELECT bool_and(missed > 0) FROM metrics_refre
 	WHERE job_name = 'skip' AND finished_at > due_at + interval '1.1 s' AND status = 'success'}),
 	't', 'what was skipped is counted');
 
-# Settings in force, of that run alone: the same worker serves both.
+# Settings in force, of that run alone: the only worker serves both.
+$_->quit for $holder, $other;
+setting('metrics_refresh.max_workers', 1);
+setting('metrics_refresh.worker_idle_timeout', "'10min'");
+$node->restart;
 $node->safe_psql(
 	'postgres', q{
 	CREATE TABLE seen (who text, work_mem text, search_path text);
@@ -117,6 +121,5 @@ is($node->safe_psql('postgres', q{SELECT count(DISTINCT worker_pid) FROM metrics
 
 until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh.active_run', 'all runs end');
 is(running_rows($node, 'postgres'), 0, 'no row is left running');
-$_->quit for $holder, $other;
 $node->stop;
 done_testing();

@@ -24,39 +24,39 @@ VACUUM ANALYZE;
 
 CREATE SCHEMA core;
 CREATE SCHEMA ours;
-CREATE PROCEDURE both(statement text) LANGUAGE plpgsql AS $$ BEGIN
+CREATE PROCEDURE twice(statement text) LANGUAGE plpgsql AS $$ BEGIN
   EXECUTE replace(statement, '@', 'core');
   EXECUTE replace(statement, '@', 'ours');
 END $$;
 -- One row, over windows of time.
-CALL both($$CREATE MATERIALIZED VIEW @.v1 AS SELECT 1 AS id, (SELECT count(*) FROM accounts) AS accounts,
+CALL twice($$CREATE MATERIALIZED VIEW @.v1 AS SELECT 1 AS id, (SELECT count(*) FROM accounts) AS accounts,
   (SELECT count(*) FROM accounts WHERE created_at > now() - interval '30 days') AS new_accounts,
   (SELECT count(*) FROM memberships WHERE active) AS members, (SELECT sum(size) FROM assets) AS bytes,
   (SELECT count(*) FROM assets WHERE updated_at > now() - interval '30 days') AS active_assets,
   (SELECT sum(seats * price) FROM licenses WHERE ends_at > now()) AS revenue,
   (SELECT count(*) FROM events WHERE at > now() - interval '30 days') AS events,
   (SELECT sum(amount) FROM events WHERE at > now() - interval '30 days') AS amount$$);
-CALL both('CREATE UNIQUE INDEX ON @.v1 (id)');
+CALL twice('CREATE UNIQUE INDEX ON @.v1 (id)');
 -- A row for each account.
-CALL both($$CREATE MATERIALIZED VIEW @.v2 AS SELECT a.id AS account_id, a.plan, count(e.id) AS events, sum(e.amount) AS amount,
+CALL twice($$CREATE MATERIALIZED VIEW @.v2 AS SELECT a.id AS account_id, a.plan, count(e.id) AS events, sum(e.amount) AS amount,
   avg(e.amount) AS mean, max(e.at) AS last_at FROM accounts a LEFT JOIN events e ON e.account_id = a.id GROUP BY a.id$$);
-CALL both('CREATE UNIQUE INDEX ON @.v2 (account_id)');
+CALL twice('CREATE UNIQUE INDEX ON @.v2 (account_id)');
 -- A row for each account and day.
-CALL both($$CREATE MATERIALIZED VIEW @.v3 AS SELECT e.account_id, (e.at AT TIME ZONE 'UTC')::date AS day, a.plan, count(*) AS events,
+CALL twice($$CREATE MATERIALIZED VIEW @.v3 AS SELECT e.account_id, (e.at AT TIME ZONE 'UTC')::date AS day, a.plan, count(*) AS events,
   sum(e.amount) AS amount, min(e.at) AS first_at, max(e.at) AS last_at
   FROM events e JOIN accounts a ON a.id = e.account_id GROUP BY e.account_id, day, a.plan$$);
-CALL both('CREATE UNIQUE INDEX ON @.v3 (account_id, day)');
+CALL twice('CREATE UNIQUE INDEX ON @.v3 (account_id, day)');
 -- A row for each asset.
-CALL both($$CREATE MATERIALIZED VIEW @.v4 AS SELECT s.id AS asset_id, s.name, s.size, s.updated_at, a.id AS account_id, a.plan, a.country
+CALL twice($$CREATE MATERIALIZED VIEW @.v4 AS SELECT s.id AS asset_id, s.name, s.size, s.updated_at, a.id AS account_id, a.plan, a.country
   FROM assets s JOIN accounts a ON a.id = s.account_id$$);
-CALL both('CREATE UNIQUE INDEX ON @.v4 (asset_id)');
-CALL both('CREATE INDEX ON @.v4 (account_id)');
+CALL twice('CREATE UNIQUE INDEX ON @.v4 (asset_id)');
+CALL twice('CREATE INDEX ON @.v4 (account_id)');
 -- Over another view.
-CALL both($$CREATE MATERIALIZED VIEW @.v5 AS SELECT day, plan, sum(events) AS events, sum(amount) AS amount FROM @.v3 GROUP BY day, plan$$);
-CALL both('CREATE UNIQUE INDEX ON @.v5 (day, plan)');
+CALL twice($$CREATE MATERIALIZED VIEW @.v5 AS SELECT day, plan, sum(events) AS events, sum(amount) AS amount FROM @.v3 GROUP BY day, plan$$);
+CALL twice('CREATE UNIQUE INDEX ON @.v5 (day, plan)');
 -- Worst cases: nothing but NULL in a column of every row, and duplicates without an index.
-CALL both($$CREATE MATERIALIZED VIEW @.nulls AS SELECT id, NULL::text AS nothing, NULL::numeric AS more FROM licenses$$);
-CALL both('CREATE UNIQUE INDEX ON @.nulls (id)');
+CALL twice($$CREATE MATERIALIZED VIEW @.nulls AS SELECT id, NULL::text AS nothing, NULL::numeric AS more FROM licenses$$);
+CALL twice('CREATE UNIQUE INDEX ON @.nulls (id)');
 VACUUM ANALYZE;
 
 -- So many rows of the tables that have most change.

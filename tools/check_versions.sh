@@ -60,13 +60,14 @@ need_root() {
   flock 8
   if [ "$recipe" != "$(cat "$root/.complete" 2>/dev/null)" ]; then
     echo "-- making a Debian ${release[$1]} root with PostgreSQL $1 in $root"
-    rm -rf --one-file-system "$root" "$root.new"
+    rm -rf --one-file-system "$root.new"
     debootstrap "$1" "$root.new" >"$root.log" 2>&1 </dev/null || {
       tail -n 10 "$root.log"
       echo "-- this root could not be made; the whole log is $root.log"
       return 1
     }
     echo "$recipe" >"$root.new/.complete"
+    rm -rf --one-file-system "$root"
     mv "$root.new" "$root"
   fi
   flock --shared 8

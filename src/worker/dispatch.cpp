@@ -48,9 +48,8 @@ bool Dispatch::hand_over(const core::Start& start) {
   (start.member ? run.group_run_id : run.run_id) = start.run.value_or(0);
   run.attempt = start.attempt;
   run.trigger = start.run && !start.member ? shmem::Trigger::kManual : shmem::Trigger::kSchedule;
-  // What somebody asked for is due at once, not when the scheduler thinks that it is (kHandOver).
-  run.due = pg::to_timestamptz(
-      run.trigger == shmem::Trigger::kManual ? std::min(start.due, pg::now()) : start.due);
+  // A request and a group's member are due at once, not when the scheduler thinks that it is.
+  run.due = pg::to_timestamptz(start.run ? std::min(start.due, pg::now()) : start.due);
   run.handled_until = pg::to_timestamptz(start.handled_until);
   const auto to_count = to_count_.find(start.job);
   if (to_count != to_count_.end()) run.missed = to_count->second;

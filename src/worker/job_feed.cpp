@@ -158,9 +158,9 @@ void JobFeed::close_canceled_groups() {
   });
   unread_ = unread_groups_ = true;
   try_again_at_ = pg::now() + (closed ? core::Duration{} : kTryAgain);
-  if (!closed) return;
   for (const Canceled& group : canceled_groups_)
     if (group.members_too) shmem::cancel_members(MyDatabaseId, group.run);
+  if (!closed) return;
   canceled_groups_.clear();
   shmem::announce_run_end();
 }

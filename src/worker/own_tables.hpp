@@ -22,13 +22,12 @@ inline bool is_time(core::Instant at, core::Instant now) {
   return at <= now || at > now + kTryAgain;
 }
 
-/// Runs `body(spi)` in a transaction of its own, with the extension's rights and this lock timeout;
-/// null: the session's. Throws PgError where a lock or anything else stands in the way.
+/// Runs `body(spi)` in a transaction of its own, with the extension's rights. Throws PgError where
+/// a lock or anything else stands in the way.
 template <typename Body>
 void with_own_tables(const char* lock_timeout, Body&& body) {
   pg::in_transaction([lock_timeout, &body] {
     pg::call([lock_timeout] {
-      if (lock_timeout == nullptr) return;
       (void)set_config_option("lock_timeout", lock_timeout, PGC_USERSET, PGC_S_SESSION,
                               GUC_ACTION_LOCAL, true, 0, false);
     });
@@ -39,12 +38,12 @@ void with_own_tables(const char* lock_timeout, Body&& body) {
   });
 }
 
-/// The same for the scheduler, whose session has the lock timeout for good; an error goes to the
-/// server log, with `doing` saying what failed. True where it worked.
+/// The same for the scheduler; an error goes to the server log, with `doing` saying what failed.
+/// True where it worked.
 template <typename Body>
 bool try_with_own_tables(const char* doing, Body&& body) {
   try {
-    with_own_tables(nullptr, body);
+    with_own_tables(kSchedulerLockTimeout, body);
     return true;
   } catch (const std::exception&) {
     log_current_exception(doing);

@@ -13,7 +13,6 @@
 #include "shmem/area.hpp"
 #include "worker/dispatch.hpp"
 #include "worker/job_feed.hpp"
-#include "worker/own_tables.hpp"
 #include "worker/process.hpp"
 
 namespace metrics_refresh::worker {
@@ -52,13 +51,12 @@ bool in_template_database() {
   return answer;
 }
 
-// Its reads wait for nobody long, and are the same few statements, by keys: planned once, for a
-// table that may be empty then and have a hundred thousand rows later.
-void prepare_session() {
+// Its reads are the same few statements, by keys: planned once, for a table that may be empty then
+// and have a hundred thousand rows later.
+void plan_once() {
   pg::call([] {
     for (const auto& [name, value] :
-         {std::pair("lock_timeout", kSchedulerLockTimeout), std::pair("enable_seqscan", "off"),
-          std::pair("plan_cache_mode", "force_generic_plan")})
+         {std::pair("plan_cache_mode", "force_generic_plan"), std::pair("enable_seqscan", "off")})
       SetConfigOption(name, value, PGC_USERSET, PGC_S_SESSION);
   });
 }
@@ -195,7 +193,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
     worker::connect(DatumGetObjectId(argument), InvalidOid);
     if (!shmem::attach_scheduler(MyDatabaseId)) worker::leave();
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
-    worker::prepare_session();
+    worker::plan_once();
     const Oid extension = worker::extension_oid();
     // In a template a connection of ours would stand in the way of CREATE DATABASE.
     if (!OidIsValid(extension) || worker::in_template_database()) {

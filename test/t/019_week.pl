@@ -70,6 +70,11 @@ is( $session->query_safe(
 		  AND d.due_at > r.before AND d.due_at <> r.due_at AND d.due_at <= r.finished_at + $unnoticed)}),
 	0,
 	'none was counted as missed that was not');
+is( $session->query_safe(
+		q{SELECT string_agg(job_name, ' ') FROM (SELECT job_id, job_name, count(*) AS due FROM due GROUP BY 1, 2) d
+		JOIN (SELECT job_id, count(*) AS runs, sum(missed) AS missed FROM run GROUP BY 1) r USING (job_id) WHERE runs + missed > due}),
+	'',
+	'nor twice');
 for my $job ('quarter', 'hourly', 'six hours', 'morning', 'night')
 {
 	my ($due, $served, $late) = split /\|/, $session->query_safe(

@@ -87,7 +87,7 @@ check_inside() {
     mount --bind "$2" "$1/project"
     chroot "$1" /usr/bin/env -i HOME=/project LC_ALL=C.UTF-8 \
       PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-      PG_CONFIG="/usr/lib/postgresql/$3/bin/pg_config" TAP_FILES="$4" \
+      PG_CONFIG="/usr/lib/postgresql/$3/bin/pg_config" TAP_FILES="$4" TAP_JOBS=1 \
       /project/tools/check.sh regress isolation tap' \
     check "$root" "$project" "$1" "$tap_files" </dev/null 8>&- 9>&-
 }

@@ -71,7 +71,11 @@ sub make_space
 
 # Nothing can begin.
 my $offset = -s $node->logfile;
+# While nothing is under way, whose rows would leave room behind.
+$session->query_safe(q{SELECT metrics_refresh.pause('steady')});
+until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh.running', 'nothing runs');
 fill_disk();
+$session->query_safe(q{SELECT metrics_refresh.resume('steady')});
 my $asked = $session->query_safe(q{SELECT metrics_refresh.trigger('asked')});
 $clock->set(NOON + 3600 - 0.5);
 $clock->wake($session);

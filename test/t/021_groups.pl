@@ -120,6 +120,8 @@ sub start_group
 	my $id = sql(q{SELECT metrics_refresh.trigger('analytics')});
 	until_ok($node, 'postgres', "SELECT count(*) = 2 FROM metrics_refresh.run_log l JOIN pg_stat_activity p ON p.pid = l.worker_pid
 		WHERE group_run_id = $id AND status = 'running' AND wait_event = 'PgSleep'", 'two members are under way');
+	until_ok($node, 'postgres', "SELECT status = 'success' FROM metrics_refresh.run_log WHERE group_run_id = $id AND view_name = 'e'",
+		'and one that waits for nobody is done');
 	return $id;
 }
 $run = start_group();

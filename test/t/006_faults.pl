@@ -129,6 +129,8 @@ $node->safe_psql(
 	AND backend_type <> 'metrics_refresh launcher'});
 my $sane = q{SET statement_timeout = 0; SET default_transaction_read_only = off; RESET role;
   SET default_transaction_isolation = 'read committed'; };
+# They can end this session's own statements, too, before it has put them off.
+local $ENV{PGOPTIONS} = '-c statement_timeout=0';
 my ($code, $last) = $node->psql('postgres', "$sane RESET SESSION AUTHORIZATION; SET ROLE postgres;
 	SELECT max(run_id) FROM metrics_refresh.run_log WHERE status = 'success'");
 my $seen = 0;

@@ -258,7 +258,7 @@ COMMENT ON COLUMN metrics_refresh.run_log.owner IS 'owner of the view, or of the
 COMMENT ON COLUMN metrics_refresh.run_log.initiated_by IS 'role that asked for a manual run';
 COMMENT ON COLUMN metrics_refresh.run_log.due_at IS 'when the run should have started';
 COMMENT ON COLUMN metrics_refresh.run_log.duration_ms IS 'from started_at to finished_at, in milliseconds';
-COMMENT ON COLUMN metrics_refresh.run_log.strategy IS 'diff, concurrently, full, or command';
+COMMENT ON COLUMN metrics_refresh.run_log.strategy IS 'skip, diff, concurrently, full, or command; of a group''s own run: group';
 COMMENT ON COLUMN metrics_refresh.run_log.missed IS 'due times of the job that passed while the run was under way';
 COMMENT ON COLUMN metrics_refresh.run_log.rows_total IS 'rows in the view afterwards, or rows that the command processed';
 COMMENT ON COLUMN metrics_refresh.run_log.rows_inserted IS 'rows that the refresh added to the view; these three of the strategy diff';
@@ -293,6 +293,14 @@ CREATE INDEX group_run_member_job ON metrics_refresh.group_run_member (job_id);
 CREATE INDEX group_run_member_run ON metrics_refresh.group_run_member (run_id);
 COMMENT ON TABLE metrics_refresh.group_run_member IS 'the members of group runs that are under way';
 COMMENT ON COLUMN metrics_refresh.group_run_member.waits_for IS 'numbers of the members that must have succeeded before';
+
+-- What a view's last refresh saw of its tables: as long as it is the same, nothing has changed.
+CREATE TABLE metrics_refresh.view_state (
+    view_oid    oid PRIMARY KEY,
+    fingerprint text NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE metrics_refresh.view_state IS 'what tells whether a view is still fresh';
+COMMENT ON COLUMN metrics_refresh.view_state.fingerprint IS 'of the tables and all else that its rows depend on, at its last refresh';
 
 CREATE TABLE metrics_refresh.run_request (
     run_id       bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.run_id_seq'),
@@ -495,11 +503,12 @@ CREATE FUNCTION metrics_refresh.explain_refresh(view_name regclass, OUT strategy
                                                 OUT reason text, OUT populated boolean,
                                                 OUT unique_index text, OUT create_index text,
                                                 OUT depends_on text[], OUT job_name text,
-                                                OUT next_due timestamptz)
+                                                OUT next_due timestamptz,
+                                                OUT change_state text)
     RETURNS record
-    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_explain_refresh';
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_explain_refresh';
 COMMENT ON FUNCTION metrics_refresh.explain_refresh(regclass) IS
-    'what a refresh of the view would do and why; create_index is a statement that makes the next one CONCURRENTLY, where a safe one can be derived from the definition';
+    'what a refresh of the view would do and why; create_index is a statement that makes the next one CONCURRENTLY, where a safe one can be derived from the definition; change_state says whether what the view reads has changed since its last refresh, or why that cannot be told';
 
 CREATE FUNCTION metrics_refresh.cleanup_logs(older_than interval DEFAULT NULL) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cleanup_logs';
@@ -527,6 +536,13 @@ CREATE FUNCTION metrics_refresh.waiting_runs(OUT job_id bigint, OUT member integ
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_waiting_runs';
 COMMENT ON FUNCTION metrics_refresh.waiting_runs() IS
     'the runs of this database that wait for a worker at this moment; super admins see all, others those of their jobs';
+
+CREATE FUNCTION metrics_refresh.skipped_runs(OUT job_id bigint, OUT skipped bigint,
+                                             OUT fresh_at timestamptz)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_skipped_runs';
+COMMENT ON FUNCTION metrics_refresh.skipped_runs() IS
+    'since the server started: how many due times of a job passed without a run because nothing had changed, and when its views were last found fresh so; super admins see all, others those of their jobs';
 
 CREATE VIEW metrics_refresh.running WITH (security_invoker = true) AS
     SELECT r.run_id, r.job_id, j.job_name, coalesce(j.view_schema, m.view_schema) AS view_schema,
@@ -584,10 +600,12 @@ CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS
            j.active, j.owner, d.next_due, f.retry_at,
            CASE WHEN f.retry_at IS NOT NULL THEN s.retry_attempt END AS attempt,
            s.last_run_id, s.last_started_at, s.last_finished_at, s.last_status, s.last_success_at,
+           coalesce(k.skipped, 0) AS skipped, greatest(s.last_success_at, k.fresh_at) AS fresh_at,
            s.last_error, f.consecutive_failures, f.suspended_at,
            CASE WHEN f.suspended_at IS NOT NULL THEN s.suspend_reason END AS suspend_reason
     FROM metrics_refresh.job j
     LEFT JOIN metrics_refresh.job_state s USING (job_id)
+    LEFT JOIN metrics_refresh.skipped_runs() k USING (job_id)
     CROSS JOIN LATERAL (
         -- What happened before somebody rescheduled or resumed the job is over.
         SELECT CASE WHEN s.suspended_at > j.effective_from THEN s.suspended_at END AS suspended_at,
@@ -603,6 +621,10 @@ COMMENT ON VIEW metrics_refresh.job_status IS 'each job with what it does now, i
 COMMENT ON COLUMN metrics_refresh.job_status.kind IS 'refresh, command or group';
 COMMENT ON COLUMN metrics_refresh.job_status.state IS
     'running, queued, suspended, paused, retrying, waiting for its view, scheduled, or on demand: nothing is due any more';
+COMMENT ON COLUMN metrics_refresh.job_status.skipped IS
+    'due times since the server started at which nothing had changed, so that there was no run';
+COMMENT ON COLUMN metrics_refresh.job_status.fresh_at IS
+    'when the job last succeeded, or found its views fresh';
 COMMENT ON COLUMN metrics_refresh.job_status.retry_at IS 'when the last run, which failed, is tried again as its attempt attempt';
 
 CREATE VIEW metrics_refresh.view_dependencies AS
@@ -686,7 +708,7 @@ CREATE FUNCTION metrics_refresh.view_status(
     SET random_page_cost = 1.1 -- the rows of the last hours are in memory: rather few of them than all
     AS 'MODULE_PATHNAME', 'mr_view_status';
 COMMENT ON FUNCTION metrics_refresh.view_status() IS
-    'a row a materialized view that the caller may refresh: rows (as last logged, else estimated), size (NULL while it is locked), last success, last run, freshness (fresh, stale, never populated: never, without an active job: unmanaged), the job or group that refreshes it; waits for no lock';
+    'a row a materialized view that the caller may refresh: rows (as last logged, else estimated), size (NULL while it is locked), last success, age (since then, or since a due time at which nothing had changed), last run, freshness (fresh, stale, never populated: never, without an active job: unmanaged), the job or group that refreshes it; waits for no lock';
 
 CREATE FUNCTION metrics_refresh.get_refresh_stats(
         hours integer DEFAULT 24, job_name text DEFAULT NULL, OUT job text,

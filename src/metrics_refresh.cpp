@@ -2,6 +2,7 @@
 #include "pg/guard.hpp"
 #include "pg/settings.hpp"
 #include "shmem/area.hpp"
+#include "shmem/change_counters.hpp"
 #include "store/job_changes.hpp"
 #include "worker/ddl_watch.hpp"
 #include "worker/launcher.hpp"
@@ -19,6 +20,7 @@ void _PG_init(void) {
     if (!process_shared_preload_libraries_in_progress) return;
     metrics_refresh::pg::call([] { metrics_refresh::settings::define(); });
     metrics_refresh::shmem::request();
+    metrics_refresh::shmem::watch_changes();
     metrics_refresh::store::watch_transactions();
     metrics_refresh::worker::watch_ddl();
     metrics_refresh::worker::register_launcher();

@@ -70,6 +70,7 @@ int due_since(const store::JobRecord& job, const std::optional<core::Timetable>&
 // The views of a job and, of a group's, what the log says of each.
 std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
                                       const std::optional<core::Timetable>& timetable,
+                                      const std::optional<core::Instant>& found_fresh,
                                       core::Instant now) {
   std::vector<core::ViewFacts> views;
   if (job.is_refresh())
@@ -86,7 +87,7 @@ std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
   for (std::size_t i = 0; i < views.size(); ++i) {
     const auto found = logged.find(oids[i]);
     if (found == logged.end()) continue;
-    views[i].last_success = found->second.last_success;
+    views[i].last_success = std::max(found->second.last_success, found_fresh);
     views[i].rows = found->second.rows;
     views[i].last_error = found->second.last_error;
     views[i].due_since_success = due_since(job, timetable, views[i].last_success, now);
@@ -124,11 +125,14 @@ std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
     jobs.push_back(&record->second);
     facts.push_back(read_facts(rows, i, record->second));
   }
+  const std::map<std::int64_t, core::Instant> fresh = found_fresh();
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const std::optional<core::Timetable> timetable = store::timetable_of(*jobs[i]);
+    const std::optional<core::Instant> fresh_at = find_time(fresh, jobs[i]->id);
+    facts[i].last_success = std::max(facts[i].last_success, fresh_at);
     facts[i].never_due = timetable && is_never_due(*timetable, now);
     facts[i].due_since_success = due_since(*jobs[i], timetable, facts[i].last_success, now);
-    facts[i].views = views_of(spi, *jobs[i], timetable, now);
+    facts[i].views = views_of(spi, *jobs[i], timetable, fresh_at, now);
   }
   return facts;
 }

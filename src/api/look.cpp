@@ -2,6 +2,7 @@
 #include "api/access.hpp"
 #include "api/arguments.hpp"
 #include "engine/choose.hpp"
+#include "engine/freshness.hpp"
 #include "engine/unique_key.hpp"
 #include "pg/privilege.hpp"
 
@@ -45,10 +46,14 @@ Datum explain(FunctionCallInfo call) {
     if (const auto due = jobs.get_instant_or_null(0, 2)) next_due = Param(*due);
     strategy = jobs.get_text(0, 3);
   });
+  const engine::Freshness freshness = engine::freshness_of(view);
   std::string chosen;
   std::string reason;
   try {
-    const engine::Choice choice = engine::choose(view, state, engine::parse_requested(strategy));
+    const engine::Requested requested = engine::parse_requested(strategy);
+    engine::Choice choice = engine::choose(view, state, requested);
+    if (requested == engine::Requested::kAuto && freshness.is_fresh)
+      choice = {engine::Strategy::kSkip, freshness.reason};
     chosen = engine::to_string(choice.strategy);
     reason = choice.reason;
   } catch (const pg::SqlError& error) {
@@ -59,7 +64,8 @@ Datum explain(FunctionCallInfo call) {
       state.unique_index.empty() ? engine::propose_unique_index(view) : std::string();
   return row_result(
       call, {Param(chosen), Param(reason), Param(state.populated), text_or_null(state.unique_index),
-             text_or_null(index), depends_on, Param::nullable(job_name, TEXTOID), next_due});
+             text_or_null(index), depends_on, Param::nullable(job_name, TEXTOID), next_due,
+             Param(freshness.reason)});
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// worker_slots and waiting_runs: what the workers of this database do, and what waits for them, as
-// shared memory has it. Each caller sees the runs of the jobs that row-level security shows.
+// worker_slots, waiting_runs and skipped_runs: what the workers of this database do, what waits for
+// them, and what they found nothing to do for, as shared memory has it. Each caller sees the runs of the jobs that row-level security shows.
 #include <set>
 
 #include "api/arguments.hpp"
@@ -7,6 +7,7 @@
 #include "pg/privilege.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
+#include "shmem/skipped_jobs.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -95,10 +96,23 @@ Datum waiting_runs(FunctionCallInfo call) {
   return 0;
 }
 
+Datum skipped_runs(FunctionCallInfo call) {
+  SetResult result(call);
+  const std::vector<shmem::SkippedJob> skipped = shmem::skipped_jobs();
+  std::vector<std::int64_t> jobs;
+  for (const shmem::SkippedJob& job : skipped) jobs.push_back(job.job_id);
+  const Visible visible(jobs);
+  for (const shmem::SkippedJob& job : skipped)
+    if (visible.has(job.job_id))
+      result.add({Param(job.job_id), Param(job.skipped), Param(pg::to_instant(job.fresh_at))});
+  return 0;
+}
+
 }  // namespace
 }  // namespace metrics_refresh::api
 
 extern "C" {
+MR_SQL_FUNCTION(mr_skipped_runs);
 MR_SQL_FUNCTION(mr_worker_slots);
 MR_SQL_FUNCTION(mr_waiting_runs);
 
@@ -107,5 +121,8 @@ Datum mr_worker_slots(PG_FUNCTION_ARGS) {
 }
 Datum mr_waiting_runs(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::waiting_runs(fcinfo); });
+}
+Datum mr_skipped_runs(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::skipped_runs(fcinfo); });
 }
 }

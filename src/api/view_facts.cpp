@@ -1,14 +1,20 @@
 #include "api/view_facts.hpp"
 
+#include "pg/time.hpp"
+#include "shmem/skipped_jobs.hpp"
+
 namespace metrics_refresh::api {
 
 std::map<Oid, LoggedView> logged_views(pg::Spi& spi, const std::vector<Oid>& views) {
   const pg::Rows rows = spi.query(
-      "SELECT c.oid, c.relispopulated, s.finished_at, s.rows_total, coalesce(l.status, ''),"
+      "SELECT c.oid, c.relispopulated, s.finished_at, (SELECT r.rows_total"
+      "  FROM metrics_refresh.run_log r WHERE r.view_schema = n.nspname"
+      "  AND r.view_name = c.relname AND r.status = 'success' AND r.rows_total IS NOT NULL"
+      "  ORDER BY r.started_at DESC LIMIT 1), coalesce(l.status, ''),"
       " coalesce(l.error_message, '')"
       " FROM unnest($1) v (oid) JOIN pg_class c ON c.oid = v.oid"
       " JOIN pg_namespace n ON n.oid = c.relnamespace"
-      " LEFT JOIN LATERAL (SELECT r.finished_at, r.rows_total FROM metrics_refresh.run_log r"
+      " LEFT JOIN LATERAL (SELECT r.finished_at FROM metrics_refresh.run_log r"
       "  WHERE r.view_schema = n.nspname AND r.view_name = c.relname AND r.status = 'success'"
       "  ORDER BY r.started_at DESC LIMIT 1) s ON true"
       " LEFT JOIN LATERAL (SELECT r.status, r.error_message FROM metrics_refresh.run_log r"
@@ -26,6 +32,20 @@ std::map<Oid, LoggedView> logged_views(pg::Spi& spi, const std::vector<Oid>& vie
     found[rows.get_oid(i, 1)] = std::move(view);
   }
   return found;
+}
+
+std::map<std::int64_t, core::Instant> found_fresh() {
+  std::map<std::int64_t, core::Instant> found;
+  for (const shmem::SkippedJob& job : shmem::skipped_jobs())
+    found[job.job_id] = pg::to_instant(job.fresh_at);
+  return found;
+}
+
+std::optional<core::Instant> find_time(const std::map<std::int64_t, core::Instant>& times,
+                                       std::int64_t job) {
+  const auto found = times.find(job);
+  if (found == times.end()) return std::nullopt;
+  return found->second;
 }
 
 int due_times_since(const std::optional<core::Timetable>& timetable, core::Instant since,

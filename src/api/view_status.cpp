@@ -74,11 +74,12 @@ std::map<Oid, Keeper> read_keepers(pg::Spi& spi) {
   return keepers;
 }
 
-std::string freshness(const LoggedView& view, const Keeper* keeper, core::Instant now) {
+std::string freshness(const LoggedView& view, const std::optional<core::Instant>& fresh_at,
+                      const Keeper* keeper, core::Instant now) {
   if (!view.populated) return "never";
   if (keeper == nullptr || !keeper->job.active) return "unmanaged";
   const core::Instant since =
-      std::max(keeper->job.effective_from, view.last_success.value_or(core::Instant::min()));
+      std::max(keeper->job.effective_from, fresh_at.value_or(core::Instant::min()));
   const int limit = settings::health_stale_warning();
   return due_times_since(keeper->timetable, since, now, limit) >= limit ? "stale" : "fresh";
 }
@@ -147,6 +148,7 @@ Datum view_status(FunctionCallInfo call) {
   std::vector<SeenView> views;
   std::map<Oid, Keeper> keepers;
   std::map<Oid, LoggedView> logged;
+  const std::map<std::int64_t, core::Instant> fresh = found_fresh();
   pg::with_fixed_search_path([&] {
     pg::Spi spi;
     views = read_views(spi);
@@ -161,6 +163,8 @@ Datum view_status(FunctionCallInfo call) {
     const LoggedView& log = found->second;
     const auto kept = keepers.find(view.oid);
     const Keeper* keeper = kept == keepers.end() ? nullptr : &kept->second;
+    std::optional<core::Instant> fresh_at = log.last_success;
+    if (keeper != nullptr) fresh_at = std::max(fresh_at, find_time(fresh, keeper->job.id));
     std::optional<core::Instant> next_due;
     if (keeper != nullptr && keeper->timetable && keeper->job.active && !keeper->job.suspended)
       next_due = keeper->timetable->next_after(now);
@@ -168,8 +172,8 @@ Datum view_status(FunctionCallInfo call) {
                 Param(log.populated),
                 Param::nullable(log.rows ? log.rows : view.estimated_rows, INT8OID),
                 Param::nullable(try_size(view.oid), INT8OID), time_or_null(log.last_success),
-                age_or_null(log.last_success, now), text_or_null(log.last_status),
-                text_or_null(log.last_error), Param(freshness(log, keeper, now)),
+                age_or_null(fresh_at, now), text_or_null(log.last_status),
+                text_or_null(log.last_error), Param(freshness(log, fresh_at, keeper, now)),
                 keeper == nullptr ? Param::null(TEXTOID) : Param(keeper->job.name),
                 time_or_null(next_due)});
   }

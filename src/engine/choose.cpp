@@ -4,6 +4,8 @@ namespace metrics_refresh::engine {
 
 const char* to_string(Strategy strategy) {
   switch (strategy) {
+    case Strategy::kSkip:
+      return "skip";
     case Strategy::kDiff:
       return "diff";
     case Strategy::kConcurrently:

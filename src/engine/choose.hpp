@@ -7,10 +7,11 @@
 
 namespace metrics_refresh::engine {
 
+/// `skip`: nothing is done, for nothing has changed (engine/freshness.hpp).
 /// `diff`: ours: readers go on, rows that differ are written (engine/diff.hpp).
 /// `concurrently`: core's REFRESH … CONCURRENTLY: readers go on, rows that differ are written.
 /// `full`: core's plain REFRESH: writes the view anew and blocks its readers meanwhile.
-enum class Strategy { kDiff, kConcurrently, kFull };
+enum class Strategy { kSkip, kDiff, kConcurrently, kFull };
 
 const char* to_string(Strategy strategy);
 

@@ -54,6 +54,7 @@ store::Outcome to_outcome(const Choice& choice, const RowCounts& rows) {
   outcome.status = "success";
   outcome.strategy = to_string(choice.strategy);
   outcome.strategy_reason = choice.reason;
+  if (choice.strategy == Strategy::kSkip) return outcome;
   outcome.rows_total = rows.total;
   outcome.rows_inserted = rows.inserted;
   outcome.rows_updated = rows.updated;
@@ -100,7 +101,10 @@ LockedView lock_view(Oid oid, Requested requested, Oid role) {
     View view = read_view(oid);
     require_view_rights(role, view);
     Choice choice = choose(view, read_state(view), requested);
-    if (lock_mode(choice) <= mode) return {std::move(view), std::move(choice)};
+    if (lock_mode(choice) <= mode) {
+      Observation observation = observe(view);
+      return {std::move(view), std::move(choice), std::move(observation)};
+    }
     pg::call([oid, mode] { UnlockRelationOid(oid, mode); });
   }
 }
@@ -108,12 +112,15 @@ LockedView lock_view(Oid oid, Requested requested, Oid role) {
 RowCounts refresh_locked(const LockedView& locked) {
   const View& view = locked.view;
   RowCounts rows;
-  pg::call([] {
+  const TransactionId xmin = pg::call([] {
     PushCopiedSnapshot(GetTransactionSnapshot());
     UpdateActiveSnapshotCommandId();  // what this transaction has done is seen
+    return GetActiveSnapshot()->xmin;
   });
   pg::with_fixed_search_path([&] {
     switch (locked.choice.strategy) {
+      case Strategy::kSkip:
+        break;
       case Strategy::kDiff:
         rows = run_diff(view);
         break;
@@ -126,10 +133,21 @@ RowCounts refresh_locked(const LockedView& locked) {
     }
   });
   pg::call([] { PopActiveSnapshot(); });
+  remember_fresh(view, locked.seen, xmin);
   return rows;
 }
 
+std::optional<Choice> choose_skip(Oid oid, Requested requested, Oid role) {
+  if (requested != Requested::kAuto) return std::nullopt;
+  const View view = read_view(oid);
+  require_view_rights(role, view);
+  Freshness freshness = freshness_of(view);
+  if (!freshness.is_fresh) return std::nullopt;
+  return Choice{Strategy::kSkip, std::move(freshness.reason)};
+}
+
 Refreshed refresh_view(Oid oid, Requested requested, Oid role) {
+  if (std::optional<Choice> skip = choose_skip(oid, requested, role)) return {std::move(*skip), {}};
   const LockedView locked = lock_view(oid, requested, role);
   const RowCounts rows = refresh_locked(locked);
   return {locked.choice, rows};

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/choose.hpp"
+#include "engine/freshness.hpp"
 #include "store/runs.hpp"
 
 namespace metrics_refresh::engine {
@@ -34,10 +35,15 @@ bool has_view_rights(Oid role, const View& view);
 /// Throws SqlError 42501 unless has_view_rights().
 void require_view_rights(Oid role, const View& view);
 
+/// The choice of `skip` where `auto` is asked for and the view is fresh, else nothing. Throws SqlError
+/// as require_view_rights() and read_view() do.
+std::optional<Choice> choose_skip(Oid view, Requested requested, Oid role);
+
 /// A view that is locked as its refresh needs it, until the transaction ends.
 struct LockedView {
   View view;
   Choice choice;
+  Observation seen;  // under the lock
 };
 
 /// Locks the view for a refresh on behalf of `role`; takes no snapshot. Throws PgError for a lock
@@ -49,7 +55,7 @@ LockedView lock_view(Oid view, Requested requested, Oid role);
 /// pg_temp. Throws PgError for whatever goes wrong.
 RowCounts refresh_locked(const LockedView& locked);
 
-/// Both: locks the view, then takes the snapshot, then refreshes.
+/// All of it: skips the view where it can, else locks it, then takes the snapshot, then refreshes.
 /// REQUIRES: a transaction with an active snapshot.
 Refreshed refresh_view(Oid view, Requested requested, Oid role);
 

@@ -30,6 +30,8 @@ extern "C" {
 #include "access/relation.h"             // relation_open
 #include "access/table.h"                // table_open
 #include "access/tableam.h"              // reading and writing a view's rows
+#include "access/transam.h"              // numbers of transactions
+#include "access/twophase.h"             // can transactions be prepared
 #include "access/xact.h"                 // transactions and their callbacks
 #include "catalog/namespace.h"           // names to oids
 #include "catalog/objectaccess.h"        // the hook that sees DROP EXTENSION
@@ -87,6 +89,7 @@ extern "C" {
 #include "utils/builtins.h"              // text conversions, quoting
 #include "utils/datetime.h"              // zone names
 #include "utils/datum.h"                 // copying values
+#include "utils/fmgroids.h"              // functions that depend on settings
 #include "utils/guc.h"                   // settings
 #include "utils/json.h"                  // escape_json
 #include "utils/jsonb.h"                 // jsonb results

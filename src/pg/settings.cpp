@@ -9,6 +9,8 @@ namespace {
 bool enabled_value = true;
 int max_workers_value = 4;
 int max_databases_value = 256;
+int max_tracked_tables_value = 1024;
+bool log_skips_value = false;
 int database_workers_value = 0;
 int worker_idle_timeout_ms = 5000;
 int scheduler_idle_timeout_ms = 30'000;
@@ -56,6 +58,16 @@ void define_processes() {
   DefineCustomIntVariable(
       "metrics_refresh.max_databases", "Databases of the cluster that may have the extension.",
       nullptr, &max_databases_value, 256, 1, 10'000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_tracked_tables",
+                          "Tables of the cluster whose changes are counted.",
+                          "A view that reads another is refreshed whether its tables changed or "
+                          "not.",
+                          &max_tracked_tables_value, 1024, 0, 100'000, PGC_POSTMASTER, 0, nullptr,
+                          nullptr, nullptr);
+  DefineCustomBoolVariable("metrics_refresh.log_skips",
+                           "Logs also the due times at which a view had nothing to refresh.",
+                           "job_status counts them in any case.", &log_skips_value, false,
+                           PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("metrics_refresh.max_workers_per_database",
                           "Runs of one database that may be under way at once.",
                           "0: as many as metrics_refresh.max_workers.", &database_workers_value, 0,
@@ -131,6 +143,8 @@ void define() {
 bool enabled() { return enabled_value; }
 int max_workers() { return max_workers_value; }
 int max_databases() { return max_databases_value; }
+int max_tracked_tables() { return max_tracked_tables_value; }
+bool log_skips() { return log_skips_value; }
 int database_workers() { return database_workers_value; }
 core::Duration worker_idle_timeout() { return std::chrono::milliseconds(worker_idle_timeout_ms); }
 core::Duration scheduler_idle_timeout() {

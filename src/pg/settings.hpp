@@ -13,6 +13,8 @@ void define();
 bool enabled();
 int max_workers();
 int max_databases();
+int max_tracked_tables();  ///< whose changes are counted, in the cluster
+bool log_skips();
 int database_workers();  ///< of one database at once; 0 = no limit of its own
 core::Duration worker_idle_timeout();
 core::Duration scheduler_idle_timeout();

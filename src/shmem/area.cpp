@@ -1,6 +1,8 @@
 #include "shmem/area.hpp"
 
 #include "pg/settings.hpp"
+#include "shmem/change_counters.hpp"
+#include "shmem/skipped_jobs.hpp"
 
 namespace metrics_refresh::shmem {
 namespace {
@@ -18,15 +20,17 @@ Size slots_offset() {
          MAXALIGN(mul_size(sizeof(DatabaseEntry), static_cast<Size>(settings::max_databases())));
 }
 
-Size total_size() {
-  return add_size(slots_offset(),
-                  mul_size(sizeof(WorkerSlot), static_cast<Size>(settings::max_workers())));
+Size counters_offset() {
+  return slots_offset() +
+         MAXALIGN(mul_size(sizeof(WorkerSlot), static_cast<Size>(settings::max_workers())));
 }
+
+Size total_size() { return add_size(counters_offset(), change_counters_size()); }
 
 void on_request() {
   if (next_request_hook != nullptr) next_request_hook();
-  RequestAddinShmemSpace(total_size());
-  RequestNamedLWLockTranche(kName, 1);
+  RequestAddinShmemSpace(add_size(total_size(), skipped_jobs_size()));
+  RequestNamedLWLockTranche(kName, 2);
 }
 
 // Runs in the server's own C frames: plain data only, so a longjmp does no harm.
@@ -45,6 +49,8 @@ void on_startup() {
     shared->databases = reinterpret_cast<DatabaseEntry*>(memory + databases_offset());
     shared->slots = reinterpret_cast<WorkerSlot*>(memory + slots_offset());
   }
+  init_change_counters(memory + counters_offset(), &GetNamedLWLockTranche(kName)[1].lock, found);
+  init_skipped_jobs();
   LWLockRelease(AddinShmemInitLock);
 }
 

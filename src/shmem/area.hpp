@@ -1,6 +1,6 @@
-// The extension's fixed piece of shared memory and its one lock: plain data, sized at server start,
-// never growing. What lies in it is declared in databases.hpp, worker_slots.hpp
-// and waiting.hpp.
+// The extension's fixed piece of shared memory and its lock: plain data, sized at server start,
+// never growing. What lies in it is declared in databases.hpp, worker_slots.hpp and waiting.hpp;
+// beside it lie change_counters.hpp, with a lock of their own, and skipped_jobs.hpp.
 #pragma once
 
 #include "pg/guard.hpp"

@@ -4,12 +4,22 @@
 
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
+#include "shmem/skipped_jobs.hpp"
 #include "store/timetable.hpp"
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
+
+// Due times that a job let pass without a run, because nothing had changed, are known to shared memory
+// alone.
+std::map<core::JobId, core::Instant> skipped_until() {
+  std::map<core::JobId, core::Instant> until;
+  for (const shmem::SkippedJob& job : shmem::skipped_jobs())
+    until[job.job_id] = pg::to_instant(job.handled_until);
+  return until;
+}
 
 core::Job to_core(const store::JobRecord& record) {
   core::Job job;
@@ -97,11 +107,18 @@ void JobFeed::note_jobs(const std::vector<store::JobRecord>& jobs,
   std::set<core::JobId> gone(unread_jobs_.begin(), unread_jobs_.end());
   if (unread_all_)
     for (const auto& [id, job] : jobs_) gone.insert(gone.end(), id);
+  // Of a job that is known already, core knows.
+  std::map<core::JobId, core::Instant> skipped;
+  if (unread_all_) skipped = skipped_until();
   for (const store::JobRecord& job : jobs) {
     gone.erase(job.id);
     jobs_[job.id] = job;
     try {
-      events.push_back(core::JobChanged{to_core(job)});
+      core::Job changed = to_core(job);
+      const auto passed = skipped.find(job.id);
+      if (passed != skipped.end())
+        changed.handled_until = std::max(changed.handled_until, passed->second);
+      events.push_back(core::JobChanged{std::move(changed)});
     } catch (const std::exception&) {
       // Written by somebody who went past the table's own check, or a zone that vanished.
       log_current_exception(("job " + job.name + " cannot be scheduled").c_str());

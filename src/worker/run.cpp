@@ -2,12 +2,15 @@
 
 #include "worker/run.hpp"
 
+#include <algorithm>
+
 #include "engine/view.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
+#include "shmem/skipped_jobs.hpp"
 #include "store/job_changes.hpp"
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
@@ -81,6 +84,25 @@ struct Beginning {
   std::optional<RunResult> result;  // that there is nothing left to do
 };
 
+// Lets a due time pass without a run where none of the job's views needs one. Nothing is written.
+bool skip(pg::Spi& spi, const RunHead& head, const Begun& begun) {
+  const JobRecord& job = begun.job;
+  if (head.manual || head.attempt > 1 || begun.refused || job.is_command() || job.one_time ||
+      settings::log_skips())
+    return false;
+  std::vector<Oid> views;
+  if (job.is_refresh()) views.push_back(begun.view);
+  if (job.is_group())
+    for (const Member& member : store::named_members(spi, job))
+      views.push_back(
+          engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
+  if (views.empty() || std::find(views.begin(), views.end(), InvalidOid) != views.end())
+    return false;
+  return are_fresh(job, views) &&
+         shmem::note_skipped_job(job.id, pg::to_timestamptz(head.started),
+                                 pg::to_timestamptz(*head.handled_until));
+}
+
 void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
   Begun& begun = beginning.begun;
   const JobRecord& job = begun.job;
@@ -92,6 +114,10 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
       beginning.result = RunResult::kSuccess;
       return;
     }
+  }
+  if (skip(spi, head, begun)) {
+    beginning.result = RunResult::kSuccess;
+    return;
   }
   const std::string owner = pg::role_name(job.owner_oid);
   store::bind_job(spi, job, begun.view, job.is_refresh() ? head.view_schema : "",

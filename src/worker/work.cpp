@@ -9,6 +9,7 @@
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "worker/group_run.hpp"
+#include "worker/own_tables.hpp"
 #include "worker/process.hpp"
 
 namespace metrics_refresh::worker {
@@ -32,12 +33,26 @@ TimeoutId max_runtime_timer() {
   return id;
 }
 
-// For the rest of the transaction.
-void set_local(const char* name, const std::string& value, GucContext context) {
+void set(const char* name, const std::string& value, GucContext context, GucAction action) {
   const char* text = value.c_str();
   pg::call([=] {
-    (void)set_config_option(name, text, context, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+    (void)set_config_option(name, text, context, PGC_S_SESSION, action, true, 0, false);
   });
+}
+
+// For the rest of the transaction.
+void set_local(const char* name, const std::string& value, GucContext context) {
+  set(name, value, context, GUC_ACTION_LOCAL);
+}
+
+// The job's own settings, with its owner's rights: what the owner may not set, the job may not.
+void set_settings(const JobRecord& job, GucAction action) {
+  if (job.settings.empty()) return;
+  pg::ActAs owner(job.owner_oid);
+  const Oid role = job.owner_oid;
+  const bool superuser = pg::call([role] { return superuser_arg(role); });
+  for (const auto& [name, value] : job.settings)
+    set(name.c_str(), value, superuser ? PGC_SUSET : PGC_USERSET, action);
 }
 
 int milliseconds(core::Duration d) {
@@ -47,14 +62,7 @@ int milliseconds(core::Duration d) {
 }
 
 void set_limits(const JobRecord& job) {
-  {
-    // With its owner's rights: what the owner may not set, the job may not.
-    pg::ActAs owner(job.owner_oid);
-    const Oid role = job.owner_oid;
-    const bool superuser = pg::call([role] { return superuser_arg(role); });
-    for (const auto& [name, value] : job.settings)
-      set_local(name.c_str(), value, superuser ? PGC_SUSET : PGC_USERSET);
-  }
+  set_settings(job, GUC_ACTION_LOCAL);
   set_local("lock_timeout", std::to_string(milliseconds(job.lock_timeout)), PGC_USERSET);
   const int max_runtime = milliseconds(job.max_runtime);
   max_runtime_passed = false;
@@ -170,6 +178,25 @@ void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
     pg::in_transaction(body);
   else
     pg::in_repeatable_read(body);
+}
+
+bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {
+  const engine::Requested requested = engine::parse_requested(job.strategy);
+  if (requested != engine::Requested::kAuto) return false;  // not worth a subtransaction
+  bool fresh = true;
+  try {
+    const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
+      const int level = pg::call([] { return NewGUCNestLevel(); });
+      set_settings(job, GUC_ACTION_SAVE);
+      set("lock_timeout", kSchedulerLockTimeout, PGC_USERSET, GUC_ACTION_SAVE);
+      for (const Oid view : views)
+        fresh = fresh && engine::choose_skip(view, requested, job.owner_oid).has_value();
+      pg::call([level] { AtEOXact_GUC(false, level); });
+    });
+    return fresh && !error;
+  } catch (const pg::SqlError&) {
+    return false;
+  }
 }
 
 bool exceeded_max_runtime() { return max_runtime_passed; }

@@ -1,0 +1,180 @@
+#include "engine/dependence.hpp"
+
+#include "engine/definition.hpp"
+#include "engine/stable_functions.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+struct Walk {
+  Oid view;
+  List* tables;
+  List* functions;
+  const char* obstacle;
+};
+
+void object_to(Walk& walk, const char* why) {
+  if (walk.obstacle == nullptr) walk.obstacle = why;
+}
+
+void note_table(Walk& walk, Oid table) {
+  const char relkind = get_rel_relkind(table);
+  const char* const name = get_rel_name(table);
+  if (table < FirstNormalObjectId)
+    return object_to(walk, psprintf("it reads the system catalog %s", name));
+  switch (relkind) {
+    case RELKIND_RELATION:
+    case RELKIND_PARTITIONED_TABLE:
+    case RELKIND_MATVIEW:
+      walk.tables = list_append_unique_oid(walk.tables, table);
+      return;
+    case RELKIND_FOREIGN_TABLE:
+      return object_to(walk, psprintf("changes of the foreign table %s cannot be seen", name));
+    default:
+      return object_to(walk, psprintf("changes of %s cannot be seen", name));
+  }
+}
+
+void note_relation(Walk& walk, const RangeTblEntry* entry) {
+  if (entry->tablesample != nullptr) object_to(walk, "TABLESAMPLE may choose other rows");
+  // A tree that is attached or detached meanwhile is read as it is now; the next look sees another.
+  List* const tree = entry->inh ? find_all_inheritors(entry->relid, NoLock, nullptr)
+                                : list_make1_oid(entry->relid);
+  ListCell* cell;
+  foreach (cell, tree) note_table(walk, lfirst_oid(cell));
+}
+
+void note_entry(Walk& walk, const RangeTblEntry* entry) {
+  switch (entry->rtekind) {
+    case RTE_RELATION:
+      // Before 16 a rule's query names its own view twice, without reading it.
+      if (entry->relkind != RELKIND_VIEW && entry->relid != walk.view) note_relation(walk, entry);
+      return;
+    case RTE_TABLEFUNC:
+      return object_to(walk, "it uses XMLTABLE or JSON_TABLE");
+    default:
+      return;
+  }
+}
+
+bool has_stable_arguments(Node* node) {
+  switch (nodeTag(node)) {
+    case T_CoerceViaIO:
+      return is_written_stably(exprType(reinterpret_cast<Node*>(castNode(CoerceViaIO, node)->arg)));
+    case T_FuncExpr:
+    case T_OpExpr:
+    case T_Aggref:
+    case T_WindowFunc:
+      break;
+    default:
+      return false;
+  }
+  List* arguments = NIL;
+  if (IsA(node, FuncExpr)) arguments = castNode(FuncExpr, node)->args;
+  if (IsA(node, OpExpr)) arguments = castNode(OpExpr, node)->args;
+  if (IsA(node, WindowFunc)) arguments = castNode(WindowFunc, node)->args;
+  if (IsA(node, Aggref)) arguments = castNode(Aggref, node)->args;
+  ListCell* cell;
+  foreach (cell, arguments) {
+    Node* argument = static_cast<Node*>(lfirst(cell));
+    if (IsA(argument, TargetEntry))
+      argument = reinterpret_cast<Node*>(castNode(TargetEntry, argument)->expr);
+    if (!is_written_stably(exprType(argument))) return false;
+  }
+  return true;
+}
+
+struct Call {
+  Walk* walk;
+  Node* node;
+};
+
+// Always false, so that all functions of the node are looked at.
+bool note_function(Oid function, void* context) {
+  const auto* const call = static_cast<Call*>(context);
+  Walk& walk = *call->walk;
+  if (function >= FirstNormalObjectId)
+    walk.functions = list_append_unique_oid(walk.functions, function);
+  switch (func_volatile(function)) {
+    case PROVOLATILE_IMMUTABLE:
+      return false;
+    case PROVOLATILE_STABLE:
+      break;
+    default:
+      object_to(walk, psprintf("it calls the volatile function %s()", get_func_name(function)));
+      return false;
+  }
+  const Stability stability = stability_of(function);
+  if (stability == Stability::kSettings ||
+      (stability == Stability::kArguments && has_stable_arguments(call->node)))
+    return false;
+  const bool is_now = function == F_NOW || function == F_STATEMENT_TIMESTAMP ||
+                      function == F_TRANSACTION_TIMESTAMP;
+  object_to(walk, psprintf(is_now ? "it calls %s()" : "it calls the stable function %s()",
+                           get_func_name(function)));
+  return false;
+}
+
+bool walk_node(Node* node, void* context) {
+  if (node == nullptr) return false;
+  Walk& walk = *static_cast<Walk*>(context);
+  Call call = {&walk, node};
+  (void)check_functions_in_node(node, note_function, &call);
+  switch (nodeTag(node)) {
+    case T_Query: {
+      ListCell* cell;
+      foreach (cell, castNode(Query, node)->rtable) note_entry(walk, lfirst_node(RangeTblEntry, cell));
+      return query_tree_walker(castNode(Query, node), tree_walker(walk_node), context, 0);
+    }
+    case T_SQLValueFunction:
+      object_to(walk, "it asks for the current time, date, role or schema");
+      break;
+    case T_NextValueExpr:
+      object_to(walk, "it draws numbers from a sequence");
+      break;
+    case T_XmlExpr:
+#if PG_VERSION_NUM >= 160000
+    case T_JsonConstructorExpr:
+#endif
+#if PG_VERSION_NUM >= 170000
+    case T_JsonExpr:
+#endif
+      object_to(walk, "it makes XML or JSON in a way that is not examined");
+      break;
+    default:
+      break;
+  }
+  return expression_tree_walker(node, tree_walker(walk_node), context);
+}
+
+Query* rewritten_definition(Oid view) {
+  Relation relation = table_open(view, AccessShareLock);
+  auto* const query = static_cast<Query*>(copyObjectImpl(definition_of(relation)));
+  table_close(relation, AccessShareLock);
+  AcquireRewriteLocks(query, true, false);
+  List* const rewritten = QueryRewrite(query);
+  return linitial_node(Query, rewritten);
+}
+
+}  // namespace
+
+Dependence dependence_of(Oid view) {
+  Query* const query = rewritten_definition(view);
+  Walk walk = {view, NIL, NIL, nullptr};
+  (void)walk_node(reinterpret_cast<Node*>(query), &walk);
+  list_sort(walk.tables, list_oid_cmp);
+  list_sort(walk.functions, list_oid_cmp);
+  Dependence dependence = {};
+  dependence.table_count = list_length(walk.tables);
+  dependence.tables = static_cast<Oid*>(
+      palloc(sizeof(Oid) * static_cast<Size>(dependence.table_count + 1)));
+  int i = 0;
+  ListCell* cell;
+  foreach (cell, walk.tables) dependence.tables[i++] = lfirst_oid(cell);
+  dependence.functions = walk.functions;
+  dependence.obstacle = walk.obstacle;
+  dependence.text = nodeToString(query);
+  return dependence;
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,24 @@
+// What the rows of a view depend on, read off its query as the server rewrites it: with plain views
+// in their places and row-level security applied. So it is known whether they can have changed.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace metrics_refresh::engine {
+
+struct Dependence {
+  /// Tables, partitions and materialized views that are read, in the order of their oids.
+  Oid* tables;
+  int table_count;
+  /// Functions that are not the server's own, in the order of their oids.
+  List* functions;
+  /// Why the rows may change although none of these does: lower case, no full stop; or null.
+  const char* obstacle;
+  /// The rewritten query as text, with the names of functions and tables as oids.
+  const char* text;
+};
+
+/// REQUIRES: inside pg::call(), as the view's owner; the view is locked or may change meanwhile.
+Dependence dependence_of(Oid view);
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,205 @@
+#include "engine/freshness.hpp"
+
+// Compiled in, as for rows (row_hasher.cpp).
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/dependence.hpp"
+#include "engine/stable_functions.hpp"
+#include "pg/identity.hpp"
+#include "shmem/change_counters.hpp"
+#include "store/view_states.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+using shmem::ChangeCount;
+
+void put(StringInfo bytes, const void* data, std::size_t size) {
+  appendBinaryStringInfo(bytes, static_cast<const char*>(data), static_cast<int>(size));
+}
+
+Fingerprint hash(StringInfo bytes) {
+  const XXH128_hash_t value = XXH3_128bits(bytes->data, static_cast<std::size_t>(bytes->len));
+  return {value.high64, value.low64};
+}
+
+// What replaces a table's rows at once gives it other storage. 0: it is gone.
+#if PG_VERSION_NUM >= 160000
+using Storage = RelFileNumber;
+#else
+using Storage = Oid;
+#endif
+Storage storage_of(Oid relation) {
+  const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(tuple)) return 0;
+  const Storage storage = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relfilenode;
+  ReleaseSysCache(tuple);
+  return storage;
+}
+
+// The version of a function: CREATE OR REPLACE makes another.
+void put_function(StringInfo bytes, Oid function) {
+  const HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+  if (!HeapTupleIsValid(tuple)) return;
+  const TransactionId made = HeapTupleHeaderGetRawXmin(tuple->t_data);
+  put(bytes, &function, sizeof function);
+  put(bytes, &made, sizeof made);
+  put(bytes, &tuple->t_self, sizeof tuple->t_self);
+  ReleaseSysCache(tuple);
+}
+
+struct PlainObservation {
+  const char* obstacle;
+  Fingerprint begun;
+  Fingerprint ended;
+  FullTransactionId since;
+  bool is_own_change;
+};
+
+void put_tables(StringInfo bytes, const Dependence& dependence) {
+  for (int i = 0; i < dependence.table_count; ++i) {
+    const Storage storage = storage_of(dependence.tables[i]);
+    put(bytes, &dependence.tables[i], sizeof(Oid));
+    put(bytes, &storage, sizeof storage);
+  }
+}
+
+Fingerprint with_counts(StringInfo bytes, const ChangeCount* counts, int number,
+                        std::uint64_t ChangeCount::*count) {
+  const int length = bytes->len;
+  for (int i = 0; i < number; ++i) {
+    put(bytes, &counts[i].serial, sizeof counts[i].serial);
+    put(bytes, &(counts[i].*count), sizeof(std::uint64_t));
+  }
+  const Fingerprint result = hash(bytes);
+  bytes->len = length;
+  return result;
+}
+
+// Counts first: what changes after them is seen to have changed, whether the rest shows it or not.
+PlainObservation observe_tables(Oid view) {
+  PlainObservation seen = {};
+  const Dependence dependence = dependence_of(view);
+  seen.obstacle = dependence.obstacle;
+  if (seen.obstacle != nullptr) return seen;
+  const int number = dependence.table_count;
+  auto* const counts =
+      static_cast<ChangeCount*>(palloc0(sizeof(ChangeCount) * static_cast<Size>(number + 1)));
+  if (!shmem::count_changes(dependence.tables, number, counts)) {
+    seen.obstacle =
+        "changes of its tables are not counted: metrics_refresh.max_tracked_tables is reached";
+    return seen;
+  }
+  for (int i = 0; i < number; ++i) {
+    if (FullTransactionIdPrecedes(seen.since, counts[i].since)) seen.since = counts[i].since;
+    seen.is_own_change = seen.is_own_change || shmem::writes_table(dependence.tables[i]);
+  }
+  StringInfoData bytes;
+  initStringInfo(&bytes);
+  put(&bytes, shmem::change_epoch(), 2 * sizeof(std::uint64_t));
+  put_tables(&bytes, dependence);
+  ListCell* cell;
+  foreach (cell, dependence.functions) put_function(&bytes, lfirst_oid(cell));
+  appendStringInfoString(&bytes, settings_of_stable_functions());
+  appendStringInfoString(&bytes, dependence.text);
+  seen.begun = with_counts(&bytes, counts, number, &ChangeCount::begun);
+  seen.ended = with_counts(&bytes, counts, number, &ChangeCount::ended);
+  return seen;
+}
+
+// Why the counts alone do not tell.
+std::string obstacle_of_transactions() {
+  if (pg::call([] { return IsolationUsesXactSnapshot() && FirstSnapshotSet; }))
+    return "the transaction's snapshot was taken before";
+  if (max_prepared_xacts == 0) return "";
+  // To look would take the snapshot.
+  if (IsolationUsesXactSnapshot()) return "there may be prepared transactions";
+  bool prepared = false;
+  pg::as_extension([&prepared] {
+    pg::Spi spi;
+    prepared = store::has_prepared_transactions(spi);
+  });
+  return prepared ? "there are prepared transactions" : "";
+}
+
+// The view's own rows may be changed by somebody else too, by core's REFRESH on an old snapshot for
+// one. While we hold it exclusively nobody does, so all that began has ended, but for what we do.
+std::string whole_fingerprint(Oid view, Fingerprint of_tables, bool plus_own) {
+  struct Own {
+    ChangeCount count;
+    Storage storage;
+    bool known;
+  };
+  const Own own = pg::call([view, plus_own] {
+    Own found = {};
+    found.known = shmem::count_changes(&view, 1, &found.count);
+    if (plus_own && shmem::writes_table(view)) ++found.count.begun;
+    found.storage = storage_of(view);
+    return found;
+  });
+  if (!own.known) return "";
+  const std::uint64_t parts[] = {of_tables.high, of_tables.low, own.count.serial, own.count.begun,
+                                 own.storage};
+  const XXH128_hash_t value = XXH3_128bits(parts, sizeof parts);
+  char text[33];
+  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(value.high64),
+                static_cast<unsigned long long>(value.low64));
+  return text;
+}
+
+// The full number of a transaction that a snapshot knows of.
+FullTransactionId full_transaction_id(TransactionId xid) {
+  const std::uint64_t next = U64FromFullTransactionId(ReadNextFullTransactionId());
+  return FullTransactionIdFromU64(next - static_cast<TransactionId>(next - xid));
+}
+
+}  // namespace
+
+Observation observe(const View& view) {
+  Observation seen = {};
+  seen.obstacle = obstacle_of_transactions();
+  if (!seen.obstacle.empty()) return seen;
+  const Oid oid = view.oid;
+  const PlainObservation tables = [&] {
+    pg::ActAs owner(view.owner);
+    return pg::call([oid] { return observe_tables(oid); });
+  }();
+  if (tables.obstacle != nullptr) seen.obstacle = tables.obstacle;
+  seen.begun = tables.begun;
+  seen.ended = tables.ended;
+  seen.since = tables.since;
+  seen.is_own_change = tables.is_own_change;
+  return seen;
+}
+
+void remember_fresh(const View& view, const Observation& seen, TransactionId snapshot_xmin) {
+  const bool all_counted =
+      seen.obstacle.empty() &&
+      !FullTransactionIdPrecedes(
+          pg::call([snapshot_xmin] { return full_transaction_id(snapshot_xmin); }), seen.since);
+  pg::call([] { CommandCounterIncrement(); });  // the view may have other storage by now
+  const std::string fingerprint =
+      all_counted ? whole_fingerprint(view.oid, seen.ended, true) : "";
+  pg::as_extension([&] {
+    pg::Spi spi;
+    store::set_fingerprint(spi, view.oid, fingerprint);
+  });
+}
+
+Freshness freshness_of(const View& view) {
+  std::optional<std::string> remembered;
+  pg::as_extension([&] {
+    pg::Spi spi;
+    remembered = store::find_fingerprint(spi, view.oid);
+  });
+  const Observation seen = observe(view);
+  if (!seen.obstacle.empty()) return {false, seen.obstacle};
+  if (seen.is_own_change) return {false, "this transaction has changed its tables"};
+  if (!remembered) return {false, "it is not known whether its tables have changed"};
+  if (*remembered != whole_fingerprint(view.oid, seen.begun, false))
+    return {false, "its tables have changed"};
+  return {true, "no table that it reads has changed since its last refresh"};
+}
+
+}  // namespace metrics_refresh::engine

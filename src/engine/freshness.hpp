@@ -1,0 +1,46 @@
+// Whether a view's rows are still what its definition gives, told without running it: its tables'
+// counts of changes stand where they stood before the snapshot of its last refresh, and nothing else
+// that the rows depend on is different. In doubt the view is not fresh.
+#pragma once
+
+#include <string>
+
+#include "engine/view.hpp"
+
+namespace metrics_refresh::engine {
+
+/// 128 bits that are equal where all is equal.
+struct Fingerprint {
+  std::uint64_t high;
+  std::uint64_t low;
+};
+
+/// A look at all that a view's rows depend on, from before the snapshot of a refresh.
+struct Observation {
+  /// Why it cannot tell later whether the view is fresh: lower case, no full stop; or empty.
+  std::string obstacle;
+  Fingerprint begun;  // every change that went to commit is in it
+  Fingerprint ended;  // every change that a later snapshot sees
+  /// Transactions before this may have gone uncounted.
+  FullTransactionId since;
+  /// The transaction under way has itself written one of the tables.
+  bool is_own_change;
+};
+
+/// REQUIRES: a transaction whose snapshot for the refresh has not been taken.
+Observation observe(const View& view);
+
+/// Notes in the transaction of a refresh that the view is now what its definition gave at the
+/// snapshot whose xmin this is. REQUIRES: the view is locked exclusively since before it was
+/// observed; the refresh is done.
+void remember_fresh(const View& view, const Observation& seen, TransactionId snapshot_xmin);
+
+struct Freshness {
+  bool is_fresh;
+  std::string reason;  // either way; lower case, no full stop
+};
+
+/// Waits, as a refresh would, for whoever holds one of the tables in AccessExclusiveLock.
+Freshness freshness_of(const View& view);
+
+}  // namespace metrics_refresh::engine

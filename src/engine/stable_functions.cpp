@@ -1,0 +1,98 @@
+#include "engine/stable_functions.hpp"
+
+#include <algorithm>
+
+namespace metrics_refresh::engine {
+namespace {
+
+// They convert between points in time and civil time (TimeZone), or write and read numbers and
+// dates (DateStyle, IntervalStyle, the locale). What reads a date or a time from text is not among
+// them: the text may say "today".
+constexpr Oid kBySettings[] = {
+    F_CASH_IN, F_CASH_OUT, F_DATE_CMP_TIMESTAMPTZ, F_DATE_EQ_TIMESTAMPTZ, F_DATE_GE_TIMESTAMPTZ,
+    F_DATE_GT_TIMESTAMPTZ, F_DATE_LE_TIMESTAMPTZ, F_DATE_LT_TIMESTAMPTZ, F_DATE_NE_TIMESTAMPTZ,
+    F_DATE_OUT, F_DATE_PART_TEXT_TIMESTAMPTZ, F_DATE_TIMESTAMPTZ, F_DATE_TRUNC_TEXT_TIMESTAMPTZ,
+    F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT, F_EXTRACT_TEXT_TIMESTAMPTZ,
+    F_GENERATE_SERIES_TIMESTAMPTZ_TIMESTAMPTZ_INTERVAL, F_INTERVAL_IN, F_INTERVAL_OUT,
+    F_INTERVAL_PL_TIMESTAMPTZ, F_MAKE_TIMESTAMPTZ_INT4_INT4_INT4_INT4_INT4_FLOAT8,
+    F_MAKE_TIMESTAMPTZ_INT4_INT4_INT4_INT4_INT4_FLOAT8_TEXT, F_MONEY_INT4, F_MONEY_INT8,
+    F_MONEY_NUMERIC, F_NUMERIC_MONEY, F_TIMESTAMP_CMP_TIMESTAMPTZ, F_TIMESTAMP_EQ_TIMESTAMPTZ,
+    F_TIMESTAMP_GE_TIMESTAMPTZ, F_TIMESTAMP_GT_TIMESTAMPTZ, F_TIMESTAMP_LE_TIMESTAMPTZ,
+    F_TIMESTAMP_LT_TIMESTAMPTZ, F_TIMESTAMP_NE_TIMESTAMPTZ, F_TIMESTAMP_OUT,
+    F_TIMESTAMP_TIMESTAMPTZ, F_TIMESTAMPTZ_CMP_DATE, F_TIMESTAMPTZ_CMP_TIMESTAMP,
+    F_TIMESTAMPTZ_DATE, F_TIMESTAMPTZ_DATE_TIME, F_TIMESTAMPTZ_EQ_DATE, F_TIMESTAMPTZ_EQ_TIMESTAMP,
+    F_TIMESTAMPTZ_GE_DATE, F_TIMESTAMPTZ_GE_TIMESTAMP, F_TIMESTAMPTZ_GT_DATE,
+    F_TIMESTAMPTZ_GT_TIMESTAMP, F_TIMESTAMPTZ_LE_DATE, F_TIMESTAMPTZ_LE_TIMESTAMP,
+    F_TIMESTAMPTZ_LT_DATE, F_TIMESTAMPTZ_LT_TIMESTAMP, F_TIMESTAMPTZ_MI_INTERVAL,
+    F_TIMESTAMPTZ_NE_DATE, F_TIMESTAMPTZ_NE_TIMESTAMP, F_TIMESTAMPTZ_OUT,
+    F_TIMESTAMPTZ_PL_INTERVAL, F_TIMESTAMPTZ_TIMESTAMP, F_TIMETZ_TIMESTAMPTZ, F_TIME_TIMESTAMPTZ,
+    F_TO_CHAR_FLOAT4_TEXT, F_TO_CHAR_FLOAT8_TEXT, F_TO_CHAR_INT4_TEXT, F_TO_CHAR_INT8_TEXT,
+    F_TO_CHAR_INTERVAL_TEXT, F_TO_CHAR_NUMERIC_TEXT, F_TO_CHAR_TIMESTAMPTZ_TEXT,
+    F_TO_CHAR_TIMESTAMP_TEXT, F_TO_DATE, F_TO_NUMBER, F_TO_TIMESTAMP_TEXT_TEXT};
+
+constexpr Oid kByArguments[] = {
+    F_ANYTEXTCAT, F_ARRAY_OUT, F_ARRAY_TO_JSON_ANYARRAY, F_ARRAY_TO_JSON_ANYARRAY_BOOL,
+    F_ARRAY_TO_STRING_ANYARRAY_TEXT, F_ARRAY_TO_STRING_ANYARRAY_TEXT_TEXT, F_CONCAT, F_CONCAT_WS,
+    F_FORMAT_TEXT, F_FORMAT_TEXT_ANY, F_JSONB_AGG, F_JSONB_AGG_FINALFN, F_JSONB_BUILD_ARRAY_,
+    F_JSONB_BUILD_ARRAY_ANY, F_JSONB_BUILD_OBJECT_, F_JSONB_BUILD_OBJECT_ANY, F_JSONB_OBJECT_AGG,
+    F_JSON_AGG, F_JSON_BUILD_ARRAY_, F_JSON_BUILD_ARRAY_ANY, F_JSON_BUILD_OBJECT_,
+    F_JSON_BUILD_OBJECT_ANY, F_JSON_OBJECT_AGG, F_MULTIRANGE_OUT, F_QUOTE_LITERAL_ANYELEMENT,
+    F_QUOTE_NULLABLE_ANYELEMENT, F_RANGE_OUT, F_RECORD_OUT, F_ROW_TO_JSON_RECORD,
+    F_ROW_TO_JSON_RECORD_BOOL, F_TEXTANYCAT, F_TO_JSON, F_TO_JSONB};
+
+constexpr const char* kSettings[] = {"TimeZone",       "timezone_abbreviations", "DateStyle",
+                                     "IntervalStyle",  "lc_monetary",            "lc_numeric",
+                                     "lc_time",        "extra_float_digits",     "bytea_output",
+                                     "array_nulls"};
+
+bool is_row_written_stably(Oid type) {
+  // No named row type: its columns are not known here.
+  if (type == RECORDOID) return false;
+  const TupleDesc columns = lookup_rowtype_tupdesc(type, -1);
+  bool stable = true;
+  for (int i = 0; i < columns->natts && stable; ++i) {
+    const Form_pg_attribute column = TupleDescAttr(columns, i);
+    stable = column->attisdropped || is_written_stably(column->atttypid);
+  }
+  ReleaseTupleDesc(columns);
+  return stable;
+}
+
+}  // namespace
+
+Stability stability_of(Oid function) {
+  const auto is_in = [function](const auto& list) {
+    return std::find(std::begin(list), std::end(list), function) != std::end(list);
+  };
+  if (is_in(kBySettings)) return Stability::kSettings;
+  if (is_in(kByArguments)) return Stability::kArguments;
+  return Stability::kUnknown;
+}
+
+bool is_written_stably(Oid type) {
+  type = getBaseType(type);
+  const Oid element = get_element_type(type);
+  if (OidIsValid(element)) return is_written_stably(element);
+  if (type_is_rowtype(type)) return is_row_written_stably(type);
+  if (type_is_range(type)) return is_written_stably(get_range_subtype(type));
+  if (type_is_multirange(type))
+    return is_written_stably(get_range_subtype(get_multirange_range(type)));
+  if (type >= FirstNormalObjectId) return false;  // JSON functions look for its own cast
+  Oid output;
+  bool is_varlena;
+  getTypeOutputInfo(type, &output, &is_varlena);
+  return func_volatile(output) == PROVOLATILE_IMMUTABLE ||
+         stability_of(output) == Stability::kSettings;
+}
+
+const char* settings_of_stable_functions() {
+  StringInfoData text;
+  initStringInfo(&text);
+  for (const char* const name : kSettings) {
+    const char* const value = GetConfigOption(name, true, false);
+    appendStringInfo(&text, "%s=%s\n", name, value != nullptr ? value : "");
+  }
+  return text.data;
+}
+
+}  // namespace metrics_refresh::engine

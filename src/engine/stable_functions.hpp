@@ -1,0 +1,25 @@
+// Which functions that PostgreSQL marks STABLE give the same for the same arguments as long as a few
+// settings stay as they are. All others may depend on the time, on who asks, or on anything else.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace metrics_refresh::engine {
+
+enum class Stability {
+  kSettings,   // depends on the arguments and the settings below
+  kArguments,  // and on how their types are written as text (is_written_stably)
+  kUnknown,
+};
+
+/// Of a function that is neither immutable nor volatile.
+Stability stability_of(Oid function);
+
+/// True where values of the type are written by a function that depends on nothing but the value
+/// and the settings. REQUIRES: inside pg::call().
+bool is_written_stably(Oid type);
+
+/// The settings, each as `name=value`, one after the other. REQUIRES: inside pg::call().
+const char* settings_of_stable_functions();
+
+}  // namespace metrics_refresh::engine

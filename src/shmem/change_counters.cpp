@@ -1,0 +1,195 @@
+#include "shmem/change_counters.hpp"
+
+#include "pg/settings.hpp"
+
+namespace metrics_refresh::shmem {
+namespace {
+
+// So long a table that nobody asks for keeps its place when another needs one. Were it shorter, more
+// tables than there are places would push each other out without an end.
+constexpr TimestampTz kKeptFor = USECS_PER_HOUR;
+
+ChangeCounters* counters = nullptr;
+TrackedTable* tables = nullptr;  // counters->max_tables of them
+
+// This process's copy of the tables of its database, so that a commit looks at few places of shared
+// memory. All of it is touched by the server's callbacks alone: plain data, plain C.
+struct Watched {
+  int place;
+  Oid relation;
+  bool counted;  // by the commit under way
+};
+Watched* watched = nullptr;
+int watched_count = 0;
+std::uint64_t watched_version = 0;
+bool counting = false;  // some table is counted
+
+bool has_write_lock(Oid database, Oid relation) {
+  LOCKTAG tag;
+  SET_LOCKTAG_RELATION(tag, database, relation);
+#if PG_VERSION_NUM >= 170000
+  return LockHeldByMe(&tag, RowExclusiveLock, false);
+#else
+  return LockHeldByMe(&tag, RowExclusiveLock);
+#endif
+}
+
+// The version is read first: a table that is added meanwhile makes the copy stale, not the version.
+void copy_watched() {
+  LWLockAcquire(counters->lock, LW_SHARED);
+  const std::uint64_t version = pg_atomic_read_u64(&counters->version);
+  int count = 0;
+  for (int i = 0; i < counters->max_tables; ++i)
+    if (tables[i].database == MyDatabaseId) ++count;
+  if (watched != nullptr) pfree(watched);
+  watched = nullptr;
+  watched_count = 0;
+  watched_version = 0;  // in case there is no memory
+  if (count > 0)
+    watched = static_cast<Watched*>(
+        MemoryContextAlloc(TopMemoryContext, sizeof(Watched) * static_cast<Size>(count)));
+  for (int i = 0; i < counters->max_tables; ++i)
+    if (tables[i].database == MyDatabaseId) watched[watched_count++] = {i, tables[i].relation, false};
+  watched_version = version;
+  LWLockRelease(counters->lock);
+}
+
+void count_begun() {
+  counting = false;
+  if (!TransactionIdIsValid(GetTopTransactionIdIfAny())) return;
+  if (pg_atomic_read_u64(&counters->version) != watched_version) copy_watched();
+  for (int i = 0; i < watched_count; ++i) {
+    watched[i].counted = has_write_lock(MyDatabaseId, watched[i].relation);
+    if (!watched[i].counted) continue;
+    pg_atomic_fetch_add_u64(&tables[watched[i].place].begun, 1);
+    counting = true;
+  }
+}
+
+void count_ended() {
+  if (!counting) return;
+  counting = false;
+  for (int i = 0; i < watched_count; ++i)
+    if (watched[i].counted) pg_atomic_fetch_add_u64(&tables[watched[i].place].ended, 1);
+}
+
+// At commit this is called when others can see the changes, and before the locks are released. A
+// prepared transaction counts as ended, for this process forgets it; who reads the counts looks at
+// the prepared transactions too.
+void on_transaction(XactEvent event, void*) {
+  switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+    case XACT_EVENT_PRE_PREPARE:
+      count_begun();
+      break;
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_PREPARE:
+    case XACT_EVENT_ABORT:
+      count_ended();
+      break;
+    default:
+      break;
+  }
+}
+
+TrackedTable* find_table(Oid relation) {
+  for (int i = 0; i < counters->max_tables; ++i)
+    if (tables[i].relation == relation && tables[i].database == MyDatabaseId) return &tables[i];
+  return nullptr;
+}
+
+// A free place, or that of the table that nobody has asked for the longest, where that is long
+// enough; or null. A process with an old copy may count on in it for a moment, which makes it seem
+// changed once too often.
+TrackedTable* make_room(TimestampTz now) {
+  TrackedTable* oldest = nullptr;
+  for (int i = 0; i < counters->max_tables; ++i) {
+    TrackedTable* const table = &tables[i];
+    if (!OidIsValid(table->database)) return table;
+    if (oldest == nullptr || table->asked_at < oldest->asked_at) oldest = table;
+  }
+  return oldest != nullptr && oldest->asked_at < now - kKeptFor ? oldest : nullptr;
+}
+
+// Transactions that are yet to come see the new version before they commit, for they get their
+// numbers after it was written.
+bool track(const Oid* relations, int number, TimestampTz now) {
+  bool all = true;
+  LWLockAcquire(counters->lock, LW_EXCLUSIVE);
+  const std::uint64_t first = counters->serials + 1;
+  for (int i = 0; i < number; ++i) {
+    TrackedTable* table = find_table(relations[i]);
+    if (table == nullptr) {
+      table = make_room(now);
+      if (table == nullptr) {
+        all = false;
+        continue;
+      }
+      table->database = MyDatabaseId;
+      table->relation = relations[i];
+      table->serial = ++counters->serials;
+    }
+    table->asked_at = now;
+  }
+  pg_atomic_fetch_add_u64(&counters->version, 1);
+  const FullTransactionId next = ReadNextFullTransactionId();
+  for (int i = 0; i < counters->max_tables; ++i)
+    if (tables[i].serial >= first) tables[i].since = next;
+  LWLockRelease(counters->lock);
+  return all;
+}
+
+// False where one of them is not tracked.
+bool read_counts(const Oid* relations, int number, TimestampTz now, ChangeCount* counts) {
+  bool all = true;
+  LWLockAcquire(counters->lock, LW_SHARED);
+  for (int i = 0; i < number && all; ++i) {
+    TrackedTable* const table = find_table(relations[i]);
+    all = table != nullptr;
+    if (!all) break;
+    table->asked_at = now;  // under a shared lock: whose time it becomes does not matter
+    counts[i] = {table->serial, pg_atomic_read_u64(&table->begun),
+                 pg_atomic_read_u64(&table->ended), table->since};
+  }
+  LWLockRelease(counters->lock);
+  return all;
+}
+
+}  // namespace
+
+Size change_counters_size() {
+  return add_size(MAXALIGN(sizeof(ChangeCounters)),
+                  mul_size(sizeof(TrackedTable), static_cast<Size>(settings::max_tracked_tables())));
+}
+
+void init_change_counters(char* memory, LWLock* lock, bool found) {
+  counters = reinterpret_cast<ChangeCounters*>(memory);
+  tables = reinterpret_cast<TrackedTable*>(memory + MAXALIGN(sizeof(ChangeCounters)));
+  if (found) return;
+  counters->lock = lock;
+  counters->max_tables = settings::max_tracked_tables();
+  if (!pg_strong_random(counters->epoch, sizeof counters->epoch))
+    ereport(FATAL, errmsg("metrics_refresh: the system has no random numbers"));
+  pg_atomic_init_u64(&counters->version, 1);  // what a new process has is not this
+  for (int i = 0; i < counters->max_tables; ++i) {
+    pg_atomic_init_u64(&tables[i].begun, 0);
+    pg_atomic_init_u64(&tables[i].ended, 0);
+  }
+}
+
+void watch_changes() {
+  pg::call([] { RegisterXactCallback(on_transaction, nullptr); });
+}
+
+bool count_changes(const Oid* relations, int number, ChangeCount* counts) {
+  if (counters == nullptr) return false;
+  const TimestampTz now = GetCurrentTimestamp();
+  if (read_counts(relations, number, now, counts)) return true;
+  return track(relations, number, now) && read_counts(relations, number, now, counts);
+}
+
+const std::uint64_t* change_epoch() { return counters->epoch; }
+
+bool writes_table(Oid relation) { return has_write_lock(MyDatabaseId, relation); }
+
+}  // namespace metrics_refresh::shmem

@@ -1,0 +1,64 @@
+// Counts, for each table that a scheduled view reads, the transactions that may have changed it.
+// They count at commit, in every process of the server, so a view whose tables' counts stand still
+// need not be refreshed.
+//
+// A transaction that writes rows of a table holds RowExclusiveLock on it until its end, whatever
+// wrote them: DML, COPY, a foreign key's action, logical replication, a refresh. So before a commit
+// each tracked table is asked whether the transaction holds that lock. This depends on no setting
+// (statistics can be switched off, triggers disabled) and follows savepoints, whose locks go with
+// them. Too much is counted where a statement found no row to change, never too little. What
+// replaces a table's storage (TRUNCATE, a rewrite) shows in the catalog, and is the reader's matter.
+#pragma once
+
+#include "pg/guard.hpp"
+
+namespace metrics_refresh::shmem {
+
+/// One table. Plain data in shared memory; the numbers only ever grow, also where another table
+/// takes the place over.
+struct TrackedTable {
+  Oid database;  // InvalidOid: the place is free
+  Oid relation;
+  std::uint64_t serial;     // of this registration; never given out again before a restart
+  FullTransactionId since;  // transactions before this may have gone uncounted
+  TimestampTz asked_at;     // when somebody last asked; the least recent makes room
+  pg_atomic_uint64 begun;   // transactions that went to commit their changes
+  pg_atomic_uint64 ended;   // and of which that is over: what they changed can be seen
+};
+
+struct ChangeCounters {
+  LWLock* lock;  // for who changes which tables are tracked
+  std::uint64_t epoch[2];  // random, of this start of the server
+  pg_atomic_uint64 version;  // of the set of tables
+  std::uint64_t serials;     // the last one given out
+  int max_tables;
+};
+
+/// The count of one table as somebody sees it.
+struct ChangeCount {
+  std::uint64_t serial;
+  std::uint64_t begun;
+  std::uint64_t ended;
+  FullTransactionId since;
+};
+
+/// Memory that the counters need, and their place in it.
+Size change_counters_size();
+void init_change_counters(char* memory, LWLock* lock, bool found);
+
+/// Has every transaction of this process counted. REQUIRES: called once, from _PG_init.
+void watch_changes();
+
+/// Reads the counts of `tables` of this database into `counts`, tracking those that are not yet.
+/// False where there is no room for all of them, or the library was not preloaded.
+/// REQUIRES: inside pg::call().
+bool count_changes(const Oid* tables, int number, ChangeCount* counts);
+
+/// What tells this start of the server from every other. REQUIRES: preloaded.
+const std::uint64_t* change_epoch();
+
+/// True where the transaction under way writes the table, as far as it has come.
+/// REQUIRES: inside pg::call().
+bool writes_table(Oid relation);
+
+}  // namespace metrics_refresh::shmem

@@ -1,0 +1,88 @@
+#include "shmem/skipped_jobs.hpp"
+
+#include "shmem/area.hpp"
+
+namespace metrics_refresh::shmem {
+namespace {
+
+constexpr long kMaxJobs = 8192;
+
+// The first fields of SkippedJob.
+struct Key {
+  Oid database;
+  std::int64_t job_id;
+};
+struct Entry {
+  Key key;
+  SkippedJob job;
+};
+
+HTAB* entries = nullptr;
+
+// The one that was noted the longest ago: its job is gone, most likely.
+void drop_oldest_locked() {
+  HASH_SEQ_STATUS scan;
+  hash_seq_init(&scan, entries);
+  const Entry* oldest = nullptr;
+  while (const auto* entry = static_cast<const Entry*>(hash_seq_search(&scan)))
+    if (oldest == nullptr || entry->job.fresh_at < oldest->job.fresh_at) oldest = entry;
+  if (oldest != nullptr) (void)hash_search(entries, &oldest->key, HASH_REMOVE, nullptr);
+}
+
+Key key_of(std::int64_t job_id) {
+  Key key;
+  memset(&key, 0, sizeof key);  // the bytes between the fields are hashed too
+  key.database = MyDatabaseId;
+  key.job_id = job_id;
+  return key;
+}
+
+}  // namespace
+
+Size skipped_jobs_size() { return hash_estimate_size(kMaxJobs, sizeof(Entry)); }
+
+void init_skipped_jobs() {
+  HASHCTL control;
+  memset(&control, 0, sizeof control);
+  control.keysize = sizeof(Key);
+  control.entrysize = sizeof(Entry);
+  entries = ShmemInitHash("metrics_refresh skipped jobs", kMaxJobs, kMaxJobs, &control,
+                          HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+}
+
+bool note_skipped_job(std::int64_t job_id, TimestampTz fresh_at, TimestampTz handled_until) {
+  return locked(LW_EXCLUSIVE, [=] {
+    const Key key = key_of(job_id);
+    if (hash_get_num_entries(entries) >= kMaxJobs &&
+        hash_search(entries, &key, HASH_FIND, nullptr) == nullptr)
+      drop_oldest_locked();
+    bool found;
+    auto* const entry = static_cast<Entry*>(hash_search(entries, &key, HASH_ENTER_NULL, &found));
+    if (entry == nullptr) return false;
+    if (!found) entry->job = {MyDatabaseId, job_id, 0, 0, 0};
+    ++entry->job.skipped;
+    entry->job.fresh_at = fresh_at;
+    entry->job.handled_until = handled_until;
+    return true;
+  });
+}
+
+std::vector<SkippedJob> skipped_jobs() {
+  std::vector<SkippedJob> jobs;
+  if (entries == nullptr) return jobs;
+  jobs.resize(static_cast<std::size_t>(hash_get_num_entries(entries)));
+  const auto room = jobs.size();
+  SkippedJob* const out = jobs.data();
+  const std::size_t count = locked(LW_SHARED, [=] {
+    std::size_t found = 0;
+    HASH_SEQ_STATUS scan;
+    hash_seq_init(&scan, entries);
+    while (const auto* entry = static_cast<const Entry*>(hash_seq_search(&scan)))
+      if (entry->job.database == MyDatabaseId && found < room) out[found++] = entry->job;
+    return found;
+  });
+  jobs.resize(count);
+  return jobs;
+}
+
+}  // namespace metrics_refresh::shmem

@@ -83,7 +83,7 @@ SELECT count(*) - :before AS added FROM metrics_refresh.run_log;
 BEGIN;
 DECLARE c CURSOR FOR SELECT * FROM e.mv;
 FETCH 1 FROM c \g (format=unaligned tuples_only=on)
-SELECT metrics_refresh.refresh('e.mv') - 'run_id' - 'duration_ms' AS refresh;
+SELECT metrics_refresh.refresh('e.mv', 'diff') - 'run_id' - 'duration_ms' AS refresh;
 COMMIT;
 -- Inside a function, a DO block, and at other isolation levels.
 DO $$ BEGIN ASSERT (metrics_refresh.refresh('e.mv') ->> 'success')::bool; END $$;

@@ -38,7 +38,7 @@ CREATE TEMP TABLE pg_namespace AS SELECT oid, 'public'::name AS nspname FROM pg_
 CREATE TEMP TABLE job (n int);
 SET search_path = pg_temp, h, metrics_refresh, pg_catalog;
 SELECT schedule('h.mv', '@yearly', job_name => 'hostile') IS NOT NULL AS scheduled;
-SELECT alter_job('hostile', lock_timeout => '1 s');
+SELECT alter_job('hostile', lock_timeout => '1 s', strategy => 'diff');
 SELECT schedule_command('hostile command', '@yearly', 'SELECT 1') IS NOT NULL AS scheduled;
 SELECT pause('hostile'), resume('hostile');
 SELECT refresh('h.mv')::text LIKE '%"success": true%' AS refreshed;

@@ -169,7 +169,7 @@ SELECT metrics_refresh.pause('j.mv');
 PREPARE TRANSACTION 'regress';
 
 -- A due time in a second's reach wakes the scheduler at the commit.
-SELECT metrics_refresh.schedule('j.mv', '1 second', job_name => 'every second') AS job \gset
+SELECT metrics_refresh.schedule('j.mv', '1 second', job_name => 'every second', strategy => 'diff') AS job \gset
 CALL tools.wait_until(format('SELECT count(*) >= 2 FROM metrics_refresh.run_log WHERE job_id = %s AND status = ''success''', :job));
 SELECT metrics_refresh.pause('every second');
 SELECT DISTINCT triggered_by, initiated_by, status, due_at = date_trunc('second', due_at) AS on_the_second,

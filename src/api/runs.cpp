@@ -29,14 +29,14 @@ Datum refresh(FunctionCallInfo call) {
         .add("detail", outcome.error->detail)
         .add("hint", outcome.error->hint);
   else
-    json.add("strategy", outcome.strategy)
-        .add("reason", outcome.strategy_reason)
-        .add("rows", outcome.rows_total.value_or(0));
+    json.add("strategy", outcome.strategy).add("reason", outcome.strategy_reason);
+  if (outcome.rows_total) json.add("rows", *outcome.rows_total);
   if (outcome.rows_inserted)
     json.add("rows_inserted", *outcome.rows_inserted)
         .add("rows_updated", outcome.rows_updated.value_or(0))
         .add("rows_deleted", outcome.rows_deleted.value_or(0));
-  if (!outcome.error) json.add("message", "refreshed");
+  if (!outcome.error)
+    json.add("message", outcome.strategy == "skip" ? "fresh already" : "refreshed");
   return json.result();
 }
 

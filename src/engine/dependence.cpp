@@ -126,6 +126,11 @@ bool walk_node(Node* node, void* context) {
       foreach (cell, castNode(Query, node)->rtable) note_entry(walk, lfirst_node(RangeTblEntry, cell));
       return query_tree_walker(castNode(Query, node), tree_walker(walk_node), context, 0);
     }
+    case T_Var:
+      // Unlike a column, it is not the same after ALTER TABLE.
+      if (castNode(Var, node)->varattno == InvalidAttrNumber)
+        object_to(walk, "it reads whole rows, whose columns may change");
+      break;
     case T_SQLValueFunction:
       object_to(walk, "it asks for the current time, date, role or schema");
       break;

@@ -45,19 +45,6 @@ constexpr const char* kSettings[] = {"TimeZone",       "timezone_abbreviations",
                                      "lc_time",        "extra_float_digits",     "bytea_output",
                                      "array_nulls"};
 
-bool is_row_written_stably(Oid type) {
-  // No named row type: its columns are not known here.
-  if (type == RECORDOID) return false;
-  const TupleDesc columns = lookup_rowtype_tupdesc(type, -1);
-  bool stable = true;
-  for (int i = 0; i < columns->natts && stable; ++i) {
-    const Form_pg_attribute column = TupleDescAttr(columns, i);
-    stable = column->attisdropped || is_written_stably(column->atttypid);
-  }
-  ReleaseTupleDesc(columns);
-  return stable;
-}
-
 }  // namespace
 
 Stability stability_of(Oid function) {
@@ -73,7 +60,7 @@ bool is_written_stably(Oid type) {
   type = getBaseType(type);
   const Oid element = get_element_type(type);
   if (OidIsValid(element)) return is_written_stably(element);
-  if (type_is_rowtype(type)) return is_row_written_stably(type);
+  if (type_is_rowtype(type)) return false;  // its columns may be renamed, or others added
   if (type_is_range(type)) return is_written_stably(get_range_subtype(type));
   if (type_is_multirange(type))
     return is_written_stably(get_range_subtype(get_multirange_range(type)));

@@ -32,6 +32,8 @@ sub start_node
 		# The class turns this off, and then a crash is the end of the test.
 		restart_after_crash => 'on',
 		log_statement => 'none',
+		# So that a job runs at each due time, whether its view has changed or not.
+		'metrics_refresh.log_skips' => 'on',
 		log_line_prefix => '%m [%p] %b ',
 		%settings);
 	$node->append_conf('postgresql.conf', "$_ = '$settings{$_}'") for sort keys %settings;

@@ -7,6 +7,7 @@
 #include "engine/dependence.hpp"
 #include "engine/stable_functions.hpp"
 #include "pg/identity.hpp"
+#include "pg/transaction.hpp"
 #include "shmem/change_counters.hpp"
 #include "store/view_states.hpp"
 
@@ -116,7 +117,7 @@ std::string obstacle_of_transactions() {
   // To look would take the snapshot.
   if (IsolationUsesXactSnapshot()) return "there may be prepared transactions";
   bool prepared = false;
-  pg::as_extension([&prepared] {
+  pg::with_fixed_search_path([&prepared] {
     pg::Spi spi;
     prepared = store::has_prepared_transactions(spi);
   });
@@ -189,9 +190,12 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
 
 Freshness freshness_of(const View& view) {
   std::optional<std::string> remembered;
-  pg::as_extension([&] {
-    pg::Spi spi;
-    remembered = store::find_fingerprint(spi, view.oid);
+  // A long refresh would keep DROP EXTENSION waiting.
+  pg::look([&] {
+    pg::as_extension([&] {
+      pg::Spi spi;
+      remembered = store::find_fingerprint(spi, view.oid);
+    });
   });
   const Observation seen = observe(view);
   if (!seen.obstacle.empty()) return {false, seen.obstacle};

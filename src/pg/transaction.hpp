@@ -23,6 +23,11 @@ void in_repeatable_read(Body&& body);
 template <typename Body>
 std::optional<PgError> in_subtransaction(Body&& body);
 
+/// Runs `body` in a subtransaction and undoes it, so that the locks it took are given back: for a
+/// look at what a long transaction must not keep others from. Whatever it throws keeps flying.
+template <typename Body>
+void look(Body&& body);
+
 namespace detail {
 void begin_transaction();
 void begin_repeatable_read();
@@ -55,34 +60,60 @@ void in_repeatable_read(Body&& body) {
   detail::finish_transaction(body);
 }
 
-template <typename Body>
-std::optional<PgError> in_subtransaction(Body&& body) {
-  MemoryContext const context = CurrentMemoryContext;
-  ResourceOwner const owner = CurrentResourceOwner;
-  const auto restore = [&]() noexcept {
-    MemoryContextSwitchTo(context);
-    CurrentResourceOwner = owner;
-  };
-  const auto roll_back = [&] {
-    call([] { RollbackAndReleaseCurrentSubTransaction(); });
-    restore();
-  };
-
-  call([] { BeginInternalSubTransaction(nullptr); });
-  MemoryContextSwitchTo(context);
-  try {
-    body();
+namespace detail {
+/// A subtransaction that is begun at once, and ended by one of the two.
+class Subtransaction {
+ public:
+  Subtransaction() : context_(CurrentMemoryContext), owner_(CurrentResourceOwner) {
+    call([] { BeginInternalSubTransaction(nullptr); });
+    MemoryContextSwitchTo(context_);
+  }
+  void commit() {
     call([] { ReleaseCurrentSubTransaction(); });
     restore();
+  }
+  void roll_back() {
+    call([] { RollbackAndReleaseCurrentSubTransaction(); });
+    restore();
+  }
+
+ private:
+  void restore() noexcept {
+    MemoryContextSwitchTo(context_);
+    CurrentResourceOwner = owner_;
+  }
+  MemoryContext context_;
+  ResourceOwner owner_;
+};
+}  // namespace detail
+
+template <typename Body>
+std::optional<PgError> in_subtransaction(Body&& body) {
+  detail::Subtransaction subtransaction;
+  try {
+    body();
+    subtransaction.commit();
     return std::nullopt;
   } catch (const PgError& error) {
-    roll_back();
+    subtransaction.roll_back();
     if (error.sqlstate() == ERRCODE_QUERY_CANCELED) throw;
     return error;
   } catch (...) {
-    roll_back();
+    subtransaction.roll_back();
     throw;
   }
+}
+
+template <typename Body>
+void look(Body&& body) {
+  detail::Subtransaction subtransaction;
+  try {
+    body();
+  } catch (...) {
+    subtransaction.roll_back();
+    throw;
+  }
+  subtransaction.roll_back();
 }
 
 }  // namespace metrics_refresh::pg

@@ -2,6 +2,7 @@
 #include "api/access.hpp"
 #include "api/arguments.hpp"
 #include "engine/choose.hpp"
+#include "engine/incremental_setup.hpp"
 #include "engine/unique_key.hpp"
 #include "pg/privilege.hpp"
 
@@ -12,6 +13,13 @@ using pg::Param;
 
 Param text_or_null(const std::string& text) {
   return text.empty() ? Param::null(TEXTOID) : Param(text);
+}
+
+std::string say_incremental(const engine::View& view, const engine::ViewState& state) {
+  const std::string why_not = engine::why_not_incremental(view);
+  if (!why_not.empty()) return "not possible: " + why_not;
+  if (!state.is_incremental) return "possible";
+  return state.demoted.empty() ? "set up" : "demoted: " + state.demoted;
 }
 
 Datum explain(FunctionCallInfo call) {
@@ -48,7 +56,7 @@ Datum explain(FunctionCallInfo call) {
   std::string chosen;
   std::string reason;
   try {
-    const engine::Choice choice = engine::choose(view, state, engine::parse_requested(strategy));
+    const engine::Choice choice = engine::choose(view, state, engine::job_request(strategy));
     chosen = engine::to_string(choice.strategy);
     reason = choice.reason;
   } catch (const pg::SqlError& error) {
@@ -59,7 +67,8 @@ Datum explain(FunctionCallInfo call) {
       state.unique_index.empty() ? engine::propose_unique_index(view) : std::string();
   return row_result(
       call, {Param(chosen), Param(reason), Param(state.populated), text_or_null(state.unique_index),
-             text_or_null(index), depends_on, Param::nullable(job_name, TEXTOID), next_due});
+             text_or_null(index), depends_on, Param::nullable(job_name, TEXTOID), next_due,
+             say_incremental(view, state)});
 }
 
 }  // namespace

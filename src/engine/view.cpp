@@ -1,5 +1,8 @@
 #include "engine/view.hpp"
 
+#include "pg/identity.hpp"
+#include "store/incremental.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -74,7 +77,8 @@ PlainState read_plain_state(Oid oid, bool may_wait) {
 }
 
 ViewState to_state(const PlainState& state) {
-  return {state.populated, state.is_heap, state.unique_index != nullptr ? state.unique_index : ""};
+  return {state.populated, state.is_heap, state.unique_index != nullptr ? state.unique_index : "",
+          false, ""};
 }
 
 bool is_matview(Oid oid) { return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_MATVIEW; }
@@ -108,7 +112,14 @@ ViewState read_state(const View& view) {
   if (!state.exists)
     throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
                        "materialized view \"" + view.name + "\" does not exist any more");
-  return to_state(state);
+  ViewState result = to_state(state);
+  pg::as_extension([&] {
+    pg::Spi spi;
+    const std::optional<store::IncrementalView> record = store::find_incremental(spi, oid);
+    result.is_incremental = record && result.is_heap;
+    if (record) result.demoted = record->demoted;
+  });
+  return result;
 }
 
 std::optional<ViewState> try_read_state(const View& view) {

@@ -1,0 +1,80 @@
+#include "store/incremental.hpp"
+
+namespace metrics_refresh::store {
+
+using pg::Param;
+
+namespace {
+
+Param text_or_null(const std::string& text) {
+  return text.empty() ? Param::null(TEXTOID) : Param(text);
+}
+
+}  // namespace
+
+std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view) {
+  const pg::Rows rows = spi.query(
+      "SELECT id, view_oid, fingerprint, refreshed_as_of, coalesce(rows_total, 0), "
+      "runs_since_audit::int8, demoted"
+      " FROM metrics_refresh.incremental_view WHERE view_oid = $1",
+      {Param::oid(view)});
+  if (rows.empty()) return std::nullopt;
+  IncrementalView record;
+  record.id = rows.get_int64(0, 1);
+  record.view = rows.get_oid(0, 2);
+  record.fingerprint = rows.get_text_or_null(0, 3).value_or("");
+  record.as_of = rows.get_instant_or_null(0, 4);
+  record.rows = rows.get_int64(0, 5);
+  record.runs = static_cast<int>(rows.get_int64(0, 6));
+  record.demoted = rows.get_text_or_null(0, 7).value_or("");
+  return record;
+}
+
+IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& schema,
+                                   const std::string& name) {
+  IncrementalView record;
+  record.view = view;
+  spi.query(
+      "DELETE FROM metrics_refresh.incremental_view WHERE view_schema = $1 AND view_name = $2",
+      {schema, name});
+  record.id =
+      spi.query(
+             "INSERT INTO metrics_refresh.incremental_view (view_schema, view_name, view_oid)"
+             " VALUES ($1, $2, $3) RETURNING id",
+             {schema, name, Param::oid(view)})
+          .get_int64(0, 1);
+  return record;
+}
+
+void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::string& schema,
+                        const std::string& name) {
+  spi.query(
+      "UPDATE metrics_refresh.incremental_view SET view_schema = $2, view_name = $3, view_oid = "
+      "$4, fingerprint = $5,"
+      " refreshed_as_of = $6, rows_total = $7, runs_since_audit = $8, demoted = $9,"
+      " demoted_at = CASE WHEN $9 IS NULL THEN NULL ELSE coalesce(demoted_at, now()) END WHERE id "
+      "= $1",
+      {record.id, schema, name, Param::oid(record.view), text_or_null(record.fingerprint),
+       Param::nullable(record.as_of, TIMESTAMPTZOID), record.rows, record.runs,
+       text_or_null(record.demoted)});
+}
+
+void delete_incremental(pg::Spi& spi, std::int64_t id) {
+  spi.query("DELETE FROM metrics_refresh.incremental_view WHERE id = $1", {id});
+}
+
+bool wants_incremental(pg::Spi& spi, Oid view) {
+  return spi
+      .query(
+          "SELECT EXISTS (SELECT FROM metrics_refresh.job j, pg_catalog.pg_class c, "
+          "pg_catalog.pg_namespace n"
+          " WHERE c.oid = $1 AND n.oid = c.relnamespace AND j.strategy = 'incremental'"
+          " AND (j.view_schema = n.nspname AND j.view_name = c.relname OR j.view_oid = c.oid OR "
+          "j.group_schema = n.nspname"
+          "  OR EXISTS (SELECT FROM metrics_refresh.job_member m WHERE m.job_id = j.job_id"
+          "   AND (m.view_schema = n.nspname AND m.view_name = c.relname OR m.view_oid = c.oid))))",
+          {Param::oid(view)})
+      .get_bool(0, 1);
+}
+
+}  // namespace metrics_refresh::store

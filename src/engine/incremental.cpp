@@ -16,25 +16,32 @@ constexpr int64 kPartOfRows = 10;
 constexpr int64 kManyKeys = 200'000;
 constexpr double kWorthwhile = 0.5;
 
+struct QueryText {
+  StringInfo text;
+  Oid view;  // whose query it is
+};
+
 // Queries of plain views as well: they are replaced without a trace in the definition.
 bool append_query(Node* node, void* context) {
-  auto* const text = static_cast<StringInfo>(context);
+  const auto* const query_text = static_cast<QueryText*>(context);
   if (node == nullptr) return false;
-  if (IsA(node, Query)) {
-    auto* const query = reinterpret_cast<Query*>(node);
-    ListCell* cell;
-    foreach (cell, query->rtable) {
-      const RangeTblEntry* entry = lfirst_node(RangeTblEntry, cell);
-      if (entry->rtekind != RTE_RELATION || entry->relkind != RELKIND_VIEW) continue;
-      Relation const view = table_open(entry->relid, AccessShareLock);
-      Query* const inner = get_view_query(view);
-      appendStringInfoString(text, nodeToString(inner));
-      (void)append_query(reinterpret_cast<Node*>(inner), context);
-      table_close(view, NoLock);
-    }
-    return query_tree_walker(query, as_visitor(append_query), context, 0);
+  if (!IsA(node, Query)) return walk_expression(node, append_query, context);
+  auto* const query = reinterpret_cast<Query*>(node);
+  ListCell* cell;
+  foreach (cell, query->rtable) {
+    const RangeTblEntry* entry = lfirst_node(RangeTblEntry, cell);
+    // Before PostgreSQL 16 a view's query has the view in its list twice, as OLD and NEW.
+    if (entry->rtekind != RTE_RELATION || entry->relkind != RELKIND_VIEW ||
+        entry->relid == query_text->view)
+      continue;
+    Relation const view = table_open(entry->relid, AccessShareLock);
+    Query* const inner = get_view_query(view);
+    appendStringInfoString(query_text->text, nodeToString(inner));
+    QueryText inner_text = {query_text->text, entry->relid};
+    (void)append_query(reinterpret_cast<Node*>(inner), &inner_text);
+    table_close(view, NoLock);
   }
-  return walk_expression(node, append_query, context);
+  return query_tree_walker(query, as_visitor(append_query), context, 0);
 }
 
 const char* fingerprint_of(Relation view, const Derivation& derivation,
@@ -46,7 +53,8 @@ const char* fingerprint_of(Relation view, const Derivation& derivation,
     appendStringInfoString(&text, GetConfigOption("timezone", false, false));
   Query* const definition = definition_of(view);
   appendStringInfoString(&text, nodeToString(definition));
-  (void)append_query(reinterpret_cast<Node*>(definition), &text);
+  QueryText query_text = {&text, RelationGetRelid(view)};
+  (void)append_query(reinterpret_cast<Node*>(definition), &query_text);
   const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data);
   return psprintf(UINT64_FORMAT "-" UINT64_FORMAT, hash_bytes_extended(bytes, text.len, 0),
                   hash_bytes_extended(bytes, text.len, 1));

@@ -31,6 +31,7 @@ void settle_incremental(const std::vector<Oid>& before, const std::vector<Oid>& 
     with_tables([&](pg::Spi& spi) { wanted = store::wants_incremental(spi, view); });
     if (!wanted) engine::take_down_incremental(view);
   }
+  with_tables([](pg::Spi& spi) { store::forget_dropped_incremental(spi); });
 }
 
 }  // namespace metrics_refresh::api

@@ -135,6 +135,26 @@ void take_delta(Oid oid, void (*visit)(void* context, TupleTableSlot* slot), voi
   table_close(delta, NoLock);
 }
 
+bool was_truncated_since(Oid oid) {
+  Relation const delta = table_open(oid, RowExclusiveLock);
+  Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
+  TupleTableSlot* const slot = table_slot_create(delta, nullptr);
+  TableScanDesc const scan = table_beginscan(delta, latest, 0, nullptr);
+  const AttrNumber whole = RelationGetDescr(delta)->natts;
+  bool found = false;
+  while (!found && table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
+    CHECK_FOR_INTERRUPTS();
+    bool is_null;
+    (void)slot_getattr(slot, whole, &is_null);
+    found = !is_null;
+  }
+  table_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+  UnregisterSnapshot(latest);
+  table_close(delta, NoLock);
+  return found;
+}
+
 void clear_deltas(int64 id) {
   for (int at = 0;; ++at) {
     const Oid delta = delta_oid(id, at);

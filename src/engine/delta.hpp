@@ -33,7 +33,11 @@ CaptureState read_capture(int64 id, const Derivation& derivation);
 /// another refresh has done so after the snapshot.
 void take_delta(Oid delta, void (*visit)(void* context, TupleTableSlot* slot), void* context);
 
-/// The same of all delta tables of a view, of which nobody wants to know what is in them.
+/// Whether its table was truncated after the active snapshot was taken: to that snapshot it looks
+/// empty, although the rows have never been deleted in its sight. REQUIRES: the table is locked.
+bool was_truncated_since(Oid delta);
+
+/// Takes out the rows of all delta tables of a view, of which nobody wants to know what is in them.
 void clear_deltas(int64 id);
 
 }  // namespace metrics_refresh::engine

@@ -63,6 +63,7 @@ const char* fingerprint_of(Relation view, const Derivation& derivation,
 struct Captured {
   KeyRules* rules;  // null: nobody wants to know
   int64 rows;
+  bool is_truncated;  // a table, after the snapshot
 };
 
 void on_captured(void* context, TupleTableSlot* slot) {
@@ -114,8 +115,10 @@ void Refresh::check() {
 void Refresh::take_all(Captured* captured) {
   if (captured->rules == nullptr) return clear_deltas(state.id);
   for (int at = 0; at < derivation.table_count; ++at) {
+    const Oid delta = delta_oid(state.id, at);
     captured->rules->begin_table(at);
-    take_delta(delta_oid(state.id, at), on_captured, captured);
+    take_delta(delta, on_captured, captured);
+    if (was_truncated_since(delta)) captured->is_truncated = true;
   }
 }
 
@@ -144,6 +147,8 @@ Node* Refresh::collect() {
   if (rules.whole_table() != nullptr)
     result.fallback = psprintf("the table %s was truncated, or changed in too many rows at once",
                                rules.whole_table());
+  else if (captured.is_truncated)
+    result.fallback = "a table was truncated a moment ago";
   else if (captured.rows > kManyKeys)
     result.fallback = psprintf(INT64_FORMAT " changes are too many", captured.rows);
   if (result.fallback != nullptr) return nullptr;

@@ -174,6 +174,16 @@ void require_trigger_privilege(const Derivation& derivation, Oid role) {
   }
 }
 
+bool has_all(int64 id, const Derivation& derivation) {
+  return pg::call([&derivation, id] { return read_capture(id, derivation).fault == nullptr; });
+}
+
+// A refresh locks the view before anything else, as this does: so that neither waits for the other
+// half-way.
+void lock_out_refresh(Oid view) {
+  pg::call([view] { LockRelationOid(view, ShareUpdateExclusiveLock); });
+}
+
 }  // namespace
 
 std::string why_not_incremental(const View& view) {
@@ -194,10 +204,12 @@ void set_up_incremental(const View& view, Oid role, bool restore) {
   pg::as_extension([&] {
     pg::Spi spi;
     std::optional<store::IncrementalView> record = store::find_incremental(spi, oid);
+    if (record && record->demoted.empty() && has_all(record->id, derivation)) return;
+    lock_out_refresh(oid);
+    record = store::find_incremental(spi, oid);
     if (record) {
       const int64 id = record->id;
-      const bool is_whole =
-          pg::call([&, id] { return read_capture(id, derivation).fault == nullptr; });
+      const bool is_whole = has_all(id, derivation);
       if (is_whole && (record->demoted.empty() || !restore)) return;
       record->fingerprint.clear();
       if (restore) record->demoted.clear();
@@ -216,6 +228,7 @@ void set_up_incremental(const View& view, Oid role, bool restore) {
 }
 
 void take_down_incremental(Oid view) {
+  lock_out_refresh(view);
   pg::as_extension([view] {
     pg::Spi spi;
     const std::optional<store::IncrementalView> record = store::find_incremental(spi, view);

@@ -6,7 +6,6 @@
 namespace metrics_refresh::engine {
 namespace {
 
-constexpr int kMaxKeyColumns = 8;
 constexpr int kUnranked = -1;
 
 FlatSource* source_at(const FlatQuery* flat, int number) {
@@ -193,7 +192,7 @@ List* Ranker::joins_between(int from, int to) const {
     ListCell* inner;
     foreach (inner, reached_from(flat, start)) {
       const Var* end = static_cast<Var*>(lfirst(inner));
-      if (end->varno != to + 1) continue;
+      if (end->varno != to + 1 || list_length(joins) == kMaxKeyColumns) continue;
       auto* const join = static_cast<JoinColumn*>(palloc(sizeof(JoinColumn)));
       *join = {start->varattno, end->varattno};
       joins = lappend(joins, join);

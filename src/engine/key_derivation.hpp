@@ -13,6 +13,9 @@
 
 namespace metrics_refresh::engine {
 
+/// A rule has no more key columns, nor join columns, than this.
+inline constexpr int kMaxKeyColumns = 8;
+
 /// Output column `column` is `expression` over the row, whose columns are Vars of number 1.
 struct KeyColumn {
   int column;

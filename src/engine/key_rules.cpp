@@ -92,8 +92,8 @@ void KeyRules::add_captured(TupleTableSlot* slot) {
 }
 
 void KeyRules::apply(Rule& rule) {
-  Datum values[INDEX_MAX_KEYS];
-  bool nulls[INDEX_MAX_KEYS];
+  Datum values[kMaxKeyColumns];
+  bool nulls[kMaxKeyColumns];
   int count = 0;
   ListCell* cell;
   if (rule.source->rank == 0) {

@@ -72,6 +72,18 @@ bool compares_times(Oid function) {
          function == F_TIMESTAMPTZ_GT || function == F_TIMESTAMPTZ_GE;
 }
 
+// Nodes that are no calls of functions and may depend on settings all the same.
+bool builds_by_settings(Node* node) {
+  bool is_such = IsA(node, XmlExpr);
+#if PG_VERSION_NUM >= 160000
+  is_such = is_such || IsA(node, JsonConstructorExpr);
+#endif
+#if PG_VERSION_NUM >= 170000
+  is_such = is_such || IsA(node, JsonExpr);
+#endif
+  return is_such && contain_mutable_functions(node);
+}
+
 struct Search {
   const char* refusal;
 };
@@ -93,6 +105,10 @@ bool find_refusal(Node* node, void* context) {
               "value changes by itself";
   }
   if (search->refusal != nullptr) return true;
+  if (builds_by_settings(node)) {
+    search->refusal = "it makes XML or JSON in a way that depends on settings";
+    return true;
+  }
   Oid function = InvalidOid;
   if (check_functions_in_node(node, is_mutable, &function)) {
     search->refusal = psprintf(
@@ -115,6 +131,18 @@ const char* why_not_clauses(const Query* query) {
   if (query->hasTargetSRFs) return "it has a set-returning function in its select list";
   if (query->rowMarks != NIL) return "it locks rows";
   return nullptr;
+}
+
+bool has_virtual_columns([[maybe_unused]] Oid table) {
+#if PG_VERSION_NUM >= 180000
+  Relation const relation = table_open(table, AccessShareLock);
+  const TupleConstr* constraints = RelationGetDescr(relation)->constr;
+  const bool found = constraints != nullptr && constraints->has_generated_virtual;
+  table_close(relation, NoLock);
+  return found;
+#else
+  return false;
+#endif
 }
 
 bool has_parents(Oid relation) {
@@ -194,6 +222,8 @@ const char* why_not_captured(const FlatSource* source) {
     return psprintf("the table %s has children that inherit from it", name);
   if (has_parents(entry->relid))
     return psprintf("the table %s is a partition or inherits from another", name);
+  if (has_virtual_columns(entry->relid))
+    return psprintf("the table %s has a virtual generated column, which triggers do not see", name);
   if (get_rel_persistence(entry->relid) != RELPERSISTENCE_PERMANENT)
     return psprintf("the table %s is unlogged: a crash would empty it unseen", name);
   if (check_enable_rls(entry->relid, checked_as(source), true) == RLS_ENABLED)

@@ -34,9 +34,7 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
                                    const std::string& name) {
   IncrementalView record;
   record.view = view;
-  spi.query(
-      "DELETE FROM metrics_refresh.incremental_view WHERE view_schema = $1 AND view_name = $2",
-      {schema, name});
+  forget_dropped_incremental(spi);  // one may have had the name
   record.id =
       spi.query(
              "INSERT INTO metrics_refresh.incremental_view (view_schema, view_name, view_oid)"
@@ -61,6 +59,12 @@ void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::
 
 void delete_incremental(pg::Spi& spi, std::int64_t id) {
   spi.query("DELETE FROM metrics_refresh.incremental_view WHERE id = $1", {id});
+}
+
+void forget_dropped_incremental(pg::Spi& spi) {
+  spi.query(
+      "DELETE FROM metrics_refresh.incremental_view i"
+      " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.view_oid)");
 }
 
 bool wants_incremental(pg::Spi& spi, Oid view) {

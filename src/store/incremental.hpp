@@ -21,13 +21,16 @@ struct IncrementalView {
 
 std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view);
 
-/// Of a view that has none. One of the same name, whose view is gone, is replaced.
+/// Of a view that has none.
 IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& schema,
                                    const std::string& name);
 
 /// Writes everything but the id; the names are what the view is called now.
 void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::string& schema,
                         const std::string& name);
+
+/// Removes the rows of views that do not exist any more; what belonged to them went with them.
+void forget_dropped_incremental(pg::Spi& spi);
 
 void delete_incremental(pg::Spi& spi, std::int64_t id);
 

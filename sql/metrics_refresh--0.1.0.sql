@@ -143,8 +143,20 @@ COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS 'of the defini
 COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'what now() was for the last refresh';
 COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS 'why the view is refreshed by diff until its strategy is set again: what an audit found';
 
+-- Read by position where a view is written.
+CREATE TABLE metrics_refresh.incremental_parent (
+    delta       text PRIMARY KEY,
+    columns     text[] NOT NULL,
+    view_schema name NOT NULL,
+    view_name   name NOT NULL,
+    view_oid    oid NOT NULL,
+    id          bigint NOT NULL REFERENCES metrics_refresh.incremental_view ON DELETE CASCADE
+);
+COMMENT ON TABLE metrics_refresh.incremental_parent IS 'materialized views that others are kept by: which keys are written where when one is refreshed';
+
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job', 'WHERE NOT one_time');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.incremental_view', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.incremental_parent', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.incremental_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job_member',
     'WHERE job_id IN (SELECT job_id FROM metrics_refresh.job WHERE NOT one_time)');
@@ -166,6 +178,9 @@ CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.job_membe
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
 
 CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.incremental_view
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
+
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.incremental_parent
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
 
 CREATE FUNCTION metrics_refresh.capture_keys() RETURNS trigger
@@ -203,6 +218,7 @@ ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_truncate;
 ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER a_replace_default;
 ALTER TABLE metrics_refresh.job_member ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh.incremental_view ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh.incremental_parent ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh.removed_default_job ENABLE ALWAYS TRIGGER remove_default;
 
 REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_before_write(),

@@ -1,5 +1,7 @@
 #include "engine/delta.hpp"
 
+#include "engine/consumers.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -74,6 +76,20 @@ const char* fault_of_triggers(int64 id, int at, const KeyTable& table, StringInf
   return fault;
 }
 
+// A materialized view has no triggers; it is written by refreshes alone.
+const char* fault_of_parent(int64 id, int at, const KeyTable& table, StringInfo identity) {
+  const TransactionId row = parent_row(delta_name(id, at), table.oid, captured_names(table));
+  appendStringInfo(identity, "%u ", row);
+  if (TransactionIdIsValid(row)) return nullptr;
+  return psprintf("the materialized view %s is not known as one that this is kept by",
+                  get_rel_name(table.oid));
+}
+
+const char* fault_of_table(int64 id, int at, const KeyTable& table, StringInfo identity) {
+  return is_view(table) ? fault_of_parent(id, at, table, identity)
+                        : fault_of_triggers(id, at, table, identity);
+}
+
 void take_nothing(void*, TupleTableSlot*) {}
 
 }  // namespace
@@ -85,6 +101,8 @@ const char* delta_name(int64 id, int at) {
 const char* trigger_name(int64 id, const char* event) {
   return psprintf("metrics_refresh_" INT64_FORMAT "_%s", id, event);
 }
+
+bool is_view(const KeyTable& table) { return get_rel_relkind(table.oid) == RELKIND_MATVIEW; }
 
 Oid delta_oid(int64 id, int at) {
   return get_relname_relid(delta_name(id, at), get_namespace_oid("metrics_refresh", false));
@@ -106,7 +124,7 @@ CaptureState read_capture(int64 id, const Derivation& derivation) {
     const char* fault =
         !OidIsValid(delta)
             ? psprintf("the delta table metrics_refresh.%s is missing", delta_name(id, at))
-            : fault_of_triggers(id, at, derivation.tables[at], &identity);
+            : fault_of_table(id, at, derivation.tables[at], &identity);
     appendStringInfo(&identity, "%u ", delta);
     if (state.fault == nullptr) state.fault = fault;
   }

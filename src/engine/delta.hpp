@@ -19,6 +19,9 @@ const char* trigger_name(int64 id, const char* event);
 /// InvalidOid where there is none.
 Oid delta_oid(int64 id, int at);
 
+/// Whether the table is a materialized view.
+bool is_view(const KeyTable& table);
+
 /// The names of the columns that are captured of a table, in the order k1, k2 …; List of char*.
 List* captured_names(const KeyTable& table);
 

@@ -145,8 +145,9 @@ Node* Refresh::collect() {
   take_all(&captured);
   if (result.fallback != nullptr) return nullptr;
   if (rules.whole_table() != nullptr)
-    result.fallback = psprintf("the table %s was truncated, or changed in too many rows at once",
-                               rules.whole_table());
+    result.fallback =
+        psprintf("any row of %s may have changed: by TRUNCATE, REFRESH, or too many at once",
+                 rules.whole_table());
   else if (captured.is_truncated)
     result.fallback = "a table was truncated a moment ago";
   else if (captured.rows > kManyKeys)

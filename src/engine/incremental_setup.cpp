@@ -92,12 +92,27 @@ void append_triggers(StringInfo sql, int64 id, int at, const KeyTable& table) {
   }
 }
 
+void append_parent(StringInfo sql, int64 id, int at, const KeyTable& table) {
+  appendStringInfo(sql, "INSERT INTO %s.incremental_parent VALUES (%s, ARRAY[]::text[]", kSchema,
+                   quote_literal_cstr(delta_name(id, at)));
+  ListCell* cell;
+  foreach (cell, captured_names(table))
+    appendStringInfo(sql, " || %s::text",
+                     quote_literal_cstr(static_cast<const char*>(lfirst(cell))));
+  appendStringInfo(sql, ", %s, %s, 0, " INT64_FORMAT ");",
+                   quote_literal_cstr(get_namespace_name(get_rel_namespace(table.oid))),
+                   quote_literal_cstr(get_rel_name(table.oid)), id);
+}
+
 const char* setup_sql(int64 id, const Derivation& derivation) {
   StringInfoData sql;
   initStringInfo(&sql);
   for (int at = 0; at < derivation.table_count; ++at) {
     append_delta_table(&sql, id, at, derivation.tables[at]);
-    append_triggers(&sql, id, at, derivation.tables[at]);
+    if (is_view(derivation.tables[at]))
+      append_parent(&sql, id, at, derivation.tables[at]);
+    else
+      append_triggers(&sql, id, at, derivation.tables[at]);
   }
   return sql.data;
 }
@@ -139,6 +154,8 @@ const char* removal_sql(int64 id) {
   }
   for (int at = 0; OidIsValid(delta_oid(id, at)); ++at)
     appendStringInfo(&sql, "DROP TABLE %s.%s;", kSchema, delta_name(id, at));
+  appendStringInfo(&sql, "DELETE FROM %s.incremental_parent WHERE id = " INT64_FORMAT ";", kSchema,
+                   id);
   return sql.data;
 }
 
@@ -222,6 +239,11 @@ void set_up_incremental(const View& view, Oid role, bool restore) {
       record = store::insert_incremental(spi, oid, view.schema, view.name);
     }
     const int64 id = record->id;
+    // Their refreshes either have ended before this, or see it.
+    for (int at = 0; at < derivation.table_count; ++at) {
+      const KeyTable table = derivation.tables[at];
+      if (pg::call([table] { return is_view(table); })) lock_out_refresh(table.oid);
+    }
     run(spi, pg::call([&, id] { return setup_sql(id, derivation); }));
     pg::call([=] { tie_to_view(oid, id); });
   });

@@ -207,9 +207,8 @@ const char* why_not_captured(const FlatSource* source) {
   if (IsCatalogRelationOid(entry->relid)) return psprintf("it reads the system catalog %s", name);
   switch (entry->relkind) {
     case RELKIND_RELATION:
-      break;
     case RELKIND_MATVIEW:
-      return psprintf("it reads the materialized view %s, which cannot have triggers", name);
+      break;
     case RELKIND_FOREIGN_TABLE:
       return psprintf("it reads the foreign table %s", name);
     case RELKIND_PARTITIONED_TABLE:

@@ -124,6 +124,13 @@ sql(q{
 	CREATE MATERIALIZED VIEW v_window_rows AS SELECT id, at > now() - interval '5 seconds' AS fresh FROM event;
 	CREATE MATERIALIZED VIEW v_constant AS SELECT e.kind, v.n, count(*) FROM event e JOIN (VALUES ('a', 1), ('c', 2)) v (kind, n) ON v.kind = e.kind GROUP BY e.kind, v.n;
 
+	-- Over other views: kept by keys, and refreshed in every other way.
+	CREATE MATERIALIZED VIEW v_stacked AS SELECT count % 5 AS n, count(*) AS accounts, sum(sum) FROM v_group GROUP BY 1;
+	CREATE MATERIALIZED VIEW v_stacked_join AS SELECT c.id, a.name FROM v_copy c LEFT JOIN account a ON a.id = c.account;
+	CREATE MATERIALIZED VIEW other AS SELECT id, kind, amount FROM event WHERE amount > 5;
+	CREATE UNIQUE INDEX ON other (id);
+	CREATE MATERIALIZED VIEW v_over_other AS SELECT kind, count(*), sum(amount) FROM other GROUP BY kind;
+
 	CREATE FUNCTION differences(of regclass) RETURNS bigint LANGUAGE plpgsql AS $$
 	DECLARE
 	  n bigint;
@@ -146,7 +153,7 @@ sql(q{
 	    (SELECT strategy_reason FROM metrics_refresh.run_log WHERE run_id = (answer ->> 'run_id')::bigint)); END IF;
 	  RETURN NULL;
 	END $$;
-	CREATE VIEW mine AS SELECT oid::regclass AS of FROM pg_class WHERE relkind = 'm' ORDER BY relname DESC;
+	CREATE VIEW mine AS SELECT oid::regclass AS of FROM pg_class WHERE relkind = 'm' AND relname ~ '^v_' ORDER BY relname DESC;
 	SELECT setseed(0.5);
 	INSERT INTO region SELECT g, 'region ' || g FROM generate_series(0, 9) g;
 	INSERT INTO account SELECT g, g % 10, g / 2, 'name ' || g % 50, repeat(md5(g::text), g) FROM generate_series(1, 250) g;
@@ -171,8 +178,13 @@ sub start_writers
 my @views = split /\n/, sql('SELECT of FROM mine');
 my $wrong = '';
 
+my @other = ("SELECT metrics_refresh.refresh('other', 'diff')", 'REFRESH MATERIALIZED VIEW CONCURRENTLY other',
+	'SELECT 1', 'REFRESH MATERIALIZED VIEW other', "SELECT metrics_refresh.refresh('other', 'concurrently')");
+
 sub try_all
 {
+	push @other, shift @other;
+	sql($other[0]);
 	# The refresh's snapshot is that of the comparison; now() is the same.
 	$wrong .= sql(join '', map { "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT try('$_'); COMMIT;" } @views);
 	$wrong =~ s/^\n+//;
@@ -210,4 +222,31 @@ is(sql(q{SELECT string_agg(of::text, ', ') FROM mine WHERE NOT EXISTS (SELECT FR
 try_all();
 is(sql(q{SELECT sum((r ->> 'rows_inserted')::int + (r ->> 'rows_updated')::int + (r ->> 'rows_deleted')::int)
 	FROM mine, metrics_refresh.refresh(of) r WHERE of::text !~ 'window'}), 0, 'where nothing changed, no row is written');
+
+# Through pg_dump: triggers, delta tables and what the views remember.
+my @names = map { ($node->safe_psql('postgres', $_)) } (
+	q{SELECT string_agg(tgrelid::regclass || '.' || tgname || tgenabled, ' ' ORDER BY tgrelid::regclass::text, tgname) FROM pg_trigger WHERE NOT tgisinternal AND tgname ~ '^metrics_refresh'},
+	q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname ~ '^delta_'});
+sql(q{UPDATE event SET account = 77 WHERE id % 50 = 0});
+my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-h', $node->host, '-p', $node->port, '-f', $dump, 'postgres' ], 'pg_dump');
+sql('CREATE DATABASE copy');
+$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', $node->host, '-p', $node->port, '-f', $dump, 'copy' ], 'restored');
+sub copy { return $node->safe_psql('copy', $_[0]) }
+is(copy(q{SELECT string_agg(tgrelid::regclass || '.' || tgname || tgenabled, ' ' ORDER BY tgrelid::regclass::text, tgname) FROM pg_trigger WHERE NOT tgisinternal AND tgname ~ '^metrics_refresh'}),
+	$names[0], 'the triggers are there');
+is(copy(q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname ~ '^delta_'}), $names[1], 'and the delta tables');
+is(copy(q{SELECT count(*) FROM metrics_refresh.incremental_view i WHERE view_oid = (quote_ident(view_schema) || '.' || quote_ident(view_name))::regclass}),
+	scalar @views, 'each view is known by its new number');
+my $try_copy = join '', map { "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT try('$_'); COMMIT;" } @views;
+is(copy($try_copy) =~ s/\n//gr, '', 'they are refreshed');
+copy(q{CALL write_once(); CALL write_once(); UPDATE account SET region = 1 WHERE id % 40 = 0});
+is(copy($try_copy) =~ s/\n//gr, '', 'and again, after changes');
+is(copy(q{SELECT count(*) FROM (SELECT DISTINCT ON (view_name) strategy FROM metrics_refresh.run_log ORDER BY view_name, run_id DESC) l WHERE strategy <> 'incremental'}),
+	0, 'by keys');
+copy('DROP EXTENSION metrics_refresh');
+is(copy(q{SELECT (SELECT count(*) FROM pg_trigger WHERE tgname ~ '^metrics_refresh') + (SELECT count(*) FROM pg_class WHERE relname ~ '^delta_')}),
+	0, 'everything goes with the extension');
+is(sql(q{SELECT count(*) FROM metrics_refresh.unschedule('public.v_copy')}) . sql(q{SELECT count(*) FROM metrics_refresh.incremental_view WHERE view_name = 'v_copy'}),
+	'10', 'or with its job');
 done_testing();

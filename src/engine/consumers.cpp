@@ -71,7 +71,7 @@ void Consumers::open(Relation view) {
       writers_ = lappend(writers_, writer);
   });
   UnregisterSnapshot(latest);
-  table_close(table, NoLock);
+  table_close(table, AccessShareLock);
 }
 
 void Consumers::put(TupleTableSlot* row) {

@@ -3,6 +3,7 @@
 #include "engine/definition.hpp"
 #include "engine/delta.hpp"
 #include "engine/incremental.hpp"
+#include "engine/incremental_ties.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
 #include "store/incremental.hpp"
@@ -117,32 +118,6 @@ const char* setup_sql(int64 id, const Derivation& derivation) {
   return sql.data;
 }
 
-struct FoundTrigger {
-  Oid oid;
-  Oid table;
-  const char* name;
-};
-
-// Of a view, wherever they are: by name, and by the function that they call.
-List* triggers_of(int64 id) {
-  const Oid schema = get_namespace_oid(kSchema, false);
-  List* found = NIL;
-  Relation const triggers = table_open(TriggerRelationId, AccessShareLock);
-  SysScanDesc const scan = systable_beginscan(triggers, InvalidOid, false, nullptr, 0, nullptr);
-  const char* prefix = trigger_name(id, "");
-  for (HeapTuple tuple; HeapTupleIsValid(tuple = systable_getnext(scan));) {
-    const auto* const form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-    if (form->tgisinternal || strncmp(NameStr(form->tgname), prefix, strlen(prefix)) != 0) continue;
-    if (get_func_namespace(form->tgfoid) != schema) continue;
-    auto* const trigger = static_cast<FoundTrigger*>(palloc(sizeof(FoundTrigger)));
-    *trigger = {form->oid, form->tgrelid, pstrdup(NameStr(form->tgname))};
-    found = lappend(found, trigger);
-  }
-  systable_endscan(scan);
-  table_close(triggers, AccessShareLock);
-  return found;
-}
-
 const char* removal_sql(int64 id) {
   StringInfoData sql;
   initStringInfo(&sql);
@@ -161,12 +136,6 @@ const char* removal_sql(int64 id) {
 
 void run(pg::Spi& spi, const char* sql) {
   if (*sql != '\0') spi.run_discarding(sql);
-}
-
-void tie(const ObjectAddress& what, const ObjectAddress& to, DependencyType how) {
-  deleteDependencyRecordsForSpecific(what.classId, what.objectId, static_cast<char>(how),
-                                     to.classId, to.objectId);
-  recordDependencyOn(&what, &to, how);
 }
 
 // What is needed of a derivation, in the current memory context.
@@ -245,7 +214,7 @@ void set_up_incremental(const View& view, Oid role, bool restore) {
       if (pg::call([table] { return is_view(table); })) lock_out_refresh(table.oid);
     }
     run(spi, pg::call([&, id] { return setup_sql(id, derivation); }));
-    pg::call([=] { tie_to_view(oid, id); });
+    pg::call([=] { tie_down(oid, id); });
   });
 }
 
@@ -259,30 +228,6 @@ void take_down_incremental(Oid view) {
     run(spi, pg::call([id] { return removal_sql(id); }));
     store::delete_incremental(spi, id);
   });
-}
-
-void tie_to_view(Oid view, int64 id) {
-  ObjectAddress to_view;
-  ObjectAddressSet(to_view, RelationRelationId, view);
-  ObjectAddress to_extension;
-  ObjectAddressSet(to_extension, ExtensionRelationId, get_extension_oid(kSchema, false));
-  List* tied = NIL;
-  for (int at = 0; OidIsValid(delta_oid(id, at)); ++at) {
-    auto* const address = static_cast<ObjectAddress*>(palloc(sizeof(ObjectAddress)));
-    ObjectAddressSet(*address, RelationRelationId, delta_oid(id, at));
-    tied = lappend(tied, address);
-  }
-  ListCell* cell;
-  foreach (cell, triggers_of(id)) {
-    auto* const address = static_cast<ObjectAddress*>(palloc(sizeof(ObjectAddress)));
-    ObjectAddressSet(*address, TriggerRelationId, static_cast<FoundTrigger*>(lfirst(cell))->oid);
-    tied = lappend(tied, address);
-  }
-  foreach (cell, tied) {
-    const auto* const address = static_cast<ObjectAddress*>(lfirst(cell));
-    tie(*address, to_view, DEPENDENCY_AUTO);
-    tie(*address, to_extension, DEPENDENCY_AUTO_EXTENSION);
-  }
 }
 
 }  // namespace metrics_refresh::engine

@@ -23,8 +23,4 @@ void set_up_incremental(const View& view, Oid role, bool restore);
 /// Does nothing where the view is not set up. Locks the tables that it reads exclusively.
 void take_down_incremental(Oid view);
 
-/// Ties delta tables and triggers to the view and to the extension; a dump does not know of it.
-/// REQUIRES: inside pg::call().
-void tie_to_view(Oid view, int64 id);
-
 }  // namespace metrics_refresh::engine

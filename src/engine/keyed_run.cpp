@@ -1,7 +1,7 @@
 #include "engine/keyed_run.hpp"
 
 #include "engine/incremental.hpp"
-#include "engine/incremental_setup.hpp"
+#include "engine/incremental_ties.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
@@ -59,7 +59,7 @@ bool KeyedRun::run(Refreshed& refreshed) {
     record_->runs = 0;
     if (fingerprint != record_->fingerprint) {
       const int64 id = record_->id;
-      pg::call([=] { tie_to_view(oid, id); });
+      pg::call([=] { tie_down(oid, id); });
     }
   } else {
     choice.reason = done.keys == 0 ? "nothing that it reads has changed"

@@ -12,21 +12,25 @@ Param text_or_null(const std::string& text) {
 
 }  // namespace
 
+// A dump's rows come before a view that groups by a primary key: then they are bound to none, and
+// are known by the name.
 std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view) {
   const pg::Rows rows = spi.query(
-      "SELECT id, view_oid, fingerprint, refreshed_as_of, coalesce(rows_total, 0), "
-      "runs_since_audit::int8, demoted"
-      " FROM metrics_refresh.incremental_view WHERE view_oid = $1",
+      "SELECT id, fingerprint, refreshed_as_of, coalesce(rows_total, 0), runs_since_audit::int8,"
+      " demoted FROM metrics_refresh.incremental_view WHERE view_oid = $1 OR view_oid = 0"
+      " AND EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+      "  ON n.oid = c.relnamespace WHERE c.oid = $1 AND n.nspname = view_schema"
+      "  AND c.relname = view_name)",
       {Param::oid(view)});
   if (rows.empty()) return std::nullopt;
   IncrementalView record;
   record.id = rows.get_int64(0, 1);
-  record.view = rows.get_oid(0, 2);
-  record.fingerprint = rows.get_text_or_null(0, 3).value_or("");
-  record.as_of = rows.get_instant_or_null(0, 4);
-  record.rows = rows.get_int64(0, 5);
-  record.runs = static_cast<int>(rows.get_int64(0, 6));
-  record.demoted = rows.get_text_or_null(0, 7).value_or("");
+  record.view = view;
+  record.fingerprint = rows.get_text_or_null(0, 2).value_or("");
+  record.as_of = rows.get_instant_or_null(0, 3);
+  record.rows = rows.get_int64(0, 4);
+  record.runs = static_cast<int>(rows.get_int64(0, 5));
+  record.demoted = rows.get_text_or_null(0, 6).value_or("");
   return record;
 }
 
@@ -64,7 +68,8 @@ void delete_incremental(pg::Spi& spi, std::int64_t id) {
 void forget_dropped_incremental(pg::Spi& spi) {
   spi.query(
       "DELETE FROM metrics_refresh.incremental_view i"
-      " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.view_oid)");
+      " WHERE view_oid <> 0"
+      " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.view_oid)");
 }
 
 bool wants_incremental(pg::Spi& spi, Oid view) {

@@ -245,6 +245,15 @@ SELECT did('over_plain');
 CREATE OR REPLACE VIEW plain AS SELECT e.id, e.account, a.name, e.amount FROM event e JOIN account a ON a.id = e.account WHERE e.id < 50;
 SELECT did('over_plain');
 SELECT did('over_plain');
+-- A function that is replaced.
+CREATE FUNCTION half(int) RETURNS int LANGUAGE sql IMMUTABLE RETURN $1 / 2;
+CREATE MATERIALIZED VIEW halves AS SELECT half(account) AS half, count(*) FROM event WHERE account < 6 GROUP BY 1;
+SELECT metrics_refresh.schedule('halves', strategy => 'incremental') > 0 AS scheduled;
+SELECT did('halves'), did('halves');
+CREATE OR REPLACE FUNCTION half(int) RETURNS int LANGUAGE sql IMMUTABLE RETURN -$1 / 2;
+SELECT did('halves'), did('halves');
+SELECT metrics_refresh.unschedule('i.halves');
+DROP MATERIALIZED VIEW halves;
 -- The view that is made anew, under its name, with a definition that is not kept.
 DROP MATERIALIZED VIEW over_plain;
 CREATE MATERIALIZED VIEW over_plain AS SELECT account, count(*) FROM plain GROUP BY account LIMIT 3;

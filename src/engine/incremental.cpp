@@ -21,11 +21,25 @@ struct QueryText {
   Oid view;  // whose query it is
 };
 
+// A function of the user's that is replaced keeps its number, but not the row in the catalog.
+bool append_function(Oid function, void* context) {
+  if (function < FirstNormalObjectId) return false;
+  const HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+  if (!HeapTupleIsValid(tuple)) return false;
+  appendStringInfo(static_cast<StringInfo>(context), "%u:%u ", function,
+                   HeapTupleHeaderGetRawXmin(tuple->t_data));
+  ReleaseSysCache(tuple);
+  return false;
+}
+
 // Queries of plain views as well: they are replaced without a trace in the definition.
 bool append_query(Node* node, void* context) {
   const auto* const query_text = static_cast<QueryText*>(context);
   if (node == nullptr) return false;
-  if (!IsA(node, Query)) return walk_expression(node, append_query, context);
+  if (!IsA(node, Query)) {
+    (void)check_functions_in_node(node, append_function, query_text->text);
+    return walk_expression(node, append_query, context);
+  }
   auto* const query = reinterpret_cast<Query*>(node);
   ListCell* cell;
   foreach (cell, query->rtable) {

@@ -124,6 +124,9 @@ Refreshed refresh_locked(const LockedView& locked) {
     if (keyed.run(refreshed)) return;
     switch (locked.choice.strategy) {
       case Strategy::kIncremental:
+        refreshed.choice = {Strategy::kDiff, "it was set up after the transaction's snapshot"};
+        rows = run_diff(view);
+        break;
       case Strategy::kDiff:
         rows = run_diff(view);
         break;

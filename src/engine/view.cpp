@@ -1,7 +1,6 @@
 #include "engine/view.hpp"
 
-#include "pg/identity.hpp"
-#include "store/incremental.hpp"
+#include "engine/keyed_view.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -113,12 +112,9 @@ ViewState read_state(const View& view) {
     throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
                        "materialized view \"" + view.name + "\" does not exist any more");
   ViewState result = to_state(state);
-  pg::as_extension([&] {
-    pg::Spi spi;
-    const std::optional<store::IncrementalView> record = store::find_incremental(spi, oid);
-    result.is_incremental = record && result.is_heap;
-    if (record) result.demoted = record->demoted;
-  });
+  const KeyedView keyed = pg::call([oid] { return find_keyed_view(oid); });
+  result.is_incremental = keyed.is_set_up && result.is_heap;
+  if (keyed.demoted != nullptr) result.demoted = keyed.demoted;
   return result;
 }
 

@@ -38,7 +38,7 @@ CREATE TABLE metrics_refresh.job (
     schedule       text,
     timezone       text,
     strategy       text NOT NULL DEFAULT 'auto'
-                   CHECK (strategy IN ('auto', 'diff', 'concurrently', 'full')),
+                   CHECK (strategy IN ('auto', 'incremental', 'diff', 'concurrently', 'full')),
     owner          name NOT NULL,
     owner_oid      oid NOT NULL,
     active         boolean NOT NULL DEFAULT true,
@@ -122,7 +122,42 @@ CREATE TABLE metrics_refresh.removed_default_job (
 );
 COMMENT ON TABLE metrics_refresh.removed_default_job IS 'default jobs that were unscheduled';
 
+-- The delta tables and triggers of these views are ordinary objects, which go through pg_dump by
+-- themselves, under names with this number.
+CREATE SEQUENCE metrics_refresh.incremental_id_seq;
+CREATE TABLE metrics_refresh.incremental_view (
+    id               bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.incremental_id_seq'),
+    view_schema      name NOT NULL,
+    view_name        name NOT NULL,
+    view_oid         oid NOT NULL,
+    fingerprint      text,
+    refreshed_as_of  timestamptz,
+    rows_total       bigint,
+    runs_since_audit integer NOT NULL DEFAULT 0,
+    demoted          text,
+    demoted_at       timestamptz,
+    UNIQUE (view_schema, view_name)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE metrics_refresh.incremental_view IS 'materialized views that are set up for the strategy incremental, and what their next refresh has to know';
+COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS 'of the definition, its triggers and delta tables at the last refresh; where it is another one, the next looks at all rows';
+COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'what now() was for the last refresh';
+COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS 'why the view is refreshed by diff until its strategy is set again: what an audit found';
+
+-- Read by position where a view is written.
+CREATE TABLE metrics_refresh.incremental_parent (
+    delta       text PRIMARY KEY,
+    columns     text[] NOT NULL,
+    view_schema name NOT NULL,
+    view_name   name NOT NULL,
+    view_oid    oid NOT NULL,
+    id          bigint NOT NULL REFERENCES metrics_refresh.incremental_view ON DELETE CASCADE
+);
+COMMENT ON TABLE metrics_refresh.incremental_parent IS 'materialized views that others are kept by: which keys are written where when one is refreshed';
+
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job', 'WHERE NOT one_time');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.incremental_view', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.incremental_parent', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.incremental_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job_member',
     'WHERE job_id IN (SELECT job_id FROM metrics_refresh.job WHERE NOT one_time)');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job_id_seq', '');
@@ -141,6 +176,17 @@ COMMENT ON FUNCTION metrics_refresh.member_before_write() IS
     'notes which view the name of a group''s member means';
 CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.job_member
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
+
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.incremental_view
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
+
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.incremental_parent
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
+
+CREATE FUNCTION metrics_refresh.capture_keys() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_capture_keys';
+COMMENT ON FUNCTION metrics_refresh.capture_keys() IS
+    'writes the keys of changed rows into a delta table, for the strategy incremental';
 
 CREATE FUNCTION metrics_refresh.job_after_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_after_write';
@@ -171,10 +217,13 @@ ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_write;
 ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_truncate;
 ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER a_replace_default;
 ALTER TABLE metrics_refresh.job_member ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh.incremental_view ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh.incremental_parent ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh.removed_default_job ENABLE ALWAYS TRIGGER remove_default;
 
 REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_before_write(),
-    metrics_refresh.member_before_write(), metrics_refresh.job_after_write(),
+    metrics_refresh.member_before_write(), metrics_refresh.capture_keys(),
+    metrics_refresh.job_after_write(),
     metrics_refresh.replace_default_job() FROM PUBLIC;
 
 ------------------------------------------------------------------------------------------------
@@ -258,10 +307,10 @@ COMMENT ON COLUMN metrics_refresh.run_log.owner IS 'owner of the view, or of the
 COMMENT ON COLUMN metrics_refresh.run_log.initiated_by IS 'role that asked for a manual run';
 COMMENT ON COLUMN metrics_refresh.run_log.due_at IS 'when the run should have started';
 COMMENT ON COLUMN metrics_refresh.run_log.duration_ms IS 'from started_at to finished_at, in milliseconds';
-COMMENT ON COLUMN metrics_refresh.run_log.strategy IS 'skip, diff, concurrently, full, or command; of a group''s own run: group';
+COMMENT ON COLUMN metrics_refresh.run_log.strategy IS 'skip, incremental, diff, concurrently, full, or command; of a group''s own run: group';
 COMMENT ON COLUMN metrics_refresh.run_log.missed IS 'due times of the job that passed while the run was under way';
 COMMENT ON COLUMN metrics_refresh.run_log.rows_total IS 'rows in the view afterwards, or rows that the command processed';
-COMMENT ON COLUMN metrics_refresh.run_log.rows_inserted IS 'rows that the refresh added to the view; these three of the strategy diff';
+COMMENT ON COLUMN metrics_refresh.run_log.rows_inserted IS 'rows that the refresh added to the view; these three of the strategies diff and incremental';
 COMMENT ON COLUMN metrics_refresh.run_log.rows_updated IS 'rows that a new version replaced';
 COMMENT ON COLUMN metrics_refresh.run_log.rows_deleted IS 'rows that the refresh removed from the view';
 COMMENT ON COLUMN metrics_refresh.run_log.wal_bytes IS 'write-ahead log that the run''s process produced';
@@ -330,6 +379,12 @@ ALTER TABLE metrics_refresh.job_member ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON metrics_refresh.job_member FOR SELECT USING (
     job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
 
+ALTER TABLE metrics_refresh.incremental_view ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh.incremental_view FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = view_oid
+               AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
+
 ALTER TABLE metrics_refresh.job_state ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON metrics_refresh.job_state FOR SELECT USING (
     job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
@@ -349,6 +404,7 @@ CREATE POLICY visible ON metrics_refresh.run_log FOR SELECT USING (
                      WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
 
 GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh.job_state,
+                metrics_refresh.incremental_view,
                 metrics_refresh.run_log, metrics_refresh.run_request,
                 metrics_refresh.group_run_member TO PUBLIC;
 
@@ -504,7 +560,7 @@ CREATE FUNCTION metrics_refresh.explain_refresh(view_name regclass, OUT strategy
                                                 OUT unique_index text, OUT create_index text,
                                                 OUT depends_on text[], OUT job_name text,
                                                 OUT next_due timestamptz,
-                                                OUT change_state text)
+                                                OUT change_state text, OUT incremental text)
     RETURNS record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_explain_refresh';
 COMMENT ON FUNCTION metrics_refresh.explain_refresh(regclass) IS

@@ -1,5 +1,6 @@
 -- The platform of bench/refresh: 5.1 million rows times the scale, and five views over them, twice: one
--- that core refreshes (schema core) and one that we do (schema ours). Psql variables: scale.
+-- that core refreshes (schema core) and one that we do (schema ours); and those that can be kept by keys
+-- once more (schema keys). Psql variables: scale.
 SELECT setseed(0.5);
 CREATE TABLE accounts (id int PRIMARY KEY, plan text, country text, created_at timestamptz);
 CREATE TABLE memberships (id int PRIMARY KEY, account_id int, role text, active boolean);
@@ -24,9 +25,14 @@ VACUUM ANALYZE;
 
 CREATE SCHEMA core;
 CREATE SCHEMA ours;
+CREATE SCHEMA keys;
 CREATE PROCEDURE twice(statement text) LANGUAGE plpgsql AS $$ BEGIN
   EXECUTE replace(statement, '@', 'core');
   EXECUTE replace(statement, '@', 'ours');
+END $$;
+CREATE PROCEDURE thrice(statement text) LANGUAGE plpgsql AS $$ BEGIN
+  CALL twice(statement);
+  EXECUTE replace(statement, '@', 'keys');
 END $$;
 -- One row, over windows of time.
 CALL twice($$CREATE MATERIALIZED VIEW @.v1 AS SELECT 1 AS id, (SELECT count(*) FROM accounts) AS accounts,
@@ -38,26 +44,28 @@ CALL twice($$CREATE MATERIALIZED VIEW @.v1 AS SELECT 1 AS id, (SELECT count(*) F
   (SELECT sum(amount) FROM events WHERE at > now() - interval '30 days') AS amount$$);
 CALL twice('CREATE UNIQUE INDEX ON @.v1 (id)');
 -- A row for each account.
-CALL twice($$CREATE MATERIALIZED VIEW @.v2 AS SELECT a.id AS account_id, a.plan, count(e.id) AS events, sum(e.amount) AS amount,
+CALL thrice($$CREATE MATERIALIZED VIEW @.v2 AS SELECT a.id AS account_id, a.plan, count(e.id) AS events, sum(e.amount) AS amount,
   avg(e.amount) AS mean, max(e.at) AS last_at FROM accounts a LEFT JOIN events e ON e.account_id = a.id GROUP BY a.id$$);
-CALL twice('CREATE UNIQUE INDEX ON @.v2 (account_id)');
+CALL thrice('CREATE UNIQUE INDEX ON @.v2 (account_id)');
 -- A row for each account and day.
-CALL twice($$CREATE MATERIALIZED VIEW @.v3 AS SELECT e.account_id, (e.at AT TIME ZONE 'UTC')::date AS day, a.plan, count(*) AS events,
+CALL thrice($$CREATE MATERIALIZED VIEW @.v3 AS SELECT e.account_id, (e.at AT TIME ZONE 'UTC')::date AS day, a.plan, count(*) AS events,
   sum(e.amount) AS amount, min(e.at) AS first_at, max(e.at) AS last_at
   FROM events e JOIN accounts a ON a.id = e.account_id GROUP BY e.account_id, day, a.plan$$);
-CALL twice('CREATE UNIQUE INDEX ON @.v3 (account_id, day)');
+CALL thrice('CREATE UNIQUE INDEX ON @.v3 (account_id, day)');
 -- A row for each asset.
-CALL twice($$CREATE MATERIALIZED VIEW @.v4 AS SELECT s.id AS asset_id, s.name, s.size, s.updated_at, a.id AS account_id, a.plan, a.country
+CALL thrice($$CREATE MATERIALIZED VIEW @.v4 AS SELECT s.id AS asset_id, s.name, s.size, s.updated_at, a.id AS account_id, a.plan, a.country
   FROM assets s JOIN accounts a ON a.id = s.account_id$$);
-CALL twice('CREATE UNIQUE INDEX ON @.v4 (asset_id)');
-CALL twice('CREATE INDEX ON @.v4 (account_id)');
+CALL thrice('CREATE UNIQUE INDEX ON @.v4 (asset_id)');
+CALL thrice('CREATE INDEX ON @.v4 (account_id)');
 -- Over another view.
 CALL twice($$CREATE MATERIALIZED VIEW @.v5 AS SELECT day, plan, sum(events) AS events, sum(amount) AS amount FROM @.v3 GROUP BY day, plan$$);
 CALL twice('CREATE UNIQUE INDEX ON @.v5 (day, plan)');
 -- Worst cases: nothing but NULL in a column of every row, and duplicates without an index.
-CALL twice($$CREATE MATERIALIZED VIEW @.nulls AS SELECT id, NULL::text AS nothing, NULL::numeric AS more FROM licenses$$);
-CALL twice('CREATE UNIQUE INDEX ON @.nulls (id)');
+CALL thrice($$CREATE MATERIALIZED VIEW @.nulls AS SELECT id, NULL::text AS nothing, NULL::numeric AS more FROM licenses$$);
+CALL thrice('CREATE UNIQUE INDEX ON @.nulls (id)');
 VACUUM ANALYZE;
+SELECT metrics_refresh.schedule(format('keys.%I', v)::regclass, strategy => 'incremental') FROM unnest('{v2,v3,v4,nulls}'::text[]) v;
+SELECT metrics_refresh.refresh(format('keys.%I', v)::regclass) FROM unnest('{v2,v3,v4,nulls}'::text[]) v;
 
 -- So many rows of the tables that have most change.
 CREATE PROCEDURE change(rows bigint) LANGUAGE plpgsql AS $$ BEGIN
@@ -65,7 +73,7 @@ CREATE PROCEDURE change(rows bigint) LANGUAGE plpgsql AS $$ BEGIN
   UPDATE assets SET size = size + 1 WHERE id IN (SELECT 1 + (random() * ((SELECT max(id) FROM assets) - 1))::int FROM generate_series(1, rows));
   UPDATE licenses SET id = -id WHERE id IN (SELECT 1 + (random() * ((SELECT max(id) FROM licenses) - 1))::int FROM generate_series(1, rows));
 END $$;
-CREATE TABLE sample (round int, view text, changed bigint, system text, ms float8, wal bigint, rows bigint, memory text);
+CREATE TABLE sample (strategy text, round int, view text, changed bigint, system text, ms float8, wal bigint, rows bigint, memory text);
 
 -- One refresh, timed with its commit; 0 WAL bytes where nothing but the log row of ours was written.
 CREATE PROCEDURE take(round int, view text, changed bigint, system text) LANGUAGE plpgsql AS $$
@@ -79,11 +87,12 @@ BEGIN
   IF system = 'core' THEN
     EXECUTE format('REFRESH MATERIALIZED VIEW CONCURRENTLY core.%I', view);
   ELSE
-    answer := metrics_refresh.refresh(format('ours.%I', view)::regclass, 'diff');
+    IF to_regclass(format('%I.%I', system, view)) IS NULL THEN RETURN; END IF;
+    answer := metrics_refresh.refresh(format('%I.%I', system, view)::regclass, CASE system WHEN 'ours' THEN 'diff' ELSE 'incremental' END);
     IF NOT (answer ->> 'success')::boolean THEN RAISE '%', answer; END IF;
   END IF;
   COMMIT;
-  INSERT INTO sample VALUES (round, view, changed, system, extract(epoch FROM clock_timestamp() - began) * 1000,
+  INSERT INTO sample VALUES (answer ->> 'strategy', round, view, changed, system, extract(epoch FROM clock_timestamp() - began) * 1000,
     pg_current_wal_lsn() - lsn, (answer ->> 'rows_inserted')::bigint + (answer ->> 'rows_updated')::bigint + (answer ->> 'rows_deleted')::bigint,
     current_setting('work_mem'));
   COMMIT;

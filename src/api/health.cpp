@@ -16,6 +16,7 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/groups.hpp"
+#include "store/incremental.hpp"
 #include "store/timetable.hpp"
 
 namespace metrics_refresh::api {
@@ -43,8 +44,8 @@ core::HealthLimits limits() {
           settings::health_stale_warning(),         settings::health_stale_critical()};
 }
 
-core::ViewFacts view_facts(const std::string& schema, const std::string& name, Oid oid,
-                           const store::JobRecord& job) {
+core::ViewFacts view_facts(pg::Spi& spi, const std::string& schema, const std::string& name,
+                           Oid oid, const store::JobRecord& job) {
   core::ViewFacts facts;
   facts.name = schema + "." + name;
   facts.exists = OidIsValid(oid);
@@ -56,6 +57,8 @@ core::ViewFacts view_facts(const std::string& schema, const std::string& name, O
   facts.wants_unique_index =
       state && state->unique_index.empty() &&
       (job.strategy == "concurrently" || (job.strategy == "auto" && !state->is_heap));
+  if (const auto incremental = store::find_incremental(spi, oid))
+    facts.demoted = incremental->demoted;
   if (facts.wants_unique_index) facts.index_to_create = engine::propose_unique_index(view);
   return facts;
 }
@@ -74,14 +77,14 @@ std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
                                       core::Instant now) {
   std::vector<core::ViewFacts> views;
   if (job.is_refresh())
-    views.push_back(view_facts(job.view_schema, job.view_name,
+    views.push_back(view_facts(spi, job.view_schema, job.view_name,
                                engine::resolve_view(job.view_schema, job.view_name, job.view_oid),
                                job));
   if (!job.is_group()) return views;
   std::vector<Oid> oids;
   for (const store::Member& member : store::named_members(spi, job)) {
     oids.push_back(engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
-    views.push_back(view_facts(member.view_schema, member.view_name, oids.back(), job));
+    views.push_back(view_facts(spi, member.view_schema, member.view_name, oids.back(), job));
   }
   const std::map<Oid, LoggedView> logged = logged_views(spi, oids);
   for (std::size_t i = 0; i < views.size(); ++i) {

@@ -1,4 +1,5 @@
 // schedule, schedule_command, alter_job, unschedule, pause, resume.
+#include "api/incremental_jobs.hpp"
 #include "api/job_settings.hpp"
 #include "api/options.hpp"
 #include "api/write_job.hpp"
@@ -84,8 +85,11 @@ Datum alter_job(FunctionCallInfo call) {
     check_settings(read_settings(arguments.datum("settings")), owner);
   else if (owner != job.owner_oid)
     check_settings(job.settings, owner);
+  const std::vector<Oid> incremental = incremental_views(job);
   with_tables(
       [&](pg::Spi& spi) { store::update_job(spi, job.id, options.columns, options.reschedules); });
+  if (!arguments.is_null("strategy"))
+    settle_incremental(incremental, incremental_views(managed_job(job.name)));
   return 0;
 }
 
@@ -98,7 +102,9 @@ Datum unschedule(FunctionCallInfo call) {
   });
   if (!exists) return BoolGetDatum(false);
   const store::JobRecord job = managed_job(name);
+  const std::vector<Oid> incremental = incremental_views(job);
   with_tables([&](pg::Spi& spi) { store::delete_job(spi, job); });
+  settle_incremental(incremental, {});
   return BoolGetDatum(true);
 }
 

@@ -3,6 +3,7 @@
 #include "api/arguments.hpp"
 #include "engine/choose.hpp"
 #include "engine/freshness.hpp"
+#include "engine/incremental_setup.hpp"
 #include "engine/unique_key.hpp"
 #include "pg/privilege.hpp"
 
@@ -13,6 +14,13 @@ using pg::Param;
 
 Param text_or_null(const std::string& text) {
   return text.empty() ? Param::null(TEXTOID) : Param(text);
+}
+
+std::string say_incremental(const engine::View& view, const engine::ViewState& state) {
+  const std::string why_not = engine::why_not_incremental(view);
+  if (!why_not.empty()) return "not possible: " + why_not;
+  if (!state.is_incremental) return "possible";
+  return state.demoted.empty() ? "set up" : "demoted: " + state.demoted;
 }
 
 Datum explain(FunctionCallInfo call) {
@@ -50,7 +58,7 @@ Datum explain(FunctionCallInfo call) {
   std::string chosen;
   std::string reason;
   try {
-    const engine::Requested requested = engine::parse_requested(strategy);
+    const engine::Requested requested = engine::job_request(strategy);
     engine::Choice choice = engine::choose(view, state, requested);
     if (requested == engine::Requested::kAuto && freshness.is_fresh)
       choice = {engine::Strategy::kSkip, freshness.reason};
@@ -65,7 +73,7 @@ Datum explain(FunctionCallInfo call) {
   return row_result(
       call, {Param(chosen), Param(reason), Param(state.populated), text_or_null(state.unique_index),
              text_or_null(index), depends_on, Param::nullable(job_name, TEXTOID), next_due,
-             Param(freshness.reason)});
+             Param(freshness.reason), say_incremental(view, state)});
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ void warn_of(const Group& group, const std::vector<std::string>& failed) {
 
 Datum refresh_group(FunctionCallInfo call) {
   const Group group = read_group(Arguments::required(Arguments(call).get_text(0), "group_name"));
-  const engine::Requested requested = engine::parse_requested(group.job.strategy);
+  const engine::Requested requested = engine::job_request(group.job.strategy);
   std::vector<bool> stale(group.members.size());
   std::vector<std::string> failed;
   for (const int number : group.order.order) {

@@ -1,5 +1,6 @@
 #include "api/write_job.hpp"
 
+#include "api/incremental_jobs.hpp"
 #include "pg/privilege.hpp"
 
 namespace metrics_refresh::api {
@@ -51,13 +52,17 @@ std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
       id = store::insert_job(spi, row);
       if (id) store::replace_members(spi, *id, subject.members);
     });
-    if (id) return *id;
+    if (!id) continue;
+    settle_incremental({}, incremental_views(managed_job(name)));
+    return *id;
   }
   const store::JobRecord job = managed_job(name);
+  const std::vector<Oid> before = incremental_views(job);
   with_tables([&](pg::Spi& spi) {
     store::update_job(spi, job.id, columns, true);
     store::replace_members(spi, job.id, subject.members);
   });
+  settle_incremental(before, incremental_views(managed_job(name)));
   return job.id;
 }
 

@@ -57,6 +57,7 @@ struct ViewFacts {
   bool populated = true;
   bool wants_unique_index = false;      // its strategy needs one, and it has none
   std::string index_to_create;          // a statement, where one can be proposed
+  std::string demoted;                  // what an audit of the strategy incremental found wrong
   std::optional<Instant> last_success;  // as logged
   std::optional<std::int64_t> rows;     // after that
   int due_since_success = 0;            // due times of its job since, or since the job was set up

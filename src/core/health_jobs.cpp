@@ -72,6 +72,19 @@ void check_indexes(std::vector<Finding>& findings, const std::vector<JobFacts>& 
   check.close();
 }
 
+void check_audits(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
+  Check check(findings, "audit", "no audit found a row wrong");
+  for (const JobFacts& job : jobs)
+    for (const ViewFacts& view : job.views)
+      if (!view.demoted.empty())
+        check.add(Severity::kCritical,
+                  view.name + " is not refreshed incrementally any more: " + view.demoted,
+                  "Find out who changed its tables past the triggers, or report it; then call "
+                  "metrics_refresh.alter_job(" +
+                      literal(job.name) + ", strategy => 'incremental').");
+  check.close();
+}
+
 void check_population(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
   Check check(findings, "populated", "every job's view has been populated");
   for (const JobFacts& job : jobs)
@@ -192,6 +205,7 @@ void check_jobs(std::vector<Finding>& findings, Instant now, const std::vector<J
   check_existence(findings, jobs);
   check_indexes(findings, jobs);
   check_population(findings, jobs);
+  check_audits(findings, jobs);
   check_owners(findings, jobs);
   check_blackouts(findings, jobs);
   check_success(findings, jobs, limits);

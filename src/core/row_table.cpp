@@ -38,6 +38,10 @@ bool RowTable::put(RowHash hash, RowPlace place) noexcept {
   return true;
 }
 
+bool RowTable::has(RowHash hash) const noexcept {
+  return capacity_ > 0 && find(hash).place_and_state >> kStateShift == kHere;
+}
+
 bool RowTable::put_all(const RowTable& other) noexcept {
   for (std::size_t i = 0; i < other.capacity_; ++i) {
     const Slot& slot = other.slots_[i];

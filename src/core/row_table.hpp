@@ -55,6 +55,9 @@ class RowTable {
   /// REQUIRES: no take() before.
   bool put(RowHash hash, RowPlace place) noexcept;
 
+  /// Whether a row with this hash is there.
+  bool has(RowHash hash) const noexcept;
+
   /// Puts all rows of the other one here. False where they are too many; then this one is spoilt.
   bool put_all(const RowTable& other) noexcept;
 

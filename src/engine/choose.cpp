@@ -6,6 +6,8 @@ const char* to_string(Strategy strategy) {
   switch (strategy) {
     case Strategy::kSkip:
       return "skip";
+    case Strategy::kIncremental:
+      return "incremental";
     case Strategy::kDiff:
       return "diff";
     case Strategy::kConcurrently:
@@ -18,16 +20,34 @@ const char* to_string(Strategy strategy) {
 
 Requested parse_requested(const std::string& word) {
   if (word == "auto") return Requested::kAuto;
+  if (word == "incremental") return Requested::kIncremental;
   if (word == "diff") return Requested::kDiff;
   if (word == "concurrently") return Requested::kConcurrently;
   if (word == "full") return Requested::kFull;
   throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "strategy \"" + word + "\" is not known",
-                     "Allowed are auto, diff, concurrently and full.");
+                     "Allowed are auto, incremental, diff, concurrently and full.");
+}
+
+Requested job_request(const std::string& strategy) {
+  const Requested requested = parse_requested(strategy);
+  return requested == Requested::kIncremental ? Requested::kAuto : requested;
 }
 
 Choice choose(const View& view, const ViewState& state, Requested requested) {
   if (!state.populated) return {Strategy::kFull, "the view has never been populated"};
   if (requested == Requested::kFull) return {Strategy::kFull, "asked for"};
+  if (requested == Requested::kIncremental && !state.is_incremental)
+    throw pg::SqlError(
+        ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "materialized view \"" + view.name + "\" is not set up for incremental refresh",
+        "A job with strategy incremental sets it up: see metrics_refresh.schedule() and "
+        "alter_job().");
+  if (state.is_incremental &&
+      (requested == Requested::kIncremental || requested == Requested::kAuto)) {
+    if (!state.demoted.empty())
+      return {Strategy::kDiff, "demoted from incremental: " + state.demoted};
+    return {Strategy::kIncremental, "only rows that could have changed are looked at"};
+  }
   if (requested != Requested::kConcurrently && state.is_heap)
     return {Strategy::kDiff, "only rows that differ are written"};
   if (requested == Requested::kDiff)

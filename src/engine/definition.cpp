@@ -10,15 +10,15 @@ Query* definition_of(Relation view) {
   return linitial_node(Query, rules->rules[0]->actions);
 }
 
-void run_definition(Relation view, DestReceiver* receiver, const char* text) {
-  // Rewriting and planning scribble on it.
-  auto* const query = static_cast<Query*>(copyObjectImpl(definition_of(view)));
+PlannedStmt* plan_query(Query* query, const char* text) {
   AcquireRewriteLocks(query, true, false);
   List* const rewritten = QueryRewrite(query);
   if (list_length(rewritten) != 1) elog(ERROR, "a view's query became several");
   CHECK_FOR_INTERRUPTS();
-  PlannedStmt* const plan =
-      pg_plan_query(linitial_node(Query, rewritten), text, CURSOR_OPT_PARALLEL_OK, nullptr);
+  return pg_plan_query(linitial_node(Query, rewritten), text, CURSOR_OPT_PARALLEL_OK, nullptr);
+}
+
+void run_plan(PlannedStmt* plan, DestReceiver* receiver, const char* text) {
   QueryDesc* const description = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot,
                                                  receiver, nullptr, nullptr, 0);
   ExecutorStart(description, 0);
@@ -30,6 +30,16 @@ void run_definition(Relation view, DestReceiver* receiver, const char* text) {
   ExecutorFinish(description);
   ExecutorEnd(description);
   FreeQueryDesc(description);
+}
+
+DestReceiver receiver_calling(bool (*receive)(TupleTableSlot* slot, DestReceiver* self)) {
+  DestReceiver receiver = {};
+  receiver.receiveSlot = receive;
+  receiver.rStartup = [](DestReceiver*, int, TupleDesc) {};
+  receiver.rShutdown = [](DestReceiver*) {};
+  receiver.rDestroy = [](DestReceiver*) {};
+  receiver.mydest = DestNone;
+  return receiver;
 }
 
 }  // namespace metrics_refresh::engine

@@ -10,18 +10,17 @@ namespace metrics_refresh::engine {
 /// is open.
 Query* definition_of(Relation view);
 
-/// A tree walker as the server's walkers want it: before 16 they declare it without parameters.
-#if PG_VERSION_NUM >= 160000
-inline tree_walker_callback tree_walker(bool (*walk)(Node*, void*)) { return walk; }
-#else
-inline auto tree_walker(bool (*walk)(Node*, void*)) {
-  return reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(walk));
-}
-#endif
+/// Plans a query, of which nothing is left: with a parallel plan where the planner likes one.
+/// `text` is what activity views and logs show; it must live as long as what is done with the plan.
+/// REQUIRES: inside pg::call().
+PlannedStmt* plan_query(Query* query, const char* text);
 
-/// Runs it under the active snapshot, with a parallel plan where the planner likes one, and hands
-/// every row to `receiver`. Rights and settings are those in force. `text` is what activity views
-/// and logs show; it must live as long as the call. REQUIRES: inside pg::call().
-void run_definition(Relation view, DestReceiver* receiver, const char* text);
+/// Runs a plan under the active snapshot and hands every row to `receiver`. Rights and settings are
+/// those in force. REQUIRES: inside pg::call().
+void run_plan(PlannedStmt* plan, DestReceiver* receiver, const char* text);
+
+/// A destination of the executor that hands rows to `receive`, with itself. It is the first member
+/// of what else `receive` needs.
+DestReceiver receiver_calling(bool (*receive)(TupleTableSlot* slot, DestReceiver* self));
 
 }  // namespace metrics_refresh::engine

@@ -2,6 +2,7 @@
 
 #include "engine/definition.hpp"
 #include "engine/stable_functions.hpp"
+#include "engine/tree.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -124,7 +125,7 @@ bool walk_node(Node* node, void* context) {
     case T_Query: {
       ListCell* cell;
       foreach (cell, castNode(Query, node)->rtable) note_entry(walk, lfirst_node(RangeTblEntry, cell));
-      return query_tree_walker(castNode(Query, node), tree_walker(walk_node), context, 0);
+      return query_tree_walker(castNode(Query, node), as_visitor(walk_node), context, 0);
     }
     case T_Var:
       // Unlike a column, it is not the same after ALTER TABLE.
@@ -149,7 +150,7 @@ bool walk_node(Node* node, void* context) {
     default:
       break;
   }
-  return expression_tree_walker(node, tree_walker(walk_node), context);
+  return walk_expression(node, walk_node, context);
 }
 
 Query* rewritten_definition(Oid view) {

@@ -9,14 +9,20 @@
 namespace metrics_refresh::engine {
 
 struct Difference {
-  int64 rows;  // in the view afterwards
+  int64 rows;  // of the definition; all that the view holds afterwards, where there is no condition
   Written written;
 };
 
-/// Makes the view equal to its definition under the active snapshot. Raises what the definition and
+/// The view, open. Raises 25006 in a transaction that is read only, 55006 where a query of this
+/// session is reading the view. REQUIRES: inside pg::call(); the view is locked in ExclusiveLock.
+Relation open_for_refresh(Oid view);
+
+/// Makes the view equal to its definition under the active snapshot: where `condition` is not null,
+/// as far as the rows go that satisfy it, in the view and in the definition. It is over the view's
+/// columns, as Vars of number 1. Raises what the definition and
 /// write_difference() raise.
-/// REQUIRES: inside pg::call(); the view is locked in ExclusiveLock, and its owner acts, in a
+/// REQUIRES: inside pg::call(); the view is open_for_refresh(), and its owner acts, in a
 /// security-restricted operation with a fixed search_path.
-Difference refresh_by_difference(Oid view, const char* text);
+Difference refresh_by_difference(Relation view, Node* condition, const char* text);
 
 }  // namespace metrics_refresh::engine

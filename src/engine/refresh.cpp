@@ -1,6 +1,7 @@
 #include "engine/refresh.hpp"
 
 #include "engine/diff.hpp"
+#include "engine/keyed_run.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
 
@@ -42,7 +43,12 @@ RowCounts run_diff(const View& view) {
   const char* query = text.c_str();
   const Oid oid = view.oid;
   pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
-  const Difference difference = pg::call([=] { return refresh_by_difference(oid, query); });
+  const Difference difference = pg::call([=] {
+    Relation const opened = open_for_refresh(oid);
+    const Difference found = refresh_by_difference(opened, nullptr, query);
+    table_close(opened, NoLock);
+    return found;
+  });
   const Written& written = difference.written;
   return {difference.rows, written.inserted, written.updated, written.deleted};
 }
@@ -109,17 +115,24 @@ LockedView lock_view(Oid oid, Requested requested, Oid role) {
   }
 }
 
-RowCounts refresh_locked(const LockedView& locked) {
+Refreshed refresh_locked(const LockedView& locked) {
   const View& view = locked.view;
-  RowCounts rows;
+  Refreshed refreshed = {locked.choice, {}};
+  RowCounts& rows = refreshed.rows;
   const TransactionId xmin = pg::call([] {
     PushCopiedSnapshot(GetTransactionSnapshot());
     UpdateActiveSnapshotCommandId();  // what this transaction has done is seen
     return GetActiveSnapshot()->xmin;
   });
   pg::with_fixed_search_path([&] {
+    KeyedRun keyed(view);
+    if (keyed.run(refreshed)) return;
     switch (locked.choice.strategy) {
       case Strategy::kSkip:
+        break;
+      case Strategy::kIncremental:
+        refreshed.choice = {Strategy::kDiff, "it was set up after the transaction's snapshot"};
+        rows = run_diff(view);
         break;
       case Strategy::kDiff:
         rows = run_diff(view);
@@ -131,10 +144,11 @@ RowCounts refresh_locked(const LockedView& locked) {
         rows.total = run_refresh(view, false);
         break;
     }
+    keyed.settle(rows);
   });
   pg::call([] { PopActiveSnapshot(); });
   remember_fresh(view, locked.seen, xmin);
-  return rows;
+  return refreshed;
 }
 
 std::optional<Choice> choose_skip(Oid oid, Requested requested, Oid role) {
@@ -149,8 +163,7 @@ std::optional<Choice> choose_skip(Oid oid, Requested requested, Oid role) {
 Refreshed refresh_view(Oid oid, Requested requested, Oid role) {
   if (std::optional<Choice> skip = choose_skip(oid, requested, role)) return {std::move(*skip), {}};
   const LockedView locked = lock_view(oid, requested, role);
-  const RowCounts rows = refresh_locked(locked);
-  return {locked.choice, rows};
+  return refresh_locked(locked);
 }
 
 }  // namespace metrics_refresh::engine

@@ -52,8 +52,9 @@ LockedView lock_view(Oid view, Requested requested, Oid role);
 
 /// Refreshes it on the transaction's snapshot, which at read committed is a new one: as the view's
 /// owner, in core's security-restricted operation, with search_path fixed to pg_catalog and
-/// pg_temp. Throws PgError for whatever goes wrong.
-RowCounts refresh_locked(const LockedView& locked);
+/// pg_temp. What was chosen may turn out not to do: the result says what was done. Throws PgError
+/// for whatever goes wrong.
+Refreshed refresh_locked(const LockedView& locked);
 
 /// All of it: skips the view where it can, else locks it, then takes the snapshot, then refreshes.
 /// REQUIRES: a transaction with an active snapshot.

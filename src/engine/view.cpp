@@ -1,5 +1,7 @@
 #include "engine/view.hpp"
 
+#include "engine/keyed_view.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -74,7 +76,8 @@ PlainState read_plain_state(Oid oid, bool may_wait) {
 }
 
 ViewState to_state(const PlainState& state) {
-  return {state.populated, state.is_heap, state.unique_index != nullptr ? state.unique_index : ""};
+  return {state.populated, state.is_heap, state.unique_index != nullptr ? state.unique_index : "",
+          false, ""};
 }
 
 bool is_matview(Oid oid) { return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_MATVIEW; }
@@ -108,7 +111,11 @@ ViewState read_state(const View& view) {
   if (!state.exists)
     throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
                        "materialized view \"" + view.name + "\" does not exist any more");
-  return to_state(state);
+  ViewState result = to_state(state);
+  const KeyedView keyed = pg::call([oid] { return find_keyed_view(oid); });
+  result.is_incremental = keyed.is_set_up && result.is_heap;
+  if (keyed.demoted != nullptr) result.demoted = keyed.demoted;
+  return result;
 }
 
 std::optional<ViewState> try_read_state(const View& view) {

@@ -18,8 +18,10 @@ struct View {
 /// What decides how the view can be refreshed.
 struct ViewState {
   bool populated;
-  bool is_heap;              // the rows are in a heap, as usual
-  std::string unique_index;  // one that CONCURRENTLY accepts; empty where there is none
+  bool is_heap;                 // the rows are in a heap, as usual
+  std::string unique_index;     // one that CONCURRENTLY accepts; empty where there is none
+  bool is_incremental = false;  // set up for the strategy incremental
+  std::string demoted;          // why it is refreshed by diff all the same, or empty
 };
 
 /// `schema.name`, each part quoted where SQL needs it.
@@ -33,8 +35,8 @@ View read_view(Oid oid);
 /// view was dropped meanwhile.
 ViewState read_state(const View& view);
 
-/// The same without waiting: nothing where the view or an index of it is held exclusively, as by a
-/// plain refresh, or gone.
+/// The same without waiting, and without what the strategy incremental has written: nothing where
+/// the view or an index of it is held exclusively, as by a plain refresh, or gone.
 std::optional<ViewState> try_read_state(const View& view);
 
 /// The materialized view that a late-bound name means now, or InvalidOid. A view of that name wins;

@@ -1,5 +1,7 @@
 #include "engine/view_writer.hpp"
 
+#include "engine/consumers.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -62,10 +64,11 @@ struct Writer {
   MemoryContext row_context;
   Tuplesortstate* deletions;  // places, once pairs have taken theirs
   bits8* is_written;          // by number of the incoming row
+  Consumers consumers;        // who wants to know which rows are written
   Written written;
 
   Writer(Relation view_, const RowMatcher& matcher_, ProgressMeter& meter_)
-      : view(view_), matcher(matcher_), meter(meter_), hasher(), written() {}
+      : view(view_), matcher(matcher_), meter(meter_), hasher(), consumers(), written() {}
 
   void open();
   void close();
@@ -75,6 +78,7 @@ struct Writer {
   void insert_rows();
   core::RowHash pair_hash(TupleTableSlot* slot);
   void fetch(core::RowPlace place);
+  void tell_of_old(core::RowPlace place);
   void take_incoming();
   void add_index_entries(bool only_summarizing);
 };
@@ -115,6 +119,7 @@ void Writer::open() {
   row_context =
       AllocSetContextCreate(CurrentMemoryContext, "metrics_refresh row", ALLOCSET_DEFAULT_SIZES);
   hasher.init();
+  consumers.open(view);
   pair = pair_columns(target);
   is_written = static_cast<bits8*>(MemoryContextAllocExtended(
       CurrentMemoryContext, static_cast<Size>(matcher.only_new_rows()) / 8 + 1,
@@ -122,6 +127,7 @@ void Writer::open() {
 }
 
 void Writer::close() {
+  consumers.close();
   ExecDropSingleTupleTableSlot(stored);
   ExecDropSingleTupleTableSlot(incoming);
   ExecCloseIndices(target);
@@ -142,6 +148,12 @@ void Writer::fetch(core::RowPlace place) {
   if (!table_tuple_fetch_row_version(view, &tid, snapshot, stored)) refuse_concurrent_change(view);
 }
 
+void Writer::tell_of_old(core::RowPlace place) {
+  if (!consumers.any()) return;
+  fetch(place);
+  consumers.put(stored);
+}
+
 // Makes the incoming row one that the table can take.
 void Writer::take_incoming() {
   ExecCopySlot(stored, incoming);
@@ -160,6 +172,7 @@ void Writer::add_index_entries([[maybe_unused]] bool only_summarizing) {
 
 void Writer::update(core::RowPlace place) {
   ItemPointerData tid = to_tid(place);
+  tell_of_old(place);
   take_incoming();
   TM_FailureData failure;
   LockTupleMode mode;
@@ -177,6 +190,7 @@ void Writer::update(core::RowPlace place) {
 #endif
   if (result != TM_Ok) refuse_concurrent_change(view);
   if (any) add_index_entries(only_summarizing);
+  if (consumers.any()) consumers.put(stored);
   ++written.updated;
   meter.row_changed();
 }
@@ -215,6 +229,7 @@ void Writer::delete_rows(Tuplesortstate* places) {
   while (next_place(places, &place)) {
     CHECK_FOR_INTERRUPTS();
     ItemPointerData tid = to_tid(place);
+    tell_of_old(place);
     TM_FailureData failure;
     if (table_tuple_delete(view, &tid, command, snapshot, InvalidSnapshot, true, &failure, false) !=
         TM_Ok)
@@ -232,6 +247,7 @@ void Writer::insert_rows() {
     take_incoming();
     table_tuple_insert(view, stored, command, 0, bulk);
     add_index_entries(false);
+    if (consumers.any()) consumers.put(stored);
     ++written.inserted;
     meter.row_changed();
   }

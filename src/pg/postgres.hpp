@@ -33,11 +33,15 @@ extern "C" {
 #include "access/transam.h"              // numbers of transactions
 #include "access/twophase.h"             // can transactions be prepared
 #include "access/xact.h"                 // transactions and their callbacks
+#include "catalog/catalog.h"             // which tables are the server's own
+#include "catalog/dependency.h"          // what goes with a view or the extension
 #include "catalog/namespace.h"           // names to oids
 #include "catalog/objectaccess.h"        // the hook that sees DROP EXTENSION
+#include "catalog/pg_aggregate.h"        // which aggregates look at the order of rows
 #include "catalog/pg_am.h"               // BTREE_AM_OID
 #include "catalog/pg_authid.h"           // BOOTSTRAP_SUPERUSERID
 #include "catalog/pg_class.h"            // relation kinds
+#include "catalog/pg_collation.h"        // the names of collations
 #include "catalog/pg_database.h"         // the launcher's list of databases
 #include "catalog/pg_extension.h"        // ExtensionRelationId
 #include "catalog/pg_index.h"            // which index is usable
@@ -45,6 +49,7 @@ extern "C" {
 #include "catalog/pg_namespace.h"        // who owns a schema
 #include "catalog/pg_operator.h"         // the order of numbers
 #include "catalog/pg_proc.h"             // may the caller execute the admin check
+#include "catalog/pg_trigger.h"          // the triggers that capture keys
 #include "catalog/pg_type.h"             // type oids of parameters
 #include "commands/async.h"              // ending a session's LISTEN
 #include "commands/dbcommands.h"         // databases by name
@@ -55,6 +60,7 @@ extern "C" {
 #include "commands/tablecmds.h"          // CheckTableNotInUse
 #include "commands/tablespace.h"         // where temporary files go
 #include "commands/trigger.h"            // trigger functions
+#include "common/hashfn.h"               // fingerprints
 #include "executor/executor.h"           // running a view's query, keeping its indexes
 #include "executor/instrument.h"         // pgWalUsage, pgBufferUsage
 #include "executor/spi.h"                // SQL from C
@@ -66,6 +72,7 @@ extern "C" {
 #include "optimizer/optimizer.h"         // what GROUP BY and indexes refer to
 #include "optimizer/plancat.h"           // how many rows a view may have
 #include "parser/parse_func.h"           // the function named by admin_check
+#include "parser/parse_relation.h"       // rights over what a query reads
 #include "parser/parsetree.h"            // what FROM refers to
 #include "pgstat.h"                      // activity reports
 #include "pgtime.h"                      // the server's zones
@@ -73,6 +80,7 @@ extern "C" {
 #include "postmaster/interrupt.h"        // SIGHUP handling
 #include "rewrite/prs2lock.h"            // a view's stored query
 #include "rewrite/rewriteHandler.h"      // and what it becomes
+#include "rewrite/rewriteManip.h"        // moving a query's variables
 #include "storage/buffile.h"             // rows that do not fit into memory
 #include "storage/condition_variable.h"  // waiting for a run to end
 #include "storage/fd.h"                  // accounting of external descriptors
@@ -89,7 +97,7 @@ extern "C" {
 #include "utils/builtins.h"              // text conversions, quoting
 #include "utils/datetime.h"              // zone names
 #include "utils/datum.h"                 // copying values
-#include "utils/fmgroids.h"              // functions that depend on settings
+#include "utils/fmgroids.h"              // which functions are which
 #include "utils/guc.h"                   // settings
 #include "utils/json.h"                  // escape_json
 #include "utils/jsonb.h"                 // jsonb results
@@ -99,6 +107,7 @@ extern "C" {
 #include "utils/regproc.h"               // qualified names in settings
 #include "utils/rel.h"                   // relations
 #include "utils/resowner.h"              // subtransactions
+#include "utils/rls.h"                   // row-level security of a base table
 #include "utils/snapmgr.h"               // snapshots
 #include "utils/syscache.h"              // catalog look-ups
 #include "utils/timeout.h"               // max_runtime

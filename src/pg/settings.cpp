@@ -16,6 +16,7 @@ int worker_idle_timeout_ms = 5000;
 int scheduler_idle_timeout_ms = 30'000;
 int log_retention_minutes = 30 * 24 * 60;
 int suspend_after_value = 20;
+int audit_every_value = 100;
 char* timezone_value = nullptr;
 char* admin_role_value = nullptr;
 char* admin_check_value = nullptr;
@@ -91,6 +92,12 @@ void define_processes() {
                           "Consecutive permanent failures after which a job is suspended.",
                           "0: never.", &suspend_after_value, 20, 0, INT_MAX, PGC_SUSET, 0, nullptr,
                           nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.audit_every",
+                          "Incremental refreshes of a view of which the last looks at all rows.",
+                          "A row that is wrong then is an alarm, and the view is refreshed by diff "
+                          "from then on. 0: never.",
+                          &audit_every_value, 100, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr,
+                          nullptr);
 }
 
 void define_privileges() {
@@ -151,6 +158,7 @@ core::Duration scheduler_idle_timeout() {
   return std::chrono::milliseconds(scheduler_idle_timeout_ms);
 }
 core::Duration log_retention() { return std::chrono::minutes(log_retention_minutes); }
+int audit_every() { return audit_every_value; }
 int suspend_after() { return suspend_after_value; }
 std::string timezone() {
   const std::string name = text(timezone_value);

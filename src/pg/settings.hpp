@@ -19,6 +19,7 @@ int database_workers();  ///< of one database at once; 0 = no limit of its own
 core::Duration worker_idle_timeout();
 core::Duration scheduler_idle_timeout();
 core::Duration log_retention();
+int audit_every();    ///< refreshes by keys; 0 = never
 int suspend_after();  ///< consecutive permanent failures; 0 = never
 
 std::string timezone();     ///< of jobs that name none; never empty

@@ -1,5 +1,7 @@
 #include "worker/ddl_watch.hpp"
 
+#include "engine/consumers.hpp"
+#include "engine/incremental_ties.hpp"
 #include "shmem/area.hpp"
 #include "store/job_changes.hpp"
 
@@ -86,6 +88,13 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
   }
   (next_utility_hook != nullptr ? next_utility_hook : standard_ProcessUtility)(
       planned, query, read_only_tree, context, params, environment, destination, completion);
+  if (IsA(planned->utilityStmt, RefreshMatViewStmt)) {
+    const auto* refresh = reinterpret_cast<RefreshMatViewStmt*>(planned->utilityStmt);
+    const Oid view = RangeVarGetRelid(refresh->relation, NoLock, true);
+    if (OidIsValid(view)) engine::note_core_refresh(view);
+  } else if (IsA(planned->utilityStmt, DropStmt) || IsA(planned->utilityStmt, DropOwnedStmt)) {
+    engine::drop_orphaned_deltas();
+  }
 }
 
 }  // namespace

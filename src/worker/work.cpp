@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/incremental_setup.hpp"
 #include "engine/refresh.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
@@ -86,8 +87,10 @@ Outcome refresh(const Begun& begun) {
   const JobRecord& job = begun.job;
   show_activity("refresh of " + (begun.member ? begun.member->view() : job.view()));
   const engine::Refreshed refreshed =
-      engine::refresh_view(begun.view, engine::parse_requested(job.strategy), job.owner_oid);
-  return engine::to_outcome(refreshed.choice, refreshed.rows);
+      engine::refresh_view(begun.view, engine::job_request(job.strategy), job.owner_oid);
+  Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
+  if (!begun.not_incremental.empty()) outcome.strategy_reason = begun.not_incremental;
+  return outcome;
 }
 
 Outcome run_command(const JobRecord& job) {
@@ -105,7 +108,7 @@ Outcome run_command(const JobRecord& job) {
 Outcome refresh_on_one_snapshot(Begun& begun) {
   const JobRecord& job = begun.job;
   show_activity("refresh of the group " + job.name);
-  const engine::Requested requested = engine::parse_requested(job.strategy);
+  const engine::Requested requested = engine::job_request(job.strategy);
   std::vector<engine::LockedView> locked;
   for (const Member& member : begun.members) {
     begun.at_member = member.number;
@@ -121,7 +124,8 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
     const engine::LockedView& view = locked[static_cast<std::size_t>(member.number)];
     const core::Instant started = pg::now();
     const store::UsageMeter meter;
-    Outcome outcome = engine::to_outcome(view.choice, engine::refresh_locked(view));
+    const engine::Refreshed refreshed = engine::refresh_locked(view);
+    Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
     outcome.usage = meter.so_far();
     pg::as_extension([&] {
       pg::Spi spi;
@@ -133,6 +137,27 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
   outcome.strategy_reason =
       std::to_string(begun.members.size()) + " views in one transaction on one snapshot";
   return outcome;
+}
+
+// A view that was made anew, or whose definition wants other triggers than it has. In a transaction
+// of its own: it locks out writers, who must not wait for the refresh as well.
+void set_up(Begun& begun, Oid view) {
+  if (!OidIsValid(view)) return;
+  try {
+    pg::in_transaction([&] {
+      set_local("lock_timeout", std::to_string(milliseconds(begun.job.lock_timeout)), PGC_USERSET);
+      engine::set_up_incremental(engine::read_view(view), begun.job.owner_oid, false);
+    });
+  } catch (const pg::SqlError& error) {
+    begun.not_incremental = error.what();
+    if (!error.detail().empty()) begun.not_incremental += ": " + error.detail();
+  }
+}
+
+void set_up_incremental(Begun& begun) {
+  if (begun.job.strategy != "incremental") return;
+  set_up(begun, begun.view);
+  for (const Member& member : begun.members) set_up(begun, member.view_oid);
 }
 
 void log_success(const Begun& begun, const Outcome& outcome) {
@@ -173,6 +198,7 @@ void work(int slot, Begun& begun, const store::UsageMeter& meter) {
 }  // namespace
 
 void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
+  set_up_incremental(begun);
   const auto body = [&] { work(slot, begun, meter); };
   if (begun.members.empty())
     pg::in_transaction(body);
@@ -181,7 +207,7 @@ void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
 }
 
 bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {
-  const engine::Requested requested = engine::parse_requested(job.strategy);
+  const engine::Requested requested = engine::job_request(job.strategy);
   if (requested != engine::Requested::kAuto) return false;  // not worth a subtransaction
   bool fresh = true;
   try {

@@ -18,6 +18,7 @@ struct Begun {
   std::optional<store::Member> member;     // of a group's run, that this is
   std::vector<store::Member> members;      // of a group that is refreshed on one snapshot
   int at_member = -1;                      // the one of them that is being worked on
+  std::string not_incremental;             // why a view could not be set up for its job's strategy
   std::optional<store::RunError> refused;  // why the work must not even be tried
 };
 

@@ -54,6 +54,15 @@ TEST_F(HealthOfJobs, AViewThatWasNeverPopulatedIsAWarning) {
               "Call metrics_refresh.trigger('nightly').");
 }
 
+TEST_F(HealthOfJobs, WhatAnAuditFoundIsCritical) {
+  view.demoted = "an audit mended 3 rows that were wrong";
+  EXPECT_EQ(severity("audit"), "critical");
+  expect_text("audit",
+              "public.sales is not refreshed incrementally any more: an audit mended 3 rows that "
+              "were wrong",
+              "alter_job('nightly', strategy => 'incremental')");
+}
+
 TEST_F(HealthOfJobs, BlackoutsThatCoverAScheduleAreAWarning) {
   job.never_due = true;
   EXPECT_EQ(severity("blackout"), "warning");

@@ -32,8 +32,19 @@ TEST(RowTable, TakesWhatWasPutAndNothingElse) {
   EXPECT_EQ(size_of(table), 0U);
 }
 
+TEST(RowTable, SaysWhatItHas) {
+  Slots slots(RowTable::slots_for(2));
+  RowTable table(slots.data(), slots.size());
+  ASSERT_TRUE(table.put({1, 2}, 7));
+  EXPECT_TRUE(table.has({1, 2}));
+  EXPECT_FALSE(table.has({1, 3}));
+  ASSERT_TRUE(table.take({1, 2}));
+  EXPECT_FALSE(table.has({1, 2}));
+}
+
 TEST(RowTable, WithoutSlotsHoldsNothing) {
   RowTable table(nullptr, 0);
+  EXPECT_FALSE(table.has({1, 1}));
   EXPECT_FALSE(table.put({1, 1}, 1));
   EXPECT_EQ(table.take({1, 1}), std::nullopt);
 }

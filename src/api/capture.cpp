@@ -1,0 +1,28 @@
+// The trigger function of captured keys.
+#include "engine/capture.hpp"
+
+#include "pg/guard.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+Datum capture_keys(FunctionCallInfo call) {
+  const auto* data = reinterpret_cast<TriggerData*>(call->context);
+  if (!CALLED_AS_TRIGGER(call) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
+      !TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) || data->tg_trigger->tgnargs < 1)
+    throw pg::SqlError(
+        ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+        "the function is for AFTER triggers of statements that metrics_refresh makes");
+  pg::call([data] { engine::capture_keys(data); });
+  return PointerGetDatum(nullptr);
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_capture_keys);
+Datum mr_capture_keys(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::capture_keys(fcinfo); });
+}
+}

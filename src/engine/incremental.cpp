@@ -1,0 +1,228 @@
+#include "engine/incremental.hpp"
+
+#include "engine/definition.hpp"
+#include "engine/delta.hpp"
+#include "engine/key_queries.hpp"
+#include "engine/key_rules.hpp"
+#include "engine/tree.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// Up to here no other look is taken at what it costs.
+constexpr int64 kFewKeys = 1000;
+constexpr int64 kPartOfRows = 10;
+// Beyond this not even an estimate: the lists would be long themselves.
+constexpr int64 kManyKeys = 200'000;
+constexpr double kWorthwhile = 0.5;
+
+struct QueryText {
+  StringInfo text;
+  Oid view;  // whose query it is
+};
+
+// A function of the user's that is replaced keeps its number, but not the row in the catalog.
+bool append_function(Oid function, void* context) {
+  if (function < FirstNormalObjectId) return false;
+  const HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+  if (!HeapTupleIsValid(tuple)) return false;
+  appendStringInfo(static_cast<StringInfo>(context), "%u:%u ", function,
+                   HeapTupleHeaderGetRawXmin(tuple->t_data));
+  ReleaseSysCache(tuple);
+  return false;
+}
+
+// Queries of plain views as well: they are replaced without a trace in the definition.
+bool append_query(Node* node, void* context) {
+  const auto* const query_text = static_cast<QueryText*>(context);
+  if (node == nullptr) return false;
+  if (!IsA(node, Query)) {
+    (void)check_functions_in_node(node, append_function, query_text->text);
+    return walk_expression(node, append_query, context);
+  }
+  auto* const query = reinterpret_cast<Query*>(node);
+  ListCell* cell;
+  foreach (cell, query->rtable) {
+    const RangeTblEntry* entry = lfirst_node(RangeTblEntry, cell);
+    // Before PostgreSQL 16 a view's query has the view in its list twice, as OLD and NEW.
+    if (entry->rtekind != RTE_RELATION || entry->relkind != RELKIND_VIEW ||
+        entry->relid == query_text->view)
+      continue;
+    Relation const view = table_open(entry->relid, AccessShareLock);
+    Query* const inner = get_view_query(view);
+    appendStringInfoString(query_text->text, nodeToString(inner));
+    QueryText inner_text = {query_text->text, entry->relid};
+    (void)append_query(reinterpret_cast<Node*>(inner), &inner_text);
+    table_close(view, NoLock);
+  }
+  return query_tree_walker(query, as_visitor(append_query), context, 0);
+}
+
+const char* fingerprint_of(Relation view, const Derivation& derivation,
+                           const CaptureState& capture) {
+  StringInfoData text;
+  initStringInfo(&text);
+  appendStringInfo(&text, "%s %u ", capture.identity, view->rd_rel->relfilenode);
+  if (derivation.has_edges)
+    appendStringInfoString(&text, GetConfigOption("timezone", false, false));
+  Query* const definition = definition_of(view);
+  appendStringInfoString(&text, nodeToString(definition));
+  QueryText query_text = {&text, RelationGetRelid(view)};
+  (void)append_query(reinterpret_cast<Node*>(definition), &query_text);
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data);
+  return psprintf(UINT64_FORMAT "-" UINT64_FORMAT, hash_bytes_extended(bytes, text.len, 0),
+                  hash_bytes_extended(bytes, text.len, 1));
+}
+
+struct Captured {
+  KeyRules* rules;  // null: nobody wants to know
+  int64 rows;
+  bool is_truncated;  // a table, after the snapshot
+};
+
+void on_captured(void* context, TupleTableSlot* slot) {
+  auto* const captured = static_cast<Captured*>(context);
+  if (captured->rules != nullptr && ++captured->rows <= kManyKeys)
+    captured->rules->add_captured(slot);
+}
+
+double cost_of(Query* query, const char* text) {
+  return plan_query(query, text)->planTree->total_cost;
+}
+
+struct Refresh {
+  Relation view;
+  const KeyedState& state;
+  const char* text;
+  Derivation derivation;
+  KeyedRefresh result;
+
+  Refresh(Relation view_, const KeyedState& state_, const char* text_)
+      : view(view_), state(state_), text(text_), derivation(), result() {}
+
+  void check();
+  Node* collect();
+  const char* why_too_many(const KeyRules& rules, Node* condition);
+  void take_all(Captured* captured);
+};
+
+// Whether the captured keys can be relied on.
+void Refresh::check() {
+  derivation = derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))));
+  result.fallback = state.obstacle;
+  if (derivation.refusal != nullptr) {
+    result.fallback = derivation.refusal;
+    return;
+  }
+  const CaptureState capture = read_capture(state.id, derivation);
+  result.fingerprint = fingerprint_of(view, derivation, capture);
+  if (result.fallback != nullptr) return;
+  if (capture.fault != nullptr)
+    result.fallback = capture.fault;
+  else if (state.fingerprint == nullptr)
+    result.fallback = "the first refresh since the strategy was set";
+  else if (strcmp(state.fingerprint, result.fingerprint) != 0)
+    result.fallback =
+        "the definition, its triggers or what it was made in have changed since the last refresh";
+}
+
+void Refresh::take_all(Captured* captured) {
+  if (captured->rules == nullptr) return clear_deltas(state.id);
+  for (int at = 0; at < derivation.table_count; ++at) {
+    const Oid delta = delta_oid(state.id, at);
+    captured->rules->begin_table(at);
+    take_delta(delta, on_captured, captured);
+    if (was_truncated_since(delta)) captured->is_truncated = true;
+  }
+}
+
+const char* Refresh::why_too_many(const KeyRules& rules, Node* condition) {
+  const int64 keys = rules.key_count();
+  if (keys > kManyKeys || rules.added() > 10 * kManyKeys)
+    return psprintf(INT64_FORMAT " keys are too many", keys);
+  if (keys <= kFewKeys || keys <= state.rows / kPartOfRows) return nullptr;
+  const Query* definition = definition_of(view);
+  const double whole = cost_of(static_cast<Query*>(copyObjectImpl(definition)), text);
+  const double part = cost_of(select_from_definition(definition, condition), text);
+  if (part <= kWorthwhile * whole) return nullptr;
+  return psprintf(INT64_FORMAT " keys of " INT64_FORMAT " rows are too many", keys, state.rows);
+}
+
+// The condition that says which rows could have changed; null where none could, or all.
+Node* Refresh::collect() {
+  KeyRules rules{};
+  Captured captured = {};
+  if (result.fallback == nullptr) {
+    rules.init(derivation, RelationGetDescr(view), text);
+    captured.rules = &rules;
+  }
+  take_all(&captured);
+  if (result.fallback != nullptr) return nullptr;
+  if (rules.whole_table() != nullptr)
+    result.fallback =
+        psprintf("any row of %s may have changed: by TRUNCATE, REFRESH, or too many at once",
+                 rules.whole_table());
+  else if (captured.is_truncated)
+    result.fallback = "a table was truncated a moment ago";
+  else if (captured.rows > kManyKeys)
+    result.fallback = psprintf(INT64_FORMAT " changes are too many", captured.rows);
+  if (result.fallback != nullptr) return nullptr;
+  if (derivation.has_edges) rules.add_passed(state.last_now, GetCurrentTransactionStartTimestamp());
+  rules.follow_joins();
+  Node* const condition = rules.condition();
+  result.keys = rules.key_count();
+  if (condition != nullptr) result.fallback = why_too_many(rules, condition);
+  return condition;
+}
+
+}  // namespace
+
+KeyedRefresh refresh_by_keys(Oid oid, const KeyedState& state, const char* text) {
+  Relation const view = open_for_refresh(oid);
+  const MemoryContext outside = CurrentMemoryContext;
+  const MemoryContext context =
+      AllocSetContextCreate(CurTransactionContext, "metrics_refresh keys", ALLOCSET_DEFAULT_SIZES);
+  MemoryContextSwitchTo(context);
+  Refresh refresh(view, state, text);
+  refresh.check();
+  Node* const condition = refresh.collect();
+  KeyedRefresh result = refresh.result;
+  if (result.fallback != nullptr)
+    result.difference = refresh_by_difference(view, nullptr, text);
+  else if (condition != nullptr)
+    result.difference = refresh_by_difference(view, condition, text);
+  if (result.fallback == nullptr && state.audit) {
+    UpdateActiveSnapshotCommandId();  // sees what has just been written
+    result.audit = refresh_by_difference(view, nullptr, text).written;
+  }
+  MemoryContextSwitchTo(outside);
+  if (result.fallback != nullptr) result.fallback = pstrdup(result.fallback);
+  if (result.fingerprint != nullptr) result.fingerprint = pstrdup(result.fingerprint);
+  MemoryContextDelete(context);
+  table_close(view, NoLock);
+  return result;
+}
+
+const char* settle_keys(Oid oid, int64 id) {
+  clear_deltas(id);
+  Relation const view = table_open(oid, NoLock);
+  const Derivation derivation =
+      derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))));
+  const char* fingerprint = nullptr;
+  if (derivation.refusal == nullptr) {
+    const CaptureState capture = read_capture(id, derivation);
+    if (capture.fault == nullptr) fingerprint = fingerprint_of(view, derivation, capture);
+  }
+  table_close(view, NoLock);
+  return fingerprint;
+}
+
+const char* why_no_keys(Oid oid) {
+  Relation const view = table_open(oid, NoLock);
+  const Derivation derivation =
+      derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))));
+  table_close(view, NoLock);
+  return derivation.refusal;
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,121 @@
+#include "engine/keyed_run.hpp"
+
+#include "engine/incremental.hpp"
+#include "engine/incremental_ties.hpp"
+#include "pg/identity.hpp"
+#include "pg/settings.hpp"
+#include "pg/time.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// Why changes may have been made past the triggers, which the catalogs cannot tell.
+std::optional<std::string> why_not_captured(const View&, const store::IncrementalView&) {
+  return std::nullopt;  // the change tracker's part
+}
+
+std::string count_of(std::int64_t n, const char* one, const char* several) {
+  return std::to_string(n) + " " + (n == 1 ? one : several);
+}
+
+const char* text_or_null(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
+
+}  // namespace
+
+KeyedRun::KeyedRun(const View& view) : view_(view) {
+  pg::as_extension([this] {
+    pg::Spi spi;
+    record_ = store::find_incremental(spi, view_.oid);
+  });
+}
+
+bool KeyedRun::run(Refreshed& refreshed) {
+  Choice& choice = refreshed.choice;
+  const bool by_keys = choice.strategy == Strategy::kIncremental;
+  if (!record_ || (!by_keys && choice.strategy != Strategy::kDiff)) return false;
+  const std::optional<std::string> missed =
+      by_keys ? why_not_captured(view_, *record_) : std::optional<std::string>(choice.reason);
+  const int audit_every = settings::audit_every();
+  KeyedState state = {};
+  state.id = record_->id;
+  state.fingerprint = text_or_null(record_->fingerprint);
+  state.obstacle = missed ? missed->c_str() : nullptr;
+  if (record_->as_of) state.last_now = pg::to_timestamptz(*record_->as_of);
+  state.rows = record_->rows;
+  state.audit = audit_every > 0 && record_->runs + 1 >= audit_every;
+  const std::string text = "refresh of " + qualified_name(view_.schema, view_.name);
+  const char* query = text.c_str();
+  const Oid oid = view_.oid;
+  KeyedRefresh done;
+  {
+    pg::ActAs owner(view_.owner, SECURITY_RESTRICTED_OPERATION);
+    done = pg::call([=] { return refresh_by_keys(oid, state, query); });
+  }
+  const Written& written = done.difference.written;
+  const std::string fingerprint = done.fingerprint != nullptr ? done.fingerprint : "";
+  if (done.fallback != nullptr) {
+    choice = {Strategy::kDiff, done.fallback};
+    record_->rows = done.difference.rows;
+    record_->runs = 0;
+    if (fingerprint != record_->fingerprint) {
+      const int64 id = record_->id;
+      pg::call([=] { tie_down(oid, id); });
+    }
+  } else {
+    choice.reason = done.keys == 0 ? "nothing that it reads has changed"
+                                   : "the rows of " + count_of(done.keys, "key", "keys") +
+                                         " were computed anew";
+    record_->rows += written.inserted - written.deleted;
+    record_->runs = state.audit ? 0 : record_->runs + 1;
+  }
+  record_->fingerprint = fingerprint;
+  refreshed.rows = {record_->rows, written.inserted, written.updated, written.deleted};
+  if (const std::int64_t wrong = done.audit.inserted + done.audit.updated + done.audit.deleted;
+      wrong > 0) {
+    record_->rows += done.audit.inserted - done.audit.deleted;
+    refreshed.rows.total = record_->rows;
+    report_audit(wrong);
+    choice.reason += "; " + record_->demoted;
+  } else if (done.fallback == nullptr && state.audit) {
+    choice.reason += "; an audit of all rows found nothing wrong";
+  }
+  save();
+  return true;
+}
+
+void KeyedRun::report_audit(std::int64_t rows) {
+  record_->demoted =
+      "an audit mended " + count_of(rows, "row that was", "rows that were") + " wrong";
+  const std::string message = "incremental refresh of materialized view " +
+                              qualified_name(view_.schema, view_.name) + ": " + record_->demoted;
+  const char* text = message.c_str();
+  pg::call([text] {
+    ereport(WARNING, errmsg_internal("%s", text),
+            errdetail("It is refreshed by diff until its strategy is set again."));
+  });
+}
+
+void KeyedRun::settle(const RowCounts& rows) {
+  if (!record_) return;
+  const Oid oid = view_.oid;
+  const int64 id = record_->id;
+  const char* fingerprint = pg::call([=] {
+    // A refresh in full has made the view anew.
+    CommandCounterIncrement();
+    return settle_keys(oid, id);
+  });
+  record_->fingerprint = fingerprint != nullptr ? fingerprint : "";
+  record_->rows = rows.total;
+  record_->runs = 0;
+  save();
+}
+
+void KeyedRun::save() {
+  record_->as_of = pg::to_instant(pg::call([] { return GetCurrentTransactionStartTimestamp(); }));
+  pg::as_extension([this] {
+    pg::Spi spi;
+    store::update_incremental(spi, *record_, view_.schema, view_.name);
+  });
+}
+
+}  // namespace metrics_refresh::engine

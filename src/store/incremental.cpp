@@ -1,0 +1,89 @@
+#include "store/incremental.hpp"
+
+namespace metrics_refresh::store {
+
+using pg::Param;
+
+namespace {
+
+Param text_or_null(const std::string& text) {
+  return text.empty() ? Param::null(TEXTOID) : Param(text);
+}
+
+}  // namespace
+
+// A dump's rows come before a view that groups by a primary key: then they are bound to none, and
+// are known by the name.
+std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view) {
+  const pg::Rows rows = spi.query(
+      "SELECT id, fingerprint, refreshed_as_of, coalesce(rows_total, 0), runs_since_audit::int8,"
+      " demoted FROM metrics_refresh.incremental_view WHERE view_oid = $1 OR view_oid = 0"
+      " AND EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+      "  ON n.oid = c.relnamespace WHERE c.oid = $1 AND n.nspname = view_schema"
+      "  AND c.relname = view_name)",
+      {Param::oid(view)});
+  if (rows.empty()) return std::nullopt;
+  IncrementalView record;
+  record.id = rows.get_int64(0, 1);
+  record.view = view;
+  record.fingerprint = rows.get_text_or_null(0, 2).value_or("");
+  record.as_of = rows.get_instant_or_null(0, 3);
+  record.rows = rows.get_int64(0, 4);
+  record.runs = static_cast<int>(rows.get_int64(0, 5));
+  record.demoted = rows.get_text_or_null(0, 6).value_or("");
+  return record;
+}
+
+IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& schema,
+                                   const std::string& name) {
+  IncrementalView record;
+  record.view = view;
+  forget_dropped_incremental(spi);  // one may have had the name
+  record.id =
+      spi.query(
+             "INSERT INTO metrics_refresh.incremental_view (view_schema, view_name, view_oid)"
+             " VALUES ($1, $2, $3) RETURNING id",
+             {schema, name, Param::oid(view)})
+          .get_int64(0, 1);
+  return record;
+}
+
+void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::string& schema,
+                        const std::string& name) {
+  spi.query(
+      "UPDATE metrics_refresh.incremental_view SET view_schema = $2, view_name = $3, view_oid = "
+      "$4, fingerprint = $5,"
+      " refreshed_as_of = $6, rows_total = $7, runs_since_audit = $8, demoted = $9,"
+      " demoted_at = CASE WHEN $9 IS NULL THEN NULL ELSE coalesce(demoted_at, now()) END WHERE id "
+      "= $1",
+      {record.id, schema, name, Param::oid(record.view), text_or_null(record.fingerprint),
+       Param::nullable(record.as_of, TIMESTAMPTZOID), record.rows, record.runs,
+       text_or_null(record.demoted)});
+}
+
+void delete_incremental(pg::Spi& spi, std::int64_t id) {
+  spi.query("DELETE FROM metrics_refresh.incremental_view WHERE id = $1", {id});
+}
+
+void forget_dropped_incremental(pg::Spi& spi) {
+  spi.query(
+      "DELETE FROM metrics_refresh.incremental_view i"
+      " WHERE view_oid <> 0"
+      " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.view_oid)");
+}
+
+bool wants_incremental(pg::Spi& spi, Oid view) {
+  return spi
+      .query(
+          "SELECT EXISTS (SELECT FROM metrics_refresh.job j, pg_catalog.pg_class c, "
+          "pg_catalog.pg_namespace n"
+          " WHERE c.oid = $1 AND n.oid = c.relnamespace AND j.strategy = 'incremental'"
+          " AND (j.view_schema = n.nspname AND j.view_name = c.relname OR j.view_oid = c.oid OR "
+          "j.group_schema = n.nspname"
+          "  OR EXISTS (SELECT FROM metrics_refresh.job_member m WHERE m.job_id = j.job_id"
+          "   AND (m.view_schema = n.nspname AND m.view_name = c.relname OR m.view_oid = c.oid))))",
+          {Param::oid(view)})
+      .get_bool(0, 1);
+}
+
+}  // namespace metrics_refresh::store

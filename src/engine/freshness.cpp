@@ -52,8 +52,9 @@ void put_function(StringInfo bytes, Oid function) {
 
 struct PlainObservation {
   const char* obstacle;
-  Fingerprint begun;
-  Fingerprint ended;
+  const char* capture_obstacle;
+  Fingerprints rows;
+  Fingerprints uncaptured;
   FullTransactionId since;
   bool is_own_change;
 };
@@ -83,13 +84,13 @@ PlainObservation observe_tables(Oid view) {
   PlainObservation seen = {};
   const Dependence dependence = dependence_of(view);
   seen.obstacle = dependence.obstacle;
-  if (seen.obstacle != nullptr) return seen;
   const int number = dependence.table_count;
   auto* const counts =
       static_cast<ChangeCount*>(palloc0(sizeof(ChangeCount) * static_cast<Size>(number + 1)));
   if (!shmem::count_changes(dependence.tables, number, counts)) {
-    seen.obstacle =
+    seen.capture_obstacle =
         "changes of its tables are not counted: metrics_refresh.max_tracked_tables is reached";
+    if (seen.obstacle == nullptr) seen.obstacle = seen.capture_obstacle;
     return seen;
   }
   for (int i = 0; i < number; ++i) {
@@ -100,12 +101,14 @@ PlainObservation observe_tables(Oid view) {
   initStringInfo(&bytes);
   put(&bytes, shmem::change_epoch(), 2 * sizeof(std::uint64_t));
   put_tables(&bytes, dependence);
+  seen.uncaptured = {with_counts(&bytes, counts, number, &ChangeCount::uncaptured_begun),
+                     with_counts(&bytes, counts, number, &ChangeCount::uncaptured_ended)};
   ListCell* cell;
   foreach (cell, dependence.functions) put_function(&bytes, lfirst_oid(cell));
   appendStringInfoString(&bytes, settings_of_stable_functions());
   appendStringInfoString(&bytes, dependence.text);
-  seen.begun = with_counts(&bytes, counts, number, &ChangeCount::begun);
-  seen.ended = with_counts(&bytes, counts, number, &ChangeCount::ended);
+  seen.rows = {with_counts(&bytes, counts, number, &ChangeCount::begun),
+               with_counts(&bytes, counts, number, &ChangeCount::ended)};
   return seen;
 }
 
@@ -143,10 +146,7 @@ std::string whole_fingerprint(Oid view, Fingerprint of_tables, bool plus_own) {
   const std::uint64_t parts[] = {of_tables.high, of_tables.low, own.count.serial, own.count.begun,
                                  own.storage};
   const XXH128_hash_t value = XXH3_128bits(parts, sizeof parts);
-  char text[33];
-  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(value.high64),
-                static_cast<unsigned long long>(value.low64));
-  return text;
+  return to_text({value.high64, value.low64});
 }
 
 // The full number of a transaction that a snapshot knows of.
@@ -159,7 +159,7 @@ FullTransactionId full_transaction_id(TransactionId xid) {
 
 Observation observe(const View& view) {
   Observation seen = {};
-  seen.obstacle = obstacle_of_transactions();
+  seen.obstacle = seen.capture_obstacle = obstacle_of_transactions();
   if (!seen.obstacle.empty()) return seen;
   const Oid oid = view.oid;
   const PlainObservation tables = [&] {
@@ -167,21 +167,32 @@ Observation observe(const View& view) {
     return pg::call([oid] { return observe_tables(oid); });
   }();
   if (tables.obstacle != nullptr) seen.obstacle = tables.obstacle;
-  seen.begun = tables.begun;
-  seen.ended = tables.ended;
+  if (tables.capture_obstacle != nullptr) seen.capture_obstacle = tables.capture_obstacle;
+  seen.rows = tables.rows;
+  seen.uncaptured = tables.uncaptured;
   seen.since = tables.since;
   seen.is_own_change = tables.is_own_change;
   return seen;
 }
 
+bool is_all_counted(const Observation& seen, TransactionId snapshot_xmin) {
+  return !FullTransactionIdPrecedes(
+      pg::call([snapshot_xmin] { return full_transaction_id(snapshot_xmin); }), seen.since);
+}
+
+std::string to_text(Fingerprint fingerprint) {
+  char text[33];
+  std::snprintf(text, sizeof text, "%016llx%016llx",
+                static_cast<unsigned long long>(fingerprint.high),
+                static_cast<unsigned long long>(fingerprint.low));
+  return text;
+}
+
 void remember_fresh(const View& view, const Observation& seen, TransactionId snapshot_xmin) {
-  const bool all_counted =
-      seen.obstacle.empty() &&
-      !FullTransactionIdPrecedes(
-          pg::call([snapshot_xmin] { return full_transaction_id(snapshot_xmin); }), seen.since);
+  const bool is_known = seen.obstacle.empty() && is_all_counted(seen, snapshot_xmin);
   pg::call([] { CommandCounterIncrement(); });  // the view may have other storage by now
   const std::string fingerprint =
-      all_counted ? whole_fingerprint(view.oid, seen.ended, true) : "";
+      is_known ? whole_fingerprint(view.oid, seen.rows.ended, true) : "";
   pg::as_extension([&] {
     pg::Spi spi;
     store::set_fingerprint(spi, view.oid, fingerprint);
@@ -201,7 +212,7 @@ Freshness freshness_of(const View& view) {
   if (!seen.obstacle.empty()) return {false, seen.obstacle};
   if (seen.is_own_change) return {false, "this transaction has changed its tables"};
   if (!remembered) return {false, "it is not known whether its tables have changed"};
-  if (*remembered != whole_fingerprint(view.oid, seen.begun, false))
+  if (*remembered != whole_fingerprint(view.oid, seen.rows.begun, false))
     return {false, "its tables have changed"};
   return {true, "no table that it reads has changed since its last refresh"};
 }

@@ -9,18 +9,27 @@
 
 namespace metrics_refresh::engine {
 
-/// 128 bits that are equal where all is equal.
+/// 128 bits that are equal where all that they are of is equal.
 struct Fingerprint {
   std::uint64_t high;
   std::uint64_t low;
 };
 
+/// Of the same things, with the changes that went to commit, or only those that a later snapshot
+/// sees.
+struct Fingerprints {
+  Fingerprint begun;
+  Fingerprint ended;
+};
+
 /// A look at all that a view's rows depend on, from before the snapshot of a refresh.
 struct Observation {
-  /// Why it cannot tell later whether the view is fresh: lower case, no full stop; or empty.
+  /// Why `rows` cannot tell later whether the view is fresh: lower case, no full stop; or empty.
   std::string obstacle;
-  Fingerprint begun;  // every change that went to commit is in it
-  Fingerprint ended;  // every change that a later snapshot sees
+  Fingerprints rows;
+  /// The same of changes that were not captured for the strategy incremental.
+  std::string capture_obstacle;
+  Fingerprints uncaptured;
   /// Transactions before this may have gone uncounted.
   FullTransactionId since;
   /// The transaction under way has itself written one of the tables.
@@ -29,6 +38,12 @@ struct Observation {
 
 /// REQUIRES: a transaction whose snapshot for the refresh has not been taken.
 Observation observe(const View& view);
+
+/// True where every transaction that a snapshot with this xmin does not see is, or will be, counted.
+bool is_all_counted(const Observation& seen, TransactionId snapshot_xmin);
+
+/// 32 hexadecimal digits.
+std::string to_text(Fingerprint fingerprint);
 
 /// Notes in the transaction of a refresh that the view is now what its definition gave at the
 /// snapshot whose xmin this is. REQUIRES: the view is locked exclusively since before it was

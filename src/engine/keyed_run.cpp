@@ -5,14 +5,10 @@
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
+#include "pg/transaction.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
-
-// Why changes may have been made past the triggers, which the catalogs cannot tell.
-std::optional<std::string> why_not_captured(const View&, const store::IncrementalView&) {
-  return std::nullopt;  // the change tracker's part
-}
 
 std::string count_of(std::int64_t n, const char* one, const char* several) {
   return std::to_string(n) + " " + (n == 1 ? one : several);
@@ -22,11 +18,27 @@ const char* text_or_null(const std::string& text) { return text.empty() ? nullpt
 
 }  // namespace
 
-KeyedRun::KeyedRun(const View& view) : view_(view) {
-  pg::as_extension([this] {
-    pg::Spi spi;
-    record_ = store::find_incremental(spi, view_.oid);
+KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snapshot_xmin)
+    : view_(view), seen_(seen), is_all_counted_(is_all_counted(seen, snapshot_xmin)) {
+  // A long refresh would keep DROP EXTENSION waiting.
+  pg::look([this] {
+    pg::as_extension([this] {
+      pg::Spi spi;
+      record_ = store::find_incremental(spi, view_.oid);
+    });
   });
+}
+
+// Why changes may have been made past the triggers, which the catalogs cannot tell.
+std::optional<std::string> KeyedRun::why_not_captured() const {
+  if (!seen_.capture_obstacle.empty()) return seen_.capture_obstacle;
+  if (record_->fingerprint.empty()) return std::nullopt;  // which has a reason of its own
+  if (record_->uncaptured.empty())
+    return "it was not known at the last refresh whether all changes are counted";
+  if (record_->uncaptured != to_text(seen_.uncaptured.begun))
+    return "since the last refresh the server was restarted, or something changed that the triggers "
+           "do not see";
+  return std::nullopt;
 }
 
 bool KeyedRun::run(Refreshed& refreshed) {
@@ -34,7 +46,7 @@ bool KeyedRun::run(Refreshed& refreshed) {
   const bool by_keys = choice.strategy == Strategy::kIncremental;
   if (!record_ || (!by_keys && choice.strategy != Strategy::kDiff)) return false;
   const std::optional<std::string> missed =
-      by_keys ? why_not_captured(view_, *record_) : std::optional<std::string>(choice.reason);
+      by_keys ? why_not_captured() : std::optional<std::string>(choice.reason);
   const int audit_every = settings::audit_every();
   KeyedState state = {};
   state.id = record_->id;
@@ -111,6 +123,8 @@ void KeyedRun::settle(const RowCounts& rows) {
 }
 
 void KeyedRun::save() {
+  const bool is_known = seen_.capture_obstacle.empty() && is_all_counted_;
+  record_->uncaptured = is_known ? to_text(seen_.uncaptured.ended) : "";
   record_->as_of = pg::to_instant(pg::call([] { return GetCurrentTransactionStartTimestamp(); }));
   pg::as_extension([this] {
     pg::Spi spi;

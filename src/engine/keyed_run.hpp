@@ -12,7 +12,8 @@ namespace metrics_refresh::engine {
 class KeyedRun {
  public:
   /// REQUIRES: the view is locked for its refresh; the active snapshot is that of the refresh.
-  explicit KeyedRun(const View& view);
+  /// `seen` is what was observed before, and `snapshot_xmin` of that snapshot.
+  KeyedRun(const View& view, const Observation& seen, TransactionId snapshot_xmin);
 
   /// By keys, or by diff, where that is the choice, with the captured keys taken. False where
   /// another strategy is to be used or the view is not set up; then nothing is done. Changes what
@@ -24,10 +25,13 @@ class KeyedRun {
   void settle(const RowCounts& rows);
 
  private:
+  std::optional<std::string> why_not_captured() const;
   void save();
   void report_audit(std::int64_t rows);
 
   const View& view_;
+  const Observation& seen_;
+  const bool is_all_counted_;
   std::optional<store::IncrementalView> record_;
 };
 

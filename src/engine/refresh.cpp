@@ -125,7 +125,7 @@ Refreshed refresh_locked(const LockedView& locked) {
     return GetActiveSnapshot()->xmin;
   });
   pg::with_fixed_search_path([&] {
-    KeyedRun keyed(view);
+    KeyedRun keyed(view, locked.seen, xmin);
     if (keyed.run(refreshed)) return;
     switch (locked.choice.strategy) {
       case Strategy::kSkip:

@@ -78,6 +78,7 @@ extern "C" {
 #include "pgtime.h"                      // the server's zones
 #include "postmaster/bgworker.h"         // our three processes
 #include "postmaster/interrupt.h"        // SIGHUP handling
+#include "replication/logicalworker.h"   // IsLogicalWorker
 #include "rewrite/prs2lock.h"            // a view's stored query
 #include "rewrite/rewriteHandler.h"      // and what it becomes
 #include "rewrite/rewriteManip.h"        // moving a query's variables

@@ -17,12 +17,26 @@ TrackedTable* tables = nullptr;  // counters->max_tables of them
 struct Watched {
   int place;
   Oid relation;
-  bool counted;  // by the commit under way
+  // By the commit under way:
+  bool is_counted;
+  bool is_uncaptured;
 };
 Watched* watched = nullptr;
 int watched_count = 0;
 std::uint64_t watched_version = 0;
 bool counting = false;  // some table is counted
+
+// Tables whose changes the transaction under way has captured.
+Oid* captured = nullptr;
+int captured_count = 0;
+int captured_capacity = 0;
+
+bool is_captured(Oid relation) {
+  if (IsLogicalWorker()) return false;
+  for (int i = 0; i < captured_count; ++i)
+    if (captured[i] == relation) return true;
+  return false;
+}
 
 bool has_write_lock(Oid database, Oid relation) {
   LOCKTAG tag;
@@ -49,7 +63,7 @@ void copy_watched() {
     watched = static_cast<Watched*>(
         MemoryContextAlloc(TopMemoryContext, sizeof(Watched) * static_cast<Size>(count)));
   for (int i = 0; i < counters->max_tables; ++i)
-    if (tables[i].database == MyDatabaseId) watched[watched_count++] = {i, tables[i].relation, false};
+    if (tables[i].database == MyDatabaseId) watched[watched_count++] = {i, tables[i].relation, false, false};
   watched_version = version;
   LWLockRelease(counters->lock);
 }
@@ -59,18 +73,26 @@ void count_begun() {
   if (!TransactionIdIsValid(GetTopTransactionIdIfAny())) return;
   if (pg_atomic_read_u64(&counters->version) != watched_version) copy_watched();
   for (int i = 0; i < watched_count; ++i) {
-    watched[i].counted = has_write_lock(MyDatabaseId, watched[i].relation);
-    if (!watched[i].counted) continue;
-    pg_atomic_fetch_add_u64(&tables[watched[i].place].begun, 1);
+    Watched& table = watched[i];
+    table.is_counted = has_write_lock(MyDatabaseId, table.relation);
+    if (!table.is_counted) continue;
     counting = true;
+    TrackedTable& shared = tables[table.place];
+    pg_atomic_fetch_add_u64(&shared.begun, 1);
+    table.is_uncaptured = !is_captured(table.relation);
+    if (table.is_uncaptured) pg_atomic_fetch_add_u64(&shared.uncaptured_begun, 1);
   }
 }
 
 void count_ended() {
   if (!counting) return;
   counting = false;
-  for (int i = 0; i < watched_count; ++i)
-    if (watched[i].counted) pg_atomic_fetch_add_u64(&tables[watched[i].place].ended, 1);
+  for (int i = 0; i < watched_count; ++i) {
+    if (!watched[i].is_counted) continue;
+    TrackedTable& shared = tables[watched[i].place];
+    if (watched[i].is_uncaptured) pg_atomic_fetch_add_u64(&shared.uncaptured_ended, 1);
+    pg_atomic_fetch_add_u64(&shared.ended, 1);
+  }
 }
 
 // At commit this is called when others can see the changes, and before the locks are released. A
@@ -85,6 +107,7 @@ void on_transaction(XactEvent event, void*) {
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_PREPARE:
     case XACT_EVENT_ABORT:
+      captured_count = 0;
       count_ended();
       break;
     default:
@@ -149,7 +172,8 @@ bool read_counts(const Oid* relations, int number, TimestampTz now, ChangeCount*
     if (!all) break;
     table->asked_at = now;  // under a shared lock: whose time it becomes does not matter
     counts[i] = {table->serial, pg_atomic_read_u64(&table->begun),
-                 pg_atomic_read_u64(&table->ended), table->since};
+                 pg_atomic_read_u64(&table->ended), pg_atomic_read_u64(&table->uncaptured_begun),
+                 pg_atomic_read_u64(&table->uncaptured_ended), table->since};
   }
   LWLockRelease(counters->lock);
   return all;
@@ -174,6 +198,8 @@ void init_change_counters(char* memory, LWLock* lock, bool found) {
   for (int i = 0; i < counters->max_tables; ++i) {
     pg_atomic_init_u64(&tables[i].begun, 0);
     pg_atomic_init_u64(&tables[i].ended, 0);
+    pg_atomic_init_u64(&tables[i].uncaptured_begun, 0);
+    pg_atomic_init_u64(&tables[i].uncaptured_ended, 0);
   }
 }
 
@@ -186,6 +212,18 @@ bool count_changes(const Oid* relations, int number, ChangeCount* counts) {
   const TimestampTz now = GetCurrentTimestamp();
   if (read_counts(relations, number, now, counts)) return true;
   return track(relations, number, now) && read_counts(relations, number, now, counts);
+}
+
+void note_captured(Oid relation) {
+  if (is_captured(relation)) return;
+  if (captured_count == captured_capacity) {
+    const int capacity = captured_capacity * 2 + 8;
+    const Size size = sizeof(Oid) * static_cast<Size>(capacity);
+    captured = static_cast<Oid*>(captured == nullptr ? MemoryContextAlloc(TopMemoryContext, size)
+                                                     : repalloc(captured, size));
+    captured_capacity = capacity;
+  }
+  captured[captured_count++] = relation;
 }
 
 const std::uint64_t* change_epoch() { return counters->epoch; }

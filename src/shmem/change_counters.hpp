@@ -24,6 +24,9 @@ struct TrackedTable {
   TimestampTz asked_at;     // when somebody last asked; the least recent makes room
   pg_atomic_uint64 begun;   // transactions that went to commit their changes
   pg_atomic_uint64 ended;   // and of which that is over: what they changed can be seen
+  // The same of those whose changes no trigger captured for the strategy incremental.
+  pg_atomic_uint64 uncaptured_begun;
+  pg_atomic_uint64 uncaptured_ended;
 };
 
 struct ChangeCounters {
@@ -39,6 +42,8 @@ struct ChangeCount {
   std::uint64_t serial;
   std::uint64_t begun;
   std::uint64_t ended;
+  std::uint64_t uncaptured_begun;
+  std::uint64_t uncaptured_ended;
   FullTransactionId since;
 };
 
@@ -53,6 +58,11 @@ void watch_changes();
 /// False where there is no room for all of them, or the library was not preloaded.
 /// REQUIRES: inside pg::call().
 bool count_changes(const Oid* tables, int number, ChangeCount* counts);
+
+/// The keys of what the transaction under way has changed in the table are captured. A change that
+/// logical replication brings never counts as captured, for it fires no statement's trigger.
+/// REQUIRES: inside pg::call().
+void note_captured(Oid relation);
 
 /// What tells this start of the server from every other. REQUIRES: preloaded.
 const std::uint64_t* change_epoch();

@@ -17,7 +17,7 @@ Param text_or_null(const std::string& text) {
 std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view) {
   const pg::Rows rows = spi.query(
       "SELECT id, fingerprint, refreshed_as_of, coalesce(rows_total, 0), runs_since_audit::int8,"
-      " demoted FROM metrics_refresh.incremental_view WHERE view_oid = $1 OR view_oid = 0"
+      " demoted, uncaptured FROM metrics_refresh.incremental_view WHERE view_oid = $1 OR view_oid = 0"
       " AND EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
       "  ON n.oid = c.relnamespace WHERE c.oid = $1 AND n.nspname = view_schema"
       "  AND c.relname = view_name)",
@@ -31,6 +31,7 @@ std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view) {
   record.rows = rows.get_int64(0, 4);
   record.runs = static_cast<int>(rows.get_int64(0, 5));
   record.demoted = rows.get_text_or_null(0, 6).value_or("");
+  record.uncaptured = rows.get_text_or_null(0, 7).value_or("");
   return record;
 }
 
@@ -54,11 +55,12 @@ void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::
       "UPDATE metrics_refresh.incremental_view SET view_schema = $2, view_name = $3, view_oid = "
       "$4, fingerprint = $5,"
       " refreshed_as_of = $6, rows_total = $7, runs_since_audit = $8, demoted = $9,"
+      " uncaptured = $10,"
       " demoted_at = CASE WHEN $9 IS NULL THEN NULL ELSE coalesce(demoted_at, now()) END WHERE id "
       "= $1",
       {record.id, schema, name, Param::oid(record.view), text_or_null(record.fingerprint),
        Param::nullable(record.as_of, TIMESTAMPTZOID), record.rows, record.runs,
-       text_or_null(record.demoted)});
+       text_or_null(record.demoted), text_or_null(record.uncaptured)});
 }
 
 void delete_incremental(pg::Spi& spi, std::int64_t id) {

@@ -130,7 +130,7 @@ SELECT d AS definition, kept(d) FROM unnest(ARRAY[
 ]) WITH ORDINALITY u (d, n) ORDER BY n \gx
 
 -- Set up, refused with the reason, and what a refresh says.
-CREATE FUNCTION did(view regclass, strategy text DEFAULT 'auto') RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION did(view regclass, strategy text DEFAULT 'incremental') RETURNS text LANGUAGE sql AS $$
     SELECT concat_ws(', ', r ->> 'strategy', coalesce(nullif(r ->> 'reason', ''), r ->> 'message'),
                      '+' || (r ->> 'rows_inserted') || ' ~' || (r ->> 'rows_updated') || ' -' || (r ->> 'rows_deleted') || ' =' || (r ->> 'rows'))
     FROM metrics_refresh.refresh(view, strategy) r $$;
@@ -317,17 +317,9 @@ SELECT count(*) FROM metrics_refresh.incremental_parent;
 DROP MATERIALIZED VIEW above;
 SELECT did('mv');
 
--- An audit: a row that was changed past the triggers.
+-- An audit: captured keys that somebody took away.
 SET metrics_refresh.audit_every = 1;
 SELECT did('mv');
-ALTER TABLE event DISABLE TRIGGER ALL;
-UPDATE event SET amount = 1000 WHERE id = 7;
-DO $$ BEGIN
-    UPDATE pg_trigger SET tgenabled = 'A' WHERE tgrelid = 'i.event'::regclass AND NOT tgisinternal;
-    -- As if nothing had been done to it.
-    UPDATE metrics_refresh.incremental_view SET fingerprint = NULL;
-END $$;
-SELECT did('mv', 'incremental') ~ 'first' AS mended;
 UPDATE event SET amount = 1 WHERE id = 9;
 DO $$ BEGIN EXECUTE (SELECT format('DELETE FROM metrics_refresh.%I', relname) FROM pg_class WHERE relname LIKE 'delta\_%'); END $$;
 SELECT did('mv');

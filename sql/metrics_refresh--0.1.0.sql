@@ -131,12 +131,12 @@ CREATE TABLE metrics_refresh.incremental_view (
     view_name        name NOT NULL,
     view_oid         oid NOT NULL,
     fingerprint      text,
-    uncaptured       text,
     refreshed_as_of  timestamptz,
     rows_total       bigint,
     runs_since_audit integer NOT NULL DEFAULT 0,
     demoted          text,
     demoted_at       timestamptz,
+    uncaptured       text,
     UNIQUE (view_schema, view_name)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE metrics_refresh.incremental_view IS 'materialized views that are set up for the strategy incremental, and what their next refresh has to know';
@@ -566,7 +566,7 @@ CREATE FUNCTION metrics_refresh.explain_refresh(view_name regclass, OUT strategy
     RETURNS record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_explain_refresh';
 COMMENT ON FUNCTION metrics_refresh.explain_refresh(regclass) IS
-    'what a refresh of the view would do and why; create_index is a statement that makes the next one CONCURRENTLY, where a safe one can be derived from the definition; change_state says whether what the view reads has changed since its last refresh, or why that cannot be told';
+    'what a refresh of the view would do and why; create_index is a statement that makes the next one CONCURRENTLY, where a safe one can be derived from the definition; change_state says whether what the view reads has changed since its last refresh, or why that cannot be told, to those who may refresh the view';
 
 CREATE FUNCTION metrics_refresh.cleanup_logs(older_than interval DEFAULT NULL) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cleanup_logs';

@@ -150,6 +150,14 @@ CALL look('a child of the table');
 INSERT INTO child VALUES (50, 'child');
 CALL look('INSERT into the child');
 
+-- The step of an aggregate
+CREATE FUNCTION step(int, int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + $2';
+CREATE AGGREGATE total(int) (SFUNC = step, STYPE = int, INITCOND = 0);
+CREATE MATERIALIZED VIEW totals AS SELECT total(id::int) FROM base;
+CALL look('created', 'totals');
+CREATE OR REPLACE FUNCTION step(int, int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + 2 * $2';
+CALL look('its step replaced', 'totals');
+
 -- Through views, stacked views, and what is not in the query but changes it
 CREATE VIEW plain AS SELECT grp FROM base WHERE id > 0;
 CREATE MATERIALIZED VIEW through AS SELECT count(*) AS n FROM plain;
@@ -207,6 +215,15 @@ CALL why('SELECT id + k.stable_one() FROM k.base');
 CALL why('SELECT id + k.no_promise() FROM k.base');
 CALL why('SELECT count(*) FILTER (WHERE random() < 2) FROM k.base');
 CALL why('SELECT id FROM k.base ORDER BY random()');
+CREATE FUNCTION restless(numeric, int) RETURNS numeric LANGUAGE sql AS 'SELECT $1 + $2';
+CREATE AGGREGATE restless(int) (SFUNC = restless, STYPE = numeric, INITCOND = 0);
+CALL why('SELECT k.restless(id::int) FROM k.base');
+CALL why('SELECT k.restless(id::int) OVER () FROM k.base');
+CALL why('SELECT jsonb_object_agg(id, ''sad''::k.mood) FROM k.base');
+CALL why('SELECT jsonb_object_agg(id, grp) FROM k.base');
+CALL why('SELECT to_tsvector(''simple'', grp) FROM k.base');
+CALL why('SELECT xmax AS x FROM k.base');
+CALL why('SELECT tableoid AS t, id FROM k.base');
 CALL why('SELECT id FROM k.base TABLESAMPLE SYSTEM (50)');
 CALL why('SELECT last_value FROM k.s');
 CALL why('SELECT nextval(''k.s'')');
@@ -244,6 +261,7 @@ SET ROLE regress_skipper;
 SELECT metrics_refresh.refresh('his') ->> 'strategy' AS strategy;
 SELECT strategy, change_state FROM metrics_refresh.explain_refresh('k.his');
 SELECT metrics_refresh.refresh('v') ->> 'message' AS message;
+SELECT strategy, change_state FROM metrics_refresh.explain_refresh('k.v');
 SELECT * FROM metrics_refresh.view_state;
 SELECT count(*) FROM metrics_refresh.skipped_runs();
 RESET ROLE;

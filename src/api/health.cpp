@@ -132,6 +132,7 @@ std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const std::optional<core::Timetable> timetable = store::timetable_of(*jobs[i]);
     const std::optional<core::Instant> fresh_at = find_time(fresh, jobs[i]->id);
+    facts[i].fresh_since_last_run = jobs[i]->last_succeeded && fresh_at > facts[i].last_success;
     facts[i].last_success = std::max(facts[i].last_success, fresh_at);
     facts[i].never_due = timetable && is_never_due(*timetable, now);
     facts[i].due_since_success = due_since(*jobs[i], timetable, facts[i].last_success, now);

@@ -4,6 +4,7 @@
 #include "engine/choose.hpp"
 #include "engine/freshness.hpp"
 #include "engine/incremental_setup.hpp"
+#include "engine/refresh.hpp"
 #include "engine/unique_key.hpp"
 #include "pg/privilege.hpp"
 
@@ -54,7 +55,9 @@ Datum explain(FunctionCallInfo call) {
     if (const auto due = jobs.get_instant_or_null(0, 2)) next_due = Param(*due);
     strategy = jobs.get_text(0, 3);
   });
-  const engine::Freshness freshness = engine::freshness_of(view);
+  // Whether tables change is not for everybody to know.
+  engine::Freshness freshness = {false, ""};
+  if (engine::has_view_rights(GetUserId(), view)) freshness = engine::freshness_of(view);
   std::string chosen;
   std::string reason;
   try {
@@ -73,7 +76,7 @@ Datum explain(FunctionCallInfo call) {
   return row_result(
       call, {Param(chosen), Param(reason), Param(state.populated), text_or_null(state.unique_index),
              text_or_null(index), depends_on, Param::nullable(job_name, TEXTOID), next_due,
-             Param(freshness.reason), say_incremental(view, state)});
+             text_or_null(freshness.reason), say_incremental(view, state)});
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ Datum skipped_runs(FunctionCallInfo call) {
   const Visible visible(jobs);
   for (const shmem::SkippedJob& job : skipped)
     if (visible.has(job.job_id))
-      result.add({Param(job.job_id), Param(job.skipped), Param(pg::to_instant(job.fresh_at))});
+      result.add({Param(job.job_id), Param(job.times.skipped), Param(pg::to_instant(job.times.fresh_at))});
   return 0;
 }
 

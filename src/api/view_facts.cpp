@@ -37,7 +37,7 @@ std::map<Oid, LoggedView> logged_views(pg::Spi& spi, const std::vector<Oid>& vie
 std::map<std::int64_t, core::Instant> found_fresh() {
   std::map<std::int64_t, core::Instant> found;
   for (const shmem::SkippedJob& job : shmem::skipped_jobs())
-    found[job.job_id] = pg::to_instant(job.fresh_at);
+    found[job.job_id] = pg::to_instant(job.times.fresh_at);
   return found;
 }
 

@@ -1,5 +1,7 @@
 #include "engine/consumers.hpp"
 
+#include "shmem/change_counters.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -70,6 +72,7 @@ void Consumers::open(Relation view) {
     if (writer->open(view, text_of(slot, kDelta), names, list_length(columns)))
       writers_ = lappend(writers_, writer);
   });
+  if (any()) shmem::note_captured(RelationGetRelid(view));
   UnregisterSnapshot(latest);
   table_close(table, AccessShareLock);
 }

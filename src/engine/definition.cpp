@@ -42,4 +42,17 @@ DestReceiver receiver_calling(bool (*receive)(TupleTableSlot* slot, DestReceiver
   return receiver;
 }
 
+bool has_virtual_columns([[maybe_unused]] Oid table) {
+#if PG_VERSION_NUM >= 180000
+  Relation const relation = try_relation_open(table, AccessShareLock);
+  if (relation == nullptr) return false;
+  const TupleConstr* constraints = RelationGetDescr(relation)->constr;
+  const bool found = constraints != nullptr && constraints->has_generated_virtual;
+  relation_close(relation, NoLock);
+  return found;
+#else
+  return false;
+#endif
+}
+
 }  // namespace metrics_refresh::engine

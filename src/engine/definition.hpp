@@ -10,6 +10,11 @@ namespace metrics_refresh::engine {
 /// is open.
 Query* definition_of(Relation view);
 
+/// Whether a table has virtual generated columns (from PostgreSQL 18 on). They are put into a query
+/// only when it is planned, no trigger sees them change, and they are redefined without a trace in
+/// the table's storage. REQUIRES: inside pg::call().
+bool has_virtual_columns(Oid table);
+
 /// Plans a query, of which nothing is left: with a parallel plan where the planner likes one.
 /// `text` is what activity views and logs show; it must live as long as what is done with the plan.
 /// REQUIRES: inside pg::call().

@@ -23,11 +23,15 @@ void note_table(Walk& walk, Oid table) {
   const char* const name = get_rel_name(table);
   if (table < FirstNormalObjectId)
     return object_to(walk, psprintf("it reads the system catalog %s", name));
+  if (get_rel_persistence(table) == RELPERSISTENCE_TEMP)
+    return object_to(walk, psprintf("other sessions do not see the temporary table %s", name));
+  if (has_virtual_columns(table))
+    return object_to(walk, psprintf("virtual generated columns of %s may be redefined", name));
   switch (relkind) {
     case RELKIND_RELATION:
     case RELKIND_PARTITIONED_TABLE:
     case RELKIND_MATVIEW:
-      walk.tables = list_append_unique_oid(walk.tables, table);
+      walk.tables = lappend_oid(walk.tables, table);
       return;
     case RELKIND_FOREIGN_TABLE:
       return object_to(walk, psprintf("changes of the foreign table %s cannot be seen", name));
@@ -90,30 +94,53 @@ struct Call {
   Node* node;
 };
 
+// What such a function does is said by an object that can be altered without a trace in the view.
+bool takes_text_search_object(Oid function) {
+  Oid* types;
+  int count;
+  (void)get_func_signature(function, &types, &count);
+  for (int i = 0; i < count; ++i)
+    if (types[i] == REGCONFIGOID || types[i] == REGDICTIONARYOID) return true;
+  return false;
+}
+
 // Always false, so that all functions of the node are looked at.
 bool note_function(Oid function, void* context) {
   const auto* const call = static_cast<Call*>(context);
   Walk& walk = *call->walk;
-  if (function >= FirstNormalObjectId)
-    walk.functions = list_append_unique_oid(walk.functions, function);
-  switch (func_volatile(function)) {
-    case PROVOLATILE_IMMUTABLE:
-      return false;
-    case PROVOLATILE_STABLE:
-      break;
-    default:
-      object_to(walk, psprintf("it calls the volatile function %s()", get_func_name(function)));
-      return false;
+  if (!OidIsValid(function)) return false;
+  if (function >= FirstNormalObjectId) walk.functions = lappend_oid(walk.functions, function);
+  const char* const name = get_func_name(function);
+  if (takes_text_search_object(function)) {
+    object_to(walk, psprintf("%s() depends on a text search configuration", name));
+    return false;
   }
   const Stability stability = stability_of(function);
   if (stability == Stability::kSettings ||
       (stability == Stability::kArguments && has_stable_arguments(call->node)))
     return false;
+  const char marked = func_volatile(function);
+  if (stability == Stability::kUnknown && marked == PROVOLATILE_IMMUTABLE) return false;
   const bool is_now = function == F_NOW || function == F_STATEMENT_TIMESTAMP ||
                       function == F_TRANSACTION_TIMESTAMP;
-  object_to(walk, psprintf(is_now ? "it calls %s()" : "it calls the stable function %s()",
-                           get_func_name(function)));
+  object_to(walk, psprintf(is_now                          ? "it calls %s()"
+                           : marked == PROVOLATILE_VOLATILE ? "it calls the volatile function %s()"
+                                                            : "it calls the stable function %s()",
+                           name));
   return false;
+}
+
+// An aggregate is marked as immutable whatever it is made of.
+void note_parts_of_aggregate(Call& call, Oid aggregate) {
+  if (aggregate < FirstNormalObjectId) return;
+  const HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+  if (!HeapTupleIsValid(tuple)) return;  // a window function
+  const auto* const parts = reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple));
+  for (const Oid part : {parts->aggtransfn, parts->aggfinalfn, parts->aggcombinefn,
+                         parts->aggserialfn, parts->aggdeserialfn, parts->aggmtransfn,
+                         parts->aggminvtransfn, parts->aggmfinalfn})
+    (void)note_function(part, &call);
+  ReleaseSysCache(tuple);
 }
 
 bool walk_node(Node* node, void* context) {
@@ -121,6 +148,8 @@ bool walk_node(Node* node, void* context) {
   Walk& walk = *static_cast<Walk*>(context);
   Call call = {&walk, node};
   (void)check_functions_in_node(node, note_function, &call);
+  if (IsA(node, Aggref)) note_parts_of_aggregate(call, castNode(Aggref, node)->aggfnoid);
+  if (IsA(node, WindowFunc)) note_parts_of_aggregate(call, castNode(WindowFunc, node)->winfnoid);
   switch (nodeTag(node)) {
     case T_Query: {
       ListCell* cell;
@@ -131,6 +160,9 @@ bool walk_node(Node* node, void* context) {
       // Unlike a column, it is not the same after ALTER TABLE.
       if (castNode(Var, node)->varattno == InvalidAttrNumber)
         object_to(walk, "it reads whole rows, whose columns may change");
+      if (castNode(Var, node)->varattno < 0 &&
+          castNode(Var, node)->varattno != TableOidAttributeNumber)
+        object_to(walk, "it reads system columns");
       break;
     case T_SQLValueFunction:
       object_to(walk, "it asks for the current time, date, role or schema");
@@ -169,7 +201,9 @@ Dependence dependence_of(Oid view) {
   Walk walk = {view, NIL, NIL, nullptr};
   (void)walk_node(reinterpret_cast<Node*>(query), &walk);
   list_sort(walk.tables, list_oid_cmp);
+  list_deduplicate_oid(walk.tables);
   list_sort(walk.functions, list_oid_cmp);
+  list_deduplicate_oid(walk.functions);
   Dependence dependence = {};
   dependence.table_count = list_length(walk.tables);
   dependence.tables = static_cast<Oid*>(

@@ -16,6 +16,17 @@ namespace {
 
 using shmem::ChangeCount;
 
+// Its locks are given back at once: a long refresh would keep DROP EXTENSION waiting.
+template <typename Body>
+void look_as_extension(Body&& body) {
+  pg::look([&body] {
+    pg::as_extension([&body] {
+      pg::Spi spi;
+      body(spi);
+    });
+  });
+}
+
 void put(StringInfo bytes, const void* data, std::size_t size) {
   appendBinaryStringInfo(bytes, static_cast<const char*>(data), static_cast<int>(size));
 }
@@ -55,6 +66,7 @@ struct PlainObservation {
   const char* capture_obstacle;
   Fingerprints rows;
   Fingerprints uncaptured;
+  Fingerprint structure;
   FullTransactionId since;
   bool is_own_change;
 };
@@ -67,19 +79,29 @@ void put_tables(StringInfo bytes, const Dependence& dependence) {
   }
 }
 
-Fingerprint with_counts(StringInfo bytes, const ChangeCount* counts, int number,
-                        std::uint64_t ChangeCount::*count) {
+void put_definition(StringInfo bytes, const Dependence& dependence) {
+  ListCell* cell;
+  foreach (cell, dependence.functions) put_function(bytes, lfirst_oid(cell));
+  appendStringInfoString(bytes, settings_of_stable_functions());
+  appendStringInfoString(bytes, dependence.text);
+}
+
+struct Counts {
+  const ChangeCount* of_tables;
+  int number;
+};
+
+Fingerprint with_counts(StringInfo bytes, const Counts& counts, std::uint64_t ChangeCount::*count) {
   const int length = bytes->len;
-  for (int i = 0; i < number; ++i) {
-    put(bytes, &counts[i].serial, sizeof counts[i].serial);
-    put(bytes, &(counts[i].*count), sizeof(std::uint64_t));
+  for (int i = 0; i < counts.number; ++i) {
+    put(bytes, &counts.of_tables[i].serial, sizeof(std::uint64_t));
+    put(bytes, &(counts.of_tables[i].*count), sizeof(std::uint64_t));
   }
   const Fingerprint result = hash(bytes);
   bytes->len = length;
   return result;
 }
 
-// Counts first: what changes after them is seen to have changed, whether the rest shows it or not.
 PlainObservation observe_tables(Oid view) {
   PlainObservation seen = {};
   const Dependence dependence = dependence_of(view);
@@ -89,7 +111,8 @@ PlainObservation observe_tables(Oid view) {
       static_cast<ChangeCount*>(palloc0(sizeof(ChangeCount) * static_cast<Size>(number + 1)));
   if (!shmem::count_changes(dependence.tables, number, counts)) {
     seen.capture_obstacle =
-        "changes of its tables are not counted: metrics_refresh.max_tracked_tables is reached";
+        "changes of its tables are not counted: there is no room (metrics_refresh."
+        "max_tracked_tables), or the library is not preloaded";
     if (seen.obstacle == nullptr) seen.obstacle = seen.capture_obstacle;
     return seen;
   }
@@ -97,22 +120,36 @@ PlainObservation observe_tables(Oid view) {
     if (FullTransactionIdPrecedes(seen.since, counts[i].since)) seen.since = counts[i].since;
     seen.is_own_change = seen.is_own_change || shmem::writes_table(dependence.tables[i]);
   }
+  const Counts all = {counts, number};
   StringInfoData bytes;
   initStringInfo(&bytes);
-  put(&bytes, shmem::change_epoch(), 2 * sizeof(std::uint64_t));
   put_tables(&bytes, dependence);
-  seen.uncaptured = {with_counts(&bytes, counts, number, &ChangeCount::uncaptured_begun),
-                     with_counts(&bytes, counts, number, &ChangeCount::uncaptured_ended)};
-  ListCell* cell;
-  foreach (cell, dependence.functions) put_function(&bytes, lfirst_oid(cell));
-  appendStringInfoString(&bytes, settings_of_stable_functions());
-  appendStringInfoString(&bytes, dependence.text);
-  seen.rows = {with_counts(&bytes, counts, number, &ChangeCount::begun),
-               with_counts(&bytes, counts, number, &ChangeCount::ended)};
+  const int length = bytes.len;
+  put_definition(&bytes, dependence);
+  seen.structure = hash(&bytes);
+  put(&bytes, shmem::change_epoch(), 2 * sizeof(std::uint64_t));
+  seen.rows = {with_counts(&bytes, all, &ChangeCount::begun),
+               with_counts(&bytes, all, &ChangeCount::ended)};
+  bytes.len = length;
+  put(&bytes, shmem::change_epoch(), 2 * sizeof(std::uint64_t));
+  seen.uncaptured = {with_counts(&bytes, all, &ChangeCount::uncaptured_begun),
+                     with_counts(&bytes, all, &ChangeCount::uncaptured_ended)};
   return seen;
 }
 
-// Why the counts alone do not tell.
+// What was different for a moment, between the observation and the snapshot, and then as before: a
+// table that was attached, for one. The refresh's locks keep it as the snapshot saw it.
+Fingerprint structure_now(Oid view) {
+  const Dependence dependence = dependence_of(view);
+  StringInfoData bytes;
+  initStringInfo(&bytes);
+  put_tables(&bytes, dependence);
+  put_definition(&bytes, dependence);
+  return hash(&bytes);
+}
+
+// Why the counts alone do not tell. Asked after they were read: a transaction that was prepared
+// before counts as ended, and is among the prepared ones until all see what it did.
 std::string obstacle_of_transactions() {
   if (pg::call([] { return IsolationUsesXactSnapshot() && FirstSnapshotSet; }))
     return "the transaction's snapshot was taken before";
@@ -120,10 +157,7 @@ std::string obstacle_of_transactions() {
   // To look would take the snapshot.
   if (IsolationUsesXactSnapshot()) return "there may be prepared transactions";
   bool prepared = false;
-  pg::with_fixed_search_path([&prepared] {
-    pg::Spi spi;
-    prepared = store::has_prepared_transactions(spi);
-  });
+  look_as_extension([&prepared](pg::Spi& spi) { prepared = store::has_prepared_transactions(spi); });
   return prepared ? "there are prepared transactions" : "";
 }
 
@@ -158,18 +192,18 @@ FullTransactionId full_transaction_id(TransactionId xid) {
 }  // namespace
 
 Observation observe(const View& view) {
-  Observation seen = {};
-  seen.obstacle = seen.capture_obstacle = obstacle_of_transactions();
-  if (!seen.obstacle.empty()) return seen;
   const Oid oid = view.oid;
   const PlainObservation tables = [&] {
     pg::ActAs owner(view.owner);
     return pg::call([oid] { return observe_tables(oid); });
   }();
+  Observation seen = {};
+  seen.obstacle = seen.capture_obstacle = obstacle_of_transactions();
   if (tables.obstacle != nullptr) seen.obstacle = tables.obstacle;
   if (tables.capture_obstacle != nullptr) seen.capture_obstacle = tables.capture_obstacle;
   seen.rows = tables.rows;
   seen.uncaptured = tables.uncaptured;
+  seen.structure = tables.structure;
   seen.since = tables.since;
   seen.is_own_change = tables.is_own_change;
   return seen;
@@ -189,8 +223,17 @@ std::string to_text(Fingerprint fingerprint) {
 }
 
 void remember_fresh(const View& view, const Observation& seen, TransactionId snapshot_xmin) {
-  const bool is_known = seen.obstacle.empty() && is_all_counted(seen, snapshot_xmin);
+  // What is remembered may be newer than this snapshot. If this refresh has changed the view, its own
+  // count tells.
+  if (IsolationUsesXactSnapshot() && !seen.obstacle.empty()) return;
   pg::call([] { CommandCounterIncrement(); });  // the view may have other storage by now
+  bool is_known = seen.obstacle.empty() && is_all_counted(seen, snapshot_xmin);
+  if (is_known) {
+    const Oid oid = view.oid;
+    pg::ActAs owner(view.owner);
+    const Fingerprint now = pg::call([oid] { return structure_now(oid); });
+    is_known = now.high == seen.structure.high && now.low == seen.structure.low;
+  }
   const std::string fingerprint =
       is_known ? whole_fingerprint(view.oid, seen.rows.ended, true) : "";
   pg::as_extension([&] {
@@ -201,19 +244,21 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
 
 Freshness freshness_of(const View& view) {
   std::optional<std::string> remembered;
-  // A long refresh would keep DROP EXTENSION waiting.
+  Observation seen;
+  std::string current;
+  // Who goes on to refresh the view locks it first, and its tables after it.
   pg::look([&] {
     pg::as_extension([&] {
       pg::Spi spi;
       remembered = store::find_fingerprint(spi, view.oid);
     });
+    seen = observe(view);
+    current = whole_fingerprint(view.oid, seen.rows.begun, false);
   });
-  const Observation seen = observe(view);
   if (!seen.obstacle.empty()) return {false, seen.obstacle};
   if (seen.is_own_change) return {false, "this transaction has changed its tables"};
   if (!remembered) return {false, "it is not known whether its tables have changed"};
-  if (*remembered != whole_fingerprint(view.oid, seen.rows.begun, false))
-    return {false, "its tables have changed"};
+  if (*remembered != current) return {false, "its tables have changed"};
   return {true, "no table that it reads has changed since its last refresh"};
 }
 

@@ -30,6 +30,8 @@ struct Observation {
   /// The same of changes that were not captured for the strategy incremental.
   std::string capture_obstacle;
   Fingerprints uncaptured;
+  /// Of all but the counts.
+  Fingerprint structure;
   /// Transactions before this may have gone uncounted.
   FullTransactionId since;
   /// The transaction under way has itself written one of the tables.

@@ -166,6 +166,8 @@ Node* Refresh::collect() {
     result.fallback = "a table was truncated a moment ago";
   else if (captured.rows > kManyKeys)
     result.fallback = psprintf(INT64_FORMAT " changes are too many", captured.rows);
+  else
+    result.fallback = state.missed;
   if (result.fallback != nullptr) return nullptr;
   if (derivation.has_edges) rules.add_passed(state.last_now, GetCurrentTransactionStartTimestamp());
   rules.follow_joins();

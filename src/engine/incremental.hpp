@@ -15,6 +15,7 @@ struct KeyedState {
   int64 id;  // in incremental_view
   const char* fingerprint;
   const char* obstacle;  // why all rows are to be looked at in any case
+  const char* missed;    // the same, where nothing that says more is in the way
   TimestampTz last_now;  // counts where there is a fingerprint
   int64 rows;            // in the view
   bool audit;            // whether to look at all rows afterwards, too

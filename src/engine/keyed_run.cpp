@@ -30,28 +30,28 @@ KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snap
 }
 
 // Why changes may have been made past the triggers, which the catalogs cannot tell.
-std::optional<std::string> KeyedRun::why_not_captured() const {
+std::string KeyedRun::why_not_captured() const {
   if (!seen_.capture_obstacle.empty()) return seen_.capture_obstacle;
-  if (record_->fingerprint.empty()) return std::nullopt;  // which has a reason of its own
   if (record_->uncaptured.empty())
     return "it was not known at the last refresh whether all changes are counted";
   if (record_->uncaptured != to_text(seen_.uncaptured.begun))
     return "since the last refresh the server was restarted, or something changed that the triggers "
            "do not see";
-  return std::nullopt;
+  return "";
 }
 
 bool KeyedRun::run(Refreshed& refreshed) {
   Choice& choice = refreshed.choice;
   const bool by_keys = choice.strategy == Strategy::kIncremental;
   if (!record_ || (!by_keys && choice.strategy != Strategy::kDiff)) return false;
-  const std::optional<std::string> missed =
-      by_keys ? why_not_captured() : std::optional<std::string>(choice.reason);
+  const std::string obstacle = by_keys ? "" : choice.reason;
+  const std::string missed = by_keys ? why_not_captured() : "";
   const int audit_every = settings::audit_every();
   KeyedState state = {};
   state.id = record_->id;
   state.fingerprint = text_or_null(record_->fingerprint);
-  state.obstacle = missed ? missed->c_str() : nullptr;
+  state.obstacle = text_or_null(obstacle);
+  state.missed = text_or_null(missed);
   if (record_->as_of) state.last_now = pg::to_timestamptz(*record_->as_of);
   state.rows = record_->rows;
   state.audit = audit_every > 0 && record_->runs + 1 >= audit_every;

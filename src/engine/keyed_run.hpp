@@ -25,7 +25,7 @@ class KeyedRun {
   void settle(const RowCounts& rows);
 
  private:
-  std::optional<std::string> why_not_captured() const;
+  std::string why_not_captured() const;
   void save();
   void report_audit(std::int64_t rows);
 

@@ -1,5 +1,6 @@
 #include "engine/refusals.hpp"
 
+#include "engine/definition.hpp"
 #include "engine/tree.hpp"
 
 namespace metrics_refresh::engine {
@@ -131,18 +132,6 @@ const char* why_not_clauses(const Query* query) {
   if (query->hasTargetSRFs) return "it has a set-returning function in its select list";
   if (query->rowMarks != NIL) return "it locks rows";
   return nullptr;
-}
-
-bool has_virtual_columns([[maybe_unused]] Oid table) {
-#if PG_VERSION_NUM >= 180000
-  Relation const relation = table_open(table, AccessShareLock);
-  const TupleConstr* constraints = RelationGetDescr(relation)->constr;
-  const bool found = constraints != nullptr && constraints->has_generated_virtual;
-  table_close(relation, NoLock);
-  return found;
-#else
-  return false;
-#endif
 }
 
 bool has_parents(Oid relation) {

@@ -33,17 +33,16 @@ constexpr Oid kBySettings[] = {
 constexpr Oid kByArguments[] = {
     F_ANYTEXTCAT, F_ARRAY_OUT, F_ARRAY_TO_JSON_ANYARRAY, F_ARRAY_TO_JSON_ANYARRAY_BOOL,
     F_ARRAY_TO_STRING_ANYARRAY_TEXT, F_ARRAY_TO_STRING_ANYARRAY_TEXT_TEXT, F_CONCAT, F_CONCAT_WS,
-    F_FORMAT_TEXT, F_FORMAT_TEXT_ANY, F_JSONB_AGG, F_JSONB_AGG_FINALFN, F_JSONB_BUILD_ARRAY_,
+    F_FORMAT_TEXT, F_FORMAT_TEXT_ANY, F_JSONB_AGG, F_JSONB_BUILD_ARRAY_,
     F_JSONB_BUILD_ARRAY_ANY, F_JSONB_BUILD_OBJECT_, F_JSONB_BUILD_OBJECT_ANY, F_JSONB_OBJECT_AGG,
     F_JSON_AGG, F_JSON_BUILD_ARRAY_, F_JSON_BUILD_ARRAY_ANY, F_JSON_BUILD_OBJECT_,
     F_JSON_BUILD_OBJECT_ANY, F_JSON_OBJECT_AGG, F_MULTIRANGE_OUT, F_QUOTE_LITERAL_ANYELEMENT,
-    F_QUOTE_NULLABLE_ANYELEMENT, F_RANGE_OUT, F_RECORD_OUT, F_ROW_TO_JSON_RECORD,
-    F_ROW_TO_JSON_RECORD_BOOL, F_TEXTANYCAT, F_TO_JSON, F_TO_JSONB};
+    F_QUOTE_NULLABLE_ANYELEMENT, F_RANGE_OUT, F_TEXTANYCAT, F_TO_JSON, F_TO_JSONB};
 
 constexpr const char* kSettings[] = {"TimeZone",       "timezone_abbreviations", "DateStyle",
                                      "IntervalStyle",  "lc_monetary",            "lc_numeric",
                                      "lc_time",        "extra_float_digits",     "bytea_output",
-                                     "array_nulls"};
+                                     "quote_all_identifiers"};
 
 }  // namespace
 
@@ -61,10 +60,10 @@ bool is_written_stably(Oid type) {
   const Oid element = get_element_type(type);
   if (OidIsValid(element)) return is_written_stably(element);
   if (type_is_rowtype(type)) return false;  // its columns may be renamed, or others added
+  if (type >= FirstNormalObjectId) return false;  // JSON functions look for its own cast
   if (type_is_range(type)) return is_written_stably(get_range_subtype(type));
   if (type_is_multirange(type))
     return is_written_stably(get_range_subtype(get_multirange_range(type)));
-  if (type >= FirstNormalObjectId) return false;  // JSON functions look for its own cast
   Oid output;
   bool is_varlena;
   getTypeOutputInfo(type, &output, &is_varlena);

@@ -12,7 +12,7 @@ enum class Stability {
   kUnknown,
 };
 
-/// Of a function that is neither immutable nor volatile.
+/// Whatever the function is marked as.
 Stability stability_of(Oid function);
 
 /// True where values of the type are written by a function that depends on nothing but the value

@@ -1,5 +1,7 @@
 #include "shmem/change_counters.hpp"
 
+#include <algorithm>
+
 #include "pg/settings.hpp"
 
 namespace metrics_refresh::shmem {
@@ -48,29 +50,22 @@ bool has_write_lock(Oid database, Oid relation) {
 #endif
 }
 
-// The version is read first: a table that is added meanwhile makes the copy stale, not the version.
 void copy_watched() {
+  if (watched == nullptr)
+    watched = static_cast<Watched*>(MemoryContextAllocHuge(
+        TopMemoryContext, sizeof(Watched) * static_cast<Size>(counters->max_tables)));
   LWLockAcquire(counters->lock, LW_SHARED);
-  const std::uint64_t version = pg_atomic_read_u64(&counters->version);
-  int count = 0;
-  for (int i = 0; i < counters->max_tables; ++i)
-    if (tables[i].database == MyDatabaseId) ++count;
-  if (watched != nullptr) pfree(watched);
-  watched = nullptr;
+  watched_version = pg_atomic_read_u64(&counters->version);
   watched_count = 0;
-  watched_version = 0;  // in case there is no memory
-  if (count > 0)
-    watched = static_cast<Watched*>(
-        MemoryContextAlloc(TopMemoryContext, sizeof(Watched) * static_cast<Size>(count)));
   for (int i = 0; i < counters->max_tables; ++i)
-    if (tables[i].database == MyDatabaseId) watched[watched_count++] = {i, tables[i].relation, false, false};
-  watched_version = version;
+    if (tables[i].database == MyDatabaseId)
+      watched[watched_count++] = {i, tables[i].relation, false, false};
   LWLockRelease(counters->lock);
 }
 
 void count_begun() {
   counting = false;
-  if (!TransactionIdIsValid(GetTopTransactionIdIfAny())) return;
+  if (!OidIsValid(MyDatabaseId) || !TransactionIdIsValid(GetTopTransactionIdIfAny())) return;
   if (pg_atomic_read_u64(&counters->version) != watched_version) copy_watched();
   for (int i = 0; i < watched_count; ++i) {
     Watched& table = watched[i];
@@ -115,68 +110,69 @@ void on_transaction(XactEvent event, void*) {
   }
 }
 
-TrackedTable* find_table(Oid relation) {
-  for (int i = 0; i < counters->max_tables; ++i)
-    if (tables[i].relation == relation && tables[i].database == MyDatabaseId) return &tables[i];
-  return nullptr;
-}
-
-// A free place, or that of the table that nobody has asked for the longest, where that is long
-// enough; or null. A process with an old copy may count on in it for a moment, which makes it seem
-// changed once too often.
-TrackedTable* make_room(TimestampTz now) {
-  TrackedTable* oldest = nullptr;
-  for (int i = 0; i < counters->max_tables; ++i) {
-    TrackedTable* const table = &tables[i];
-    if (!OidIsValid(table->database)) return table;
-    if (oldest == nullptr || table->asked_at < oldest->asked_at) oldest = table;
+// The tables of this database that are tracked among `relations`, which are in order: calls
+// `found(at, table)` for each, and returns how many.
+template <typename Found>
+int for_each_tracked(const Oid* relations, int number, Found found) {
+  int count = 0;
+  for (int i = 0; i < counters->max_tables && count < number; ++i) {
+    if (tables[i].database != MyDatabaseId) continue;
+    const Oid* const at = std::lower_bound(relations, relations + number, tables[i].relation);
+    if (at == relations + number || *at != tables[i].relation) continue;
+    found(static_cast<int>(at - relations), tables[i]);
+    ++count;
   }
-  return oldest != nullptr && oldest->asked_at < now - kKeptFor ? oldest : nullptr;
+  return count;
 }
 
-// Transactions that are yet to come see the new version before they commit, for they get their
-// numbers after it was written.
-bool track(const Oid* relations, int number, TimestampTz now) {
-  bool all = true;
+// A place is free, or its table has not been asked for in a long time. A process with an old copy may
+// count on in it for a moment, which makes it seem changed once too often.
+bool has_room(const TrackedTable& table, TimestampTz now) {
+  return !OidIsValid(table.database) || table.asked_at < now - kKeptFor;
+}
+
+// What is not tracked yet, as far as there is room. Transactions that are yet to come see the new
+// version before they commit, for they get their numbers after it was written.
+void track(const Oid* relations, int number, TimestampTz now) {
+  auto* const is_tracked = static_cast<bool*>(palloc0(static_cast<Size>(number)));
   LWLockAcquire(counters->lock, LW_EXCLUSIVE);
-  const std::uint64_t first = counters->serials + 1;
-  for (int i = 0; i < number; ++i) {
-    TrackedTable* table = find_table(relations[i]);
-    if (table == nullptr) {
-      table = make_room(now);
-      if (table == nullptr) {
-        all = false;
-        continue;
-      }
-      table->database = MyDatabaseId;
-      table->relation = relations[i];
-      table->serial = ++counters->serials;
-    }
-    table->asked_at = now;
+  (void)for_each_tracked(relations, number, [&](int at, TrackedTable& table) {
+    is_tracked[at] = true;
+    table.asked_at = now;
+  });
+  const std::uint64_t last = counters->serials;
+  int next = 0;
+  for (int i = 0; i < counters->max_tables; ++i) {
+    while (next < number && is_tracked[next]) ++next;
+    if (next == number) break;
+    TrackedTable& table = tables[i];
+    if (!has_room(table, now)) continue;
+    table.database = MyDatabaseId;
+    table.relation = relations[next++];
+    table.asked_at = now;
+    table.serial = ++counters->serials;
   }
   pg_atomic_fetch_add_u64(&counters->version, 1);
-  const FullTransactionId next = ReadNextFullTransactionId();
+  const FullTransactionId since = ReadNextFullTransactionId();
   for (int i = 0; i < counters->max_tables; ++i)
-    if (tables[i].serial >= first) tables[i].since = next;
+    if (tables[i].serial > last) tables[i].since = since;
   LWLockRelease(counters->lock);
-  return all;
 }
 
 // False where one of them is not tracked.
 bool read_counts(const Oid* relations, int number, TimestampTz now, ChangeCount* counts) {
-  bool all = true;
   LWLockAcquire(counters->lock, LW_SHARED);
-  for (int i = 0; i < number && all; ++i) {
-    TrackedTable* const table = find_table(relations[i]);
-    all = table != nullptr;
-    if (!all) break;
-    table->asked_at = now;  // under a shared lock: whose time it becomes does not matter
-    counts[i] = {table->serial, pg_atomic_read_u64(&table->begun),
-                 pg_atomic_read_u64(&table->ended), pg_atomic_read_u64(&table->uncaptured_begun),
-                 pg_atomic_read_u64(&table->uncaptured_ended), table->since};
-  }
+  const int found = for_each_tracked(relations, number, [&](int at, TrackedTable& table) {
+    table.asked_at = now;  // under a shared lock: whose time it becomes does not matter
+    counts[at] = {table.serial,
+                  pg_atomic_read_u64(&table.begun),
+                  pg_atomic_read_u64(&table.ended),
+                  pg_atomic_read_u64(&table.uncaptured_begun),
+                  pg_atomic_read_u64(&table.uncaptured_ended),
+                  table.since};
+  });
   LWLockRelease(counters->lock);
-  return all;
+  return found == number;
 }
 
 }  // namespace
@@ -211,7 +207,8 @@ bool count_changes(const Oid* relations, int number, ChangeCount* counts) {
   if (counters == nullptr) return false;
   const TimestampTz now = GetCurrentTimestamp();
   if (read_counts(relations, number, now, counts)) return true;
-  return track(relations, number, now) && read_counts(relations, number, now, counts);
+  track(relations, number, now);
+  return read_counts(relations, number, now, counts);
 }
 
 void note_captured(Oid relation) {

@@ -54,8 +54,8 @@ void init_change_counters(char* memory, LWLock* lock, bool found);
 /// Has every transaction of this process counted. REQUIRES: called once, from _PG_init.
 void watch_changes();
 
-/// Reads the counts of `tables` of this database into `counts`, tracking those that are not yet.
-/// False where there is no room for all of them, or the library was not preloaded.
+/// Reads the counts of `tables` of this database, in the order of their oids, into `counts`, and
+/// has those counted from now on that are not yet. False where there is no room for all of them, or the library was not preloaded.
 /// REQUIRES: inside pg::call().
 bool count_changes(const Oid* tables, int number, ChangeCount* counts);
 

@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "shmem/area.hpp"
+#include "shmem/skipped_jobs.hpp"
 
 namespace metrics_refresh::shmem {
 namespace {
@@ -154,6 +155,7 @@ void remove_database(Oid database) noexcept {
     *entry = {};
     free_dead_slots_locked(database);
   }
+  forget_skipped_jobs_locked(database);
   LWLockRelease(shared->lock);
 }
 

@@ -1,5 +1,6 @@
 // The scheduler's part of the registry.
 #include "shmem/area.hpp"
+#include "shmem/skipped_jobs.hpp"
 
 namespace metrics_refresh::shmem {
 
@@ -41,6 +42,7 @@ bool forget_database(Oid database) {
     }
     *entry = {};
     free_dead_slots_locked(database);
+    forget_skipped_jobs_locked(database);
     return true;
   });
 }

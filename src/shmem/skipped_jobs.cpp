@@ -7,14 +7,13 @@ namespace {
 
 constexpr long kMaxJobs = 8192;
 
-// The first fields of SkippedJob.
 struct Key {
   Oid database;
   std::int64_t job_id;
 };
 struct Entry {
   Key key;
-  SkippedJob job;
+  SkippedTimes times;
 };
 
 HTAB* entries = nullptr;
@@ -25,7 +24,7 @@ void drop_oldest_locked() {
   hash_seq_init(&scan, entries);
   const Entry* oldest = nullptr;
   while (const auto* entry = static_cast<const Entry*>(hash_seq_search(&scan)))
-    if (oldest == nullptr || entry->job.fresh_at < oldest->job.fresh_at) oldest = entry;
+    if (oldest == nullptr || entry->times.fresh_at < oldest->times.fresh_at) oldest = entry;
   if (oldest != nullptr) (void)hash_search(entries, &oldest->key, HASH_REMOVE, nullptr);
 }
 
@@ -59,12 +58,20 @@ bool note_skipped_job(std::int64_t job_id, TimestampTz fresh_at, TimestampTz han
     bool found;
     auto* const entry = static_cast<Entry*>(hash_search(entries, &key, HASH_ENTER_NULL, &found));
     if (entry == nullptr) return false;
-    if (!found) entry->job = {MyDatabaseId, job_id, 0, 0, 0};
-    ++entry->job.skipped;
-    entry->job.fresh_at = fresh_at;
-    entry->job.handled_until = handled_until;
+    if (!found) entry->times = {};
+    ++entry->times.skipped;
+    entry->times.fresh_at = fresh_at;
+    entry->times.handled_until = handled_until;
     return true;
   });
+}
+
+void forget_skipped_jobs_locked(Oid database) noexcept {
+  HASH_SEQ_STATUS scan;
+  hash_seq_init(&scan, entries);
+  // What the scan has just returned may be removed.
+  while (const auto* entry = static_cast<const Entry*>(hash_seq_search(&scan)))
+    if (entry->key.database == database) (void)hash_search(entries, &entry->key, HASH_REMOVE, nullptr);
 }
 
 std::vector<SkippedJob> skipped_jobs() {
@@ -78,7 +85,8 @@ std::vector<SkippedJob> skipped_jobs() {
     HASH_SEQ_STATUS scan;
     hash_seq_init(&scan, entries);
     while (const auto* entry = static_cast<const Entry*>(hash_seq_search(&scan)))
-      if (entry->job.database == MyDatabaseId && found < room) out[found++] = entry->job;
+      if (entry->key.database == MyDatabaseId && found < room)
+        out[found++] = {entry->key.job_id, entry->times};
     return found;
   });
   jobs.resize(count);

@@ -7,9 +7,7 @@
 
 namespace metrics_refresh::shmem {
 
-struct SkippedJob {
-  Oid database;
-  std::int64_t job_id;
+struct SkippedTimes {
   std::int64_t skipped;       // due times
   TimestampTz fresh_at;       // when the view was last found fresh
   TimestampTz handled_until;  // the job's due times up to here are history
@@ -23,7 +21,14 @@ void init_skipped_jobs();
 /// must tell.
 bool note_skipped_job(std::int64_t job_id, TimestampTz fresh_at, TimestampTz handled_until);
 
+struct SkippedJob {
+  std::int64_t job_id;
+  SkippedTimes times;
+};
 /// Those of this database. Empty where the library was not preloaded.
 std::vector<SkippedJob> skipped_jobs();
+
+/// The database or its extension is gone: job numbers begin anew. REQUIRES: the lock is held.
+void forget_skipped_jobs_locked(Oid database) noexcept;
 
 }  // namespace metrics_refresh::shmem

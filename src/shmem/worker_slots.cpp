@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include "shmem/area.hpp"
+#include "shmem/skipped_jobs.hpp"
 
 namespace metrics_refresh::shmem {
 namespace {
@@ -265,7 +266,10 @@ bool has_unfinished_locked(Oid database) noexcept {
 }
 
 void free_dead_slots(Oid database) {
-  locked(LW_EXCLUSIVE, [=] { free_dead_slots_locked(database); });
+  locked(LW_EXCLUSIVE, [=] {
+    free_dead_slots_locked(database);
+    forget_skipped_jobs_locked(database);
+  });
 }
 
 void free_dead_slots_locked(Oid database) noexcept {

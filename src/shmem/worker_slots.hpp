@@ -124,7 +124,7 @@ void terminate_workers_locked(Oid database) noexcept;
 bool has_unfinished_locked(Oid database) noexcept;
 /// Makes the slot free and wakes schedulers that wait for one. REQUIRES: the lock is held.
 void free_slot_locked(WorkerSlot& slot) noexcept;
-/// Frees what died, of which nothing needs to be said any more.
+/// Frees what died, of which nothing needs to be said any more, and forgets what was skipped.
 void free_dead_slots(Oid database);
 /// The same. REQUIRES: the lock is held.
 void free_dead_slots_locked(Oid database) noexcept;

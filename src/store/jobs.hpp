@@ -46,6 +46,7 @@ struct JobRecord {
   core::Instant effective_from;  // due times and failures before this are history
   core::Instant handled_until;   // the later of effective_from and the last due time served
   bool suspended = false;
+  bool last_succeeded = false;  // the last run, and nothing is to be tried again
 
   bool is_refresh() const { return !view_name.empty(); }
   bool is_command() const { return !command.empty(); }

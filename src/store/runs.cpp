@@ -229,6 +229,9 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
   spi.query(
       "DELETE FROM metrics_refresh.job_state s WHERE NOT EXISTS"
       " (SELECT FROM metrics_refresh.job j WHERE j.job_id = s.job_id)");
+  spi.query(
+      "DELETE FROM metrics_refresh.view_state s WHERE NOT EXISTS"
+      " (SELECT FROM pg_catalog.pg_class c WHERE c.oid = s.view_oid)");
   std::int64_t removed = 0;
   // Each batch begins where the last one ended: what this transaction has deleted stays in the
   // index until it commits, and would be walked over again.

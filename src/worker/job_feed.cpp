@@ -17,7 +17,7 @@ namespace {
 std::map<core::JobId, core::Instant> skipped_until() {
   std::map<core::JobId, core::Instant> until;
   for (const shmem::SkippedJob& job : shmem::skipped_jobs())
-    until[job.job_id] = pg::to_instant(job.handled_until);
+    until[job.job_id] = pg::to_instant(job.times.handled_until);
   return until;
 }
 

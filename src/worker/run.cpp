@@ -84,11 +84,12 @@ struct Beginning {
   std::optional<RunResult> result;  // that there is nothing left to do
 };
 
-// Lets a due time pass without a run where none of the job's views needs one. Nothing is written.
+// Lets a due time pass without a run where none of the job's views needs one. Nothing is written; so
+// after a failure there is a run, whose success is logged.
 bool skip(pg::Spi& spi, const RunHead& head, const Begun& begun) {
   const JobRecord& job = begun.job;
   if (head.manual || head.attempt > 1 || begun.refused || job.is_command() || job.one_time ||
-      settings::log_skips())
+      !job.last_succeeded || settings::log_skips())
     return false;
   std::vector<Oid> views;
   if (job.is_refresh()) views.push_back(begun.view);
@@ -115,13 +116,13 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
       return;
     }
   }
+  const std::string owner = pg::role_name(job.owner_oid);
+  store::bind_job(spi, job, begun.view, job.is_refresh() ? head.view_schema : "",
+                  job.is_refresh() ? head.view_name : "", owner.empty() ? job.owner : owner);
   if (skip(spi, head, begun)) {
     beginning.result = RunResult::kSuccess;
     return;
   }
-  const std::string owner = pg::role_name(job.owner_oid);
-  store::bind_job(spi, job, begun.view, job.is_refresh() ? head.view_schema : "",
-                  job.is_refresh() ? head.view_name : "", owner.empty() ? job.owner : owner);
   begun.run_id = store::begin_run(spi, head);
   if (!job.is_group() || begun.refused) return;
   begun.members = plan_group(spi, job, begun.run_id, head.attempt);

@@ -211,13 +211,15 @@ my %did;
 my $end = time + $seconds;
 while (time < $end)
 {
+	# Not while nobody writes: what it observes and remembers may be in the middle of commits.
+	$did{strategy()}++;
 	my $answer = query(q{BEGIN; LOCK TABLE base IN SHARE MODE;
 		SELECT (metrics_refresh.refresh('v') ->> 'strategy') || is_right(); COMMIT;} x 4);
 	$did{$_}++ for split /\n/, $answer;
 }
 $load->finish;
 ok($did{skiptrue} > 5 && $did{difftrue} > 5, "skipped and refreshed ($did{skiptrue} and $did{difftrue} times)");
-is(join(' ', sort keys %did), 'difftrue skiptrue', 'never was a view skipped that was not fresh');
+is(join(' ', grep { /false/ } keys %did), '', 'never was a view skipped that was not fresh');
 
 $node->stop;
 done_testing();

@@ -219,12 +219,4 @@ const char* settle_keys(Oid oid, int64 id) {
   return fingerprint;
 }
 
-const char* why_no_keys(Oid oid) {
-  Relation const view = table_open(oid, NoLock);
-  const Derivation derivation =
-      derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))));
-  table_close(view, NoLock);
-  return derivation.refusal;
-}
-
 }  // namespace metrics_refresh::engine

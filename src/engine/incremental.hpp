@@ -38,7 +38,4 @@ KeyedRefresh refresh_by_keys(Oid view, const KeyedState& state, const char* text
 /// active snapshot, from before that refresh, and returns the fingerprint, from after it.
 const char* settle_keys(Oid view, int64 id);
 
-/// Why the view cannot be refreshed by keys, or null. REQUIRES: the view is locked.
-const char* why_no_keys(Oid view);
-
 }  // namespace metrics_refresh::engine

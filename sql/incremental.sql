@@ -274,7 +274,7 @@ SELECT there();
 SELECT did('mv'), did('below');
 SELECT metrics_refresh.unschedule('pair');
 SELECT there();
-SELECT did('mv');
+SELECT did('mv', 'auto');
 SELECT metrics_refresh.alter_job('i.mv', strategy => 'incremental');
 SELECT there();
 SELECT metrics_refresh.schedule('mv', strategy => 'auto') > 0 AS scheduled;

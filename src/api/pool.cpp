@@ -1,5 +1,6 @@
 // worker_slots, waiting_runs and skipped_runs: what the workers of this database do, what waits for
-// them, and what they found nothing to do for, as shared memory has it. Each caller sees the runs of the jobs that row-level security shows.
+// them, and what they found nothing to do for, as shared memory has it. Each caller sees the runs
+// of the jobs that row-level security shows.
 #include <set>
 
 #include "api/arguments.hpp"
@@ -104,7 +105,8 @@ Datum skipped_runs(FunctionCallInfo call) {
   const Visible visible(jobs);
   for (const shmem::SkippedJob& job : skipped)
     if (visible.has(job.job_id))
-      result.add({Param(job.job_id), Param(job.times.skipped), Param(pg::to_instant(job.times.fresh_at))});
+      result.add(
+          {Param(job.job_id), Param(job.times.skipped), Param(pg::to_instant(job.times.fresh_at))});
   return 0;
 }
 

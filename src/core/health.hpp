@@ -75,7 +75,7 @@ struct JobFacts {
   std::int64_t finished_runs = 0;
   std::int64_t successful_runs = 0;
   std::optional<double> mean_duration_ms;  // of successful runs
-  bool fresh_since_last_run = false;  // due times passed after it at which nothing had changed
+  bool fresh_since_last_run = false;       // due times passed after it at which nothing had changed
   std::optional<Instant> last_success;
   int due_since_success = 0;  // due times that have passed since, or since the job was set up
   std::string last_error;

@@ -122,7 +122,8 @@ void check_success(std::vector<Finding>& findings, const std::vector<JobFacts>& 
                    const HealthLimits& limits) {
   Check check(findings, "success_rate", "runs succeed as often as they should");
   for (const JobFacts& job : jobs) {
-    // Due times at which there was nothing to do count for none of the runs: few are left to judge by.
+    // Due times at which there was nothing to do count for none of the runs: few are left to judge
+    // by.
     if (job.finished_runs == 0 || job.fresh_since_last_run) continue;
     const double rate =
         100.0 * static_cast<double>(job.successful_runs) / static_cast<double>(job.finished_runs);

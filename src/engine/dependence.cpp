@@ -121,9 +121,9 @@ bool note_function(Oid function, void* context) {
     return false;
   const char marked = func_volatile(function);
   if (stability == Stability::kUnknown && marked == PROVOLATILE_IMMUTABLE) return false;
-  const bool is_now = function == F_NOW || function == F_STATEMENT_TIMESTAMP ||
-                      function == F_TRANSACTION_TIMESTAMP;
-  object_to(walk, psprintf(is_now                          ? "it calls %s()"
+  const bool is_now =
+      function == F_NOW || function == F_STATEMENT_TIMESTAMP || function == F_TRANSACTION_TIMESTAMP;
+  object_to(walk, psprintf(is_now                           ? "it calls %s()"
                            : marked == PROVOLATILE_VOLATILE ? "it calls the volatile function %s()"
                                                             : "it calls the stable function %s()",
                            name));
@@ -136,9 +136,9 @@ void note_parts_of_aggregate(Call& call, Oid aggregate) {
   const HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
   if (!HeapTupleIsValid(tuple)) return;  // a window function
   const auto* const parts = reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple));
-  for (const Oid part : {parts->aggtransfn, parts->aggfinalfn, parts->aggcombinefn,
-                         parts->aggserialfn, parts->aggdeserialfn, parts->aggmtransfn,
-                         parts->aggminvtransfn, parts->aggmfinalfn})
+  for (const Oid part :
+       {parts->aggtransfn, parts->aggfinalfn, parts->aggcombinefn, parts->aggserialfn,
+        parts->aggdeserialfn, parts->aggmtransfn, parts->aggminvtransfn, parts->aggmfinalfn})
     (void)note_function(part, &call);
   ReleaseSysCache(tuple);
 }
@@ -153,7 +153,8 @@ bool walk_node(Node* node, void* context) {
   switch (nodeTag(node)) {
     case T_Query: {
       ListCell* cell;
-      foreach (cell, castNode(Query, node)->rtable) note_entry(walk, lfirst_node(RangeTblEntry, cell));
+      foreach (cell, castNode(Query, node)->rtable)
+        note_entry(walk, lfirst_node(RangeTblEntry, cell));
       return query_tree_walker(castNode(Query, node), as_visitor(walk_node), context, 0);
     }
     case T_Var:
@@ -206,8 +207,8 @@ Dependence dependence_of(Oid view) {
   list_deduplicate_oid(walk.functions);
   Dependence dependence = {};
   dependence.table_count = list_length(walk.tables);
-  dependence.tables = static_cast<Oid*>(
-      palloc(sizeof(Oid) * static_cast<Size>(dependence.table_count + 1)));
+  dependence.tables =
+      static_cast<Oid*>(palloc(sizeof(Oid) * static_cast<Size>(dependence.table_count + 1)));
   int i = 0;
   ListCell* cell;
   foreach (cell, walk.tables) dependence.tables[i++] = lfirst_oid(cell);

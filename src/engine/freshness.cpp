@@ -157,7 +157,8 @@ std::string obstacle_of_transactions() {
   // To look would take the snapshot.
   if (IsolationUsesXactSnapshot()) return "there may be prepared transactions";
   bool prepared = false;
-  look_as_extension([&prepared](pg::Spi& spi) { prepared = store::has_prepared_transactions(spi); });
+  look_as_extension(
+      [&prepared](pg::Spi& spi) { prepared = store::has_prepared_transactions(spi); });
   return prepared ? "there are prepared transactions" : "";
 }
 
@@ -223,8 +224,8 @@ std::string to_text(Fingerprint fingerprint) {
 }
 
 void remember_fresh(const View& view, const Observation& seen, TransactionId snapshot_xmin) {
-  // What is remembered may be newer than this snapshot. If this refresh has changed the view, its own
-  // count tells.
+  // What is remembered may be newer than this snapshot. If this refresh has changed the view, its
+  // own count tells.
   if (IsolationUsesXactSnapshot() && !seen.obstacle.empty()) return;
   pg::call([] { CommandCounterIncrement(); });  // the view may have other storage by now
   bool is_known = seen.obstacle.empty() && is_all_counted(seen, snapshot_xmin);

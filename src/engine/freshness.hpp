@@ -1,6 +1,6 @@
 // Whether a view's rows are still what its definition gives, told without running it: its tables'
-// counts of changes stand where they stood before the snapshot of its last refresh, and nothing else
-// that the rows depend on is different. In doubt the view is not fresh.
+// counts of changes stand where they stood before the snapshot of its last refresh, and nothing
+// else that the rows depend on is different. In doubt the view is not fresh.
 #pragma once
 
 #include <string>
@@ -41,7 +41,8 @@ struct Observation {
 /// REQUIRES: a transaction whose snapshot for the refresh has not been taken.
 Observation observe(const View& view);
 
-/// True where every transaction that a snapshot with this xmin does not see is, or will be, counted.
+/// True where every transaction that a snapshot with this xmin does not see is, or will be,
+/// counted.
 bool is_all_counted(const Observation& seen, TransactionId snapshot_xmin);
 
 /// 32 hexadecimal digits.

@@ -35,7 +35,8 @@ std::string KeyedRun::why_not_captured() const {
   if (record_->uncaptured.empty())
     return "it was not known at the last refresh whether all changes are counted";
   if (record_->uncaptured != to_text(seen_.uncaptured.begun))
-    return "since the last refresh the server was restarted, or something changed that the triggers "
+    return "since the last refresh the server was restarted, or something changed that the "
+           "triggers "
            "do not see";
   return "";
 }

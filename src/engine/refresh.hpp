@@ -35,8 +35,8 @@ bool has_view_rights(Oid role, const View& view);
 /// Throws SqlError 42501 unless has_view_rights().
 void require_view_rights(Oid role, const View& view);
 
-/// The choice of `skip` where `auto` is asked for and the view is fresh, else nothing. Throws SqlError
-/// as require_view_rights() and read_view() do.
+/// The choice of `skip` where `auto` is asked for and the view is fresh, else nothing. Throws
+/// SqlError as require_view_rights() and read_view() do.
 std::optional<Choice> choose_skip(Oid view, Requested requested, Oid role);
 
 /// A view that is locked as its refresh needs it, until the transaction ends.

@@ -111,7 +111,8 @@ void Writer::open() {
   state = CreateExecutorState();
   target = makeNode(ResultRelInfo);
   InitResultRelInfo(target, view, 0, nullptr, 0);
-  // Who writes rows holds this lock, ours or not: it counts as a change (shmem/change_counters.hpp).
+  // Who writes rows holds this lock, ours or not: it counts as a change
+  // (shmem/change_counters.hpp).
   LockRelationOid(RelationGetRelid(view), RowExclusiveLock);
   ExecOpenIndices(target, false);
   stored = table_slot_create(view, nullptr);

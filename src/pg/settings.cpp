@@ -59,12 +59,11 @@ void define_processes() {
   DefineCustomIntVariable(
       "metrics_refresh.max_databases", "Databases of the cluster that may have the extension.",
       nullptr, &max_databases_value, 256, 1, 10'000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("metrics_refresh.max_tracked_tables",
-                          "Tables of the cluster whose changes are counted.",
-                          "A view that reads another is refreshed whether its tables changed or "
-                          "not.",
-                          &max_tracked_tables_value, 1024, 0, 100'000, PGC_POSTMASTER, 0, nullptr,
-                          nullptr, nullptr);
+  DefineCustomIntVariable(
+      "metrics_refresh.max_tracked_tables", "Tables of the cluster whose changes are counted.",
+      "A view that reads another is refreshed whether its tables changed or "
+      "not.",
+      &max_tracked_tables_value, 1024, 0, 100'000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("metrics_refresh.log_skips",
                            "Logs also the due times at which a view had nothing to refresh.",
                            "job_status counts them in any case.", &log_skips_value, false,

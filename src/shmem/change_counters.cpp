@@ -7,8 +7,8 @@
 namespace metrics_refresh::shmem {
 namespace {
 
-// So long a table that nobody asks for keeps its place when another needs one. Were it shorter, more
-// tables than there are places would push each other out without an end.
+// So long a table that nobody asks for keeps its place when another needs one. Were it shorter,
+// more tables than there are places would push each other out without an end.
 constexpr TimestampTz kKeptFor = USECS_PER_HOUR;
 
 ChangeCounters* counters = nullptr;
@@ -125,8 +125,8 @@ int for_each_tracked(const Oid* relations, int number, Found found) {
   return count;
 }
 
-// A place is free, or its table has not been asked for in a long time. A process with an old copy may
-// count on in it for a moment, which makes it seem changed once too often.
+// A place is free, or its table has not been asked for in a long time. A process with an old copy
+// may count on in it for a moment, which makes it seem changed once too often.
 bool has_room(const TrackedTable& table, TimestampTz now) {
   return !OidIsValid(table.database) || table.asked_at < now - kKeptFor;
 }
@@ -178,8 +178,9 @@ bool read_counts(const Oid* relations, int number, TimestampTz now, ChangeCount*
 }  // namespace
 
 Size change_counters_size() {
-  return add_size(MAXALIGN(sizeof(ChangeCounters)),
-                  mul_size(sizeof(TrackedTable), static_cast<Size>(settings::max_tracked_tables())));
+  return add_size(
+      MAXALIGN(sizeof(ChangeCounters)),
+      mul_size(sizeof(TrackedTable), static_cast<Size>(settings::max_tracked_tables())));
 }
 
 void init_change_counters(char* memory, LWLock* lock, bool found) {

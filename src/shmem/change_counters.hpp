@@ -7,7 +7,8 @@
 // each tracked table is asked whether the transaction holds that lock. This depends on no setting
 // (statistics can be switched off, triggers disabled) and follows savepoints, whose locks go with
 // them. Too much is counted where a statement found no row to change, never too little. What
-// replaces a table's storage (TRUNCATE, a rewrite) shows in the catalog, and is the reader's matter.
+// replaces a table's storage (TRUNCATE, a rewrite) shows in the catalog, and is the reader's
+// matter.
 #pragma once
 
 #include "pg/guard.hpp"
@@ -30,8 +31,8 @@ struct TrackedTable {
 };
 
 struct ChangeCounters {
-  LWLock* lock;  // for who changes which tables are tracked
-  std::uint64_t epoch[2];  // random, of this start of the server
+  LWLock* lock;              // for who changes which tables are tracked
+  std::uint64_t epoch[2];    // random, of this start of the server
   pg_atomic_uint64 version;  // of the set of tables
   std::uint64_t serials;     // the last one given out
   int max_tables;
@@ -55,8 +56,8 @@ void init_change_counters(char* memory, LWLock* lock, bool found);
 void watch_changes();
 
 /// Reads the counts of `tables` of this database, in the order of their oids, into `counts`, and
-/// has those counted from now on that are not yet. False where there is no room for all of them, or the library was not preloaded.
-/// REQUIRES: inside pg::call().
+/// has those counted from now on that are not yet. False where there is no room for all of them, or
+/// the library was not preloaded. REQUIRES: inside pg::call().
 bool count_changes(const Oid* tables, int number, ChangeCount* counts);
 
 /// The keys of what the transaction under way has changed in the table are captured. A change that

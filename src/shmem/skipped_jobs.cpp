@@ -71,7 +71,8 @@ void forget_skipped_jobs_locked(Oid database) noexcept {
   hash_seq_init(&scan, entries);
   // What the scan has just returned may be removed.
   while (const auto* entry = static_cast<const Entry*>(hash_seq_search(&scan)))
-    if (entry->key.database == database) (void)hash_search(entries, &entry->key, HASH_REMOVE, nullptr);
+    if (entry->key.database == database)
+      (void)hash_search(entries, &entry->key, HASH_REMOVE, nullptr);
 }
 
 std::vector<SkippedJob> skipped_jobs() {

@@ -17,7 +17,8 @@ Param text_or_null(const std::string& text) {
 std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view) {
   const pg::Rows rows = spi.query(
       "SELECT id, fingerprint, refreshed_as_of, coalesce(rows_total, 0), runs_since_audit::int8,"
-      " demoted, uncaptured FROM metrics_refresh.incremental_view WHERE view_oid = $1 OR view_oid = 0"
+      " demoted, uncaptured FROM metrics_refresh.incremental_view WHERE view_oid = $1 OR view_oid "
+      "= 0"
       " AND EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
       "  ON n.oid = c.relnamespace WHERE c.oid = $1 AND n.nspname = view_schema"
       "  AND c.relname = view_name)",

@@ -6,8 +6,7 @@ using pg::Param;
 
 std::optional<std::string> find_fingerprint(pg::Spi& spi, Oid view) {
   const pg::Rows rows = spi.query(
-      "SELECT fingerprint FROM metrics_refresh.view_state WHERE view_oid = $1",
-      {Param::oid(view)});
+      "SELECT fingerprint FROM metrics_refresh.view_state WHERE view_oid = $1", {Param::oid(view)});
   if (rows.empty()) return std::nullopt;
   return rows.get_text(0, 1);
 }
@@ -24,8 +23,9 @@ void set_fingerprint(pg::Spi& spi, Oid view, const std::string& fingerprint) {
 }
 
 bool has_prepared_transactions(pg::Spi& spi) {
-  return !spi.query("SELECT FROM pg_catalog.pg_prepared_xacts"
-                    " WHERE database = pg_catalog.current_database() LIMIT 1")
+  return !spi.query(
+                 "SELECT FROM pg_catalog.pg_prepared_xacts"
+                 " WHERE database = pg_catalog.current_database() LIMIT 1")
               .empty();
 }
 

@@ -12,8 +12,8 @@
 namespace metrics_refresh::worker {
 namespace {
 
-// Due times that a job let pass without a run, because nothing had changed, are known to shared memory
-// alone.
+// Due times that a job let pass without a run, because nothing had changed, are known to shared
+// memory alone.
 std::map<core::JobId, core::Instant> skipped_until() {
   std::map<core::JobId, core::Instant> until;
   for (const shmem::SkippedJob& job : shmem::skipped_jobs())

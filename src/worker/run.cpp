@@ -84,8 +84,8 @@ struct Beginning {
   std::optional<RunResult> result;  // that there is nothing left to do
 };
 
-// Lets a due time pass without a run where none of the job's views needs one. Nothing is written; so
-// after a failure there is a run, whose success is logged.
+// Lets a due time pass without a run where none of the job's views needs one. Nothing is written;
+// so after a failure there is a run, whose success is logged.
 bool skip(pg::Spi& spi, const RunHead& head, const Begun& begun) {
   const JobRecord& job = begun.job;
   if (head.manual || head.attempt > 1 || begun.refused || job.is_command() || job.one_time ||
@@ -95,13 +95,11 @@ bool skip(pg::Spi& spi, const RunHead& head, const Begun& begun) {
   if (job.is_refresh()) views.push_back(begun.view);
   if (job.is_group())
     for (const Member& member : store::named_members(spi, job))
-      views.push_back(
-          engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
+      views.push_back(engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
   if (views.empty() || std::find(views.begin(), views.end(), InvalidOid) != views.end())
     return false;
-  return are_fresh(job, views) &&
-         shmem::note_skipped_job(job.id, pg::to_timestamptz(head.started),
-                                 pg::to_timestamptz(*head.handled_until));
+  return are_fresh(job, views) && shmem::note_skipped_job(job.id, pg::to_timestamptz(head.started),
+                                                          pg::to_timestamptz(*head.handled_until));
 }
 
 void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {

@@ -36,9 +36,8 @@ TimeoutId max_runtime_timer() {
 
 void set(const char* name, const std::string& value, GucContext context, GucAction action) {
   const char* text = value.c_str();
-  pg::call([=] {
-    (void)set_config_option(name, text, context, PGC_S_SESSION, action, true, 0, false);
-  });
+  pg::call(
+      [=] { (void)set_config_option(name, text, context, PGC_S_SESSION, action, true, 0, false); });
 }
 
 // For the rest of the transaction.

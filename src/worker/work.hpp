@@ -26,9 +26,9 @@ struct Begun {
 /// `at_member` says where.
 void do_work(int slot, Begun& begun, const store::UsageMeter& meter);
 
-/// True where the job's strategy allows to skip all of these views now, for nothing has changed. Waits
-/// for no lock but a moment; whatever stands in the way is for the refresh to meet.
-/// REQUIRES: a transaction.
+/// True where the job's strategy allows to skip all of these views now, for nothing has changed.
+/// Waits for no lock but a moment; whatever stands in the way is for the refresh to meet. REQUIRES:
+/// a transaction.
 bool are_fresh(const store::JobRecord& job, const std::vector<Oid>& views);
 
 /// True where the run was ended by its max_runtime. REQUIRES: do_work() has thrown a cancel.

@@ -97,3 +97,41 @@ BEGIN
     current_setting('work_mem'));
   COMMIT;
 END $$;
+
+-- How long it takes to find that a view is fresh, and to log that somebody asked.
+CREATE PROCEDURE take_check(round int, view text, changed bigint) LANGUAGE plpgsql AS $$
+DECLARE
+  answer jsonb;
+BEGIN
+  IF view = 'v1' THEN RETURN; END IF;  -- depends on the time
+  answer := metrics_refresh.refresh(format('ours.%I', view)::regclass);
+  IF answer ->> 'strategy' <> 'skip' THEN RAISE '%', answer; END IF;
+  COMMIT;
+  INSERT INTO sample SELECT 'skip', round, view, changed, 'check', (answer ->> 'duration_ms')::float8, wal_bytes FROM metrics_refresh.run_log WHERE run_id = (answer ->> 'run_id')::bigint;
+  COMMIT;
+END $$;
+
+CREATE PROCEDURE compare(view text) LANGUAGE plpgsql AS $$
+DECLARE
+  kept text;
+  differing bigint;
+BEGIN
+  IF view = 'v1' THEN RETURN; END IF;  -- depends on the time of its refresh
+  FOREACH kept IN ARRAY ARRAY['ours', 'keys'] LOOP
+    CONTINUE WHEN to_regclass(format('%I.%I', kept, view)) IS NULL;
+    EXECUTE format('SELECT count(*) FROM (TABLE core.%1$I EXCEPT ALL TABLE %2$I.%1$I) d', view, kept) INTO differing;
+    IF differing > 0 THEN RAISE 'core.% and %.% differ in % rows', view, kept, view, differing; END IF;
+  END LOOP;
+END $$;
+
+-- Here, not in parallel workers: the session's memory shall know the pages.
+CREATE PROCEDURE read_everything() LANGUAGE plpgsql SET max_parallel_workers_per_gather = 0 AS $$
+DECLARE
+  one regclass;
+  rows bigint;
+BEGIN
+  FOR one IN SELECT oid FROM pg_class WHERE relkind IN ('r', 'm')
+    AND relnamespace IN ('public'::regnamespace, 'core'::regnamespace, 'ours'::regnamespace, 'keys'::regnamespace) LOOP
+    EXECUTE format('SELECT count(*) FROM %s', one) INTO rows;
+  END LOOP;
+END $$;

@@ -12,7 +12,14 @@ use Test::More;
 
 my $rounds = ($ENV{PG_TEST_EXTRA} // '') =~ /\blong\b/ ? 150 : 5;
 
-my $node = start_node('diff', autovacuum_naptime => '1s', 'metrics_refresh.max_workers' => 2);
+my $node = start_node(
+	'diff',
+	autovacuum_naptime => '1s',
+	max_wal_senders => 3,
+	hot_standby => 'on',
+	'metrics_refresh.max_workers' => 2);
+$node->append_conf('pg_hba.conf', 'local replication all trust');
+$node->reload;
 create_extension($node);
 $node->safe_psql(
 	'postgres', q{
@@ -161,6 +168,12 @@ sub try_all
 	return;
 }
 
+# What the primary writes from here on, a standby replays.
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('diff_standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+
 for my $when ('at first', 'after an immediate shutdown under load')
 {
 	my $writers = start_writers();
@@ -184,13 +197,23 @@ my $changed = $node->safe_psql('postgres',
 	FROM metrics_refresh.run_log});
 is($changed, 't|t|t|0', 'rows were inserted, updated and deleted, and nothing failed');
 
-is($node->safe_psql('postgres', q{
-	SELECT string_agg(c.relname || ': ' || h.msg, ', ') FROM pg_class c, verify_heapam(c.oid, check_toast => true) h WHERE relkind = 'm'}),
-	'', 'amcheck finds no fault in the views');
-is($node->safe_psql('postgres', q{
-	SELECT count(*) > 0 FROM (SELECT bt_index_check(i.indexrelid, true) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-	JOIN pg_class v ON v.oid = i.indrelid WHERE v.relkind = 'm' AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'btree')) b}),
-	't', 'nor in their B-trees');
+my $content = join ' UNION ALL ', map {
+	"SELECT '$_' || count(*) || ' ' || coalesce(md5(string_agg(v::text, chr(10) ORDER BY v::text COLLATE \"C\")), '') FROM $_ v"
+} grep { $_ ne 'v_none' } @views;
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+is($standby->safe_psql('postgres', $content), $node->safe_psql('postgres', $content), 'the standby has the same rows in every view');
+for my $server ($node, $standby)
+{
+	my $name = $server->name;
+	is($server->safe_psql('postgres', q{
+		SELECT string_agg(c.relname || ': ' || h.msg, ', ') FROM pg_class c, verify_heapam(c.oid, check_toast => true) h WHERE relkind = 'm'}),
+		'', "amcheck finds no fault in the views ($name)");
+	is($server->safe_psql('postgres', q{
+		SELECT count(*) > 0 FROM (SELECT bt_index_check(i.indexrelid, true) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+		JOIN pg_class v ON v.oid = i.indrelid WHERE v.relkind = 'm' AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'btree')) b}),
+		't', "nor in their B-trees ($name)");
+}
+$standby->stop;
 # What amcheck does not know: other kinds of index, against the rows that they lead to.
 is($node->safe_psql('postgres', q{
 	SET enable_seqscan = off;
@@ -213,6 +236,49 @@ unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/WARNING: .*leak/,
 try_all('64kB');  # one reads another, which was refreshed after it
 is($node->safe_psql('postgres', q{
 	SELECT sum((r ->> 'rows_inserted')::int + (r ->> 'rows_updated')::int + (r ->> 'rows_deleted')::int)
-	FROM mine, metrics_refresh.refresh(of) r}), 0, 'where nothing changed, no row is written');
+	FROM mine, metrics_refresh.refresh(of, 'diff') r}), 0, 'where nothing changed, no row is written');
+
+# Autovacuum hears of what a diff writes.
+until_ok($node, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_all_tables WHERE relname = 'v_many' AND last_autoanalyze IS NOT NULL
+	AND (SELECT reltuples FROM pg_class WHERE relname = 'v_many') < 2000}, 'the statistics follow the rows');
+
+# Memory: the hashes of a million rows do not fit, and are not kept. What the process has mapped of
+# shared memory is there before the measurement.
+$node->safe_psql(
+	'postgres', q{
+	CREATE TABLE large AS SELECT g AS id, g % 1000 AS n FROM generate_series(1, 1000000) g;
+	CREATE MATERIALIZED VIEW v_large AS TABLE large;
+	CREATE UNIQUE INDEX ON v_large (id)});
+my $session = $node->background_psql('postgres');
+my $pid = $session->query_safe('SELECT pg_backend_pid()');
+sub refresh_large
+{
+	my ($memory) = @_;
+	return $session->query_safe("SET work_mem = '$memory'; SET hash_mem_multiplier = 2; SET max_parallel_workers_per_gather = 0;
+		UPDATE large SET n = n + 1 WHERE id % 4 = 0; SELECT metrics_refresh.refresh('v_large', 'diff') ->> 'rows_updated'");
+}
+sub peak_of  # in MB, of one more refresh
+{
+	my ($memory) = @_;
+	is(refresh_large($memory), 250000, "a quarter of a million rows of a million, $memory");
+	open my $clear, '>', "/proc/$pid/clear_refs" or die $!;
+	print $clear 5;
+	close $clear;
+	my ($before) = PostgreSQL::Test::Utils::slurp_file("/proc/$pid/status") =~ /VmHWM:\s+(\d+)/;
+	refresh_large($memory);
+	my ($peak) = PostgreSQL::Test::Utils::slurp_file("/proc/$pid/status") =~ /VmHWM:\s+(\d+)/;
+	return int(($peak - $before) / 1024);
+}
+SKIP:
+{
+	skip "no /proc/PID/clear_refs", 3 unless -w "/proc/$pid/clear_refs";
+	my $small = peak_of('4MB');
+	note "peak memory of a diff beyond the session's own: $small MB with work_mem 4MB";
+	# Hashes within 4 MB times 2, places and rows to write within 4 MB each.
+	cmp_ok($small, '<', 24, 'a diff stays within its memory');
+	my $large = peak_of('64MB');
+	note "$large MB with 64MB";
+}
+$session->quit;
 $node->stop;
 done_testing();

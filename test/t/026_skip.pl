@@ -174,7 +174,64 @@ for my $change ('INSERT INTO base VALUES (1000, 9)', 'UPDATE base SET n = 10 WHE
 	is(query('SELECT is_right()'), 't', 'and right');
 	is(strategy(), 'skip', 'then skipped');
 }
+
+# Kept by keys, it looks at all rows where a change came past the triggers.
+query(q{SELECT metrics_refresh.schedule('v', strategy => 'incremental', job_name => 'v')});
+sub by_keys { return query(q{SELECT (r ->> 'strategy') || ' ' || (r ->> 'reason') FROM metrics_refresh.refresh('v', 'incremental') r}); }
+by_keys();
+query('INSERT INTO base VALUES (300, 5)');
+like(by_keys(), qr/^incremental the rows of 1 key/, 'a change that the triggers saw');
+is(query('SELECT is_right()'), 't', 'is right');
+$node->safe_psql('publisher', 'INSERT INTO base VALUES (1001, 5)');
+until_ok($node, 'postgres', 'SELECT count(*) = 1 FROM base WHERE id = 1001', 'a change that is replicated');
+like(by_keys(), qr/^diff since the last refresh .* the triggers do not see/, 'is noticed, although no trigger saw it');
+is(query('SELECT is_right()'), 't', 'and right');
+query('INSERT INTO base VALUES (301, 5)');
+like(by_keys(), qr/^incremental/, 'from then on by keys again');
+$node->restart;
+like(by_keys(), qr/^diff since the last refresh the server was restarted/, 'and after a restart by all rows');
+query('INSERT INTO base VALUES (302, 5)');
+like(by_keys(), qr/^incremental/, 'once');
+is(query('SELECT is_right()'), 't', 'and right');
+query(q{SELECT metrics_refresh.unschedule('v')});
 query('ALTER SUBSCRIPTION s DISABLE; ALTER SUBSCRIPTION s SET (slot_name = NONE); DROP SUBSCRIPTION s');
+
+# A transaction that began before the table was counted may commit uncounted.
+my $older = $node->background_psql('postgres');
+$older->query_safe('BEGIN; INSERT INTO base VALUES (400, 6)');
+query('CREATE TABLE young (id int); CREATE MATERIALIZED VIEW y AS SELECT count(*) FROM young');
+sub young { return query("SELECT metrics_refresh.refresh('y') ->> 'strategy'"); }
+is(young(), 'diff', 'while an older transaction is open nothing is known of a table that is new here') for 1 .. 2;
+$older->query_safe('INSERT INTO young VALUES (1); COMMIT');
+is(young(), 'diff', 'it commits');
+is(query('SELECT * FROM y'), 1, 'and is seen');
+is(young(), 'skip', 'then skipped');
+$older->quit;
+
+# After a failure there is a run, and its success is logged.
+query(q{CREATE TABLE n (n int); INSERT INTO n VALUES (0); CREATE MATERIALIZED VIEW f AS SELECT 1 / n AS f FROM n WITH NO DATA;
+	SELECT metrics_refresh.schedule('f', job_name => 'f')});
+my $run = query(q{SELECT metrics_refresh.trigger('f')});
+is(query("SELECT metrics_refresh.wait($run, '1 minute')"), 'error', 'a run fails');
+query('UPDATE n SET n = 1');
+query(q{SELECT metrics_refresh.refresh('f')}) for 1 .. 2;
+query(q{SELECT metrics_refresh.alter_job('f', schedule => '1 second')});
+until_ok($node, 'postgres', q{SELECT strategy = 'skip' FROM metrics_refresh.run_log WHERE job_name = 'f' AND status = 'success' LIMIT 1},
+	'somebody has refreshed the view meanwhile: the run after the failure finds it fresh and is logged');
+skips_on('f', 1, 'the next is not');
+is(query(q{SELECT last_status, last_error IS NULL, consecutive_failures FROM metrics_refresh.job_status WHERE job_name = 'f'}), 'success|t|0', 'and nothing is left of the failure');
+is(hurt($node, 'postgres'), '', 'nor does health remember it');
+query(q{SELECT metrics_refresh.unschedule('f')});
+
+# More tables than there is room for
+$node->append_conf('postgresql.conf', 'metrics_refresh.max_tracked_tables = 2');
+$node->restart;
+query('CREATE MATERIALIZED VIEW wide AS SELECT count(*) FROM base, quiet, young, n');
+is(query("SELECT metrics_refresh.refresh('wide') ->> 'strategy'"), 'diff', 'a view of more tables than can be counted') for 1 .. 2;
+like(query("SELECT change_state FROM metrics_refresh.explain_refresh('wide')"), qr/max_tracked_tables/, 'is refreshed, and it is said why');
+
+$node->append_conf('postgresql.conf', 'metrics_refresh.max_tracked_tables = 1024');
+$node->restart;
 
 # Many writers: while nobody writes (the lock keeps them out), the view is refreshed or skipped, and right.
 my $seconds = ($ENV{PG_TEST_EXTRA} // '') =~ /\blong\b/ ? 120 : 8;

@@ -186,8 +186,10 @@ bool walk_node(Node* node, void* context) {
   return walk_expression(node, walk_node, context);
 }
 
+// Null where the view was dropped a moment ago.
 Query* rewritten_definition(Oid view) {
-  Relation relation = table_open(view, AccessShareLock);
+  Relation relation = try_table_open(view, AccessShareLock);
+  if (relation == nullptr) return nullptr;
   auto* const query = static_cast<Query*>(copyObjectImpl(definition_of(relation)));
   table_close(relation, AccessShareLock);
   AcquireRewriteLocks(query, true, false);
@@ -199,6 +201,12 @@ Query* rewritten_definition(Oid view) {
 
 Dependence dependence_of(Oid view) {
   Query* const query = rewritten_definition(view);
+  if (query == nullptr) {
+    Dependence nothing = {};
+    nothing.obstacle = "it was dropped";
+    nothing.text = "";
+    return nothing;
+  }
   Walk walk = {view, NIL, NIL, nullptr};
   (void)walk_node(reinterpret_cast<Node*>(query), &walk);
   list_sort(walk.tables, list_oid_cmp);

@@ -140,7 +140,10 @@ void run(pg::Spi& spi, const char* sql) {
 
 // What is needed of a derivation, in the current memory context.
 Derivation derive(Oid view) {
-  Relation const relation = table_open(view, AccessShareLock);
+  Relation const relation = try_table_open(view, AccessShareLock);
+  if (relation == nullptr)
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                    errmsg("the materialized view with OID %u does not exist any more", view)));
   const Derivation derivation =
       derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(relation))));
   table_close(relation, NoLock);

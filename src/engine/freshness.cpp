@@ -65,7 +65,8 @@ struct PlainObservation {
   const char* obstacle;
   const char* capture_obstacle;
   Fingerprints rows;
-  Fingerprints uncaptured;
+  Fingerprint uncaptured;
+  FullTransactionId last_uncaptured;
   Fingerprint structure;
   FullTransactionId since;
   bool is_own_change;
@@ -118,6 +119,8 @@ PlainObservation observe_tables(Oid view) {
   }
   for (int i = 0; i < number; ++i) {
     if (FullTransactionIdPrecedes(seen.since, counts[i].since)) seen.since = counts[i].since;
+    if (FullTransactionIdPrecedes(seen.last_uncaptured, counts[i].last_uncaptured))
+      seen.last_uncaptured = counts[i].last_uncaptured;
     seen.is_own_change = seen.is_own_change || shmem::writes_table(dependence.tables[i]);
   }
   const Counts all = {counts, number};
@@ -132,8 +135,7 @@ PlainObservation observe_tables(Oid view) {
                with_counts(&bytes, all, &ChangeCount::ended)};
   bytes.len = length;
   put(&bytes, shmem::change_epoch(), 2 * sizeof(std::uint64_t));
-  seen.uncaptured = {with_counts(&bytes, all, &ChangeCount::uncaptured_begun),
-                     with_counts(&bytes, all, &ChangeCount::uncaptured_ended)};
+  seen.uncaptured = with_counts(&bytes, all, &ChangeCount::uncaptured);
   return seen;
 }
 
@@ -199,11 +201,12 @@ Observation observe(const View& view) {
     return pg::call([oid] { return observe_tables(oid); });
   }();
   Observation seen = {};
-  seen.obstacle = seen.capture_obstacle = obstacle_of_transactions();
+  seen.obstacle = obstacle_of_transactions();
   if (tables.obstacle != nullptr) seen.obstacle = tables.obstacle;
   if (tables.capture_obstacle != nullptr) seen.capture_obstacle = tables.capture_obstacle;
   seen.rows = tables.rows;
   seen.uncaptured = tables.uncaptured;
+  seen.last_uncaptured = tables.last_uncaptured;
   seen.structure = tables.structure;
   seen.since = tables.since;
   seen.is_own_change = tables.is_own_change;
@@ -213,6 +216,13 @@ Observation observe(const View& view) {
 bool is_all_counted(const Observation& seen, TransactionId snapshot_xmin) {
   return !FullTransactionIdPrecedes(
       pg::call([snapshot_xmin] { return full_transaction_id(snapshot_xmin); }), seen.since);
+}
+
+bool is_all_captured(const Observation& seen, TransactionId snapshot_xmin) {
+  return seen.capture_obstacle.empty() && is_all_counted(seen, snapshot_xmin) &&
+         FullTransactionIdPrecedes(
+             seen.last_uncaptured,
+             pg::call([snapshot_xmin] { return full_transaction_id(snapshot_xmin); }));
 }
 
 std::string to_text(Fingerprint fingerprint) {

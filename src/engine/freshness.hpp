@@ -27,9 +27,11 @@ struct Observation {
   /// Why `rows` cannot tell later whether the view is fresh: lower case, no full stop; or empty.
   std::string obstacle;
   Fingerprints rows;
-  /// The same of changes that were not captured for the strategy incremental.
+  /// The same of changes that were not captured for the strategy incremental. The count says more
+  /// than a snapshot sees where the last of them is not before its xmin.
   std::string capture_obstacle;
-  Fingerprints uncaptured;
+  Fingerprint uncaptured;
+  FullTransactionId last_uncaptured;
   /// Of all but the counts.
   Fingerprint structure;
   /// Transactions before this may have gone uncounted.
@@ -44,6 +46,8 @@ Observation observe(const View& view);
 /// True where every transaction that a snapshot with this xmin does not see is, or will be,
 /// counted.
 bool is_all_counted(const Observation& seen, TransactionId snapshot_xmin);
+/// And where it sees all uncaptured changes that are counted.
+bool is_all_captured(const Observation& seen, TransactionId snapshot_xmin);
 
 /// 32 hexadecimal digits.
 std::string to_text(Fingerprint fingerprint);

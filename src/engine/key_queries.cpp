@@ -86,7 +86,12 @@ Query* select_from_view(Relation view, Node* condition) {
     columns = lappend(columns, column_var(row, i));
   }
   columns = lappend(columns, makeVar(1, SelfItemPointerAttributeNumber, TIDOID, -1, InvalidOid, 0));
-  return select_from(entry, columns, condition);
+  Query* const query = select_from(entry, columns, condition);
+#if PG_VERSION_NUM >= 160000
+  // The planner wants one; it asks for no privilege.
+  (void)addRTEPermissionInfo(&query->rteperminfos, entry);
+#endif
+  return query;
 }
 
 }  // namespace metrics_refresh::engine

@@ -19,7 +19,7 @@ const char* text_or_null(const std::string& text) { return text.empty() ? nullpt
 }  // namespace
 
 KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snapshot_xmin)
-    : view_(view), seen_(seen), is_all_counted_(is_all_counted(seen, snapshot_xmin)) {
+    : view_(view), seen_(seen), is_all_captured_(is_all_captured(seen, snapshot_xmin)) {
   // A long refresh would keep DROP EXTENSION waiting.
   pg::look([this] {
     pg::as_extension([this] {
@@ -34,7 +34,7 @@ std::string KeyedRun::why_not_captured() const {
   if (!seen_.capture_obstacle.empty()) return seen_.capture_obstacle;
   if (record_->uncaptured.empty())
     return "it was not known at the last refresh whether all changes are counted";
-  if (record_->uncaptured != to_text(seen_.uncaptured.begun))
+  if (record_->uncaptured != to_text(seen_.uncaptured))
     return "since the last refresh the server was restarted, or something changed that the "
            "triggers "
            "do not see";
@@ -124,8 +124,12 @@ void KeyedRun::settle(const RowCounts& rows) {
 }
 
 void KeyedRun::save() {
-  const bool is_known = seen_.capture_obstacle.empty() && is_all_counted_;
-  record_->uncaptured = is_known ? to_text(seen_.uncaptured.ended) : "";
+  const std::string uncaptured = to_text(seen_.uncaptured);
+  // Where it is still what it was, there was no uncaptured change at all.
+  if (!is_all_captured_ && record_->uncaptured != uncaptured)
+    record_->uncaptured.clear();
+  else
+    record_->uncaptured = uncaptured;
   record_->as_of = pg::to_instant(pg::call([] { return GetCurrentTransactionStartTimestamp(); }));
   pg::as_extension([this] {
     pg::Spi spi;

@@ -31,7 +31,7 @@ class KeyedRun {
 
   const View& view_;
   const Observation& seen_;
-  const bool is_all_counted_;
+  const bool is_all_captured_;
   std::optional<store::IncrementalView> record_;
 };
 

@@ -19,9 +19,7 @@ TrackedTable* tables = nullptr;  // counters->max_tables of them
 struct Watched {
   int place;
   Oid relation;
-  // By the commit under way:
-  bool is_counted;
-  bool is_uncaptured;
+  bool is_counted;  // by the commit under way
 };
 Watched* watched = nullptr;
 int watched_count = 0;
@@ -59,8 +57,17 @@ void copy_watched() {
   watched_count = 0;
   for (int i = 0; i < counters->max_tables; ++i)
     if (tables[i].database == MyDatabaseId)
-      watched[watched_count++] = {i, tables[i].relation, false, false};
+      watched[watched_count++] = {i, tables[i].relation, false};
   LWLockRelease(counters->lock);
+}
+
+// The number first: who reads the count before the number sees one that is at least as great.
+void count_uncaptured(TrackedTable& table) {
+  const std::uint64_t own = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+  std::uint64_t last = pg_atomic_read_u64(&table.last_uncaptured);
+  while (last < own && !pg_atomic_compare_exchange_u64(&table.last_uncaptured, &last, own)) {
+  }
+  pg_atomic_fetch_add_u64(&table.uncaptured, 1);
 }
 
 void count_begun() {
@@ -74,20 +81,15 @@ void count_begun() {
     counting = true;
     TrackedTable& shared = tables[table.place];
     pg_atomic_fetch_add_u64(&shared.begun, 1);
-    table.is_uncaptured = !is_captured(table.relation);
-    if (table.is_uncaptured) pg_atomic_fetch_add_u64(&shared.uncaptured_begun, 1);
+    if (!is_captured(table.relation)) count_uncaptured(shared);
   }
 }
 
 void count_ended() {
   if (!counting) return;
   counting = false;
-  for (int i = 0; i < watched_count; ++i) {
-    if (!watched[i].is_counted) continue;
-    TrackedTable& shared = tables[watched[i].place];
-    if (watched[i].is_uncaptured) pg_atomic_fetch_add_u64(&shared.uncaptured_ended, 1);
-    pg_atomic_fetch_add_u64(&shared.ended, 1);
-  }
+  for (int i = 0; i < watched_count; ++i)
+    if (watched[i].is_counted) pg_atomic_fetch_add_u64(&tables[watched[i].place].ended, 1);
 }
 
 // At commit this is called when others can see the changes, and before the locks are released. A
@@ -164,12 +166,14 @@ bool read_counts(const Oid* relations, int number, TimestampTz now, ChangeCount*
   LWLockAcquire(counters->lock, LW_SHARED);
   const int found = for_each_tracked(relations, number, [&](int at, TrackedTable& table) {
     table.asked_at = now;  // under a shared lock: whose time it becomes does not matter
-    counts[at] = {table.serial,
-                  pg_atomic_read_u64(&table.begun),
-                  pg_atomic_read_u64(&table.ended),
-                  pg_atomic_read_u64(&table.uncaptured_begun),
-                  pg_atomic_read_u64(&table.uncaptured_ended),
-                  table.since};
+    ChangeCount& count = counts[at];
+    count.serial = table.serial;
+    count.since = table.since;
+    count.begun = pg_atomic_read_u64(&table.begun);
+    count.ended = pg_atomic_read_u64(&table.ended);
+    count.uncaptured = pg_atomic_read_u64(&table.uncaptured);
+    pg_read_barrier();
+    count.last_uncaptured = FullTransactionIdFromU64(pg_atomic_read_u64(&table.last_uncaptured));
   });
   LWLockRelease(counters->lock);
   return found == number;
@@ -195,8 +199,8 @@ void init_change_counters(char* memory, LWLock* lock, bool found) {
   for (int i = 0; i < counters->max_tables; ++i) {
     pg_atomic_init_u64(&tables[i].begun, 0);
     pg_atomic_init_u64(&tables[i].ended, 0);
-    pg_atomic_init_u64(&tables[i].uncaptured_begun, 0);
-    pg_atomic_init_u64(&tables[i].uncaptured_ended, 0);
+    pg_atomic_init_u64(&tables[i].uncaptured, 0);
+    pg_atomic_init_u64(&tables[i].last_uncaptured, 0);
   }
 }
 

@@ -25,9 +25,10 @@ struct TrackedTable {
   TimestampTz asked_at;     // when somebody last asked; the least recent makes room
   pg_atomic_uint64 begun;   // transactions that went to commit their changes
   pg_atomic_uint64 ended;   // and of which that is over: what they changed can be seen
-  // The same of those whose changes no trigger captured for the strategy incremental.
-  pg_atomic_uint64 uncaptured_begun;
-  pg_atomic_uint64 uncaptured_ended;
+  // Of those whose changes no trigger captured for the strategy incremental: how many went to
+  // commit, and the greatest of their full numbers.
+  pg_atomic_uint64 uncaptured;
+  pg_atomic_uint64 last_uncaptured;
 };
 
 struct ChangeCounters {
@@ -43,8 +44,8 @@ struct ChangeCount {
   std::uint64_t serial;
   std::uint64_t begun;
   std::uint64_t ended;
-  std::uint64_t uncaptured_begun;
-  std::uint64_t uncaptured_ended;
+  std::uint64_t uncaptured;
+  FullTransactionId last_uncaptured;
   FullTransactionId since;
 };
 

@@ -220,9 +220,9 @@ bool is_all_counted(const Observation& seen, TransactionId snapshot_xmin) {
 
 bool is_all_captured(const Observation& seen, TransactionId snapshot_xmin) {
   return seen.capture_obstacle.empty() && is_all_counted(seen, snapshot_xmin) &&
-         FullTransactionIdPrecedes(
-             seen.last_uncaptured,
-             pg::call([snapshot_xmin] { return full_transaction_id(snapshot_xmin); }));
+         FullTransactionIdPrecedes(seen.last_uncaptured, pg::call([snapshot_xmin] {
+                                     return full_transaction_id(snapshot_xmin);
+                                   }));
 }
 
 std::string to_text(Fingerprint fingerprint) {

@@ -255,7 +255,7 @@ sub refresh_large
 {
 	my ($memory) = @_;
 	return $session->query_safe("SET work_mem = '$memory'; SET hash_mem_multiplier = 2; SET max_parallel_workers_per_gather = 0;
-		UPDATE large SET n = n + 1 WHERE id % 4 = 0; SELECT metrics_refresh.refresh('v_large', 'diff') ->> 'rows_updated'");
+		UPDATE large SET n = n + 1 WHERE id % 4 = 0; SELECT (r ->> 'rows_updated')::int + (r ->> 'rows_inserted')::int FROM metrics_refresh.refresh('v_large', 'diff') r");
 }
 sub peak_of  # in MB, of one more refresh
 {

@@ -114,6 +114,20 @@ SELECT current_user, session_user, current_setting('search_path') AS search_path
 SELECT count(*) FILTER (WHERE outcome LIKE 'did it%') AS done, max(outcome) FILTER (WHERE n = 1) AS as_whom FROM h.evil;
 SELECT rolsuper FROM pg_roles WHERE rolname = 'regress_stranger';
 
+-- Nor where it is kept by keys: what it calls is said to be immutable, his table has our triggers.
+SET ROLE regress_stranger;
+CREATE TABLE h.attempts (n int PRIMARY KEY, statement text);
+INSERT INTO h.attempts VALUES (1, 'SELECT current_user'), (2, 'SELECT secret FROM public.secret');
+CREATE FUNCTION h.sly(statement text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT h.attempt(statement)';
+CREATE MATERIALIZED VIEW h.kept AS SELECT n, h.sly(statement) AS outcome FROM h.attempts;
+SELECT metrics_refresh.schedule('h.kept', strategy => 'incremental', job_name => 'hostile') IS NOT NULL AS scheduled;
+SELECT metrics_refresh.refresh('h.kept') ->> 'success' AS success;
+INSERT INTO h.attempts VALUES (4, 'SELECT current_user || current_setting(''search_path'')'), (5, 'SELECT secret FROM public.secret'), (6, 'SET ROLE postgres'),
+    (7, 'SELECT count(*) FROM metrics_refresh.incremental_view'), (8, 'SELECT metrics_refresh.is_super_admin()');
+RESET ROLE;
+SELECT metrics_refresh.refresh('h.kept') ->> 'strategy' AS strategy;
+SELECT * FROM h.kept ORDER BY n;
+
 -- An expression of his index on the view is his as well.
 SET ROLE regress_stranger;
 CREATE FUNCTION h.indexed(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN

@@ -198,8 +198,9 @@ my $changed = $node->safe_psql('postgres',
 is($changed, 't|t|t|0', 'rows were inserted, updated and deleted, and nothing failed');
 
 my $content = join ' UNION ALL ', map {
-	"SELECT '$_' || count(*) || ' ' || coalesce(md5(string_agg(v::text, chr(10) ORDER BY v::text COLLATE \"C\")), '') FROM $_ v"
+	"SELECT '$_ ' || count(*) || ' ' || coalesce(md5(string_agg(v::text, chr(10) ORDER BY v::text COLLATE \"C\")), '') FROM $_ v"
 } grep { $_ ne 'v_none' } @views;
+$content = "SELECT * FROM ($content) c ORDER BY 1";
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 is($standby->safe_psql('postgres', $content), $node->safe_psql('postgres', $content), 'the standby has the same rows in every view');
 for my $server ($node, $standby)
@@ -276,8 +277,9 @@ SKIP:
 	skip "no /proc/PID/clear_refs", 3 unless -w "/proc/$pid/clear_refs";
 	my $small = peak_of('4MB');
 	note "peak memory of a diff beyond the session's own: $small MB with work_mem 4MB";
-	# Hashes within 4 MB times 2, places and rows to write within 4 MB each.
-	cmp_ok($small, '<', 24, 'a diff stays within its memory');
+	# Hashes within 4 MB times 2, places and rows to write within 4 MB each, and what the allocator
+	# keeps; all of the hashes would be some 50 MB more.
+	cmp_ok($small, '<', 36, 'a diff stays within its memory');
 	my $large = peak_of('64MB');
 	note "$large MB with 64MB";
 }

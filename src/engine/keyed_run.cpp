@@ -36,8 +36,7 @@ std::string KeyedRun::why_not_captured() const {
     return "it was not known at the last refresh whether all changes are counted";
   if (record_->uncaptured != to_text(seen_.uncaptured))
     return "since the last refresh the server was restarted, or something changed that the "
-           "triggers "
-           "do not see";
+           "triggers do not see";
   return "";
 }
 

@@ -1,4 +1,4 @@
-// Counts, for each table that a scheduled view reads, the transactions that may have changed it.
+// Counts, for each table that a refreshed view reads, the transactions that may have changed it.
 // They count at commit, in every process of the server, so a view whose tables' counts stand still
 // need not be refreshed.
 //
@@ -22,7 +22,7 @@ struct TrackedTable {
   Oid relation;
   std::uint64_t serial;     // of this registration; never given out again before a restart
   FullTransactionId since;  // transactions before this may have gone uncounted
-  TimestampTz asked_at;     // when somebody last asked; the least recent makes room
+  TimestampTz asked_at;     // when somebody last asked; long after that it may make room
   pg_atomic_uint64 begun;   // transactions that went to commit their changes
   pg_atomic_uint64 ended;   // and of which that is over: what they changed can be seen
   // Of those whose changes no trigger captured for the strategy incremental: how many went to

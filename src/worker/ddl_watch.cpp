@@ -86,13 +86,15 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     if (OidIsValid(database) && may_have_it(planned->utilityStmt, database))
       shmem::send_away(database);
   }
+  // What ends a transaction may free the statement that says so: only a REFRESH is read afterwards.
+  const NodeTag kind = nodeTag(planned->utilityStmt);
   (next_utility_hook != nullptr ? next_utility_hook : standard_ProcessUtility)(
       planned, query, read_only_tree, context, params, environment, destination, completion);
-  if (IsA(planned->utilityStmt, RefreshMatViewStmt)) {
+  if (kind == T_RefreshMatViewStmt) {
     const auto* refresh = reinterpret_cast<RefreshMatViewStmt*>(planned->utilityStmt);
     const Oid view = RangeVarGetRelid(refresh->relation, NoLock, true);
     if (OidIsValid(view)) engine::note_core_refresh(view);
-  } else if (IsA(planned->utilityStmt, DropStmt) || IsA(planned->utilityStmt, DropOwnedStmt)) {
+  } else if (kind == T_DropStmt || kind == T_DropOwnedStmt) {
     engine::drop_orphaned_deltas();
   }
 }

@@ -73,7 +73,6 @@ extern "C" {
 #include "optimizer/plancat.h"           // how many rows a view may have
 #include "parser/parse_func.h"           // the function named by admin_check
 #include "parser/parse_relation.h"       // rights over what a query reads
-#include "parser/parse_relation.h"       // permissions of a query that we build
 #include "parser/parsetree.h"            // what FROM refers to
 #include "pgstat.h"                      // activity reports
 #include "pgtime.h"                      // the server's zones

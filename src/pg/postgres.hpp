@@ -27,6 +27,7 @@ extern "C" {
 #include "access/genam.h"                // index_open
 #include "access/heapam.h"               // heap scan of pg_database
 #include "access/htup_details.h"         // GETSTRUCT
+#include "access/nbtree.h"               // whether equal values are the same bytes
 #include "access/relation.h"             // relation_open
 #include "access/table.h"                // table_open
 #include "access/tableam.h"              // reading and writing a view's rows

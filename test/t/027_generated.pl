@@ -13,7 +13,7 @@ use MetricsRefreshTest;
 use Test::More;
 
 my $long = ($ENV{PG_TEST_EXTRA} // '') =~ /\blong\b/;
-my ($batches, $views, $rounds) = $long ? (20, 60, 8) : (1, 50, 4);
+my ($batches, $views, $rounds) = $long ? (20, 60, 12) : (1, 50, 4);
 my $first_seed = $ENV{METRICS_REFRESH_SEED} // time % 1000000;
 note "METRICS_REFRESH_SEED=$first_seed";
 

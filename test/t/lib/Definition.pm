@@ -239,7 +239,7 @@ sub where
 	push @conditions, $self->condition(@{ $from->{columns} }) for 1 .. $self->one_of(0, 0, 0, 1, 1, 2);
 	push @conditions, $self->one_of(
 		'EXISTS (SELECT FROM shop x WHERE x.id = 3)',
-		"$from->{columns}[0]{name} IS DISTINCT FROM (SELECT max(x) FROM (SELECT $from->{columns}[0]{name} AS x) y)")
+		"$from->{columns}[0]{name} IS DISTINCT FROM (SELECT y.x FROM (SELECT $from->{columns}[0]{name} AS x) y)")
 	  if $self->chance(2);
 	return @conditions ? ' WHERE ' . join ' AND ', @conditions : '';
 }

@@ -23,11 +23,12 @@ create_try($node);
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
 sql(q{
+	CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
 	CREATE TABLE town (id int PRIMARY KEY, code bigint UNIQUE, name text);
 	CREATE TABLE shop (id int PRIMARY KEY, town int, name text, opened date, open boolean);
-	CREATE TABLE item (name text, size int, price numeric(9,2), label varchar(9), UNIQUE (name, size));
+	CREATE TABLE item (name text, size int, price numeric(9,2), label text, unit char(3), UNIQUE (name, size));
 	CREATE TABLE sale (id bigserial PRIMARY KEY, shop int, item text, size int, at timestamptz, day date, amount numeric(9,2), share float8, paid boolean);
-	CREATE TABLE tally (shop int, item text, day date, n int, code bigint, word varchar(9));
+	CREATE TABLE tally (shop int, item text, day date, n int, code bigint, word varchar(9), unit char(3), mood mood);
 	CREATE VIEW paid_sale AS SELECT id, shop, item AS name, amount * 2 AS twice, day FROM sale WHERE paid;
 	CREATE VIEW placed AS SELECT s.id AS shop, s.name, t.name AS town, t.code, s.open FROM shop s LEFT JOIN town t ON t.id = s.town;
 	CREATE MATERIALIZED VIEW some_sale AS SELECT id, shop, item, day, amount FROM sale WHERE amount > 5;
@@ -45,7 +46,7 @@ sql(q{
 	CREATE PROCEDURE insert_tallies(n int) LANGUAGE sql AS $$
 	  INSERT INTO tally
 	  SELECT (random() * 26)::int, nullif(chr(97 + (random() * 11)::int), 'b'), date '2026-01-01' + nullif((random() * 5)::int, 4), (random() * 9)::int,
-	    nullif((random() * 9)::int, 5), 'w' || (random() * 4)::int
+	    nullif((random() * 9)::int, 5), 'w' || (random() * 4)::int, (ARRAY['kg', 'l'])[1 + (random() * 2)::int], (ARRAY['sad', 'ok', 'happy']::mood[])[1 + (random() * 3)::int]
 	  FROM generate_series(1, n) g, generate_series(1, 2) twice;
 	$$;
 	CREATE PROCEDURE fill(seed float8) LANGUAGE sql AS $$
@@ -53,7 +54,7 @@ sql(q{
 	  TRUNCATE town, shop, item, sale, tally RESTART IDENTITY;
 	  INSERT INTO town SELECT g, nullif(g, 3), 'name ' || nullif(g % 6, 1) FROM generate_series(1, 8) g;
 	  INSERT INTO shop SELECT g, nullif(g % 10, 4), 'name ' || g % 7, date '2026-01-01' + g % 5, nullif(g % 3, 2)::boolean FROM generate_series(1, 24) g;
-	  INSERT INTO item SELECT chr(97 + g % 10), nullif(g / 10, 3), g + 0.5, 'w' || g % 4 FROM generate_series(0, 39) g;
+	  INSERT INTO item SELECT chr(97 + g % 10), nullif(g / 10, 3), g + 0.5, 'w' || g % 4, (ARRAY['kg', 'l'])[1 + g % 3] FROM generate_series(0, 39) g;
 	  CALL insert_sales(250);
 	  CALL insert_tallies(50);
 	$$;
@@ -83,7 +84,7 @@ sql(q{
 	  WHEN 16 THEN UPDATE town SET code = code + 20 WHERE id % 3 = r % 3 AND code < 20;
 	  WHEN 17 THEN DELETE FROM town WHERE id = r % 12;
 	  WHEN 18 THEN
-	    INSERT INTO item SELECT i, g, r % 50, 'w' || g FROM generate_series(0, 3) g ON CONFLICT (name, size) DO UPDATE SET price = item.price + 1, label = excluded.label;
+	    INSERT INTO item SELECT i, g, r % 50, 'w' || g, 'kg' FROM generate_series(0, 3) g ON CONFLICT (name, size) DO UPDATE SET price = item.price + 1, label = excluded.label;
 	  WHEN 19 THEN DELETE FROM item WHERE name = i AND size IS NOT DISTINCT FROM nullif(r % 4, 3);
 	  WHEN 20 THEN UPDATE item SET name = NULL WHERE name = i AND size = r % 4;
 	  WHEN 21 THEN UPDATE tally SET item = i, n = n + 1 WHERE n = r % 10;
@@ -136,14 +137,14 @@ sub relation
 my @tables = (
 	relation('town', qw(id:int:town code:bigint:code name:text:place)),
 	relation('shop', qw(id:int:shop town:int:town name:text:place opened:date:day open:boolean)),
-	relation('item', qw(name:text:item size:int:size price:numeric label:varchar(9):word)),
+	relation('item', qw(name:text:item size:int:size price:numeric label:text:word unit:char(3):unit)),
 	relation('sale', qw(id:bigint:sale shop:int:shop item:text:item size:int:size at:timestamptz day:date:day amount:numeric share:float8 paid:boolean)),
-	relation('tally', qw(shop:int:shop item:text:item day:date:day n:int:size code:bigint:code word:varchar(9):word)));
+	relation('tally', qw(shop:int:shop item:text:item day:date:day n:int:size code:bigint:code word:varchar(9):word unit:char(3):unit mood:mood:mood)));
 my @over = (
 	relation('paid_sale', qw(id:bigint:sale shop:int:shop name:text:item twice:numeric day:date:day)),
 	relation('placed', qw(shop:int:shop name:text:place town:text:place code:bigint:code open:boolean)),
 	relation('some_sale', qw(id:bigint:sale shop:int:shop item:text:item day:date:day amount:numeric)),
-	relation('total', qw(shop:int:shop item:text:item n:bigint amount:numeric)));
+	relation('total', qw(shop:int:shop item:text:item n:bigint:size amount:numeric)));
 
 my (%definition, %strategy, %refused, @seeds, $kept, $by_keys, $wrong, $writers);
 
@@ -151,7 +152,11 @@ sub told
 {
 	my ($seed, $what) = @_;
 	my $text = "METRICS_REFRESH_SEED=$seed\n$what\n";
-	$text .= "$_: $definition{$_}\n" for grep { $what =~ /\b$_\b/ } sort keys %definition;
+	# With the views that they read.
+	for my $view (reverse map { "v$_" } 1 .. $views)
+	{
+		$text .= "$view: $definition{$view}\n" if defined $definition{$view} && $text =~ /\b$view\b/;
+	}
 	return $text;
 }
 

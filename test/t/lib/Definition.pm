@@ -17,17 +17,25 @@ my %made_from = (
 	bigint => [ [ '%s %% 7', 'bigint' ], [ '%s / 2', 'bigint' ], [ 'nullif(%s, 4)', 'bigint' ] ],
 	text => [ [ 'upper(%s)', 'text' ], [ "%s || '+'", 'text' ], [ 'length(%s)', 'int' ], [ "coalesce(%s, 'none')", 'text' ], [ 'left(%s, 1)', 'text' ] ],
 	'varchar(9)' => [ [ 'lower(%s)', 'text' ], [ '%s::text', 'text' ], [ 'length(%s)', 'int' ] ],
+	'char(3)' => [ [ 'length(%s)', 'int' ], [ "%s = 'kg'", 'boolean' ] ],
+	mood => [ [ "%s > 'sad'", 'boolean' ], [ "coalesce(%s, 'sad')", 'mood' ] ],
 	date => [ [ '%s + 1', 'date' ], [ 'extract(month FROM %s)::int', 'int' ], [ "%s - date '2026-01-01'", 'int' ] ],
 	timestamptz => [ [ "%s AT TIME ZONE 'UTC'", 'timestamp' ], [ "%s > now() - interval '2 seconds'", 'boolean' ], [ "%s <= now() + interval '1 second'", 'boolean' ] ],
 	timestamp => [ [ "date_trunc('minute', %s)", 'timestamp' ], [ '%s::date', 'date' ] ],
 	numeric => [ [ '%s * 2', 'numeric' ], [ 'floor(%s)::int', 'int' ], [ '%s > 20', 'boolean' ], [ '-%s', 'numeric' ] ],
 	boolean => [ [ 'NOT %s', 'boolean' ], [ '%s::int', 'int' ], [ "CASE WHEN %s THEN 'yes' ELSE 'no' END", 'text' ] ],
 	float8 => [ [ '%s * 0.5', 'float8' ], [ '%s > 2', 'boolean' ] ]);
+# And of two.
+my %two = (
+	int => '(%s + %s)', bigint => '(%s - %s)', text => '(%s || %s)', numeric => '(%s + %s)',
+	boolean => '(%s AND %s)', date => 'least(%s, %s)', mood => 'greatest(%s, %s)');
 my %constants = (
 	int => [ 1, 2, 3, 5, 12 ],
 	bigint => [ 2, 4, 11 ],
 	text => [ "'a'", "'b'", "'name 3'" ],
 	'varchar(9)' => [ "'w1'", "'w2'" ],
+	'char(3)' => [ "'kg'", "'l'" ],
+	mood => [ "'sad'", "'ok'" ],
 	date => [ "'2026-01-02'", "'2026-01-03'" ],
 	timestamptz => [ "'2026-01-01 UTC'", "now() - interval '3 seconds'", "now() - interval '1 second'", "now() + interval '1 second'" ],
 	timestamp => [ "'2026-01-01'" ],
@@ -86,10 +94,12 @@ sub expression
 		my ($form, $type) = @{ $self->one_of(@{ $made_from{ $column->{type} } }) };
 		@expression = ('(' . sprintf($form, $column->{name}) . ')', $type);
 	}
-	elsif ($self->chance(8))
+	elsif ($self->chance(10))
 	{
-		my $other = $self->one_of(grep { $_->{type} eq $column->{type} } @columns);
-		@expression = ("coalesce($column->{name}, $other->{name})", $column->{type});
+		my $type = $column->{type};
+		my $other = $self->one_of(grep { $_->{type} eq $type } @columns);
+		my $form = $two{$type} && $self->chance(60) ? $two{$type} : 'coalesce(%s, %s)';
+		@expression = (sprintf($form, $column->{name}, $other->{name}), $type);
 	}
 	return \@expression;
 }
@@ -97,7 +107,8 @@ sub expression
 sub condition
 {
 	my ($self, @columns) = @_;
-	my $column = $self->one_of(@columns);
+	my @times = grep { $_->{type} eq 'timestamptz' } @columns;
+	my $column = $self->one_of(@times && $self->chance(30) ? @times : @columns);
 	my ($name, $type) = @$column{qw(name type)};
 	my $constant = $self->one_of(@{ $constants{$type} });
 	my @others = grep { $_->{type} eq $type && $_ != $column } @columns;
@@ -143,6 +154,12 @@ sub subquery
 		push @list, "$sql AS $name";
 		push @named, { name => $name, type => $type, kind => $sql eq $column->{name} ? $column->{kind} : '' };
 	}
+	if ($self->chance(10))
+	{
+		my $type = $self->one_of(qw(int text numeric));
+		push @named, { name => 'q' . @list, type => $type, kind => '' };
+		push @list, "$constants{$type}[0]::$type AS q" . @list;
+	}
 	my $where = $self->where($from);
 	my $distinct = $self->chance(7) ? 'DISTINCT ' : '';
 	if ($self->chance(7))
@@ -170,7 +187,7 @@ sub equality
 	}
 	my @pairs = @kind && $self->chance(92) ? @kind : @type ? @type : @kind;
 	return undef unless @pairs;
-	my @taken = $self->some_of($self->chance(25) ? 2 : 1, @pairs);
+	my @taken = $self->some_of($self->one_of(1, 1, 2), @pairs);
 	return '(' . join(', ', map { $_->[0]{name} } @taken) . ') = (' . join(', ', map { $_->[1]{name} } @taken) . ')'
 	  if @taken > 1 && $self->chance(30);
 	return join ' AND ', map { $self->chance(50) ? "$_->[0]{name} = $_->[1]{name}" : "$_->[1]{name} = $_->[0]{name}" } @taken;
@@ -200,8 +217,7 @@ sub from
 		# Now and then a join within the join.
 		my $other = $count > 1 && $self->chance(20) ? $self->from(2, $plain, 1) : $self->source($plain);
 		$count-- if $other->{equalities};
-		my $on = $self->equality($from->{columns}, $other->{columns});
-		$on = 'true' if !defined $on;
+		my $on = $self->chance(10) ? 'true' : $self->equality($from->{columns}, $other->{columns}) // 'true';
 		my @columns = (@{ $from->{columns} }, @{ $other->{columns} });
 		my $right = $other->{equalities} ? "($other->{sql})" : $other->{sql};
 		my @equalities = (@{ $from->{equalities} }, @{ $other->{equalities} // [] });

@@ -217,7 +217,7 @@ sub from
 		# Now and then a join within the join.
 		my $other = $count > 1 && $self->chance(20) ? $self->from(2, $plain, 1) : $self->source($plain);
 		$count-- if $other->{equalities};
-		my $on = $self->chance(10) ? 'true' : $self->equality($from->{columns}, $other->{columns}) // 'true';
+		my $on = $self->chance(6) ? 'true' : $self->equality($from->{columns}, $other->{columns}) // 'true';
 		my @columns = (@{ $from->{columns} }, @{ $other->{columns} });
 		my $right = $other->{equalities} ? "($other->{sql})" : $other->{sql};
 		my @equalities = (@{ $from->{equalities} }, @{ $other->{equalities} // [] });
@@ -294,7 +294,7 @@ sub outputs
 	my @columns = @{ $from->{columns} };
 	my @kinds = grep { $_->{kind} } @columns;
 	return map {
-		my $column = @kinds && $self->chance(60) ? $self->one_of(@kinds) : undef;
+		my $column = @kinds && $self->chance(70) ? $self->one_of(@kinds) : undef;
 		defined $column ? [ @$column{qw(name type kind)} ] : $self->expression(@columns)
 	} 1 .. $count;
 }

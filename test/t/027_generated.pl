@@ -40,7 +40,7 @@ sql(q{
 	CREATE PROCEDURE insert_sales(n int) LANGUAGE sql AS $$
 	  INSERT INTO sale (shop, item, size, at, day, amount, share, paid)
 	  SELECT nullif((random() * 26)::int, 7), nullif(chr(97 + (random() * 11)::int), 'd'), nullif((random() * 4)::int, 3),
-	    now() + (random() * 6 - 4) * interval '1 second', date '2026-01-01' + (random() * 5)::int, nullif((random() * 40)::int, 3) + 0.25,
+	    now() + (random() * 40 - 4) * interval '1 second', date '2026-01-01' + (random() * 5)::int, nullif((random() * 40)::int, 3) + 0.25,
 	    (random() * 30)::int * 0.25, nullif((random() * 2)::int, 2)::boolean
 	  FROM generate_series(1, n);
 	$$;
@@ -74,7 +74,7 @@ sql(q{
 	  WHEN 7 THEN UPDATE sale SET size = nullif(size + 1, 5), share = share + 0.5 WHERE item = i AND id % 5 = r % 5;
 	  WHEN 8 THEN DELETE FROM sale WHERE id % 29 = r % 29;
 	  WHEN 9 THEN UPDATE sale SET id = id + 100000 WHERE id = (SELECT min(id) FROM sale WHERE id > r);
-	  WHEN 10 THEN UPDATE sale SET at = at + interval '2 seconds', day = day + 1 WHERE id % 23 = r % 23;
+	  WHEN 10 THEN UPDATE sale SET at = at - interval '7 seconds', day = day + 1 WHERE id % 23 = r % 23;
 	  WHEN 11 THEN
 	    INSERT INTO shop VALUES (s, nullif(r % 10, 4), 'name ' || r % 7, date '2026-01-01' + r % 5, r % 2 = 0)
 	    ON CONFLICT (id) DO UPDATE SET town = excluded.town, name = excluded.name;

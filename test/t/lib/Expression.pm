@@ -90,12 +90,12 @@ sub condition
 {
 	my ($self, @columns) = @_;
 	my @times = grep { $_->{type} eq 'timestamptz' } @columns;
-	my $column = $self->one_of(@times && $self->chance(30) ? @times : @columns);
+	my $column = $self->one_of(@times && $self->chance(45) ? @times : @columns);
 	my ($name, $type) = @$column{qw(name type)};
 	my $constant = $self->one_of(@{ $constants{$type} });
 	my @others = grep { $_->{type} eq $type && $_ != $column } @columns;
-	my @forms = ("$name > $constant", "$name <= $constant", "$name IS NOT NULL", "$name <> $constant");
-	push @forms, "$name = $constant" if $constant !~ /now/;
+	my @forms = ("$name > $constant", "$name <= $constant");
+	push @forms, "$name = $constant", "$name <> $constant", "$name IS NOT NULL" if $constant !~ /now/;
 	push @forms, "$name IS NULL", "$name IN (" . join(', ', @{ $constants{$type} }) . ')' if $type ne 'timestamptz';
 	push @forms, map { ("$name = $_->{name}", "$name IS DISTINCT FROM $_->{name}") } $self->one_of(@others) if @others;
 	my $form = $self->one_of(@forms);

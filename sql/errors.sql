@@ -110,7 +110,9 @@ ALTER DATABASE contrib_regression RESET search_path;
 -- Repeated permanent failure suspends a job, and says so; a transient one never does. A worker that
 -- starts from now on has the setting.
 ALTER DATABASE contrib_regression SET metrics_refresh.suspend_after = 2;
+SET client_min_messages = error;  -- one that has just gone is warned of
 SELECT count(pg_terminate_backend(pid, 30000)) >= 0 AS sent_away FROM pg_stat_activity WHERE backend_type = 'metrics_refresh worker';
+RESET client_min_messages;
 SELECT metrics_refresh.schedule_command('bad', '@yearly', 'SELECT 1 / 0') IS NOT NULL AS scheduled;
 SELECT metrics_refresh.schedule_command('transient', '@yearly',
     'DO $$ BEGIN RAISE serialization_failure; END $$') IS NOT NULL AS scheduled;

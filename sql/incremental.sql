@@ -366,6 +366,9 @@ SET ROLE regress_owner;
 SELECT did('theirs');
 SELECT regexp_replace(tools.try(format('SELECT count(*) FROM metrics_refresh.%I', relname)), '\d+_\d', 'N') FROM pg_class WHERE relname LIKE 'delta\_%' ORDER BY relname LIMIT 1;
 SELECT tools.try('CREATE TRIGGER mine AFTER INSERT ON i.event FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh.capture_keys(''job'')');
+-- The function in our queries is for nobody else.
+SELECT tools.try('SELECT metrics_refresh.is_changed_key(1, 2, 3)');
+SELECT tools.try('SELECT metrics_refresh.is_changed_key(NULL, 2, 3)');
 RESET ROLE;
 -- Whose functions run, runs as the owner of the view.
 CREATE FUNCTION who(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN

@@ -10,12 +10,13 @@ Query* definition_of(Relation view) {
   return linitial_node(Query, rules->rules[0]->actions);
 }
 
-PlannedStmt* plan_query(Query* query, const char* text) {
+PlannedStmt* plan_query(Query* query, const char* text, bool small) {
   AcquireRewriteLocks(query, true, false);
   List* const rewritten = QueryRewrite(query);
   if (list_length(rewritten) != 1) elog(ERROR, "a view's query became several");
   CHECK_FOR_INTERRUPTS();
-  return pg_plan_query(linitial_node(Query, rewritten), text, CURSOR_OPT_PARALLEL_OK, nullptr);
+  return pg_plan_query(linitial_node(Query, rewritten), text, small ? 0 : CURSOR_OPT_PARALLEL_OK,
+                       nullptr);
 }
 
 void run_plan(PlannedStmt* plan, DestReceiver* receiver, const char* text) {

@@ -70,7 +70,8 @@ void read_some_view_rows(Relation view, Node* condition, RowMatcher* matcher, Pr
                          const char* text) {
   ViewReceiver receiver = {{receiver_calling(receive_old), matcher, meter},
                            MakeSingleTupleTableSlot(RelationGetDescr(view), &TTSOpsVirtual)};
-  run_plan(plan_query(select_from_view(view, condition), text), &receiver.receiver.base, text);
+  run_plan(plan_query(select_from_view(view, condition), text, true), &receiver.receiver.base,
+           text);
   ExecDropSingleTupleTableSlot(receiver.row);
 }
 
@@ -106,7 +107,7 @@ Difference refresh_by_difference(Relation view, Node* condition, const char* tex
   Query* const query = condition != nullptr
                            ? select_from_definition(definition_of(view), condition)
                            : static_cast<Query*>(copyObjectImpl(definition_of(view)));
-  run_plan(plan_query(query, text), &receiver.base, text);
+  run_plan(plan_query(query, text, condition != nullptr), &receiver.base, text);
   if (matcher.has_files()) meter.begin(shmem::Phase::kCompare, matcher.new_rows());
   matcher.finish();
   meter.begin(shmem::Phase::kWrite, matcher.only_old_rows() + matcher.only_new_rows());

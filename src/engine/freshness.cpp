@@ -8,6 +8,7 @@
 #include "engine/stable_functions.hpp"
 #include "pg/identity.hpp"
 #include "pg/transaction.hpp"
+#include "pg/write_locks.hpp"
 #include "shmem/change_counters.hpp"
 #include "store/view_states.hpp"
 
@@ -121,7 +122,7 @@ PlainObservation observe_tables(Oid view) {
     if (FullTransactionIdPrecedes(seen.since, counts[i].since)) seen.since = counts[i].since;
     if (FullTransactionIdPrecedes(seen.last_uncaptured, counts[i].last_uncaptured))
       seen.last_uncaptured = counts[i].last_uncaptured;
-    seen.is_own_change = seen.is_own_change || shmem::writes_table(dependence.tables[i]);
+    seen.is_own_change = seen.is_own_change || pg::has_write_lock(dependence.tables[i]);
   }
   const Counts all = {counts, number};
   StringInfoData bytes;
@@ -175,7 +176,7 @@ std::string whole_fingerprint(Oid view, Fingerprint of_tables, bool plus_own) {
   const Own own = pg::call([view, plus_own] {
     Own found = {};
     found.known = shmem::count_changes(&view, 1, &found.count);
-    if (plus_own && shmem::writes_table(view)) ++found.count.begun;
+    if (plus_own && pg::has_write_lock(view)) ++found.count.begun;
     found.storage = storage_of(view);
     return found;
   });

@@ -86,8 +86,8 @@ void on_captured(void* context, TupleTableSlot* slot) {
     captured->rules->add_captured(slot);
 }
 
-double cost_of(Query* query, const char* text) {
-  return plan_query(query, text)->planTree->total_cost;
+double cost_of(Query* query, const char* text, bool small) {
+  return plan_query(query, text, small)->planTree->total_cost;
 }
 
 struct Refresh {
@@ -142,8 +142,8 @@ const char* Refresh::why_too_many(const KeyRules& rules, Node* condition) {
     return psprintf(INT64_FORMAT " keys are too many", keys);
   if (keys <= kFewKeys || keys <= state.rows / kPartOfRows) return nullptr;
   const Query* definition = definition_of(view);
-  const double whole = cost_of(static_cast<Query*>(copyObjectImpl(definition)), text);
-  const double part = cost_of(select_from_definition(definition, condition), text);
+  const double whole = cost_of(static_cast<Query*>(copyObjectImpl(definition)), text, false);
+  const double part = cost_of(select_from_definition(definition, condition), text, true);
   if (part <= kWorthwhile * whole) return nullptr;
   return psprintf(INT64_FORMAT " keys of " INT64_FORMAT " rows are too many", keys, state.rows);
 }

@@ -128,7 +128,7 @@ void KeyRules::look_up(Rule& rule, Node* condition) {
                        this, &rule};
   Query* const query =
       select_columns(source->entry, source->permission, source->columns, condition);
-  run_plan(plan_query(query, text_), &receiver.base, text_);
+  run_plan(plan_query(query, text_, true), &receiver.base, text_);
 }
 
 void KeyRules::follow_joins() {

@@ -3,6 +3,29 @@
 #include "engine/flat_query.hpp"
 
 namespace metrics_refresh::engine {
+namespace {
+
+// What a condition calls for the row of all columns.
+constexpr char kSchema[] = "metrics_refresh";
+constexpr char kFunction[] = "is_changed_key";
+
+// The sets of this process that can be found. An error that ends a refresh ends them, with the
+// memory context that they are in.
+KeySet* first_set = nullptr;
+int64 last_number = 0;
+
+// Of each two values of the type: whether they are equal only if their bytes are.
+bool has_equal_images(Oid type, Oid collation) {
+  const Oid operators = GetDefaultOpClass(type, BTREE_AM_OID);
+  if (!OidIsValid(operators)) return false;
+  const Oid input = get_opclass_input_type(operators);
+  const Oid function =
+      get_opfamily_proc(get_opclass_family(operators), input, input, BTEQUALIMAGE_PROC);
+  return OidIsValid(function) &&
+         DatumGetBool(OidFunctionCall1Coll(function, collation, ObjectIdGetDatum(input)));
+}
+
+}  // namespace
 
 void KeySet::init(TupleDesc types, bool nulls_match) {
   context_ = CurrentMemoryContext;
@@ -17,18 +40,53 @@ void KeySet::init(TupleDesc types, bool nulls_match) {
     numbers_[i] = static_cast<AttrNumber>(i + 1);
     values_[i].seen.init();
   }
+  if (types->natts > 1 && is_told_by_bytes()) enlist();
 }
 
-void KeySet::add(const Datum* values, const bool* nulls) {
-  if (!nulls_match_)
-    for (int i = 0; i < types_->natts; ++i)
-      if (nulls[i]) return;
+bool KeySet::is_told_by_bytes() const {
+  for (int i = 0; i < types_->natts; ++i)
+    if (!has_equal_images(column_type(i), TupleDescAttr(types_, i)->attcollation)) return false;
+  return true;
+}
+
+void KeySet::enlist() {
+  number_ = ++last_number;
+  next_ = first_set;
+  first_set = this;
+  at_end_.arg = this;
+  at_end_.func = [](void* ended) {
+    KeySet** at = &first_set;
+    while (*at != ended) at = &(*at)->next_;
+    *at = (*at)->next_;
+  };
+  MemoryContextRegisterResetCallback(context_, &at_end_);
+}
+
+KeySet* KeySet::find(int64 number) {
+  KeySet* set = first_set;
+  while (set != nullptr && set->number_ != number) set = set->next_;
+  return set;
+}
+
+void KeySet::fill_slot(const Datum* values, const bool* nulls) {
   ExecClearTuple(slot_);
   for (int i = 0; i < types_->natts; ++i) {
     slot_->tts_values[i] = values[i];
     slot_->tts_isnull[i] = nulls[i];
   }
   ExecStoreVirtualTuple(slot_);
+}
+
+bool KeySet::has(const Datum* values, const bool* nulls) {
+  fill_slot(values, nulls);
+  return seen_.has(slot_, numbers_, types_->natts);
+}
+
+void KeySet::add(const Datum* values, const bool* nulls) {
+  if (!nulls_match_)
+    for (int i = 0; i < types_->natts; ++i)
+      if (nulls[i]) return;
+  fill_slot(values, nulls);
   if (!seen_.add(slot_, numbers_, types_->natts)) return;
   for (int i = 0; i < types_->natts; ++i) {
     // The hash of one column is read from its place in the whole row.
@@ -100,10 +158,29 @@ Node* KeySet::column_condition(int column, Node* expression) const {
   return reinterpret_cast<Node*>(makeBoolExpr(OR_EXPR, list_make2(any, is_null), -1));
 }
 
+// Every combination of the columns' values is there.
+bool KeySet::is_product() const {
+  double combinations = 1;
+  for (int i = 0; i < types_->natts; ++i)
+    combinations *= values_[i].count + (values_[i].has_null ? 1 : 0);
+  return combinations <= static_cast<double>(count());
+}
+
+Node* KeySet::row_condition(List* columns) const {
+  Const* const number = makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(number_),
+                                  false, FLOAT8PASSBYVAL);
+  const Oid types[] = {INT8OID, ANYOID};
+  const Oid function = LookupFuncName(
+      list_make2(makeString(pstrdup(kSchema)), makeString(pstrdup(kFunction))), 2, types, false);
+  return reinterpret_cast<Node*>(makeFuncExpr(function, BOOLOID, lcons(number, list_copy(columns)),
+                                              InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL));
+}
+
 Node* KeySet::condition(List* columns) const {
   List* conditions = NIL;
   for (int i = 0; i < types_->natts; ++i)
     conditions = lappend(conditions, column_condition(i, static_cast<Node*>(list_nth(columns, i))));
+  if (number_ != 0 && !is_product()) conditions = lappend(conditions, row_condition(columns));
   return reinterpret_cast<Node*>(make_ands_explicit(conditions));
 }
 

@@ -5,21 +5,59 @@
 #include <xxhash.h>
 
 namespace metrics_refresh::engine {
+namespace {
+
+// What RowHasher::put_value() has put there; `*at` goes on behind it.
+Datum take_value(Form_pg_attribute attribute, const char** at) {
+  const char* const from = *at;
+  if (attribute->attbyval) {
+    Datum bytes = 0;
+    memcpy(&bytes, from, static_cast<Size>(attribute->attlen));
+    *at += attribute->attlen;
+    return fetch_att(&bytes, true, attribute->attlen);
+  }
+  if (attribute->attlen > 0) {
+    void* const aligned = palloc(static_cast<Size>(attribute->attlen));
+    memcpy(aligned, from, static_cast<Size>(attribute->attlen));
+    *at += attribute->attlen;
+    return PointerGetDatum(aligned);
+  }
+  if (attribute->attlen == -1) {
+    Size size;
+    memcpy(&size, from, sizeof size);
+    auto* const plain = static_cast<char*>(palloc(size + VARHDRSZ));
+    SET_VARSIZE(plain, size + VARHDRSZ);
+    memcpy(VARDATA(plain), from + sizeof size, size);
+    *at += sizeof size + size;
+    return PointerGetDatum(plain);
+  }
+  *at += strlen(from) + 1;
+  return CStringGetDatum(from);
+}
+
+}  // namespace
+
+void RowImage::init() {
+  capacity = 1024;
+  bytes = static_cast<char*>(palloc(capacity));
+}
 
 void RowHasher::init() {
   if (!pg_strong_random(secret_, sizeof secret_))
     ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random bytes")));
-  capacity_ = 1024;
-  image_ = static_cast<char*>(palloc(capacity_));
+  image_.init();
+}
+
+void RowHasher::make_room(Size size) {
+  if (size <= image_.capacity - image_.size) return;
+  while (size > image_.capacity - image_.size) image_.capacity *= 2;
+  image_.bytes = static_cast<char*>(repalloc_huge(image_.bytes, image_.capacity));
 }
 
 void RowHasher::put(const void* bytes, Size size) {
-  if (size > capacity_ - size_) {
-    while (size > capacity_ - size_) capacity_ *= 2;
-    image_ = static_cast<char*>(repalloc_huge(image_, capacity_));
-  }
-  memcpy(image_ + size_, bytes, size);
-  size_ += size;
+  make_room(size);
+  memcpy(image_.bytes + image_.size, bytes, size);
+  image_.size += size;
 }
 
 void RowHasher::put_value(Form_pg_attribute attribute, Datum value) {
@@ -27,7 +65,9 @@ void RowHasher::put_value(Form_pg_attribute attribute, Datum value) {
     // The value's own bytes: what a function leaves above them is not defined.
     char bytes[sizeof(Datum)];
     store_att_byval(bytes, value, attribute->attlen);
-    put(bytes, static_cast<Size>(attribute->attlen));
+    make_room(sizeof bytes);
+    memcpy(image_.bytes + image_.size, bytes, sizeof bytes);
+    image_.size += static_cast<Size>(attribute->attlen);
   } else if (attribute->attlen > 0) {
     put(DatumGetPointer(value), static_cast<Size>(attribute->attlen));
   } else if (attribute->attlen == -1) {
@@ -49,23 +89,34 @@ void RowHasher::put_column(TupleTableSlot* slot, int index) {
 }
 
 core::RowHash RowHasher::finish() {
-  const XXH128_hash_t hash = XXH3_128bits_withSecret(image_, size_, secret_, sizeof secret_);
-  size_ = 0;
+  const XXH128_hash_t hash =
+      XXH3_128bits_withSecret(image_.bytes, image_.size, secret_, sizeof secret_);
   return {hash.high64, hash.low64};
 }
 
 core::RowHash RowHasher::hash(TupleTableSlot* slot) {
   slot_getallattrs(slot);
-  size_ = 0;
+  image_.size = 0;
   for (int i = 0; i < slot->tts_tupleDescriptor->natts; ++i) put_column(slot, i);
   return finish();
 }
 
 core::RowHash RowHasher::hash(TupleTableSlot* slot, const AttrNumber* columns, int count) {
   if (count > 0) slot_getsomeattrs(slot, columns[count - 1]);
-  size_ = 0;
+  image_.size = 0;
   for (int i = 0; i < count; ++i) put_column(slot, columns[i] - 1);
   return finish();
+}
+
+void RowHasher::restore(const RowImage& image, TupleTableSlot* slot) {
+  ExecClearTuple(slot);
+  const char* at = image.bytes;
+  for (int i = 0; i < slot->tts_tupleDescriptor->natts; ++i) {
+    slot->tts_isnull[i] = *at++ != 0;
+    if (!slot->tts_isnull[i])
+      slot->tts_values[i] = take_value(TupleDescAttr(slot->tts_tupleDescriptor, i), &at);
+  }
+  ExecStoreVirtualTuple(slot);
 }
 
 }  // namespace metrics_refresh::engine

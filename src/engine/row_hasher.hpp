@@ -11,6 +11,16 @@
 
 namespace metrics_refresh::engine {
 
+/// All that a row consists of, one column after the other.
+struct RowImage {
+  char* bytes;
+  Size size;
+  Size capacity;
+
+  /// In the current context, which it stays in.
+  void init();
+};
+
 /// REQUIRES: zeroed memory before init(), and the memory context of init() as long as it is used.
 class RowHasher {
  public:
@@ -22,15 +32,24 @@ class RowHasher {
   /// Of these columns, in ascending order; of none, the same for every row.
   core::RowHash hash(TupleTableSlot* slot, const AttrNumber* columns, int count);
 
+  /// What the last hash was made of.
+  const RowImage& image() const { return image_; }
+
+  /// Gives it away for another one, to be written over.
+  void swap_image(RowImage& image) { std::swap(image_, image); }
+
+  /// The row of the image, into a virtual slot; valid as long as the image and the current context.
+  /// REQUIRES: it was made of all columns of a row of this type.
+  static void restore(const RowImage& image, TupleTableSlot* slot);
+
  private:
+  void make_room(Size size);
   void put(const void* bytes, Size size);
   void put_value(Form_pg_attribute attribute, Datum value);
   void put_column(TupleTableSlot* slot, int index);
   core::RowHash finish();
 
-  char* image_;
-  Size size_;
-  Size capacity_;
+  RowImage image_;
   unsigned char secret_[192];
 };
 

@@ -1,15 +1,14 @@
 #include "engine/row_matcher.hpp"
 
+#include <sys/mman.h>
+
 namespace metrics_refresh::engine {
 namespace {
 
 // A file has a buffer of 8 kB and another one beside it.
 constexpr uint64 kMaxShares = 256;
-
-struct OldRow {
-  core::RowHash hash;
-  core::RowPlace place;
-};
+// Bytes: rows above this are not looked at later than they come.
+constexpr Size kWaitingSize = 8192;
 
 void write(BufFile*& file, MemoryContext context, const void* bytes, Size size) {
   const MemoryContext before = MemoryContextSwitchTo(context);
@@ -31,11 +30,19 @@ void rewind(BufFile* file) {
     ereport(ERROR, (errcode_for_file_access(), errmsg("could not rewind a temporary file")));
 }
 
+// A large one in huge pages, where the system has them: each look goes to another page.
 core::RowTable make_table_of(Size slots) {
-  auto* memory = static_cast<core::RowTable::Slot*>(
-      MemoryContextAllocExtended(CurrentMemoryContext, slots * sizeof(core::RowTable::Slot),
-                                 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
-  return {memory, slots};
+  const Size size = slots * sizeof(core::RowTable::Slot);
+  auto* const memory =
+      static_cast<char*>(MemoryContextAllocExtended(CurrentMemoryContext, size, MCXT_ALLOC_HUGE));
+#ifdef MADV_HUGEPAGE
+  constexpr Size kHugePage = Size{2} << 20;
+  char* const first = reinterpret_cast<char*>(TYPEALIGN(kHugePage, memory));
+  char* const last = reinterpret_cast<char*>(TYPEALIGN_DOWN(kHugePage, memory + size));
+  if (first < last) (void)madvise(first, static_cast<Size>(last - first), MADV_HUGEPAGE);
+#endif
+  memset(memory, 0, size);
+  return {reinterpret_cast<core::RowTable::Slot*>(memory), slots};
 }
 
 Size slots_within_limit() { return get_hash_memory_limit() / sizeof(core::RowTable::Slot); }
@@ -67,7 +74,9 @@ void RowMatcher::init(TupleDesc row, double expected) {
       AllocSetContextCreate(context_, "metrics_refresh row hashes", ALLOCSET_SMALL_SIZES);
   row_context_ = AllocSetContextCreate(context_, "metrics_refresh row", ALLOCSET_DEFAULT_SIZES);
   hasher_.init();
+  waiting_new_.init();
   slot_ = MakeSingleTupleTableSlot(row, &TTSOpsMinimalTuple);
+  restored_ = MakeSingleTupleTableSlot(row, &TTSOpsVirtual);
   only_old_ =
       tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, work_mem, nullptr, 0);
   only_new_ = tuplestore_begin_heap(false, false, work_mem);
@@ -108,10 +117,26 @@ bool RowMatcher::keep(core::RowHash hash, core::RowPlace place) {
 
 void RowMatcher::add_old(TupleTableSlot* slot) {
   const MemoryContext before = MemoryContextSwitchTo(row_context_);
-  const OldRow row = {hasher_.hash(slot), to_place(slot->tts_tid)};
+  OldRow row = {hasher_.hash(slot), to_place(slot->tts_tid)};
   MemoryContextSwitchTo(before);
   MemoryContextReset(row_context_);
   ++old_rows_;
+  table_.prefetch(row.hash);
+  std::swap(row, waiting_old_[oldest_]);
+  oldest_ = (oldest_ + 1) % kWaiting;
+  if (waiting_old_count_ == kWaiting)
+    settle_old(row);
+  else
+    ++waiting_old_count_;
+}
+
+void RowMatcher::settle_waiting_old() {
+  for (int i = 0; i < waiting_old_count_; ++i)
+    settle_old(waiting_old_[(oldest_ + kWaiting - waiting_old_count_ + i) % kWaiting]);
+  waiting_old_count_ = 0;
+}
+
+void RowMatcher::settle_old(const OldRow& row) {
   Share& share = share_of(row.hash);
   if (&share == shares_ && share.old_count == 0 && keep(row.hash, row.place)) return;
   write(share.old_rows, context_, &row, sizeof row);
@@ -119,22 +144,41 @@ void RowMatcher::add_old(TupleTableSlot* slot) {
 }
 
 void RowMatcher::add_new(TupleTableSlot* slot) {
+  if (waiting_old_count_ > 0) settle_waiting_old();
   const MemoryContext before = MemoryContextSwitchTo(row_context_);
   const core::RowHash hash = hasher_.hash(slot);
   ++new_rows_;
-  Share& share = share_of(hash);
-  if (&share == shares_ && table_.take(hash)) {
-  } else if (share.old_count == 0) {
-    put_only_new(slot);
+  if (&share_of(hash) != shares_ || hasher_.image().size > kWaitingSize) {
+    settle_new(hash, slot);
   } else {
-    bool owned = false;
-    MinimalTuple const tuple = ExecFetchSlotMinimalTuple(slot, &owned);
-    write(share.new_rows, context_, &hash, sizeof hash);
-    write(share.new_rows, context_, tuple, tuple->t_len);  // which begins with its length
-    ++share.new_count;
+    table_.prefetch(hash);
+    settle_waiting_new();
+    is_new_waiting_ = true;
+    waiting_new_hash_ = hash;
+    hasher_.swap_image(waiting_new_);
   }
   MemoryContextSwitchTo(before);
   MemoryContextReset(row_context_);
+}
+
+// Most rows are as they were, and it is not even known again what they were.
+void RowMatcher::settle_waiting_new() {
+  if (!is_new_waiting_) return;
+  is_new_waiting_ = false;
+  if (table_.take(waiting_new_hash_)) return;
+  RowHasher::restore(waiting_new_, restored_);
+  settle_new(waiting_new_hash_, restored_);
+}
+
+void RowMatcher::settle_new(core::RowHash hash, TupleTableSlot* slot) {
+  Share& share = share_of(hash);
+  if (&share == shares_ && table_.take(hash)) return;
+  if (share.old_count == 0) return put_only_new(slot);
+  bool owned = false;
+  MinimalTuple const tuple = ExecFetchSlotMinimalTuple(slot, &owned);
+  write(share.new_rows, context_, &hash, sizeof hash);
+  write(share.new_rows, context_, tuple, tuple->t_len);  // which begins with its length
+  ++share.new_count;
 }
 
 void RowMatcher::put_only_new(TupleTableSlot* slot) {
@@ -150,12 +194,15 @@ void RowMatcher::put_only_old() {
 }
 
 void RowMatcher::finish() {
+  settle_waiting_old();
+  settle_waiting_new();
   put_only_old();
   for (uint64 i = 0; i < share_count_; ++i)
     if (shares_[i].old_count > 0) match_share(shares_[i]);
   MemoryContextDelete(table_context_);
   MemoryContextDelete(row_context_);
   ExecDropSingleTupleTableSlot(slot_);
+  ExecDropSingleTupleTableSlot(restored_);
   tuplesort_performsort(only_old_);
 }
 

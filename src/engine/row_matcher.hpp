@@ -52,6 +52,8 @@ class RowMatcher {
   Tuplestorestate* only_new() const { return only_new_; }
 
  private:
+  static constexpr int kWaiting = 16;
+
   struct Share {  // what of the rows is in files, by their hash
     BufFile* old_rows;
     BufFile* new_rows;
@@ -59,7 +61,16 @@ class RowMatcher {
     uint64 new_count;
   };
 
+  struct OldRow {
+    core::RowHash hash;
+    core::RowPlace place;
+  };
+
   Share& share_of(core::RowHash hash);
+  void settle_old(const OldRow& row);
+  void settle_waiting_old();
+  void settle_waiting_new();
+  void settle_new(core::RowHash hash, TupleTableSlot* slot);
   bool keep(core::RowHash hash, core::RowPlace place);
   void match_share(Share& share);
   uint64 read_old_rows(Share& share, uint64 count);
@@ -72,6 +83,14 @@ class RowMatcher {
   MemoryContext row_context_;  // what looking at one row needs
   RowHasher hasher_;
   core::RowTable table_;
+  // Rows wait for their places in the table to come into the cache.
+  OldRow waiting_old_[kWaiting];
+  int waiting_old_count_;
+  int oldest_;
+  bool is_new_waiting_;
+  core::RowHash waiting_new_hash_;
+  RowImage waiting_new_;
+  TupleTableSlot* restored_;
   Share* shares_;
   uint64 share_count_;
   TupleTableSlot* slot_;  // for rows that come back from a file

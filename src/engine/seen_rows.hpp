@@ -19,10 +19,7 @@ class SeenRows {
 
   /// True where these columns (ascending) of a row have not been seen with these values.
   bool add(TupleTableSlot* slot, const AttrNumber* columns, int count) {
-    const MemoryContext before = MemoryContextSwitchTo(row_context_);
-    const core::RowHash hash = hasher_.hash(slot, columns, count);
-    MemoryContextSwitchTo(before);
-    MemoryContextReset(row_context_);
+    const core::RowHash hash = hash_of(slot, columns, count);
     if (table_.has(hash)) return false;
     if (!table_.has_room()) grow();
     (void)table_.put(hash, 0);
@@ -30,11 +27,22 @@ class SeenRows {
     return true;
   }
 
+  bool has(TupleTableSlot* slot, const AttrNumber* columns, int count) {
+    return table_.has(hash_of(slot, columns, count));
+  }
+
   int64 count() const { return count_; }
 
  private:
   static constexpr Size kSmall = 64;
 
+  core::RowHash hash_of(TupleTableSlot* slot, const AttrNumber* columns, int count) {
+    const MemoryContext before = MemoryContextSwitchTo(row_context_);
+    const core::RowHash hash = hasher_.hash(slot, columns, count);
+    MemoryContextSwitchTo(before);
+    MemoryContextReset(row_context_);
+    return hash;
+  }
   core::RowTable make(Size slots) {
     return {static_cast<core::RowTable::Slot*>(MemoryContextAllocExtended(
                 context_, slots * sizeof(core::RowTable::Slot), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)),

@@ -27,6 +27,7 @@ extern "C" {
 #include "access/genam.h"                // index_open
 #include "access/heapam.h"               // heap scan of pg_database
 #include "access/htup_details.h"         // GETSTRUCT
+#include "access/nbtree.h"               // whether equal values are the same bytes
 #include "access/relation.h"             // relation_open
 #include "access/table.h"                // table_open
 #include "access/tableam.h"              // reading and writing a view's rows
@@ -73,7 +74,6 @@ extern "C" {
 #include "optimizer/plancat.h"           // how many rows a view may have
 #include "parser/parse_func.h"           // the function named by admin_check
 #include "parser/parse_relation.h"       // rights over what a query reads
-#include "parser/parse_relation.h"       // permissions of a query that we build
 #include "parser/parsetree.h"            // what FROM refers to
 #include "pgstat.h"                      // activity reports
 #include "pgtime.h"                      // the server's zones

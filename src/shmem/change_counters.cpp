@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pg/settings.hpp"
+#include "pg/write_locks.hpp"
 
 namespace metrics_refresh::shmem {
 namespace {
@@ -14,17 +15,19 @@ constexpr TimestampTz kKeptFor = USECS_PER_HOUR;
 ChangeCounters* counters = nullptr;
 TrackedTable* tables = nullptr;  // counters->max_tables of them
 
-// This process's copy of the tables of its database, so that a commit looks at few places of shared
-// memory. All of it is touched by the server's callbacks alone: plain data, plain C.
+// This process's copy of the tables of its database, by their numbers, so that a commit finds those
+// that it changed without looking at the others. All of it is touched by the server's callbacks
+// alone: plain data, plain C.
 struct Watched {
-  int place;
   Oid relation;
+  int place;
   bool is_counted;  // by the commit under way
 };
 Watched* watched = nullptr;
 int watched_count = 0;
 std::uint64_t watched_version = 0;
-bool counting = false;  // some table is counted
+int* counted = nullptr;  // which of them the commit under way has counted
+int counted_count = 0;
 
 // Tables whose changes the transaction under way has captured.
 Oid* captured = nullptr;
@@ -38,27 +41,22 @@ bool is_captured(Oid relation) {
   return false;
 }
 
-bool has_write_lock(Oid database, Oid relation) {
-  LOCKTAG tag;
-  SET_LOCKTAG_RELATION(tag, database, relation);
-#if PG_VERSION_NUM >= 170000
-  return LockHeldByMe(&tag, RowExclusiveLock, false);
-#else
-  return LockHeldByMe(&tag, RowExclusiveLock);
-#endif
-}
-
 void copy_watched() {
-  if (watched == nullptr)
-    watched = static_cast<Watched*>(MemoryContextAllocHuge(
-        TopMemoryContext, sizeof(Watched) * static_cast<Size>(counters->max_tables)));
+  if (watched == nullptr) {
+    const auto most = static_cast<Size>(counters->max_tables);
+    counted = static_cast<int*>(MemoryContextAllocHuge(TopMemoryContext, sizeof(int) * most));
+    watched =
+        static_cast<Watched*>(MemoryContextAllocHuge(TopMemoryContext, sizeof(Watched) * most));
+  }
   LWLockAcquire(counters->lock, LW_SHARED);
   watched_version = pg_atomic_read_u64(&counters->version);
   watched_count = 0;
   for (int i = 0; i < counters->max_tables; ++i)
     if (tables[i].database == MyDatabaseId)
-      watched[watched_count++] = {i, tables[i].relation, false};
+      watched[watched_count++] = {tables[i].relation, i, false};
   LWLockRelease(counters->lock);
+  std::sort(watched, watched + watched_count,
+            [](const Watched& a, const Watched& b) { return a.relation < b.relation; });
 }
 
 // The number first: who reads the count before the number sees one that is at least as great.
@@ -70,26 +68,33 @@ void count_uncaptured(TrackedTable& table) {
   pg_atomic_fetch_add_u64(&table.uncaptured, 1);
 }
 
+void count_one(void*, Oid relation) {
+  Watched* const end = watched + watched_count;
+  Watched* const table = std::lower_bound(watched, end, relation,
+                                          [](const Watched& a, Oid b) { return a.relation < b; });
+  if (table == end || table->relation != relation || table->is_counted ||
+      !pg::has_write_lock(relation))
+    return;
+  table->is_counted = true;
+  counted[counted_count++] = static_cast<int>(table - watched);
+  TrackedTable& shared = tables[table->place];
+  pg_atomic_fetch_add_u64(&shared.begun, 1);
+  if (!is_captured(relation)) count_uncaptured(shared);
+}
+
 void count_begun() {
-  counting = false;
   if (!OidIsValid(MyDatabaseId) || !TransactionIdIsValid(GetTopTransactionIdIfAny())) return;
   if (pg_atomic_read_u64(&counters->version) != watched_version) copy_watched();
-  for (int i = 0; i < watched_count; ++i) {
-    Watched& table = watched[i];
-    table.is_counted = has_write_lock(MyDatabaseId, table.relation);
-    if (!table.is_counted) continue;
-    counting = true;
-    TrackedTable& shared = tables[table.place];
-    pg_atomic_fetch_add_u64(&shared.begun, 1);
-    if (!is_captured(table.relation)) count_uncaptured(shared);
-  }
+  if (watched_count > 0) pg::for_each_write_lock(count_one, nullptr);
 }
 
 void count_ended() {
-  if (!counting) return;
-  counting = false;
-  for (int i = 0; i < watched_count; ++i)
-    if (watched[i].is_counted) pg_atomic_fetch_add_u64(&tables[watched[i].place].ended, 1);
+  for (int i = 0; i < counted_count; ++i) {
+    Watched& table = watched[counted[i]];
+    table.is_counted = false;
+    pg_atomic_fetch_add_u64(&tables[table.place].ended, 1);
+  }
+  counted_count = 0;
 }
 
 // At commit this is called when others can see the changes, and before the locks are released. A
@@ -229,7 +234,5 @@ void note_captured(Oid relation) {
 }
 
 const std::uint64_t* change_epoch() { return counters->epoch; }
-
-bool writes_table(Oid relation) { return has_write_lock(MyDatabaseId, relation); }
 
 }  // namespace metrics_refresh::shmem

@@ -4,7 +4,7 @@
 //
 // A transaction that writes rows of a table holds RowExclusiveLock on it until its end, whatever
 // wrote them: DML, COPY, a foreign key's action, logical replication, a refresh. So before a commit
-// each tracked table is asked whether the transaction holds that lock. This depends on no setting
+// these locks are looked through. This depends on no setting
 // (statistics can be switched off, triggers disabled) and follows savepoints, whose locks go with
 // them. Too much is counted where a statement found no row to change, never too little. What
 // replaces a table's storage (TRUNCATE, a rewrite) shows in the catalog, and is the reader's
@@ -68,9 +68,5 @@ void note_captured(Oid relation);
 
 /// What tells this start of the server from every other. REQUIRES: preloaded.
 const std::uint64_t* change_epoch();
-
-/// True where the transaction under way writes the table, as far as it has come.
-/// REQUIRES: inside pg::call().
-bool writes_table(Oid relation);
 
 }  // namespace metrics_refresh::shmem

@@ -75,6 +75,18 @@ sql(q{
 	  END CASE;
 	END $$;
 
+	-- Few changes, of which each view has some.
+	CREATE PROCEDURE write_for_all() LANGUAGE sql AS $$
+	  INSERT INTO region VALUES (3, 'region') ON CONFLICT (id) DO UPDATE SET name = 'region ' || (random() * 1e6)::int;
+	  INSERT INTO account SELECT id, 3, 12, 'name', '' FROM generate_series(11, 12) id
+	  ON CONFLICT (id) DO UPDATE SET region = 3, parent = 12, name = 'name ' || (random() * 1e6)::int;
+	  INSERT INTO price VALUES ('a', 1) ON CONFLICT (kind) DO UPDATE SET factor = price.factor + 1;
+	  WITH e AS (INSERT INTO event (account, at, day, kind, amount, ratio)
+	    SELECT a, now() - s * interval '12 seconds', current_date - 9 - (random() * 1e5)::int, 'a', amount, 1
+	    FROM generate_series(11, 12) a, generate_series(0, 2) s, unnest(ARRAY[8, 30]) amount RETURNING id, account)
+	  INSERT INTO note SELECT id, account, id, 'w1' FROM e;
+	$$;
+
 	CREATE MATERIALIZED VIEW v_copy AS SELECT * FROM event;
 	CREATE UNIQUE INDEX ON v_copy (id);
 	CREATE MATERIALIZED VIEW v_bag AS SELECT kind, amount FROM event WHERE amount > 20;
@@ -186,11 +198,11 @@ for my $when ('at first', 'after an immediate shutdown under load')
 	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
 }
 # Little by little, until each view has been written by keys.
-for (1 .. 40)
+for (1 .. 10)
 {
 	try_all();
 	last if $wrong || not_by_keys() eq '';
-	sql('CALL write_once()') for 1 .. 4;
+	sql('CALL write_for_all()');
 }
 is($wrong, '', 'and at the end');
 note strategies();
@@ -218,10 +230,11 @@ is(copy(q{SELECT count(*) FROM metrics_refresh.incremental_view i WHERE view_oid
 	scalar @views, 'each view is known by its new number, or will be, where it came late');
 my $try_copy = join '', map { "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT try('$_'); COMMIT;" } @views;
 is(copy($try_copy) =~ s/\n//gr, '', 'they are refreshed');
-copy(q{CALL write_once(); CALL write_once(); UPDATE account SET region = 1 WHERE id % 40 = 0});
+copy(q{CALL write_for_all(); UPDATE account SET region = 1 WHERE id % 40 = 0});
 is(copy($try_copy) =~ s/\n//gr, '', 'and again, after changes');
-is(copy(q{SELECT count(*) FROM (SELECT DISTINCT ON (view_name) strategy FROM metrics_refresh.run_log ORDER BY view_name, run_id DESC) l WHERE strategy <> 'incremental'}),
-	0, 'by keys');
+is(copy(q{SELECT string_agg(view_name || ': ' || coalesce(strategy_reason, status), ', ') FROM
+	(SELECT DISTINCT ON (view_name) view_name, strategy, strategy_reason, status FROM metrics_refresh.run_log ORDER BY view_name, run_id DESC) l WHERE strategy <> 'incremental'}),
+	'', 'by keys');
 copy('DROP EXTENSION metrics_refresh');
 is(copy(q{SELECT (SELECT count(*) FROM pg_trigger WHERE tgname ~ '^metrics_refresh') + (SELECT count(*) FROM pg_class WHERE relname ~ '^delta_')}),
 	0, 'everything goes with the extension');

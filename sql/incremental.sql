@@ -317,6 +317,18 @@ SELECT count(*) FROM metrics_refresh.incremental_parent;
 DROP MATERIALIZED VIEW above;
 SELECT did('mv');
 
+-- A comparison with now() that is none until some time, which is awaited.
+CREATE TABLE moment AS SELECT g AS id, '2026-01-01 UTC'::timestamptz AS at FROM generate_series(1, 3) g;
+SELECT now() + interval '300 ms' AS some_time \gset
+CREATE MATERIALIZED VIEW by_and_by AS SELECT id, at FROM moment WHERE at <= CASE WHEN now() > :'some_time' THEN now() END;
+SELECT metrics_refresh.schedule('by_and_by', strategy => 'incremental') > 0 AS scheduled;
+SELECT count(did('by_and_by')) FROM generate_series(1, 2);
+SELECT FROM pg_sleep_until(timestamptz :'some_time' + interval '1 ms');
+SELECT count(did('by_and_by'));
+SELECT * FROM by_and_by ORDER BY id;
+SELECT metrics_refresh.unschedule('i.by_and_by');
+DROP MATERIALIZED VIEW by_and_by;
+
 -- An audit: captured keys that somebody took away.
 SET metrics_refresh.audit_every = 1;
 SELECT did('mv');

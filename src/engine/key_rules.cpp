@@ -178,19 +178,21 @@ Node* compare(Var* column, int strategy, Datum value) {
 
 }  // namespace
 
-// Both ends belong to it: more than need be, whichever way the comparison goes.
+// Both ends belong to it: more than need be, whichever way the comparison goes. Where there was no
+// end and there is one now, or the other way round, any row may be another.
 Node* KeyRules::passed(const KeySource* source, const KeyEdge* edge, TimestampTz from,
                        TimestampTz to) {
   const TimestampTz nows[] = {from, to};
   Datum ends[2];
+  bool nulls[2];
   for (int i = 0; i < 2; ++i) {
     TimestampTz now = nows[i];
     Node* const expression = replace_now(edge->expression, &now);
-    bool is_null;
     ends[i] = ExecEvalExprSwitchContext(
-        ExecPrepareExpr(reinterpret_cast<Expr*>(expression), state_), expressions_, &is_null);
-    if (is_null) return nullptr;
+        ExecPrepareExpr(reinterpret_cast<Expr*>(expression), state_), expressions_, &nulls[i]);
   }
+  if (nulls[0] && nulls[1]) return nullptr;
+  if (nulls[0] || nulls[1]) return makeBoolConst(true, false);
   if (DatumGetTimestampTz(ends[0]) > DatumGetTimestampTz(ends[1])) std::swap(ends[0], ends[1]);
   Rule& rule = rules_[source - derivation_->sources];
   TupleDesc const row = rule.row->tts_tupleDescriptor;

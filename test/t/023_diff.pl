@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use Differential;
 use MetricsRefreshTest;
 use Test::More;
 
@@ -21,6 +22,7 @@ my $node = start_node(
 $node->append_conf('pg_hba.conf', 'local replication all trust');
 $node->reload;
 create_extension($node);
+create_try($node);
 $node->safe_psql(
 	'postgres', q{
 	CREATE EXTENSION amcheck;
@@ -114,46 +116,11 @@ $node->safe_psql(
 	CREATE MATERIALIZED VIEW v_none AS SELECT FROM part;
 	CREATE MATERIALIZED VIEW v_empty AS SELECT * FROM event WHERE false;
 
-	CREATE FUNCTION differences(of regclass) RETURNS bigint LANGUAGE plpgsql AS $$
-	DECLARE
-	  n bigint;
-	  definition text := rtrim(pg_get_viewdef(of), ';');
-	BEGIN
-	  EXECUTE format('SELECT (SELECT count(*) FROM (SELECT ROW(v.*)::text FROM %1$s v EXCEPT ALL SELECT ROW(d.*)::text FROM (%2$s) d) x)
-	                       + (SELECT count(*) FROM (SELECT ROW(d.*)::text FROM (%2$s) d EXCEPT ALL SELECT ROW(v.*)::text FROM %1$s v) x)', of, definition) INTO n;
-	  RETURN n;
-	END $$;
-	-- Refreshes it, and says what is wrong then.
-	CREATE FUNCTION try(of regclass, memory text) RETURNS text LANGUAGE plpgsql SET hash_mem_multiplier = 1 AS $$
-	DECLARE
-	  answer jsonb;
-	  n bigint;
-	BEGIN
-	  PERFORM set_config('work_mem', memory, true);
-	  answer := metrics_refresh.refresh(of, strategy => 'diff');
-	  PERFORM set_config('work_mem', '64MB', true);
-	  IF NOT (answer ->> 'success')::boolean THEN RETURN of || ': ' || answer; END IF;
-	  n := differences(of);
-	  IF n > 0 THEN RETURN format('%s, %s: %s rows differ: %s', of, memory, n, answer); END IF;
-	  IF answer ->> 'strategy' <> 'diff' THEN RETURN of || ': ' || answer; END IF;
-	  RETURN NULL;
-	END $$;
 	CREATE VIEW mine AS SELECT oid::regclass AS of FROM pg_class WHERE relkind = 'm' ORDER BY relname DESC;
 	SELECT setseed(0.5);
 	INSERT INTO account SELECT g, g / 2, 'name ' || g, repeat(md5(g::text), g) FROM generate_series(1, 250) g;
 	INSERT INTO event (account, at, kind, amount, tags, doc)
 	SELECT g % 300, now(), 'k' || g % 5, g % 50, ARRAY['a'], '{}' FROM generate_series(1, 4000) g});
-
-# pgbench writes, in three sessions, as long as it lives.
-sub start_writers
-{
-	my $script = PostgreSQL::Test::Utils::tempdir() . '/write.sql';
-	PostgreSQL::Test::Utils::append_to_file($script, "CALL write_once();\n") unless -e $script;
-	my ($out, $err) = ('', '');
-	return IPC::Run::start(
-		[ 'pgbench', '-n', '-c3', '-T3600', '-f', $script, '-h', $node->host, '-p', $node->port, 'postgres' ],
-		'<', \undef, '>', \$out, '2>', \$err);
-}
 
 my @views = split /\n/, $node->safe_psql('postgres', 'SELECT of FROM mine');
 my $wrong = '';
@@ -161,10 +128,7 @@ my $wrong = '';
 sub try_all
 {
 	my ($memory) = @_;
-	# The refresh's snapshot is that of the comparison.
-	$wrong .= $node->safe_psql('postgres',
-		join '', map { "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT try('$_', '$memory'); COMMIT;" } @views);
-	$wrong =~ s/^\n+//;
+	$wrong .= try_each($node, map { [ $_, 'diff', $memory ] } @views);
 	return;
 }
 
@@ -176,7 +140,7 @@ $standby->start;
 
 for my $when ('at first', 'after an immediate shutdown under load')
 {
-	my $writers = start_writers();
+	my $writers = start_writers($node);
 	for my $round (1 .. $rounds)
 	{
 		try_all($round % 2 ? '64kB' : '4MB');
@@ -231,7 +195,7 @@ $node->safe_psql(
 	CREATE UNIQUE INDEX ON v_many (id);
 	DELETE FROM many WHERE id % 20 > 0;
 	INSERT INTO many VALUES (0, 'new')});
-is($node->safe_psql('postgres', q{SELECT try('v_many', '64kB')}), '', 'a view that loses most of its rows');
+is($node->safe_psql('postgres', q{SELECT try('v_many', 'diff', '64kB')}), '', 'a view that loses most of its rows');
 unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/WARNING: .*leak/, 'no file is forgotten');
 
 try_all('64kB');  # one reads another, which was refreshed after it

@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use Differential;
 use MetricsRefreshTest;
 use Test::More;
 
@@ -14,6 +15,7 @@ my $rounds = ($ENV{PG_TEST_EXTRA} // '') =~ /\blong\b/ ? 200 : 8;
 
 my $node = start_node('incremental', autovacuum_naptime => '1s', 'metrics_refresh.max_workers' => 2, 'metrics_refresh.audit_every' => 7);
 create_extension($node);
+create_try($node);
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
 sql(q{
@@ -143,28 +145,6 @@ sql(q{
 	CREATE UNIQUE INDEX ON other (id);
 	CREATE MATERIALIZED VIEW v_over_other AS SELECT kind, count(*), sum(amount) FROM other GROUP BY kind;
 
-	CREATE FUNCTION differences(of regclass) RETURNS bigint LANGUAGE plpgsql AS $$
-	DECLARE
-	  n bigint;
-	  definition text := rtrim(pg_get_viewdef(of), ';');
-	BEGIN
-	  EXECUTE format('SELECT (SELECT count(*) FROM (SELECT ROW(v.*)::text FROM %1$s v EXCEPT ALL SELECT ROW(d.*)::text FROM (%2$s) d) x)
-	                       + (SELECT count(*) FROM (SELECT ROW(d.*)::text FROM (%2$s) d EXCEPT ALL SELECT ROW(v.*)::text FROM %1$s v) x)', of, definition) INTO n;
-	  RETURN n;
-	END $$;
-	-- Refreshes it, and says what is wrong then.
-	CREATE FUNCTION try(of regclass) RETURNS text LANGUAGE plpgsql AS $$
-	DECLARE
-	  answer jsonb;
-	  n bigint;
-	BEGIN
-	  answer := metrics_refresh.refresh(of, strategy => 'incremental');
-	  IF NOT (answer ->> 'success')::boolean THEN RETURN of || ': ' || answer; END IF;
-	  n := differences(of);
-	  IF n > 0 THEN RETURN format('%s: %s rows differ: %s, %s', of, n, answer,
-	    (SELECT strategy_reason FROM metrics_refresh.run_log WHERE run_id = (answer ->> 'run_id')::bigint)); END IF;
-	  RETURN NULL;
-	END $$;
 	CREATE VIEW mine AS SELECT oid::regclass AS of FROM pg_class WHERE relkind = 'm' AND relname ~ '^v_' ORDER BY relname DESC;
 	SELECT setseed(0.5);
 	INSERT INTO region SELECT g, 'region ' || g FROM generate_series(0, 9) g;
@@ -176,17 +156,6 @@ sql(q{
 # Each has only its own triggers' locks to wait for.
 sql(join ';', map { "SELECT metrics_refresh.schedule('$_', NULL, strategy => 'incremental')" } split /\n/, sql('SELECT of FROM mine'));
 
-# pgbench writes, in three sessions, as long as it lives.
-sub start_writers
-{
-	my $script = PostgreSQL::Test::Utils::tempdir() . '/write.sql';
-	PostgreSQL::Test::Utils::append_to_file($script, "CALL write_once();\n\\sleep 2 ms\n") unless -e $script;
-	my ($out, $err) = ('', '');
-	return IPC::Run::start(
-		[ 'pgbench', '-n', '-c3', '-T3600', '-f', $script, '-h', $node->host, '-p', $node->port, 'postgres' ],
-		'<', \undef, '>', \$out, '2>', \$err);
-}
-
 my @views = split /\n/, sql('SELECT of FROM mine');
 my $wrong = '';
 
@@ -197,9 +166,7 @@ sub try_all
 {
 	push @other, shift @other;
 	sql($other[0]);
-	# The refresh's snapshot is that of the comparison; now() is the same.
-	$wrong .= sql(join '', map { "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT try('$_'); COMMIT;" } @views);
-	$wrong =~ s/^\n+//;
+	$wrong .= try_each($node, map { [ $_, 'incremental' ] } @views);
 	return;
 }
 
@@ -218,7 +185,7 @@ sub not_by_keys
 
 for my $when ('at first', 'after an immediate shutdown under load')
 {
-	my $writers = start_writers();
+	my $writers = start_writers($node, '\sleep 2 ms');
 	for my $round (1 .. $rounds)
 	{
 		try_all();

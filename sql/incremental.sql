@@ -329,6 +329,18 @@ SELECT * FROM by_and_by ORDER BY id;
 SELECT metrics_refresh.unschedule('i.by_and_by');
 DROP MATERIALIZED VIEW by_and_by;
 
+-- Joins of several columns, of types that are the same in every byte.
+CREATE TABLE worn AS SELECT ('w' || g % 4)::varchar(9) AS word, g AS n, g % 2 AS half FROM generate_series(1, 8) g;
+CREATE TABLE weight AS SELECT 'w' || g % 4 AS name, g AS n, 1 AS factor FROM generate_series(1, 8) g;
+CREATE MATERIALIZED VIEW weighed AS SELECT w.half, sum(f.factor) FROM worn w JOIN weight f ON f.name = w.word AND f.n = w.n GROUP BY w.half;
+SELECT metrics_refresh.schedule('weighed', strategy => 'incremental') > 0 AS scheduled;
+SELECT did('weighed'), did('weighed');
+UPDATE weight SET factor = 2 WHERE n IN (1, 2);
+SELECT did('weighed');
+SELECT * FROM weighed ORDER BY half;
+SELECT metrics_refresh.unschedule('i.weighed');
+DROP MATERIALIZED VIEW weighed;
+
 -- An audit: captured keys that somebody took away.
 SET metrics_refresh.audit_every = 1;
 SELECT did('mv');

@@ -166,14 +166,25 @@ bool KeySet::is_product() const {
   return combinations <= static_cast<double>(count());
 }
 
+// A column may be of another type than the set's that is the same in every byte, as varchar and
+// text.
 Node* KeySet::row_condition(List* columns) const {
   Const* const number = makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(number_),
                                   false, FLOAT8PASSBYVAL);
   const Oid types[] = {INT8OID, ANYOID};
   const Oid function = LookupFuncName(
       list_make2(makeString(pstrdup(kSchema)), makeString(pstrdup(kFunction))), 2, types, false);
-  return reinterpret_cast<Node*>(makeFuncExpr(function, BOOLOID, lcons(number, list_copy(columns)),
-                                              InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL));
+  List* arguments = list_make1(number);
+  for (int i = 0; i < types_->natts; ++i) {
+    Node* column = static_cast<Node*>(list_nth(columns, i));
+    if (exprType(column) != column_type(i))
+      column =
+          reinterpret_cast<Node*>(makeRelabelType(reinterpret_cast<Expr*>(column), column_type(i),
+                                                  -1, exprCollation(column), COERCE_IMPLICIT_CAST));
+    arguments = lappend(arguments, column);
+  }
+  return reinterpret_cast<Node*>(
+      makeFuncExpr(function, BOOLOID, arguments, InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL));
 }
 
 Node* KeySet::condition(List* columns) const {

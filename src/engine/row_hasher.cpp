@@ -7,14 +7,28 @@
 namespace metrics_refresh::engine {
 namespace {
 
+template <typename Value>
+Value read_as(const char* from) {
+  Value value;
+  memcpy(&value, from, sizeof value);
+  return value;
+}
+
 // What RowHasher::put_value() has put there; `*at` goes on behind it.
 Datum take_value(Form_pg_attribute attribute, const char** at) {
   const char* const from = *at;
   if (attribute->attbyval) {
-    Datum bytes = 0;
-    memcpy(&bytes, from, static_cast<Size>(attribute->attlen));
     *at += attribute->attlen;
-    return fetch_att(&bytes, true, attribute->attlen);
+    switch (attribute->attlen) {
+      case sizeof(char):
+        return CharGetDatum(*from);
+      case sizeof(int16):
+        return Int16GetDatum(read_as<int16>(from));
+      case sizeof(int32):
+        return Int32GetDatum(read_as<int32>(from));
+      default:
+        return read_as<Datum>(from);
+    }
   }
   if (attribute->attlen > 0) {
     void* const aligned = palloc(static_cast<Size>(attribute->attlen));
@@ -23,8 +37,7 @@ Datum take_value(Form_pg_attribute attribute, const char** at) {
     return PointerGetDatum(aligned);
   }
   if (attribute->attlen == -1) {
-    Size size;
-    memcpy(&size, from, sizeof size);
+    const auto size = read_as<Size>(from);
     auto* const plain = static_cast<char*>(palloc(size + VARHDRSZ));
     SET_VARSIZE(plain, size + VARHDRSZ);
     memcpy(VARDATA(plain), from + sizeof size, size);

@@ -340,6 +340,20 @@ SELECT did('weighed');
 SELECT * FROM weighed ORDER BY half;
 SELECT metrics_refresh.unschedule('i.weighed');
 DROP MATERIALIZED VIEW weighed;
+-- And of one whose values are equal without that.
+CREATE TABLE blank AS SELECT ('w' || g % 4)::char(3) AS k, g AS n, g AS v FROM generate_series(1, 8) g;
+CREATE TABLE blanks AS SELECT k::char(5), n, 1 AS w FROM blank;
+CREATE MATERIALIZED VIEW padded AS SELECT a.k, a.n, sum(a.v * b.w) FROM blank a JOIN blanks b ON a.k = b.k AND a.n = b.n GROUP BY a.k, a.n;
+CREATE MATERIALIZED VIEW mixed AS SELECT CASE WHEN a.n < 5 THEN a.k ELSE b.k END AS k, a.n % 4 AS n, sum(b.w) FROM blank a JOIN blanks b ON a.n = b.n GROUP BY 1, 2;
+SELECT metrics_refresh.schedule(v, strategy => 'incremental') > 0 AS scheduled FROM unnest('{padded,mixed}'::regclass[]) v;
+SELECT did('padded'), did('mixed');
+UPDATE blanks SET w = 2 WHERE n IN (1, 2);
+SELECT did('padded');
+SELECT did('mixed');
+(TABLE padded EXCEPT ALL SELECT a.k, a.n, sum(a.v * b.w) FROM blank a JOIN blanks b ON a.k = b.k AND a.n = b.n GROUP BY a.k, a.n);
+SELECT * FROM mixed ORDER BY k;
+SELECT metrics_refresh.unschedule(v) FROM unnest('{i.padded,i.mixed}'::text[]) v;
+DROP MATERIALIZED VIEW padded, mixed;
 
 -- An audit: captured keys that somebody took away.
 SET metrics_refresh.audit_every = 1;

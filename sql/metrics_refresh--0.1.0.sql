@@ -191,9 +191,11 @@ COMMENT ON FUNCTION metrics_refresh.capture_keys() IS
     'writes the keys of changed rows into a delta table, for the strategy incremental';
 
 CREATE FUNCTION metrics_refresh.is_changed_key(key_set bigint, VARIADIC key "any") RETURNS boolean
-    LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mr_is_changed_key';
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mr_is_changed_key';
 COMMENT ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") IS
     'whether these column values are a changed key; for the queries of the strategy incremental, raises 55000 elsewhere';
+-- They run as the owners of the views.
+GRANT EXECUTE ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") TO PUBLIC;
 
 CREATE FUNCTION metrics_refresh.job_after_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_after_write';

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 . tools/lib.sh
 declare -A release=([17]=trixie [18]=forky)
 roots=${METRICS_REFRESH_ROOTS:-/var/cache/metrics_refresh}
-files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups 023_diff 025_incremental 026_skip)
+files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups 023_diff 025_incremental 026_skip 027_generated)
 where_possible=
 [ "${1:-}" != --where-possible ] || where_possible=1
 tap_files=$(printf 'test/t/%s.pl ' "${files[@]}")

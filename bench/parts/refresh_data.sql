@@ -101,6 +101,10 @@ BEGIN
   COMMIT;
 END $$;
 
+CREATE PROCEDURE warm_up(view text) LANGUAGE plpgsql AS $$ BEGIN
+  IF to_regclass(format('keys.%I', view)) IS NOT NULL THEN PERFORM metrics_refresh.refresh(format('keys.%I', view)::regclass, 'incremental'); END IF;
+END $$;
+
 -- How long it takes to find that a view is fresh, and to log that somebody asked.
 CREATE PROCEDURE take_check(round int, view text, changed bigint) LANGUAGE plpgsql AS $$
 DECLARE

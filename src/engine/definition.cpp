@@ -1,6 +1,12 @@
 #include "engine/definition.hpp"
 
 namespace metrics_refresh::engine {
+namespace {
+
+// In the planner's units, of which a second has some hundred thousand.
+constexpr double kSmallCost = 50'000;
+
+}  // namespace
 
 Query* definition_of(Relation view) {
   const RuleLock* const rules = view->rd_rules;
@@ -10,13 +16,18 @@ Query* definition_of(Relation view) {
   return linitial_node(Query, rules->rules[0]->actions);
 }
 
-PlannedStmt* plan_query(Query* query, const char* text, bool small) {
+PlannedStmt* plan_query(Query* query, const char* text, bool may_be_small) {
   AcquireRewriteLocks(query, true, false);
   List* const rewritten = QueryRewrite(query);
   if (list_length(rewritten) != 1) elog(ERROR, "a view's query became several");
   CHECK_FOR_INTERRUPTS();
-  return pg_plan_query(linitial_node(Query, rewritten), text, small ? 0 : CURSOR_OPT_PARALLEL_OK,
-                       nullptr);
+  auto* const final = linitial_node(Query, rewritten);
+  if (may_be_small) {
+    PlannedStmt* const plan =
+        pg_plan_query(static_cast<Query*>(copyObjectImpl(final)), text, 0, nullptr);
+    if (plan->planTree->total_cost <= kSmallCost) return plan;
+  }
+  return pg_plan_query(final, text, CURSOR_OPT_PARALLEL_OK, nullptr);
 }
 
 void run_plan(PlannedStmt* plan, DestReceiver* receiver, const char* text) {

@@ -15,11 +15,11 @@ Query* definition_of(Relation view);
 /// the table's storage. REQUIRES: inside pg::call().
 bool has_virtual_columns(Oid table);
 
-/// Plans a query, of which nothing is left: with a parallel plan where the planner likes one,
-/// unless it is `small`, for to start another process may take longer than all its work. `text` is
-/// what activity views and logs show; it must live as long as what is done with the plan. REQUIRES:
-/// inside pg::call().
-PlannedStmt* plan_query(Query* query, const char* text, bool small = false);
+/// Plans a query, of which nothing is left: with a parallel plan where the planner likes one; where
+/// it `may_be_small`, only if the plan without costs much, for to start another process takes
+/// longer than the work for a few rows. `text` is what activity views and logs show; it must live
+/// as long as what is done with the plan. REQUIRES: inside pg::call().
+PlannedStmt* plan_query(Query* query, const char* text, bool may_be_small = false);
 
 /// Runs a plan under the active snapshot and hands every row to `receiver`. Rights and settings are
 /// those in force. REQUIRES: inside pg::call().

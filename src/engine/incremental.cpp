@@ -12,8 +12,6 @@ namespace {
 // Up to here no other look is taken at what it costs.
 constexpr int64 kFewKeys = 1000;
 constexpr int64 kPartOfRows = 10;
-// Beyond this not even an estimate: the lists would be long themselves.
-constexpr int64 kManyKeys = 200'000;
 constexpr double kWorthwhile = 0.5;
 
 struct QueryText {
@@ -82,12 +80,12 @@ struct Captured {
 
 void on_captured(void* context, TupleTableSlot* slot) {
   auto* const captured = static_cast<Captured*>(context);
-  if (captured->rules != nullptr && ++captured->rows <= kManyKeys)
+  if (captured->rules != nullptr && ++captured->rows <= kMostKeys)
     captured->rules->add_captured(slot);
 }
 
-double cost_of(Query* query, const char* text, bool small) {
-  return plan_query(query, text, small)->planTree->total_cost;
+double cost_of(Query* query, const char* text, bool may_be_small) {
+  return plan_query(query, text, may_be_small)->planTree->total_cost;
 }
 
 struct Refresh {
@@ -138,8 +136,7 @@ void Refresh::take_all(Captured* captured) {
 
 const char* Refresh::why_too_many(const KeyRules& rules, Node* condition) {
   const int64 keys = rules.key_count();
-  if (keys > kManyKeys || rules.added() > 10 * kManyKeys)
-    return psprintf(INT64_FORMAT " keys are too many", keys);
+  if (keys > kMostKeys) return psprintf(INT64_FORMAT " keys are too many", keys);
   if (keys <= kFewKeys || keys <= state.rows / kPartOfRows) return nullptr;
   const Query* definition = definition_of(view);
   const double whole = cost_of(static_cast<Query*>(copyObjectImpl(definition)), text, false);
@@ -164,13 +161,19 @@ Node* Refresh::collect() {
                  rules.whole_table());
   else if (captured.is_truncated)
     result.fallback = "a table was truncated a moment ago";
-  else if (captured.rows > kManyKeys)
+  else if (captured.rows > kMostKeys)
     result.fallback = psprintf(INT64_FORMAT " changes are too many", captured.rows);
   else
     result.fallback = state.missed;
   if (result.fallback != nullptr) return nullptr;
   if (derivation.has_edges) rules.add_passed(state.last_now, GetCurrentTransactionStartTimestamp());
   rules.follow_joins();
+  if (rules.whole_table() != nullptr)
+    result.fallback =
+        psprintf("any row of %s may have changed as time passed", rules.whole_table());
+  else if (rules.has_too_many())
+    result.fallback = "the changes reach too many rows";
+  if (result.fallback != nullptr) return nullptr;
   Node* const condition = rules.condition();
   result.keys = rules.key_count();
   if (condition != nullptr) result.fallback = why_too_many(rules, condition);

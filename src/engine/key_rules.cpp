@@ -86,7 +86,6 @@ void KeyRules::add_captured(TupleTableSlot* slot) {
     whole_ = get_rel_name(table_->oid);
     return;
   }
-  ++added_;
   for (int i = 0; i < derivation_->source_count; ++i)
     if (rules_[i].source->entry->relid == table_->oid) take(rules_[i], table_->columns, slot);
 }
@@ -115,15 +114,20 @@ void KeyRules::apply(Rule& rule) {
   }
 }
 
+bool KeyRules::goes_on(const Rule& rule) {
+  const int64 keys = rule.source->rank == 0 ? rule.keys->set.count() : rule.joins.count();
+  has_too_many_ = has_too_many_ || keys > kMostKeys || ++looked_up_ > 10 * kMostKeys;
+  return !has_too_many_;
+}
+
 // Hands the table's rows under the condition to its rule.
 void KeyRules::look_up(Rule& rule, Node* condition) {
   const KeySource* source = rule.source;
   Receiver receiver = {receiver_calling([](TupleTableSlot* slot, DestReceiver* self) {
                          const auto* const own = reinterpret_cast<Receiver*>(self);
                          slot_getallattrs(slot);
-                         ++own->rules->added_;
                          own->rules->take(*own->rule, own->rule->source->columns, slot);
-                         return true;
+                         return own->rules->goes_on(*own->rule);
                        }),
                        this, &rule};
   Query* const query =
@@ -138,6 +142,7 @@ void KeyRules::follow_joins() {
   for (int rank = highest; rank > 0; --rank)
     for (int i = 0; i < derivation_->source_count; ++i) {
       const Rule& rule = rules_[i];
+      if (has_too_many_ || whole_ != nullptr) return;
       if (rule.source->rank != rank || rule.joins.count() == 0) continue;
       Rule& other = rules_[rule.source->via];
       List* columns = NIL;
@@ -192,7 +197,10 @@ Node* KeyRules::passed(const KeySource* source, const KeyEdge* edge, TimestampTz
         ExecPrepareExpr(reinterpret_cast<Expr*>(expression), state_), expressions_, &nulls[i]);
   }
   if (nulls[0] && nulls[1]) return nullptr;
-  if (nulls[0] || nulls[1]) return makeBoolConst(true, false);
+  if (nulls[0] || nulls[1]) {
+    whole_ = get_rel_name(source->entry->relid);
+    return nullptr;
+  }
   if (DatumGetTimestampTz(ends[0]) > DatumGetTimestampTz(ends[1])) std::swap(ends[0], ends[1]);
   Rule& rule = rules_[source - derivation_->sources];
   TupleDesc const row = rule.row->tts_tupleDescriptor;

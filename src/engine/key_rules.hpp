@@ -10,6 +10,9 @@
 
 namespace metrics_refresh::engine {
 
+/// Beyond so many keys not even an estimate is made: the lists would be long themselves.
+inline constexpr int64 kMostKeys = 200'000;
+
 class KeyRules {
  public:
   void init(const Derivation& derivation, TupleDesc view, const char* text);
@@ -18,7 +21,7 @@ class KeyRules {
   void begin_table(int at);
   void add_captured(TupleTableSlot* slot);
 
-  /// Rows whose part in the view changed by time, from one now() to the other.
+  /// Rows whose part in the view changed by time, from one now() to the other; or a whole table.
   void add_passed(TimestampTz from, TimestampTz to);
 
   /// Looks up what joins the rows that were added. None may be added after that.
@@ -28,8 +31,8 @@ class KeyRules {
   const char* whole_table() const { return whole_; }
   /// Of tables that say keys themselves; known after follow_joins().
   int64 key_count() const;
-  /// Of what was added, all told; large numbers are not exact.
-  int64 added() const { return added_; }
+  /// So many rows were found that it is not worthwhile to go on; then not all of them are known.
+  bool has_too_many() const { return has_too_many_; }
 
   /// Null where there is no key.
   Node* condition() const;
@@ -58,6 +61,7 @@ class KeyRules {
   void apply(Rule& rule);
   void take(Rule& rule, const Bitmapset* columns, TupleTableSlot* slot);
   void look_up(Rule& rule, Node* condition);
+  bool goes_on(const Rule& rule);
   Node* passed(const KeySource* source, const KeyEdge* edge, TimestampTz from, TimestampTz to);
 
   const Derivation* derivation_;
@@ -69,7 +73,8 @@ class KeyRules {
   List* keys_;  // of Keys*
   const KeyTable* table_;
   const char* whole_;
-  int64 added_;
+  int64 looked_up_;
+  bool has_too_many_;
 };
 
 }  // namespace metrics_refresh::engine

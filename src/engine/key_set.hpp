@@ -29,8 +29,8 @@ class KeySet {
   int column_count() const { return types_->natts; }
   Oid column_type(int column) const { return TupleDescAttr(types_, column)->atttypid; }
 
-  /// The one of this number in this process; null where there is none. Only those are found whose
-  /// condition() asks for it.
+  /// The one of this number in this process; null where there is none, or it has one column, or
+  /// values that are equal without being the same in every byte.
   static KeySet* find(int64 number);
 
   /// The condition over `columns`, an expression for each. REQUIRES: count() > 0.

@@ -7,7 +7,7 @@ namespace {
 
 // A file has a buffer of 8 kB and another one beside it.
 constexpr uint64 kMaxShares = 256;
-// Bytes: rows above this are not looked at later than they come.
+// Bytes: room for more than this is not kept twice.
 constexpr Size kWaitingSize = 8192;
 
 void write(BufFile*& file, MemoryContext context, const void* bytes, Size size) {
@@ -148,7 +148,7 @@ void RowMatcher::add_new(TupleTableSlot* slot) {
   const MemoryContext before = MemoryContextSwitchTo(row_context_);
   const core::RowHash hash = hasher_.hash(slot);
   ++new_rows_;
-  if (&share_of(hash) != shares_ || hasher_.image().size > kWaitingSize) {
+  if (&share_of(hash) != shares_ || hasher_.image().capacity > kWaitingSize) {
     settle_new(hash, slot);
   } else {
     table_.prefetch(hash);

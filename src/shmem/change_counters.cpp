@@ -83,6 +83,7 @@ void count_one(void*, Oid relation) {
 }
 
 void count_begun() {
+  Assert(counted_count == 0);
   if (!OidIsValid(MyDatabaseId) || !TransactionIdIsValid(GetTopTransactionIdIfAny())) return;
   if (pg_atomic_read_u64(&counters->version) != watched_version) copy_watched();
   if (watched_count > 0) pg::for_each_write_lock(count_one, nullptr);

@@ -4,11 +4,10 @@
 //
 // A transaction that writes rows of a table holds RowExclusiveLock on it until its end, whatever
 // wrote them: DML, COPY, a foreign key's action, logical replication, a refresh. So before a commit
-// these locks are looked through. This depends on no setting
-// (statistics can be switched off, triggers disabled) and follows savepoints, whose locks go with
-// them. Too much is counted where a statement found no row to change, never too little. What
-// replaces a table's storage (TRUNCATE, a rewrite) shows in the catalog, and is the reader's
-// matter.
+// these locks are looked through. This depends on no setting (statistics can be switched off,
+// triggers disabled) and follows savepoints, whose locks go with them. Too much is counted where a
+// statement found no row to change, never too little. What replaces a table's storage (TRUNCATE, a
+// rewrite) shows in the catalog, and is the reader's matter.
 #pragma once
 
 #include "pg/guard.hpp"

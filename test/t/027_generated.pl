@@ -184,7 +184,7 @@ sub make_views
 		my $is_kept = $answer eq 'kept';
 		$drawn++;
 		$kept++ if $is_kept;
-		$refused{ $answer =~ s/(table|view) \w+/$1 X/r }++ unless $is_kept;
+		$refused{ $answer =~ s/the table \w+/a table/r }++ unless $is_kept;
 		if (++$count{ $is_kept ? 'kept' : 'refused' } > $views)
 		{
 			drop_views($name);

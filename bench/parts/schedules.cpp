@@ -32,7 +32,7 @@ const std::vector<std::string> kOrdinary = {"* * * * *",
                                             "@seconds 0 30 * * * *"};
 const std::vector<std::string> kWorst = {
     "0 0 29 2 *",  "*/5 * 29 2 *", "0 0 ? 2 mon#5",   "0 0 */28 2 mon#5",           "0 0 ? 12 friL",
-    "0 0 31W 3 ?", "0 0 L 2 *",    "0 0 */31 12 sun", "@seconds * * * */28 2 mon#5"};
+    "0 0 31W 3 ?", "0 0 L 2 *",    "0 0 */30 12 sun", "@seconds * * * */28 2 mon#5"};
 
 std::vector<Instant> moments(int count) {
   std::mt19937_64 random(1);

@@ -38,7 +38,8 @@ override with_llvm = no
 
 # The developers' targets run before there is a PostgreSQL on the machine, and PGXS has a
 # `check` of its own that only refuses: so they stand instead of PGXS, not beside it.
-DEVELOPER = deps check check-long check-versions sanitize demo demo-stop lint format bench
+DEVELOPER = deps check check-long check-versions sanitize demo demo-stop lint format bench fuzz \
+            compare-schedules
 ifneq (,$(filter $(DEVELOPER),$(MAKECMDGOALS)))
 
 .PHONY: $(DEVELOPER)
@@ -52,6 +53,8 @@ demo:                     ; @tools/demo.sh start
 demo-stop:                ; @tools/demo.sh stop
 format:                   ; @tools/lint.sh --format
 bench:                    ; @bench/run $(BENCH)
+fuzz:                     ; @tools/fuzz.sh
+compare-schedules:        ; @test/real/schedules/run
 
 else
 

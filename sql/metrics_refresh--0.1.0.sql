@@ -422,21 +422,36 @@ GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh
 
 CREATE FUNCTION metrics_refresh.next_runs(schedule text, count integer DEFAULT 5,
                                           after timestamptz DEFAULT now(),
-                                          timezone text DEFAULT NULL)
+                                          timezone text DEFAULT NULL,
+                                          job_name text DEFAULT NULL)
     RETURNS SETOF timestamptz
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_next_runs';
-COMMENT ON FUNCTION metrics_refresh.next_runs(text, integer, timestamptz, text) IS
-    'the first count (at most 10000) due times of a schedule strictly after a point of time; 22023 for a schedule or time zone that is not valid';
+COMMENT ON FUNCTION metrics_refresh.next_runs(text, integer, timestamptz, text, text) IS
+    'the first count (at most 10000) due times of a schedule strictly after a point of time; H as for the job of this name; 22023 for a schedule or time zone that is not valid';
+
+CREATE FUNCTION metrics_refresh.describe_schedule(schedule text, job_name text DEFAULT NULL)
+    RETURNS text
+    LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'mr_describe_schedule';
+COMMENT ON FUNCTION metrics_refresh.describe_schedule(text, text) IS
+    'a schedule in plain English, with what H stands for in the job of this name; 22023 for one that is not valid';
+
+CREATE FUNCTION metrics_refresh.validate_schedule(schedule text, job_name text DEFAULT NULL)
+    RETURNS TABLE (valid boolean, error text, "position" integer, hint text)
+    LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'mr_validate_schedule';
+COMMENT ON FUNCTION metrics_refresh.validate_schedule(text, text) IS
+    'whether a schedule is valid, and if not, what is wrong, at which character, and what is allowed there; raises nothing for it';
 
 CREATE FUNCTION metrics_refresh.next_due(schedule text, timezone text DEFAULT NULL,
                                          starts_at timestamptz DEFAULT NULL,
                                          ends_at timestamptz DEFAULT NULL,
                                          blackout text[] DEFAULT NULL,
-                                         after timestamptz DEFAULT now())
+                                         after timestamptz DEFAULT now(),
+                                         job_name text DEFAULT NULL,
+                                         last_end timestamptz DEFAULT NULL)
     RETURNS timestamptz
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_next_due';
-COMMENT ON FUNCTION metrics_refresh.next_due(text, text, timestamptz, timestamptz, text[], timestamptz) IS
-    'the first due time strictly after a point of time that a job of this schedule has, from its start to its end and outside its blackout windows; NULL where none comes';
+COMMENT ON FUNCTION metrics_refresh.next_due(text, text, timestamptz, timestamptz, text[], timestamptz, text, timestamptz) IS
+    'the first due time strictly after a point of time that a job of this schedule has, from its start to its end and outside its blackout windows; H as for the job of this name, @after counted from last_end; NULL where none comes';
 
 ------------------------------------------------------------------------------------------------
 -- Jobs
@@ -680,7 +695,9 @@ CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS
     CROSS JOIN LATERAL (
         SELECT CASE WHEN j.active AND f.suspended_at IS NULL AND j.schedule IS NOT NULL
                     THEN metrics_refresh.next_due(j.schedule, j.timezone, j.starts_at, j.ends_at,
-                                                  j.blackout, clock_timestamp())
+                                                  j.blackout, clock_timestamp(), j.job_name,
+                                                  greatest(j.effective_from,
+                                                           s.last_finished_at))
                END AS next_due) d;
 COMMENT ON VIEW metrics_refresh.job_status IS 'each job with what it does now, its next due time and what became of its last run';
 COMMENT ON COLUMN metrics_refresh.job_status.kind IS 'refresh, command or group';

@@ -1,4 +1,4 @@
--- next_runs: what a schedule means, and how it is refused.
+-- What a schedule means, and how it is refused: next_runs, describe_schedule, validate_schedule.
 SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
 \set SHOW_CONTEXT never
@@ -19,6 +19,38 @@ FROM unnest('{@hourly,@daily,@midnight,@Weekly,@MONTHLY,@yearly,@annually,1 seco
               7 minutes,1 Hour,36 hours}'::text[]) WITH ORDINALITY v (schedule, n),
      metrics_refresh.next_runs(schedule, 2, '2024-12-30 12:34:56.789+00') r
 GROUP BY schedule, n ORDER BY n;
+
+-- Ranges that wrap, steps from a value on, days counted from the month's end, several schedules,
+-- seconds, longer intervals.
+SELECT schedule, array_agg(to_char(r, 'Dy YYYY-MM-DD HH24:MI:SS') ORDER BY r) AS runs
+FROM unnest('{0 22-2 * * *,50/5 12 * * *,0 0 * * fri-sun,0 0 28-2/2 * *,0 0 L * ?,0 0 $ * *,0 0 L-2 * *,0 0 LW * *,
+              0 0 15W * *,0 0 ? * 5L,0 0 ? * mon#2,0 0 L * sun,0 9 * * *; 30 17 * * 1-5,@seconds */25 30 2 * * *,
+              2 days,2 weeks,3 months,@every 1h30m,@every 01:30,PT90M,P1W,@after 45 minutes}'::text[])
+     WITH ORDINALITY v (schedule, n)
+     LEFT JOIN LATERAL metrics_refresh.next_runs(schedule, 3, '2024-12-27 12:34:56.789+00') r ON true
+GROUP BY schedule, n ORDER BY n;
+SELECT r = pg_postmaster_start_time() AS at_the_start FROM metrics_refresh.next_runs('@reboot', 3, '2024-12-27') r;
+SELECT count(*) AS after_the_start FROM metrics_refresh.next_runs('@reboot');
+
+-- H is a number that the job's name chooses, once and for all.
+SELECT name, array_agg(to_char(r, 'YYYY-MM-DD HH24:MI') ORDER BY r) AS runs
+FROM unnest('{NULL,"",first,second}'::text[]) WITH ORDINALITY v (name, n),
+     metrics_refresh.next_runs('H(0-29)/10 H(2-4) * * *', 3, '2025-01-01', job_name => name) r
+GROUP BY name, n ORDER BY n;
+
+-- In plain English.
+\a \t
+SELECT s || ' -> ' || metrics_refresh.describe_schedule(s, 'nightly')
+FROM unnest('{@hourly,30 2 * 3\,11 friL,*/5 9-17 * * mon-fri,0 0 13 * fri,0 0 */2 * fri,H H(2-4) * * *,@seconds */10 * * * * *,
+              0 0 15W\,LW * *,90 minutes,P1D,2 weeks,3 months,@after 10 minutes,@reboot; 0 4 * * *}'::text[]) s;
+SELECT metrics_refresh.describe_schedule(NULL), metrics_refresh.describe_schedule('61 * * * *');
+\a \t
+
+-- The error as a row.
+SELECT s, v.* FROM unnest('{0 2 * * *,0 25 * * *,0 2 * * mond,"",@seconds 0 2 * * *}'::text[]) s,
+     metrics_refresh.validate_schedule(s) v;
+SELECT * FROM metrics_refresh.validate_schedule('H H H(29-31) 2 *', 'any');
+SELECT * FROM metrics_refresh.validate_schedule(NULL);
 
 -- Strictly after: a due time does not follow itself, but it follows the microsecond before.
 SELECT * FROM metrics_refresh.next_runs('0 2 * * *', 1, '2025-01-01 02:00:00+00');
@@ -73,16 +105,15 @@ SELECT count(*) FROM metrics_refresh.next_runs('* * * * *', after => '0001-01-01
 \a \t
 SELECT format('[%s] ', left(s, 60)) || tools.try(format('SELECT metrics_refresh.next_runs(%L)', s))
 FROM unnest(ARRAY[
-    '', '   ', '* * * *', '* * * * * *', '0 */5 * * * *', '5 minutes please', '@daily please',
-    '60 * * * *', '* 24 * * *', '* * 0 * *', '* * 32 * *', '* * * 13 *', '* * * * 8', '-1 * * * *',
-    '99999999999999999999 * * * *', '0 0 31 2 *', '0 0 30 FEB *', '0 0 31 4,6,9,11 *',
-    '30-10 * * * *', '* 22-4 * * *', '* * * nov-feb *', '* * * * sat-mon', '*/0 * * * *',
-    '*/60 * * * *', '*/x * * * *', '5/15 * * * *', '1,,2 * * * *', '1, * * * *', ',1 * * * *',
-    '1-2-3 * * * *', '1- * * * *', '* * * foo *', '* * * * tues', '* * * january *', 'mon * * * *',
-    '? * * * *', '* * L * *', '* * * * 5#3', '0 2 * * *;', '@reboot', '@fortnightly', '@',
-    '0 seconds', '-5 minutes', '1.5 hours', '5 days', '5 min', 'five minutes', '1 hour 30 minutes',
-    '315360001 seconds', '99999999999999999999 hours', 'hourly', 'every 5 minutes', E'*/5 * * * *\u00a0',
-    '٥ * * * *', repeat('1,', 500) || '1 * * * *']) WITH ORDINALITY v (s, n) ORDER BY n;
+    '', '   ', '* * * *', '* * * * * *', '0 */5 * * * *', '0 0 12 * * ? 2025', '0 0 * * * root', '5 minutes please',
+    '@daily please', '60 * * * *', '* 24 * * *', '* * 0 * *', '* * 32 * *', '* * * 13 *', '* * * * 8', '-1 * * * *',
+    '99999999999999999999 * * * *', '0 0 31 2 *', '0 0 30 FEB *', '0 0 31 4,6,9,11 *', '0 0 31W 2 ?',
+    '0 0 */15 2 mon#5', '*/0 * * * *', '*/60 * * * *', '*/x * * * *', '5/0 * * * *', '1,,2 * * * *', '1, * * * *',
+    ',1 * * * *', '1-2-3 * * * *', '1- * * * *', '* * * foo *', '* * * * tues', '* * * january *', 'mon * * * *',
+    '? * * * *', '0 0 ? * ?', '* * * * L', '* * 5L * *', '* * * * fri#6', 'H(30-10) * * * *', '0 2 * * *;',
+    '@fortnightly', '@dayly', '@', '0 seconds', '-5 minutes', '1.5 hours', '5 fortnights', '90s', 'five minutes',
+    '1 day 12 hours', '@every', '@every 20', '@after 2 days', '315360001 seconds', '99999999999999999999 hours',
+    'hourly', 'every 5 minutes', E'*/5 * * * *\u00a0', '٥ * * * *', repeat('1,', 500) || '1 * * * *']) WITH ORDINALITY v (s, n) ORDER BY n;
 \a \t
 
 -- NULLs and what is out of range.

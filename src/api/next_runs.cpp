@@ -1,5 +1,6 @@
-// next_runs and next_due: when something is due, without a job.
+// What a schedule means, without a job: next_runs, next_due, describe_schedule, validate_schedule.
 #include "api/schedule_text.hpp"
+#include "core/schedule_description.hpp"
 
 #include "api/arguments.hpp"
 #include "pg/time.hpp"
@@ -12,8 +13,8 @@ constexpr int kMostRuns = 10'000;
 
 Datum next_runs(FunctionCallInfo call) {
   const Arguments arguments(call);
-  const core::Schedule schedule =
-      parse_schedule(Arguments::required(arguments.get_text(0), "schedule"));
+  const core::Schedule schedule = parse_schedule(
+      Arguments::required(arguments.get_text(0), "schedule"), arguments.get_text(4).value_or(""));
   const int count = Arguments::required(arguments.get_int32(1), "count");
   std::optional<core::Instant> at = Arguments::required(arguments.get_instant(2), "after");
   const std::string zone_name = arguments.get_text(3).value_or("");
@@ -40,16 +41,41 @@ std::optional<core::Instant> bound(const Arguments& arguments, int n) {
 
 Datum next_due(FunctionCallInfo call) {
   const Arguments arguments(call);
-  TimesText times{Arguments::required(arguments.get_text(0), "schedule"),
+  TimesText times{arguments.get_text(6).value_or(""),
+                  Arguments::required(arguments.get_text(0), "schedule"),
                   arguments.get_text(1),
                   bound(arguments, 2),
                   bound(arguments, 3),
                   {}};
+  times.last_end = bound(arguments, 7);
   if (!arguments.is_null(4)) times.blackout = pg::texts_of(arguments.datum(4), "blackout");
   const core::Instant after = Arguments::required(arguments.get_instant(5), "after");
   const std::optional<core::Instant> due = parse_times(times).next_after(after);
   call->isnull = !due;
   return due ? TimestampTzGetDatum(pg::to_timestamptz(*due)) : 0;
+}
+
+Datum describe_schedule(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  return text_result(core::describe(parse_schedule(
+      Arguments::required(arguments.get_text(0), "schedule"), arguments.get_text(1).value_or(""))));
+}
+
+Datum validate_schedule(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const std::string text = Arguments::required(arguments.get_text(0), "schedule");
+  const std::string job_name = arguments.get_text(1).value_or("");
+  SetResult result(call);
+  try {
+    (void)core::Schedule::parse(text, {job_name});
+    result.add(
+        {true, pg::Param::null(TEXTOID), pg::Param::null(INT4OID), pg::Param::null(TEXTOID)});
+  } catch (const core::ScheduleError& error) {
+    result.add({false, std::string(error.what()),
+                pg::Param(INT4OID, Int32GetDatum(static_cast<int>(error.position()))),
+                error.hint()});
+  }
+  return 0;
 }
 
 }  // namespace
@@ -58,11 +84,21 @@ Datum next_due(FunctionCallInfo call) {
 extern "C" {
 MR_SQL_FUNCTION(mr_next_runs);
 MR_SQL_FUNCTION(mr_next_due);
+MR_SQL_FUNCTION(mr_describe_schedule);
+MR_SQL_FUNCTION(mr_validate_schedule);
 
 Datum mr_next_runs(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::next_runs(fcinfo); });
 }
 Datum mr_next_due(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::next_due(fcinfo); });
+}
+Datum mr_describe_schedule(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::describe_schedule(fcinfo); });
+}
+Datum mr_validate_schedule(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::validate_schedule(fcinfo); });
 }
 }

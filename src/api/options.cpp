@@ -29,7 +29,8 @@ struct Option {
 
 Param read_schedule(const NamedArguments& arguments, const Option& option) {
   const std::string text = *arguments.get_text(option.name);
-  (void)parse_schedule(text);
+  const bool named = arguments.has("job_name");
+  (void)parse_schedule(text, named ? arguments.get_text("job_name").value_or("") : "");
   return text;
 }
 

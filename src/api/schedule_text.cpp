@@ -3,15 +3,16 @@
 #include <algorithm>
 
 #include "pg/guard.hpp"
+#include "pg/time.hpp"
 #include "pg/time_zone.hpp"
 
 namespace metrics_refresh::api {
 namespace {
 
-template <typename Parsed>
-Parsed parse(const char* what, const std::string& text) {
+template <typename Parse>
+auto or_sql_error(const char* what, const std::string& text, Parse parse) {
   try {
-    return Parsed::parse(text);
+    return parse();
   } catch (const core::ScheduleError& error) {
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
                        "invalid " + std::string(what) + " \"" + text + "\": " + error.what(),
@@ -27,29 +28,32 @@ void check_bounds(const TimesText& times) {
 
 }  // namespace
 
-core::Schedule parse_schedule(const std::string& text) {
-  return parse<core::Schedule>("schedule", text);
+core::Schedule parse_schedule(const std::string& text, const std::string& job_name) {
+  return or_sql_error("schedule", text, [&] {
+    return core::Schedule::parse(text, {job_name, pg::server_start()});
+  });
 }
 
 core::Blackout parse_blackout(const std::string& text) {
-  return parse<core::Blackout>("blackout window", text);
+  return or_sql_error("blackout window", text, [&] { return core::Blackout::parse(text); });
 }
 
 core::Timetable parse_times(const TimesText& times) {
   check_bounds(times);
-  core::Timetable timetable{parse_schedule(times.schedule.value()),
+  core::Timetable timetable{parse_schedule(times.schedule.value(), times.job_name),
                             &pg::time_zone_or_default(times.timezone.value_or("")),
                             times.starts_at,
                             times.ends_at,
                             {},
                             {}};
+  timetable.last_end = times.last_end;
   for (const std::string& window : times.blackout)
     timetable.blackouts.push_back(parse_blackout(window));
   return timetable;
 }
 
 bool is_never_due(core::Timetable timetable, core::Instant now) {
-  if (timetable.blackouts.empty()) return false;
+  if (timetable.blackouts.empty() || timetable.schedule.is_due_at_server_start()) return false;
   timetable.ends_at.reset();
   return !timetable.next_after(std::max(now, timetable.starts_at.value_or(now)));
 }

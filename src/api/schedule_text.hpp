@@ -12,15 +12,17 @@ namespace metrics_refresh::api {
 
 /// When a job shall be due, as it is written down.
 struct TimesText {
+  std::string job_name;  // chooses what `H` stands for
   std::optional<std::string> schedule;
   std::optional<std::string> timezone;  // none: the setting metrics_refresh.timezone
   std::optional<core::Instant> starts_at;
   std::optional<core::Instant> ends_at;
   std::vector<std::string> blackout;
+  std::optional<core::Instant> last_end = std::nullopt;  // of the previous run, for `@after`
 };
 
 /// Throws pg::SqlError 22023 that names the field, the position and what is allowed.
-core::Schedule parse_schedule(const std::string& text);
+core::Schedule parse_schedule(const std::string& text, const std::string& job_name);
 core::Blackout parse_blackout(const std::string& text);
 
 /// Without jitter. Throws pg::SqlError 22023 for what cannot be parsed, a zone that the server does

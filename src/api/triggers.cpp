@@ -94,7 +94,8 @@ NewRow new_row(FunctionCallInfo call) {
 }
 
 TimesText times_of(const NewRow& row) {
-  TimesText times{row.text("schedule"),
+  TimesText times{row.text("job_name").value_or(""),
+                  row.text("schedule"),
                   row.text("timezone"),
                   time_column(row.row, row.description, "starts_at"),
                   time_column(row.row, row.description, "ends_at"),
@@ -110,7 +111,8 @@ TimesText times_of(const NewRow& row) {
 // inherits no jobs.
 Datum check_job(FunctionCallInfo call) {
   NewRow row = new_row(call);
-  for (const char* const column : {"schedule", "timezone", "starts_at", "ends_at", "blackout"}) {
+  for (const char* const column :
+       {"job_name", "schedule", "timezone", "starts_at", "ends_at", "blackout"}) {
     if (!row.is_new(column)) continue;
     check_times(times_of(row), pg::now());
     break;

@@ -51,6 +51,12 @@ std::optional<core::Instant> find_time(const std::map<std::int64_t, core::Instan
 int due_times_since(const std::optional<core::Timetable>& timetable, core::Instant since,
                     core::Instant now, int most) {
   if (!timetable) return 0;
+  if (timetable->schedule.counts_from_end() && timetable->last_end != core::Instant::max()) {
+    // A run that takes long misses none of the due times that count from its end.
+    std::optional<core::Timetable> others = timetable;
+    others->last_end = core::Instant::max();
+    return due_times_since(others, since, now, most);
+  }
   int count = 0;
   for (auto due = timetable->next_after(since); due && *due <= now && count < most; ++count)
     due = timetable->next_after(*due);

@@ -60,10 +60,10 @@ void check_shape(const Word& word) {
 
 Blackout Blackout::parse(std::string_view text) {
   constexpr std::uint32_t kEveryDay = 0x7F;
-  const std::vector<Word> words = split_words(text, kBlackoutText);
+  const Words words = split_words(text, kBlackoutText);
   const bool has_days = words.front().text.find(':') == std::string_view::npos;
   const auto days =
-      has_days ? weekdays_of(parse_cron_field(words.front(), kCronFields.back())) : kEveryDay;
+      has_days ? weekdays_of(parse_cron_field(words.front(), kBlackoutDays)) : kEveryDay;
   const std::size_t at = has_days ? 1 : 0;
   if (words.size() == at) {
     const Word& last = words.back();
@@ -92,7 +92,7 @@ std::optional<Instant> Blackout::end_of(Instant t, const TimeZone& zone) const {
   for (int shift = -kDaysBefore; shift <= kDaysAfter; ++shift) {
     const LocalDay day = today + Days{shift};
     if ((days_ >> weekday_of(day) & 1U) == 0) continue;
-    const LocalMinute begin = day + begin_;
+    const LocalSecond begin = day + begin_;
     const Instant end = last_arrival_at(begin + length_, zone);
     if (end <= t || first_moment_of(begin, zone) > t) continue;
     latest = std::max(latest.value_or(end), end);

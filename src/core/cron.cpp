@@ -3,93 +3,158 @@
 #include <algorithm>
 #include <array>
 #include <string>
-#include <vector>
 
 #include "core/clock_reading.hpp"
 #include "core/cron_field.hpp"
-#include "core/local_time.hpp"
 #include "core/schedule_error.hpp"
-#include "core/schedule_text.hpp"
 
 namespace metrics_refresh::core {
 namespace {
 
-using std::chrono::minutes;
+using std::chrono::seconds;
 
-// Instants outside of these have no local date in the calendar, whatever the offset. Within them no
-// sum overflows.
-constexpr Instant kEarliest{kCalendarBegin.time_since_epoch() - kWidestOffset};
-constexpr Instant kLatest{kCalendarEnd.time_since_epoch() + kWidestOffset};
+constexpr std::size_t kFields = kCronFields.size();
 
-MinutePattern pattern_of(const std::array<CronField, 5>& fields) {
-  const auto& [minute, hour, day, month, weekday] = fields;
-  return {minute.set,
-          static_cast<std::uint32_t>(hour.set),
-          static_cast<std::uint32_t>(day.set),
-          static_cast<std::uint32_t>(month.set),
-          weekdays_of(weekday),
-          !day.starts_at_star && !weekday.starts_at_star};
+bool is_field(const Word& word, const CronFieldRule& rule) {
+  try {
+    parse_cron_field(word, rule);
+    return true;
+  } catch (const ScheduleError&) {
+    return false;
+  }
 }
 
-// The lowest local minute whose first moment may come after `after`: fixed times up to the latest
-// reading that the clock has ever shown are past, even where it shows an earlier one again.
-LocalMinute first_open_minute(Instant after, TimeZone::Period period, const TimeZone& zone) {
-  auto open = std::chrono::floor<minutes>(to_local(after, period.offset)) + minutes{1};
-  while (period.begin > after - 2 * kWidestOffset) {
-    const Instant end = period.begin;
-    period = zone.period_at(end - Duration{1});
-    open = std::max(open, std::chrono::ceil<minutes>(to_local(end, period.offset)));
+// A year, or all of them, as the last of six or seven fields.
+bool is_year(const Word& word) {
+  return word.text.size() == 4 && std::all_of(word.text.begin(), word.text.end(), is_digit);
+}
+
+// The first six words could be fields with the seconds first.
+bool could_have_seconds(const Words& words) {
+  bool could = is_field(words[0], kSecondField);
+  for (std::size_t i = 0; could && i < kFields; ++i) could = is_field(words[i + 1], kCronFields[i]);
+  return could;
+}
+
+std::string with_seconds(const Words& words) {
+  std::string text = "@seconds";
+  for (std::size_t i = 0; i <= kFields; ++i) text += ' ' + shortened(words[i].text);
+  return text;
+}
+
+[[noreturn]] void refuse_sixth(const Words& words) {
+  const Word& sixth = words[kFields];
+  std::string hint =
+      "Cron has five fields, minute hour day-of-month month day-of-week; the command is no part of "
+      "a schedule.";
+  if (is_year(sixth)) {
+    hint =
+        "There is no field for the year; a job's first and last due times are its starts_at and "
+        "ends_at.";
+  } else if (words.size() == kFields + 1 && could_have_seconds(words)) {
+    hint =
+        "pg_cron reads the first five fields, from the minute on, and no more. For six with the "
+        "seconds first write " +
+        with_seconds(words) + ".";
+  } else if (words.size() == kFields + 2 && could_have_seconds(words)) {
+    hint = "There is no field for the year. For six fields with the seconds first write " +
+           with_seconds(words) + ".";
   }
-  return open;
+  throw ScheduleError("unexpected " + quoted(sixth.text) + " after the day-of-week field",
+                      sixth.position, hint);
+}
+
+[[noreturn]] void refuse_missing(const Words& words, const CronFieldRule& missing, bool six) {
+  const std::string hint =
+      six ? "After @seconds write six fields, second minute hour day-of-month month day-of-week."
+          : schedule_forms();
+  throw ScheduleError("the " + std::string(missing.name) + " field is missing", words.back().end(),
+                      hint);
+}
+
+[[noreturn]] void refuse_seventh(const Word& seventh) {
+  throw ScheduleError("unexpected " + quoted(seventh.text) + " after the day-of-week field",
+                      seventh.position,
+                      "After @seconds there are six fields, second minute hour day-of-month month "
+                      "day-of-week.");
+}
+
+[[noreturn]] void refuse_days(const DayRule& day, std::uint32_t months, const Word& date,
+                              const Word& weekday) {
+  if (day.date_ever_matches(months))
+    throw ScheduleError("no day matches both the day-of-month and the day-of-week field",
+                        weekday.position,
+                        "Where one of them begins with * a day must match both; without the * one "
+                        "of them is enough.");
+  throw ScheduleError("the day-of-month field names no day that the months given have",
+                      date.position,
+                      "April, June, September and November have 30 days, February has 29 at most.");
+}
+
+DayRule day_rule(const CronField& date, const CronField& weekday) {
+  DayRule rule = date.day;
+  rule.days = static_cast<std::uint32_t>(date.set);
+  rule.weekdays = static_cast<std::uint8_t>(weekdays_of(weekday));
+  rule.last_weekdays = weekday.day.last_weekdays;
+  rule.nth_weekdays = weekday.day.nth_weekdays;
+  rule.either = date.is_restricted && weekday.is_restricted;
+  return rule;
 }
 
 }  // namespace
 
-CronExpression CronExpression::parse(std::string_view text) {
-  const std::vector<Word> words = split_words(text);
-  std::array<CronField, kCronFields.size()> fields{};
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    if (i == words.size()) {
-      const Word& last = words.back();
-      throw ScheduleError("the " + std::string(kCronFields[i].name) + " field is missing",
-                          last.position + last.text.size(), schedule_forms());
-    }
-    fields[i] = parse_cron_field(words[i], kCronFields[i]);
+CronExpression CronExpression::parse(const Words& words, std::string_view job_name) {
+  CronExpression cron;
+  cron.has_seconds_ = equal_ignoring_case(words.front().text, "@seconds");
+  std::size_t begin = 0;
+  if (cron.has_seconds_) {
+    if (words.size() == 1) refuse_missing(words, kSecondField, true);
+    const CronField second = parse_cron_field(words[1], kSecondField, job_name);
+    cron.pattern_.seconds = second.set;
+    cron.follows_clock_ = second.has_wildcard;
+    cron.spread_ = second.has_spread ? 1U << kSecondField.number : 0;
+    begin = 2;
   }
-  if (words.size() > fields.size()) {
-    const Word& extra = words[fields.size()];
-    throw ScheduleError("unexpected " + quoted(extra.text) + " after the day-of-week field",
-                        extra.position,
-                        "Cron has five fields, minute hour day-of-month month day-of-week, and "
-                        "none for seconds; for those write an interval such as 30 seconds.");
+  if (words.size() > begin + kFields) {
+    if (cron.has_seconds_) refuse_seventh(words[begin + kFields]);
+    refuse_sixth(words);
   }
-
-  const MinutePattern pattern = pattern_of(fields);
-  if (!pattern.ever_matches()) {
-    throw ScheduleError("the day-of-month field names no day that the months given have",
-                        words[2].position,
-                        "April, June, September and November have 30 days, February has 29 at "
-                        "most.");
+  std::array<CronField, kFields> fields;
+  for (std::size_t i = 0; i < kFields; ++i) {
+    if (begin + i >= words.size()) refuse_missing(words, kCronFields[i], cron.has_seconds_);
+    fields[i] = parse_cron_field(words[begin + i], kCronFields[i], job_name);
+    if (fields[i].has_spread) cron.spread_ |= 1U << kCronFields[i].number;
   }
-  return {pattern, fields[0].has_wildcard || fields[1].has_wildcard};
+  const auto& [minute, hour, date, month, weekday] = fields;
+  if (date.is_question && weekday.is_question)
+    throw ScheduleError("both day fields are ?", words[begin + 4].position,
+                        "A ? says that the other field decides; for every day write *.");
+  cron.pattern_.minutes = minute.set;
+  cron.pattern_.hours = static_cast<std::uint32_t>(hour.set);
+  cron.pattern_.months = static_cast<std::uint32_t>(month.set);
+  cron.pattern_.day = day_rule(date, weekday);
+  cron.follows_clock_ |= minute.has_wildcard || hour.has_wildcard;
+  if (!cron.pattern_.ever_matches())
+    refuse_days(cron.pattern_.day, cron.pattern_.months, words[begin + 2], words[begin + 4]);
+  return cron;
 }
 
 std::optional<Instant> CronExpression::next_after(Instant after, const TimeZone& zone) const {
-  if (after >= kLatest) return std::nullopt;
-  after = std::max(after, kEarliest);
+  if (after >= kLatestInstant) return std::nullopt;
+  after = std::max(after, kEarliestInstant);
   return follows_clock_ ? next_reading(after, zone) : next_fixed_time(after, zone);
 }
 
 std::optional<Instant> CronExpression::next_reading(Instant after, const TimeZone& zone) const {
   auto period = zone.period_at(after);
   Instant start = after;
-  auto from = std::chrono::floor<minutes>(to_local(start, period.offset)) + minutes{1};
+  auto from = std::chrono::floor<seconds>(to_local(start, period.offset)) + seconds{1};
   while (true) {
     const auto match = pattern_.first_from(from);
     if (match && to_instant(*match, period.offset) < period.end) {
       return to_instant(*match, period.offset);
     }
-    if (period.end >= kLatest) return std::nullopt;
+    if (period.end >= kLatestInstant) return std::nullopt;
 
     // Once the clock cannot be set back to before `from`, no reading before `match` is of interest:
     // a leap day that is years away costs no walk through every period until then.
@@ -99,13 +164,12 @@ std::optional<Instant> CronExpression::next_reading(Instant after, const TimeZon
     }
     period = zone.period_at(next);
     start = period.begin;
-    from = std::chrono::ceil<minutes>(to_local(start, period.offset));
+    from = std::chrono::ceil<seconds>(to_local(start, period.offset));
   }
 }
 
 std::optional<Instant> CronExpression::next_fixed_time(Instant after, const TimeZone& zone) const {
-  const LocalMinute open = first_open_minute(after, zone.period_at(after), zone);
-  const auto match = pattern_.first_from(open);
+  const auto match = pattern_.first_from(first_open_second(after, zone));
   if (!match) return std::nullopt;
   return first_moment_of(*match, zone);
 }

@@ -1,6 +1,5 @@
-// A cron expression of five fields, as crontab(5) describes them, and its due times in a zone. No
-// dialects: what cron implementations disagree about (`?`, `L`, `#`, seconds, `a/n`, wrapping
-// ranges) is an error, not a guess.
+// A cron expression of five fields, as crontab(5) describes them, or six with the seconds first,
+// and its due times in a zone. What a field takes beyond crontab(5) is in cron_field.hpp.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -10,19 +9,21 @@
 #include <optional>
 #include <string_view>
 
+#include "core/clock_pattern.hpp"
 #include "core/instant.hpp"
-#include "core/minute_pattern.hpp"
+#include "core/schedule_text.hpp"
 #include "core/time_zone.hpp"
 
 namespace metrics_refresh::core {
 
 class CronExpression {
  public:
-  /// Reads `minute hour day-of-month month day-of-week`; letter case and surrounding white space do
-  /// not matter. If both day fields are restricted, that is, neither begins with `*`, a day matches
-  /// by either of them, else it must match by both. Throws ScheduleError for anything else, and for
-  /// a date that no year has.
-  static CronExpression parse(std::string_view text);
+  /// Reads `minute hour day-of-month month day-of-week`, or `@seconds` and six fields, the first of
+  /// them the second; letter case does not matter. If both day fields are restricted, that is,
+  /// neither begins with `*` or is `?`, a day matches by either of them, else it must match by
+  /// both. Throws ScheduleError for anything else, and for a day that no year has. REQUIRES: there
+  /// are words.
+  static CronExpression parse(const Words& words, std::string_view job_name);
 
   /// The first due time strictly after `after`, by the rules for daylight saving time in
   /// schedule.hpp; or nothing where none falls into the local years 1400 to 9999. Allocates
@@ -30,15 +31,23 @@ class CronExpression {
   /// much).
   std::optional<Instant> next_after(Instant after, const TimeZone& zone) const;
 
+  // For a description.
+  const ClockPattern& pattern() const { return pattern_; }
+  bool has_seconds() const { return has_seconds_; }
+  bool has_spread() const { return spread_ != 0; }
+  /// Whether the field, numbered as in spread(), holds an `H`.
+  bool has_spread(unsigned field) const { return (spread_ >> field & 1U) != 0; }
+
  private:
-  CronExpression(MinutePattern pattern, bool follows_clock)
-      : pattern_(pattern), follows_clock_(follows_clock) {}
+  CronExpression() = default;
 
   std::optional<Instant> next_reading(Instant after, const TimeZone& zone) const;
   std::optional<Instant> next_fixed_time(Instant after, const TimeZone& zone) const;
 
-  MinutePattern pattern_;
-  bool follows_clock_;  // due at every matching reading of the clock, not at times of a day
+  ClockPattern pattern_;
+  bool follows_clock_ = false;  // due at every matching reading of the clock, not at times of a day
+  bool has_seconds_ = false;
+  std::uint8_t spread_ = 0;
 };
 
 }  // namespace metrics_refresh::core

@@ -1,186 +1,167 @@
 #include "core/cron_field.hpp"
 
-#include <algorithm>
-#include <string>
-
-#include "core/schedule_error.hpp"
+#include "core/field_reader.hpp"
+#include "core/spread.hpp"
 
 namespace metrics_refresh::core {
 namespace {
 
-// A number as it was written. Numbers too long for the type are as good as any out of range.
-struct Value {
-  unsigned number;
-  std::string_view text;
-  std::size_t position;
-  bool is_name() const { return !is_digit(text.front()); }
-};
-
-class FieldReader {
+class Parser {
  public:
-  FieldReader(const Word& word, const CronFieldRule& rule) : word_(word), rule_(rule) {}
+  Parser(const Word& word, const CronFieldRule& rule, std::string_view job_name)
+      : reader_(word, rule), rule_(rule), job_name_(job_name) {}
 
-  std::uint64_t read_list() {
-    std::uint64_t set = read_item();
-    while (skip(',')) set |= read_item();
-    if (at_ < word_.text.size()) unexpected();
-    return set;
+  CronField parse() {
+    do read_item();
+    while (reader_.skip(','));
+    if (!reader_.at_end()) reader_.unexpected();
+    return field_;
   }
 
  private:
-  std::uint64_t read_item() {
-    if (at_ == word_.text.size() || peek() == ',') {
-      fail("empty list item in the " + field(), position(), allowed());
+  void read_item() {
+    if (reader_.at_end() || reader_.peek() == ',') reader_.refuse_empty_item();
+    if (reader_.skip('*')) {
+      add_range(rule_.low, rule_.last, rule_.last - rule_.low);
+      return;
     }
-    if (skip('*')) return numbers(rule_.low, rule_.last, read_step(rule_.low, rule_.last));
-
-    const Value first = read_value();
-    if (!skip('-')) {
-      if (peek() == '/') refuse_step_after(first);
-      return numbers(first.number, first.number, 1);
+    if (read_special()) return;
+    const FieldValue first = reader_.read_value();
+    if (reader_.skip('-')) {
+      add_range(first.number, reader_.read_value().number);
+    } else if (reader_.peek() == '/') {
+      const unsigned begin = first.number > rule_.last ? rule_.low : first.number;
+      add_range(begin, rule_.last, rule_.last - begin);
+    } else if (!read_suffix(first)) {
+      field_.set |= std::uint64_t{1} << first.number;
     }
-    Value last = read_value();
-    if (rule_.high > rule_.last && last.is_name() && last.number < first.number &&
-        last.number == rule_.low) {
-      last.number = rule_.high;  // fri-sun
+  }
+
+  // What begins with neither a number nor a name.
+  bool read_special() {
+    switch (to_lower(reader_.peek())) {
+      case 'h':
+        return read_spread();
+      case 'l':
+        return read_last();
+      case '$':
+        if (rule_.forms != FieldForms::kDayOfMonth) reader_.unexpected();
+        reader_.skip('$');
+        field_.day.before_last |= kLastDay;
+        return true;
+      default:
+        return false;
     }
-    if (last.number < first.number) refuse_reversed(first, last);
-    return numbers(first.number, last.number, read_step(first.number, last.number));
   }
 
-  // The n of `/n` over a range, or 1 where there is none.
-  unsigned read_step(unsigned first, unsigned last) {
-    if (!skip('/')) return 1;
-    const Value step = read_number();
-    const unsigned longest = std::max(last - first, 1U);
-    if (step.number < 1 || step.number > longest) {
-      fail("step " + shown(step) + " in the " + field() + " is out of range", step.position,
-           "A step over " + range(first, last) + " is from 1 to " + std::to_string(longest) + ".");
+  bool read_spread() {
+    if (rule_.spread_last == 0 || !reader_.is_word(1)) return false;
+    reader_.skip_letter('h');
+    unsigned low = rule_.low;
+    unsigned high = rule_.spread_last;
+    if (reader_.skip('(')) {
+      const FieldValue first = reader_.read_value();
+      if (!reader_.skip('-')) reader_.unexpected();
+      const FieldValue last = reader_.read_value();
+      if (first.number > last.number) reader_.refuse_reversed_spread(first, last);
+      if (!reader_.skip(')')) reader_.unexpected();
+      low = first.number;
+      high = last.number;
     }
-    return step.number;
-  }
-
-  Value read_value() {
-    const Value value = is_letter(peek()) ? read_name() : read_number();
-    if (value.number < rule_.low || value.number > rule_.high) {
-      fail(std::string(rule_.name) + " " + shown(value) + " is out of range", value.position,
-           allowed());
+    field_.has_spread = true;
+    if (reader_.peek() == '/') {
+      const unsigned step = reader_.read_step(low, high, high - low);
+      field_.has_wildcard = true;
+      for (unsigned n = low + own(step); n <= high; n += step) add(n);
+    } else {
+      add(low + own(high - low + 1));
     }
-    return value;
+    return true;
   }
 
-  Value read_name() {
-    const std::size_t where = position();
-    const std::string_view text = take_while(is_letter);
-    if (rule_.names.empty()) {
-      fail("unexpected " + quoted(text) + " in the " + field(), where, allowed());
+  bool read_last() {
+    if (rule_.forms == FieldForms::kNumbers) return false;
+    if (rule_.forms == FieldForms::kDayOfWeek) {
+      if (reader_.is_word(1)) reader_.refuse_bare_last();
+      return false;
     }
-    for (std::size_t i = 0; i * 3 < rule_.names.size(); ++i) {
-      if (equal_ignoring_case(text, rule_.names.substr(i * 3, 3))) {
-        return {rule_.low + static_cast<unsigned>(i), text, where};
-      }
+    reader_.skip_letter('l');
+    if (reader_.skip_letter('w')) {
+      field_.day.last_working_day = true;
+    } else if (reader_.skip('-')) {
+      const FieldValue days = reader_.read_number();
+      if (days.number < 1 || days.number > 30) reader_.refuse_days_before_last(days);
+      field_.day.before_last |= kLastDay >> days.number;
+    } else {
+      field_.day.before_last |= kLastDay;
     }
-    fail("unknown name " + quoted(text) + " in the " + field(), where, allowed());
+    return true;
   }
 
-  Value read_number() {
-    const std::size_t where = position();
-    const std::string_view text = take_while(is_digit);
-    if (text.empty()) {
-      if (at_ < word_.text.size() && peek() != ',') unexpected();
-      fail("missing number in the " + field(), where, allowed());
+  // What follows a single day.
+  bool read_suffix(const FieldValue& day) {
+    if (rule_.forms == FieldForms::kDayOfMonth && reader_.skip_letter('w')) {
+      field_.day.nearest |= 1U << day.number;
+      return true;
     }
-    constexpr unsigned kTooLarge = 1000;
-    unsigned number = 0;
-    for (const char digit : text) {
-      number = std::min(number * 10 + static_cast<unsigned>(digit - '0'), kTooLarge);
+    if (rule_.forms != FieldForms::kDayOfWeek) return false;
+    const auto weekday = static_cast<std::uint8_t>(1U << day.number % 7);
+    if (reader_.skip_letter('l')) {
+      field_.day.last_weekdays |= weekday;
+      return true;
     }
-    return {number, text, where};
+    if (!reader_.skip('#')) return false;
+    const FieldValue count = reader_.read_number();
+    if (count.number < 1 || count.number > 5) reader_.refuse_weekday_count(count);
+    field_.day.nth_weekdays[count.number - 1] |= weekday;
+    return true;
   }
 
-  [[noreturn]] void refuse_reversed(const Value& first, const Value& last) const {
-    fail("range " + shown(first) + "-" + shown(last) + " in the " + field() + " is reversed",
-         first.position,
-         "A range does not wrap around; write it as a list: " + range(first.number, rule_.last) +
-             "," + range(rule_.low, last.number) + ".");
+  // On from the lowest value where `last` comes before `first`.
+  void add_range(unsigned first, unsigned last) {
+    add_range(first, last, last >= first ? last - first : last + size() - first);
   }
 
-  // Dialects disagree whether `5/10` is `5-59/10` or just 5.
-  [[noreturn]] void refuse_step_after(const Value& value) {
-    const std::size_t where = position();
-    skip('/');
-    const std::string step(read_number().text.substr(0, 4));
-    fail("step after the single value " + shown(value) + " in the " + field(), where,
-         "Write " + range(value.number, rule_.last) + "/" + step +
-             " for a step from there on, or " + "*/" + step + " for one over all values.");
-  }
-
-  [[noreturn]] void unexpected() {
-    const std::size_t where = position();
-    std::string_view text = take_while(is_letter);
-    if (text.empty()) text = word_.text.substr(at_, 1);
-    fail("unexpected " + quoted(text) + " in the " + field(), where, allowed());
-  }
-
-  [[noreturn]] void fail(const std::string& message, std::size_t where,
-                         const std::string& hint) const {
-    throw ScheduleError(message, where, hint);
-  }
-
-  std::string field() const { return std::string(rule_.name) + " field"; }
-
-  std::string allowed() const {
-    std::string text = "The " + field() + " takes " + std::to_string(rule_.low) + " to " +
-                       std::to_string(rule_.high);
-    if (!rule_.names.empty()) {
-      text += " or " + std::string(rule_.names.substr(0, 3)) + " to ";
-      text += rule_.names.substr(rule_.names.size() - 3);
+  void add_range(unsigned first, unsigned last, unsigned span) {
+    const unsigned step = reader_.read_step(first, last, span);
+    if (step == 1 && last >= first) {
+      field_.set |= (std::uint64_t{2} << last) - (std::uint64_t{1} << first);
+      return;
     }
-    if (rule_.high > rule_.last) text += " (0 and 7 are Sunday)";
-    return text + ", as single values, lists (a,b), ranges (a-b) and steps (*/n, a-b/n), or *.";
+    for (unsigned n = 0; n <= span; n += step) add(first + n);
   }
 
-  static std::string range(unsigned first, unsigned last) {
-    return std::to_string(first) + "-" + std::to_string(last);
+  void add(unsigned n) {
+    if (n > rule_.high) n -= size();
+    field_.set |= std::uint64_t{1} << n;
   }
 
-  static std::string shown(const Value& value) {
-    constexpr std::size_t kLongest = 24;
-    std::string text(value.text.substr(0, kLongest));
-    return value.text.size() > kLongest ? text + "..." : text;
-  }
+  unsigned size() const { return rule_.last - rule_.low + 1; }
+  unsigned own(unsigned count) const { return spread(job_name_, rule_.number, count); }
 
-  static std::uint64_t numbers(unsigned first, unsigned last, unsigned step) {
-    std::uint64_t set = 0;
-    for (unsigned n = first; n <= last; n += step) set |= std::uint64_t{1} << n;
-    return set;
-  }
+  static constexpr std::uint32_t kLastDay = std::uint32_t{1} << 31;
 
-  template <typename Predicate>
-  std::string_view take_while(Predicate wanted) {
-    const std::size_t begin = at_;
-    while (at_ < word_.text.size() && wanted(word_.text[at_])) ++at_;
-    return word_.text.substr(begin, at_ - begin);
-  }
-
-  char peek() const { return at_ < word_.text.size() ? word_.text[at_] : '\0'; }
-  bool skip(char c) {
-    const bool found = peek() == c;
-    if (found) ++at_;
-    return found;
-  }
-  std::size_t position() const { return word_.position + at_; }
-
-  const Word& word_;
+  FieldReader reader_;
   const CronFieldRule& rule_;
-  std::size_t at_ = 0;
+  std::string_view job_name_;
+  CronField field_;
 };
 
 }  // namespace
 
-CronField parse_cron_field(const Word& word, const CronFieldRule& rule) {
-  const std::uint64_t set = FieldReader(word, rule).read_list();
-  return {set, word.text.front() == '*', word.text.find_first_of("*/") != std::string_view::npos};
+CronField parse_cron_field(const Word& word, const CronFieldRule& rule, std::string_view job_name) {
+  if (word.text == "*" || (word.text == "?" && rule.forms != FieldForms::kNumbers)) {
+    CronField field;
+    field.set = (std::uint64_t{2} << rule.last) - (std::uint64_t{1} << rule.low);
+    field.is_restricted = false;
+    field.is_question = word.text == "?";
+    field.has_wildcard = true;
+    return field;
+  }
+  CronField field = Parser(word, rule, job_name).parse();
+  field.is_restricted = word.text.front() != '*';
+  field.has_wildcard = word.text.find_first_of("*/") != std::string_view::npos;
+  return field;
 }
 
 std::uint32_t weekdays_of(const CronField& field) {

@@ -21,7 +21,7 @@ using Days = std::chrono::duration<std::int64_t, std::ratio<86400>>;
 
 /// Counted from 1970-01-01 00:00 on the wall.
 using LocalTime = std::chrono::time_point<WallClock, Duration>;
-using LocalMinute = std::chrono::time_point<WallClock, std::chrono::minutes>;
+using LocalSecond = std::chrono::time_point<WallClock, std::chrono::seconds>;
 using LocalDay = std::chrono::time_point<WallClock, Days>;
 
 /// The days that the calendar knows, [1400-01-01, 10000-01-01): the range of Boost.Date_Time.
@@ -34,7 +34,7 @@ constexpr LocalTime to_local(Instant t, std::chrono::seconds offset) {
 }
 
 /// REQUIRES: the result is within the range of Instant.
-constexpr Instant to_instant(LocalMinute t, std::chrono::seconds offset) {
+constexpr Instant to_instant(LocalSecond t, std::chrono::seconds offset) {
   return Instant{t.time_since_epoch() - offset};
 }
 

@@ -1,6 +1,7 @@
 #include "core/schedule_text.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/schedule_error.hpp"
 
@@ -15,9 +16,11 @@ std::string hexadecimal(char c) {
   return {'0', 'x', kDigits[byte / 16U], kDigits[byte % 16U]};
 }
 
+}  // namespace
+
 void check_characters(std::string_view text, const TextKind& kind) {
-  const std::string name(kind.name);
   if (text.size() > kMaxScheduleLength) {
+    const std::string name(kind.name);
     throw ScheduleError(
         name + " is " + std::to_string(text.size()) + " characters long", kMaxScheduleLength + 1,
         "A " + name + " has at most " + std::to_string(kMaxScheduleLength) + " characters.");
@@ -26,42 +29,59 @@ void check_characters(std::string_view text, const TextKind& kind) {
     return !is_space(c) && (c < ' ' || c > '~');  // a negative char is a byte above 0x7F
   });
   if (strange != text.end()) {
+    const std::string name(kind.name);
     throw ScheduleError(name + " contains the byte " + hexadecimal(*strange),
                         static_cast<std::size_t>(strange - text.begin()) + 1,
                         "A " + name + " is written in " + std::string(kind.alphabet) + ".");
   }
 }
 
-}  // namespace
-
-std::vector<Word> split_words(std::string_view text, const TextKind& kind) {
-  check_characters(text, kind);
-  std::vector<Word> words;
-  for (auto begin = text.begin(); begin != text.end();) {
-    begin = std::find_if_not(begin, text.end(), is_space);
-    const auto end = std::find_if(begin, text.end(), is_space);
-    if (begin != end) {
-      const auto at = static_cast<std::size_t>(begin - text.begin());
-      words.push_back({text.substr(at, static_cast<std::size_t>(end - begin)), at + 1});
-    }
-    begin = end;
+Words cut_words(std::string_view text, std::size_t from, std::size_t to) {
+  Words words;
+  while (true) {
+    while (from < to && is_space(text[from])) ++from;
+    if (from == to) return words;
+    std::size_t end = from;
+    while (end < to && !is_space(text[end])) ++end;
+    words.add({text.substr(from, end - from), from + 1});
+    from = end;
   }
+}
+
+Words split_words(std::string_view text, const TextKind& kind) {
+  check_characters(text, kind);
+  const Words words = cut_words(text, 0, text.size());
   if (words.empty())
     throw ScheduleError(std::string(kind.name) + " is empty", 1, std::string(kind.forms));
   return words;
 }
 
-std::string quoted(std::string_view text) {
+std::string shortened(std::string_view text) {
   constexpr std::size_t kLongest = 24;
-  std::string result = "\"";
-  result += text.substr(0, kLongest);
-  result += text.size() > kLongest ? "...\"" : "\"";
-  return result;
+  std::string result(text.substr(0, kLongest));
+  return text.size() > kLongest ? result + "..." : result;
 }
+
+std::string quoted(std::string_view text) { return '"' + shortened(text) + '"'; }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](char x, char y) { return to_lower(x) == to_lower(y); });
+}
+
+unsigned edit_distance(std::string_view a, std::string_view b, unsigned most) {
+  if (a.size() > b.size() + most) return most + 1;
+  std::array<unsigned, 32> row{};
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<unsigned>(j);
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    unsigned diagonal = std::exchange(row[0], static_cast<unsigned>(i));
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const unsigned replaced = diagonal + (to_lower(a[i - 1]) == to_lower(b[j - 1]) ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return std::min(row[b.size()], most + 1);
 }
 
 }  // namespace metrics_refresh::core

@@ -1,16 +1,16 @@
 // The text of a schedule, or of a blackout window, as words with their places, before anybody asks
 // what they mean. Refuses what no schedule can hold: bytes outside printable ASCII, and texts of
-// unreasonable length.
+// unreasonable length. Allocates only for an error.
 #pragma once
 
 #ifdef PG_VERSION_NUM
 #error "core/ headers come before postgres.h"
 #endif
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace metrics_refresh::core {
 
@@ -21,6 +21,27 @@ inline constexpr std::size_t kMaxScheduleLength = 1000;
 struct Word {
   std::string_view text;
   std::size_t position;  ///< one-based, in the original text
+
+  std::size_t end() const { return position + text.size(); }
+};
+
+/// The words of a text. Those beyond the sixteenth are left out: no schedule has so many.
+class Words {
+ public:
+  static constexpr std::size_t kMost = 16;
+
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  const Word& operator[](std::size_t i) const { return words_[i]; }
+  const Word& front() const { return words_[0]; }
+  const Word& back() const { return words_[size_ - 1]; }
+  void add(const Word& word) {
+    if (size_ < kMost) words_[size_++] = word;
+  }
+
+ private:
+  std::array<Word, kMost> words_;
+  std::size_t size_ = 0;
 };
 
 /// How errors speak of a text.
@@ -31,24 +52,36 @@ struct TextKind {
 };
 
 inline constexpr TextKind kScheduleText = {
-    "schedule", "ASCII letters, digits, spaces and * , - / @",
+    "schedule", "ASCII letters, digits, spaces and * , - / @ ? # $ ( ) : ;",
     "Write five fields (minute hour day-of-month month day-of-week), a nickname such as @daily, or "
     "an interval such as 15 minutes."};
 
-/// Cuts `text` at white space; none of the words is empty. Throws ScheduleError for an empty or
-/// overlong text and for a byte that is neither printable ASCII nor white space.
-std::vector<Word> split_words(std::string_view text, const TextKind& kind = kScheduleText);
+/// Throws ScheduleError for an overlong text and for a byte that is neither printable ASCII nor
+/// white space.
+void check_characters(std::string_view text, const TextKind& kind);
 
-/// The hint that shows all three forms of a schedule.
+/// Cuts the characters [from, to) of `text` at white space. Throws nothing.
+Words cut_words(std::string_view text, std::size_t from, std::size_t to);
+
+/// Both of these over the whole text. Throws ScheduleError for an empty one too.
+Words split_words(std::string_view text, const TextKind& kind);
+
+/// The hint that shows all forms of a schedule.
 inline std::string schedule_forms() { return std::string(kScheduleText.forms); }
 
 /// `text` in double quotes, cut short where it is long, for an error message.
 std::string quoted(std::string_view text);
+/// The same without the quotes.
+std::string shortened(std::string_view text);
 
 /// ASCII only, whatever the locale.
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 constexpr bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+/// How many letters must be put in, left out or replaced (case apart) to make one of the other; at
+/// most `most` + 1. REQUIRES: `b` has at most 30 letters.
+unsigned edit_distance(std::string_view a, std::string_view b, unsigned most);
 
 }  // namespace metrics_refresh::core

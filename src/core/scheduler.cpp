@@ -45,6 +45,8 @@ void Scheduler::handle_clock_step(Instant now) {
   const std::optional<Instant> before = std::exchange(last_tick_, now);
   if (!before || now >= *before) return;
   for (auto& [id, entry] : jobs_) {
+    if (entry.last_end) entry.last_end = std::min(*entry.last_end, now);
+    count_from_end(entry, now);
     plan_next(entry, now);
     entry.place.due = std::min(entry.place.due, now);
     if (entry.queued) entry.queued = std::min(*entry.queued, now);
@@ -66,6 +68,13 @@ void Scheduler::plan_next(Entry& entry, Instant now) {
     if (entry.due) entry.start = job.timetable->start_of(job.id, *entry.due);
   }
   update_timeline(entry, now);
+}
+
+void Scheduler::count_from_end(Entry& entry, Instant now) {
+  std::optional<Timetable>& timetable = entry.job.timetable;
+  if (!timetable || !timetable->schedule.counts_from_end()) return;
+  timetable->last_end = entry.state == State::kIdle ? entry.last_end : Instant::max();
+  plan_next(entry, now);
 }
 
 void Scheduler::update_timeline(Entry& entry, Instant now) {
@@ -115,10 +124,13 @@ void Scheduler::handle_due(Entry& entry, Instant now, bool enabled, Plan& plan) 
   }
   const Instant due = *entry.due;
   const Instant in_time = now - kMissedAfter;
-  const bool skip =
-      entry.state == State::kIdle && job.on_missed == OnMissed::kSkip && entry.start < in_time;
+  const std::optional<Instant> at_start = job.timetable->schedule.server_start();
+  const bool skip = entry.state == State::kIdle && job.on_missed == OnMissed::kSkip &&
+                    entry.start < in_time && due != at_start;
   // A due time that is not missed may follow those that are skipped.
-  job.handled_until = job.timetable->started_until(job.id, due, skip ? in_time - Duration(1) : now);
+  Instant until = skip ? in_time - Duration(1) : now;
+  if (skip && at_start && due < *at_start) until = std::min(until, *at_start - Duration(1));
+  job.handled_until = job.timetable->started_until(job.id, due, until);
   plan_next(entry, now);
   if (!enabled || skip) return;
   if (entry.state == State::kIdle) {
@@ -138,12 +150,14 @@ void Scheduler::make_ready(Entry& entry, Instant due, Instant now, std::optional
   entry.request = request;
   entry.attempt = attempt;
   update_ready(entry);
+  count_from_end(entry, now);
   update_timeline(entry, now);
 }
 
 // Of a ready or running run: it ended, or it will not be started.
 void Scheduler::finish(Entry& entry, Instant now) {
   if (entry.request) requests_.erase(*entry.request);
+  if (entry.state == State::kRunning) entry.last_end = now;
   entry.state = State::kIdle;
   entry.request.reset();
   entry.withdrawn = false;
@@ -153,6 +167,7 @@ void Scheduler::finish(Entry& entry, Instant now) {
     jobs_.erase(entry.job.id);
     return;
   }
+  count_from_end(entry, now);
   take_next(entry, now);
   update_timeline(entry, now);
 }

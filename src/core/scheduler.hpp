@@ -15,6 +15,9 @@
 // has ended. A trigger request that comes then waits its turn. Due times are looked at when their
 // start comes, which is later only for a job with jitter.
 //
+// `@after` counts from the end of a run, whatever started it, and is not due while one is under way
+// or waits for a worker. `@reboot` is due at the server's start, which is past: it is never missed.
+//
 // A retry runs when its time comes, unless a due time comes before, or while it still waits for a
 // worker. How far it lies ahead was measured on the clock of the time: where that was stepped back,
 // it is not waited for any longer than lay between the retry and its due time.
@@ -76,19 +79,20 @@ class Scheduler {
   struct Entry {
     Job job;
     State state = State::kIdle;
-    bool removed = false;           // goes when its run ends
-    bool withdrawn = false;         // while running: a start that is refused is not repeated
-    std::optional<Instant> due;     // the next due time
-    Instant start;                  // of that
-    std::optional<Instant> wants;   // to start then: in timeline_ where set
-    Place place;                    // of a ready or running run; its due time is the run's
-    std::optional<RunId> request;   // that a ready or running run serves
-    int attempt = 1;                // that a ready or running run is
-    std::optional<GroupRun> group;  // while running: set while a group's run is open
-    RunId opened = 0;               // the group's run that was open last
-    std::optional<Rank> rank;       // in ready_ where set
-    std::optional<Instant> queued;  // due time that waits for the end of the run under way
-    std::set<RunId> requests;       // that wait, by number: in the order in which they were made
+    bool removed = false;             // goes when its run ends
+    bool withdrawn = false;           // while running: a start that is refused is not repeated
+    std::optional<Instant> due;       // the next due time
+    Instant start;                    // of that
+    std::optional<Instant> wants;     // to start then: in timeline_ where set
+    Place place;                      // of a ready or running run; its due time is the run's
+    std::optional<RunId> request;     // that a ready or running run serves
+    int attempt = 1;                  // that a ready or running run is
+    std::optional<GroupRun> group;    // while running: set while a group's run is open
+    RunId opened = 0;                 // the group's run that was open last
+    std::optional<Rank> rank;         // in ready_ where set
+    std::optional<Instant> last_end;  // of a run, or when the job was made, where `@after` counts
+    std::optional<Instant> queued;    // due time that waits for the end of the run under way
+    std::set<RunId> requests;         // that wait, by number: in the order in which they were made
   };
 
   void on(Instant now, const JobChanged& event);
@@ -108,6 +112,7 @@ class Scheduler {
   // The clock and the timeline.
   void handle_clock_step(Instant now);
   void plan_next(Entry& entry, Instant now);
+  void count_from_end(Entry& entry, Instant now);
   void update_timeline(Entry& entry, Instant now);
   bool is_served(const Entry& entry, const Retry& retry) const;
   bool is_worth_it(const Entry& entry, const Retry& retry, Instant now) const;

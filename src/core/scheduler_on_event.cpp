@@ -29,6 +29,10 @@ void Scheduler::on(Instant now, const JobChanged& event) {
   entry.job.handled_until = believed ? std::max(event.job.handled_until, known) : known;
   entry.removed = false;
   if (!entry.job.runnable) entry.queued.reset();
+  if (entry.job.timetable && entry.job.timetable->last_end)
+    entry.last_end =
+        std::max(entry.last_end, std::optional(std::min(*entry.job.timetable->last_end, now)));
+  count_from_end(entry, now);
   if (entry.job.retry && is_served(entry, *entry.job.retry)) entry.job.retry.reset();
   plan_next(entry, now);
   const bool given_up = entry.attempt > 1 && !entry.job.retry;
@@ -156,6 +160,7 @@ void Scheduler::begin_unseen(Entry& entry, Instant now) {
   entry.attempt = 1;
   entry.place = next_place(now);
   update_ready(entry);
+  count_from_end(entry, now);
   update_timeline(entry, now);
 }
 

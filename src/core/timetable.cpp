@@ -3,19 +3,13 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/spread.hpp"
+
 namespace metrics_refresh::core {
 namespace {
 
 constexpr Duration kInstant{1};
 constexpr int kMostSwallowed = 1000;
-
-// The finalizer of SplitMix64 (Steele, Lea and Flood 2014): every bit of the input changes each bit
-// of the output with a probability of one half.
-constexpr std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ x >> 30U) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ x >> 27U) * 0x94D049BB133111EBU;
-  return x ^ x >> 31U;
-}
 
 std::optional<Instant> end_of_blackout(const Timetable& timetable, Instant t) {
   std::optional<Instant> latest;
@@ -29,12 +23,12 @@ std::optional<Instant> end_of_blackout(const Timetable& timetable, Instant t) {
 
 std::optional<Instant> Timetable::next_after(Instant after) const {
   if (starts_at && after < *starts_at) after = *starts_at - kInstant;
-  std::optional<Instant> due = schedule.next_after(after, *zone);
+  std::optional<Instant> due = schedule.next_after(after, *zone, last_end);
   for (int swallowed = 0; due && swallowed < kMostSwallowed; ++swallowed) {
     if (ends_at && *due > *ends_at) return std::nullopt;
     const std::optional<Instant> end = end_of_blackout(*this, *due);
     if (!end) return due;
-    due = schedule.next_after(*end - kInstant, *zone);
+    due = schedule.next_after(*end - kInstant, *zone, last_end);
   }
   return std::nullopt;
 }

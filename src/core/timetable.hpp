@@ -21,7 +21,8 @@ struct Timetable {
   std::optional<Instant> starts_at;  // due times before this do not count
   std::optional<Instant> ends_at;    // nor those after this
   std::vector<Blackout> blackouts;
-  Duration jitter{};  // 0: none
+  Duration jitter{};                               // 0: none
+  std::optional<Instant> last_end = std::nullopt;  // see Schedule::next_after()
 
   /// The first due time strictly after `after`, or nothing where none comes. Bounded: where
   /// blackouts swallow a thousand candidates in a row, nothing comes.

@@ -24,4 +24,7 @@ inline TimestampTz to_timestamptz(core::Instant t) noexcept {
 /// The wall clock, now: not the start of the transaction.
 inline core::Instant now() noexcept { return to_instant(GetCurrentTimestamp()); }
 
+/// When the postmaster started, which a crash of one of its children does not change.
+inline core::Instant server_start() noexcept { return to_instant(PgStartTime); }
+
 }  // namespace metrics_refresh::pg

@@ -18,7 +18,8 @@ constexpr char kSelectJobs[] =
     "0)::int8,"
     " j.one_time, CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
     " s.retry_due, s.retry_attempt::int8, j.effective_from,"
-    " coalesce(s.last_status = 'success' AND s.retry_at IS NULL, false)"
+    " coalesce(s.last_status = 'success' AND s.retry_at IS NULL, false),"
+    " greatest(j.effective_from, s.last_finished_at)"
     " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)";
 
 // Few jobs have any: what the others would have to pay for it in one query is spared here.
@@ -76,6 +77,7 @@ std::vector<JobRecord> read_jobs(pg::Spi& spi, const pg::Rows& rows) {
     read_policies(spi, rows, i, job);
     job.effective_from = rows.get_instant(i, 36);
     job.last_succeeded = rows.get_bool(i, 37);
+    job.last_end = rows.get_instant(i, 38);
     jobs.push_back(std::move(job));
   }
   return jobs;

@@ -45,6 +45,7 @@ struct JobRecord {
   Oid view_oid = InvalidOid;     // of the view that was meant when last seen; it may be gone
   core::Instant effective_from;  // due times and failures before this are history
   core::Instant handled_until;   // the later of effective_from and the last due time served
+  core::Instant last_end;        // the later of effective_from and the end of the last run
   bool suspended = false;
   bool last_succeeded = false;  // the last run, and nothing is to be tried again
 

@@ -1,17 +1,19 @@
 #include "store/timetable.hpp"
 
+#include "pg/time.hpp"
 #include "pg/time_zone.hpp"
 
 namespace metrics_refresh::store {
 
 std::optional<core::Timetable> timetable_of(const JobRecord& job) {
   if (!job.schedule) return std::nullopt;
-  core::Timetable timetable{core::Schedule::parse(*job.schedule),
+  core::Timetable timetable{core::Schedule::parse(*job.schedule, {job.name, pg::server_start()}),
                             &pg::time_zone_or_default(job.timezone),
                             job.starts_at,
                             job.ends_at,
                             {},
                             job.jitter};
+  timetable.last_end = job.last_end;
   for (const std::string& window : job.blackout)
     timetable.blackouts.push_back(core::Blackout::parse(window));
   return timetable;

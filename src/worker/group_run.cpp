@@ -158,7 +158,10 @@ void cancel_group(pg::Spi& spi, std::int64_t group_run_id) {
 std::optional<core::Retry> plan_retry(const store::JobRecord& job, int attempt, core::Instant due) {
   const core::Instant now = pg::now();
   std::optional<core::Instant> next_due;
-  if (const auto timetable = store::timetable_of(job)) next_due = timetable->next_after(now);
+  if (auto timetable = store::timetable_of(job)) {
+    timetable->last_end = now;
+    next_due = timetable->next_after(now);
+  }
   return core::plan_retry(job.retry_policy, attempt, due, now, next_due, random_number());
 }
 

@@ -1,10 +1,10 @@
-// The oracle for next_after(): tries every minute of every day against plain tables, and reads the
-// rules for daylight saving time off the list of a zone's periods, one minute at a time. Slow, and
-// shares nothing with core/ but the types.
+// The oracle for next_after(): tries every minute (or second) of every day against plain tables,
+// and reads the rules for daylight saving time off the list of a zone's periods, one minute at a
+// time. Slow, and shares nothing with core/ but the types.
 #pragma once
 
 #include <algorithm>
-#include <random>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -13,29 +13,77 @@
 
 namespace metrics_refresh::core::test {
 
+/// A day that only a month makes into a number.
+struct NaiveDay {
+  enum Kind { kBeforeLast, kLastWorking, kNearest, kLastWeekday, kNthWeekday } kind;
+  int number = 0;  // of days before the last; of the day; of the weekday, Sunday being 0
+  int nth = 0;
+
+  static int weekday_of(std::int64_t day) { return static_cast<int>((day % 7 + 11) % 7); }
+  static bool is_working(std::int64_t day) { return weekday_of(day) != 0 && weekday_of(day) != 6; }
+
+  bool matches(std::int64_t day) const {
+    const Date date = date_of(day);
+    const int length = month_length(date.year, date.month);
+    const std::int64_t first = day - date.day + 1;
+    switch (kind) {
+      case kBeforeLast:
+        return date.day == length - number;
+      case kLastWorking: {
+        std::int64_t last = first + length - 1;
+        while (!is_working(last)) --last;
+        return day == last;
+      }
+      case kNearest: {
+        if (number > length || !is_working(day)) return false;
+        const int distance = std::abs(date.day - number);
+        for (int other = 1; other <= length; ++other)
+          if (is_working(first + other - 1) && std::abs(other - number) < distance) return false;
+        return true;
+      }
+      case kLastWeekday:
+        return weekday_of(day) == number && date.day + 7 > length;
+      case kNthWeekday:
+        return weekday_of(day) == number && (date.day + 6) / 7 == nth;
+    }
+    return false;
+  }
+};
+
 struct NaiveField {
   std::string text;
   std::vector<bool> holds;
+  std::vector<NaiveDay> days = {};
+
+  bool is_restricted() const { return text[0] != '*' && text[0] != '?'; }
+  bool has_day(std::int64_t day) const {
+    return std::any_of(days.begin(), days.end(),
+                       [day](const NaiveDay& each) { return each.matches(day); });
+  }
 };
 
 struct NaiveCron {
   NaiveField minute, hour, day, month, weekday;
+  NaiveField second = {};  // without a text: five fields
 
   std::string text() const {
-    return minute.text + ' ' + hour.text + ' ' + day.text + ' ' + month.text + ' ' + weekday.text;
+    const std::string seconds = second.text.empty() ? "" : "@seconds " + second.text + ' ';
+    return seconds + minute.text + ' ' + hour.text + ' ' + day.text + ' ' + month.text + ' ' +
+           weekday.text;
   }
 
   bool follows_clock() const {
-    return (minute.text + hour.text).find_first_of("*/") != std::string::npos;
+    return (second.text + minute.text + hour.text).find_first_of("*/") != std::string::npos;
   }
 
   bool matches_day(std::int64_t number) const {
     const Date date = date_of(number);
     if (!month.holds[static_cast<std::size_t>(date.month)]) return false;
-    const bool by_day = day.holds[static_cast<std::size_t>(date.day)];
-    const auto index = static_cast<std::size_t>((number % 7 + 11) % 7);  // 1970-01-01: Thursday
-    const bool by_weekday = weekday.holds[index] || (index == 0 && weekday.holds[7]);
-    const bool either = day.text[0] != '*' && weekday.text[0] != '*';
+    const bool by_day = day.holds[static_cast<std::size_t>(date.day)] || day.has_day(number);
+    const auto index = static_cast<std::size_t>(NaiveDay::weekday_of(number));
+    const bool by_weekday =
+        weekday.holds[index] || (index == 0 && weekday.holds[7]) || weekday.has_day(number);
+    const bool either = day.is_restricted() && weekday.is_restricted();
     return either ? by_day || by_weekday : by_day && by_weekday;
   }
 
@@ -55,7 +103,10 @@ struct NaiveCron {
       for (int time = 0; time < 1440; ++time) {
         if (!hour.holds[static_cast<std::size_t>(time / 60)]) continue;
         if (!minute.holds[static_cast<std::size_t>(time % 60)]) continue;
-        add(Instant{std::chrono::minutes{number * 1440 + time}}, periods, due);
+        const std::chrono::minutes at{number * 1440 + time};
+        for (std::size_t each = 0; each < (second.text.empty() ? 1 : 60); ++each)
+          if (second.text.empty() || second.holds[each])
+            add(Instant{at + std::chrono::seconds{each}}, periods, due);
       }
     }
     std::sort(due.begin(), due.end());
@@ -84,56 +135,6 @@ struct NaiveCron {
       }
     }
   }
-};
-
-/// Draws expressions of every form that the grammar has.
-class NaiveCronSource {
- public:
-  explicit NaiveCronSource(unsigned seed) : random_(seed) {}
-
-  int number(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_); }
-
-  NaiveCron next() {
-    while (true) {
-      const bool rare = number(0, 3) != 0;  // else dense in time of day: thousands of due times
-      NaiveCron cron{field(0, 59, 59, rare), field(0, 23, 23, rare), field(1, 31, 31, false),
-                     field(1, 12, 12, false), field(0, 7, 6, false)};
-      if (cron.possible()) return cron;
-    }
-  }
-
- private:
-  NaiveField field(int low, int high, int last, bool rare) {
-    NaiveField result{"", std::vector<bool>(static_cast<std::size_t>(high) + 1)};
-    const int items = number(0, 3) == 0 ? number(2, 4) : 1;
-    for (int i = 0; i < items; ++i) {
-      if (i > 0) result.text += ',';
-      const int form = number(rare ? 2 : 0, 9);
-      if (form <= 2) {
-        const int step = form == 2 ? number(1, last - low) : 1;
-        result.text += form == 2 ? "*/" + std::to_string(step) : "*";
-        fill(result, low, last, step);
-      } else if (form <= 6) {
-        const int value = number(low, high);
-        result.text += std::to_string(value);
-        fill(result, value, value, 1);
-      } else {
-        const int from = number(low, high);
-        const int to = number(from, high);
-        const int step = form == 9 ? number(1, std::max(to - from, 1)) : 1;
-        result.text += std::to_string(from) + "-" + std::to_string(to);
-        if (form == 9) result.text += "/" + std::to_string(step);
-        fill(result, from, to, step);
-      }
-    }
-    return result;
-  }
-
-  static void fill(NaiveField& field, int from, int to, int step) {
-    for (int n = from; n <= to; n += step) field.holds[static_cast<std::size_t>(n)] = true;
-  }
-
-  std::mt19937 random_;
 };
 
 }  // namespace metrics_refresh::core::test

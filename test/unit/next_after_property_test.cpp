@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/cron.hpp"
-#include "unit/naive_cron.hpp"
+#include "core/schedule.hpp"
+#include "unit/naive_cron_source.hpp"
 #include "unit/system_zone.hpp"
 
 namespace metrics_refresh::core::test {
@@ -27,7 +27,7 @@ std::ostream& operator<<(std::ostream& out, const Window& window) {
 void expect_same(const NaiveCron& naive, const FakeZone& zone, std::int64_t first,
                  std::int64_t last, std::mt19937& random) {
   constexpr std::int64_t kMargin = 3;  // days: covers every offset and gap
-  const CronExpression cron = CronExpression::parse(naive.text());
+  const Schedule cron = Schedule::parse(naive.text());
   const Instant begin{std::chrono::hours{first * 24}};
   const Instant end{std::chrono::hours{last * 24}};
   std::vector<TimeZone::Period> periods;
@@ -93,7 +93,7 @@ TEST_P(NextAfterProperty, IsMonotone) {
   std::uniform_int_distribution<std::int64_t> step(1, 30'000'000'000);
   for (int i = 0; i < 100; ++i) {
     const NaiveCron naive = source.next();
-    const CronExpression cron = CronExpression::parse(naive.text());
+    const Schedule cron = Schedule::parse(naive.text());
     Instant last_due = Instant::min();
     for (Instant after = begin; after < begin + std::chrono::hours{24 * 366};
          after += Duration{step(random)}) {

@@ -9,24 +9,13 @@
 
 #include "unit/due_times.hpp"
 #include "unit/fake_zone.hpp"
+#include "unit/refusal.hpp"
 #include "unit/utc.hpp"
 
 namespace metrics_refresh::core::test {
 namespace {
 
 using std::chrono::hours;
-
-void expect_refusal(const std::string& text, const std::string& message, std::size_t position,
-                    const std::string& hint) {
-  try {
-    Schedule::parse(text);
-    ADD_FAILURE() << "accepted " << text;
-  } catch (const ScheduleError& error) {
-    EXPECT_EQ(error.what(), message) << text;
-    EXPECT_EQ(error.position(), position) << text;
-    EXPECT_NE(error.hint().find(hint), std::string::npos) << text << ": " << error.hint();
-  }
-}
 
 TEST(Nickname, StandsForFiveFields) {
   const std::string after = "2024-05-15 10:30";
@@ -40,74 +29,96 @@ TEST(Nickname, StandsForFiveFields) {
 }
 
 TEST(Nickname, RefusesOthers) {
-  expect_refusal(" @reboot", "unknown nickname \"@reboot\"", 2,
-                 "@hourly, @daily, @midnight, @weekly, @monthly, @yearly and @annually.");
-  expect_refusal("@", "unknown nickname \"@\"", 1, "@hourly");
-  expect_refusal("@daily 5", "unexpected \"5\" after the nickname", 8, "Write five fields");
+  expect_refusal(
+      {" @fortnightly", "unknown nickname \"@fortnightly\"", 2, "@annually and @reboot"});
+  expect_refusal({"@hourl", "unknown nickname \"@hourl\"", 1, "Write @hourly."});
+  expect_refusal({"@dayly", "unknown nickname \"@dayly\"", 1, "Write @daily."});
+  expect_refusal({"@evry 5 minutes", "unknown nickname \"@evry\"", 1, "Write @every."});
+  expect_refusal({"@", "unknown nickname \"@\"", 1, "@hourly"});
+  expect_refusal({"@daily 5", "unexpected \"5\" after the nickname", 8, "Write five fields"});
+  expect_refusal({"@reboot 5", "unexpected \"5\" after the nickname", 9, "Write five fields"});
 }
 
-TEST(Interval, IsAlignedToTheEpoch) {
-  EXPECT_EQ(due_times("30 seconds", "2024-05-15 10:30:01", 2),
-            (Times{"2024-05-15 10:30:30", "2024-05-15 10:31"}));
-  EXPECT_EQ(due_times("1 minute", "2024-05-15 10:30", 1), (Times{"2024-05-15 10:31"}));
-  EXPECT_EQ(due_times("\t6  HOURS ", "2024-05-15 10:30", 2),
-            (Times{"2024-05-15 12:00", "2024-05-15 18:00"}));
-  EXPECT_EQ(due_times("7 seconds", "1970-01-01 00:00", 1), (Times{"1970-01-01 00:00:07"}));
-  EXPECT_EQ(due_times("7 seconds", "1969-12-31 23:59:50.5", 3),
-            (Times{"1969-12-31 23:59:53", "1970-01-01 00:00", "1970-01-01 00:00:07"}));
-  EXPECT_EQ(due_times("87600 hours", "1970-01-01 00:00", 1), (Times{"1979-12-30 00:00"}));
+TEST(Several, AreDueWhenAnyIs) {
+  EXPECT_EQ(
+      due_times("0 9 * * *; 30 17 * * mon-fri ;@monthly", "2024-05-31 08:00", 4),
+      (Times{"2024-05-31 09:00", "2024-05-31 17:30", "2024-06-01 00:00", "2024-06-01 09:00"}));
+  EXPECT_EQ(due_times("0 0 29 2 *;6 hours", "2024-02-28 13:00", 3),
+            (Times{"2024-02-28 18:00", "2024-02-29 00:00", "2024-02-29 06:00"}));
 }
 
-TEST(Interval, IgnoresTheZone) {
-  const FakeZone berlin(hours{1}, {{utc("2024-03-31 01:00"), hours{2}}});
-  EXPECT_EQ(due_times("90 minutes", "2024-03-31 00:00", 2, berlin),
-            due_times("90 minutes", "2024-03-31 00:00", 2));
+TEST(Several, RefuseWhatIsEmpty) {
+  expect_refusal({"@daily;", "one of the schedules is empty", 8, "none after the last"});
+  expect_refusal({"; @daily", "one of the schedules is empty", 1, "there is one ;"});
+  expect_refusal({"@daily; ;@hourly", "one of the schedules is empty", 9, "there is one ;"});
+  expect_refusal({"@daily; 0 25 * * *", "hour 25 is out of range", 11, "takes 0 to 23"});
 }
 
-TEST(Interval, Refuses) {
-  expect_refusal("0 seconds", "interval of \"0\" seconds is out of range", 1,
-                 "An interval is from 1 to 315360000 seconds.");
-  expect_refusal("315360001 second", "interval of \"315360001\" seconds is out of range", 1,
-                 "from 1 to 315360000 seconds.");
-  expect_refusal("99999999999999999999 hours",
-                 "interval of \"99999999999999999999\" hours is out of range", 1, "87600 hours.");
-  expect_refusal("5256001 minutes", "interval of \"5256001\" minutes is out of range", 1,
-                 "5256000 minutes.");
-  expect_refusal("-1 seconds", "\"-1\" is not a whole number", 1, "whole number of seconds");
-  expect_refusal(" 1.5 hours", "\"1.5\" is not a whole number", 2, "whole number of seconds");
-  expect_refusal("5 days", "unknown interval unit \"days\"", 3, "five cron fields");
-  expect_refusal("5 min", "unknown interval unit \"min\"", 3, "seconds, minutes and hours");
-  expect_refusal("5 minutes 30 seconds", "unexpected \"30\" after the interval", 11, "Write five");
-  expect_refusal("5 minutes ago", "unexpected \"ago\" after the interval", 11, "15 minutes");
+TEST(AfterFinish, CountsFromTheEndOfTheRunBefore) {
+  const Schedule schedule = Schedule::parse("@after 1h30m");
+  EXPECT_TRUE(schedule.counts_from_end());
+  EXPECT_FALSE(Schedule::parse("90 minutes; @daily").counts_from_end());
+  const Instant end = utc("2024-05-15 10:20");
+  const auto next = [&](const std::string& after, std::optional<Instant> from) {
+    return text_of(schedule.next_after(utc(after), utc_zone(), from));
+  };
+  EXPECT_EQ(next("2024-05-15 09:00", end), "2024-05-15 11:50");
+  EXPECT_EQ(next("2024-05-15 11:49:59", end), "2024-05-15 11:50");
+  EXPECT_EQ(next("2024-05-15 11:50", end), "2024-05-15 13:20");
+  EXPECT_EQ(next("2024-05-15 18:00", end), "2024-05-15 19:20");
+  EXPECT_EQ(next("2024-05-15 11:50", std::nullopt), "2024-05-15 13:20");
+  EXPECT_EQ(next("2024-05-15 11:50", Instant::max()), "never");
+}
+
+TEST(AfterFinish, Refuses) {
+  expect_refusal({"@after", "the interval is missing", 7, "1 hour 30 minutes"});
+  expect_refusal(
+      {"@after 2 days", "@after counts in hours, minutes and seconds", 8, "A day is 24 hours"});
+  expect_refusal({"@after 0s", "interval of \"0s\" is out of range", 8, "from 1 to"});
+}
+
+TEST(Reboot, IsDueAtTheStartOfTheServer) {
+  const Instant start = utc("2024-05-15 10:20:30.5");
+  const Schedule schedule = Schedule::parse("@reboot", {"", start});
+  EXPECT_EQ(schedule.next_after(utc("2024-01-01 00:00"), utc_zone()), start);
+  EXPECT_EQ(schedule.next_after(start, utc_zone()), std::nullopt);
+  EXPECT_EQ(schedule.server_start(), start);
+  EXPECT_TRUE(schedule.is_due_at_server_start());
+  EXPECT_EQ(due_times("@Reboot", "2024-01-01 00:00", 1), Times{"never"});
+  EXPECT_EQ(due_times("@reboot; @yearly", "2024-01-01 00:00", 1), Times{"2025-01-01 00:00"});
+  EXPECT_FALSE(Schedule::parse("@daily").is_due_at_server_start());
 }
 
 TEST(Schedule, RefusesWhatIsNoForm) {
-  expect_refusal("", "schedule is empty", 1, "Write five fields");
-  expect_refusal("daily", "unexpected \"daily\" in the minute field", 1, "takes 0 to 59");
-  expect_refusal("15minutes", "unexpected \"minutes\" in the minute field", 3, "takes 0 to 59");
-  expect_refusal("0 mon * * *", "unexpected \"mon\" in the hour field", 3, "takes 0 to 23");
-  expect_refusal("  60 * * * *", "minute 60 is out of range", 3, "takes 0 to 59");
-  expect_refusal("0 0 31 2 *", "the day-of-month field names no day that the months given have", 5,
-                 "February");
+  expect_refusal({"", "schedule is empty", 1, "Write five fields"});
+  expect_refusal({"daily", "unexpected \"daily\" in the minute field", 1, "takes 0 to 59"});
+  expect_refusal({"15minutes", "\"15minutes\" alone is no schedule", 1, "write @every 15minutes."});
+  expect_refusal({" 1h30m", "\"1h30m\" alone is no schedule", 2, "write @every 1h30m."});
+  expect_refusal({"0 mon * * *", "unexpected \"mon\" in the hour field", 3, "takes 0 to 23"});
+  expect_refusal({"  60 * * * *", "minute 60 is out of range", 3, "takes 0 to 59"});
 }
 
 // Whatever the bytes, parse() answers or throws a ScheduleError that points into the text.
 TEST(Schedule, RefusesGarbageInOrder) {
-  const std::string alphabet = "0123456789 \t*,-/@?#LWjanFEBmonsdhuretiy.\xC3\x01";
+  const std::string alphabet = "0123456789 \t*,-/@?#$();:LWHPTjanFEBmonsdhuretiyvf.\xC3\x01";
   std::mt19937 random(99);
   std::uniform_int_distribution<std::size_t> letter(0, alphabet.size() - 1);
   std::uniform_int_distribution<std::size_t> length(0, 24);
-  const std::string valid = "*/5 0-12/3 1,15 jan-jun mon-fri";
+  const std::string all_valid[] = {
+      "*/5 0-12/3 1,15 jan-jun mon-fri", "H(0-29)/10 H 15W,L-2 * friL,mon#2",
+      "@seconds 5 0 22-2 ? 2/3 6#1;@after 1h30m", "@every 1 hour 30 minutes",
+      "P1Y6M;PT90M;01:30:00;@reboot;2 weeks"};
   for (int i = 0; i < 200'000; ++i) {
     std::string text;
     if (i % 2 == 0) {
       for (std::size_t n = length(random); n > 0; --n) text += alphabet[letter(random)];
     } else {
-      text = valid;
+      text = all_valid[static_cast<std::size_t>(i / 2) % 5];
       for (int n = 0; n < 3; ++n) text[letter(random) % text.size()] = alphabet[letter(random)];
     }
     try {
-      const auto due = Schedule::parse(text).next_after(Instant{}, utc_zone());
+      const auto due =
+          Schedule::parse(text, {"job", utc("1970-02-01 00:00")}).next_after(Instant{}, utc_zone());
       ASSERT_TRUE(due && *due > Instant{}) << text;
     } catch (const ScheduleError& error) {
       ASSERT_GE(error.position(), 1U) << text;
@@ -120,7 +131,8 @@ TEST(Schedule, RefusesGarbageInOrder) {
 TEST(EndsOfTime, HaveAnswers) {
   const FakeZone east(hours{14}), west(hours{-12});
   for (const TimeZone* zone : {&east, &west}) {
-    for (const char* text : {"* * * * *", "0 0 * * *", "0 0 29 2 *", "30 seconds"}) {
+    for (const char* text : {"* * * * *", "0 0 * * *", "0 0 29 2 *", "30 seconds", "2 days",
+                             "3 weeks", "5 months", "@after 1h", "0 0 ? 2 mon#5"}) {
       const Schedule schedule = Schedule::parse(text);
       EXPECT_EQ(schedule.next_after(Instant::max(), *zone), std::nullopt) << text;
       EXPECT_NE(schedule.next_after(Instant::min(), *zone), std::nullopt) << text;

@@ -1,0 +1,19 @@
+// A schedule in plain English, for somebody who wants to know whether it says what was meant.
+#pragma once
+
+#ifdef PG_VERSION_NUM
+#error "core/ headers come before postgres.h"
+#endif
+
+#include <string>
+
+#include "core/schedule.hpp"
+
+namespace metrics_refresh::core {
+
+/// `at 02:30 on the last Friday of the month, in March and November`: without a capital letter and
+/// a full stop. Says which numbers an `H` stands for, and, where both day fields are restricted,
+/// that one of them is enough.
+std::string describe(const Schedule& schedule);
+
+}  // namespace metrics_refresh::core

@@ -79,7 +79,7 @@ SELECT ct.try($$SELECT cron.unschedule(job_name => 'no_such_job')$$);
 SELECT ct.try('SELECT cron.unschedule(job_id => 0)');
 SELECT * FROM ct.jobs;
 
--- What has no schedule, and the default job, are not pg_cron's to know; their names are taken.
+-- What has no schedule, and the default job, are not there. The one gets a schedule by its name, the other keeps its own.
 SELECT metrics_refresh.schedule_command('on demand', NULL, 'SELECT 1') IS NOT NULL AS scheduled;
 SELECT ct.try($$SELECT cron.unschedule('on demand')$$);
 SELECT ct.try($$SELECT cron.unschedule('cleanup-metrics-logs')$$);
@@ -372,7 +372,9 @@ SELECT count(*) FROM metrics_refresh.run_log;
 -- DROP EXTENSION leaves the jobs; made anew, it shows them.
 SELECT cron.schedule('0 0 1 1 *', 'SELECT 1') IS NOT NULL AS scheduled;
 SELECT jobid, jobname, command, username INTO ct.before FROM cron.job;
+\set VERBOSITY terse
 DROP EXTENSION metrics_refresh;
+\set VERBOSITY default
 DROP VIEW ct.jobs;
 DROP EXTENSION metrics_refresh_cron;
 SELECT count(*) AS left_behind FROM pg_namespace WHERE nspname = 'cron';

@@ -413,9 +413,9 @@ END $$;
 COMMENT ON FUNCTION cron.unschedule(text) IS 'removes the caller''s job of this name, not the log of its runs';
 
 ------------------------------------------------------------------------------------------------
--- cron.job
+-- cron.job. A barrier, because pg_cron's policy on its table is one.
 
-CREATE VIEW cron.job WITH (security_invoker = true) AS
+CREATE VIEW cron.job WITH (security_invoker = true, security_barrier = true) AS
     SELECT j.job_id AS jobid, j.schedule, j.command, 'localhost'::text AS nodename,
            current_setting('port')::integer AS nodeport, current_database()::text AS database,
            j.owner::text AS username, j.active, cron.jobname(j.job_name) AS jobname
@@ -535,7 +535,7 @@ $$;
 COMMENT ON FUNCTION cron.return_message(text, text, bigint, text, text, text, text) IS
     'what pg_cron would have said of a run: the error whole, the rows that a query returned, or the tag of a single statement; NULL where it is not known';
 
-CREATE VIEW cron.job_run_details WITH (security_invoker = true) AS
+CREATE VIEW cron.job_run_details WITH (security_invoker = true, security_barrier = true) AS
     SELECT l.job_id AS jobid, l.run_id AS runid, l.worker_pid AS job_pid,
            current_database()::text AS database, l.owner::text AS username, l.command,
            CASE l.status WHEN 'running' THEN 'running' WHEN 'success' THEN 'succeeded'

@@ -174,6 +174,16 @@ RESET ROLE;
 SELECT cron.schedule('mine', '0 0 1 1 *', 'SELECT 6') IS NOT NULL AS scheduled;
 SELECT regexp_replace(job_name, '(named cron job) [1-9a-f][0-9a-f-]{35}$', '\1 UUID') AS job_name, owner, command FROM metrics_refresh.job WHERE NOT is_default ORDER BY job_id;
 SELECT jobname, username, command FROM ct.jobs;
+-- Whoever lays a job with settings where a superuser's would go catches nobody.
+SET ROLE "regress Cron";
+SELECT metrics_refresh.schedule_command(n, NULL, 'SELECT 1', settings => '{"search_path": "evil"}') IS NOT NULL AS scheduled
+FROM unnest('{trap,trap [cron of postgres]}'::text[]) n;
+RESET ROLE;
+SELECT ct.try($$SELECT cron.schedule('trap', '0 0 1 1 *', 'SELECT 1')$$);
+SELECT metrics_refresh.unschedule('trap [cron of postgres]');
+SELECT cron.schedule('trap', '0 0 1 1 *', 'SELECT 1') IS NOT NULL AS scheduled;
+SELECT job_name, owner, settings FROM metrics_refresh.job WHERE job_name ~ 'trap' ORDER BY job_id;
+SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE job_name ~ 'trap';
 -- Each removes its own.
 SELECT cron.unschedule('mine');
 SET ROLE "regress Cron";

@@ -188,7 +188,11 @@ DECLARE
 BEGIN
     PERFORM cron.check_may_schedule();
     SELECT * INTO j FROM metrics_refresh.job WHERE job_name = stored_name;
-    IF FOUND THEN
+    IF FOUND AND j.owner_oid <> owner THEN
+        -- Nor does a job get the options, such as settings, that somebody else chose.
+        RAISE insufficient_privilege USING
+            MESSAGE = format('the name "%s" is taken by a job of another role', stored_name);
+    ELSIF FOUND THEN
         id := metrics_refresh.schedule_command(
             stored_name, schedule, command, timezone => j.timezone,
             active => coalesce(active, j.active), max_runtime => j.max_runtime,
@@ -317,16 +321,14 @@ BEGIN
                                 cron.jobname(stored_name), pg_get_userbyid(new_owner));
         END IF;
     END IF;
+    IF new_owner <> j.owner_oid THEN
+        PERFORM metrics_refresh.alter_job(stored_name, owner => pg_get_userbyid(new_owner));
+    END IF;
     IF new_command IS NOT NULL THEN
         PERFORM cron.put_job(stored_name, coalesce(new_schedule, j.schedule), new_command, NULL,
                              coalesce(new_owner, j.owner_oid));
-    ELSE
-        IF new_schedule IS NOT NULL THEN
-            PERFORM metrics_refresh.alter_job(stored_name, schedule => new_schedule);
-        END IF;
-        IF new_owner <> j.owner_oid THEN
-            PERFORM metrics_refresh.alter_job(stored_name, owner => pg_get_userbyid(new_owner));
-        END IF;
+    ELSIF new_schedule IS NOT NULL THEN
+        PERFORM metrics_refresh.alter_job(stored_name, schedule => new_schedule);
     END IF;
     IF new_active THEN
         PERFORM metrics_refresh.resume(stored_name); -- ends a suspension too

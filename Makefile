@@ -1,9 +1,9 @@
 # The extension, for a packager or a user:  make && make install && make installcheck
 # The project, for a developer:             make demo | check | lint | …  (CONTRIBUTING.md)
 
-EXTENSION  = metrics_refresh
+EXTENSION  = metrics_refresh metrics_refresh_cron
 MODULE_big = metrics_refresh
-DATA       = $(wildcard sql/metrics_refresh--*.sql)
+DATA       = $(wildcard sql/metrics_refresh--*.sql sql/metrics_refresh_cron--*.sql)
 OBJS       = $(patsubst %.cpp,%.o,$(wildcard src/*.cpp src/*/*.cpp))
 
 # Every suite starts a temporary instance of its own; none touches a running server.

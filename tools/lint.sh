@@ -40,7 +40,7 @@ find src -name '*.[ch]pp' | sort | xargs perl -ne '
   }' >>"$problems" 2>&1
 
 # A function that runs as its owner looks names up where its owner says, and nowhere else.
-for script in sql/metrics_refresh--*.sql; do
+for script in sql/metrics_refresh*--*.sql; do
   [ -e "$script" ] || continue
   perl -0777 -ne '
     s/--[^\n]*//g;

@@ -1,0 +1,572 @@
+-- metrics_refresh_cron 0.1.0: the objects of CREATE EXTENSION metrics_refresh_cron.
+--
+-- pg_cron's API over the jobs and the log of metrics_refresh. Nothing is stored here: a job is a row
+-- of metrics_refresh.job, so pg_dump takes it along and DROP EXTENSION metrics_refresh_cron leaves it.
+-- All functions run with the rights of their caller, but for the one that deletes log rows.
+\echo Use "CREATE EXTENSION metrics_refresh_cron" to load this file. \quit
+
+-- The schema of metrics_refresh's target, where others may create, is in the path otherwise.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE SCHEMA cron;
+COMMENT ON SCHEMA cron IS 'the API of pg_cron over the jobs of metrics_refresh';
+
+------------------------------------------------------------------------------------------------
+-- Names. They are unique per user in pg_cron, and per database in metrics_refresh. So a job has its
+-- own name there if that is free, else "NAME [cron of USER]"; one without a name has a generated one.
+
+CREATE FUNCTION cron.jobname(job_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN job_name ~ '^unnamed cron job [0-9a-f-]{36}$' THEN NULL
+                WHEN job_name ~ ' \[cron of .*\]$'
+                THEN regexp_replace(job_name, '^(.*) \[cron of .*\]$', '\1')
+                ELSE job_name END
+$$;
+COMMENT ON FUNCTION cron.jobname(text) IS
+    'the name that a job of metrics_refresh has in cron.job; NULL for one that was scheduled without a name';
+
+-- The name in metrics_refresh of the job that a user knows by a name; NULL where there is none.
+CREATE FUNCTION cron.find_job(jobname text, owner oid) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT j.job_name FROM metrics_refresh.job j
+    WHERE j.command IS NOT NULL AND NOT j.is_default AND j.owner_oid = find_job.owner
+      AND (j.job_name = find_job.jobname
+           OR starts_with(j.job_name, find_job.jobname || ' [cron of '))
+      AND cron.jobname(j.job_name) = find_job.jobname
+    ORDER BY j.job_id LIMIT 1
+$$;
+COMMENT ON FUNCTION cron.find_job(text, oid) IS
+    'the name in metrics_refresh of the job that a role knows by this name; NULL where there is none';
+
+CREATE FUNCTION cron.current_owner() RETURNS oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user
+$$;
+COMMENT ON FUNCTION cron.current_owner() IS 'the current role';
+
+CREATE FUNCTION cron.is_superuser() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user
+$$;
+COMMENT ON FUNCTION cron.is_superuser() IS 'whether the current role is a superuser';
+
+CREATE FUNCTION cron.sees_all() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT r.rolsuper OR r.rolbypassrls FROM pg_roles r WHERE r.rolname = current_user
+$$;
+COMMENT ON FUNCTION cron.sees_all() IS 'whether the current role sees everybody''s jobs: superusers and roles with BYPASSRLS';
+
+------------------------------------------------------------------------------------------------
+-- What is checked. The texts and codes are pg_cron's: applications compare with them.
+
+CREATE FUNCTION cron.as_pg_cron_reads(schedule text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    item constant text := '(?:\*(?:/[0-9]+)?|[[:alnum:]]+(?:-[[:alnum:]]+(?:/[0-9]+)?)?)';
+    words text[] := regexp_split_to_array(btrim(schedule, E' \t\n'), '[ \t\n]+');
+    fields text[] := '{}';
+    part text;
+    rest text;
+BEGIN
+    IF words[1] LIKE '@%' THEN
+        RETURN words[1];
+    ELSIF cardinality(words) < 5 THEN
+        RETURN NULL;
+    END IF;
+    FOR i IN 1 .. 5 LOOP
+        part := CASE WHEN i = 3 AND words[i] = '$' THEN '$'
+                     ELSE substring(words[i] FROM '^' || item || '(?:,' || item || ')*') END;
+        rest := substr(words[i], length(part) + 1);
+        -- An item that is begun has to be a good one; anything else in a word is passed over.
+        IF part IS NULL OR rest LIKE ',%' OR rest LIKE '/%'
+           OR (rest LIKE '-%' AND part ~ '(^|,)[[:alnum:]]+$') THEN
+            RETURN NULL;
+        END IF;
+        fields := fields || part;
+    END LOOP;
+    RETURN array_to_string(fields, ' ');
+END $$;
+COMMENT ON FUNCTION cron.as_pg_cron_reads(text) IS
+    'the part of a schedule that pg_cron goes by: five fields or a nickname, without what follows; NULL where it would refuse the schedule';
+
+CREATE FUNCTION cron.checked_schedule(schedule text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wanted text := regexp_replace(schedule, '^\s*@restart\M', '@reboot');
+    lenient text;
+    message text; detail text; hint text;
+BEGIN
+    BEGIN
+        PERFORM FROM metrics_refresh.next_runs(wanted, 1);
+        RETURN wanted;
+    EXCEPTION WHEN invalid_parameter_value THEN
+        GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+                                hint = PG_EXCEPTION_HINT;
+    END;
+    IF nullif(current_setting('metrics_refresh_cron.lenient', true), '')::boolean THEN
+        lenient := cron.as_pg_cron_reads(wanted);
+        IF lenient <> wanted THEN
+            BEGIN
+                PERFORM FROM metrics_refresh.next_runs(lenient, 1);
+                RAISE NOTICE 'schedule "%" is run as "%"', schedule, lenient
+                    USING DETAIL = 'That is what pg_cron would have gone by; the rest has no meaning.';
+                RETURN lenient;
+            EXCEPTION WHEN invalid_parameter_value THEN
+                NULL; -- what is wrong is said below
+            END;
+        END IF;
+    END IF;
+    message := regexp_replace(message, '^invalid schedule ".*": ', '');
+    RAISE invalid_parameter_value USING MESSAGE = 'invalid schedule: ' || schedule,
+        DETAIL = upper(left(message, 1)) || substr(message, 2) || coalesce('. ' || nullif(detail, ''), '.'),
+        HINT = coalesce(nullif(hint, ''), 'Use cron format (e.g. 5 4 * * *), or interval format ''[1-59] seconds''');
+END $$;
+COMMENT ON FUNCTION cron.checked_schedule(text) IS
+    'the schedule as it is kept; 22023 where it is not valid. With metrics_refresh_cron.lenient on, what pg_cron passes over is cut off, and a notice says so';
+
+CREATE FUNCTION cron.login_role(username text) RETURNS oid
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    role record;
+BEGIN
+    SELECT r.oid, r.rolcanlogin INTO role FROM pg_roles r WHERE r.rolname = username;
+    IF NOT FOUND THEN
+        RAISE internal_error USING MESSAGE = format('role "%s" does not exist', username);
+    ELSIF NOT role.rolcanlogin THEN
+        RAISE internal_error USING MESSAGE = format('role "%s" can not log in', username),
+            DETAIL = 'Jobs may only be run by roles that have the LOGIN attribute.';
+    END IF;
+    RETURN role.oid;
+END $$;
+COMMENT ON FUNCTION cron.login_role(text) IS 'the role of this name; raises an error where it is none that may log in';
+
+CREATE FUNCTION cron.check_database(database text, owner oid) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_database d WHERE d.datname = database) THEN
+        RAISE invalid_catalog_name USING MESSAGE = format('database "%s" does not exist', database);
+    ELSIF NOT has_database_privilege(owner, database, 'CONNECT') THEN
+        RAISE internal_error USING MESSAGE = format('User %s does not have CONNECT privilege on %s',
+                                                    pg_get_userbyid(owner), database);
+    ELSIF database <> current_database() THEN
+        RAISE feature_not_supported USING
+            MESSAGE = format('jobs for database "%s" cannot be scheduled from database "%s"',
+                             database, current_database()),
+            DETAIL = 'Each database has its own jobs.',
+            HINT = format('Connect to "%s", run CREATE EXTENSION metrics_refresh_cron CASCADE there, and schedule the job there.',
+                          database);
+    END IF;
+END $$;
+COMMENT ON FUNCTION cron.check_database(text, oid) IS
+    'raises an error where jobs of the role cannot run in this database: 0A000 for another one than the current';
+
+CREATE FUNCTION cron.check_may_schedule() RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    function constant regproc := 'metrics_refresh.schedule_command'::regproc;
+BEGIN
+    IF NOT has_function_privilege(function::oid, 'EXECUTE') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'permission denied for function schedule_command',
+            DETAIL = 'USAGE on the schema cron does not give the right to schedule commands.',
+            HINT = format('A superuser gives it: GRANT EXECUTE ON FUNCTION %s TO %I', function, current_user);
+    END IF;
+END $$;
+COMMENT ON FUNCTION cron.check_may_schedule() IS
+    'raises 42501 with a hint where the caller may not execute metrics_refresh.schedule_command';
+
+------------------------------------------------------------------------------------------------
+-- What is written
+
+-- A new job has what pg_cron gives it: no time limit, no lock timeout, no retries. One that exists
+-- keeps its options.
+CREATE FUNCTION cron.put_job(stored_name text, schedule text, command text, active boolean, owner oid)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j record;
+    id bigint;
+BEGIN
+    PERFORM cron.check_may_schedule();
+    SELECT * INTO j FROM metrics_refresh.job WHERE job_name = stored_name;
+    IF FOUND AND j.owner_oid <> owner THEN
+        -- Nor does a job get the options, such as settings, that somebody else chose.
+        RAISE insufficient_privilege USING
+            MESSAGE = format('the name "%s" is taken by a job of another role', stored_name);
+    ELSIF FOUND THEN
+        id := metrics_refresh.schedule_command(
+            stored_name, schedule, command, timezone => j.timezone,
+            active => coalesce(active, j.active), max_runtime => j.max_runtime,
+            lock_timeout => j.lock_timeout, on_missed => j.on_missed, on_overlap => j.on_overlap,
+            priority => j.priority, max_retries => j.max_retries, retry_delay => j.retry_delay,
+            retry_max_delay => j.retry_max_delay, jitter => j.jitter, starts_at => j.starts_at,
+            ends_at => j.ends_at, blackout => j.blackout, settings => j.settings);
+    ELSE
+        id := metrics_refresh.schedule_command(
+            stored_name, schedule, command, active => coalesce(active, true),
+            max_runtime => '24 days', lock_timeout => '24 days', max_retries => 0);
+    END IF;
+    -- A command belongs to whoever writes it; a superuser may write one for others.
+    IF owner <> cron.current_owner() THEN
+        PERFORM metrics_refresh.alter_job(stored_name, owner => pg_get_userbyid(owner));
+    END IF;
+    RETURN id;
+END $$;
+COMMENT ON FUNCTION cron.put_job(text, text, text, boolean, oid) IS
+    'writes a job under its name in metrics_refresh: a new one with the options that jobs have in pg_cron, else with those that it has';
+
+CREATE FUNCTION cron.put_named_job(jobname text, schedule text, command text, active boolean, owner oid)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    qualified text;
+    stored_name text;
+BEGIN
+    IF jobname IS NULL THEN
+        RETURN cron.put_job('unnamed cron job ' || gen_random_uuid(), schedule, command, active, owner);
+    ELSIF jobname = '' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'job_name must not be empty';
+    END IF;
+    -- Two sessions that look for a free name at once would find the same.
+    PERFORM pg_advisory_xact_lock(hashtext('metrics_refresh_cron'), hashtext(jobname));
+    stored_name := cron.find_job(jobname, owner);
+    IF stored_name IS NOT NULL THEN
+        RETURN cron.put_job(stored_name, schedule, command, NULL, owner);
+    END IF;
+    qualified := format('%s [cron of %s]', jobname, pg_get_userbyid(owner));
+    IF cron.jobname(jobname) IS NOT DISTINCT FROM jobname
+       AND NOT EXISTS (SELECT FROM metrics_refresh.job WHERE job_name = jobname) THEN
+        BEGIN
+            RETURN cron.put_job(jobname, schedule, command, active, owner);
+        EXCEPTION WHEN insufficient_privilege THEN
+            -- Somebody whose jobs the caller does not see has one of this name.
+            PERFORM cron.check_may_schedule();
+        END;
+    END IF;
+    RETURN cron.put_job(qualified, schedule, command, active, owner);
+END $$;
+COMMENT ON FUNCTION cron.put_named_job(text, text, text, boolean, oid) IS
+    'writes the job of a role that has this name; a new one gets the name in metrics_refresh if it is free';
+
+------------------------------------------------------------------------------------------------
+-- The functions of pg_cron
+
+CREATE FUNCTION cron.schedule(schedule text, command text) RETURNS bigint
+    LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN cron.put_named_job(NULL, cron.checked_schedule(schedule), command, true, cron.current_owner());
+END $$;
+COMMENT ON FUNCTION cron.schedule(text, text) IS
+    'runs a command on a schedule, as a job without a name; returns its jobid';
+
+CREATE FUNCTION cron.schedule_in_database(job_name text, schedule text, command text, database text,
+                                          username text DEFAULT NULL, active boolean DEFAULT true)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner oid := cron.current_owner();
+BEGIN
+    IF job_name IS NULL THEN
+        RAISE internal_error USING MESSAGE = 'job_name can not be NULL';
+    ELSIF schedule IS NULL THEN
+        RAISE internal_error USING MESSAGE = 'schedule can not be NULL';
+    ELSIF command IS NULL THEN
+        RAISE internal_error USING MESSAGE = 'command can not be NULL';
+    END IF;
+    schedule := cron.checked_schedule(schedule);
+    IF username IS NOT NULL THEN
+        IF NOT cron.is_superuser() THEN
+            RAISE internal_error USING MESSAGE = 'must be superuser to create a job for another role';
+        END IF;
+        owner := cron.login_role(username);
+    END IF;
+    PERFORM cron.check_database(coalesce(database, current_database()), owner);
+    RETURN cron.put_named_job(job_name, schedule, command, coalesce(active, true), owner);
+END $$;
+COMMENT ON FUNCTION cron.schedule_in_database(text, text, text, text, text, boolean) IS
+    'runs a command on a schedule in the current database, which is the only one that may be named, for superusers also as another role; a job of the same name and role gets the new schedule and command; returns its jobid';
+
+CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF job_name IS NULL THEN
+        RAISE internal_error USING MESSAGE = 'job_name can not be NULL';
+    ELSIF schedule IS NULL THEN
+        RAISE internal_error USING MESSAGE = 'schedule can not be NULL';
+    ELSIF command IS NULL THEN
+        RAISE internal_error USING MESSAGE = 'command can not be NULL';
+    END IF;
+    schedule := cron.checked_schedule(schedule);
+    PERFORM cron.check_database(current_database(), cron.current_owner());
+    RETURN cron.put_named_job(job_name, schedule, command, true, cron.current_owner());
+END $$;
+COMMENT ON FUNCTION cron.schedule(text, text, text) IS
+    'runs a command on a schedule; the caller''s job of the same name gets the new schedule and command; returns its jobid';
+
+-- What both ways to change a job end in: the functions of metrics_refresh judge the caller's rights.
+CREATE FUNCTION cron.change_job(stored_name text, new_schedule text, new_command text,
+                                new_owner oid, new_active boolean)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j record;
+    taken text;
+BEGIN
+    SELECT * INTO STRICT j FROM metrics_refresh.job WHERE job_name = stored_name;
+    IF new_owner <> j.owner_oid THEN
+        taken := cron.find_job(cron.jobname(stored_name), new_owner);
+        IF taken IS NOT NULL THEN
+            RAISE unique_violation USING
+                MESSAGE = 'duplicate key value violates unique constraint "jobname_username_uniq"',
+                DETAIL = format('Key (jobname, username)=(%s, %s) already exists.',
+                                cron.jobname(stored_name), pg_get_userbyid(new_owner));
+        END IF;
+    END IF;
+    IF new_owner <> j.owner_oid THEN
+        PERFORM metrics_refresh.alter_job(stored_name, owner => pg_get_userbyid(new_owner));
+    END IF;
+    IF new_command IS NOT NULL THEN
+        PERFORM cron.put_job(stored_name, coalesce(new_schedule, j.schedule), new_command, NULL,
+                             coalesce(new_owner, j.owner_oid));
+    ELSIF new_schedule IS NOT NULL THEN
+        PERFORM metrics_refresh.alter_job(stored_name, schedule => new_schedule);
+    END IF;
+    IF new_active THEN
+        PERFORM metrics_refresh.resume(stored_name); -- ends a suspension too
+    ELSIF NOT new_active THEN
+        PERFORM metrics_refresh.pause(stored_name);
+    END IF;
+END $$;
+COMMENT ON FUNCTION cron.change_job(text, text, text, oid, boolean) IS
+    'changes what is not NULL of a job, by its name in metrics_refresh';
+
+CREATE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL,
+                               database text DEFAULT NULL, username text DEFAULT NULL,
+                               active boolean DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner oid;
+    stored_name text;
+BEGIN
+    IF job_id IS NULL THEN
+        RAISE internal_error USING MESSAGE = 'job_id can not be NULL';
+    END IF;
+    IF username IS NOT NULL THEN
+        IF NOT cron.is_superuser() THEN
+            RAISE internal_error USING MESSAGE = 'must be superuser to alter username';
+        END IF;
+        owner := cron.login_role(username);
+    END IF;
+    IF database IS NOT NULL THEN
+        PERFORM cron.check_database(database, coalesce(owner, cron.current_owner()));
+    END IF;
+    IF schedule IS NOT NULL THEN
+        schedule := cron.checked_schedule(schedule);
+    END IF;
+    IF num_nonnulls(schedule, command, database, username, active) = 0 THEN
+        RAISE internal_error USING MESSAGE = 'no updates specified',
+            HINT = 'You must specify at least one job attribute to change when calling alter_job';
+    END IF;
+    SELECT j.job_name INTO stored_name FROM metrics_refresh.job j
+    WHERE j.job_id = alter_job.job_id AND j.command IS NOT NULL AND j.schedule IS NOT NULL
+      AND NOT j.is_default
+      AND (j.owner_oid = cron.current_owner() OR cron.is_superuser());
+    IF NOT FOUND THEN
+        RAISE internal_error USING MESSAGE = format('Job %s does not exist or you don''t own it', job_id);
+    END IF;
+    PERFORM cron.change_job(stored_name, schedule, command, owner, active);
+END $$;
+COMMENT ON FUNCTION cron.alter_job(bigint, text, text, text, text, boolean) IS
+    'changes what is not NULL of a job of the caller, or of anybody for superusers, who alone may change its user';
+
+-- As in pg_cron, where whoever administers decides who gets these.
+REVOKE ALL ON FUNCTION cron.schedule_in_database(text, text, text, text, text, boolean),
+    cron.alter_job(bigint, text, text, text, text, boolean) FROM PUBLIC;
+
+CREATE FUNCTION cron.unschedule(job_id bigint) RETURNS boolean
+    LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j record;
+BEGIN
+    SELECT job_name, owner_oid INTO j FROM metrics_refresh.job
+    WHERE job.job_id = unschedule.job_id AND command IS NOT NULL AND schedule IS NOT NULL
+      AND NOT is_default;
+    IF NOT FOUND THEN
+        RAISE internal_error USING MESSAGE = format('could not find valid entry for job %s', job_id);
+    ELSIF j.owner_oid <> cron.current_owner() AND NOT has_table_privilege('cron.job', 'DELETE') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'permission denied for table job';
+    END IF;
+    RETURN metrics_refresh.unschedule(j.job_name);
+END $$;
+COMMENT ON FUNCTION cron.unschedule(bigint) IS
+    'removes a job of the caller, or one that the caller sees if it has DELETE on cron.job; not the log of its runs';
+
+CREATE FUNCTION cron.unschedule(job_name text) RETURNS boolean
+    LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    stored_name text := cron.find_job(job_name, cron.current_owner());
+BEGIN
+    IF NOT EXISTS (SELECT FROM metrics_refresh.job j
+                   WHERE j.job_name = stored_name AND j.schedule IS NOT NULL) THEN
+        RAISE internal_error USING MESSAGE = format('could not find valid entry for job ''%s''', job_name);
+    END IF;
+    RETURN metrics_refresh.unschedule(stored_name);
+END $$;
+COMMENT ON FUNCTION cron.unschedule(text) IS 'removes the caller''s job of this name, not the log of its runs';
+
+------------------------------------------------------------------------------------------------
+-- cron.job. A barrier, because pg_cron's policy on its table is one.
+
+CREATE VIEW cron.job WITH (security_invoker = true, security_barrier = true) AS
+    SELECT j.job_id AS jobid, j.schedule, j.command, 'localhost'::text AS nodename,
+           current_setting('port')::integer AS nodeport, current_database()::text AS database,
+           j.owner::text AS username, j.active, cron.jobname(j.job_name) AS jobname
+    FROM metrics_refresh.job j
+    WHERE j.command IS NOT NULL AND j.schedule IS NOT NULL AND NOT j.is_default
+      AND ((SELECT cron.sees_all()) OR j.owner_oid = (SELECT cron.current_owner()));
+COMMENT ON VIEW cron.job IS
+    'the caller''s command jobs that have a schedule, for superusers everybody''s, without the default one; with the right to do so, rows may be inserted, updated (schedule, command, active, for superusers username) and deleted';
+COMMENT ON COLUMN cron.job.jobname IS 'NULL for a job that was scheduled without a name';
+COMMENT ON COLUMN cron.job.nodename IS 'always localhost: a job runs in this server';
+COMMENT ON COLUMN cron.job.database IS 'always the current one: each database has its own jobs';
+ALTER VIEW cron.job ALTER COLUMN active SET DEFAULT true;
+ALTER VIEW cron.job ALTER COLUMN nodename SET DEFAULT 'localhost';
+ALTER VIEW cron.job ALTER COLUMN nodeport SET DEFAULT current_setting('port')::integer;
+ALTER VIEW cron.job ALTER COLUMN database SET DEFAULT current_database();
+ALTER VIEW cron.job ALTER COLUMN username SET DEFAULT current_user;
+GRANT SELECT ON cron.job TO PUBLIC;
+
+CREATE FUNCTION cron.write_job() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    stored_name text;
+    owner oid;
+BEGIN
+    IF TG_RELID <> 'cron.job'::regclass THEN
+        RAISE 'the function is the trigger of cron.job' USING ERRCODE = '39P01';
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        SELECT j.job_name INTO stored_name FROM metrics_refresh.job j WHERE j.job_id = OLD.jobid;
+        IF NOT FOUND THEN
+            RETURN NULL; -- removed meanwhile
+        END IF;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        PERFORM metrics_refresh.unschedule(stored_name);
+        RETURN OLD;
+    END IF;
+    IF num_nulls(NEW.schedule, NEW.command, NEW.database, NEW.username, NEW.active) > 0 THEN
+        RAISE not_null_violation USING MESSAGE = format('null value in column "%s" of relation "job" violates not-null constraint',
+            CASE WHEN NEW.schedule IS NULL THEN 'schedule' WHEN NEW.command IS NULL THEN 'command'
+                 WHEN NEW.database IS NULL THEN 'database' WHEN NEW.username IS NULL THEN 'username'
+                 ELSE 'active' END);
+    END IF;
+    IF TG_OP = 'INSERT' OR NEW.username <> OLD.username THEN
+        IF NEW.username <> current_user AND NOT cron.is_superuser() THEN
+            RAISE insufficient_privilege USING
+                MESSAGE = 'new row violates row-level security policy for table "job"';
+        END IF;
+        owner := cron.login_role(NEW.username);
+    END IF;
+    IF TG_OP = 'INSERT' OR NEW.database <> OLD.database THEN
+        PERFORM cron.check_database(NEW.database, coalesce(owner, cron.current_owner()));
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.jobid IS NOT NULL THEN
+            RAISE generated_always USING MESSAGE = 'a jobid cannot be chosen',
+                HINT = 'Leave it out: INSERT … RETURNING jobid says what it is.';
+        END IF;
+        IF cron.find_job(NEW.jobname, owner) IS NOT NULL THEN
+            RAISE unique_violation USING
+                MESSAGE = 'duplicate key value violates unique constraint "jobname_username_uniq"',
+                DETAIL = format('Key (jobname, username)=(%s, %s) already exists.', NEW.jobname, NEW.username);
+        END IF;
+        NEW.schedule := cron.checked_schedule(NEW.schedule);
+        NEW.jobid := cron.put_named_job(NEW.jobname, NEW.schedule, NEW.command, NEW.active, owner);
+    ELSE
+        IF NEW.jobid IS DISTINCT FROM OLD.jobid OR NEW.jobname IS DISTINCT FROM OLD.jobname THEN
+            RAISE feature_not_supported USING MESSAGE = 'jobid and jobname of a job cannot be changed',
+                HINT = 'Unschedule it and schedule it under its new name.';
+        END IF;
+        IF NEW.schedule <> OLD.schedule THEN
+            NEW.schedule := cron.checked_schedule(NEW.schedule);
+        END IF;
+        PERFORM cron.change_job(stored_name, nullif(NEW.schedule, OLD.schedule),
+                                nullif(NEW.command, OLD.command), owner,
+                                nullif(NEW.active, OLD.active));
+    END IF;
+    IF NEW.nodename IS DISTINCT FROM 'localhost' OR NEW.nodeport IS DISTINCT FROM current_setting('port')::integer THEN
+        RAISE NOTICE 'nodename and nodeport are ignored: jobs run in this server';
+        NEW.nodename := 'localhost';
+        NEW.nodeport := current_setting('port');
+    END IF;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION cron.write_job() IS 'makes rows of cron.job what the functions of metrics_refresh do';
+CREATE TRIGGER write_job INSTEAD OF INSERT OR UPDATE OR DELETE ON cron.job
+    FOR EACH ROW EXECUTE FUNCTION cron.write_job();
+
+------------------------------------------------------------------------------------------------
+-- cron.job_run_details
+
+CREATE FUNCTION cron.return_message(status text, command text, rows_total bigint, error_message text,
+                                    error_detail text, error_hint text, error_context text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN status = 'running' THEN NULL
+        WHEN status <> 'success' THEN
+            CASE WHEN error_message IS NULL THEN 'job canceled'
+                 ELSE concat('ERROR:  ', error_message, E'\nDETAIL:  ' || nullif(error_detail, ''),
+                             E'\nHINT:  ' || nullif(error_hint, ''),
+                             E'\nCONTEXT:  ' || nullif(error_context, '')) END
+        WHEN rows_total IS NULL THEN NULL
+        -- The tag of the last statement is not logged; where there is one statement, its first word tells.
+        WHEN command ~ ';\s*\S' OR command ~* '\mreturning\M' THEN
+            rows_total || CASE rows_total WHEN 1 THEN ' row' ELSE ' rows' END
+        WHEN command ~* '^\s*insert\M' THEN 'INSERT 0 ' || rows_total
+        WHEN command ~* '^\s*(update|delete|merge)\M' THEN
+            upper(substring(command FROM '^\s*(\w+)')) || ' ' || rows_total
+        WHEN command ~* '^\s*(call|do|vacuum|analyze)\M' THEN
+            upper(substring(command FROM '^\s*(\w+)'))
+        WHEN command ~* '^\s*refresh\s+materialized\s+view\M' THEN 'REFRESH MATERIALIZED VIEW'
+        WHEN command ~* '^\s*(select|with|values|table|show|explain|execute|fetch)\M' THEN
+            rows_total || CASE rows_total WHEN 1 THEN ' row' ELSE ' rows' END
+    END
+$$;
+COMMENT ON FUNCTION cron.return_message(text, text, bigint, text, text, text, text) IS
+    'what pg_cron would have said of a run: the error whole, the rows that a query returned, or the tag of a single statement; NULL where it is not known';
+
+CREATE VIEW cron.job_run_details WITH (security_invoker = true, security_barrier = true) AS
+    SELECT l.job_id AS jobid, l.run_id AS runid, l.worker_pid AS job_pid,
+           current_database()::text AS database, l.owner::text AS username, l.command,
+           CASE l.status WHEN 'running' THEN 'running' WHEN 'success' THEN 'succeeded'
+                         ELSE 'failed' END AS status,
+           cron.return_message(l.status, l.command, l.rows_total, l.error_message, l.error_detail,
+                               l.error_hint, l.error_context) AS return_message,
+           l.started_at AS start_time, l.finished_at AS end_time
+    FROM metrics_refresh.run_log l
+    WHERE l.command IS NOT NULL
+      AND l.job_id NOT IN (SELECT j.job_id FROM metrics_refresh.job j WHERE j.is_default)
+      AND ((SELECT cron.sees_all()) OR l.owner_oid = (SELECT cron.current_owner()));
+COMMENT ON VIEW cron.job_run_details IS
+    'the runs of the caller''s command jobs, for superusers of everybody''s; rows of runs that have ended may be deleted';
+COMMENT ON COLUMN cron.job_run_details.status IS 'running, succeeded or failed';
+GRANT SELECT, DELETE ON cron.job_run_details TO PUBLIC;
+
+-- The log is nobody's to write, and clean-up is for super admins. So this runs as its owner, for a row
+-- that the view has shown to the caller; nobody may make it the trigger of another relation.
+CREATE FUNCTION cron.delete_run() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_RELID <> 'cron.job_run_details'::regclass OR TG_OP <> 'DELETE' THEN
+        RAISE 'the function is the trigger of cron.job_run_details' USING ERRCODE = '39P01';
+    END IF;
+    DELETE FROM metrics_refresh.run_log l
+    WHERE l.run_id = OLD.runid AND l.command IS NOT NULL AND l.finished_at IS NOT NULL;
+    RETURN CASE WHEN FOUND THEN OLD END;
+END $$;
+COMMENT ON FUNCTION cron.delete_run() IS 'deletes the log row of a run that has ended and that the caller sees in cron.job_run_details';
+REVOKE ALL ON FUNCTION cron.delete_run(), cron.write_job() FROM PUBLIC;
+CREATE TRIGGER delete_run INSTEAD OF DELETE ON cron.job_run_details
+    FOR EACH ROW EXECUTE FUNCTION cron.delete_run();

@@ -128,7 +128,7 @@ void FieldReader::unexpected() {
   const char found = peek();
   std::string_view text = take_while(is_letter);
   if (text.empty()) text = word_.text.substr(at_, 1);
-  const std::string hint = hint_for(found);
+  const std::string hint = text.size() > 2 ? "" : hint_for(found);  // a word means something else
   fail("unexpected " + quoted(text) + " in the " + field(), where,
        hint.empty() ? allowed() : hint + ' ' + allowed());
 }

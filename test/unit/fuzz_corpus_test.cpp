@@ -9,6 +9,10 @@
 #include <string>
 #include <vector>
 
+#ifndef METRICS_REFRESH_CORPUS  // CMake knows where it is
+#define METRICS_REFRESH_CORPUS "test/fuzz/corpus"
+#endif
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace metrics_refresh::core::test {

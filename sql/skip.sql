@@ -58,6 +58,19 @@ BEGIN; SAVEPOINT a; INSERT INTO base VALUES (20, 'a'); RELEASE a; SAVEPOINT b; R
 CALL look('released savepoint');
 DO $$ BEGIN INSERT INTO other VALUES (3); BEGIN INSERT INTO base VALUES (20, 'a'); EXCEPTION WHEN unique_violation THEN NULL; END; END $$;
 CALL look('exception block that caught the insertion''s error');
+-- More locks than a process has places for of its own, before the table and after it.
+DO $$ BEGIN FOR i IN 1 .. 100 LOOP EXECUTE format('CREATE TABLE many_%s (id int)', i); END LOOP; END $$;
+CREATE PROCEDURE write_many() LANGUAGE plpgsql AS $$ BEGIN
+    FOR i IN 1 .. 100 LOOP EXECUTE format('INSERT INTO k.many_%s VALUES (1)', i); END LOOP;
+END $$;
+BEGIN; CALL write_many(); INSERT INTO base VALUES (21, 'a'); COMMIT;
+CALL look('after many others');
+BEGIN; DELETE FROM base WHERE id = 21; CALL write_many(); COMMIT;
+CALL look('before many others');
+DO $$ BEGIN CALL k.write_many(); END $$;
+CALL look('many others alone');
+DO $$ BEGIN FOR i IN 1 .. 100 LOOP EXECUTE format('DROP TABLE k.many_%s', i); END LOOP; END $$;
+DROP PROCEDURE write_many();
 DO $$ BEGIN BEGIN PERFORM 1/0; EXCEPTION WHEN division_by_zero THEN INSERT INTO base VALUES (21, 'a'); END; END $$;
 CALL look('exception block that inserted');
 CREATE PROCEDURE three() LANGUAGE plpgsql AS $$ BEGIN

@@ -1,16 +1,9 @@
 #include "core/clock_pattern.hpp"
 
 #include <algorithm>
-#include <boost/date_time/gregorian/gregorian_types.hpp>
 
 namespace metrics_refresh::core {
 namespace {
-
-using Calendar = boost::gregorian::gregorian_calendar;
-
-// Boost counts days by the Julian day number.
-constexpr std::int64_t kEpochDayNumber = 2440588;
-constexpr unsigned kLastYear = 9999;
 
 unsigned lowest(std::uint32_t set) { return static_cast<unsigned>(__builtin_ctz(set)); }
 unsigned lowest(std::uint64_t set) { return static_cast<unsigned>(__builtin_ctzll(set)); }
@@ -19,18 +12,6 @@ unsigned lowest(std::uint64_t set) { return static_cast<unsigned>(__builtin_ctzl
 template <typename Set>
 Set from_number(Set set, unsigned first) {
   return set >> first << first;
-}
-
-LocalDay first_of(unsigned year, unsigned month) {
-  const auto number = Calendar::day_number(Calendar::ymd_type(static_cast<unsigned short>(year),
-                                                              static_cast<unsigned short>(month),
-                                                              static_cast<unsigned short>(1)));
-  return LocalDay{Days{static_cast<std::int64_t>(number) - kEpochDayNumber}};
-}
-
-unsigned length_of_month(unsigned year, unsigned month) {
-  return Calendar::end_of_month_day(static_cast<unsigned short>(year),
-                                    static_cast<unsigned short>(month));
 }
 
 }  // namespace
@@ -51,11 +32,7 @@ std::optional<LocalSecond> ClockPattern::first_from(LocalSecond from) const {
 
 std::optional<LocalDay> ClockPattern::first_day_from(LocalDay from) const {
   if (from >= kCalendarEnd) return std::nullopt;
-  const auto date = Calendar::from_day_number(
-      static_cast<std::uint32_t>(from.time_since_epoch().count() + kEpochDayNumber));
-  unsigned year = date.year;
-  unsigned month = date.month.as_number();
-  unsigned first = date.day;
+  auto [year, month, first] = date_of(from);
   while (true) {
     const std::uint32_t months_left = from_number(months, month);
     const unsigned next_month = lowest(months_left != 0 ? months_left : months);
@@ -63,7 +40,7 @@ std::optional<LocalDay> ClockPattern::first_day_from(LocalDay from) const {
     if (next_month != month || months_left == 0) first = 1;
     if (year > kLastYear) return std::nullopt;
 
-    const LocalDay begin = first_of(year, next_month);
+    const LocalDay begin = first_of_month(year, next_month);
     const std::uint32_t left =
         from_number(day.days_in(length_of_month(year, next_month), weekday_of(begin)), first);
     if (left != 0) return begin + Days{lowest(left) - 1};

@@ -1,7 +1,6 @@
 #include "core/interval.hpp"
 
 #include <algorithm>
-#include <boost/date_time/gregorian/gregorian_types.hpp>
 
 #include "core/clock_reading.hpp"
 #include "core/local_time.hpp"
@@ -9,11 +8,7 @@
 namespace metrics_refresh::core {
 namespace {
 
-using Calendar = boost::gregorian::gregorian_calendar;
-
-constexpr std::int64_t kEpochDayNumber = 2440588;  // as Boost counts days
 constexpr std::int64_t kEpochYear = 1970;
-constexpr std::int64_t kLastYear = 9999;
 constexpr std::int64_t kFirstMonday = -3;  // 1969-12-29
 constexpr Instant kEnd{kCalendarEnd.time_since_epoch()};
 
@@ -25,16 +20,16 @@ std::int64_t up_to_multiple(std::int64_t from, std::int64_t step, std::int64_t o
 
 // The first of every `step`-th month, from `day` on; the calendar's end where it has none.
 std::int64_t first_of_month_from(std::int64_t day, std::int64_t step) {
-  const auto date = Calendar::from_day_number(static_cast<std::uint32_t>(day + kEpochDayNumber));
-  std::int64_t month = (date.year - kEpochYear) * 12 + date.month.as_number() - 1;
+  const LocalDate date = date_of(LocalDay{Days{day}});
+  std::int64_t month = (date.year - kEpochYear) * 12 + date.month - 1;
   if (date.day > 1) ++month;
   month = up_to_multiple(month, step);
   const std::int64_t year = kEpochYear + (month >= 0 ? month / 12 : -((11 - month) / 12));
   if (year > kLastYear) return kCalendarEnd.time_since_epoch().count();
-  const auto number = Calendar::day_number(
-      Calendar::ymd_type(static_cast<unsigned short>(year),
-                         static_cast<unsigned short>(month - (year - kEpochYear) * 12 + 1), 1));
-  return static_cast<std::int64_t>(number) - kEpochDayNumber;
+  const std::int64_t in_year = month - (year - kEpochYear) * 12;
+  return first_of_month(static_cast<unsigned>(year), static_cast<unsigned>(in_year + 1))
+      .time_since_epoch()
+      .count();
 }
 
 }  // namespace

@@ -28,6 +28,19 @@ using LocalDay = std::chrono::time_point<WallClock, Days>;
 inline constexpr LocalDay kCalendarBegin{Days{-208188}};
 inline constexpr LocalDay kCalendarEnd{Days{2932897}};
 
+inline constexpr unsigned kLastYear = 9999;
+
+struct LocalDate {
+  unsigned year;
+  unsigned month;  ///< 1 to 12
+  unsigned day;    ///< 1 to 31
+};
+
+/// REQUIRES of these: within the calendar.
+LocalDate date_of(LocalDay day);
+LocalDay first_of_month(unsigned year, unsigned month);
+unsigned length_of_month(unsigned year, unsigned month);
+
 /// REQUIRES: the result is within the range of LocalTime.
 constexpr LocalTime to_local(Instant t, std::chrono::seconds offset) {
   return LocalTime{t.time_since_epoch() + offset};

@@ -1,10 +1,10 @@
--- Jobs that run SQL: as their owner, in one transaction, with every error told.
+-- Jobs that run SQL: as their owner, as a client would, with every error told.
 \set SHOW_CONTEXT never
 CREATE SCHEMA c;
 CREATE TABLE c.seen (n serial, who name, session name, note text);
 GRANT USAGE ON SCHEMA c TO PUBLIC;
 CREATE VIEW c.log AS SELECT owner, command, status, strategy, sqlstate, error_message, error_detail, error_hint,
-    error_context, rows_total FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;
+    error_context, rows_total, result FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;
 CREATE PROCEDURE c.try(command text, INOUT status text DEFAULT NULL) LANGUAGE plpgsql AS $$ BEGIN
     PERFORM metrics_refresh.schedule_command('c', NULL, command);
     COMMIT;
@@ -16,7 +16,7 @@ SELECT * FROM c.seen;
 SELECT * FROM c.log \gx
 -- Several statements; each sees what the one before did. The row count is the last one's.
 CALL c.try('CREATE TABLE c.made (n int); INSERT INTO c.made SELECT generate_series(1, 5); ; DELETE FROM c.made WHERE n > 2;');
-SELECT status, rows_total FROM c.log;
+SELECT status, rows_total, result FROM c.log;
 SELECT count(*) FROM c.made;
 -- Together or not at all.
 CALL c.try('DELETE FROM c.made; SELECT 1 / 0');
@@ -48,15 +48,9 @@ CALL c.try('BEGIN; SELECT 1; END');
 SELECT status, sqlstate, error_message FROM c.log;
 CALL c.try('SAVEPOINT s');
 SELECT status, sqlstate, error_message FROM c.log;
-CALL c.try('DO $$ BEGIN COMMIT; END $$');
-SELECT status, sqlstate, error_message FROM c.log;
 CALL c.try('PREPARE TRANSACTION ''x''');
 SELECT status, sqlstate, error_message FROM c.log;
-CALL c.try('VACUUM c.made');
-SELECT status, sqlstate, error_message FROM c.log;
 CALL c.try('REFRESH MATERIALIZED VIEW CONCURRENTLY c.made');
-SELECT status, sqlstate, error_message FROM c.log;
-CALL c.try('CREATE INDEX CONCURRENTLY ON c.made (n)');
 SELECT status, sqlstate, error_message FROM c.log;
 CALL c.try('COPY c.made TO STDOUT');
 SELECT status, sqlstate, error_message FROM c.log;
@@ -79,6 +73,56 @@ CALL c.try('INSERT INTO c.seen (note) VALUES (concat_ws('' '', current_setting('
 SELECT note FROM c.seen ORDER BY n DESC LIMIT 1;
 CALL c.try('SET TRANSACTION READ ONLY');
 SELECT status, sqlstate, error_message FROM c.log;
+-- One statement alone may end its transactions by itself.
+CALL c.try('VACUUM c.made');
+SELECT status, sqlstate, error_message, rows_total, result FROM c.log;
+CALL c.try('DO $$ BEGIN COMMIT; END $$');
+SELECT status, sqlstate, error_message, result FROM c.log;
+-- (A session that waits for the run in one statement, as tools.run does, would be waited for.)
+SELECT metrics_refresh.schedule_command('c', NULL, 'CREATE INDEX CONCURRENTLY made_n ON c.made (n)') IS NOT NULL AS scheduled;
+SELECT metrics_refresh.trigger('c') AS run \gset
+CALL tools.wait_until(format('SELECT status <> ''running'' FROM metrics_refresh.run_log WHERE run_id = %s', :run));
+SELECT status, sqlstate, error_message, result FROM c.log;
+SELECT indisvalid FROM pg_index WHERE indexrelid = 'c.made_n'::regclass;
+-- Among others it may not.
+CALL c.try('DELETE FROM c.made; VACUUM c.made');
+SELECT status, sqlstate, error_message, error_context FROM c.log;
+CALL c.try('DELETE FROM c.made; DO $$ BEGIN COMMIT; END $$');
+SELECT status, sqlstate, error_message FROM c.log;
+SELECT count(*) > 0 AS still_there FROM c.made;
+-- What a procedure has committed stays, whatever comes after it; and the outcome is logged.
+CREATE TABLE c.steps (step text);
+CREATE PROCEDURE c.step(step text, what text) LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO c.steps VALUES (step);
+    COMMIT;
+    INSERT INTO c.steps VALUES (step || ', not committed');
+    EXECUTE what;
+END $$;
+CALL c.try('CALL c.step(''fails'', ''SELECT 1 / 0'')');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('CALL c.step(''is canceled'', ''SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(600)'')');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('CALL c.step(''dies'', ''SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(600)'')');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('CALL c.step(''would read only'', ''SET default_transaction_read_only = on; SET search_path = nowhere; SELECT 1 / 0'')');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('DO $$ BEGIN SET default_transaction_read_only = on; COMMIT; END $$');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('DO $$ BEGIN INSERT INTO c.steps VALUES (''not committed''); ROLLBACK; INSERT INTO c.steps VALUES (current_setting(''lock_timeout'')); END $$');
+SELECT status, result FROM c.log;
+SELECT step FROM c.steps;
+SELECT metrics_refresh.schedule_command('c', NULL, 'CALL c.step(''takes too long'', ''SELECT pg_sleep(600)'')', max_runtime => '2 s', max_retries => 0) IS NOT NULL AS scheduled;
+CALL tools.run('c');
+SELECT status, sqlstate, error_message FROM c.log;
+SELECT metrics_refresh.schedule_command('c', NULL, 'DO $$ BEGIN ROLLBACK; INSERT INTO c.steps VALUES (concat_ws('' '', current_setting(''lock_timeout''), current_setting(''work_mem''))); END $$', lock_timeout => '1234 ms', settings => '{"work_mem": "12MB"}') IS NOT NULL AS scheduled;
+CALL tools.run('c');
+SELECT status, sqlstate, error_message FROM c.log;
+SELECT step FROM c.steps OFFSET 5;
+-- Tags without end, and a statement without end in an error.
+CALL c.try(repeat('SELECT 1;', 200) || 'VALUES (1), (2)');
+SELECT length(result), left(result, 20), right(result, 30), rows_total FROM c.log;
+CALL c.try('SELECT no_such_column, ''' || repeat('ä', 5000) || '''');
+SELECT length(error_context), right(error_context, 6) FROM c.log;
 -- Its limits are those of the job.
 SELECT metrics_refresh.schedule_command('c', NULL, 'SELECT pg_sleep(600)', max_runtime => '20 ms') IS NOT NULL AS scheduled;
 CALL tools.run('c');

@@ -287,6 +287,7 @@ CREATE TABLE metrics_refresh.run_log (
     status          text NOT NULL CHECK (status IN ('running', 'success', 'error', 'skipped', 'canceled', 'interrupted')),
     strategy        text,
     strategy_reason text,
+    result          text,
     error_message   text,
     sqlstate        text,
     error_detail    text,
@@ -317,6 +318,7 @@ COMMENT ON COLUMN metrics_refresh.run_log.initiated_by IS 'role that asked for a
 COMMENT ON COLUMN metrics_refresh.run_log.due_at IS 'when the run should have started';
 COMMENT ON COLUMN metrics_refresh.run_log.duration_ms IS 'from started_at to finished_at, in milliseconds';
 COMMENT ON COLUMN metrics_refresh.run_log.strategy IS 'skip, incremental, diff, concurrently, full, or command; of a group''s own run: group';
+COMMENT ON COLUMN metrics_refresh.run_log.result IS 'of a command that succeeded: the tags of its statements, for example DELETE 5; VACUUM';
 COMMENT ON COLUMN metrics_refresh.run_log.missed IS 'due times of the job that passed while the run was under way';
 COMMENT ON COLUMN metrics_refresh.run_log.rows_total IS 'rows in the view afterwards, or rows that the command processed';
 COMMENT ON COLUMN metrics_refresh.run_log.rows_inserted IS 'rows that the refresh added to the view; these three of the strategies diff and incremental';
@@ -484,7 +486,7 @@ CREATE FUNCTION metrics_refresh.schedule_command(
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_command';
 COMMENT ON FUNCTION metrics_refresh.schedule_command IS
-    'runs SQL on a schedule, in one transaction, connected as the role that calls this; replaces the job of the same name; returns its job_id; for superusers and roles with EXECUTE on this function';
+    'runs SQL on a schedule, several statements in one transaction, connected as the role that calls this; replaces the job of the same name; returns its job_id; for superusers and roles with EXECUTE on this function';
 -- Whoever may schedule commands takes part in the cluster's workers at will.
 REVOKE ALL ON FUNCTION metrics_refresh.schedule_command FROM PUBLIC;
 

@@ -509,8 +509,8 @@ CREATE TRIGGER write_job INSTEAD OF INSERT OR UPDATE OR DELETE ON cron.job
 ------------------------------------------------------------------------------------------------
 -- cron.job_run_details
 
-CREATE FUNCTION cron.return_message(status text, command text, rows_total bigint, error_message text,
-                                    error_detail text, error_hint text, error_context text)
+CREATE FUNCTION cron.return_message(status text, result text, error_message text, error_detail text,
+                                    error_hint text, error_context text)
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
@@ -520,30 +520,21 @@ CREATE FUNCTION cron.return_message(status text, command text, rows_total bigint
                  ELSE concat('ERROR:  ', error_message, E'\nDETAIL:  ' || nullif(error_detail, ''),
                              E'\nHINT:  ' || nullif(error_hint, ''),
                              E'\nCONTEXT:  ' || nullif(error_context, '')) END
-        WHEN rows_total IS NULL THEN NULL
-        -- The tag of the last statement is not logged; where there is one statement, its first word tells.
-        WHEN command ~ ';\s*\S' OR command ~* '\mreturning\M' THEN
-            rows_total || CASE rows_total WHEN 1 THEN ' row' ELSE ' rows' END
-        WHEN command ~* '^\s*insert\M' THEN 'INSERT 0 ' || rows_total
-        WHEN command ~* '^\s*(update|delete|merge)\M' THEN
-            upper(substring(command FROM '^\s*(\w+)')) || ' ' || rows_total
-        WHEN command ~* '^\s*(call|do|vacuum|analyze)\M' THEN
-            upper(substring(command FROM '^\s*(\w+)'))
-        WHEN command ~* '^\s*refresh\s+materialized\s+view\M' THEN 'REFRESH MATERIALIZED VIEW'
-        WHEN command ~* '^\s*(select|with|values|table|show|explain|execute|fetch)\M' THEN
-            rows_total || CASE rows_total WHEN 1 THEN ' row' ELSE ' rows' END
+        -- The last statement's tag. Of a query, its rows.
+        ELSE regexp_replace(regexp_replace(regexp_replace(result, '^.*; ', ''),
+                            '^SELECT 1$', '1 row'), '^SELECT (\d+)$', '\1 rows')
     END
 $$;
-COMMENT ON FUNCTION cron.return_message(text, text, bigint, text, text, text, text) IS
-    'what pg_cron would have said of a run: the error whole, the rows that a query returned, or the tag of a single statement; NULL where it is not known';
+COMMENT ON FUNCTION cron.return_message(text, text, text, text, text, text) IS
+    'what pg_cron would have said of a run: the error whole, or of the last statement the rows that a query returned, else its tag';
 
 CREATE VIEW cron.job_run_details WITH (security_invoker = true, security_barrier = true) AS
     SELECT l.job_id AS jobid, l.run_id AS runid, l.worker_pid AS job_pid,
            current_database()::text AS database, l.owner::text AS username, l.command,
            CASE l.status WHEN 'running' THEN 'running' WHEN 'success' THEN 'succeeded'
                          ELSE 'failed' END AS status,
-           cron.return_message(l.status, l.command, l.rows_total, l.error_message, l.error_detail,
-                               l.error_hint, l.error_context) AS return_message,
+           cron.return_message(l.status, l.result, l.error_message, l.error_detail, l.error_hint,
+                               l.error_context) AS return_message,
            l.started_at AS start_time, l.finished_at AS end_time
     FROM metrics_refresh.run_log l
     WHERE l.command IS NOT NULL

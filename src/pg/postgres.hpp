@@ -67,14 +67,17 @@ extern "C" {
 #include "executor/spi.h"                // SQL from C
 #include "fmgr.h"                        // the function manager
 #include "funcapi.h"                     // set-returning functions
+#include "mb/pg_wchar.h"                 // cutting text between characters
 #include "miscadmin.h"                   // GetUserId and friends
 #include "nodes/makefuncs.h"             // building a REFRESH statement
 #include "nodes/nodeFuncs.h"             // walking a view's query
 #include "optimizer/optimizer.h"         // what GROUP BY and indexes refer to
 #include "optimizer/plancat.h"           // how many rows a view may have
+#include "parser/analyze.h"              // which statements need a snapshot
 #include "parser/parse_func.h"           // the function named by admin_check
 #include "parser/parse_relation.h"       // rights over what a query reads
 #include "parser/parsetree.h"            // what FROM refers to
+#include "parser/scansup.h"              // what is white space
 #include "pgstat.h"                      // activity reports
 #include "pgtime.h"                      // the server's zones
 #include "postmaster/bgworker.h"         // our three processes
@@ -92,6 +95,7 @@ extern "C" {
 #include "storage/lwlock.h"              // locks of shared memory
 #include "storage/proc.h"                // PGPROC and its latch
 #include "storage/shmem.h"               // shared memory
+#include "tcop/pquery.h"                 // running a command's statements
 #include "tcop/tcopprot.h"               // cancel and termination handlers
 #include "tcop/utility.h"                // ProcessUtility
 #include "utils/acl.h"                   // roles and ownership

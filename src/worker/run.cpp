@@ -1,5 +1,4 @@
 #include "core/error_class.hpp"
-
 #include "worker/run.hpp"
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
 #include "worker/process.hpp"
+#include "worker/session.hpp"
 #include "worker/work.hpp"
 
 namespace metrics_refresh::worker {
@@ -292,6 +292,7 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
     }
   }
   add_measures(slot, meter, outcome);
+  if (begun.job.is_command()) reset_settings();  // what a part that was committed has set
   log_failure(begun, outcome);
   return RunResult::kFailure;
 }

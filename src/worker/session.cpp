@@ -4,6 +4,10 @@
 
 namespace metrics_refresh::worker {
 
+void reset_settings() {
+  pg::in_transaction([] { pg::call([] { ResetAllOptions(); }); });
+}
+
 bool reset_session() {
   Oid temporary = InvalidOid;
   Oid temporary_toast = InvalidOid;

@@ -5,6 +5,7 @@
 
 #include "engine/incremental_setup.hpp"
 #include "engine/refresh.hpp"
+#include "pg/command.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
 #include "pg/time.hpp"
@@ -61,9 +62,20 @@ int milliseconds(core::Duration d) {
                              std::numeric_limits<int>::max()));
 }
 
-void set_limits(const JobRecord& job) {
-  set_settings(job, GUC_ACTION_LOCAL);
-  set_local("lock_timeout", std::to_string(milliseconds(job.lock_timeout)), PGC_USERSET);
+void set_settings_and_limit(const JobRecord& job, GucAction action) {
+  set_settings(job, action);
+  set("lock_timeout", std::to_string(milliseconds(job.lock_timeout)), PGC_USERSET, action);
+}
+
+// A command may end transactions, and roll them back, so what it goes by is set before and for the
+// session, which is reset after each run.
+void set_session(const JobRecord& job) {
+  if (!job.is_command()) return;
+  pg::in_transaction([&] { set_settings_and_limit(job, GUC_ACTION_SET); });
+}
+
+void start_limits(const JobRecord& job) {
+  if (!job.is_command()) set_settings_and_limit(job, GUC_ACTION_LOCAL);
   const int max_runtime = milliseconds(job.max_runtime);
   max_runtime_passed = false;
   const TimeoutId timer = max_runtime_timer();
@@ -94,9 +106,11 @@ Outcome refresh(const Begun& begun) {
 
 Outcome run_command(const JobRecord& job) {
   show_activity(job.command);
-  pg::Spi spi;
+  const pg::CommandResult result = pg::run_command(job.command);
   Outcome outcome = success("command");
-  outcome.rows_total = static_cast<std::int64_t>(spi.run_discarding(job.command));
+  outcome.result = result.tags;
+  outcome.rows_total = static_cast<std::int64_t>(result.rows);
+  pg::Spi spi;
   // Deferred triggers are part of the work: within its limits, and before its success is logged.
   spi.run_discarding("SET CONSTRAINTS ALL IMMEDIATE");
   return outcome;
@@ -173,7 +187,7 @@ void log_success(const Begun& begun, const Outcome& outcome) {
 void work(int slot, Begun& begun, const store::UsageMeter& meter) {
   const JobRecord& job = begun.job;
   accept_cancel(true);
-  set_limits(job);
+  start_limits(job);
   if (shmem::read_slot(slot).cancel_requested)
     throw pg::SqlError(ERRCODE_QUERY_CANCELED, "canceled before it began");
   Outcome outcome = !begun.members.empty() ? refresh_on_one_snapshot(begun)
@@ -198,6 +212,7 @@ void work(int slot, Begun& begun, const store::UsageMeter& meter) {
 
 void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
   set_up_incremental(begun);
+  set_session(begun.job);
   const auto body = [&] { work(slot, begun, meter); };
   if (begun.members.empty())
     pg::in_transaction(body);

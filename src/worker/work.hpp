@@ -1,5 +1,6 @@
 // The work of one run, in a transaction of its own: a refresh, a command, or all members of a group
-// on one snapshot. Success is logged in that same transaction.
+// on one snapshot. Success is logged in that same transaction; after a command that has ended
+// transactions by itself, in the one that follows.
 #pragma once
 
 #include <optional>
@@ -22,8 +23,8 @@ struct Begun {
   std::optional<store::RunError> refused;  // why the work must not even be tried
 };
 
-/// Does the work and logs its success. Throws whatever goes wrong; then nothing of it remains, and
-/// `at_member` says where.
+/// Does the work and logs its success. Throws whatever goes wrong; then nothing of it remains but
+/// what a command has committed by itself, and `at_member` says where.
 void do_work(int slot, Begun& begun, const store::UsageMeter& meter);
 
 /// True where the job's strategy allows to skip all of these views now, for nothing has changed.

@@ -1,0 +1,167 @@
+#include "pg/command.hpp"
+
+#include <algorithm>
+
+namespace metrics_refresh::pg {
+namespace {
+
+constexpr std::size_t kMostTags = 1000;  // bytes
+constexpr int kMostQuoted = 2000;        // bytes
+
+// What the error context quotes.
+struct Quoted {
+  const char* text;
+  int length;
+};
+
+void quote_statement(void* argument) {
+  const auto* quoted = static_cast<const Quoted*>(argument);
+  const int length = pg_mbcliplen(quoted->text, quoted->length, kMostQuoted);
+  errcontext("SQL statement \"%.*s%s\"", length, quoted->text,
+             length < quoted->length ? "..." : "");
+}
+
+// Runs `body` in the server, whose errors quote the statement.
+template <typename Body>
+auto call_quoting(Quoted quoted, Body&& body) {
+  return call([&] {
+    ErrorContextCallback callback = {error_context_stack, quote_statement, &quoted};
+    error_context_stack = &callback;
+    if constexpr (std::is_void_v<decltype(body())>) {
+      body();
+      error_context_stack = callback.previous;
+    } else {
+      auto result = body();
+      error_context_stack = callback.previous;
+      return result;
+    }
+  });
+}
+
+// Outlives the transactions that a statement may end. What an error leaves in it is freed by the
+// next command, for the abort still looks at it.
+MemoryContext command_memory() {
+  static MemoryContext const context = call([] {
+    return AllocSetContextCreate(TopMemoryContext, "metrics_refresh command",
+                                 ALLOCSET_DEFAULT_SIZES);
+  });
+  call([] { MemoryContextReset(context); });
+  return context;
+}
+
+Quoted quoted_of(const char* text, const RawStmt* statement) {
+  const char* begin = text + std::max(statement->stmt_location, 0);
+  const int length = statement->stmt_len > 0
+                         ? statement->stmt_len
+                         : static_cast<int>(std::char_traits<char>::length(begin));
+  const char* end = begin + length;
+  while (begin < end && scanner_isspace(*begin)) ++begin;
+  return {begin, static_cast<int>(end - begin)};
+}
+
+void refuse_what_needs_a_client(const Node* statement) {
+  if (IsA(statement, TransactionStmt))
+    throw SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
+                   "transaction control statements are not allowed in a job's command",
+                   "The statements of a command are one transaction; a procedure may COMMIT where "
+                   "its CALL is the only statement.");
+  if (IsA(statement, CopyStmt) &&
+      castNode(CopyStmt, const_cast<Node*>(statement))->filename == nullptr)
+    throw SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
+                   "COPY from STDIN and to STDOUT is not possible in a job's command",
+                   "A worker has no client.");
+}
+
+List* plan(RawStmt* statement, const char* text) {
+  const bool needs_snapshot = analyze_requires_snapshot(statement);
+  if (needs_snapshot) PushActiveSnapshot(GetTransactionSnapshot());
+  List* queries = pg_analyze_and_rewrite_fixedparams(statement, text, nullptr, 0, nullptr);
+  List* plans = pg_plan_queries(queries, text, CURSOR_OPT_PARALLEL_OK, nullptr);
+  // Held no longer: a statement that ends the transaction must find none.
+  if (needs_snapshot) PopActiveSnapshot();
+  return plans;
+}
+
+QueryCompletion run_statement(RawStmt* statement, const char* text, bool alone) {
+  QueryCompletion completion = {};
+  const CommandTag tag = CreateCommandTag(statement->stmt);
+  Portal portal = CreatePortal("", true, true);
+  portal->visible = false;
+  PortalDefineQuery(portal, nullptr, text, tag, plan(statement, text), nullptr);
+  PortalStart(portal, nullptr, 0, InvalidSnapshot);
+  (void)PortalRun(portal, FETCH_ALL, alone,
+#if PG_VERSION_NUM < 180000
+                  true,
+#endif
+                  None_Receiver, None_Receiver, &completion);
+  PortalDrop(portal, false);
+  return completion;
+}
+
+std::string tag_text(const QueryCompletion& completion) {
+  std::string text = GetCommandTagName(completion.commandTag);
+  if (!command_tag_display_rowcount(completion.commandTag)) return text;
+  if (completion.commandTag == CMDTAG_INSERT) text += " 0";
+  return text + " " + std::to_string(completion.nprocessed);
+}
+
+// The tags of statements that are still to come may be too many; the last one has its place.
+class Tags {
+ public:
+  void add(const std::string& tag) {
+    if (!last_.empty()) {
+      if (kept_.size() + last_.size() < kMostTags && !cut_)
+        kept_ += last_ + "; ";
+      else if (!cut_) {
+        kept_ += "...; ";
+        cut_ = true;
+      }
+    }
+    last_ = tag;
+  }
+  std::string text() const { return kept_ + last_; }
+
+ private:
+  std::string kept_;
+  std::string last_;
+  bool cut_ = false;
+};
+
+}  // namespace
+
+CommandResult run_command(const std::string& sql) {
+  const char* text = sql.c_str();
+  MemoryContext const memory = command_memory();
+  MemoryContextSwitchTo(memory);
+  call([] {
+    if (ActiveSnapshotSet()) PopActiveSnapshot();
+  });
+  List* statements =
+      call_quoting({text, static_cast<int>(sql.size())}, [text] { return pg_parse_query(text); });
+  for (int i = 0; i < list_length(statements); ++i)
+    refuse_what_needs_a_client(list_nth_node(RawStmt, statements, i)->stmt);
+
+  const bool alone = list_length(statements) == 1;
+  if (!alone) call([] { BeginImplicitTransactionBlock(); });
+  CommandResult result;
+  Tags tags;
+  for (int i = 0; i < list_length(statements); ++i) {
+    RawStmt* statement = list_nth_node(RawStmt, statements, i);
+    const QueryCompletion completion = call_quoting(quoted_of(text, statement), [=] {
+      CHECK_FOR_INTERRUPTS();
+      const QueryCompletion done = run_statement(statement, text, alone);
+      CommandCounterIncrement();
+      return done;
+    });
+    MemoryContextSwitchTo(memory);
+    tags.add(tag_text(completion));
+    result.rows = completion.nprocessed;
+  }
+  result.tags = tags.text();
+  if (!alone) call([] { EndImplicitTransactionBlock(); });
+  MemoryContextSwitchTo(TopTransactionContext);
+  call([] { PushActiveSnapshot(GetTransactionSnapshot()); });
+  return result;
+}
+
+}  // namespace metrics_refresh::pg

@@ -1,4 +1,5 @@
 #include "core/error_class.hpp"
+
 #include "worker/run.hpp"
 
 #include <algorithm>
@@ -275,7 +276,6 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
   Begun& begun = beginning.begun;
   shmem::note_begin(slot, beginning.result ? 0 : begun.run_id);
   if (beginning.result) return *beginning.result;
-
   Outcome outcome;
   if (begun.refused) {
     outcome.status = "error";

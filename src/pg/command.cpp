@@ -21,20 +21,13 @@ void quote_statement(void* argument) {
              length < quoted->length ? "..." : "");
 }
 
-// Runs `body` in the server, whose errors quote the statement.
+// Runs `body` in the server, whose errors quote the statement; call() takes the callback away.
 template <typename Body>
 auto call_quoting(Quoted quoted, Body&& body) {
   return call([&] {
     ErrorContextCallback callback = {error_context_stack, quote_statement, &quoted};
     error_context_stack = &callback;
-    if constexpr (std::is_void_v<decltype(body())>) {
-      body();
-      error_context_stack = callback.previous;
-    } else {
-      auto result = body();
-      error_context_stack = callback.previous;
-      return result;
-    }
+    return body();
   });
 }
 

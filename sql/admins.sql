@@ -128,6 +128,7 @@ CALL tools.run('command of super');
 SELECT owner, status, sqlstate FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;
 SELECT tools.try('SELECT metrics_refresh.alter_job(''command of super'', owner => ''postgres'')');
 SELECT tools.try('SELECT metrics_refresh.alter_job(''command of super'', owner => ''regress_owner'')');
+SELECT metrics_refresh.alter_job('command of super', command => 'SELECT 1', owner => 'postgres');
 SELECT metrics_refresh.schedule_command('cleanup-metrics-logs', '0 2 * * *', 'ALTER ROLE regress_jwt SUPERUSER', active => false) IS NOT NULL AS scheduled;
 CALL tools.run('cleanup-metrics-logs');
 SELECT owner, status, sqlstate FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;

@@ -4,7 +4,7 @@ CREATE SCHEMA c;
 CREATE TABLE c.seen (n serial, who name, session name, note text);
 GRANT USAGE ON SCHEMA c TO PUBLIC;
 CREATE VIEW c.log AS SELECT owner, command, status, strategy, sqlstate, error_message, error_detail, error_hint,
-    error_context, rows_total, result FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;
+    error_context, rows_total, result, notices FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;
 CREATE PROCEDURE c.try(command text, INOUT status text DEFAULT NULL) LANGUAGE plpgsql AS $$ BEGIN
     PERFORM metrics_refresh.schedule_command('c', NULL, command);
     COMMIT;
@@ -39,16 +39,6 @@ SELECT status, sqlstate, error_message, error_context FROM c.log;
 CALL c.try('INSERT INTO c.made VALUES (1); SELECT ''unterminated');
 SELECT status, sqlstate, error_message FROM c.log;
 CALL c.try('SELECT no_such_column FROM c.made');
-SELECT status, sqlstate, error_message FROM c.log;
-CALL c.try('COMMIT');
-SELECT status, sqlstate, error_message, error_detail FROM c.log;
-CALL c.try('SELECT 1; ROLLBACK; SELECT 2');
-SELECT status, sqlstate, error_message FROM c.log;
-CALL c.try('BEGIN; SELECT 1; END');
-SELECT status, sqlstate, error_message FROM c.log;
-CALL c.try('SAVEPOINT s');
-SELECT status, sqlstate, error_message FROM c.log;
-CALL c.try('PREPARE TRANSACTION ''x''');
 SELECT status, sqlstate, error_message FROM c.log;
 CALL c.try('REFRESH MATERIALIZED VIEW CONCURRENTLY c.made');
 SELECT status, sqlstate, error_message FROM c.log;
@@ -118,6 +108,37 @@ SELECT metrics_refresh.schedule_command('c', NULL, 'DO $$ BEGIN ROLLBACK; INSERT
 CALL tools.run('c');
 SELECT status, sqlstate, error_message FROM c.log;
 SELECT step FROM c.steps OFFSET 5;
+-- Transactions of its own.
+TRUNCATE c.steps;
+CALL c.try('BEGIN; INSERT INTO c.steps VALUES (''one''); COMMIT');
+SELECT status, error_message, result, rows_total, notices FROM c.log;
+CALL c.try('BEGIN; INSERT INTO c.steps VALUES (''two''); END; INSERT INTO c.steps VALUES (''not committed''); SELECT 1 / 0');
+SELECT status, error_message FROM c.log;
+CALL c.try('BEGIN; INSERT INTO c.steps VALUES (''three''); SAVEPOINT s; INSERT INTO c.steps VALUES (''undone''); ROLLBACK TO s; RELEASE s; COMMIT AND CHAIN; INSERT INTO c.steps VALUES (''undone''); ROLLBACK; INSERT INTO c.steps VALUES (''four'')');
+SELECT status, error_message, result FROM c.log;
+CALL c.try('BEGIN; INSERT INTO c.steps VALUES (''fails''); SELECT 1 / 0; COMMIT');
+SELECT status, error_message, error_context FROM c.log;
+CALL c.try('BEGIN; SAVEPOINT s; INSERT INTO c.steps VALUES (''fails''); SELECT 1 / 0');
+SELECT status, error_message FROM c.log;
+CALL c.try('BEGIN; INSERT INTO c.steps VALUES (''left open'')');
+SELECT status, sqlstate, error_message, error_hint FROM c.log;
+CALL c.try('INSERT INTO c.steps VALUES (''five''); COMMIT AND CHAIN');
+SELECT status, sqlstate, error_message FROM c.log;
+CALL c.try('COMMIT');
+SELECT status, result, notices FROM c.log;
+CALL c.try('INSERT INTO c.steps VALUES (''undone''); ROLLBACK; INSERT INTO c.steps VALUES (''six'')');
+SELECT status, result, notices FROM c.log;
+CALL c.try('SAVEPOINT s');
+SELECT status, error_message FROM c.log;
+CALL c.try('BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY; SELECT count(*) FROM c.steps; COMMIT');
+SELECT status, error_message, result FROM c.log;
+CALL c.try('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+SELECT status, error_message, result FROM c.log;
+CALL c.try('BEGIN; INSERT INTO c.unique_at_end VALUES (1), (1); COMMIT');
+SELECT status, error_message FROM c.log;
+CALL c.try('BEGIN; SELECT 1; COMMIT; VACUUM c.made');
+SELECT status, error_message FROM c.log;
+SELECT step FROM c.steps;
 -- Tags without end, and a statement without end in an error.
 CALL c.try(repeat('SELECT 1;', 200) || 'VALUES (1), (2)');
 SELECT length(result), left(result, 20), right(result, 30), rows_total FROM c.log;
@@ -130,6 +151,52 @@ SELECT status, sqlstate, error_message FROM c.log;
 SELECT metrics_refresh.schedule_command('c', NULL, 'INSERT INTO c.seen (note) VALUES (current_setting(''lock_timeout''))', lock_timeout => '1234 ms') IS NOT NULL AS scheduled;
 CALL tools.run('c');
 SELECT note FROM c.seen ORDER BY n DESC LIMIT 1;
+
+-- What a client would have been told, also before an error; what was caught was not told.
+CALL c.try($$DO 'BEGIN RAISE NOTICE ''one''; RAISE WARNING ''two'' USING DETAIL = ''lines'', HINT = ''below it''; RAISE INFO ''three''; RAISE DEBUG ''unheard''; END'; DROP TABLE IF EXISTS c.no_such$$);
+SELECT status, notices FROM c.log \gx
+CALL c.try($$DO 'BEGIN RAISE NOTICE ''before''; BEGIN RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN RAISE NOTICE ''caught''; END; RAISE EXCEPTION ''failed''; END'$$);
+SELECT status, error_message, notices FROM c.log \gx
+CALL c.try('SET client_min_messages = warning; DROP TABLE IF EXISTS c.no_such; NOTIFY l');
+SELECT status, result, notices FROM c.log \gx
+CALL c.try('DROP TABLE IF EXISTS c.no_such');
+SELECT notices FROM c.log;
+CALL c.try('SELECT 1');
+SELECT notices IS NULL AS none FROM c.log;
+CALL c.try($$DO 'BEGIN FOR n IN 1 .. 200000 LOOP RAISE NOTICE ''% %'', n, repeat(''x'', 30); END LOOP; END'$$);
+SELECT status, octet_length(notices), left(notices, 40), right(notices, 40) FROM c.log \gx
+CALL c.try($$DO 'BEGIN RAISE NOTICE ''%'', repeat(''x'', 20000); RAISE NOTICE ''y''; END'$$);
+SELECT octet_length(notices), right(notices, 22) FROM c.log \gx
+-- Deferred triggers speak too.
+CREATE FUNCTION c.speak() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'deferred'; RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER speak AFTER INSERT ON c.made DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION c.speak();
+CALL c.try('INSERT INTO c.made VALUES (1)');
+SELECT notices FROM c.log;
+DROP TRIGGER speak ON c.made;
+
+-- A command is changed and all else stays; whoever changes it owns it.
+SELECT metrics_refresh.schedule_command('changing', '@yearly', 'SELECT 1', max_retries => 2, priority => 3) IS NOT NULL AS scheduled;
+SELECT metrics_refresh.alter_job('changing', command => 'SELECT 2');
+SELECT schedule, command, owner, max_retries, priority FROM metrics_refresh.job WHERE job_name = 'changing';
+SELECT metrics_refresh.alter_job('changing', command => ' ; ');
+CREATE MATERIALIZED VIEW c.seen_by AS SELECT who, count(*) FROM c.seen GROUP BY who;
+SELECT metrics_refresh.schedule('c.seen_by', NULL) IS NOT NULL AS scheduled;
+SELECT metrics_refresh.alter_job('c.seen_by', command => 'SELECT 1');
+SELECT metrics_refresh.unschedule('c.seen_by');
+SELECT metrics_refresh.alter_job('changing', command => 'SELECT 3', owner => 'regress_owner');
+SELECT command, owner FROM metrics_refresh.job WHERE job_name = 'changing';
+SET ROLE regress_owner;
+SELECT metrics_refresh.alter_job('changing', command => 'SELECT 4');
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION metrics_refresh.schedule_command FROM regress_owner;
+SET ROLE regress_owner;
+SELECT metrics_refresh.alter_job('changing', command => 'SELECT 5');
+SELECT metrics_refresh.alter_job('changing', priority => 4);
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command TO regress_owner;
+SELECT metrics_refresh.alter_job('changing', command => 'SELECT 6', settings => '{"work_mem": "1MB"}');
+SELECT command, owner, priority, settings FROM metrics_refresh.job WHERE job_name = 'changing';
+SELECT metrics_refresh.unschedule('changing');
 
 -- As its owner, who is connected: no RESET ROLE gives more.
 GRANT INSERT ON c.seen TO regress_owner;

@@ -288,6 +288,7 @@ CREATE TABLE metrics_refresh.run_log (
     strategy        text,
     strategy_reason text,
     result          text,
+    notices         text,
     error_message   text,
     sqlstate        text,
     error_detail    text,
@@ -319,6 +320,7 @@ COMMENT ON COLUMN metrics_refresh.run_log.due_at IS 'when the run should have st
 COMMENT ON COLUMN metrics_refresh.run_log.duration_ms IS 'from started_at to finished_at, in milliseconds';
 COMMENT ON COLUMN metrics_refresh.run_log.strategy IS 'skip, incremental, diff, concurrently, full, or command; of a group''s own run: group';
 COMMENT ON COLUMN metrics_refresh.run_log.result IS 'of a command that succeeded: the tags of its statements, for example DELETE 5; VACUUM';
+COMMENT ON COLUMN metrics_refresh.run_log.notices IS 'of a command: the notices and warnings that a client would have seen, at most 8 kB of them';
 COMMENT ON COLUMN metrics_refresh.run_log.missed IS 'due times of the job that passed while the run was under way';
 COMMENT ON COLUMN metrics_refresh.run_log.rows_total IS 'rows in the view afterwards, or rows that the command processed';
 COMMENT ON COLUMN metrics_refresh.run_log.rows_inserted IS 'rows that the refresh added to the view; these three of the strategies diff and incremental';
@@ -517,11 +519,11 @@ CREATE FUNCTION metrics_refresh.alter_job(
         retry_max_delay interval DEFAULT NULL, jitter interval DEFAULT NULL,
         starts_at timestamptz DEFAULT NULL, ends_at timestamptz DEFAULT NULL,
         blackout text[] DEFAULT NULL, settings jsonb DEFAULT NULL, isolation text DEFAULT NULL,
-        max_parallel integer DEFAULT NULL)
+        max_parallel integer DEFAULT NULL, command text DEFAULT NULL)
     RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_alter_job';
 COMMENT ON FUNCTION metrics_refresh.alter_job IS
-    'changes what is not NULL; removed are starts_at and ends_at by infinity, blackout and settings by an empty value, max_parallel by 0; only a super admin may change the owner';
+    'changes what is not NULL; removed are starts_at and ends_at by infinity, blackout and settings by an empty value, max_parallel by 0; only a super admin may change the owner; whoever changes the command needs EXECUTE on schedule_command and owns the job from then on';
 
 CREATE FUNCTION metrics_refresh.unschedule(job_name text) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_unschedule';

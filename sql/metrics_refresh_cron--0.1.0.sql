@@ -183,23 +183,17 @@ CREATE FUNCTION cron.put_job(stored_name text, schedule text, command text, acti
     RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    j record;
     id bigint;
+    present_owner oid;
 BEGIN
     PERFORM cron.check_may_schedule();
-    SELECT * INTO j FROM metrics_refresh.job WHERE job_name = stored_name;
-    IF FOUND AND j.owner_oid <> owner THEN
+    SELECT job_id, owner_oid INTO id, present_owner FROM metrics_refresh.job WHERE job_name = stored_name;
+    IF FOUND AND present_owner <> owner THEN
         -- Nor does a job get the options, such as settings, that somebody else chose.
         RAISE insufficient_privilege USING
             MESSAGE = format('the name "%s" is taken by a job of another role', stored_name);
     ELSIF FOUND THEN
-        id := metrics_refresh.schedule_command(
-            stored_name, schedule, command, timezone => j.timezone,
-            active => coalesce(active, j.active), max_runtime => j.max_runtime,
-            lock_timeout => j.lock_timeout, on_missed => j.on_missed, on_overlap => j.on_overlap,
-            priority => j.priority, max_retries => j.max_retries, retry_delay => j.retry_delay,
-            retry_max_delay => j.retry_max_delay, jitter => j.jitter, starts_at => j.starts_at,
-            ends_at => j.ends_at, blackout => j.blackout, settings => j.settings);
+        PERFORM metrics_refresh.alter_job(stored_name, schedule, command => command, active => active);
     ELSE
         id := metrics_refresh.schedule_command(
             stored_name, schedule, command, active => coalesce(active, true),

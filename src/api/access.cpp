@@ -30,6 +30,23 @@ void require_refresh_rights(const engine::View& view) {
     engine::require_view_rights(GetUserId(), view);
 }
 
+void require_right_to_commands() {
+  const Oid role = GetUserId();
+  bool may = false;
+  with_tables([&](pg::Spi& spi) {
+    may = spi.query(
+                 "SELECT has_function_privilege($1,"
+                 " 'metrics_refresh.schedule_command'::regproc::oid, 'EXECUTE')",
+                 {pg::Param::oid(role)})
+              .get_bool(0, 1);
+  });
+  if (!may)
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                       "permission denied for function schedule_command",
+                       "GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command gives the right "
+                       "to write commands.");
+}
+
 Oid refresher(const engine::View& view) {
   return engine::has_view_rights(GetUserId(), view) ? GetUserId() : view.owner;
 }

@@ -19,6 +19,9 @@ store::JobRecord managed_job(const std::string& name);
 /// Throws SqlError 42501 unless the caller may have this view refreshed.
 void require_refresh_rights(const engine::View& view);
 
+/// Throws SqlError 42501 unless the caller may execute schedule_command(), and so write commands.
+void require_right_to_commands();
+
 /// On whose behalf the caller has the view refreshed: the caller where that is enough, else, for a
 /// super admin without rights over the view, its owner.
 Oid refresher(const engine::View& view);

@@ -28,15 +28,18 @@ Datum schedule(FunctionCallInfo call) {
   return Int64GetDatum(put_job(name, subject, owner, options.columns));
 }
 
+void check_command(const std::string& command) {
+  if (command.find_first_not_of(" \t\r\n;") == std::string::npos)
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "command must not be empty");
+}
+
 Datum schedule_command(FunctionCallInfo call) {
   const NamedArguments arguments(call);
   Subject subject;
   subject.command = Arguments::required(arguments.get_text("command"), "command");
-  if (subject.command.find_first_not_of(" \t\r\n;") == std::string::npos)
-    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "command must not be empty");
+  check_command(subject.command);
   const Options options = new_options(arguments);
-  // A command runs as whoever wrote it, never as an earlier owner of the job.
-  const Oid owner = GetUserId();
+  const Oid owner = GetUserId();  // a command runs as whoever wrote it
   if (!arguments.is_null("settings"))
     check_settings(read_settings(arguments.datum("settings")), owner);
   return Int64GetDatum(put_job(Arguments::required(arguments.get_text("job_name"), "job_name"),
@@ -61,6 +64,10 @@ void check_kind(const store::JobRecord& job, const NamedArguments& arguments) {
   if (job.is_command() && !arguments.is_null("strategy"))
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
                        "job \"" + job.name + "\" runs a command and has no strategy");
+  if (!job.is_command() && !arguments.is_null("command"))
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
+                       "job \"" + job.name + "\" refreshes and has no command",
+                       "metrics_refresh.schedule_command() puts a command in its place.");
   for (const char* const option : {"isolation", "max_parallel"})
     if (!job.is_group() && !arguments.is_null(option))
       throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
@@ -75,10 +82,18 @@ Datum alter_job(FunctionCallInfo call) {
   Options options = changed_options(arguments);
   check_kind(job, arguments);
   Oid owner = job.owner_oid;
-  if (const auto name = arguments.get_name("owner")) {
-    owner = new_owner(job, *name);
-    options.columns.emplace_back("owner", *name);
+  const auto command = arguments.get_text("command");
+  if (command) {
+    require_right_to_commands();
+    check_command(*command);
+    options.columns.emplace_back("command", *command);
+    owner = GetUserId();
+  }
+  const auto name = arguments.get_name("owner");
+  if (name) owner = new_owner(job, *name);
+  if (command || name) {
     // Also where the name stays: it may be another role's by now.
+    options.columns.emplace_back("owner", pg::role_name(owner));
     options.columns.emplace_back("owner_oid", Param::oid(owner));
   }
   if (!arguments.is_null("settings"))

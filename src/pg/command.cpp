@@ -53,11 +53,6 @@ Quoted quoted_of(const char* text, const RawStmt* statement) {
 }
 
 void refuse_what_needs_a_client(const Node* statement) {
-  if (IsA(statement, TransactionStmt))
-    throw SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
-                   "transaction control statements are not allowed in a job's command",
-                   "The statements of a command are one transaction; a procedure may COMMIT where "
-                   "its CALL is the only statement.");
   if (IsA(statement, CopyStmt) &&
       castNode(CopyStmt, const_cast<Node*>(statement))->filename == nullptr)
     throw SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -126,32 +121,37 @@ CommandResult run_command(const std::string& sql) {
   const char* text = sql.c_str();
   MemoryContext const memory = command_memory();
   MemoryContextSwitchTo(memory);
-  call([] {
-    if (ActiveSnapshotSet()) PopActiveSnapshot();
-  });
   List* statements =
       call_quoting({text, static_cast<int>(sql.size())}, [text] { return pg_parse_query(text); });
   for (int i = 0; i < list_length(statements); ++i)
     refuse_what_needs_a_client(list_nth_node(RawStmt, statements, i)->stmt);
 
   const bool alone = list_length(statements) == 1;
-  if (!alone) call([] { BeginImplicitTransactionBlock(); });
   CommandResult result;
   Tags tags;
   for (int i = 0; i < list_length(statements); ++i) {
     RawStmt* statement = list_nth_node(RawStmt, statements, i);
     const QueryCompletion completion = call_quoting(quoted_of(text, statement), [=] {
       CHECK_FOR_INTERRUPTS();
+      if (!alone) BeginImplicitTransactionBlock();  // none within a block that has been begun
       const QueryCompletion done = run_statement(statement, text, alone);
-      CommandCounterIncrement();
+      if (IsA(statement->stmt, TransactionStmt)) {
+        CommitTransactionCommand();
+        StartTransactionCommand();
+      } else {
+        CommandCounterIncrement();
+      }
       return done;
     });
     MemoryContextSwitchTo(memory);
     tags.add(tag_text(completion));
-    result.rows = completion.nprocessed;
+    if (!IsA(statement->stmt, TransactionStmt)) result.rows = completion.nprocessed;
   }
   result.tags = tags.text();
   if (!alone) call([] { EndImplicitTransactionBlock(); });
+  if (IsTransactionBlock())
+    throw SqlError(ERRCODE_ACTIVE_SQL_TRANSACTION, "the command leaves a transaction open",
+                   "End it with COMMIT. What it had not committed is rolled back.");
   MemoryContextSwitchTo(TopTransactionContext);
   call([] { PushActiveSnapshot(GetTransactionSnapshot()); });
   return result;

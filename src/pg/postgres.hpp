@@ -24,6 +24,10 @@
 extern "C" {
 #include "postgres.h"  // first, always
 
+// libpq/libpq.h would want the headers of what the server was built with.
+#undef ENABLE_GSS
+#undef USE_OPENSSL
+
 #include "access/genam.h"                // index_open
 #include "access/heapam.h"               // heap scan of pg_database
 #include "access/htup_details.h"         // GETSTRUCT
@@ -67,6 +71,7 @@ extern "C" {
 #include "executor/spi.h"                // SQL from C
 #include "fmgr.h"                        // the function manager
 #include "funcapi.h"                     // set-returning functions
+#include "libpq/libpq.h"                 // where messages to a client go
 #include "mb/pg_wchar.h"                 // cutting text between characters
 #include "miscadmin.h"                   // GetUserId and friends
 #include "nodes/makefuncs.h"             // building a REFRESH statement

@@ -2,20 +2,21 @@
 
 namespace metrics_refresh::pg::detail {
 
-void begin_transaction() {
+void begin_transaction_without_snapshot() {
   call([] {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
-    PushActiveSnapshot(GetTransactionSnapshot());
   });
 }
 
+void begin_transaction() {
+  begin_transaction_without_snapshot();
+  call([] { PushActiveSnapshot(GetTransactionSnapshot()); });
+}
+
 void begin_repeatable_read() {
-  call([] {
-    SetCurrentStatementStartTimestamp();
-    StartTransactionCommand();
-    XactIsoLevel = XACT_REPEATABLE_READ;
-  });
+  begin_transaction_without_snapshot();
+  XactIsoLevel = XACT_REPEATABLE_READ;
 }
 
 void commit_transaction() {
@@ -31,7 +32,7 @@ void abort_transaction() {
     HOLD_INTERRUPTS();
     disable_all_timeouts(false);
     QueryCancelPending = false;
-    AbortCurrentTransaction();
+    AbortOutOfAnyTransaction();  // a command may have begun a block
     RESUME_INTERRUPTS();
     pgstat_report_stat(true);
   });

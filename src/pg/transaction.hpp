@@ -12,8 +12,11 @@ namespace metrics_refresh::pg {
 template <typename Body>
 void in_transaction(Body&& body);
 
-/// The same at isolation level repeatable read. Its one snapshot is taken when `body` first asks
-/// for it, not before, so that locks can be waited for before.
+/// The same without a snapshot: the first is taken when `body` asks for it.
+template <typename Body>
+void in_transaction_without_snapshot(Body&& body);
+
+/// The same at isolation level repeatable read: locks can be waited for before its one snapshot.
 template <typename Body>
 void in_repeatable_read(Body&& body);
 
@@ -30,6 +33,7 @@ void look(Body&& body);
 
 namespace detail {
 void begin_transaction();
+void begin_transaction_without_snapshot();
 void begin_repeatable_read();
 void commit_transaction();
 void abort_transaction();
@@ -51,6 +55,12 @@ void finish_transaction(Body&& body) {
 template <typename Body>
 void in_transaction(Body&& body) {
   detail::begin_transaction();
+  detail::finish_transaction(body);
+}
+
+template <typename Body>
+void in_transaction_without_snapshot(Body&& body) {
+  detail::begin_transaction_without_snapshot();
   detail::finish_transaction(body);
 }
 

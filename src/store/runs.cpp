@@ -70,9 +70,8 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
       "  strategy = $3, strategy_reason = $4, error_message = $5, sqlstate = $6,"
       "  error_detail = $7, error_hint = $8, error_context = $9, rows_total = $10,"
       "  missed = $11, wal_bytes = $12, buffers_hit = $13, buffers_read = $14,"
-      "  cpu_ms = $15, rows_inserted = $23, rows_updated = $24, rows_deleted = $25, result = $26 "
-      "FROM (SELECT "
-      "clock_timestamp() AS now) t"
+      "  cpu_ms = $15, rows_inserted = $23, rows_updated = $24, rows_deleted = $25, result = $26,"
+      "  notices = $27 FROM (SELECT clock_timestamp() AS now) t"
       "  WHERE run_id = $1 AND status = $16"
       "  RETURNING run_id, job_id, status, finished_at, error_message),"
       " gone AS (DELETE FROM metrics_refresh.active_run a USING ended"
@@ -122,7 +121,8 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
        Param::nullable(outcome.rows_inserted, INT8OID),
        Param::nullable(outcome.rows_updated, INT8OID),
        Param::nullable(outcome.rows_deleted, INT8OID),
-       text_or_null(outcome.result)});
+       text_or_null(outcome.result),
+       text_or_null(outcome.notices)});
   if (rows.empty()) return {false, false};
   if (rows.get_bool(0, 5)) return {true, false};  // suspended already, or without a job
   const std::int64_t failures = rows.get_int64(0, 3);

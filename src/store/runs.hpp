@@ -70,7 +70,8 @@ struct Outcome {
   std::string status;  // success, error, skipped, canceled or interrupted
   std::string strategy;
   std::string strategy_reason;
-  std::string result;  // of a command: the tags of its statements
+  std::string result;   // of a command: the tags of its statements
+  std::string notices;  // of a command: what a client would have been told
   std::optional<RunError> error;
   std::optional<std::int64_t> rows_total;
   std::optional<std::int64_t> rows_inserted;  // these three where the strategy tells them apart

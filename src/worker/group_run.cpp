@@ -140,6 +140,24 @@ std::vector<Member> plan_group(pg::Spi& spi, const store::JobRecord& group,
   return members;
 }
 
+void log_rolled_back(pg::Spi& spi, const std::string& job_name, const std::vector<Member>& members,
+                     int culprit, const store::Outcome& outcome) {
+  store::Outcome of_others;
+  of_others.status = "skipped";
+  of_others.error = store::RunError{"its group was rolled back", "", "", "", ""};
+  for (const Member& member : members) {
+    const store::RunHead head = head_of_member(member, job_name, pg::now());
+    if (member.number != culprit) {
+      store::log_ended_run(spi, head, of_others);
+      continue;
+    }
+    store::Outcome of_culprit;
+    of_culprit.status = outcome.status;
+    of_culprit.error = outcome.error;
+    store::log_ended_run(spi, head, of_culprit);
+  }
+}
+
 void finish_member(pg::Spi& spi, const Member& member, const char* state) {
   store::lock_group(spi, member.group_run_id);
   const std::vector<Member> dropped = store::end_member(spi, member, state);

@@ -19,6 +19,12 @@ std::vector<store::Member> plan_group(pg::Spi& spi, const store::JobRecord& grou
 store::RunHead head_of_member(const store::Member& member, const std::string& job_name,
                               core::Instant started);
 
+/// Logs the members of a group that was refreshed on one snapshot, of which nothing remains: one of
+/// them is the culprit and has the outcome, the others are skipped.
+void log_rolled_back(pg::Spi& spi, const std::string& job_name,
+                     const std::vector<store::Member>& members, int culprit,
+                     const store::Outcome& outcome);
+
 /// Notes that a member's run ended (`state`: success, failed, skipped or canceled), logs the
 /// members that will not begin because of it, and closes the group's run where it was the last. In
 /// the transaction that logs the member's own outcome.

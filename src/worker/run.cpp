@@ -6,6 +6,7 @@
 
 #include "engine/view.hpp"
 #include "pg/identity.hpp"
+#include "pg/notices.hpp"
 #include "pg/privilege.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
@@ -222,19 +223,6 @@ Outcome failed(const shmem::Assignment& run, const JobRecord& job) {
   return outcome;
 }
 
-// The members of a group that was refreshed on one snapshot, of which nothing remains.
-void log_rolled_back(pg::Spi& spi, const Begun& begun, const Outcome& outcome) {
-  for (const Member& member : begun.members) {
-    const bool culprit = member.number == begun.at_member;
-    RunHead head = head_of_member(member, begun.job.name, pg::now());
-    Outcome of_member;
-    of_member.status = culprit ? outcome.status : "skipped";
-    of_member.error =
-        culprit ? outcome.error : store::RunError{"its group was rolled back", "", "", "", ""};
-    store::log_ended_run(spi, head, of_member);
-  }
-}
-
 void log_failure(const Begun& begun, const Outcome& outcome) {
   pg::in_transaction([&] {
     pg::as_extension([&] {
@@ -245,7 +233,7 @@ void log_failure(const Begun& begun, const Outcome& outcome) {
         finish_member(spi, *begun.member, outcome.status == "canceled" ? "canceled" : "failed");
         return;
       }
-      log_rolled_back(spi, begun, outcome);
+      log_rolled_back(spi, begun.job.name, begun.members, begun.at_member, outcome);
       if (!outcome.retry) store::remove_one_time_job(spi, begun.job.id);
     });
   });
@@ -276,6 +264,8 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
   Begun& begun = beginning.begun;
   shmem::note_begin(slot, beginning.result ? 0 : begun.run_id);
   if (beginning.result) return *beginning.result;
+  std::optional<pg::NoticeKeeper> notices;
+  if (begun.job.is_command()) notices.emplace();
   Outcome outcome;
   if (begun.refused) {
     outcome.status = "error";

@@ -7,6 +7,7 @@
 #include "engine/refresh.hpp"
 #include "pg/command.hpp"
 #include "pg/identity.hpp"
+#include "pg/notices.hpp"
 #include "pg/privilege.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
@@ -214,7 +215,9 @@ void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
   set_up_incremental(begun);
   set_session(begun.job);
   const auto body = [&] { work(slot, begun, meter); };
-  if (begun.members.empty())
+  if (begun.job.is_command())
+    pg::in_transaction_without_snapshot(body);
+  else if (begun.members.empty())
     pg::in_transaction(body);
   else
     pg::in_repeatable_read(body);
@@ -246,6 +249,7 @@ void add_measures(int slot, const store::UsageMeter& meter, Outcome& outcome) {
   outcome.missed = view.missed;
   if (view.missed > 0) outcome.last_missed = pg::to_instant(view.last_missed);
   outcome.usage = meter.so_far();
+  outcome.notices = pg::kept_notices();
 }
 
 }  // namespace metrics_refresh::worker

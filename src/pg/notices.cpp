@@ -1,0 +1,133 @@
+#include "pg/notices.hpp"
+
+#include <cstring>
+
+// The server hands its messages to whoever set PqCommMethods, which is how those of parallel
+// workers reach their leader. It calls while it reports, even in a transaction that is being
+// aborted, so that nothing here looks into the catalogs or allocates for longer than a moment.
+namespace metrics_refresh::pg {
+namespace {
+
+constexpr std::size_t kMost = 8192;
+constexpr char kCut[] = "...";
+
+char kept[kMost];
+std::size_t kept_length = 0;
+bool is_cut = false;
+std::int64_t left_out = 0;
+
+void keep(const char* text, std::size_t length) {
+  if (is_cut) return;
+  const std::size_t room = kMost - (sizeof kCut - 1) - kept_length;
+  is_cut = length > room;
+  if (is_cut)
+    length = static_cast<std::size_t>(
+        pg_mbcliplen(text, static_cast<int>(length), static_cast<int>(room)));
+  std::memcpy(kept + kept_length, text, length);
+  kept_length += length;
+  if (!is_cut) return;
+  std::memcpy(kept + kept_length, kCut, sizeof kCut - 1);
+  kept_length += sizeof kCut - 1;
+}
+
+void keep(const char* text) { keep(text, std::strlen(text)); }
+
+// The command may have chosen another encoding for the client it has not.
+void keep_from_client(const char* text) {
+  const auto length = static_cast<int>(std::strlen(text));
+  if (pg_get_client_encoding() == GetDatabaseEncoding()) return keep(text);
+  char* converted = pg_client_to_server(text, length);
+  keep(converted);
+  if (converted != text) pfree(converted);
+}
+
+// The fields of a message, each a letter and a string that ends in a zero byte.
+struct Fields {
+  const char* severity = "";
+  const char* message = "";
+  const char* detail = nullptr;
+  const char* hint = nullptr;
+};
+
+Fields read_fields(const char* at, std::size_t length) {
+  Fields fields;
+  const char* const end = at + length;
+  while (at < end && *at != '\0') {
+    const char letter = *at;
+    const char* value = at + 1;
+    if (letter == PG_DIAG_SEVERITY_NONLOCALIZED) fields.severity = value;
+    if (letter == PG_DIAG_MESSAGE_PRIMARY) fields.message = value;
+    if (letter == PG_DIAG_MESSAGE_DETAIL) fields.detail = value;
+    if (letter == PG_DIAG_MESSAGE_HINT) fields.hint = value;
+    at = value + std::strlen(value) + 1;
+  }
+  return fields;
+}
+
+void keep_notice(const Fields& fields) {
+  if (is_cut) {
+    ++left_out;
+    return;
+  }
+  if (kept_length > 0) keep("\n");
+  keep(fields.severity);
+  keep(":  ");
+  keep_from_client(fields.message);
+  if (fields.detail != nullptr) {
+    keep("\nDETAIL:  ");
+    keep_from_client(fields.detail);
+  }
+  if (fields.hint != nullptr) {
+    keep("\nHINT:  ");
+    keep_from_client(fields.hint);
+  }
+}
+
+void put(char type, const char* bytes, std::size_t length) {
+  constexpr char kNotice = 'N';
+  if (type == kNotice) keep_notice(read_fields(bytes, length));
+}
+
+int put_and_say_so(char type, const char* bytes, std::size_t length) {
+  put(type, bytes, length);
+  return 0;
+}
+
+void reset() {}
+int flush() { return 0; }
+bool is_send_pending() { return false; }
+
+constexpr PQcommMethods kMethods = {reset, flush, flush, is_send_pending, put_and_say_so, put};
+
+void forget() {
+  kept_length = 0;
+  is_cut = false;
+  left_out = 0;
+}
+
+}  // namespace
+
+NoticeKeeper::NoticeKeeper()
+    : methods_(PqCommMethods), destination_(whereToSendOutput), protocol_(FrontendProtocol) {
+  forget();
+  PqCommMethods = &kMethods;
+  FrontendProtocol = PG_PROTOCOL_LATEST;
+  whereToSendOutput = DestRemote;
+}
+
+NoticeKeeper::~NoticeKeeper() {
+  whereToSendOutput = destination_;
+  FrontendProtocol = protocol_;
+  PqCommMethods = methods_;
+  forget();
+}
+
+std::string kept_notices() {
+  std::string text(kept, kept_length);
+  if (left_out > 0)
+    text +=
+        "\n(" + std::to_string(left_out) + (left_out == 1 ? " more message)" : " more messages)");
+  return text;
+}
+
+}  // namespace metrics_refresh::pg

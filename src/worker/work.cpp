@@ -5,6 +5,7 @@
 
 #include "engine/incremental_setup.hpp"
 #include "engine/refresh.hpp"
+#include "engine/statistics.hpp"
 #include "pg/command.hpp"
 #include "pg/identity.hpp"
 #include "pg/notices.hpp"
@@ -185,6 +186,16 @@ void log_success(const Begun& begun, const Outcome& outcome) {
   });
 }
 
+// Where it fails the refresh is no less done.
+void keep_statistics(Oid view) {
+  if (!OidIsValid(view)) return;
+  try {
+    pg::in_transaction([view] { engine::analyze_if_changed(view); });
+  } catch (const std::exception&) {
+    log_current_exception("a view that was refreshed cannot be analyzed");
+  }
+}
+
 void work(int slot, Begun& begun, const store::UsageMeter& meter) {
   const JobRecord& job = begun.job;
   accept_cancel(true);
@@ -221,6 +232,8 @@ void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
     pg::in_transaction(body);
   else
     pg::in_repeatable_read(body);
+  keep_statistics(begun.view);
+  for (const Member& member : begun.members) keep_statistics(member.view_oid);
 }
 
 bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {

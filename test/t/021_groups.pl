@@ -8,7 +8,7 @@ use lib "$FindBin::RealBin/lib";
 use MetricsRefreshTest;
 use Test::More;
 
-my $node = start_node('groups', 'metrics_refresh.max_workers' => 4);
+my $node = start_node('groups', autovacuum => 'off', 'metrics_refresh.max_workers' => 4);
 create_extension($node);
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
@@ -197,5 +197,22 @@ sql(q{SELECT metrics_refresh.alter_job('agree', isolation => 'read_committed')})
 ($run, $status) = run_group('agree');
 is($status, 'success', 'a view that does not exist is waited for');
 is(members($run), 'a success, b success, c success, d skipped', 'and skipped meanwhile');
+
+# Who reads a view is planned with what the refresh before has found out about it.
+sql(q{
+	CREATE SCHEMA fresh;
+	CREATE TABLE fresh.base AS SELECT g AS n FROM generate_series(1, 1000) g;
+	CREATE MATERIALIZED VIEW fresh.x AS SELECT n FROM fresh.base WITH NO DATA;
+	CREATE MATERIALIZED VIEW fresh.y AS SELECT count(*) FROM fresh.x WITH NO DATA;
+	SELECT metrics_refresh.schedule_group('fresh', schema_name => 'fresh', populate => false)});
+sub analyzed { return sql("SELECT analyze_count FROM pg_stat_user_tables WHERE relid = 'fresh.x'::regclass") }
+($run, $status) = run_group('fresh');
+is("$status, " . analyzed(), 'success, 1', 'a view that was populated has statistics');
+is(sql("SELECT last_analyze < started_at FROM pg_stat_user_tables, metrics_refresh.run_log
+	WHERE relid = 'fresh.x'::regclass AND group_run_id = $run AND view_name = 'y'"), 't', 'when the next one begins');
+sql('UPDATE fresh.base SET n = -n');
+($run, $status) = run_group('fresh');
+is("$status, " . analyzed(), 'success, 1', 'but not again within a minute');
+is(sql('SELECT sum(n) FROM fresh.x'), -500500, 'though all of it has changed');
 
 done_testing();

@@ -410,6 +410,37 @@ INSERT INTO event (id, account) VALUES (6000, 1), (6001, NULL);
 UPDATE account SET region = 3 WHERE id = 5;
 SELECT did('by_function');
 
+-- A part that is dear is planned with parallel workers.
+CREATE TABLE dear_row (id int, x int);
+INSERT INTO dear_row SELECT g, g % 9 FROM generate_series(1, 1000) g;
+CREATE FUNCTION computed_by(int) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 100000000
+    AS $$ BEGIN RETURN (SELECT backend_type FROM pg_stat_activity WHERE pid = pg_backend_pid()); END $$;
+CREATE MATERIALIZED VIEW dear AS SELECT id, max(computed_by(x)) AS computed_by FROM dear_row GROUP BY id;
+SELECT metrics_refresh.schedule('dear', NULL, strategy => 'incremental') > 0 AS scheduled;
+SET max_parallel_workers_per_gather = 0;
+SELECT did('dear');
+RESET max_parallel_workers_per_gather;
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET min_parallel_index_scan_size = 0;
+SET parallel_leader_participation = off;
+UPDATE dear_row SET x = x + 1 WHERE id = 5;
+SELECT did('dear');
+SELECT computed_by FROM dear WHERE id = 5;
+RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET min_parallel_index_scan_size;
+RESET parallel_leader_participation;
+-- One change that reaches more rows than are looked up.
+CREATE TABLE few (id int PRIMARY KEY, name text);
+CREATE TABLE many (id int PRIMARY KEY, a int);
+INSERT INTO few VALUES (1, 'one'), (2, 'two');
+INSERT INTO many SELECT g, 1 + g / 200002 FROM generate_series(1, 200003) g;
+CREATE MATERIALIZED VIEW far AS SELECT m.id, f.name FROM many m JOIN few f ON f.id = m.a;
+SELECT metrics_refresh.schedule('far', NULL, strategy => 'incremental') > 0 AS scheduled;
+SELECT did('far');
+UPDATE few SET name = 'zwei' WHERE id = 2;
+SELECT did('far');
+UPDATE few SET name = 'eins' WHERE id = 1;
+SELECT did('far');
+SELECT name, count(*) FROM far GROUP BY name ORDER BY name;
+
 \set VERBOSITY terse
 DROP SCHEMA i CASCADE;
 DROP FOREIGN DATA WRAPPER nothing CASCADE;

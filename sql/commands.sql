@@ -139,6 +139,21 @@ SELECT status, error_message FROM c.log;
 CALL c.try('BEGIN; SELECT 1; COMMIT; VACUUM c.made');
 SELECT status, error_message FROM c.log;
 SELECT step FROM c.steps;
+-- What it holds open is closed, at once.
+SELECT metrics_refresh.schedule_command('c', NULL, 'DECLARE held CURSOR WITH HOLD FOR SELECT pg_sleep(600)', max_runtime => '2 s') IS NOT NULL AS scheduled;
+CALL tools.run('c');
+SELECT status, error_message, result FROM c.log;
+-- A loop that commits and then fails leaves its worker as it was.
+CALL c.try('SELECT 1');
+SELECT max(worker_pid) AS worker FROM metrics_refresh.run_log WHERE run_id = (SELECT max(run_id) FROM metrics_refresh.run_log) \gset
+CALL c.try('DO $$ DECLARE r record; BEGIN FOR r IN SELECT generate_series(1, 3) LOOP COMMIT; PERFORM 1 / 0; END LOOP; END $$');
+SELECT status, error_message FROM c.log;
+CALL c.try('SELECT 1');
+SELECT worker_pid = :worker AS same_worker FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;
+-- At whatever level of isolation, the log is written at read committed.
+CALL c.try('SET default_transaction_isolation = serializable; SET default_transaction_read_only = on; SET default_transaction_deferrable = on; BEGIN; SELECT count(*) FROM c.steps; COMMIT');
+SELECT status, error_message, result FROM c.log;
+SELECT metrics_refresh.schedule_command('c', NULL, 'SELECT 1', settings => '{"default_transaction_isolation": "serializable"}');
 -- Tags without end, and a statement without end in an error.
 CALL c.try(repeat('SELECT 1;', 200) || 'VALUES (1), (2)');
 SELECT length(result), left(result, 20), right(result, 30), rows_total FROM c.log;
@@ -178,6 +193,11 @@ DROP TRIGGER speak ON c.made;
 SELECT metrics_refresh.schedule_command('changing', '@yearly', 'SELECT 1', max_retries => 2, priority => 3) IS NOT NULL AS scheduled;
 SELECT metrics_refresh.alter_job('changing', command => 'SELECT 2');
 SELECT schedule, command, owner, max_retries, priority FROM metrics_refresh.job WHERE job_name = 'changing';
+CALL tools.run('changing');
+UPDATE metrics_refresh.job_state SET suspended_at = now() WHERE job_id = (SELECT job_id FROM metrics_refresh.job WHERE job_name = 'changing');
+SELECT state FROM metrics_refresh.job_status WHERE job_name = 'changing';
+SELECT metrics_refresh.alter_job('changing', command => 'SELECT 2');
+SELECT state FROM metrics_refresh.job_status WHERE job_name = 'changing';
 SELECT metrics_refresh.alter_job('changing', command => ' ; ');
 CREATE MATERIALIZED VIEW c.seen_by AS SELECT who, count(*) FROM c.seen GROUP BY who;
 SELECT metrics_refresh.schedule('c.seen_by', NULL) IS NOT NULL AS scheduled;

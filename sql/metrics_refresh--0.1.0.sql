@@ -488,7 +488,7 @@ CREATE FUNCTION metrics_refresh.schedule_command(
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_command';
 COMMENT ON FUNCTION metrics_refresh.schedule_command IS
-    'runs SQL on a schedule, several statements in one transaction, connected as the role that calls this; replaces the job of the same name; returns its job_id; for superusers and roles with EXECUTE on this function';
+    'runs SQL on a schedule as a client would, connected as the role that calls this; several statements are done together or not at all, unless they BEGIN and COMMIT themselves; replaces the job of the same name; returns its job_id; for superusers and roles with EXECUTE on this function';
 -- Whoever may schedule commands takes part in the cluster's workers at will.
 REVOKE ALL ON FUNCTION metrics_refresh.schedule_command FROM PUBLIC;
 

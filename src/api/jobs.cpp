@@ -87,6 +87,7 @@ Datum alter_job(FunctionCallInfo call) {
     require_right_to_commands();
     check_command(*command);
     options.columns.emplace_back("command", *command);
+    options.reschedules = true;  // what the old one has failed at counts no more
     owner = GetUserId();
   }
   const auto name = arguments.get_name("owner");

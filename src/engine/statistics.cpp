@@ -30,7 +30,7 @@ void analyze_if_changed(Oid view) {
   pg::ActAs owner(found.owner);
   pg::with_fixed_search_path([&found] {
     pg::Spi spi;
-    (void)spi.run_discarding("ANALYZE (SKIP_LOCKED) " + qualified_name(found.schema, found.name));
+    spi.run_discarding("ANALYZE (SKIP_LOCKED) " + qualified_name(found.schema, found.name));
   });
 }
 

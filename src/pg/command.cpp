@@ -67,17 +67,20 @@ List* plan(RawStmt* statement, const char* text) {
   List* plans = pg_plan_queries(queries, text, CURSOR_OPT_PARALLEL_OK, nullptr);
   // Held no longer: a statement that ends the transaction must find none.
   if (needs_snapshot) PopActiveSnapshot();
+  // RETURNING would gather its rows, for nobody.
+  ListCell* cell;
+  foreach (cell, plans) lfirst_node(PlannedStmt, cell)->hasReturning = false;
   return plans;
 }
 
-QueryCompletion run_statement(RawStmt* statement, const char* text, bool alone) {
+QueryCompletion run_statement(RawStmt* statement, const char* text) {
   QueryCompletion completion = {};
   const CommandTag tag = CreateCommandTag(statement->stmt);
   Portal portal = CreatePortal("", true, true);
   portal->visible = false;
   PortalDefineQuery(portal, nullptr, text, tag, plan(statement, text), nullptr);
   PortalStart(portal, nullptr, 0, InvalidSnapshot);
-  (void)PortalRun(portal, FETCH_ALL, alone,
+  (void)PortalRun(portal, FETCH_ALL, true,
 #if PG_VERSION_NUM < 180000
                   true,
 #endif
@@ -134,7 +137,7 @@ CommandResult run_command(const std::string& sql) {
     const QueryCompletion completion = call_quoting(quoted_of(text, statement), [=] {
       CHECK_FOR_INTERRUPTS();
       if (!alone) BeginImplicitTransactionBlock();  // none within a block that has been begun
-      const QueryCompletion done = run_statement(statement, text, alone);
+      const QueryCompletion done = run_statement(statement, text);
       if (IsA(statement->stmt, TransactionStmt)) {
         CommitTransactionCommand();
         StartTransactionCommand();

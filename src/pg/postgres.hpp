@@ -71,6 +71,7 @@ extern "C" {
 #include "executor/spi.h"                // SQL from C
 #include "fmgr.h"                        // the function manager
 #include "funcapi.h"                     // set-returning functions
+#include "jit/jit.h"                     // what an error leaves of it
 #include "libpq/libpq.h"                 // where messages to a client go
 #include "mb/pg_wchar.h"                 // cutting text between characters
 #include "miscadmin.h"                   // GetUserId and friends
@@ -88,6 +89,7 @@ extern "C" {
 #include "postmaster/bgworker.h"         // our three processes
 #include "postmaster/interrupt.h"        // SIGHUP handling
 #include "replication/logicalworker.h"   // IsLogicalWorker
+#include "replication/slot.h"            // what an error leaves of one
 #include "rewrite/prs2lock.h"            // a view's stored query
 #include "rewrite/rewriteHandler.h"      // and what it becomes
 #include "rewrite/rewriteManip.h"        // moving a query's variables

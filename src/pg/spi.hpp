@@ -92,9 +92,8 @@ class Spi {
   /// time, so the text is one of few. Throws PgError.
   Rows query(std::string_view sql, const std::vector<Param>& params = {});
 
-  /// Runs any statements and throws their rows away as they come. Returns the number of rows that
-  /// the last one processed.
-  std::uint64_t run_discarding(const std::string& sql);
+  /// Runs any statements and throws their rows away as they come.
+  void run_discarding(const std::string& sql);
 
  private:
   int uncaught_;

@@ -27,15 +27,46 @@ void commit_transaction() {
   });
 }
 
+// As the server does it in a session, where a command may have begun a block.
 void abort_transaction() {
   call([] {
     HOLD_INTERRUPTS();
     disable_all_timeouts(false);
     QueryCancelPending = false;
-    AbortOutOfAnyTransaction();  // a command may have begun a block
+    AbortOutOfAnyTransaction();
+    PortalErrorCleanup();
+    jit_reset_after_error();
     RESUME_INTERRUPTS();
     pgstat_report_stat(true);
   });
+  release_replication_slots();
 }
 
 }  // namespace metrics_refresh::pg::detail
+
+namespace metrics_refresh::pg {
+
+void release_replication_slots() {
+  call([] {
+    if (MyReplicationSlot != nullptr) ReplicationSlotRelease();
+#if PG_VERSION_NUM >= 170000
+    ReplicationSlotCleanup(false);
+#else
+    ReplicationSlotCleanup();
+#endif
+  });
+}
+
+void go_on_in_another_transaction() {
+  call([] {
+    if (ActiveSnapshotSet()) PopActiveSnapshot();
+    CommitTransactionCommand();
+    StartTransactionCommand();
+    XactIsoLevel = XACT_READ_COMMITTED;
+    XactReadOnly = false;
+    XactDeferrable = false;
+    PushActiveSnapshot(GetTransactionSnapshot());
+  });
+}
+
+}  // namespace metrics_refresh::pg

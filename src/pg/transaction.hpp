@@ -20,6 +20,13 @@ void in_transaction_without_snapshot(Body&& body);
 template <typename Body>
 void in_repeatable_read(Body&& body);
 
+/// Commits, and begins another that may write, at read committed whatever the session's default.
+/// REQUIRES: in_transaction() or its like.
+void go_on_in_another_transaction();
+
+/// Gives back the replication slot that a failed statement still holds, and drops temporary ones.
+void release_replication_slots();
+
 /// Runs `body` in a subtransaction. Returns the server error that ended it, its work undone, or
 /// nothing when it committed. A cancelled query and every C++ exception roll back and keep flying:
 /// they are not ours to swallow.

@@ -5,7 +5,7 @@
 namespace metrics_refresh::worker {
 
 void reset_settings() {
-  pg::in_transaction([] { pg::call([] { ResetAllOptions(); }); });
+  pg::in_transaction_without_snapshot([] { pg::call([] { ResetAllOptions(); }); });
 }
 
 bool reset_session() {
@@ -15,7 +15,8 @@ bool reset_session() {
   if (OidIsValid(temporary) || GetSessionUserId() != GetAuthenticatedUserId() ||
       GetUserId() != GetSessionUserId())
     return false;
-  pg::in_transaction([] {
+  pg::release_replication_slots();
+  pg::in_transaction_without_snapshot([] {
     pg::call([] {
       PortalHashTableDeleteAll();
       ResetAllOptions();

@@ -106,15 +106,29 @@ Outcome refresh(const Begun& begun) {
   return outcome;
 }
 
+// A cancel or the end of max_runtime comes too late from now on.
+void end_limits() {
+  accept_cancel(false);
+  const TimeoutId timer = max_runtime_timer();
+  pg::call([timer] { disable_timeout(timer, false); });
+}
+
 Outcome run_command(const JobRecord& job) {
   show_activity(job.command);
   const pg::CommandResult result = pg::run_command(job.command);
   Outcome outcome = success("command");
   outcome.result = result.tags;
   outcome.rows_total = static_cast<std::int64_t>(result.rows);
-  pg::Spi spi;
-  // Deferred triggers are part of the work: within its limits, and before its success is logged.
-  spi.run_discarding("SET CONSTRAINTS ALL IMMEDIATE");
+  {
+    // Deferred triggers are part of the work: within its limits, and before its success is logged.
+    pg::Spi spi;
+    spi.run_discarding("SET CONSTRAINTS ALL IMMEDIATE");
+  }
+  pg::call([] { PortalHashTableDeleteAll(); });  // nobody fetches from what is WITH HOLD
+  end_limits();
+  QueryCancelPending = false;  // what is done may have been committed
+  // The log has its own rows to write, and its own conflicts.
+  if (XactReadOnly || XactIsoLevel != XACT_READ_COMMITTED) pg::go_on_in_another_transaction();
   return outcome;
 }
 
@@ -187,11 +201,17 @@ void log_success(const Begun& begun, const Outcome& outcome) {
 }
 
 // Where it fails the refresh is no less done.
-void keep_statistics(Oid view) {
+void keep_statistics(const JobRecord& job, Oid view) {
   if (!OidIsValid(view)) return;
   try {
-    pg::in_transaction([view] { engine::analyze_if_changed(view); });
+    pg::in_transaction([&job, view] {
+      accept_cancel(true);
+      start_limits(job);
+      engine::analyze_if_changed(view);
+      end_limits();
+    });
   } catch (const std::exception&) {
+    accept_cancel(false);
     log_current_exception("a view that was refreshed cannot be analyzed");
   }
 }
@@ -205,19 +225,11 @@ void work(int slot, Begun& begun, const store::UsageMeter& meter) {
   Outcome outcome = !begun.members.empty() ? refresh_on_one_snapshot(begun)
                     : job.is_command()     ? run_command(job)
                                            : refresh(begun);
-  if (XactReadOnly)
-    throw pg::SqlError(ERRCODE_READ_ONLY_SQL_TRANSACTION,
-                       "a job's command must not make its transaction read only",
-                       "Its outcome is logged in the same transaction.");
   add_measures(slot, meter, outcome);
   set_local("lock_timeout", "0", PGC_USERSET);  // it was meant for the work, not for the log
   log_success(begun, outcome);
-  accept_cancel(false);
-  const TimeoutId timer = max_runtime_timer();
-  pg::call([timer] {
-    disable_timeout(timer, false);
-    CHECK_FOR_INTERRUPTS();  // the last word of one that came before
-  });
+  end_limits();
+  pg::call([] { CHECK_FOR_INTERRUPTS(); });  // the last word of one that came before
 }
 
 }  // namespace
@@ -232,8 +244,8 @@ void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
     pg::in_transaction(body);
   else
     pg::in_repeatable_read(body);
-  keep_statistics(begun.view);
-  for (const Member& member : begun.members) keep_statistics(member.view_oid);
+  keep_statistics(begun.job, begun.view);
+  for (const Member& member : begun.members) keep_statistics(begun.job, member.view_oid);
 }
 
 bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {

@@ -214,5 +214,17 @@ sql('UPDATE fresh.base SET n = -n');
 ($run, $status) = run_group('fresh');
 is("$status, " . analyzed(), 'success, 1', 'but not again within a minute');
 is(sql('SELECT sum(n) FROM fresh.x'), -500500, 'though all of it has changed');
+# It has the limits of the run.
+sql(q{
+	CREATE FUNCTION fresh.nap(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_sleep(600); RETURN $1; END $$;
+	CREATE MATERIALIZED VIEW fresh.slow AS SELECT n FROM fresh.base WITH NO DATA;
+	CREATE STATISTICS fresh.naps ON (fresh.nap(n)), n FROM fresh.slow;
+	SELECT metrics_refresh.schedule('fresh.slow', NULL, job_name => 'slow', max_runtime => '1 second')});
+my $offset = -s $node->logfile;
+($run, $status) = run_group('slow');
+is($status, 'success', 'a refresh succeeds');
+ok($node->wait_for_log(qr/a view that was refreshed cannot be analyzed/, $offset), 'though its statistics would take too long');
+($run, $status) = run_group('slow');
+is($status, 'success', 'and again');
 
 done_testing();

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 $ENV{PGCLIENTENCODING} = 'UTF8';
-my $node = start_node('commands', 'metrics_refresh.max_workers' => 2);
+my $node = start_node('commands', wal_level => 'logical', 'metrics_refresh.max_workers' => 2);
 create_extension($node);
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
@@ -58,7 +58,16 @@ SKIP:
 	note "the worker's peak is $most kB";
 	cmp_ok($most, '<', 300 * 1024, 'it is thrown away as it comes');
 }
+sql('CREATE TABLE much AS SELECT generate_series(1, 1000000) AS n');
+is(run_command('UPDATE much SET n = -n RETURNING *', 'status, rows_total, result'), 'success|1000000|UPDATE 1000000', 'so are the rows of RETURNING');
 is(sql('SELECT temp_files FROM pg_stat_database WHERE datname = current_database()'), 0, 'and goes into no file');
+
+# It fails while it holds a slot, which the worker must not take with it.
+sql(q{SELECT pg_create_logical_replication_slot('kept', 'pgoutput')});
+is(run_command(q{SELECT pg_create_logical_replication_slot('gone', 'pgoutput', true)}, 'status'), 'success', 'a temporary replication slot');
+is(run_command(q{SELECT pg_logical_slot_peek_binary_changes('kept', NULL, NULL)}, 'status'), 'error', 'a failure that holds another');
+is(sql(q{SELECT slot_name, active_pid FROM pg_replication_slots}), 'kept|', 'the one is gone, the other given back');
+sql(q{SELECT pg_drop_replication_slot('kept')});
 
 my $said = Encode::encode('UTF-8', "NOTICE:  h\x{e9}\x{20ac}");
 my $speak = q{DO 'BEGIN RAISE NOTICE ''h%'', chr(233) || chr(8364); END'};

@@ -34,6 +34,9 @@ class CronExpression {
   // For a description.
   const ClockPattern& pattern() const { return pattern_; }
   bool has_seconds() const { return has_seconds_; }
+  /// Whether it is due at every matching reading of the clock, else at fixed times: see
+  /// schedule.hpp.
+  bool follows_clock() const { return follows_clock_; }
   bool has_spread() const { return spread_ != 0; }
   /// Whether the field, numbered as in spread(), holds an `H`.
   bool has_spread(unsigned field) const { return (spread_ >> field & 1U) != 0; }
@@ -45,7 +48,7 @@ class CronExpression {
   std::optional<Instant> next_fixed_time(Instant after, const TimeZone& zone) const;
 
   ClockPattern pattern_;
-  bool follows_clock_ = false;  // due at every matching reading of the clock, not at times of a day
+  bool follows_clock_ = false;
   bool has_seconds_ = false;
   std::uint8_t spread_ = 0;
 };

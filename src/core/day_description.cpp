@@ -26,9 +26,17 @@ std::string ordinal(unsigned n) {
 
 std::string weekday(unsigned n) { return kWeekdays[n]; }
 
-void append(std::vector<std::string>& items, std::vector<std::string> more,
+void append(std::vector<std::string>& items, const std::vector<std::string>& more,
             const std::string& before = {}) {
-  for (std::string& item : more) items.push_back(before + item);
+  for (const std::string& item : more) items.push_back(before + item);
+}
+
+// One by one: "the first Monday to Friday" could be a single day.
+template <typename Name>
+void append_each(std::vector<std::string>& items, std::uint32_t set, const std::string& before,
+                 Name name) {
+  for (; set != 0; set &= set - 1)
+    items.push_back(before + name(static_cast<unsigned>(__builtin_ctz(set))));
 }
 
 // The n of the days 1, 1 + n, 1 + 2n, ... to the end, of which there are four or more; else 0.
@@ -47,7 +55,7 @@ std::string describe_dates(const DayRule& day) {
     items.push_back("every " + ordinal(step) + " day from the 1st");
   else
     append(items, items_of(day.days, ordinal), "the ");
-  append(items, items_of(day.nearest, ordinal), "the Monday to Friday nearest to the ");
+  append_each(items, day.nearest, "the day from Monday to Friday nearest to the ", ordinal);
   for (unsigned before = 0; before < 31; ++before) {
     if ((day.before_last >> (31 - before) & 1U) == 0) continue;
     if (before == 0)
@@ -57,7 +65,7 @@ std::string describe_dates(const DayRule& day) {
     else
       items.push_back("the day " + std::to_string(before) + " days before the last");
   }
-  if (day.last_working_day) items.emplace_back("the last Monday to Friday");
+  if (day.last_working_day) items.emplace_back("the last day from Monday to Friday");
   return joined(items) + " of the month";
 }
 
@@ -71,8 +79,8 @@ std::string describe_weekdays(const DayRule& day) {
   std::vector<std::string> items = weekday_items(day.weekdays);
   std::vector<std::string> counted;
   for (std::size_t n = 0; n < kNth.size(); ++n)
-    append(counted, items_of(day.nth_weekdays[n], weekday), std::string("the ") + kNth[n] + ' ');
-  append(counted, items_of(day.last_weekdays, weekday), "the last ");
+    append_each(counted, day.nth_weekdays[n], std::string("the ") + kNth[n] + ' ', weekday);
+  append_each(counted, day.last_weekdays, "the last ", weekday);
   if (counted.empty()) return joined(items);
   append(items, counted);
   return joined(items) + " of the month";

@@ -56,10 +56,8 @@ std::string hours_text(std::uint32_t hours) {
          joined(items_of(hours, number));
 }
 
-std::string time_text(const CronExpression& cron) {
+std::string units_text(const CronExpression& cron) {
   const ClockPattern& pattern = cron.pattern();
-  if (count(pattern.hours) * count(pattern.minutes) * count(pattern.seconds) <= kMostTimes)
-    return times_text(pattern, cron.has_seconds());
   std::string text;
   if (cron.has_seconds()) {
     text = unit_text(pattern.seconds, 60, "second");
@@ -78,6 +76,23 @@ std::string time_text(const CronExpression& cron) {
   if (step > 1 && step_of(pattern.minutes, 60) == 0)
     return text + " of every " + number(step) + " hours from midnight";
   return text + hours_text(pattern.hours);
+}
+
+// Times that follow the clock have an "every", fixed ones have none. Where it is the other way
+// round, a note says so.
+std::string time_text(const CronExpression& cron) {
+  const ClockPattern& pattern = cron.pattern();
+  const bool follows = cron.follows_clock();
+  std::string text = units_text(cron);
+  bool says_every = text.find("every") != std::string::npos;
+  const int times = count(pattern.hours) * count(pattern.minutes) * count(pattern.seconds);
+  if (times <= kMostTimes && !(follows && says_every)) {
+    text = times_text(pattern, cron.has_seconds());
+    says_every = false;
+  }
+  if (says_every == follows) return text;
+  return text + (follows ? " (twice where an hour repeats, not where one is left out)"
+                         : " (once where an hour repeats, right after one that is left out)");
 }
 
 // What `H` came to, field by field.
@@ -103,11 +118,14 @@ std::string counted(std::int64_t n, const char* unit) {
 }
 
 std::string length_text(std::int64_t seconds) {
-  std::vector<std::string> items;
-  if (seconds >= 3600) items.push_back(counted(seconds / 3600, "hour"));
-  if (seconds / 60 % 60 != 0) items.push_back(counted(seconds / 60 % 60, "minute"));
-  if (seconds % 60 != 0) items.push_back(counted(seconds % 60, "second"));
-  return joined(items, " ");
+  std::string text;
+  const auto add = [&](std::int64_t n, const char* unit) {
+    if (n != 0) text += (text.empty() ? "" : " ") + counted(n, unit);
+  };
+  add(seconds / 3600, "hour");
+  add(seconds / 60 % 60, "minute");
+  add(seconds % 60, "second");
+  return text;
 }
 
 std::string every(std::int64_t n, const char* unit) {

@@ -1,16 +1,17 @@
 // What must hold for every text, whatever its bytes: it is refused with an error that points into
 // it and says what is allowed, or it is accepted and due: later than asked for, at no other time
-// before, and in words. The input is the text of a schedule. Run by libFuzzer (make fuzz) and over
-// the corpus by the unit tests.
+// before, and when its description says. The input is the text of a schedule. Run by libFuzzer
+// (make fuzz) and over the corpus by the unit tests.
 
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 #include "core/schedule.hpp"
-#include "core/schedule_description.hpp"
 #include "unit/fake_zone.hpp"
+#include "unit/read_back.hpp"
 
 namespace metrics_refresh::core::test {
 namespace {
@@ -32,19 +33,30 @@ FakeZone seasonal_zone() {
   return FakeZone(std::chrono::minutes{60}, transitions);
 }
 
-void check_due_times(const Schedule& schedule, const std::string& text, Instant from,
-                     const TimeZone& zone) {
+void check_due_times(const Schedule& schedule, const ReadBack& read, const std::string& text,
+                     Instant from, const TimeZone& zone) {
   Instant after = from;
   for (int i = 0; i < 3; ++i) {
-    const std::optional<Instant> due = schedule.next_after(after, zone);
+    const std::optional<Instant> due = schedule.next_after(after, zone, from);
     require(due.has_value(), "accepted and never due", text);
     require(*due > after, "due in the past", text);
-    if (!schedule.counts_from_end()) {
-      require(schedule.next_after(*due - Duration{1}, zone) == due, "not due when it is", text);
-      const Instant between = after + (*due - after) / 2;
-      require(schedule.next_after(between, zone) == due, "due at two times at once", text);
-    }
+    require(read.next_after(after, zone, from) == due, "due at another time than described", text);
+    const Instant before = *due - Duration{1};
+    require(schedule.next_after(before, zone, from) == due, "not due when it is", text);
+    const Instant between = after + (*due - after) / 2;
+    require(schedule.next_after(between, zone, from) == due, "due at two times at once", text);
     after = *due;
+  }
+}
+
+std::optional<Schedule> parsed(const std::string& text, Instant server_start) {
+  try {
+    return Schedule::parse(text, {"a job", server_start});
+  } catch (const ScheduleError& error) {
+    require(error.position() >= 1 && error.position() <= text.size() + 1, "points elsewhere", text);
+    require(error.what()[0] != '\0' && error.what()[0] != ' ', "no message", text);
+    require(!error.hint().empty() && error.hint().back() == '.', "no hint", text);
+    return std::nullopt;
   }
 }
 
@@ -52,18 +64,13 @@ void check(const std::string& text) {
   static const FakeZone utc(std::chrono::seconds{0});
   static const FakeZone seasonal = seasonal_zone();
   const Instant from{std::chrono::hours{24 * 365 * 55}};
-  try {
-    const Schedule schedule =
-        Schedule::parse(text, {"a job", Instant{std::chrono::hours{24 * 365 * 100}}});
-    require(!describe(schedule).empty(), "without a description", text);
-    if (schedule.is_due_at_server_start()) return;
-    check_due_times(schedule, text, from, utc);
-    check_due_times(schedule, text, from, seasonal);
-  } catch (const ScheduleError& error) {
-    require(error.position() >= 1 && error.position() <= text.size() + 1, "points elsewhere", text);
-    require(error.what()[0] != '\0' && error.what()[0] != ' ', "no message", text);
-    require(!error.hint().empty() && error.hint().back() == '.', "no hint", text);
-  }
+  const Instant start{std::chrono::hours{24 * 365 * 100}};
+  const std::optional<Schedule> schedule = parsed(text, start);
+  if (!schedule) return;
+  const ReadBack read(*schedule, start);
+  if (schedule->is_due_at_server_start()) return;
+  check_due_times(*schedule, read, text, from, utc);
+  check_due_times(*schedule, read, text, from, seasonal);
 }
 
 }  // namespace

@@ -25,6 +25,20 @@ TEST(Description, OfTimes) {
             "at minutes 0, 7, 14, 21, 28, 35, 42, 49 and 56 of every hour");
 }
 
+TEST(Description, SaysWhetherTimesFollowTheClock) {
+  const std::string twice = " (twice where an hour repeats, not where one is left out)";
+  const std::string once = " (once where an hour repeats, right after one that is left out)";
+  EXPECT_EQ(described("0 */12 * * *"), "at minute 0 of every 12 hours from midnight");
+  EXPECT_EQ(described("0 0,12 * * *"), "at 00:00 and 12:00");
+  EXPECT_EQ(described("*/30 1-2 * * *"), "every 30 minutes in the hours 1 and 2");
+  EXPECT_EQ(described("0,30 1-2 * * *"), "at 01:00, 01:30, 02:00 and 02:30");
+  EXPECT_EQ(described("10-20/10 1-2 * * *"), "at 01:10, 01:20, 02:10 and 02:20" + twice);
+  EXPECT_EQ(described("0 8-20/2 * * *"),
+            "at minute 0 in the hours 8, 10, 12, 14, 16, 18 and 20" + twice);
+  EXPECT_EQ(described("0-59 2 * * *"), "every minute in the hour 2" + once);
+  EXPECT_EQ(described("0 0-23 * * *"), "at minute 0 of every hour" + once);
+}
+
 TEST(Description, OfSeconds) {
   EXPECT_EQ(described("@seconds 15 30 2 * * *"), "at 02:30:15");
   EXPECT_EQ(described("@seconds * * * * * *"), "every second");
@@ -41,12 +55,11 @@ TEST(Description, OfDays) {
   EXPECT_EQ(described("0 0 1,15 * *"), "at 00:00 on the 1st and the 15th of the month");
   EXPECT_EQ(described("0 0 1-3,22,L * *"),
             "at 00:00 on the 1st to 3rd, the 22nd and the last day of the month");
-  EXPECT_EQ(
-      described("0 0 L-1,L-5,LW * *"),
-      "at 00:00 on the day before the last, the day 5 days before the last and the last Monday "
-      "to Friday of the month");
+  EXPECT_EQ(described("0 0 L-1,L-5,LW * *"),
+            "at 00:00 on the day before the last, the day 5 days before the last and the last day "
+            "from Monday to Friday of the month");
   EXPECT_EQ(described("0 0 15W * ?"),
-            "at 00:00 on the Monday to Friday nearest to the 15th of the month");
+            "at 00:00 on the day from Monday to Friday nearest to the 15th of the month");
   EXPECT_EQ(described("0 9 * * mon-fri"), "at 09:00 on Monday to Friday");
   EXPECT_EQ(described("0 9 * * fri-sun"), "at 09:00 on Friday to Sunday");
   EXPECT_EQ(described("0 9 * * sat,sun"), "at 09:00 on Saturday and Sunday");
@@ -54,6 +67,18 @@ TEST(Description, OfDays) {
             "at 09:00 on Wednesday, the first Monday and the third Friday of the month");
   EXPECT_EQ(described("0 9 * 6-8 *"), "at 09:00 in June to August");
   EXPECT_EQ(described("@yearly"), "at 00:00 on the 1st of the month, in January");
+}
+
+TEST(Description, TellsSeveralDaysFromOne) {
+  EXPECT_EQ(described("0 0 LW * *"), "at 00:00 on the last day from Monday to Friday of the month");
+  EXPECT_EQ(described("0 0 * * monL,tueL,wedL"),
+            "at 00:00 on the last Monday, the last Tuesday and the last Wednesday of the month");
+  EXPECT_EQ(described("0 0 * * mon#1,tue#1,wed#1"),
+            "at 00:00 on the first Monday, the first Tuesday and the first Wednesday of the month");
+  EXPECT_EQ(described("0 0 1W,2W,3W * *"),
+            "at 00:00 on the day from Monday to Friday nearest to the 1st, the day from Monday to "
+            "Friday nearest to the 2nd and the day from Monday to Friday nearest to the 3rd of the "
+            "month");
 }
 
 TEST(Description, OfStepsOverDays) {
@@ -80,6 +105,8 @@ TEST(Description, SaysWhatSpreadingCameTo) {
 TEST(Description, OfIntervals) {
   EXPECT_EQ(described("@every 5400s"),
             "every 1 hour 30 minutes, counted from 1970-01-01 00:00 UTC");
+  EXPECT_EQ(described("3723 seconds"),
+            "every 1 hour 2 minutes 3 seconds, counted from 1970-01-01 00:00 UTC");
   EXPECT_EQ(described("1 second"), "every 1 second, counted from 1970-01-01 00:00 UTC");
   EXPECT_EQ(described("1 day"), "every day at 00:00");
   EXPECT_EQ(described("2 days"), "every 2 days at 00:00, counted from 1970-01-01");

@@ -116,7 +116,7 @@ BEGIN
             END;
         END IF;
     END IF;
-    message := regexp_replace(message, '^invalid schedule ".*": ', '');
+    message := regexp_replace(message, '^invalid schedule( ".*")?: ', '');
     RAISE invalid_parameter_value USING MESSAGE = 'invalid schedule: ' || schedule,
         DETAIL = upper(left(message, 1)) || substr(message, 2) || coalesce('. ' || nullif(detail, ''), '.'),
         HINT = coalesce(nullif(hint, ''), 'Use cron format (e.g. 5 4 * * *), or interval format ''[1-59] seconds''');

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/schedule_text.hpp"
 #include "pg/guard.hpp"
 #include "pg/time.hpp"
 #include "pg/time_zone.hpp"
@@ -14,9 +15,11 @@ auto or_sql_error(const char* what, const std::string& text, Parse parse) {
   try {
     return parse();
   } catch (const core::ScheduleError& error) {
-    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
-                       "invalid " + std::string(what) + " \"" + text + "\": " + error.what(),
-                       error.hint(), "At character " + std::to_string(error.position()) + ".");
+    const bool is_long = text.size() > core::kMaxScheduleLength;
+    throw pg::SqlError(
+        ERRCODE_INVALID_PARAMETER_VALUE,
+        "invalid " + std::string(what) + (is_long ? "" : " \"" + text + '"') + ": " + error.what(),
+        error.hint(), "At character " + std::to_string(error.position()) + ".");
   }
 }
 

@@ -125,6 +125,7 @@ void FieldReader::refuse_name(std::string_view text, std::size_t where) const {
 
 void FieldReader::unexpected() {
   const std::size_t where = position();
+  if (at_end()) fail("the " + field() + " ends too early", where, allowed());
   const char found = peek();
   std::string_view text = take_while(is_letter);
   if (text.empty()) text = word_.text.substr(at_, 1);

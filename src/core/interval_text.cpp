@@ -158,7 +158,7 @@ class IntervalReader {
   }
 
   void add(std::int64_t count, const Unit& unit, std::size_t where) {
-    if (any_ && unit.kind != kind_) {
+    if (used_ != 0 && unit.kind != kind_) {
       fail("the interval mixes " + std::string(kKindNames[static_cast<std::size_t>(kind_)]) +
                " with " + std::string(kKindNames[static_cast<std::size_t>(unit.kind)]),
            where,
@@ -166,7 +166,10 @@ class IntervalReader {
            "seconds. For a time of day on every second day write 30 2 */2 * *; for 25 hours, 25 "
            "hours.");
     }
-    any_ = true;
+    const unsigned bit = 1U << (&unit - kUnits.data());
+    if ((used_ & bit) != 0)
+      fail("the interval has " + std::string(unit.names[0]) + " twice", where);
+    used_ |= bit;
     kind_ = unit.kind;
     total_ += count * unit.count;
   }
@@ -219,7 +222,7 @@ class IntervalReader {
   std::size_t first_;
   std::size_t word_;
   std::size_t at_ = 0;  // within the word
-  bool any_ = false;
+  unsigned used_ = 0;   // bit n: kUnits[n]
   Kind kind_ = Kind::kSeconds;
   std::int64_t total_ = 0;
 };

@@ -19,12 +19,6 @@ std::string hexadecimal(char c) {
 }  // namespace
 
 void check_characters(std::string_view text, const TextKind& kind) {
-  if (text.size() > kMaxScheduleLength) {
-    const std::string name(kind.name);
-    throw ScheduleError(
-        name + " is " + std::to_string(text.size()) + " characters long", kMaxScheduleLength + 1,
-        "A " + name + " has at most " + std::to_string(kMaxScheduleLength) + " characters.");
-  }
   const auto strange = std::find_if(text.begin(), text.end(), [](char c) {
     return !is_space(c) && (c < ' ' || c > '~');  // a negative char is a byte above 0x7F
   });
@@ -33,6 +27,12 @@ void check_characters(std::string_view text, const TextKind& kind) {
     throw ScheduleError(name + " contains the byte " + hexadecimal(*strange),
                         static_cast<std::size_t>(strange - text.begin()) + 1,
                         "A " + name + " is written in " + std::string(kind.alphabet) + ".");
+  }
+  if (text.size() > kMaxScheduleLength) {
+    const std::string name(kind.name);
+    throw ScheduleError(
+        name + " is " + std::to_string(text.size()) + " characters long", kMaxScheduleLength + 1,
+        "A " + name + " has at most " + std::to_string(kMaxScheduleLength) + " characters.");
   }
 }
 

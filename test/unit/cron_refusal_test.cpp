@@ -141,7 +141,7 @@ TEST(CronRefuses, OtherDialects) {
   expect_refusal(
       {"H(9-5) * * * *", "range 9-5 of H in the minute field is reversed", 3, "the lower value"});
   expect_refusal({"H(5) * * * *", "unexpected \")\" in the minute field", 4, "0 to 59"});
-  expect_refusal({"H(5-9 * * * *", "unexpected \"\" in the minute field", 6, "0 to 59"});
+  expect_refusal({"H(5-9 * * * *", "the minute field ends too early", 6, "0 to 59"});
   expect_refusal({"H(0-9)/10 * * * *", "step 10 in the minute field is out of range", 8,
                   "over 0-9 is from 1 to 9."});
   expect_refusal({"H/0 * * * *", "step 0 in the minute field is out of range", 3, "from 1 to 59."});
@@ -157,6 +157,8 @@ TEST(CronRefuses, BytesAndLengths) {
   expect_refusal({"0 0 * * m\xC3\xB6n", "schedule contains the byte 0xC3", 10, "ASCII"});
   expect_refusal({std::string("0 0 * * *\0", 10), "schedule contains the byte 0x00", 10, "ASCII"});
   expect_refusal({"0 0 * * *\x7F", "schedule contains the byte 0x7F", 10, "ASCII"});
+  expect_refusal({std::string(600, '1') + std::string(600, '\xC3'),
+                  "schedule contains the byte 0xC3", 601, "ASCII"});
   expect_refusal({std::string(kMaxScheduleLength + 1, '1'), "schedule is 1001 characters long",
                   1001, "at most 1000 characters"});
 }

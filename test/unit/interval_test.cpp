@@ -129,6 +129,16 @@ TEST(Interval, RefusesWhatIsLeftOver) {
   expect_refusal({"1:2:3:4", "\"1:2:3:4\" is not an interval", 6, "01:30:00"});
 }
 
+TEST(Interval, RefusesAUnitTwice) {
+  expect_refusal({"1 minute 30 minutes", "the interval has minutes twice", 13, "90 seconds"});
+  expect_refusal({"@every 1h5m5m", "the interval has minutes twice", 13, "1h30m"});
+  std::string twenty = "1 second";
+  for (int i = 1; i < 20; ++i) twenty += " 1 second";
+  expect_refusal({twenty, "the interval has seconds twice", 12, "90 seconds"});
+  expect_refusal(
+      {"@after" + std::string(18, ' ') + twenty, "the interval has seconds twice", 36, ""});
+}
+
 TEST(Interval, RefusesMixtures) {
   expect_refusal({"1 day 12 hours", "the interval mixes days with hours, minutes or seconds", 10,
                   "for 25 hours"});

@@ -214,6 +214,14 @@ SELECT ct.try($$SELECT cron.unschedule('mine')$$);
 SELECT ct.try($$SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname = 'mine'$$);
 RESET ROLE;
 
+-- Whoever may not connect to the database has no jobs in it.
+BEGIN;
+SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()) \gexec
+SET LOCAL ROLE regress_cron;
+SELECT replace(ct.try(c), current_database(), 'DB') FROM unnest(ARRAY[
+    $$SELECT cron.schedule('0 0 1 1 *', 'SELECT 1')$$, $$SELECT cron.schedule('x', '0 0 1 1 *', 'SELECT 1')$$]) c;
+ROLLBACK;
+
 -- alter_job.
 UPDATE ct.base SET id = (SELECT last_value FROM metrics_refresh.job_id_seq);
 CREATE DATABASE regress_cron_other TEMPLATE template0;

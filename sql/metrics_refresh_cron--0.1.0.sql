@@ -247,7 +247,9 @@ COMMENT ON FUNCTION cron.put_named_job(text, text, text, boolean, oid) IS
 CREATE FUNCTION cron.schedule(schedule text, command text) RETURNS bigint
     LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN cron.put_named_job(NULL, cron.checked_schedule(schedule), command, true, cron.current_owner());
+    schedule := cron.checked_schedule(schedule);
+    PERFORM cron.check_database(current_database(), cron.current_owner());
+    RETURN cron.put_named_job(NULL, schedule, command, true, cron.current_owner());
 END $$;
 COMMENT ON FUNCTION cron.schedule(text, text) IS
     'runs a command on a schedule, as a job without a name; returns its jobid';

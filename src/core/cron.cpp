@@ -36,9 +36,20 @@ bool could_have_seconds(const Words& words) {
   return could;
 }
 
+// A number that stands for a day of the week, not for a step or a count.
+bool has_number(std::string_view weekdays) {
+  for (std::size_t i = 0; i < weekdays.size(); ++i)
+    if (is_digit(weekdays[i]) && (i == 0 || weekdays[i - 1] == ',' || weekdays[i - 1] == '-'))
+      return true;
+  return false;
+}
+
 std::string with_seconds(const Words& words) {
   std::string text = "@seconds";
   for (std::size_t i = 0; i <= kFields; ++i) text += ' ' + shortened(words[i].text);
+  text += '.';
+  if (has_number(words[kFields].text))
+    text += " Here Sunday is day 0 or 7 and Saturday 6; in Quartz they are 1 and 7.";
   return text;
 }
 
@@ -55,10 +66,10 @@ std::string with_seconds(const Words& words) {
     hint =
         "pg_cron reads the first five fields, from the minute on, and no more. For six with the "
         "seconds first write " +
-        with_seconds(words) + ".";
+        with_seconds(words);
   } else if (words.size() == kFields + 2 && could_have_seconds(words)) {
     hint = "There is no field for the year. For six fields with the seconds first write " +
-           with_seconds(words) + ".";
+           with_seconds(words);
   }
   throw ScheduleError("unexpected " + quoted(sixth.text) + " after the day-of-week field",
                       sixth.position, hint);

@@ -59,9 +59,14 @@ unsigned FieldReader::read_step(unsigned first, unsigned last, unsigned span) {
   const FieldValue step = read_number();
   const unsigned longest = std::max(span, 1U);
   if (step.number < 1 || step.number > longest) {
+    std::string hint =
+        "A step over " + range(first, last) + " is from 1 to " + std::to_string(longest) + ".";
+    if (step.number != 0) hint += " A longer one would leave nothing but the first value.";
+    if (step.number > rule_.last && rule_.low == 0 && rule_.names.empty())
+      hint +=
+          " An interval is written " + shortened(step.text) + " " + std::string(rule_.name) + "s.";
     fail("step " + shortened(step.text) + " in the " + field() + " is out of range", step.position,
-         "A step over " + range(first, last) + " is from 1 to " + std::to_string(longest) +
-             (step.number == 0 ? "." : ". A longer one would leave nothing but the first value."));
+         hint);
   }
   return step.number;
 }

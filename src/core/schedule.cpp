@@ -80,6 +80,29 @@ Rule parse_named(const Words& words, const ScheduleContext& context) {
   return parse_nickname(words);
 }
 
+// `daily`, `every 5 minutes`
+void refuse_missing_at(const Word& word) {
+  const auto check = [&](std::string_view name) {
+    if (!equal_ignoring_case(word.text, name.substr(1))) return;
+    throw ScheduleError("there is no @ before " + quoted(word.text), word.position,
+                        "Write " + std::string(name) + ".");
+  };
+  for (const Nickname& nickname : kNicknames) check(nickname.name);
+  for (const std::string_view form : kForms) check(form);
+}
+
+// `TZ=UTC`, `CRON_TZ=UTC`, as other crons take it
+void refuse_zone(const Word& word) {
+  const std::size_t equals = word.text.find('=');
+  const std::string_view name = word.text.substr(0, equals);
+  if (equals == std::string_view::npos ||
+      !(equal_ignoring_case(name, "TZ") || equal_ignoring_case(name, "CRON_TZ")))
+    return;
+  throw ScheduleError("unexpected " + quoted(word.text) + " before the schedule", word.position,
+                      "The zone is an option of the job, timezone => '" +
+                          shortened(word.text.substr(equals + 1)) + "'.");
+}
+
 // `90s`: no field, and for all its clearness not without @every.
 void refuse_bare_length(const Words& words) {
   const Word& word = words.front();
@@ -94,6 +117,8 @@ void refuse_bare_length(const Words& words) {
 
 Rule parse_rule(const Words& words, const ScheduleContext& context) {
   if (words.front().text.front() == '@') return parse_named(words, context);
+  refuse_missing_at(words.front());
+  refuse_zone(words.front());
   if (is_interval(words)) return parse_interval(words, 0);
   refuse_bare_length(words);
   return CronExpression::parse(words, context.job_name);

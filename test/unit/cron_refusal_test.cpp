@@ -27,6 +27,11 @@ TEST(CronRefuses, SixFieldsWithoutTheirName) {
   expect_refusal({"0 0 12 * * ? *", "unexpected \"?\" after the day-of-week field", 12,
                   "no field for the year. For six fields with the seconds first write @seconds 0 0 "
                   "12 * * ?."});
+  expect_refusal({"0 0 12 ? * 2#1", "unexpected \"2#1\" after the day-of-week field", 12,
+                  "write @seconds 0 0 12 ? * 2#1. Here Sunday is day 0 or 7 and Saturday 6; in "
+                  "Quartz they are 1 and 7."});
+  expect_refusal({"0 0 12 ? * fri#1,*/2", "unexpected \"fri#1,*/2\" after the day-of-week field",
+                  12, "write @seconds 0 0 12 ? * fri#1,*/2."});
   expect_refusal({"0 0 1 1 * 2025", "unexpected \"2025\" after the day-of-week field", 11,
                   "starts_at and ends_at"});
   expect_refusal({"0 0 * * *  root command", "unexpected \"root\" after the day-of-week field", 12,
@@ -69,13 +74,17 @@ TEST(CronRefuses, UnknownNames) {
   expect_refusal({"0 0 * january *", "unknown name \"january\" in the month field", 7, "jan to"});
   expect_refusal({"0 0 * mon *", "unknown name \"mon\" in the month field", 7, "jan to dec"});
   expect_refusal({"0 0 * * mon,dey", "unknown name \"dey\" in the day-of-week field", 13, "sat"});
-  expect_refusal({"every 5 * * *", "unexpected \"every\" in the minute field", 1, "0 to 59"});
+  expect_refusal({"each 5 * * *", "unexpected \"each\" in the minute field", 1, "0 to 59"});
 }
 
 TEST(CronRefuses, Steps) {
   expect_refusal({"*/0 * * * *", "step 0 in the minute field is out of range", 3,
                   "A step over 0-59 is from 1 to 59."});
   expect_refusal({"*/60 * * * *", "step 60 in the minute field is out of range", 3, "1 to 59."});
+  expect_refusal({"*/90 * * * *", "step 90 in the minute field is out of range", 3,
+                  "An interval is written 90 minutes."});
+  expect_refusal({"0 0 */40 * *", "step 40 in the day-of-month field is out of range", 7,
+                  "nothing but the first value."});
   expect_refusal({"0 */24 * * *", "step 24 in the hour field is out of range", 5, "1 to 23."});
   expect_refusal({"0 0 * * */7", "step 7 in the day-of-week field is out of range", 11, "1 to 6."});
   expect_refusal({"10-20/11 * * * *", "step 11 in the minute field is out of range", 7,
@@ -151,6 +160,17 @@ TEST(CronRefuses, OtherDialects) {
   expect_refusal({"-5 * * * *", "unexpected \"-\" in the minute field", 1, "0 to 59"});
   expect_refusal({"1.5 * * * *", "unexpected \".\" in the minute field", 2, "0 to 59"});
   expect_refusal({"1-2-3 * * * *", "unexpected \"-\" in the minute field", 4, "0 to 59"});
+}
+
+TEST(CronRefuses, WordsOfOtherSchedulers) {
+  expect_refusal({"daily", "there is no @ before \"daily\"", 1, "Write @daily."});
+  expect_refusal({"0 0 * * *; Hourly", "there is no @ before \"Hourly\"", 12, "Write @hourly."});
+  expect_refusal({"every 5 minutes", "there is no @ before \"every\"", 1, "Write @every."});
+  expect_refusal({"every day", "there is no @ before \"every\"", 1, "Write @every."});
+  expect_refusal({"CRON_TZ=Asia/Tokyo 0 6 * * *",
+                  "unexpected \"CRON_TZ=Asia/Tokyo\" before the schedule", 1,
+                  "option of the job, timezone => 'Asia/Tokyo'."});
+  expect_refusal({"tz= 0 6 * * *", "unexpected \"tz=\" before the schedule", 1, "timezone => "});
 }
 
 TEST(CronRefuses, BytesAndLengths) {

@@ -91,7 +91,7 @@ TEST(Reboot, IsDueAtTheStartOfTheServer) {
 
 TEST(Schedule, RefusesWhatIsNoForm) {
   expect_refusal({"", "schedule is empty", 1, "Write five fields"});
-  expect_refusal({"daily", "unexpected \"daily\" in the minute field", 1, "takes 0 to 59"});
+  expect_refusal({"daily", "there is no @ before \"daily\"", 1, "Write @daily."});
   expect_refusal({"15minutes", "\"15minutes\" alone is no schedule", 1, "write @every 15minutes."});
   expect_refusal({" 1h30m", "\"1h30m\" alone is no schedule", 2, "write @every 1h30m."});
   expect_refusal({"0 mon * * *", "unexpected \"mon\" in the hour field", 3, "takes 0 to 23"});

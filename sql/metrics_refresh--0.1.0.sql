@@ -431,13 +431,13 @@ CREATE FUNCTION metrics_refresh.next_runs(schedule text, count integer DEFAULT 5
     RETURNS SETOF timestamptz
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_next_runs';
 COMMENT ON FUNCTION metrics_refresh.next_runs(text, integer, timestamptz, text, text) IS
-    'the first count (at most 10000) due times of a schedule strictly after a point of time; H as for the job of this name; 22023 for a schedule or time zone that is not valid';
+    'the first count (at most 10000) due times of a schedule strictly after a point of time, to the end of the year 9999; H as for the job of this name, @after counted from that point; 22023 for a schedule or time zone that is not valid';
 
 CREATE FUNCTION metrics_refresh.describe_schedule(schedule text, job_name text DEFAULT NULL)
     RETURNS text
     LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'mr_describe_schedule';
 COMMENT ON FUNCTION metrics_refresh.describe_schedule(text, text) IS
-    'a schedule in plain English, with what H stands for in the job of this name; 22023 for one that is not valid';
+    'all that a schedule says, in plain English, with what H stands for in the job of this name; times with "every" follow the clock where an hour repeats or is left out, others are fixed, unless it says otherwise; 22023 for one that is not valid';
 
 CREATE FUNCTION metrics_refresh.validate_schedule(schedule text, job_name text DEFAULT NULL)
     RETURNS TABLE (valid boolean, error text, "position" integer, hint text)
@@ -455,7 +455,7 @@ CREATE FUNCTION metrics_refresh.next_due(schedule text, timezone text DEFAULT NU
     RETURNS timestamptz
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_next_due';
 COMMENT ON FUNCTION metrics_refresh.next_due(text, text, timestamptz, timestamptz, text[], timestamptz, text, timestamptz) IS
-    'the first due time strictly after a point of time that a job of this schedule has, from its start to its end and outside its blackout windows; H as for the job of this name, @after counted from last_end; NULL where none comes';
+    'the first due time strictly after a point of time that a job of this schedule has, from its start to its end and outside its blackout windows; H as for the job of this name, @after counted from last_end; NULL where none comes; 22023 for a schedule, time zone or window that is not valid';
 
 ------------------------------------------------------------------------------------------------
 -- Jobs

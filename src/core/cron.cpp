@@ -91,15 +91,16 @@ std::string with_seconds(const Words& words) {
 }
 
 [[noreturn]] void refuse_days(const DayRule& day, std::uint32_t months, const Word& date,
-                              const Word& weekday) {
+                              const Word& weekday, bool spread) {
   if (day.date_ever_matches(months))
     throw ScheduleError("no day matches both the day-of-month and the day-of-week field",
                         weekday.position,
                         "Where one of them begins with * a day must match both; without the * one "
                         "of them is enough.");
+  std::string hint = "April, June, September and November have 30 days, February has 29 at most.";
+  if (spread) hint += " A range of H up to 28 is in every month.";
   throw ScheduleError("the day-of-month field names no day that the months given have",
-                      date.position,
-                      "April, June, September and November have 30 days, February has 29 at most.");
+                      date.position, hint);
 }
 
 DayRule day_rule(const CronField& date, const CronField& weekday) {
@@ -146,7 +147,8 @@ CronExpression CronExpression::parse(const Words& words, std::string_view job_na
   cron.pattern_.day = day_rule(date, weekday);
   cron.follows_clock_ |= minute.has_wildcard || hour.has_wildcard;
   if (!cron.pattern_.ever_matches())
-    refuse_days(cron.pattern_.day, cron.pattern_.months, words[begin + 2], words[begin + 4]);
+    refuse_days(cron.pattern_.day, cron.pattern_.months, words[begin + 2], words[begin + 4],
+                date.has_spread);
   return cron;
 }
 

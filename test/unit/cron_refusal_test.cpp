@@ -199,7 +199,8 @@ TEST(CronRefuses, DaysThatNoYearHas) {
 TEST(CronRefuses, DatesThatNoYearHas) {
   const std::string message = "the day-of-month field names no day that the months given have";
   expect_refusal({"0 0 31 2 *", message, 5, "February has 29"});
-  expect_refusal({"0 0 30 2 *", message, 5, "February has 29"});
+  expect_refusal({"0 0 30 2 *", message, 5, "February has 29 at most."});
+  expect_refusal({"0 0 H(30-31) 2 *", message, 5, "A range of H up to 28 is in every month."});
   expect_refusal({"0 0 31 4,6 *", message, 5, "have 30 days"});
   expect_refusal({"0 0 30,31 feb */2", message, 5, "February has 29"});
   EXPECT_EQ(due_times("0 0 29 2 *", "2023-01-01 00:00", 2),

@@ -19,8 +19,8 @@ bool is_interval(const Words& words);
 
 /// Reads the words from the one numbered `first` on. Years count as months; a length is made of
 /// months, of weeks, of days, or of hours, minutes and seconds, each once. Throws ScheduleError for
-/// anything else, for fractions and signs, and for what is shorter than a second or longer than ten years.
-/// REQUIRES: there are words.
+/// anything else, for fractions and signs, and for what is shorter than a second or longer than ten
+/// years. REQUIRES: there are words.
 Interval parse_interval(const Words& words, std::size_t first);
 
 }  // namespace metrics_refresh::core

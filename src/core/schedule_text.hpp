@@ -25,8 +25,8 @@ struct Word {
   std::size_t end() const { return position + text.size(); }
 };
 
-/// The words of a text. Those beyond the sixteenth are left out: whatever has so many is refused for
-/// one of these.
+/// The words of a text. Those beyond the sixteenth are left out: whatever has so many is refused
+/// for one of these.
 class Words {
  public:
   static constexpr std::size_t kMost = 16;

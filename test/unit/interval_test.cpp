@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+#include <utility>
+
 #include "unit/due_times.hpp"
 #include "unit/fake_zone.hpp"
 #include "unit/refusal.hpp"
@@ -92,6 +95,33 @@ TEST(Interval, OfTheCalendarBeginsAtMidnightInTheZone) {
             (Times{"2024-03-10 05:00", "2024-03-11 04:00"}));
   EXPECT_EQ(due_times("1 day", "2024-11-02 12:00", 2, havana),  // midnight comes twice
             (Times{"2024-11-03 04:00", "2024-11-04 05:00"}));
+}
+
+TEST(Interval, OfTheCalendarAgreesWithCron) {
+  const std::vector<std::pair<std::string, std::string>> pairs = {{"1 day", "0 0 * * *"},
+                                                                  {"1 week", "0 0 * * mon"},
+                                                                  {"1 month", "0 0 1 * *"},
+                                                                  {"4 months", "0 0 1 */4 *"},
+                                                                  {"1 year", "0 0 1 1 *"}};
+  std::mt19937_64 random(1492);
+  std::uniform_int_distribution<std::int64_t> moment(
+      utc("1890-01-01 00:00").time_since_epoch().count(),
+      utc("2036-01-01 00:00").time_since_epoch().count());
+  for (const char* const name :
+       {"Europe/Berlin", "America/Havana", "Pacific/Apia", "Asia/Manila"}) {
+    const FakeZone zone = system_zone(name);
+    for (const auto& [interval, cron] : pairs) {
+      const Schedule one = Schedule::parse(interval);
+      const Schedule other = Schedule::parse(cron);
+      for (int i = 0; i < 300; ++i) {
+        const Instant t{Duration{moment(random)}};
+        const Instant shift = zone.period_at(t).begin;
+        for (const Instant after : {t, std::max(shift, utc("1890-01-01 00:00")) - hours{1}})
+          ASSERT_EQ(text_of(one.next_after(after, zone)), text_of(other.next_after(after, zone)))
+              << interval << " after " << text_of(after) << " in " << name;
+      }
+    }
+  }
 }
 
 TEST(Interval, RefusesWhatIsOutOfRange) {

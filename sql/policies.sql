@@ -198,6 +198,7 @@ SELECT metrics_refresh.next_due('@daily', NULL, '-infinity', 'infinity', '{}', '
 \a \t
 SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.next_due(' || q || ')') FROM unnest(ARRAY[
     'NULL', '$$sometimes$$', '$$@daily$$, $$Mars$$', '$$@daily$$, blackout => $${x}$$', '$$@daily$$, after => NULL',
+    '$$@daily$$, blackout => array_fill($$sun 08:00-09:00$$::text, ARRAY[101])',
     '$$@daily$$, after => $$infinity$$', '$$@daily$$, starts_at => $$2031-01-01$$, ends_at => $$2030-01-01$$'])
     WITH ORDINALITY v (q, n) ORDER BY n;
 \a \t

@@ -89,15 +89,10 @@ Param read_bound(const NamedArguments& arguments, const Option& option) {
   return Param(option.type, TimestampTzGetDatum(time));
 }
 
-constexpr std::size_t kMaxBlackouts = 100;  // as the table's check says
-
 Param read_blackout(const NamedArguments& arguments, const Option& option) {
   const Datum array = arguments.datum(option.name);
   const std::vector<std::string> windows = pg::texts_of(array, option.name);
-  if (windows.size() > kMaxBlackouts)
-    refuse("blackout must not have more than " + std::to_string(kMaxBlackouts) + " windows",
-           "Each is looked at for every due time.");
-  for (const std::string& window : windows) (void)parse_blackout(window);
+  (void)parse_blackouts(windows);
   return windows.empty() ? Param::null(option.type) : Param(option.type, array);
 }
 

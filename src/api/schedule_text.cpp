@@ -37,8 +37,17 @@ core::Schedule parse_schedule(const std::string& text, const std::string& job_na
   });
 }
 
-core::Blackout parse_blackout(const std::string& text) {
-  return or_sql_error("blackout window", text, [&] { return core::Blackout::parse(text); });
+std::vector<core::Blackout> parse_blackouts(const std::vector<std::string>& windows) {
+  constexpr std::size_t kMost = 100;  // as the table's check says
+  if (windows.size() > kMost)
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
+                       "blackout must not have more than " + std::to_string(kMost) + " windows",
+                       "Each is looked at for every due time.");
+  std::vector<core::Blackout> blackouts;
+  for (const std::string& window : windows)
+    blackouts.push_back(
+        or_sql_error("blackout window", window, [&] { return core::Blackout::parse(window); }));
+  return blackouts;
 }
 
 core::Timetable parse_times(const TimesText& times) {
@@ -47,11 +56,9 @@ core::Timetable parse_times(const TimesText& times) {
                             &pg::time_zone_or_default(times.timezone.value_or("")),
                             times.starts_at,
                             times.ends_at,
-                            {},
+                            parse_blackouts(times.blackout),
                             {}};
   timetable.last_end = times.last_end;
-  for (const std::string& window : times.blackout)
-    timetable.blackouts.push_back(parse_blackout(window));
   return timetable;
 }
 
@@ -65,7 +72,7 @@ void check_times(const TimesText& times, core::Instant now) {
   check_bounds(times);
   if (times.timezone) (void)pg::time_zone(*times.timezone);
   if (!times.schedule) {
-    for (const std::string& window : times.blackout) (void)parse_blackout(window);
+    (void)parse_blackouts(times.blackout);
     return;
   }
   if (is_never_due(parse_times(times), now))

@@ -23,7 +23,8 @@ struct TimesText {
 
 /// Throws pg::SqlError 22023 that names the field, the position and what is allowed.
 core::Schedule parse_schedule(const std::string& text, const std::string& job_name);
-core::Blackout parse_blackout(const std::string& text);
+/// So does this, and for more than 100 windows.
+std::vector<core::Blackout> parse_blackouts(const std::vector<std::string>& windows);
 
 /// Without jitter. Throws pg::SqlError 22023 for what cannot be parsed, a zone that the server does
 /// not know, and an end that is not after the start. REQUIRES: there is a schedule.

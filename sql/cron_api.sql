@@ -279,6 +279,12 @@ SELECT count(*) FROM cron.job;
 SELECT ct.try('SELECT cron.unschedule(ct.id(1))');
 SELECT ct.try($$SELECT cron.unschedule('his')$$);
 RESET ROLE;
+-- A role that is renamed keeps its jobs, under its new name; who gets the old name does not get them.
+BEGIN;
+ALTER ROLE regress_cron RENAME TO regress_cron_renamed;
+CREATE ROLE regress_cron LOGIN;
+SELECT DISTINCT username FROM cron.job WHERE username ~ '^regress_cron' ORDER BY 1;
+ROLLBACK;
 
 -- Writing to cron.job, as a superuser.
 UPDATE cron.job SET schedule = '0 6 1 1 *', active = true WHERE jobid = ct.id(1) RETURNING jobname, schedule, command, username, active;

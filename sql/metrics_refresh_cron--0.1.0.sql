@@ -416,8 +416,8 @@ COMMENT ON FUNCTION cron.unschedule(text) IS 'removes the caller''s job of this 
 CREATE VIEW cron.job WITH (security_invoker = true, security_barrier = true) AS
     SELECT j.job_id AS jobid, j.schedule, j.command, 'localhost'::text AS nodename,
            current_setting('port')::integer AS nodeport, current_database()::text AS database,
-           j.owner::text AS username, j.active, cron.jobname(j.job_name) AS jobname
-    FROM metrics_refresh.job j
+           coalesce(r.rolname, j.owner)::text AS username, j.active, cron.jobname(j.job_name) AS jobname
+    FROM metrics_refresh.job j LEFT JOIN pg_roles r ON r.oid = j.owner_oid -- may have been renamed
     WHERE j.command IS NOT NULL AND j.schedule IS NOT NULL AND NOT j.is_default
       AND ((SELECT cron.sees_all()) OR j.owner_oid = (SELECT cron.current_owner()));
 COMMENT ON VIEW cron.job IS

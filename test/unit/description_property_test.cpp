@@ -24,7 +24,7 @@ std::vector<Instant> moments(const FakeZone& zone, std::mt19937& random) {
   std::uniform_int_distribution<std::int64_t> any(kFirst.time_since_epoch().count(),
                                                   kServerStart.time_since_epoch().count());
   std::vector<Instant> result;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 3; ++i) {
     const Instant t{Duration{any(random)}};
     result.push_back(t);
     const auto transition = zone.period_at(t).begin;
@@ -39,7 +39,9 @@ void expect_same(const Schedule& schedule, const FakeZone& zone, std::mt19937& r
     const Instant last_end = t - std::chrono::hours{1};
     for (int i = 0; i < 4; ++i) {
       const auto due = schedule.next_after(t, zone, last_end);
-      ASSERT_EQ(text_of(due), text_of(read.next_after(t, zone, last_end))) << text_of(t);
+      const auto described = read.next_after(t, zone, last_end);
+      ASSERT_TRUE(due == described)
+          << "after " << text_of(t) << ": " << text_of(due) << ", not " << text_of(described);
       if (!due) break;
       t = i == 2 ? *due + std::chrono::hours{25} : *due;
     }

@@ -304,11 +304,11 @@ CREATE FUNCTION cron.change_job(stored_name text, new_schedule text, new_command
     RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    j record;
+    owner oid;
     taken text;
 BEGIN
-    SELECT * INTO STRICT j FROM metrics_refresh.job WHERE job_name = stored_name;
-    IF new_owner <> j.owner_oid THEN
+    SELECT owner_oid INTO STRICT owner FROM metrics_refresh.job WHERE job_name = stored_name;
+    IF new_owner <> owner THEN
         taken := cron.find_job(cron.jobname(stored_name), new_owner);
         IF taken IS NOT NULL THEN
             RAISE unique_violation USING
@@ -317,14 +317,15 @@ BEGIN
                                 cron.jobname(stored_name), pg_get_userbyid(new_owner));
         END IF;
     END IF;
-    IF new_owner <> j.owner_oid THEN
-        PERFORM metrics_refresh.alter_job(stored_name, owner => pg_get_userbyid(new_owner));
-    END IF;
     IF new_command IS NOT NULL THEN
-        PERFORM cron.put_job(stored_name, coalesce(new_schedule, j.schedule), new_command, NULL,
-                             coalesce(new_owner, j.owner_oid));
-    ELSIF new_schedule IS NOT NULL THEN
-        PERFORM metrics_refresh.alter_job(stored_name, schedule => new_schedule);
+        PERFORM cron.check_may_schedule();
+        -- A command belongs to whoever writes it; a superuser may write one for others.
+        new_owner := coalesce(new_owner, owner);
+        owner := cron.current_owner();
+    END IF;
+    IF num_nonnulls(new_schedule, new_command, nullif(new_owner, owner)) > 0 THEN
+        PERFORM metrics_refresh.alter_job(stored_name, new_schedule, command => new_command,
+                                          owner => pg_get_userbyid(nullif(new_owner, owner)));
     END IF;
     IF new_active THEN
         PERFORM metrics_refresh.resume(stored_name); -- ends a suspension too

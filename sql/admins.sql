@@ -129,6 +129,12 @@ SELECT owner, status, sqlstate FROM metrics_refresh.run_log ORDER BY run_id DESC
 SELECT tools.try('SELECT metrics_refresh.alter_job(''command of super'', owner => ''postgres'')');
 SELECT tools.try('SELECT metrics_refresh.alter_job(''command of super'', owner => ''regress_owner'')');
 SELECT metrics_refresh.alter_job('command of super', command => 'SELECT 1', owner => 'postgres');
+RESET ROLE;
+SELECT metrics_refresh.schedule_command('other of super', NULL, 'SELECT nightly()') IS NOT NULL AS scheduled;
+SET ROLE regress_jwt;
+SELECT metrics_refresh.alter_job('other of super', settings => '{"search_path": "evil"}');
+SELECT metrics_refresh.alter_job('other of super', priority => 1);
+SELECT metrics_refresh.unschedule('other of super');
 SELECT metrics_refresh.schedule_command('cleanup-metrics-logs', '0 2 * * *', 'ALTER ROLE regress_jwt SUPERUSER', active => false) IS NOT NULL AS scheduled;
 CALL tools.run('cleanup-metrics-logs');
 SELECT owner, status, sqlstate FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;

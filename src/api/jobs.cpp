@@ -46,6 +46,13 @@ Datum schedule_command(FunctionCallInfo call) {
                                subject, owner, options.columns));
 }
 
+void require_rights_of(Oid role) {
+  if (!pg::has_rights_of(role))
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                       "must be member of role \"" + pg::role_name(role) + "\"",
+                       "A command runs with all rights of its owner.");
+}
+
 // A command runs with all rights of its owner, so only one who has those may hand it over. A
 // refresh computes as the owner of the view whoever owns the job.
 Oid new_owner(const store::JobRecord& job, const std::string& owner) {
@@ -53,9 +60,7 @@ Oid new_owner(const store::JobRecord& job, const std::string& owner) {
   if (!OidIsValid(role))
     throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "role \"" + owner + "\" does not exist");
   pg::require_super_admin("changing the owner of a job");
-  if (job.is_command() && !pg::has_rights_of(role))
-    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be member of role \"" + owner + "\"",
-                       "A command runs with all rights of its owner.");
+  if (job.is_command()) require_rights_of(role);
   return role;
 }
 
@@ -97,10 +102,13 @@ Datum alter_job(FunctionCallInfo call) {
     options.columns.emplace_back("owner", pg::role_name(owner));
     options.columns.emplace_back("owner_oid", Param::oid(owner));
   }
-  if (!arguments.is_null("settings"))
+  if (!arguments.is_null("settings")) {
+    // Nor may anybody else choose what its names mean, by search_path for one.
+    if (job.is_command()) require_rights_of(owner);
     check_settings(read_settings(arguments.datum("settings")), owner);
-  else if (owner != job.owner_oid)
+  } else if (owner != job.owner_oid) {
     check_settings(job.settings, owner);
+  }
   const std::vector<Oid> incremental = incremental_views(job);
   with_tables(
       [&](pg::Spi& spi) { store::update_job(spi, job.id, options.columns, options.reschedules); });

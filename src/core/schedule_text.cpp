@@ -69,6 +69,12 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
                     [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
 unsigned edit_distance(std::string_view a, std::string_view b, unsigned most) {
   if (a.size() > b.size() + most) return most + 1;
   std::array<unsigned, 32> row{};

@@ -81,6 +81,9 @@ constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char
 constexpr bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
+/// `text` without the white space at its ends.
+std::string_view trimmed(std::string_view text);
+
 /// How many letters must be put in, left out or replaced (case apart) to make one of the other; at
 /// most `most` + 1. REQUIRES: `b` has at most 30 letters.
 unsigned edit_distance(std::string_view a, std::string_view b, unsigned most);

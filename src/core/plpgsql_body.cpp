@@ -1,0 +1,96 @@
+#include "core/plpgsql_body.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/schedule_text.hpp"
+
+namespace metrics_refresh::core {
+namespace {
+
+constexpr std::string_view kSpaces = " \t\r\n\f\v";
+
+// Cuts the word off the text's begin, where it is the first.
+bool skip_word(std::string_view& text, std::string_view word) {
+  const std::size_t end = std::min(text.find_first_of(kSpaces), text.size());
+  if (!equal_ignoring_case(text.substr(0, end), word)) return false;
+  text = trimmed(text.substr(end));
+  return true;
+}
+
+// Cuts the text at each `;`, leaving out comments.
+class Cutter {
+ public:
+  explicit Cutter(std::string_view text) : text_(text) {}
+
+  std::optional<std::vector<std::string>> cut() {
+    std::string part;
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      if (text_.substr(at_, 2) == "--") {
+        at_ = std::min(text_.find('\n', at_), text_.size());
+      } else if (text_.substr(at_, 2) == "/*") {
+        if (!skip_comment()) return std::nullopt;
+        part += ' ';
+      } else if (c == '"' || c == '\'') {
+        const std::size_t end = text_.find(c, at_ + 1);
+        if (end == std::string_view::npos) return std::nullopt;
+        part += text_.substr(at_, end + 1 - at_);
+        at_ = end + 1;
+      } else if (c == '$' || c == '\\') {
+        return std::nullopt;
+      } else if (c == ';') {
+        parts_.push_back(std::exchange(part, {}));
+        ++at_;
+      } else {
+        part += c;
+        ++at_;
+      }
+    }
+    parts_.push_back(part);
+    return std::move(parts_);
+  }
+
+ private:
+  bool skip_comment() {
+    int depth = 0;
+    do {
+      const std::string_view two = text_.substr(at_, 2);
+      if (two.size() < 2) return false;
+      if (two == "/*") ++depth;
+      if (two == "*/") --depth;
+      at_ += two == "/*" || two == "*/" ? 2 : 1;
+    } while (depth > 0);
+    return true;
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  std::vector<std::string> parts_;
+};
+
+bool is_end(std::string_view part) {
+  return skip_word(part, "end") && part.find_first_of(kSpaces) == std::string_view::npos;
+}
+
+}  // namespace
+
+std::optional<PlainBody> read_plain_body(std::string_view body) {
+  std::optional<std::vector<std::string>> parts = Cutter(body).cut();
+  if (!parts) return std::nullopt;
+  if (parts->size() > 1 && trimmed(parts->back()).empty()) parts->pop_back();
+  if (parts->size() < 2 || !is_end(trimmed(parts->back()))) return std::nullopt;
+  parts->pop_back();
+  PlainBody result;
+  for (std::size_t i = 0; i < parts->size(); ++i) {
+    std::string_view statement = trimmed((*parts)[i]);
+    if (i == 0 && !skip_word(statement, "begin")) return std::nullopt;
+    if (i + 1 == parts->size() && skip_word(statement, "return"))
+      result.returned = statement;
+    else
+      result.statements.emplace_back(statement);
+  }
+  return result;
+}
+
+}  // namespace metrics_refresh::core

@@ -206,6 +206,15 @@ CREATE TRIGGER after_write AFTER INSERT OR UPDATE OR DELETE ON metrics_refresh.j
 CREATE TRIGGER after_truncate AFTER TRUNCATE ON metrics_refresh.job
     FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh.job_after_write();
 
+CREATE FUNCTION metrics_refresh.job_take_over() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_take_over';
+COMMENT ON FUNCTION metrics_refresh.job_take_over() IS
+    'lets the due times of jobs that were taken over from pg_cron count from this commit on, which it keeps away from the begin of a minute';
+CREATE CONSTRAINT TRIGGER take_over AFTER UPDATE ON metrics_refresh.job
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.effective_from = '9999-12-31 23:59:59+00')
+    EXECUTE FUNCTION metrics_refresh.job_take_over();
+
 CREATE FUNCTION metrics_refresh.replace_default_job() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -225,6 +234,7 @@ ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_write;
 ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_truncate;
 ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER a_replace_default;
+ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER take_over;
 ALTER TABLE metrics_refresh.job_member ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh.incremental_view ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh.incremental_parent ENABLE ALWAYS TRIGGER before_write;
@@ -232,7 +242,7 @@ ALTER TABLE metrics_refresh.removed_default_job ENABLE ALWAYS TRIGGER remove_def
 
 REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_before_write(),
     metrics_refresh.member_before_write(), metrics_refresh.capture_keys(),
-    metrics_refresh.job_after_write(),
+    metrics_refresh.job_after_write(), metrics_refresh.job_take_over(),
     metrics_refresh.replace_default_job() FROM PUBLIC;
 
 ------------------------------------------------------------------------------------------------
@@ -538,6 +548,34 @@ CREATE FUNCTION metrics_refresh.resume(job_name text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_resume';
 COMMENT ON FUNCTION metrics_refresh.resume(text) IS
     'ends a pause or a suspension; due times that passed meanwhile do not count';
+
+------------------------------------------------------------------------------------------------
+-- Moving over
+
+CREATE FUNCTION metrics_refresh.import_from_pg_cron(
+        dry_run boolean DEFAULT true, OUT source_id bigint, OUT job_name text, OUT kind text, OUT target text,
+        OUT old_schedule text, OUT schedule text, OUT timezone text, OUT owner name,
+        OUT database name, OUT active boolean, OUT action text, OUT note text,
+        OUT statement text)
+    RETURNS SETOF record
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_import_from_pg_cron';
+COMMENT ON FUNCTION metrics_refresh.import_from_pg_cron(boolean) IS
+    'makes jobs of those that the extension pg_cron has in this database and, unless it is a dry run, pauses these; one row each, by jobid: kind is refresh, group, command or none, action is imported, would be imported, already there or left, note says what differs and why, statement is the SQL that makes the job, NULL where it cannot be made; all or nothing; 55000 where pg_cron is not in this database; super admin only';
+
+CREATE FUNCTION metrics_refresh.import_from_crontab(
+        crontab text, dry_run boolean DEFAULT true, OUT source_id bigint, OUT job_name text, OUT kind text, OUT target text,
+        OUT old_schedule text, OUT schedule text, OUT timezone text, OUT owner name,
+        OUT database name, OUT active boolean, OUT action text, OUT note text,
+        OUT statement text)
+    RETURNS SETOF record
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_import_from_crontab';
+COMMENT ON FUNCTION metrics_refresh.import_from_crontab(text, boolean) IS
+    'the same of the text of a crontab, a row an entry, of which source_id is the line: what calls psql with SQL becomes a job of the caller; the crontab itself is not changed';
+
+CREATE FUNCTION metrics_refresh.as_pg_cron_reads(schedule text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mr_as_pg_cron_reads';
+COMMENT ON FUNCTION metrics_refresh.as_pg_cron_reads(text) IS
+    'the part of a schedule that pg_cron goes by: five fields, a nickname or a number of seconds, without what follows; NULL where it would refuse the schedule';
 
 ------------------------------------------------------------------------------------------------
 -- Runs

@@ -59,36 +59,6 @@ COMMENT ON FUNCTION cron.sees_all() IS 'whether the current role sees everybody'
 ------------------------------------------------------------------------------------------------
 -- What is checked. The texts and codes are pg_cron's: applications compare with them.
 
-CREATE FUNCTION cron.as_pg_cron_reads(schedule text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    item constant text := '(?:\*(?:/[0-9]+)?|[[:alnum:]]+(?:-[[:alnum:]]+(?:/[0-9]+)?)?)';
-    words text[] := regexp_split_to_array(btrim(schedule, E' \t\n'), '[ \t\n]+');
-    fields text[] := '{}';
-    part text;
-    rest text;
-BEGIN
-    IF words[1] LIKE '@%' THEN
-        RETURN words[1];
-    ELSIF cardinality(words) < 5 THEN
-        RETURN NULL;
-    END IF;
-    FOR i IN 1 .. 5 LOOP
-        part := CASE WHEN i = 3 AND words[i] = '$' THEN '$'
-                     ELSE substring(words[i] FROM '^' || item || '(?:,' || item || ')*') END;
-        rest := substr(words[i], length(part) + 1);
-        -- An item that is begun has to be a good one; anything else in a word is passed over.
-        IF part IS NULL OR rest LIKE ',%' OR rest LIKE '/%'
-           OR (rest LIKE '-%' AND part ~ '(^|,)[[:alnum:]]+$') THEN
-            RETURN NULL;
-        END IF;
-        fields := fields || part;
-    END LOOP;
-    RETURN array_to_string(fields, ' ');
-END $$;
-COMMENT ON FUNCTION cron.as_pg_cron_reads(text) IS
-    'the part of a schedule that pg_cron goes by: five fields or a nickname, without what follows; NULL where it would refuse the schedule';
-
 CREATE FUNCTION cron.checked_schedule(schedule text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -104,7 +74,7 @@ BEGIN
                                 hint = PG_EXCEPTION_HINT;
     END;
     IF nullif(current_setting('metrics_refresh_cron.lenient', true), '')::boolean THEN
-        lenient := cron.as_pg_cron_reads(wanted);
+        lenient := metrics_refresh.as_pg_cron_reads(wanted);
         IF lenient <> wanted THEN
             BEGIN
                 PERFORM FROM metrics_refresh.next_runs(lenient, 1);

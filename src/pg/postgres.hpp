@@ -82,6 +82,7 @@ extern "C" {
 #include "parser/analyze.h"              // which statements need a snapshot
 #include "parser/parse_func.h"           // the function named by admin_check
 #include "parser/parse_relation.h"       // rights over what a query reads
+#include "parser/parser.h"               // commands as trees, for the import
 #include "parser/parsetree.h"            // what FROM refers to
 #include "parser/scansup.h"              // what is white space
 #include "pgstat.h"                      // activity reports

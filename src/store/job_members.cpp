@@ -2,6 +2,15 @@
 
 namespace metrics_refresh::store {
 
+std::vector<ViewName> members_of(pg::Spi& spi, std::int64_t job_id) {
+  const pg::Rows rows = spi.query(
+      "SELECT view_schema, view_name FROM metrics_refresh.job_member WHERE job_id = $1", {job_id});
+  std::vector<ViewName> views;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    views.emplace_back(rows.get_text(i, 1), rows.get_text(i, 2));
+  return views;
+}
+
 void replace_members(pg::Spi& spi, std::int64_t job_id, const std::vector<ViewName>& views) {
   spi.query("DELETE FROM metrics_refresh.job_member WHERE job_id = $1", {job_id});
   for (const auto& [schema, name] : views)

@@ -176,6 +176,29 @@ void delete_job(pg::Spi& spi, const JobRecord& job) {
               {job.name});
 }
 
+// The end of the year 9999 stands for the commit, for no due time comes after it. The trigger
+// take_over of the table knows it too.
+void count_from_commit(pg::Spi& spi, const std::string& name) {
+  spi.query(
+      "UPDATE metrics_refresh.job SET effective_from = '9999-12-31 23:59:59+00'"
+      " WHERE job_name = $1",
+      {name});
+}
+
+bool is_to_count_from_commit(pg::Spi& spi) {
+  return spi
+      .query(
+          "SELECT EXISTS (SELECT FROM metrics_refresh.job"
+          " WHERE effective_from = '9999-12-31 23:59:59+00')")
+      .get_bool(0, 1);
+}
+
+void count_from_soon(pg::Spi& spi) {
+  spi.query(
+      "UPDATE metrics_refresh.job SET effective_from = clock_timestamp() + interval '2 seconds'"
+      " WHERE effective_from = '9999-12-31 23:59:59+00'");
+}
+
 void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& schema,
               const std::string& name, const std::string& owner) {
   if (view == job.view_oid && schema == job.view_schema && name == job.view_name &&

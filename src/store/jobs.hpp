@@ -78,6 +78,12 @@ std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns);
 void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool restart);
 void delete_job(pg::Spi& spi, const JobRecord& job);
 
+/// Lets the due times of the job count from the commit of this transaction on: until then none
+/// does, and a deferred trigger calls count_from_soon(), which means in two seconds.
+void count_from_commit(pg::Spi& spi, const std::string& name);
+bool is_to_count_from_commit(pg::Spi& spi);
+void count_from_soon(pg::Spi& spi);
+
 /// Writes down what the job turned out to mean: the oid of its view, the name of a view or an owner
 /// that was renamed. Waits for nobody: a row that somebody holds is left as it is.
 void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& schema,

@@ -1,0 +1,136 @@
+// import_from_crontab.
+#include "core/crontab.hpp"
+#include "core/psql_command.hpp"
+
+#include "api/access.hpp"
+#include "api/import_target.hpp"
+#include "api/imported_job.hpp"
+#include "api/schedule_text.hpp"
+#include "pg/time_zone.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+constexpr char kPrefix[] = "crontab line ";
+
+// Several -c are several transactions for psql, and one for a job.
+std::string joined(const std::vector<std::string>& sql) {
+  std::string command;
+  for (const std::string& one : sql) command += (command.empty() ? "" : ";\n") + one;
+  return command;
+}
+
+void note_connection(const core::PsqlCommand& psql, ImportedJob& job) {
+  if (!psql.host.empty() || !psql.port.empty())
+    job.note("psql connects to host " + (psql.host.empty() ? "(default)" : psql.host) +
+             (psql.port.empty() ? "" : ", port " + psql.port));
+  if (!psql.user.empty() && psql.user != job.owner_name)
+    job.note("psql connects as " + psql.user + ", the job is yours");
+  if (!psql.output.empty()) job.note("no output is written to " + psql.output);
+  if (psql.sql.size() > 1 && job.views.empty())
+    job.note("the SQL of several -c runs in one transaction");
+}
+
+void set_times(const core::CrontabEntry& entry, ImportedJob& job) {
+  if (entry.timezone.empty())
+    job.note("no CRON_TZ stands before it: its times are in the zone of metrics_refresh.timezone");
+  else
+    job.timezone = entry.timezone;
+  if (entry.schedule == "@reboot") job.note("it runs at each start of the server, not the machine");
+  try {
+    if (job.timezone) (void)pg::time_zone(*job.timezone);
+    (void)parse_schedule(entry.schedule, job.name);
+    job.schedule = entry.schedule;
+  } catch (const pg::SqlError& error) {
+    job.leave(error.what());
+  }
+}
+
+void leave_without_right(ImportedJob& job) {
+  try {
+    require_right_to_commands();
+  } catch (const pg::SqlError& error) {
+    job.leave(std::string(error.what()) + ". " + error.hint());
+  }
+}
+
+// A line that names none means the database of the user's name, or PGDATABASE of its environment.
+std::string database_of(const core::CrontabEntry& entry, const core::PsqlCommand& psql,
+                        const std::string& current, ImportedJob& job) {
+  if (!psql.database.empty()) return psql.database;
+  if (!entry.database.empty()) return entry.database;
+  job.note("it names no database: taken to mean this one");
+  return current;
+}
+
+// What the new job is, and why there is none.
+void convert(const core::CrontabEntry& entry, const std::string& database, ImportedJob& job) {
+  job.name = kPrefix + std::to_string(entry.line);
+  job.source_id = entry.line;
+  job.owner = GetUserId();
+  job.owner_name = current_role();
+  job.database = database;
+  job.old_schedule = entry.schedule;
+  if (!entry.problem.empty()) return job.leave(entry.problem);
+  if (entry.has_input) return job.leave("an unescaped % gives the command input");
+  const core::PsqlCommand psql = core::read_psql_command(entry.command);
+  if (!psql.refusal.empty()) return job.leave(psql.refusal);
+  job.command = joined(psql.sql);
+  if (job.command.find_first_not_of(" \t\r\n;") == std::string::npos)
+    return job.leave("its SQL is empty");
+  set_times(entry, job);
+  if (job.is_left()) return;
+  job.database = database_of(entry, psql, database, job);
+  const bool is_here = job.database == database;
+  const ImportTarget target =
+      is_here ? find_target(job.command, job.owner) : find_target_elsewhere(job.command);
+  job.views = target.views;
+  job.note(target.note);
+  note_connection(psql, job);
+  if (!is_here) return job.leave("run the statement in database " + job.database);
+  if (job.views.empty()) leave_without_right(job);
+}
+
+void settle(ImportedJob& job, Names& names, bool dry_run) {
+  // Lines that stood above it may be gone by now.
+  const Found found = names.take_equal(job, kPrefix) ? Found::kEqual : names.settle(job, false);
+  if (found != Found::kNothing) {
+    job.action = "already there";
+    if (found == Found::kChanged) job.note("the job here is not due alike: it stays as it is");
+    return;
+  }
+  job.action = dry_run ? "would be imported" : "imported";
+  if (dry_run) return;
+  make_job(job, job.name, job.owner);
+  job.note("take the line out of the crontab, or both run");
+}
+
+Datum import_from_crontab(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const std::string text = Arguments::required(arguments.get_text(0), "crontab");
+  const bool dry_run = Arguments::required(arguments.get_bool(1), "dry_run");
+  const std::string database =
+      pg::call([]() -> const char* { return get_database_name(MyDatabaseId); });
+  SetResult result(call);
+  if (!dry_run) lock_imports();
+  Names names(dry_run);
+  for (const core::CrontabEntry& entry : core::read_crontab(text)) {
+    ImportedJob job;
+    convert(entry, database, job);
+    if (!job.is_left()) settle(job, names, dry_run);
+    add_row(result, job);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_import_from_crontab);
+
+Datum mr_import_from_crontab(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::import_from_crontab(fcinfo); });
+}
+}

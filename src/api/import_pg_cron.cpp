@@ -1,0 +1,241 @@
+// import_from_pg_cron, and how pg_cron reads a schedule.
+#include "core/pg_cron_schedule.hpp"
+
+#include "api/access.hpp"
+#include "api/import_target.hpp"
+#include "api/imported_job.hpp"
+#include "api/take_over.hpp"
+#include "pg/privilege.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+
+struct PgCron {
+  Oid owner = InvalidOid;  // of the table cron.job, whom its row-level security does not concern
+  core::PgCronVersion version{};
+  std::string timezone;
+  bool uses_workers = false;  // its jobs run in this server whatever their nodename says
+  std::string port;
+  std::string database;
+};
+
+struct OldJob {
+  ImportedJob job;
+  std::string nodename;
+  std::string nodeport;
+};
+
+[[noreturn]] void refuse_missing(bool has_our_api) {
+  throw pg::SqlError(
+      ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+      "the extension pg_cron is not in database \"" +
+          std::string(pg::call([]() -> const char* { return get_database_name(MyDatabaseId); })) +
+          "\"",
+      has_our_api
+          ? "The schema cron is that of metrics_refresh_cron, whose jobs are metrics_refresh's."
+          : "pg_cron has its jobs in one database of the server: connect to the one that "
+            "cron.database_name names, and create metrics_refresh there.");
+}
+
+PgCron find_pg_cron() {
+  PgCron cron;
+  with_tables([&](pg::Spi& spi) {
+    // A setting of this name that pg_cron has not defined is anybody's to set, and not shown here.
+    const pg::Rows rows = spi.query(
+        "SELECT c.relowner, e.extversion, coalesce((SELECT setting FROM pg_settings"
+        "  WHERE name = 'cron.timezone'), 'GMT'),"
+        " coalesce((SELECT setting = 'on' FROM pg_settings"
+        "  WHERE name = 'cron.use_background_workers'), false),"
+        " current_setting('port'), current_database()::text"
+        " FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass"
+        "  AND d.refobjid = e.oid AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass"
+        " JOIN pg_class c ON c.oid = d.objid AND c.relname = 'job'"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'cron'"
+        " WHERE e.extname = 'pg_cron'");
+    if (rows.empty())
+      refuse_missing(
+          pg::call([] { return OidIsValid(get_extension_oid("metrics_refresh_cron", true)); }));
+    cron.owner = rows.get_oid(0, 1);
+    cron.version = core::pg_cron_version(rows.get_text(0, 2));
+    cron.timezone = cron.version < core::PgCronVersion::k1_5 ? "GMT" : rows.get_text(0, 3);
+    cron.uses_workers = rows.get_bool(0, 4);
+    cron.port = rows.get_text(0, 5);
+    cron.database = rows.get_text(0, 6);
+  });
+  return cron;
+}
+
+template <typename Body>
+void with_old_jobs(const PgCron& cron, Body&& body) {
+  pg::ActAs scope(cron.owner);
+  pg::with_fixed_search_path([&] {
+    pg::Spi spi;
+    body(spi);
+  });
+}
+
+// Where they are taken over, nobody changes them any more.
+std::vector<OldJob> read_old_jobs(const PgCron& cron, bool dry_run) {
+  std::vector<OldJob> jobs;
+  with_old_jobs(cron, [&](pg::Spi& spi) {
+    const pg::Rows rows = spi.query(
+        std::string("SELECT jobid, schedule, command, nodename, nodeport::text, database, username,"
+                    " coalesce((to_jsonb(j) ->> 'active')::boolean, true),"
+                    " coalesce(to_jsonb(j) ->> 'jobname', '') FROM cron.job j ORDER BY jobid") +
+        (dry_run ? "" : " FOR NO KEY UPDATE"));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      OldJob old;
+      old.job.source_id = rows.get_int64(i, 1);
+      old.job.old_schedule = rows.get_text(i, 2);
+      old.job.command = rows.get_text(i, 3);
+      old.nodename = rows.get_text(i, 4);
+      old.nodeport = rows.get_text(i, 5);
+      old.job.database = rows.get_text(i, 6);
+      old.job.owner_name = rows.get_text(i, 7);
+      old.job.active = rows.get_bool(i, 8);
+      old.job.name = rows.get_text(i, 9);
+      if (old.job.name.empty()) old.job.name = "pg_cron job " + std::to_string(old.job.source_id);
+      jobs.push_back(std::move(old));
+    }
+  });
+  return jobs;
+}
+
+bool is_running(const ImportedJob& job) {
+  bool running = false;
+  with_tables([&](pg::Spi& spi) {
+    running = spi.query(
+                     "SELECT EXISTS (SELECT FROM pg_stat_activity a"
+                     " WHERE (a.application_name = 'pg_cron' OR a.backend_type LIKE 'pg_cron%')"
+                     " AND a.state = 'active' AND a.usename = $1 AND a.datname = $2"
+                     " AND a.query <> '' AND starts_with($3, a.query))",
+                     {job.owner_name, job.database, job.command})
+                  .get_bool(0, 1);
+  });
+  return running;
+}
+
+bool is_elsewhere(const OldJob& old, const PgCron& cron) {
+  if (cron.uses_workers) return false;
+  const std::string& host = old.nodename;
+  const bool is_local = host.empty() || host == "localhost" || host == "127.0.0.1" ||
+                        host == "::1" || host.front() == '/';
+  return !is_local || old.nodeport != cron.port;
+}
+
+void set_target(ImportedJob& job, const ImportTarget& target) {
+  job.views = target.views;
+  job.note(target.note);
+}
+
+// What the new job is, and why there is none.
+void convert(OldJob& old, const PgCron& cron) {
+  ImportedJob& job = old.job;
+  job.timezone = cron.timezone;
+  job.sets_owner = true;
+  job.owner = pg::role_oid(job.owner_name);
+  const core::FromPgCron times = core::from_pg_cron(job.old_schedule, cron.version);
+  job.schedule = times.schedule;
+  if (job.schedule.empty()) return job.leave(times.remark);
+  job.note(times.remark);
+  if (job.command.find_first_not_of(" \t\r\n;") == std::string::npos) {
+    job.schedule.clear();
+    return job.leave("its command is empty");
+  }
+  if (is_elsewhere(old, cron))
+    return job.leave("it runs on another server: " + old.nodename + ", port " + old.nodeport);
+  if (!OidIsValid(job.owner)) return job.leave("its role does not exist");
+  if (job.database != cron.database) {
+    set_target(job, find_target_elsewhere(job.command));
+    return job.leave("run the statement in database " + job.database +
+                     ", then pause it in pg_cron");
+  }
+  if (cron.uses_workers && job.active && is_running(job))
+    return job.leave(
+        "a run of it is under way, which pg_cron would end: import it when it is over");
+  set_target(job, find_target(job.command, job.owner));
+  if (job.views.empty() && !pg::can_log_in(job.owner)) job.note("its role may not log in");
+}
+
+void take_over(ImportedJob& job) {
+  make_job(job, "job " + std::to_string(job.source_id) + " of pg_cron", BOOTSTRAP_SUPERUSERID);
+  if (job.active) with_tables([&](pg::Spi& spi) { store::count_from_commit(spi, job.name); });
+}
+
+// Whether the old job is served here from now on, and so to be paused.
+bool settle(ImportedJob& job, Names& names, bool dry_run) {
+  switch (names.settle(job, !job.active)) {
+    case Found::kNothing:
+      job.action = dry_run ? "would be imported" : "imported";
+      if (!dry_run) take_over(job);
+      break;
+    case Found::kEqual:
+      job.action = "already there";
+      break;
+    case Found::kChanged:
+      job.action = "already there";
+      if (job.active) job.note("the job here is not due alike: both stay as they are");
+      return false;
+    case Found::kOther:
+      job.action = "already there";
+      job.note("the job of its name here does something else by now");
+      return false;
+  }
+  if (!job.active) return false;
+  job.note(dry_run ? "would be paused in pg_cron" : "paused in pg_cron");
+  if (is_running(job))
+    job.note("a run of it is under way: it goes on to its end, though pg_cron logs it as canceled");
+  return true;
+}
+
+void pause_in_pg_cron(const PgCron& cron, const std::vector<std::int64_t>& ids) {
+  with_old_jobs(cron, [&](pg::Spi& spi) {
+    spi.query("UPDATE cron.job SET active = false WHERE jobid = ANY ($1)", {Param::array(ids)});
+  });
+}
+
+Datum import_from_pg_cron(FunctionCallInfo call) {
+  const bool dry_run = Arguments::required(Arguments(call).get_bool(0), "dry_run");
+  pg::require_super_admin("importing the jobs of pg_cron");
+  SetResult result(call);
+  const PgCron cron = find_pg_cron();
+  if (!dry_run) {
+    lock_imports();
+    wait_for_quiet_moment();  // so that runs of this minute are under way, and seen
+  }
+  Names names(dry_run);
+  std::vector<std::int64_t> paused;
+  for (OldJob& old : read_old_jobs(cron, dry_run)) {
+    convert(old, cron);
+    if (!old.job.is_left() && settle(old.job, names, dry_run)) paused.push_back(old.job.source_id);
+    add_row(result, old.job);
+  }
+  if (!dry_run && !paused.empty()) pause_in_pg_cron(cron, paused);
+  return 0;
+}
+
+Datum as_pg_cron_reads(FunctionCallInfo call) {
+  const std::optional<std::string> words =
+      core::as_pg_cron_reads(Arguments::required(Arguments(call).get_text(0), "schedule"));
+  call->isnull = !words;
+  return words ? text_result(*words) : 0;
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_import_from_pg_cron);
+MR_SQL_FUNCTION(mr_as_pg_cron_reads);
+
+Datum mr_import_from_pg_cron(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::import_from_pg_cron(fcinfo); });
+}
+Datum mr_as_pg_cron_reads(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::as_pg_cron_reads(fcinfo); });
+}
+}

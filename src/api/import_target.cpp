@@ -1,0 +1,223 @@
+#include "core/plpgsql_body.hpp"
+
+#include "api/import_target.hpp"
+
+#include <algorithm>
+
+#include "api/access.hpp"
+#include "api/import_sql.hpp"
+#include "engine/refresh.hpp"
+#include "pg/transaction.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+
+constexpr char kWithNoData[] = "WITH NO DATA empties the view, which no refresh job does";
+
+// Whose rights and whose search_path count.
+struct Lookup {
+  Oid role;
+  std::string path;
+};
+
+struct Routine {
+  std::string language;
+  std::string source;
+  bool is_definer;
+  Oid owner;
+  bool may_execute;
+  std::vector<std::string> settings;  // name=value
+};
+
+// What the role's sessions in this database begin with.
+std::string default_path(Oid role) {
+  std::string path;
+  with_tables([&](pg::Spi& spi) {
+    const pg::Rows rows = spi.query(
+        "SELECT substr(c, length('search_path=') + 1) FROM pg_db_role_setting s, unnest(setconfig) "
+        "c"
+        " WHERE c LIKE 'search\\_path=%' AND s.setrole IN (0, $1) AND s.setdatabase IN (0,"
+        "  (SELECT oid FROM pg_database WHERE datname = current_database()))"
+        " ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC LIMIT 1",
+        {Param::oid(role)});
+    if (!rows.empty()) {
+      path = rows.get_text(0, 1);
+      return;
+    }
+    path = spi.query(
+                  "SELECT coalesce((SELECT setting FROM pg_file_settings"
+                  " WHERE name = 'search_path' AND applied),"
+                  " (SELECT boot_val FROM pg_settings WHERE name = 'search_path'))")
+               .get_text(0, 1);
+  });
+  return path;
+}
+
+// Calls `find` where names mean what they mean to the role. Temporary objects are this session's,
+// not the job's, and come last.
+template <typename Find>
+Oid found_by(const Lookup& lookup, Find find) {
+  const std::string path = lookup.path.empty() ? "pg_temp" : lookup.path + ", pg_temp";
+  const char* text = path.c_str();
+  pg::ActAs scope(lookup.role);
+  return pg::call([&] {
+    const int level = NewGUCNestLevel();
+    (void)set_config_option("search_path", text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+                            0, false);
+    const Oid oid = find();
+    AtEOXact_GUC(false, level);
+    return oid;
+  });
+}
+
+Oid find_relation(const SqlName& name, const Lookup& lookup) {
+  const char* schema = name.schema.empty() ? nullptr : name.schema.c_str();
+  const char* relation = name.name.c_str();
+  return found_by(lookup, [=] {
+    RangeVar* range =
+        makeRangeVar(schema != nullptr ? pstrdup(schema) : nullptr, pstrdup(relation), -1);
+    return RangeVarGetRelid(range, NoLock, true);
+  });
+}
+
+Oid find_routine(const SqlName& name, const Lookup& lookup, bool is_procedure) {
+  const char* schema = name.schema.empty() ? nullptr : name.schema.c_str();
+  const char* routine = name.name.c_str();
+  return found_by(lookup, [=] {
+    List* names = list_make1(makeString(pstrdup(routine)));
+    if (schema != nullptr) names = lcons(makeString(pstrdup(schema)), names);
+    auto* routine_without_arguments = makeNode(ObjectWithArgs);
+    routine_without_arguments->objname = names;
+    return LookupFuncWithArgs(is_procedure ? OBJECT_PROCEDURE : OBJECT_FUNCTION,
+                              routine_without_arguments, true);
+  });
+}
+
+std::string written(const SqlName& name) {
+  return (name.schema.empty() ? "" : name.schema + ".") + name.name;
+}
+
+Routine read_routine(Oid oid, Oid caller) {
+  Routine routine;
+  with_tables([&](pg::Spi& spi) {
+    const pg::Rows rows = spi.query(
+        "SELECT l.lanname, coalesce(p.prosrc, ''), p.prosecdef, p.proowner,"
+        " has_function_privilege($2, p.oid, 'EXECUTE'), coalesce(p.proconfig, '{}')"
+        " FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid = $1",
+        {Param::oid(oid), Param::oid(caller)});
+    routine = {rows.get_text(0, 1), rows.get_text(0, 2), rows.get_bool(0, 3),
+               rows.get_oid(0, 4),  rows.get_bool(0, 5), rows.get_text_array(0, 6)};
+  });
+  return routine;
+}
+
+ParsedCommand parse_plpgsql(const std::string& source) {
+  const std::optional<core::PlainBody> body = core::read_plain_body(source);
+  ParsedCommand result;
+  if (!body || !is_constant(body->returned)) return result;
+  for (const std::string& statement : body->statements) {
+    const ParsedCommand one = parse_command(statement);
+    if (one.refreshes.size() != 1) return {};
+    result.refreshes.push_back(one.refreshes[0]);
+    result.with_no_data = result.with_no_data || one.with_no_data;
+  }
+  return result;
+}
+
+// Only what the body says counts: nothing where it cannot be read.
+ParsedCommand parse_body(const Routine& routine) {
+  ParsedCommand parsed;
+  const auto error = pg::in_subtransaction([&] {
+    if (routine.language == "plpgsql") parsed = parse_plpgsql(routine.source);
+    if (routine.language == "sql") parsed = parse_command(routine.source);
+  });
+  if (error || parsed.refreshes.empty()) return {};
+  return parsed;
+}
+
+// The views that the names mean; with a note, none of them.
+ImportTarget look_up(const ParsedCommand& parsed, const Lookup& lookup, Oid role) {
+  if (parsed.with_no_data) return {{}, kWithNoData};
+  ImportTarget target;
+  for (const SqlName& name : parsed.refreshes) {
+    const Oid oid = find_relation(name, lookup);
+    if (!OidIsValid(oid))
+      return {{}, "a materialized view " + written(name) + " does not exist for its role"};
+    const engine::View view = engine::read_view(oid);
+    if (!engine::has_view_rights(role, view))
+      return {{}, "its role may not refresh " + engine::qualified_name(view.schema, view.name)};
+    const store::ViewName found{view.schema, view.name};
+    if (std::find(target.views.begin(), target.views.end(), found) == target.views.end())
+      target.views.push_back(found);
+  }
+  return target;
+}
+
+bool mentions_refresh(std::string source) {
+  std::transform(source.begin(), source.end(), source.begin(), [](char c) {
+    return static_cast<char>(pg_tolower(static_cast<unsigned char>(c)));
+  });
+  return source.find("refresh") != std::string::npos;
+}
+
+ImportTarget through_routine(const ParsedCommand& command, Lookup lookup, Oid role) {
+  const SqlName& name = *command.call;
+  const Oid oid = find_routine(name, lookup, command.calls_procedure);
+  if (!OidIsValid(oid))
+    return {{},
+            std::string("its role has no ") +
+                (command.calls_procedure ? "procedure " : "function ") + written(name) + "()"};
+  const Routine routine = read_routine(oid, role);
+  const ParsedCommand parsed = parse_body(routine);
+  if (parsed.refreshes.empty())
+    return {{},
+            mentions_refresh(routine.source) ? written(name) + "() is not a plain list of refreshes"
+                                             : ""};
+  if (!routine.may_execute) return {{}, "its role may not execute " + written(name) + "()"};
+  constexpr std::string_view kPath = "search_path=";
+  for (const std::string& setting : routine.settings) {
+    if (setting.compare(0, kPath.size(), kPath) != 0)
+      return {{}, written(name) + "() has settings of its own: " + setting};
+    lookup.path = setting.substr(kPath.size());
+  }
+  if (routine.is_definer) lookup.role = routine.owner;
+  ImportTarget target = look_up(parsed, lookup, role);
+  if (target.note.empty()) target.note = "all that " + written(name) + "() does is to refresh";
+  return target;
+}
+
+}  // namespace
+
+ImportTarget find_target(const std::string& command, Oid role) {
+  ImportTarget target;
+  try {
+    const auto error = pg::in_subtransaction([&] {
+      const ParsedCommand parsed = parse_command(command);
+      if (parsed.refreshes_among_others) target.note = "it does more than to refresh";
+      if (!parsed.call && parsed.refreshes.empty()) return;
+      const Lookup lookup{role, default_path(role)};
+      target = parsed.call ? through_routine(parsed, lookup, role) : look_up(parsed, lookup, role);
+    });
+    if (error) return {{}, error->what()};
+  } catch (const pg::SqlError& error) {
+    return {{}, error.what()};
+  }
+  return target;
+}
+
+ImportTarget find_target_elsewhere(const std::string& command) {
+  ParsedCommand parsed;
+  const auto error = pg::in_subtransaction([&] { parsed = parse_command(command); });
+  if (error) return {{}, error->what()};
+  if (parsed.with_no_data) return {{}, kWithNoData};
+  ImportTarget target;
+  for (const SqlName& name : parsed.refreshes) {
+    if (name.schema.empty()) return {{}, "which schema " + name.name + " is in is not known here"};
+    target.views.emplace_back(name.schema, name.name);
+  }
+  return target;
+}
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,166 @@
+#include "api/imported_job.hpp"
+
+#include <algorithm>
+
+#include "api/access.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+
+std::string literal(const std::string& value) {
+  const char* text = value.c_str();
+  return pg::call([text]() -> const char* { return quote_literal_cstr(text); });
+}
+
+std::string plain_name(const store::ViewName& view) {
+  return engine::qualified_name(view.first, view.second);
+}
+
+// The views as one text, each behind `separator` but the first.
+template <typename Write>
+std::string list(const std::vector<store::ViewName>& views, Write write) {
+  std::string text;
+  for (const store::ViewName& view : views) text += (text.empty() ? "" : ", ") + write(view);
+  return text;
+}
+
+std::string call_of(const ImportedJob& job) {
+  const std::string name = literal(job.name);
+  const std::string schedule = literal(job.schedule);
+  if (job.views.size() == 1)
+    return "schedule(" + literal(plain_name(job.views[0])) + ", " + schedule + ", job_name => " +
+           name;
+  if (job.views.size() > 1)
+    return "schedule_group(" + name + ", ARRAY[" +
+           list(job.views, [](const store::ViewName& view) { return literal(plain_name(view)); }) +
+           "]::pg_catalog.regclass[], schedule => " + schedule + ", populate => false";
+  // Nobody ended its runs, or tried them again.
+  return "schedule_command(" + name + ", " + schedule + ", " + literal(job.command) +
+         ", max_runtime => '24 days', lock_timeout => '24 days', max_retries => 0";
+}
+
+const char* kind_of(const ImportedJob& job) {
+  if (job.command.empty()) return "none";
+  if (job.views.empty()) return "command";
+  return job.views.size() == 1 ? "refresh" : "group";
+}
+
+std::string target_of(const ImportedJob& job) {
+  return job.views.empty() ? job.command : list(job.views, plain_name);
+}
+
+bool has_task(pg::Spi& spi, const store::JobRecord& job, const ImportedJob& imported) {
+  if (job.owner_oid != imported.owner) return false;
+  if (job.is_command()) return imported.views.empty() && job.command == imported.command;
+  if (job.is_refresh())
+    return imported.views == std::vector<store::ViewName>{{job.view_schema, job.view_name}};
+  const std::vector<store::ViewName> members = store::members_of(spi, job.id);
+  return imported.views.size() > 1 &&
+         std::is_permutation(members.begin(), members.end(), imported.views.begin(),
+                             imported.views.end());
+}
+
+bool is_due_alike(const store::JobRecord& job, const ImportedJob& imported) {
+  return job.active == imported.active && job.schedule == imported.schedule &&
+         job.timezone == imported.timezone.value_or("");
+}
+
+Param text_or_null(const std::string& text) {
+  return text.empty() ? Param::null(TEXTOID) : Param(text);
+}
+
+Param name_or_null(const std::string& text) {
+  if (text.empty()) return Param::null(NAMEOID);
+  const char* name = text.c_str();
+  return Param(NAMEOID,
+               pg::call([name] { return DirectFunctionCall1(namein, CStringGetDatum(name)); }));
+}
+
+}  // namespace
+
+std::string statement_of(const ImportedJob& job) {
+  std::string statement = "SELECT metrics_refresh." + call_of(job);
+  if (job.timezone) statement += ", timezone => " + literal(*job.timezone);
+  if (!job.active) statement += ", active => false";
+  statement += ")";
+  if (job.sets_owner)
+    statement += "; SELECT metrics_refresh.alter_job(" + literal(job.name) + ", owner => " +
+                 literal(job.owner_name) + ")";
+  return statement;
+}
+
+bool Names::take_equal(ImportedJob& job, const std::string& prefix) {
+  bool found = false;
+  with_tables([&](pg::Spi& spi) {
+    for (const store::JobRecord& other : store::load_jobs(spi)) {
+      found = other.name.compare(0, prefix.size(), prefix) == 0 && taken_.count(other.name) == 0 &&
+              is_due_alike(other, job) && has_task(spi, other, job);
+      if (!found) continue;
+      job.name = other.name;
+      taken_.insert(other.name);
+      return;
+    }
+  });
+  return found;
+}
+
+Found Names::settle(ImportedJob& job, bool by_name) {
+  const std::string wished = job.name;
+  for (int i = 1;; ++i) {
+    if (i == 2) job.name = wished + " [cron of " + job.owner_name + "]";
+    if (i > 2) job.name = wished + " (" + std::to_string(i - 1) + ")";
+    if (taken_.count(job.name) != 0) continue;
+    std::optional<store::JobRecord> found;
+    bool is_same = false;
+    with_tables([&](pg::Spi& spi) {
+      if (!dry_run_) store::lock_job(spi, job.name);
+      found = store::find_job(spi, job.name);
+      is_same = found && has_task(spi, *found, job);
+    });
+    if (found && found->owner_oid != job.owner) continue;
+    if (found && !is_same && !by_name) continue;
+    taken_.insert(job.name);
+    if (!found) return Found::kNothing;
+    if (!is_same) return Found::kOther;
+    return is_due_alike(*found, job) ? Found::kEqual : Found::kChanged;
+  }
+}
+
+void make_job(const ImportedJob& job, const std::string& what, Oid role) {
+  const std::string statement = statement_of(job);
+  try {
+    pg::keep_extension();
+    pg::ActAs scope(role);
+    pg::with_fixed_search_path([&] {
+      pg::Spi spi;
+      (void)spi.run_discarding(statement);
+    });
+  } catch (const pg::PgError& error) {
+    const ErrorData& data = error.data();
+    throw pg::SqlError(error.sqlstate(), what + ": " + error.what(),
+                       data.hint != nullptr ? data.hint : "",
+                       data.detail != nullptr ? data.detail : "");
+  }
+}
+
+void add_row(SetResult& result, const ImportedJob& job) {
+  std::string notes;
+  for (const std::string& note : job.notes) notes += (notes.empty() ? "" : "; ") + note;
+  const bool is_made = !job.schedule.empty();
+  result.add({Param(job.source_id), text_or_null(job.name), Param(kind_of(job)),
+              text_or_null(target_of(job)), text_or_null(job.old_schedule),
+              text_or_null(job.schedule), Param::nullable(job.timezone, TEXTOID),
+              name_or_null(job.owner_name), name_or_null(job.database), Param(job.active),
+              Param(job.action), text_or_null(notes),
+              is_made ? Param(statement_of(job)) : Param::null(TEXTOID)});
+}
+
+void lock_imports() {
+  with_tables([](pg::Spi& spi) {
+    spi.query("SELECT pg_advisory_xact_lock(hashtext('metrics_refresh'), hashtext('import'))");
+  });
+}
+
+}  // namespace metrics_refresh::api

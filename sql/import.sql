@@ -61,7 +61,7 @@ CRON_TZ=Europe/Berlin
 18 * * * *    psql -d contrib_regression -c 'SELECT im.no_such()'
 19 * * * *    psql -d contrib_regression -c 'SELEC 1'
 20 * * * *    psql -d contrib_regression -c "DELETE FROM im.fact WHERE n::text LIKE '50\%'"
-21 * * * *    psql -d contrib_regression -c 'VACUUM im.fact' -c 'ANALYZE im.fact'
+21 * * * *    psql -d contrib_regression -c 'VACUUM im.fact -- and' -c 'ANALYZE im.fact'
 $crontab$);
 SET ROLE regress_owner;
 SELECT source_id AS line, kind, target, action, note

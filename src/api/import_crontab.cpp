@@ -16,7 +16,7 @@ constexpr char kPrefix[] = "crontab line ";
 // Several -c are several transactions for psql, and one for a job.
 std::string joined(const std::vector<std::string>& sql) {
   std::string command;
-  for (const std::string& one : sql) command += (command.empty() ? "" : ";\n") + one;
+  for (const std::string& one : sql) command += (command.empty() ? "" : "\n;\n") + one;
   return command;
 }
 
@@ -76,8 +76,7 @@ void convert(const core::CrontabEntry& entry, const std::string& database, Impor
   const core::PsqlCommand psql = core::read_psql_command(entry.command);
   if (!psql.refusal.empty()) return job.leave(psql.refusal);
   job.command = joined(psql.sql);
-  if (job.command.find_first_not_of(" \t\r\n;") == std::string::npos)
-    return job.leave("its SQL is empty");
+  if (!job.has_command()) return job.leave("its SQL is empty");
   set_times(entry, job);
   if (job.is_left()) return;
   job.database = database_of(entry, psql, database, job);

@@ -140,7 +140,7 @@ void convert(OldJob& old, const PgCron& cron) {
   job.schedule = times.schedule;
   if (job.schedule.empty()) return job.leave(times.remark);
   job.note(times.remark);
-  if (job.command.find_first_not_of(" \t\r\n;") == std::string::npos) {
+  if (!job.has_command()) {
     job.schedule.clear();
     return job.leave("its command is empty");
   }

@@ -35,6 +35,7 @@ struct ImportedJob {
     note(why);
   }
   bool is_left() const { return action == "left"; }
+  bool has_command() const { return command.find_first_not_of(" \t\r\n;") != std::string::npos; }
 };
 
 /// The SQL that makes the job, in the database that it is for.

@@ -72,7 +72,8 @@ RESET ROLE;
 INSERT INTO im.crontab VALUES ('lines', $crontab$MAILTO=ops@example.org
 0 1 * * *  psql -d contrib_regression -c 'SELECT 1'
 @daily     /usr/bin/psql contrib_regression regress_owner -qAtX -v ON_ERROR_STOP=1 --command="SELECT 2" >> /var/log/two.log 2>&1
-TZ=America/New_York
+CRON_TZ=America/New_York
+TZ=Asia/Tokyo
 0 2 * * 1-5  psql -h db1 -p 6432 -U regress_owner -d regression -c 'SELECT 3' >/dev/null
 CRON_TZ=Mars/Olympus
 0 3 * * *  psql -d contrib_regression -c 'SELECT 4'
@@ -97,6 +98,13 @@ PGDATABASE=
 0 4 L * *  psql "dbname=contrib_regression" -c 'SELECT 12'
 nonsense
 @reboot    psql -d contrib_regression -c 'SELECT 13'
+0 22-2 * * * psql -d contrib_regression -c 'SELECT 14'
+H H * * *  psql -d contrib_regression -c 'SELECT 15'
+0 5 * * *  psql -U app -c 'SELECT 16'
+0 5 * * *  PGPASSWORD=x psql -d contrib_regression -c 'SELECT 17'
+0 5 * * *  psql app -d contrib_regression -c 'SELECT 18'
+PGOPTIONS='-c search_path=tenant7'
+0 5 * * *  psql -d contrib_regression -c 'DELETE FROM log'
 $crontab$);
 SET ROLE regress_owner;
 SELECT source_id AS line, job_name, kind, target, old_schedule, schedule, timezone, owner, database, active, action, note, statement
@@ -134,8 +142,8 @@ SELECT count(*) FROM metrics_refresh.job WHERE job_name LIKE 'crontab%';
 SELECT metrics_refresh.alter_job('crontab line 4', schedule => '*/7 * * * *');
 SELECT job_name, action, note FROM metrics_refresh.import_from_crontab(im.crontab('commands'), false) WHERE source_id = 4;
 SELECT schedule FROM metrics_refresh.job WHERE job_name = 'crontab line 4';
-SELECT job_name, action FROM metrics_refresh.import_from_crontab(E'\n\n\n0 0 * * * psql -c ''SELECT 1''', false);
-SELECT job_name, action FROM metrics_refresh.import_from_crontab(E'\n\n\n0 0 * * * psql -c ''SELECT 2''', false);
+SELECT job_name, action FROM metrics_refresh.import_from_crontab(E'\n\n\n0 0 * * * psql -d contrib_regression -c ''SELECT 1''', false);
+SELECT job_name, action FROM metrics_refresh.import_from_crontab(E'\n\n\n0 0 * * * psql -d contrib_regression -c ''SELECT 2''', false);
 
 -- The statement makes the same job.
 RESET ROLE;
@@ -173,6 +181,20 @@ SELECT t, metrics_refresh.as_pg_cron_reads(t) FROM unnest('{* * * * *,0 3 * * * 
 -- The trigger is the table's alone.
 SELECT tools.try('SELECT metrics_refresh.job_take_over()');
 
+-- Of functions that may be called so, the one that the server would call.
+RESET ROLE;
+CREATE SCHEMA im2;
+CREATE FUNCTION im.shadowed() RETURNS void LANGUAGE plpgsql AS $$ BEGIN REFRESH MATERIALIZED VIEW im.a; END $$;
+CREATE FUNCTION im2.shadowed(n int DEFAULT 1) RETURNS void LANGUAGE plpgsql AS $$ BEGIN DELETE FROM im.fact; END $$;
+GRANT USAGE ON SCHEMA im2 TO regress_owner;
+ALTER ROLE regress_owner IN DATABASE contrib_regression SET search_path = im2, im;
+SET ROLE regress_owner;
+SELECT kind, note FROM metrics_refresh.import_from_crontab('0 0 * * * psql -d contrib_regression -c "SELECT shadowed()"');
+SELECT kind, note FROM metrics_refresh.import_from_crontab('0 0 * * * psql -d contrib_regression -c "SELECT im.shadowed()"');
+SELECT kind, note FROM metrics_refresh.import_from_crontab('0 0 * * * psql -d contrib_regression -c "CALL shadowed()"');
+RESET ROLE;
+ALTER ROLE regress_owner IN DATABASE contrib_regression RESET search_path;
+DROP SCHEMA im2 CASCADE;
 SELECT count(metrics_refresh.unschedule(job_name)) FROM metrics_refresh.job WHERE job_name LIKE 'crontab%';
 SET client_min_messages = warning;
 DROP SCHEMA im CASCADE;

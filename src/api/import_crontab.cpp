@@ -1,5 +1,6 @@
 // import_from_crontab.
 #include "core/crontab.hpp"
+#include "core/pg_cron_schedule.hpp"
 #include "core/psql_command.hpp"
 
 #include "api/access.hpp"
@@ -13,7 +14,7 @@ namespace {
 
 constexpr char kPrefix[] = "crontab line ";
 
-// Several -c are several transactions for psql, and one for a job.
+// Several -c are several transactions for psql, which a job can have of refreshes alone.
 std::string joined(const std::vector<std::string>& sql) {
   std::string command;
   for (const std::string& one : sql) command += (command.empty() ? "" : "\n;\n") + one;
@@ -21,14 +22,16 @@ std::string joined(const std::vector<std::string>& sql) {
 }
 
 void note_connection(const core::PsqlCommand& psql, ImportedJob& job) {
-  if (!psql.host.empty() || !psql.port.empty())
-    job.note("psql connects to host " + (psql.host.empty() ? "(default)" : psql.host) +
-             (psql.port.empty() ? "" : ", port " + psql.port));
   if (!psql.user.empty() && psql.user != job.owner_name)
     job.note("psql connects as " + psql.user + ", the job is yours");
   if (!psql.output.empty()) job.note("no output is written to " + psql.output);
-  if (psql.sql.size() > 1 && job.views.empty())
-    job.note("the SQL of several -c runs in one transaction");
+}
+
+// Whether psql connects to the server that this is.
+bool is_here(const core::PsqlCommand& psql) {
+  const char* port =
+      pg::call([]() -> const char* { return GetConfigOption("port", false, false); });
+  return is_this_host(psql.host) && (psql.port.empty() || psql.port == port);
 }
 
 void set_times(const core::CrontabEntry& entry, ImportedJob& job) {
@@ -40,6 +43,9 @@ void set_times(const core::CrontabEntry& entry, ImportedJob& job) {
   try {
     if (job.timezone) (void)pg::time_zone(*job.timezone);
     (void)parse_schedule(entry.schedule, job.name);
+    // What is left of Vixie's cron in pg_cron reads as cron does.
+    const core::FromPgCron read = core::from_pg_cron(entry.schedule, core::PgCronVersion::k1_0);
+    if (read.schedule.empty()) return job.leave("cron does not run a schedule like this");
     job.schedule = entry.schedule;
   } catch (const pg::SqlError& error) {
     job.leave(error.what());
@@ -54,13 +60,10 @@ void leave_without_right(ImportedJob& job) {
   }
 }
 
-// A line that names none means the database of the user's name, or PGDATABASE of its environment.
-std::string database_of(const core::CrontabEntry& entry, const core::PsqlCommand& psql,
-                        const std::string& current, ImportedJob& job) {
+// Where a line names none, psql goes by its environment, and else by the user's name.
+std::string database_of(const core::CrontabEntry& entry, const core::PsqlCommand& psql) {
   if (!psql.database.empty()) return psql.database;
-  if (!entry.database.empty()) return entry.database;
-  job.note("it names no database: taken to mean this one");
-  return current;
+  return entry.database.empty() ? psql.user : entry.database;
 }
 
 // What the new job is, and why there is none.
@@ -79,20 +82,28 @@ void convert(const core::CrontabEntry& entry, const std::string& database, Impor
   if (!job.has_command()) return job.leave("its SQL is empty");
   set_times(entry, job);
   if (job.is_left()) return;
-  job.database = database_of(entry, psql, database, job);
-  const bool is_here = job.database == database;
+  job.database = database_of(entry, psql);
+  const bool is_ours = is_here(psql) && job.database == database;
   const ImportTarget target =
-      is_here ? find_target(job.command, job.owner) : find_target_elsewhere(job.command);
+      is_ours ? find_target(job.command, job.owner) : find_target_elsewhere(job.command);
   job.views = target.views;
   job.note(target.note);
   note_connection(psql, job);
-  if (!is_here) return job.leave("run the statement in database " + job.database);
+  if (!entry.variable.empty())
+    return job.leave("what psql does depends on " + entry.variable + ", which is set above it");
+  if (!is_here(psql)) return job.leave("psql connects to another server: run the statement there");
+  if (job.database.empty())
+    return job.leave("it names no database: run the statement in the one of the user's name");
+  if (!is_ours) return job.leave("run the statement in database " + job.database);
+  if (psql.sql.size() > 1 && job.views.empty())
+    return job.leave("each -c is a transaction of its own: make a job of each");
   if (job.views.empty()) leave_without_right(job);
 }
 
 void settle(ImportedJob& job, Names& names, bool dry_run) {
   // Lines that stood above it may be gone by now.
-  const Found found = names.take_equal(job, kPrefix) ? Found::kEqual : names.settle(job, false);
+  Found found = names.find_by_task(job, kPrefix);
+  if (found == Found::kNothing) found = names.settle(job, false);
   if (found != Found::kNothing) {
     job.action = "already there";
     if (found == Found::kChanged) job.note("the job here is not due alike: it stays as it is");

@@ -15,7 +15,7 @@ using pg::Param;
 struct PgCron {
   Oid owner = InvalidOid;  // of the table cron.job, whom its row-level security does not concern
   core::PgCronVersion version{};
-  std::string timezone;
+  std::string timezone = "GMT";
   bool uses_workers = false;  // its jobs run in this server whatever their nodename says
   std::string port;
   std::string database;
@@ -44,8 +44,8 @@ PgCron find_pg_cron() {
   with_tables([&](pg::Spi& spi) {
     // A setting of this name that pg_cron has not defined is anybody's to set, and not shown here.
     const pg::Rows rows = spi.query(
-        "SELECT c.relowner, e.extversion, coalesce((SELECT setting FROM pg_settings"
-        "  WHERE name = 'cron.timezone'), 'GMT'),"
+        "SELECT c.relowner, e.extversion, (SELECT setting FROM pg_settings"
+        "  WHERE name = 'cron.timezone'),"
         " coalesce((SELECT setting = 'on' FROM pg_settings"
         "  WHERE name = 'cron.use_background_workers'), false),"
         " current_setting('port'), current_database()::text"
@@ -59,7 +59,11 @@ PgCron find_pg_cron() {
           pg::call([] { return OidIsValid(get_extension_oid("metrics_refresh_cron", true)); }));
     cron.owner = rows.get_oid(0, 1);
     cron.version = core::pg_cron_version(rows.get_text(0, 2));
-    cron.timezone = cron.version < core::PgCronVersion::k1_5 ? "GMT" : rows.get_text(0, 3);
+    // The library may be newer than the extension, and it is the library that reads schedules.
+    if (const auto timezone = rows.get_text_or_null(0, 3)) {
+      cron.version = std::max(cron.version, core::PgCronVersion::k1_5);
+      cron.timezone = *timezone;
+    }
     cron.uses_workers = rows.get_bool(0, 4);
     cron.port = rows.get_text(0, 5);
     cron.database = rows.get_text(0, 6);
@@ -118,11 +122,7 @@ bool is_running(const ImportedJob& job) {
 }
 
 bool is_elsewhere(const OldJob& old, const PgCron& cron) {
-  if (cron.uses_workers) return false;
-  const std::string& host = old.nodename;
-  const bool is_local = host.empty() || host == "localhost" || host == "127.0.0.1" ||
-                        host == "::1" || host.front() == '/';
-  return !is_local || old.nodeport != cron.port;
+  return !cron.uses_workers && (!is_this_host(old.nodename) || old.nodeport != cron.port);
 }
 
 void set_target(ImportedJob& job, const ImportTarget& target) {
@@ -152,11 +152,13 @@ void convert(OldJob& old, const PgCron& cron) {
     return job.leave("run the statement in database " + job.database +
                      ", then pause it in pg_cron");
   }
-  if (cron.uses_workers && job.active && is_running(job))
-    return job.leave(
-        "a run of it is under way, which pg_cron would end: import it when it is over");
+  if (job.active && is_running(job))
+    return job.leave("a run of it is under way, which a pause would cut off: import it afterwards");
   set_target(job, find_target(job.command, job.owner));
-  if (job.views.empty() && !pg::can_log_in(job.owner)) job.note("its role may not log in");
+  if (!job.views.empty()) return;
+  if (!pg::has_rights_of(job.owner))
+    return job.leave("a command runs with all rights of its role, which you have not");
+  if (!pg::can_log_in(job.owner)) job.note("its role may not log in");
 }
 
 void take_over(ImportedJob& job) {
@@ -185,8 +187,6 @@ bool settle(ImportedJob& job, Names& names, bool dry_run) {
   }
   if (!job.active) return false;
   job.note(dry_run ? "would be paused in pg_cron" : "paused in pg_cron");
-  if (is_running(job))
-    job.note("a run of it is under way: it goes on to its end, though pg_cron logs it as canceled");
   return true;
 }
 

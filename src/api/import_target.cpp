@@ -25,6 +25,7 @@ struct Lookup {
 struct Routine {
   std::string language;
   std::string source;
+  bool is_procedure;
   bool is_definer;
   Oid owner;
   bool may_execute;
@@ -58,7 +59,7 @@ std::string default_path(Oid role) {
 // Calls `find` where names mean what they mean to the role. Temporary objects are this session's,
 // not the job's, and come last.
 template <typename Find>
-Oid found_by(const Lookup& lookup, Find find) {
+auto found_by(const Lookup& lookup, Find find) {
   const std::string path = lookup.path.empty() ? "pg_temp" : lookup.path + ", pg_temp";
   const char* text = path.c_str();
   pg::ActAs scope(lookup.role);
@@ -66,9 +67,9 @@ Oid found_by(const Lookup& lookup, Find find) {
     const int level = NewGUCNestLevel();
     (void)set_config_option("search_path", text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
                             0, false);
-    const Oid oid = find();
+    const auto found = find();
     AtEOXact_GUC(false, level);
-    return oid;
+    return found;
   });
 }
 
@@ -82,17 +83,16 @@ Oid find_relation(const SqlName& name, const Lookup& lookup) {
   });
 }
 
-Oid find_routine(const SqlName& name, const Lookup& lookup, bool is_procedure) {
+Oid find_routine(const SqlName& name, const Lookup& lookup) {
   const char* schema = name.schema.empty() ? nullptr : name.schema.c_str();
   const char* routine = name.name.c_str();
-  return found_by(lookup, [=] {
+  const FuncCandidateList candidates = found_by(lookup, [=] {
     List* names = list_make1(makeString(pstrdup(routine)));
     if (schema != nullptr) names = lcons(makeString(pstrdup(schema)), names);
-    auto* routine_without_arguments = makeNode(ObjectWithArgs);
-    routine_without_arguments->objname = names;
-    return LookupFuncWithArgs(is_procedure ? OBJECT_PROCEDURE : OBJECT_FUNCTION,
-                              routine_without_arguments, true);
+    return FuncnameGetCandidates(names, 0, NIL, true, true, false, true);
   });
+  // One that has defaults may be meant, or none of several.
+  return candidates != nullptr && candidates->next == nullptr ? candidates->oid : InvalidOid;
 }
 
 std::string written(const SqlName& name) {
@@ -103,12 +103,13 @@ Routine read_routine(Oid oid, Oid caller) {
   Routine routine;
   with_tables([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
-        "SELECT l.lanname, coalesce(p.prosrc, ''), p.prosecdef, p.proowner,"
+        "SELECT l.lanname, coalesce(p.prosrc, ''), p.prokind = 'p', p.prosecdef, p.proowner,"
         " has_function_privilege($2, p.oid, 'EXECUTE'), coalesce(p.proconfig, '{}')"
         " FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid = $1",
         {Param::oid(oid), Param::oid(caller)});
-    routine = {rows.get_text(0, 1), rows.get_text(0, 2), rows.get_bool(0, 3),
-               rows.get_oid(0, 4),  rows.get_bool(0, 5), rows.get_text_array(0, 6)};
+    routine = {rows.get_text(0, 1),      rows.get_text(0, 2), rows.get_bool(0, 3),
+               rows.get_bool(0, 4),      rows.get_oid(0, 5),  rows.get_bool(0, 6),
+               rows.get_text_array(0, 7)};
   });
   return routine;
 }
@@ -164,12 +165,12 @@ bool mentions_refresh(std::string source) {
 
 ImportTarget through_routine(const ParsedCommand& command, Lookup lookup, Oid role) {
   const SqlName& name = *command.call;
-  const Oid oid = find_routine(name, lookup, command.calls_procedure);
-  if (!OidIsValid(oid))
-    return {{},
-            std::string("its role has no ") +
-                (command.calls_procedure ? "procedure " : "function ") + written(name) + "()"};
+  const std::string kind = command.calls_procedure ? "procedure " : "function ";
+  const Oid oid = find_routine(name, lookup);
+  if (!OidIsValid(oid)) return {{}, "its role has no " + kind + written(name) + "(), or several"};
   const Routine routine = read_routine(oid, role);
+  if (routine.is_procedure != command.calls_procedure)
+    return {{}, "its role has no " + kind + written(name) + "()"};
   const ParsedCommand parsed = parse_body(routine);
   if (parsed.refreshes.empty())
     return {{},

@@ -63,8 +63,9 @@ bool has_task(pg::Spi& spi, const store::JobRecord& job, const ImportedJob& impo
 }
 
 bool is_due_alike(const store::JobRecord& job, const ImportedJob& imported) {
-  return job.active == imported.active && job.schedule == imported.schedule &&
-         job.timezone == imported.timezone.value_or("");
+  return job.active == imported.active && !job.suspended && job.schedule == imported.schedule &&
+         job.timezone == imported.timezone.value_or("") && !job.starts_at && !job.ends_at &&
+         job.blackout.empty();
 }
 
 Param text_or_null(const std::string& text) {
@@ -80,6 +81,11 @@ Param name_or_null(const std::string& text) {
 
 }  // namespace
 
+bool is_this_host(const std::string& host) {
+  return host.empty() || host == "localhost" || host == "127.0.0.1" || host == "::1" ||
+         host.front() == '/';
+}
+
 std::string statement_of(const ImportedJob& job) {
   std::string statement = "SELECT metrics_refresh." + call_of(job);
   if (job.timezone) statement += ", timezone => " + literal(*job.timezone);
@@ -91,19 +97,21 @@ std::string statement_of(const ImportedJob& job) {
   return statement;
 }
 
-bool Names::take_equal(ImportedJob& job, const std::string& prefix) {
-  bool found = false;
+Found Names::find_by_task(ImportedJob& job, const std::string& prefix) {
+  Found best = Found::kNothing;
   with_tables([&](pg::Spi& spi) {
     for (const store::JobRecord& other : store::load_jobs(spi)) {
-      found = other.name.compare(0, prefix.size(), prefix) == 0 && taken_.count(other.name) == 0 &&
-              is_due_alike(other, job) && has_task(spi, other, job);
-      if (!found) continue;
+      if (other.name.compare(0, prefix.size(), prefix) != 0 || taken_.count(other.name) != 0 ||
+          !has_task(spi, other, job))
+        continue;
+      const Found found = is_due_alike(other, job) ? Found::kEqual : Found::kChanged;
+      if (found <= best) continue;
+      best = found;
       job.name = other.name;
-      taken_.insert(other.name);
-      return;
     }
   });
-  return found;
+  if (best != Found::kNothing) taken_.insert(job.name);
+  return best;
 }
 
 Found Names::settle(ImportedJob& job, bool by_name) {
@@ -135,7 +143,7 @@ void make_job(const ImportedJob& job, const std::string& what, Oid role) {
     pg::ActAs scope(role);
     pg::with_fixed_search_path([&] {
       pg::Spi spi;
-      (void)spi.run_discarding(statement);
+      spi.run_discarding(statement);
     });
   } catch (const pg::PgError& error) {
     const ErrorData& data = error.data();

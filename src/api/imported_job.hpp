@@ -38,6 +38,9 @@ struct ImportedJob {
   bool has_command() const { return command.find_first_not_of(" \t\r\n;") != std::string::npos; }
 };
 
+/// Whether a connection to this host is one to this machine.
+bool is_this_host(const std::string& host);
+
 /// The SQL that makes the job, in the database that it is for.
 std::string statement_of(const ImportedJob& job);
 
@@ -50,8 +53,9 @@ class Names {
   /// Where jobs are made, those that are found stay as they are until the transaction ends.
   explicit Names(bool dry_run) : dry_run_(dry_run) {}
 
-  /// Looks for a job of the same task and times whose name begins so, and takes its name over.
-  bool take_equal(ImportedJob& job, const std::string& prefix);
+  /// Looks for a job of the same task whose name begins so, takes its name over, and says whether
+  /// it is also due when this one shall be (kEqual) or not (kChanged); else kNothing.
+  Found find_by_task(ImportedJob& job, const std::string& prefix);
 
   /// Looks for the job that was made of this one before. Where there is none (kNothing), its name
   /// is one that is free now; else it is that job's, which has the same task, and is kEqual if it

@@ -37,6 +37,12 @@ std::optional<Setting> read_setting(std::string_view line) {
   return Setting{name, unquoted(trimmed(line.substr(sign + 1)))};
 }
 
+// What a connection needs, and not which one it is or what it does.
+bool is_harmless(std::string_view name) {
+  return name.substr(0, 2) != "PG" || name == "PGPASSWORD" || name == "PGPASSFILE" ||
+         name == "PGAPPNAME" || name == "PGCONNECT_TIMEOUT";
+}
+
 // Cuts the words of a schedule off the line.
 std::string take_schedule(std::string_view& line) {
   std::string schedule;
@@ -67,14 +73,19 @@ std::vector<CrontabEntry> read_crontab(std::string_view text) {
   std::vector<CrontabEntry> entries;
   std::string timezone;
   std::string database;
+  std::string variable;
   for (int number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = trimmed(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.empty() || line.front() == '#') continue;
     if (const std::optional<Setting> setting = read_setting(line)) {
-      if (setting->name == "CRON_TZ" || setting->name == "TZ") timezone = setting->value;
-      if (setting->name == "PGDATABASE") database = setting->value;
+      if (setting->name == "CRON_TZ")
+        timezone = setting->value;
+      else if (setting->name == "PGDATABASE")
+        database = setting->value;
+      else if (!is_harmless(setting->name))
+        variable = setting->name;
       continue;
     }
     CrontabEntry entry;
@@ -88,6 +99,7 @@ std::vector<CrontabEntry> read_crontab(std::string_view text) {
       set_command(line, entry);
       entry.timezone = timezone;
       entry.database = database;
+      entry.variable = variable;
     }
     entries.push_back(std::move(entry));
   }

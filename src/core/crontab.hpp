@@ -17,8 +17,9 @@ struct CrontabEntry {
   std::string schedule;    ///< five fields or a nickname, as written
   std::string command;     ///< for the shell; `\%` is `%` by now
   bool has_input = false;  ///< a `%` ends the command, and what follows is its standard input
-  std::string timezone;    ///< of the last CRON_TZ or TZ above it; empty where there is none
+  std::string timezone;    ///< of the last CRON_TZ above it; empty where there is none
   std::string database;    ///< of the last PGDATABASE above it; empty where there is none
+  std::string variable;    ///< another setting above it that psql goes by, such as PGHOST
   std::string problem;     ///< why the line is no entry, and then all else is empty
 };
 

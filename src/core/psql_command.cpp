@@ -47,7 +47,7 @@ class OptionReader {
       else if (word.size() > 1 && word.front() == '-')
         read_short(word.substr(1));
       else
-        add_positional(word);
+        positional_.push_back(word);
     }
     finish();
     return std::move(result_);
@@ -121,6 +121,7 @@ class OptionReader {
     }
   }
 
+  // Whatever the options have left open.
   void add_positional(std::string_view word) {
     if (result_.database.empty())
       result_.database = word;
@@ -131,6 +132,7 @@ class OptionReader {
   }
 
   void finish() {
+    for (const std::string_view word : positional_) add_positional(word);
     if (is_connection_string(result_.database))
       refuse("psql's database is given by a connection string");
     if (result_.sql.empty()) refuse("psql is given no SQL by -c");
@@ -138,6 +140,7 @@ class OptionReader {
 
   const std::vector<std::string>& words_;
   std::size_t at_ = 1;
+  std::vector<std::string_view> positional_;
   PsqlCommand result_;
 };
 
@@ -155,6 +158,9 @@ PsqlCommand read_psql_command(std::string_view command) {
   if (!shell.refusal.empty()) return refused(shell.refusal);
   if (words.empty()) return refused("there is no command");
   if (base_name(words[0]) != "psql") {
+    if (words[0].find('=') != std::string::npos)
+      return refused("it sets a variable for the command: " +
+                     words[0].substr(0, words[0].find('=')));
     const bool has_user = words.size() > 1 && base_name(words[1]) == "psql";
     return refused(has_user ? "it begins with " + words[0] +
                                   ": take out the user's name, which only /etc/crontab has"

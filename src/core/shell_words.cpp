@@ -33,7 +33,8 @@ class Splitter {
 
   // [n]>file, [n]>>file, [n]>&m, &>file
   bool read_redirection() {
-    std::size_t sign = is_digit(peek()) || (peek() == '&' && peek(1) == '>') ? 1 : 0;
+    std::size_t sign = peek() == '&' && peek(1) == '>' ? 1 : 0;
+    while (is_digit(peek(sign))) ++sign;
     if (peek(sign) != '>') return false;
     at_ += sign + 1;
     if (peek() == '>') ++at_;

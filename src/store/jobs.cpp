@@ -3,6 +3,10 @@
 namespace metrics_refresh::store {
 namespace {
 
+// Stands for the commit, for no due time comes after it. The trigger take_over of the table knows
+// it too.
+constexpr char kFromCommit[] = "'9999-12-31 23:59:59+00'";
+
 // What happened before somebody rescheduled or resumed the job is over.
 constexpr char kSelectJobs[] =
     "SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.command, j.schedule, j.timezone,"
@@ -160,10 +164,13 @@ void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool rest
   }
   if (restart) {
     if (!assignments.empty()) assignments += ", ";
-    // Later than a suspension in any case, even where the clock was set back since.
+    // Later than a suspension in any case, even where the clock was set back since; and what counts
+    // from the commit does so all the same.
     assignments +=
         "effective_from = greatest(clock_timestamp(), (SELECT s.suspended_at"
-        " FROM metrics_refresh.job_state s WHERE s.job_id = $1))";
+        " FROM metrics_refresh.job_state s WHERE s.job_id = $1),"
+        " CASE WHEN effective_from = " +
+        std::string(kFromCommit) + " THEN effective_from END)";
   }
   if (assignments.empty()) return;
   spi.query("UPDATE metrics_refresh.job SET " + assignments + " WHERE job_id = $1", params);
@@ -176,27 +183,24 @@ void delete_job(pg::Spi& spi, const JobRecord& job) {
               {job.name});
 }
 
-// The end of the year 9999 stands for the commit, for no due time comes after it. The trigger
-// take_over of the table knows it too.
 void count_from_commit(pg::Spi& spi, const std::string& name) {
-  spi.query(
-      "UPDATE metrics_refresh.job SET effective_from = '9999-12-31 23:59:59+00'"
-      " WHERE job_name = $1",
-      {name});
+  spi.query("UPDATE metrics_refresh.job SET effective_from = " + std::string(kFromCommit) +
+                " WHERE job_name = $1",
+            {name});
 }
 
 bool is_to_count_from_commit(pg::Spi& spi) {
   return spi
-      .query(
-          "SELECT EXISTS (SELECT FROM metrics_refresh.job"
-          " WHERE effective_from = '9999-12-31 23:59:59+00')")
+      .query("SELECT EXISTS (SELECT FROM metrics_refresh.job WHERE effective_from = " +
+             std::string(kFromCommit) + ")")
       .get_bool(0, 1);
 }
 
 void count_from_soon(pg::Spi& spi) {
   spi.query(
       "UPDATE metrics_refresh.job SET effective_from = clock_timestamp() + interval '2 seconds'"
-      " WHERE effective_from = '9999-12-31 23:59:59+00'");
+      " WHERE effective_from = " +
+      std::string(kFromCommit));
 }
 
 void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& schema,

@@ -32,7 +32,8 @@ $node->safe_psql(
 	CREATE ROLE alice LOGIN;
 	CREATE ROLE bob LOGIN;
 	CREATE ROLE admins;
-	CREATE ROLE boss LOGIN IN ROLE admins;
+	CREATE ROLE boss LOGIN SUPERUSER;
+	CREATE ROLE admin LOGIN IN ROLE admins;
 	ALTER DATABASE postgres SET metrics_refresh.admin_role = 'admins';
 	CREATE SCHEMA alice AUTHORIZATION alice;
 	GRANT USAGE ON SCHEMA alice TO bob;
@@ -106,8 +107,13 @@ is(import_jobs(''), <<'EXPECTED' =~ s/\n\z//r, 'what would be made of each job')
 13|there|refresh|public.theirs|0 3 * * *|0 3 * * *|GMT|alice|other|t|left|run the statement in database other, then pause it in pg_cron
 EXPECTED
 is(jobs(), $before, 'a dry run changes nothing');
+is( $node->safe_psql('postgres', q{SELECT string_agg(job_name, ', ') FROM metrics_refresh.import_from_pg_cron()
+		WHERE action = 'left' AND note ~ 'a command runs with all rights of its role'}, extra_params => [ '-U', 'admin' ]),
+	'tick, tick, not his, held, paused, six fields, more text, start',
+	'an admin who is no superuser gets no command of others');
 
-# A run of "held" is under way from 12:01 on, and the import comes right before 12:02.
+# A run of "held" is under way from 12:01 on, which a pause would cut off as soon as it says something
+# to pg_cron. The import comes right before 12:02.
 my $session = $node->background_psql('postgres');
 $session->set_query_timer_restart;
 $session->query_safe('SELECT pg_advisory_lock(42)');
@@ -161,7 +167,6 @@ pg_cron job 2|imported|all that refresh_all() does is to refresh; paused in pg_c
 tick|imported|paused in pg_cron
 tick [cron of bob]|imported|paused in pg_cron
 not his|imported|its role may not refresh alice.sales; paused in pg_cron
-held|imported|paused in pg_cron; a run of it is under way: it goes on to its end, though pg_cron logs it as canceled
 paused|imported|
 six fields|imported|pg_cron reads the schedule as "0 5 * * *"; paused in pg_cron
 more text|imported|pg_cron reads the schedule as "30 4 * * 1"; paused in pg_cron
@@ -170,12 +175,16 @@ EXPECTED
 ok(session_reports($second, qr/ended\|already there, left\|13/), 'the other import finds them made');
 $second->quit;
 is( $node->safe_psql('postgres', 'SELECT string_agg(jobname, $$, $$ ORDER BY jobid) FROM cron.job WHERE active'),
-	'wraps, never, there', 'pg_cron has the others');
+	'held, wraps, never, there', 'pg_cron has the others');
 ticks_are('12:01 pg_cron, 12:02 pg_cron', 'the minute that began before the commit was its own');
 
 $session->query_safe('SELECT pg_advisory_unlock(42)');
 until_ok($node, 'postgres', q{SELECT count(*) = 1 FROM run WHERE job = 'held'},
 	'a run that was under way goes on to its end');
+$node->poll_query_until('postgres',
+	q{SELECT action = 'would be imported' FROM metrics_refresh.import_from_pg_cron() WHERE job_name = 'held'});
+is(import_jobs('false', q{max(concat_ws('|', action, note)) FILTER (WHERE job_name = 'held')}),
+	'imported|paused in pg_cron', 'and its job is imported afterwards');
 go_to(120 + 57);
 ticks_are('12:01 pg_cron, 12:02 pg_cron, 12:03 metrics_refresh worker', 'the next one is ours');
 go_to(180 + 57);
@@ -215,7 +224,7 @@ $node->safe_psql('other', "CREATE MATERIALIZED VIEW theirs AS SELECT 1; $stateme
 is($node->safe_psql('other', 'SELECT job_name, view_name, schedule, timezone, owner FROM metrics_refresh.job'),
 	'there|theirs|0 3 * * *|GMT|alice', 'the statement makes the job there');
 
-# In background workers a pause would end the run: such a job has to wait.
+# In background workers likewise.
 $session->quit;
 $first->quit;
 $node->append_conf('postgresql.conf', 'cron.use_background_workers = on');
@@ -225,7 +234,7 @@ $clock->set(NOON + 240 + 57);
 $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'})
   or die 'the job "long" does not run';
 is( import_jobs('false', q{max(concat_ws('|', action, note)) FILTER (WHERE job_name = 'long')}),
-	'left|a run of it is under way, which pg_cron would end: import it when it is over',
+	'left|a run of it is under way, which a pause would cut off: import it afterwards',
 	'a job that cannot go over now');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'}),
 	1, 'the run goes on');

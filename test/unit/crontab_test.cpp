@@ -30,7 +30,15 @@ TEST(Crontab, LinesOfEveryKind) {
   EXPECT_EQ(entries[1].timezone, "Europe/Berlin");
   EXPECT_EQ(entries[1].database, "app");
   EXPECT_EQ(entries[2].line, 10);
-  EXPECT_EQ(entries[2].timezone, "");
+  EXPECT_EQ(entries[2].timezone, "Europe/Berlin");  // TZ is for the command alone
+  EXPECT_EQ(entries[2].variable, "");
+}
+
+TEST(Crontab, SettingsThatPsqlGoesBy) {
+  for (const char* const name : {"PGHOST", "PGOPTIONS", "PGSERVICE"})
+    EXPECT_EQ(read_crontab(std::string(name) + "=x\n@daily true")[0].variable, name);
+  for (const char* const name : {"PGPASSWORD", "PATH", "PGDATABASE"})
+    EXPECT_EQ(read_crontab(std::string(name) + "=x\n@daily true")[0].variable, "");
 }
 
 TEST(Crontab, LinesThatAreNone) {
@@ -58,6 +66,7 @@ TEST(ShellWords, Redirections) {
   EXPECT_EQ(split_shell_words("a>> 'the log' b 2>/dev/null").words, (Words{"a", "b"}));
   EXPECT_EQ(split_shell_words("a>> 'the log' b 2>/dev/null").output, "the log");
   EXPECT_EQ(split_shell_words("a &> f b2").words, (Words{"a", "b2"}));
+  EXPECT_EQ(split_shell_words("a 12> f b").words, (Words{"a", "b"}));
 }
 
 TEST(ShellWords, RefusesWhatTheShellWouldDo) {
@@ -86,6 +95,9 @@ TEST(PsqlCommand, SqlAndConnection) {
   EXPECT_EQ(two.database, "x");
   EXPECT_EQ(two.user, "u");
   EXPECT_EQ(two.output, "log");
+  const PsqlCommand three = read_psql_command("psql u -d x -c a");
+  EXPECT_EQ(three.database, "x");
+  EXPECT_EQ(three.user, "u");
 }
 
 TEST(PsqlCommand, RefusesWhatIsNoSql) {
@@ -96,6 +108,8 @@ TEST(PsqlCommand, RefusesWhatIsNoSql) {
     EXPECT_FALSE(read_psql_command(text).refusal.empty()) << text;
   EXPECT_EQ(read_psql_command("postgres psql -c a").refusal,
             "it begins with postgres: take out the user's name, which only /etc/crontab has");
+  EXPECT_EQ(read_psql_command("PGPASSWORD=x psql -c a").refusal,
+            "it sets a variable for the command: PGPASSWORD");
 }
 
 }  // namespace

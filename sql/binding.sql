@@ -12,6 +12,31 @@ SELECT metrics_refresh.schedule('b.mv', job_name => 'job') IS NOT NULL AS schedu
 ALTER MATERIALIZED VIEW b.mv RENAME TO renamed;
 CALL tools.run('job');
 SELECT * FROM b.found;
+-- Also one that is taken back while it is being noted.
+CREATE FUNCTION b.rename_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    EXECUTE format('ALTER MATERIALIZED VIEW b.%I RENAME TO %I', NEW.view_name, OLD.view_name);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER b_rename_back BEFORE UPDATE ON metrics_refresh.job FOR EACH ROW
+    WHEN (NEW.view_name <> OLD.view_name AND NEW.view_name <> 'mv') EXECUTE FUNCTION b.rename_back();
+CREATE TRIGGER b_rename_back BEFORE UPDATE ON metrics_refresh.job_member FOR EACH ROW
+    WHEN (NEW.view_name <> OLD.view_name AND NEW.view_name <> 'mv') EXECUTE FUNCTION b.rename_back();
+SELECT metrics_refresh.schedule_group('pair', ARRAY['b.renamed']::regclass[], populate => false) IS NOT NULL AS scheduled;
+ALTER MATERIALIZED VIEW b.renamed RENAME TO again;
+CALL tools.run('job');
+SELECT * FROM b.found;
+SELECT relname FROM pg_class WHERE oid = (SELECT view_oid FROM metrics_refresh.job WHERE job_name = 'job');
+ALTER MATERIALIZED VIEW b.renamed RENAME TO again;
+CALL tools.run('pair');
+SELECT view_name FROM metrics_refresh.job_member;
+SELECT relname FROM pg_class WHERE oid = (SELECT view_oid FROM metrics_refresh.job_member);
+DROP TRIGGER b_rename_back ON metrics_refresh.job;
+DROP TRIGGER b_rename_back ON metrics_refresh.job_member;
+CALL tools.run('job');
+CALL tools.run('pair');
+SELECT * FROM b.found;
+SELECT view_name FROM metrics_refresh.job_member;
+SELECT metrics_refresh.unschedule('pair');
 -- So is one into another schema, and one of the schema.
 CREATE SCHEMA elsewhere;
 ALTER MATERIALIZED VIEW b.renamed SET SCHEMA elsewhere;

@@ -45,15 +45,21 @@ std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group) {
 
 void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const Member& now) {
   if (before.view_oid == now.view_oid && before.view() == now.view()) return;
-  spi.query(
+  const pg::Rows bound = spi.query(
       "UPDATE metrics_refresh.job_member SET view_schema = $4, view_name = $5, view_oid = $6"
       " WHERE (job_id, view_schema, view_name) = (SELECT job_id, view_schema, view_name"
       "  FROM metrics_refresh.job_member WHERE job_id = $1 AND view_schema = $2 AND view_name = $3"
       "  FOR NO KEY UPDATE SKIP LOCKED)"
       " AND ($2 = $4 AND $3 = $5 OR NOT EXISTS (SELECT FROM metrics_refresh.job_member"
-      "  WHERE job_id = $1 AND view_schema = $4 AND view_name = $5))",
+      "  WHERE job_id = $1 AND view_schema = $4 AND view_name = $5))"
+      " RETURNING view_oid",
       {job_id, before.view_schema, before.view_name, now.view_schema, now.view_name,
        Param::oid(now.view_oid)});
+  if (!bound.empty() && bound.get_oid(0, 1) != now.view_oid)  // as for jobs (jobs.cpp)
+    spi.query(
+        "UPDATE metrics_refresh.job_member SET view_oid = $4"
+        " WHERE job_id = $1 AND view_schema = $2 AND view_name = $3",
+        {job_id, now.view_schema, now.view_name, Param::oid(now.view_oid)});
 }
 
 std::vector<std::string> refreshed_before(pg::Spi& spi, std::int64_t job_id,

@@ -209,13 +209,18 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
       owner == job.owner)
     return;
   // Only over what was read: the job may be another's, or mean another view, by now.
-  spi.query(
+  const pg::Rows bound = spi.query(
       "UPDATE metrics_refresh.job SET view_schema = nullif($2, ''), view_name = nullif($3, ''),"
       " view_oid = $4, owner = $5 WHERE job_id = (SELECT job_id FROM metrics_refresh.job"
       " WHERE job_id = $1 AND owner_oid = $6 AND view_schema IS NOT DISTINCT FROM nullif($7, '')"
-      " AND view_name IS NOT DISTINCT FROM nullif($8, '') FOR NO KEY UPDATE SKIP LOCKED)",
+      " AND view_name IS NOT DISTINCT FROM nullif($8, '') FOR NO KEY UPDATE SKIP LOCKED)"
+      " RETURNING view_oid",
       {job.id, schema, name, pg::Param::oid(view), owner, pg::Param::oid(job.owner_oid),
        job.view_schema, job.view_name});
+  // The table's trigger goes by the name, which may have been given up again a moment ago.
+  if (!bound.empty() && bound.get_oid(0, 1) != view)
+    spi.query("UPDATE metrics_refresh.job SET view_oid = $2 WHERE job_id = $1",
+              {job.id, pg::Param::oid(view)});
 }
 
 std::optional<std::int64_t> insert_request(pg::Spi& spi, std::int64_t job_id,

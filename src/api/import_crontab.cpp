@@ -7,6 +7,7 @@
 #include "api/import_target.hpp"
 #include "api/imported_job.hpp"
 #include "api/schedule_text.hpp"
+#include "api/write_job.hpp"
 #include "pg/time_zone.hpp"
 
 namespace metrics_refresh::api {
@@ -79,7 +80,7 @@ void convert(const core::CrontabEntry& entry, const std::string& database, Impor
   const core::PsqlCommand psql = core::read_psql_command(entry.command);
   if (!psql.refusal.empty()) return job.leave(psql.refusal);
   job.command = joined(psql.sql);
-  if (!job.has_command()) return job.leave("its SQL is empty");
+  if (is_blank(job.command)) return job.leave("its SQL is empty");
   set_times(entry, job);
   if (job.is_left()) return;
   job.database = database_of(entry, psql);

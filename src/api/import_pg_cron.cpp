@@ -5,6 +5,7 @@
 #include "api/import_target.hpp"
 #include "api/imported_job.hpp"
 #include "api/take_over.hpp"
+#include "api/write_job.hpp"
 #include "pg/privilege.hpp"
 
 namespace metrics_refresh::api {
@@ -140,7 +141,7 @@ void convert(OldJob& old, const PgCron& cron) {
   job.schedule = times.schedule;
   if (job.schedule.empty()) return job.leave(times.remark);
   job.note(times.remark);
-  if (!job.has_command()) {
+  if (is_blank(job.command)) {
     job.schedule.clear();
     return job.leave("its command is empty");
   }

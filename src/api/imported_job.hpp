@@ -35,7 +35,6 @@ struct ImportedJob {
     note(why);
   }
   bool is_left() const { return action == "left"; }
-  bool has_command() const { return command.find_first_not_of(" \t\r\n;") != std::string::npos; }
 };
 
 /// Whether a connection to this host is one to this machine.

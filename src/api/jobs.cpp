@@ -29,7 +29,7 @@ Datum schedule(FunctionCallInfo call) {
 }
 
 void check_command(const std::string& command) {
-  if (command.find_first_not_of(" \t\r\n;") == std::string::npos)
+  if (is_blank(command))
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "command must not be empty");
 }
 

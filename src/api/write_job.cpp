@@ -27,6 +27,10 @@ store::Columns columns_of(const Subject& subject, Oid owner, const store::Column
 
 }  // namespace
 
+bool is_blank(const std::string& command) {
+  return command.find_first_not_of(" \t\r\n;") == std::string::npos;
+}
+
 store::JobRecord locked_job(const std::string& name) {
   with_tables([&](pg::Spi& spi) { store::lock_job(spi, name); });
   return managed_job(name);

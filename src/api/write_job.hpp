@@ -19,6 +19,9 @@ struct Subject {
   std::vector<store::ViewName> members;
 };
 
+/// Whether a command has no statement: nothing but blanks and semicolons.
+bool is_blank(const std::string& command);
+
 /// The job of this name, which the caller may manage, as it stays until the transaction ends: what
 /// is decided about it must still be so when it is written, and it must still be there.
 store::JobRecord locked_job(const std::string& name);

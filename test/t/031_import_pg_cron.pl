@@ -145,6 +145,14 @@ $node->poll_query_until('postgres',
 $before = jobs();
 $node->safe_psql('postgres', 'BEGIN; SELECT metrics_refresh.import_from_pg_cron(false); ROLLBACK');
 is(jobs(), $before, 'nor does an import that is rolled back');
+like( $node->safe_psql(
+		'postgres', q{
+		BEGIN;
+		SELECT metrics_refresh.import_from_pg_cron(false);
+		SELECT metrics_refresh.alter_job('tick', schedule => '*/2 * * * *');
+		SELECT 'from ' || extract(year FROM effective_from) FROM metrics_refresh.job WHERE job_name = 'tick';
+		ROLLBACK}),
+	qr/^from 9999$/m, 'what is altered before the commit counts from the commit all the same');
 
 # Two at once, of which the first commits at 12:01:57 or later.
 my $first = $node->background_psql('postgres', extra_params => [ '-U', 'boss' ]);
@@ -207,15 +215,17 @@ is(import_jobs('false', q{string_agg(DISTINCT action, ', ')}), 'already there, l
 is(jobs(), $before, 'and nothing is done');
 
 # Who switches a job on again in pg_cron has it paused again, unless the job here is another by now.
-$node->safe_psql('postgres', q{UPDATE cron.job SET active = true WHERE jobname IN ('sales', 'six fields');
-	SELECT metrics_refresh.alter_job('six fields', schedule => '5 * * * *')});
+$node->safe_psql('postgres', q{UPDATE cron.job SET active = true WHERE jobname IN ('sales', 'six fields', 'more text');
+	SELECT metrics_refresh.alter_job('six fields', schedule => '5 * * * *');
+	SELECT metrics_refresh.alter_job('more text', ends_at => '2099-01-01')});
 is( import_jobs('false', q{string_agg(concat_ws('|', job_name, action, note), E'\n')
-		FILTER (WHERE job_name IN ('sales', 'six fields'))}),
+		FILTER (WHERE job_name IN ('sales', 'six fields', 'more text'))}),
 	"sales|already there|paused in pg_cron\n" . 'six fields|already there|pg_cron reads the schedule as "0 5 * * *"; '
+	  . "the job here is not due alike: both stay as they are\n" . 'more text|already there|pg_cron reads the schedule as "30 4 * * 1"; '
 	  . 'the job here is not due alike: both stay as they are',
 	'an old job that is active again');
-is( $node->safe_psql('postgres', q{SELECT string_agg(jobname, ', ') FROM cron.job WHERE active AND jobname IN ('sales', 'six fields')}),
-	'six fields', 'is paused where the new one does the same');
+is( $node->safe_psql('postgres', q{SELECT string_agg(jobname, ', ') FROM cron.job WHERE active AND jobname IN ('sales', 'six fields', 'more text')}),
+	'six fields, more text', 'is paused where the new one does the same');
 
 # The statement of a job of another database, run there.
 my $statement = import_jobs('', q{max(statement) FILTER (WHERE job_name = 'there')});

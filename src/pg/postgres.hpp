@@ -101,6 +101,7 @@ extern "C" {
 #include "storage/latch.h"               // sleeping and waking
 #include "storage/lmgr.h"                // relation locks
 #include "storage/lwlock.h"              // locks of shared memory
+#include "storage/pmsignal.h"            // asking the postmaster again
 #include "storage/proc.h"                // PGPROC and its latch
 #include "storage/shmem.h"               // shared memory
 #include "tcop/pquery.h"                 // running a command's statements

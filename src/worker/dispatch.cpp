@@ -83,6 +83,7 @@ bool Dispatch::start_worker(const shmem::Claim& claim) {
     shmem::release_claim(claim.index, claim.generation);
     return false;
   }
+  if (starting_.empty()) remind_at_ = pg::now() + kTryAgain;
   starting_[claim.index] = {handle, claim.generation};
   return true;
 }
@@ -134,6 +135,7 @@ void Dispatch::try_later(const shmem::Assignment& run, std::int64_t missed) {
 std::optional<core::Instant> Dispatch::try_again_at() const {
   std::optional<core::Instant> at;
   if (orphans_) at = try_again_at_;
+  if (!starting_.empty() && (!at || remind_at_ < *at)) at = remind_at_;
   for (const Unbegun& run : unbegun_)
     if (!at || run.again_at < *at) at = run.again_at;
   return at;
@@ -156,6 +158,10 @@ void Dispatch::check_starting_workers() {
     pg::call([handle] { pfree(handle); });
     it = starting_.erase(it);
   }
+  const core::Instant now = pg::now();
+  if (starting_.empty() || !is_time(remind_at_, now)) return;
+  remind_postmaster();
+  remind_at_ = now + kTryAgain;
 }
 
 // A run whose worker died before it had committed the run's first row. False where it cannot be

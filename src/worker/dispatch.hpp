@@ -60,6 +60,7 @@ class Dispatch {
 
   JobFeed& jobs_;
   std::map<int, Starting> starting_;              // by slot
+  core::Instant remind_at_;                       // the postmaster of them
   std::map<core::JobId, std::int64_t> to_count_;  // missed before a run was under way
   std::vector<Unbegun> unbegun_;
   bool orphans_ = false;        // there may be some that could not be closed yet

@@ -69,9 +69,20 @@ class Launcher {
     for (;;) {
       follow_starts();
       const Instant now = pg::now();
-      if (now < before) shmem::want_all();
+      if (now < before) {
+        shmem::want_all();
+        remind_at_ = now;
+      }
       before = now;
-      sleeper_.sleep_until(start_schedulers(now));
+      std::optional<Instant> wake_up = start_schedulers(now);
+      if (!starting_.empty()) {
+        if (remind_at_ <= now) {
+          remind_postmaster();
+          remind_at_ = now + kRetry;
+        }
+        if (!wake_up || remind_at_ < *wake_up) wake_up = remind_at_;
+      }
+      sleeper_.sleep_until(wake_up);
     }
   }
 
@@ -98,6 +109,7 @@ class Launcher {
         shmem::release_start(need.database);
         return now + kRetry;
       }
+      if (starting_.empty()) remind_at_ = now + kRetry;
       starting_.push_back({need.database, handle});
     }
     return std::nullopt;
@@ -142,6 +154,7 @@ class Launcher {
 
   pg::Sleeper sleeper_;
   std::vector<Starting> starting_;
+  Instant remind_at_;  // the postmaster of them
 };
 
 }  // namespace

@@ -84,6 +84,10 @@ BackgroundWorkerHandle* start_process(const Launch& launch) {
   });
 }
 
+void remind_postmaster() {
+  pg::call([] { SendPostmasterSignal(PMSIGNAL_BACKGROUND_WORKER_CHANGE); });
+}
+
 std::uint64_t launch_extra() {
   std::uint64_t extra;
   std::memcpy(&extra, MyBgworkerEntry->bgw_extra, sizeof extra);

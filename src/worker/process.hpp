@@ -38,6 +38,10 @@ struct Launch {
 /// latch.
 BackgroundWorkerHandle* start_process(const Launch& launch);
 
+/// To be called every second while a process that was asked for does not come. A postmaster that
+/// could not fork sleeps, for a minute where nothing else wakes it, before it says so.
+void remind_postmaster();
+
 /// The `extra` that this process was started with.
 std::uint64_t launch_extra();
 

@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use MetricsRefreshTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = start_node(
@@ -197,6 +198,35 @@ $node->safe_psql('hog', 'SELECT metrics_refresh.cancel(run_id) FROM metrics_refr
 wait_for_runs($node, 'postgres', 'steady', 1, 'few processes: then they run');
 $node->safe_psql('postgres', 'DROP DATABASE hog WITH (FORCE)');
 
+# A system that has no process left: the server forks none, neither for a scheduler nor for a worker.
+# Once it has some, runs begin again by themselves, although nobody connects and wakes the postmaster.
+sub limit_processes
+{
+	my ($soft) = @_;
+	my ($pid) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	system_or_bail('prlimit', "--pid=$pid", "--nproc=$soft:");
+	return;
+}
+my ($unlimited) = slurp_file('/proc/self/limits') =~ /^Max processes\s+\S+\s+(\S+)/m;
+for my $process ('worker', 'scheduler')
+{
+	my $scheduler = process_id($node, 'scheduler', 'postgres');
+	$offset = -s $node->logfile;
+	limit_processes(1);
+	kill 'TERM', $scheduler if $process eq 'scheduler';
+	ok($node->wait_for_log(qr/could not fork worker process/, $offset), "no $process can be forked");
+	sleep 1;
+	my $freed = time + 1;
+	limit_processes($unlimited);
+	sleep 6;
+	is( $node->safe_psql(
+			'postgres', qq{
+			SELECT count(*) >= 2 FROM metrics_refresh.run_log WHERE job_name = 'steady' AND status = 'success'
+			AND started_at BETWEEN to_timestamp($freed) AND to_timestamp($freed + 5)}),
+		't',
+		"no $process could be forked: runs begin soon after it can");
+}
+
 # One worker for many jobs that are due at once: all run, one after the other.
 $node->stop;
 $node->append_conf('postgresql.conf', "max_worker_processes = 6\nmetrics_refresh.max_workers = 1");
@@ -223,8 +253,6 @@ is( $node->safe_psql(
 	0,
 	'one worker: one at a time');
 
-unlike(
-	PostgreSQL::Test::Utils::slurp_file($node->logfile),
-	qr/PANIC|TRAP|was terminated by signal/, 'nothing broke');
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP|was terminated by signal/, 'nothing broke');
 $node->stop;
 done_testing();

@@ -64,7 +64,11 @@ SELECT d AS definition, kept(d) FROM unnest(ARRAY[
     'SELECT e.kind, v.n, count(*) FROM event e JOIN (VALUES (''k1'', 1)) v (kind, n) USING (kind) GROUP BY 1, 2',
     'SELECT account, count(*), count(*) FILTER (WHERE at > now() - interval ''1 day'') AS fresh FROM event WHERE CURRENT_TIMESTAMP - interval ''30 days'' <= at GROUP BY 1',
     'SELECT id % 3 AS third, count(*) FROM below GROUP BY 1',
-    'SELECT account, date_trunc(''day'', at AT TIME ZONE ''UTC'') AS day, count(*) FROM event GROUP BY 1, 2'
+    'SELECT account, date_trunc(''day'', at AT TIME ZONE ''UTC'') AS day, count(*) FROM event GROUP BY 1, 2',
+    'WITH e AS (SELECT account FROM event), f AS (SELECT a.region FROM e JOIN account a ON a.id = e.account) SELECT region, count(*) FROM f GROUP BY 1',
+    'WITH a AS (SELECT id, region FROM account) SELECT e.id, a.region FROM event e LEFT JOIN a ON a.id = e.account',
+    'WITH e AS (SELECT id, account FROM event) SELECT id, account FROM (WITH f AS (SELECT * FROM e) SELECT * FROM f) x UNION ALL SELECT id, region FROM account',
+    'WITH a AS NOT MATERIALIZED (SELECT id, name, parent FROM account) SELECT a.id, b.name FROM a JOIN a b ON b.id = a.parent'
 ]) WITH ORDINALITY u (d, n) ORDER BY n \gx
 
 -- Refused.
@@ -90,7 +94,11 @@ SELECT d AS definition, kept(d) FROM unnest(ARRAY[
     'SELECT account, kind, count(*) FROM event GROUP BY ROLLUP (account, kind)',
     'SELECT id FROM event UNION SELECT id FROM account',
     'SELECT id FROM event EXCEPT ALL SELECT id FROM account',
-    'WITH e AS (SELECT id FROM event) SELECT id FROM e',
+    'WITH RECURSIVE a AS (SELECT id, parent FROM account UNION ALL SELECT b.id, b.parent FROM account b JOIN a ON a.id = b.parent) SELECT id FROM a',
+    'WITH a AS MATERIALIZED (SELECT id FROM account) SELECT id FROM a',
+    'WITH a AS (SELECT id, parent FROM account) SELECT x.id FROM a x JOIN a y ON y.id = x.parent',
+    'WITH g AS (SELECT account, count(*) AS n FROM event GROUP BY account) SELECT a.id, g.n FROM account a LEFT JOIN g ON g.account = a.id',
+    'SELECT id FROM (WITH a AS MATERIALIZED (SELECT id FROM account) SELECT id FROM a) x',
     'SELECT id, unnest(tags) FROM event',
     'SELECT id FROM event WHERE account IN (SELECT id FROM account)',
     'SELECT id, (SELECT max(id) FROM region) FROM event',

@@ -2,6 +2,7 @@
 
 #include "engine/refusals.hpp"
 #include "engine/tree.hpp"
+#include "engine/with_queries.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -145,9 +146,6 @@ void Flattener::add_item(Level* level, int number, Bitmapset* scope) {
     case RTE_VALUES:
     case RTE_RESULT:
       break;  // nothing that changes by itself
-    case RTE_CTE:
-      refuse("it has a WITH clause");
-      break;
     default:
       refuse("it reads something that is no table");
   }
@@ -164,6 +162,7 @@ void Flattener::add_relation(Level* level, int number, Bitmapset* scope) {
     Relation const view = table_open(entry->relid, AccessShareLock);
     auto* const query = static_cast<Query*>(copyObjectImpl(get_view_query(view)));
     table_close(view, NoLock);
+    if (const char* why = inline_with_queries(query)) return refuse(why);
     return add_subquery(level, number, query, scope);
   }
   auto* const source = static_cast<FlatSource*>(palloc0(sizeof(FlatSource)));

@@ -48,7 +48,7 @@ struct FlatQuery {
   const char* refusal;  // why no key can be derived, or null
 };
 
-/// Takes apart a query without set operations.
+/// Takes apart a query without WITH (with_queries.hpp) and set operations.
 FlatQuery* flatten(Query* query);
 
 /// The operator that a key of this type is compared by, or InvalidOid where it cannot be: the one

@@ -2,6 +2,7 @@
 
 #include "engine/key_columns.hpp"
 #include "engine/refusals.hpp"
+#include "engine/with_queries.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -171,7 +172,8 @@ void gather_tables(Derivation* result) {
 
 Derivation derive_keys(Query* definition) {
   Derivation result = {};
-  derive_query(definition, NIL, &result);
+  result.refusal = inline_with_queries(definition);
+  if (result.refusal == nullptr) derive_query(definition, NIL, &result);
   if (result.refusal != nullptr) return result;
   if (result.source_count == 0)
     result.refusal = "it reads no table";

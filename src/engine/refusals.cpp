@@ -128,7 +128,6 @@ const char* why_not_clauses(const Query* query) {
     return "it has LIMIT or OFFSET";
   if (query->hasDistinctOn) return "it has DISTINCT ON";
   if (query->groupingSets != NIL) return "it has grouping sets";
-  if (query->cteList != NIL) return "it has a WITH clause";
   if (query->hasTargetSRFs) return "it has a set-returning function in its select list";
   if (query->rowMarks != NIL) return "it locks rows";
   return nullptr;
@@ -184,9 +183,11 @@ const char* why_not_kept(Query* query) {
 
 const char* why_not_simple(Query* query) {
   if (query->hasAggs || query->groupClause != NIL)
-    return "a subquery or view in its FROM aggregates";
-  if (query->distinctClause != NIL) return "a subquery or view in its FROM has DISTINCT";
-  if (query->setOperations != nullptr) return "a subquery or view in its FROM has a set operation";
+    return "a subquery, view or WITH query in its FROM aggregates";
+  if (query->distinctClause != NIL)
+    return "a subquery, view or WITH query in its FROM has DISTINCT";
+  if (query->setOperations != nullptr)
+    return "a subquery, view or WITH query in its FROM has a set operation";
   return why_not_kept(query);
 }
 

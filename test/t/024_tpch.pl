@@ -79,7 +79,7 @@ q09 possible
 q10 not possible: it has LIMIT or OFFSET
 q11 not possible: it has a subquery in an expression
 q12 possible
-q13 not possible: a subquery or view in its FROM aggregates
+q13 not possible: a subquery, view or WITH query in its FROM aggregates
 q14 not possible: it aggregates without GROUP BY, so that one row depends on all
 q15 not possible: it has a subquery in an expression
 q16 not possible: it has a subquery in an expression

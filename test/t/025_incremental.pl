@@ -129,6 +129,9 @@ sql(q{
 	CREATE MATERIALIZED VIEW v_plain AS SELECT who, count(*), sum(twice), min(name) FROM plain GROUP BY who;
 	CREATE MATERIALIZED VIEW v_subquery AS
 	  SELECT s.account, p.factor, count(*) FROM (SELECT account, kind FROM event WHERE day > '2000-01-01') s JOIN price p USING (kind) GROUP BY s.account, p.factor;
+	CREATE MATERIALIZED VIEW v_window_with AS
+	  WITH recent AS (SELECT account, kind, amount FROM event WHERE at >= now() - interval '20 seconds'), named AS (SELECT id, name FROM account WHERE parent < 50)
+	  SELECT r.account, min(n.name) AS name, count(*), sum(r.amount) FROM recent r LEFT JOIN named n ON n.id = r.account GROUP BY r.account;
 	CREATE MATERIALIZED VIEW v_words AS SELECT n.words, count(*) FROM note n JOIN account a ON a.id = n.account GROUP BY n.words;
 	CREATE MATERIALIZED VIEW v_window AS
 	  SELECT account, count(*), count(*) FILTER (WHERE at > now() - interval '10 seconds') AS fresh FROM event WHERE at >= now() - interval '30 seconds' GROUP BY account;

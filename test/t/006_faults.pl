@@ -214,7 +214,7 @@ for my $process ('worker', 'scheduler')
 	$offset = -s $node->logfile;
 	limit_processes(1);
 	kill 'TERM', $scheduler if $process eq 'scheduler';
-	ok($node->wait_for_log(qr/could not fork worker process/, $offset), "no $process can be forked");
+	ok($node->wait_for_log(qr/could not fork (?:background )?worker process/, $offset), "no $process can be forked");
 	sleep 1;
 	my $freed = time + 1;
 	limit_processes($unlimited);

@@ -174,6 +174,30 @@ SELECT check_name, severity, detail FROM metrics_refresh.health_check() WHERE de
 RESET ROLE;
 SELECT * FROM public.secret;
 
+-- The predicate of an index: who has it simplified runs it.
+SET ROLE regress_stranger;
+CREATE TABLE h.ran_as (who name);
+GRANT INSERT ON h.ran_as TO PUBLIC;
+CREATE FUNCTION h.note() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN INSERT INTO h.ran_as VALUES (current_user); RETURN true; END $$;
+CREATE FUNCTION h.predicate(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN h.note(); END $$;
+CREATE TABLE h.base (id int);
+CREATE UNIQUE INDEX ON h.base (id) WHERE h.predicate(1);
+CREATE MATERIALIZED VIEW h.with_predicate AS SELECT id FROM h.base;
+CREATE UNIQUE INDEX ON h.with_predicate (id) WHERE h.predicate(1);
+SELECT count(*) > 0 AS ran FROM h.ran_as;
+SELECT metrics_refresh.schedule('h.with_predicate', NULL, job_name => 'indexed') IS NOT NULL AS scheduled;
+RESET ROLE;
+\c -
+\set SHOW_CONTEXT never
+SELECT incremental FROM metrics_refresh.explain_refresh('h.with_predicate');
+SELECT count(*) > 0 AS checked FROM metrics_refresh.health_check();
+SELECT metrics_refresh.refresh('h.with_predicate') ->> 'success' AS success;
+CALL tools.run('indexed');
+SELECT metrics_refresh.alter_job('indexed', strategy => 'incremental');
+CALL tools.run('indexed');
+CALL tools.run('indexed');
+SELECT DISTINCT who FROM h.ran_as;
+
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
 TRUNCATE metrics_refresh.run_log;
 REVOKE EXECUTE ON FUNCTION metrics_refresh.schedule_command FROM regress_stranger;

@@ -54,6 +54,10 @@ DestReceiver receiver_calling(bool (*receive)(TupleTableSlot* slot, DestReceiver
   return receiver;
 }
 
+bool is_partial(Relation index) {
+  return !heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr);
+}
+
 bool has_virtual_columns([[maybe_unused]] Oid table) {
 #if PG_VERSION_NUM >= 180000
   Relation const relation = try_relation_open(table, AccessShareLock);

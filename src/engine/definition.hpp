@@ -15,6 +15,11 @@ Query* definition_of(Relation view);
 /// the table's storage. REQUIRES: inside pg::call().
 bool has_virtual_columns(Oid table);
 
+/// Whether an index has a predicate. RelationGetIndexPredicate() would simplify it, which runs
+/// functions of whoever made the index with the rights of whoever asks.
+/// REQUIRES: inside pg::call().
+bool is_partial(Relation index);
+
 /// Plans a query, of which nothing is left: with a parallel plan where the planner likes one; where
 /// it `may_be_small`, only if the plan without costs much, for to start another process takes
 /// longer than the work for a few rows. `text` is what activity views and logs show; it must live

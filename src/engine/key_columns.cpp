@@ -1,5 +1,7 @@
 #include "engine/key_columns.hpp"
 
+#include "engine/definition.hpp"
+
 namespace metrics_refresh::engine {
 
 FlatSource* source_at(const FlatQuery* flat, int number) {
@@ -136,7 +138,7 @@ List* unique_columns(List* keys, Oid table) {
   foreach (cell, RelationGetIndexList(relation)) {
     Relation const index = index_open(lfirst_oid(cell), AccessShareLock);
     const Form_pg_index form = index->rd_index;
-    if (form->indisunique && form->indisvalid && RelationGetIndexPredicate(index) == NIL) {
+    if (form->indisunique && form->indisvalid && !is_partial(index)) {
       List* const columns = columns_of_index(keys, form);
       if (columns != NIL && (best == NIL || list_length(columns) < list_length(best)))
         best = columns;

@@ -1,5 +1,6 @@
 #include "engine/view.hpp"
 
+#include "engine/definition.hpp"
 #include "engine/keyed_view.hpp"
 
 namespace metrics_refresh::engine {
@@ -9,7 +10,7 @@ namespace {
 bool is_usable(Relation index) {
   const Form_pg_index form = index->rd_index;
   if (index->rd_rel->relam != BTREE_AM_OID || !form->indisunique || !form->indimmediate ||
-      !form->indisvalid || RelationGetIndexPredicate(index) != NIL)
+      !form->indisvalid || is_partial(index))
     return false;
   for (int i = 0; i < form->indnatts; ++i)
     if (form->indkey.values[i] <= 0) return false;  // an expression or a system column

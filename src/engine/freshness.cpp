@@ -234,6 +234,8 @@ std::string to_text(Fingerprint fingerprint) {
   return text;
 }
 
+std::string fingerprint_of_rows(const View& view) { return whole_fingerprint(view.oid, {}, true); }
+
 void remember_fresh(const View& view, const Observation& seen, TransactionId snapshot_xmin) {
   // What is remembered may be newer than this snapshot. If this refresh has changed the view, its
   // own count tells.

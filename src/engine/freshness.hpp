@@ -52,6 +52,11 @@ bool is_all_captured(const Observation& seen, TransactionId snapshot_xmin);
 /// 32 hexadecimal digits.
 std::string to_text(Fingerprint fingerprint);
 
+/// Of the changes of the view's own rows, by whoever made them, those of this transaction included.
+/// Empty where they are not counted.
+/// REQUIRES: the view is locked exclusively.
+std::string fingerprint_of_rows(const View& view);
+
 /// Notes in the transaction of a refresh that the view is now what its definition gave at the
 /// snapshot whose xmin this is. REQUIRES: the view is locked exclusively since before it was
 /// observed; the refresh is done.

@@ -84,6 +84,18 @@ void on_captured(void* context, TupleTableSlot* slot) {
     captured->rules->add_captured(slot);
 }
 
+// By the statement that calls this, in a trigger for one: what it has changed may be seen already,
+// and the keys are written when it ends.
+bool is_being_changed(const Derivation& derivation) {
+  bool found = false;
+  for (int at = 0; at < derivation.table_count; ++at) {
+    Relation const table = table_open(derivation.tables[at].oid, AccessShareLock);
+    found = found || table->rd_refcnt > 1;
+    table_close(table, NoLock);
+  }
+  return found;
+}
+
 double cost_of(Query* query, const char* text, bool may_be_small) {
   return plan_query(query, text, may_be_small)->planTree->total_cost;
 }
@@ -114,6 +126,8 @@ void Refresh::check() {
   }
   const CaptureState capture = read_capture(state.id, derivation);
   result.fingerprint = fingerprint_of(view, derivation, capture);
+  if (result.fallback == nullptr && is_being_changed(derivation))
+    result.fallback = "a statement that changes one of its tables is under way";
   if (result.fallback != nullptr) return;
   if (capture.fault != nullptr)
     result.fallback = capture.fault;

@@ -1,6 +1,7 @@
+#include "core/error_class.hpp"
+
 #include "engine/keyed_run.hpp"
 
-#include "engine/incremental.hpp"
 #include "engine/incremental_ties.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
@@ -34,10 +35,39 @@ std::string KeyedRun::why_not_captured() const {
   if (!seen_.capture_obstacle.empty()) return seen_.capture_obstacle;
   if (record_->uncaptured.empty())
     return "it was not known at the last refresh whether all changes are counted";
-  if (record_->uncaptured != to_text(seen_.uncaptured))
+  if (record_->uncaptured != uncaptured())
     return "since the last refresh the server was restarted, or something changed that the "
            "triggers do not see";
   return "";
+}
+
+// Another one after changes of the tables that went past the triggers, and after any of the view's
+// own rows that is not this transaction's: core's REFRESH may write what an older snapshot saw, of
+// which the keys are gone.
+std::string KeyedRun::uncaptured() const {
+  const std::string of_rows = fingerprint_of_rows(view_);
+  return of_rows.empty() ? "" : to_text(seen_.uncaptured) + of_rows;
+}
+
+// Keys and conditions are computed for rows, too, that the definition leaves out before it computes
+// anything of them. What fails so may be right for the definition as a whole.
+KeyedRefresh KeyedRun::refresh(KeyedState state) const {
+  const std::string text = "refresh of " + qualified_name(view_.schema, view_.name);
+  const char* query = text.c_str();
+  const Oid oid = view_.oid;
+  const auto refresh_now = [&] {
+    pg::ActAs owner(view_.owner, SECURITY_RESTRICTED_OPERATION);
+    return pg::call([=] { return refresh_by_keys(oid, state, query); });
+  };
+  if (state.obstacle != nullptr) return refresh_now();
+  KeyedRefresh done;
+  const std::optional<pg::PgError> error = pg::in_subtransaction([&] { done = refresh_now(); });
+  if (!error) return done;
+  if (core::is_transient(unpack_sql_state(error->sqlstate()))) throw *error;
+  const std::string obstacle = std::string("rows could not be computed by keys: ") + error->what();
+  const char* const kept = obstacle.c_str();
+  state.obstacle = pg::call([kept] { return pstrdup(kept); });
+  return refresh_now();
 }
 
 bool KeyedRun::run(Refreshed& refreshed) {
@@ -55,14 +85,8 @@ bool KeyedRun::run(Refreshed& refreshed) {
   if (record_->as_of) state.last_now = pg::to_timestamptz(*record_->as_of);
   state.rows = record_->rows;
   state.audit = audit_every > 0 && record_->runs + 1 >= audit_every;
-  const std::string text = "refresh of " + qualified_name(view_.schema, view_.name);
-  const char* query = text.c_str();
   const Oid oid = view_.oid;
-  KeyedRefresh done;
-  {
-    pg::ActAs owner(view_.owner, SECURITY_RESTRICTED_OPERATION);
-    done = pg::call([=] { return refresh_by_keys(oid, state, query); });
-  }
+  const KeyedRefresh done = refresh(state);
   const Written& written = done.difference.written;
   const std::string fingerprint = done.fingerprint != nullptr ? done.fingerprint : "";
   if (done.fallback != nullptr) {
@@ -111,11 +135,15 @@ void KeyedRun::settle(const RowCounts& rows) {
   if (!record_) return;
   const Oid oid = view_.oid;
   const int64 id = record_->id;
-  const char* fingerprint = pg::call([=] {
-    // A refresh in full has made the view anew.
-    CommandCounterIncrement();
-    return settle_keys(oid, id);
-  });
+  const char* fingerprint = nullptr;
+  {
+    pg::ActAs owner(view_.owner, SECURITY_RESTRICTED_OPERATION);
+    fingerprint = pg::call([=] {
+      // A refresh in full has made the view anew.
+      CommandCounterIncrement();
+      return settle_keys(oid, id);
+    });
+  }
   record_->fingerprint = fingerprint != nullptr ? fingerprint : "";
   record_->rows = rows.total;
   record_->runs = 0;
@@ -123,12 +151,11 @@ void KeyedRun::settle(const RowCounts& rows) {
 }
 
 void KeyedRun::save() {
-  const std::string uncaptured = to_text(seen_.uncaptured);
-  // Where it is still what it was, there was no uncaptured change at all.
-  if (!is_all_captured_ && record_->uncaptured != uncaptured)
-    record_->uncaptured.clear();
+  // Where the tables' part is still what it was, there was no uncaptured change at all.
+  if (is_all_captured_ || record_->uncaptured.rfind(to_text(seen_.uncaptured), 0) == 0)
+    record_->uncaptured = uncaptured();
   else
-    record_->uncaptured = uncaptured;
+    record_->uncaptured.clear();
   record_->as_of = pg::to_instant(pg::call([] { return GetCurrentTransactionStartTimestamp(); }));
   pg::as_extension([this] {
     pg::Spi spi;

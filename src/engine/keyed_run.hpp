@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "engine/incremental.hpp"
 #include "engine/refresh.hpp"
 #include "store/incremental.hpp"
 
@@ -26,6 +27,8 @@ class KeyedRun {
 
  private:
   std::string why_not_captured() const;
+  std::string uncaptured() const;
+  KeyedRefresh refresh(KeyedState state) const;
   void save();
   void report_audit(std::int64_t rows);
 

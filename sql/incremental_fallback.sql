@@ -52,6 +52,14 @@ INSERT INTO event VALUES (23, 'number', '2', 2, 2);
 SELECT did('by_id');
 SELECT count(*) FROM by_id WHERE id = 23;
 
+-- Who publishes all tables publishes no captured keys.
+SET client_min_messages = error;  -- without wal_level = logical it warns
+CREATE PUBLICATION all_tables FOR ALL TABLES;
+RESET client_min_messages;
+SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
+SELECT tablename FROM pg_publication_tables WHERE pubname = 'all_tables' AND tablename LIKE 'delta\_%';
+DROP PUBLICATION all_tables;
+
 DROP SCHEMA f CASCADE;
 SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE view_schema = 'f';

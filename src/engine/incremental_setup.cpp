@@ -49,10 +49,12 @@ const char* owner_of_extension() {
   return quote_identifier(GetUserNameFromId(owner, false));
 }
 
+// Unlogged: after a restart all rows are looked at in any case, writers write less, and no
+// publication of all tables has it.
 void append_delta_table(StringInfo sql, int64 id, int at, const KeyTable& table) {
   const char* name = psprintf("%s.%s", kSchema, delta_name(id, at));
   Relation const relation = table_open(table.oid, AccessShareLock);
-  appendStringInfo(sql, "CREATE TABLE %s (", name);
+  appendStringInfo(sql, "CREATE UNLOGGED TABLE %s (", name);
   int number = 0;
   for (int column = -1; (column = bms_next_member(table.columns, column)) >= 0;) {
     appendStringInfo(sql, "k%d ", ++number);

@@ -132,14 +132,30 @@ query(q{BEGIN; INSERT INTO base VALUES (101, 3); PREPARE TRANSACTION 'p'});
 query(q{COMMIT PREPARED 'p'});
 is(strategy(), 'diff', 'a transaction that was prepared and committed in between counts');
 is(strategy(), 'skip', 'once');
+# A crash takes the keys that it captured for a view that is kept by them.
+query(q{CREATE MATERIALIZED VIEW kept AS SELECT n, count(*) FROM base GROUP BY n});
+query(q{SELECT metrics_refresh.schedule('kept', strategy => 'incremental')});
+sub kept { return query(q{SELECT metrics_refresh.refresh('kept', 'incremental') ->> 'strategy'}); }
+kept() for 1 .. 2;
 query(q{BEGIN; INSERT INTO base VALUES (102, 3); PREPARE TRANSACTION 'p'});
+is(kept(), 'incremental', 'a prepared transaction does not keep a view from being refreshed by keys');
 $node->stop('immediate');
 $node->start;
 is(strategy(), 'diff', 'one that was prepared before a crash') for 1 .. 2;
+is(kept(), 'diff', 'after it all rows are looked at') for 1 .. 2;
 query(q{COMMIT PREPARED 'p'});
 is(strategy(), 'diff', 'is seen when it is committed');
 is(query('SELECT is_right()'), 't', 'with what it did');
 is(strategy(), 'skip', 'then skipped');
+is(kept(), 'diff', 'by the view that is kept by keys, too');
+is(query('SELECT NOT EXISTS (TABLE v EXCEPT TABLE kept)'), 't', 'with what it did');
+query('UPDATE base SET n = 8 WHERE id = 102');
+is(kept(), 'incremental', 'then by keys again');
+is(query('SELECT is_right()'), 'f', 'which the other one has not seen yet');
+strategy();
+is(query('SELECT NOT EXISTS (TABLE v EXCEPT TABLE kept)'), 't', 'and rightly');
+query(q{SELECT metrics_refresh.unschedule('public.kept')});
+query('DROP MATERIALIZED VIEW kept');
 
 # A commit that is under way: its change is counted, and cannot be seen yet.
 $node->append_conf('postgresql.conf', "synchronous_standby_names = 'nobody'");

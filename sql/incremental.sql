@@ -85,6 +85,8 @@ CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
 CREATE FOREIGN TABLE far_away (id int) SERVER nowhere;
 CREATE FUNCTION unsteady(int) RETURNS int LANGUAGE sql VOLATILE RETURN $1;
 CREATE AGGREGATE own (int) (SFUNC = int4pl, STYPE = int);
+CREATE FUNCTION added(int, int) RETURNS int LANGUAGE sql STABLE RETURN $1 + $2;
+CREATE AGGREGATE own_stable (int) (SFUNC = added, STYPE = int);
 SELECT d AS definition, kept(d) FROM unnest(ARRAY[
     'SELECT count(*) FROM event',
     'SELECT account, row_number() OVER (ORDER BY id) FROM event',
@@ -134,7 +136,11 @@ SELECT d AS definition, kept(d) FROM unnest(ARRAY[
     'SELECT a.name, count(*) FROM event e JOIN account a ON a.id = e.big GROUP BY a.name',
     'SELECT a.name, count(*) FROM event e JOIN account a ON a.id > e.account GROUP BY a.name',
     'SELECT a.id, count(*) FROM event e LEFT JOIN account a ON a.id = e.account GROUP BY a.id',
-    'SELECT id FROM event UNION ALL SELECT big FROM event'
+    'SELECT id FROM event UNION ALL SELECT big FROM event',
+    'SELECT account, own_stable(id ORDER BY id) FROM event GROUP BY account',
+    'SELECT id, to_tsvector(''english'', kind) FROM event',
+    'SELECT id, kind COLLATE any_case AS kind FROM event UNION ALL SELECT id, name FROM account',
+    'SELECT name COLLATE any_case AS name FROM region UNION ALL SELECT name FROM account'
 ]) WITH ORDINALITY u (d, n) ORDER BY n \gx
 
 -- Set up, refused with the reason, and what a refresh says.
@@ -448,6 +454,50 @@ SELECT did('far');
 UPDATE few SET name = 'eins' WHERE id = 1;
 SELECT did('far');
 SELECT name, count(*) FROM far GROUP BY name ORDER BY name;
+
+-- What a definition depends on besides its tables: a function of an aggregate of the user's; one
+-- that is replaced twice in a transaction; settings that functions of the server's depend on.
+CREATE TABLE thing (id int PRIMARY KEY, n int, name text, opened timestamptz, closed timestamptz, share float8, bytes bytea);
+INSERT INTO thing SELECT g, g, 'thing', '2026-02-28 23:30+00', '2026-03-31 22:30+00', 0.1::float8 + 0.2, '\x0102' FROM generate_series(1, 4) g;
+CREATE FUNCTION weigh(int, int) RETURNS int LANGUAGE sql IMMUTABLE RETURN $1 + $2;
+CREATE AGGREGATE weight_of (int) (SFUNC = weigh, STYPE = int, INITCOND = '0');
+CREATE MATERIALIZED VIEW by_aggregate AS SELECT n % 2 AS half, weight_of(n ORDER BY id) FROM thing GROUP BY 1;
+CREATE FUNCTION times(int) RETURNS int LANGUAGE sql IMMUTABLE RETURN $1;
+CREATE MATERIALIZED VIEW by_times AS SELECT id, times(n) FROM thing;
+CREATE MATERIALIZED VIEW lasted AS SELECT id, age(closed, opened) FROM thing;
+CREATE MATERIALIZED VIEW written AS SELECT id, share::text, bytes::text FROM thing;
+CREATE MATERIALIZED VIEW quoted AS SELECT id, quote_ident(name) AS name FROM thing;
+CREATE MATERIALIZED VIEW zoned AS SELECT id, opened AT TIME ZONE 'IST' AS opened FROM thing;
+CREATE MATERIALIZED VIEW collated AS SELECT id, name COLLATE any_case AS name FROM thing UNION ALL SELECT -id, name FROM thing;
+CREATE VIEW to_see AS SELECT unnest('{by_aggregate,by_times,lasted,written,quoted,zoned,collated}'::regclass[]) AS view;
+SELECT metrics_refresh.schedule(view, NULL, strategy => 'incremental') > 0 AS scheduled FROM to_see;
+SELECT view, did(view) FROM to_see;
+CREATE OR REPLACE FUNCTION weigh(int, int) RETURNS int LANGUAGE sql IMMUTABLE RETURN $1 + 2 * $2;
+SELECT did('by_aggregate');
+BEGIN;
+CREATE OR REPLACE FUNCTION times(int) RETURNS int LANGUAGE sql IMMUTABLE RETURN 2 * $1;
+SELECT did('by_times');
+CREATE OR REPLACE FUNCTION times(int) RETURNS int LANGUAGE sql IMMUTABLE RETURN 3 * $1;
+COMMIT;
+SELECT did('by_times');
+UPDATE thing SET closed = closed WHERE id = 1;
+SELECT view, did(view) FROM to_see;
+SET TimeZone = 'UTC';
+SET bytea_output = 'escape';
+SET extra_float_digits = 0;
+SET quote_all_identifiers = on;
+SET timezone_abbreviations = 'India';
+UPDATE thing SET closed = closed WHERE id = 1;
+SELECT view, did(view) FROM to_see;
+SELECT * FROM lasted JOIN written USING (id) JOIN quoted USING (id) JOIN zoned USING (id) ORDER BY id;
+RESET TimeZone;
+RESET bytea_output;
+RESET extra_float_digits;
+RESET quote_all_identifiers;
+RESET timezone_abbreviations;
+UPDATE thing SET name = 'another' WHERE id = 1;
+SELECT did('collated');
+SELECT * FROM collated ORDER BY id;
 
 \set VERBOSITY terse
 DROP SCHEMA i CASCADE;

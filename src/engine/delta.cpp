@@ -1,6 +1,7 @@
 #include "engine/delta.hpp"
 
 #include "engine/consumers.hpp"
+#include "engine/functions.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -67,9 +68,7 @@ const char* fault_of_triggers(int64 id, int at, const KeyTable& table, StringInf
             ? psprintf("the trigger %s of the table %s is missing", NameStr(wanted), name)
             : fault_of(tuple, RelationGetDescr(triggers), name, delta, names);
     if (fault == nullptr) fault = found;
-    if (HeapTupleIsValid(tuple))
-      appendStringInfo(identity, "%u:%u ", reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->oid,
-                       HeapTupleHeaderGetRawXmin(tuple->t_data));
+    if (HeapTupleIsValid(tuple)) append_version(identity, tuple);
     systable_endscan(scan);
   }
   table_close(triggers, AccessShareLock);

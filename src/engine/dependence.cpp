@@ -1,6 +1,7 @@
 #include "engine/dependence.hpp"
 
 #include "engine/definition.hpp"
+#include "engine/functions.hpp"
 #include "engine/stable_functions.hpp"
 #include "engine/tree.hpp"
 
@@ -94,16 +95,6 @@ struct Call {
   Node* node;
 };
 
-// What such a function does is said by an object that can be altered without a trace in the view.
-bool takes_text_search_object(Oid function) {
-  Oid* types;
-  int count;
-  (void)get_func_signature(function, &types, &count);
-  for (int i = 0; i < count; ++i)
-    if (types[i] == REGCONFIGOID || types[i] == REGDICTIONARYOID) return true;
-  return false;
-}
-
 // Always false, so that all functions of the node are looked at.
 bool note_function(Oid function, void* context) {
   const auto* const call = static_cast<Call*>(context);
@@ -130,26 +121,11 @@ bool note_function(Oid function, void* context) {
   return false;
 }
 
-// An aggregate is marked as immutable whatever it is made of.
-void note_parts_of_aggregate(Call& call, Oid aggregate) {
-  if (aggregate < FirstNormalObjectId) return;
-  const HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
-  if (!HeapTupleIsValid(tuple)) return;  // a window function
-  const auto* const parts = reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple));
-  for (const Oid part :
-       {parts->aggtransfn, parts->aggfinalfn, parts->aggcombinefn, parts->aggserialfn,
-        parts->aggdeserialfn, parts->aggmtransfn, parts->aggminvtransfn, parts->aggmfinalfn})
-    (void)note_function(part, &call);
-  ReleaseSysCache(tuple);
-}
-
 bool walk_node(Node* node, void* context) {
   if (node == nullptr) return false;
   Walk& walk = *static_cast<Walk*>(context);
   Call call = {&walk, node};
-  (void)check_functions_in_node(node, note_function, &call);
-  if (IsA(node, Aggref)) note_parts_of_aggregate(call, castNode(Aggref, node)->aggfnoid);
-  if (IsA(node, WindowFunc)) note_parts_of_aggregate(call, castNode(WindowFunc, node)->winfnoid);
+  (void)check_functions(node, note_function, &call);
   switch (nodeTag(node)) {
     case T_Query: {
       ListCell* cell;

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "engine/dependence.hpp"
+#include "engine/functions.hpp"
 #include "engine/stable_functions.hpp"
 #include "pg/identity.hpp"
 #include "pg/transaction.hpp"
@@ -51,17 +52,6 @@ Storage storage_of(Oid relation) {
   return storage;
 }
 
-// The version of a function: CREATE OR REPLACE makes another.
-void put_function(StringInfo bytes, Oid function) {
-  const HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-  if (!HeapTupleIsValid(tuple)) return;
-  const TransactionId made = HeapTupleHeaderGetRawXmin(tuple->t_data);
-  put(bytes, &function, sizeof function);
-  put(bytes, &made, sizeof made);
-  put(bytes, &tuple->t_self, sizeof tuple->t_self);
-  ReleaseSysCache(tuple);
-}
-
 struct PlainObservation {
   const char* obstacle;
   const char* capture_obstacle;
@@ -83,7 +73,7 @@ void put_tables(StringInfo bytes, const Dependence& dependence) {
 
 void put_definition(StringInfo bytes, const Dependence& dependence) {
   ListCell* cell;
-  foreach (cell, dependence.functions) put_function(bytes, lfirst_oid(cell));
+  foreach (cell, dependence.functions) append_function(bytes, lfirst_oid(cell));
   appendStringInfoString(bytes, settings_of_stable_functions());
   appendStringInfoString(bytes, dependence.text);
 }

@@ -2,8 +2,10 @@
 
 #include "engine/definition.hpp"
 #include "engine/delta.hpp"
+#include "engine/functions.hpp"
 #include "engine/key_queries.hpp"
 #include "engine/key_rules.hpp"
+#include "engine/stable_functions.hpp"
 #include "engine/tree.hpp"
 
 namespace metrics_refresh::engine {
@@ -19,14 +21,12 @@ struct QueryText {
   Oid view;  // whose query it is
 };
 
-// A function of the user's that is replaced keeps its number, but not the row in the catalog.
-bool append_function(Oid function, void* context) {
-  if (function < FirstNormalObjectId) return false;
-  const HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-  if (!HeapTupleIsValid(tuple)) return false;
-  appendStringInfo(static_cast<StringInfo>(context), "%u:%u ", function,
-                   HeapTupleHeaderGetRawXmin(tuple->t_data));
-  ReleaseSysCache(tuple);
+// Always false, so that all functions of the node are looked at.
+bool append_called(Oid function, void* context) {
+  auto* const text = static_cast<StringInfo>(context);
+  append_function(text, function);
+  if (stability_of(function) == Stability::kSettings)
+    appendStringInfoString(text, settings_of_stable_functions());
   return false;
 }
 
@@ -35,7 +35,7 @@ bool append_query(Node* node, void* context) {
   const auto* const query_text = static_cast<QueryText*>(context);
   if (node == nullptr) return false;
   if (!IsA(node, Query)) {
-    (void)check_functions_in_node(node, append_function, query_text->text);
+    (void)check_functions(node, append_called, query_text->text);
     return walk_expression(node, append_query, context);
   }
   auto* const query = reinterpret_cast<Query*>(node);
@@ -56,13 +56,10 @@ bool append_query(Node* node, void* context) {
   return query_tree_walker(query, as_visitor(append_query), context, 0);
 }
 
-const char* fingerprint_of(Relation view, const Derivation& derivation,
-                           const CaptureState& capture) {
+const char* fingerprint_of(Relation view, const CaptureState& capture) {
   StringInfoData text;
   initStringInfo(&text);
   appendStringInfo(&text, "%s %u ", capture.identity, view->rd_rel->relfilenode);
-  if (derivation.has_edges)
-    appendStringInfoString(&text, GetConfigOption("timezone", false, false));
   Query* const definition = definition_of(view);
   appendStringInfoString(&text, nodeToString(definition));
   QueryText query_text = {&text, RelationGetRelid(view)};
@@ -125,7 +122,7 @@ void Refresh::check() {
     return;
   }
   const CaptureState capture = read_capture(state.id, derivation);
-  result.fingerprint = fingerprint_of(view, derivation, capture);
+  result.fingerprint = fingerprint_of(view, capture);
   if (result.fallback == nullptr && is_being_changed(derivation))
     result.fallback = "a statement that changes one of its tables is under way";
   if (result.fallback != nullptr) return;
@@ -230,7 +227,7 @@ const char* settle_keys(Oid oid, int64 id) {
   const char* fingerprint = nullptr;
   if (derivation.refusal == nullptr) {
     const CaptureState capture = read_capture(id, derivation);
-    if (capture.fault == nullptr) fingerprint = fingerprint_of(view, derivation, capture);
+    if (capture.fault == nullptr) fingerprint = fingerprint_of(view, capture);
   }
   table_close(view, NoLock);
   return fingerprint;

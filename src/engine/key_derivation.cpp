@@ -112,46 +112,47 @@ void derive_from(FlatQuery* flat, Derivation* result) {
   result->source_count = before + count;
 }
 
-// A type that one branch of a UNION ALL has otherwise is converted behind it.
-void drop_converted(FlatQuery* flat, List* types) {
+// A type or collation that one branch of a UNION ALL has otherwise is converted behind it.
+void drop_converted(FlatQuery* flat, const SetOperationStmt* whole) {
   ListCell* cell;
   foreach (cell, flat->outputs) {
     const auto* output = static_cast<FlatOutput*>(lfirst(cell));
-    if (exprType(output->expression) != list_nth_oid(types, output->column - 1))
+    if (exprType(output->expression) != list_nth_oid(whole->colTypes, output->column - 1) ||
+        exprCollation(output->expression) != list_nth_oid(whole->colCollations, output->column - 1))
       flat->outputs = foreach_delete_current(flat->outputs, cell);
   }
 }
 
-void derive_query(Query* query, List* types, Derivation* result);
+void derive_query(Query* query, const SetOperationStmt* whole, Derivation* result);
 
-void derive_branches(Query* query, Node* node, List* types, Derivation* result) {
+void derive_branches(Query* query, Node* node, const SetOperationStmt* whole, Derivation* result) {
   if (result->refusal != nullptr) return;
   if (IsA(node, RangeTblRef)) {
     const RangeTblEntry* entry =
         rt_fetch(reinterpret_cast<RangeTblRef*>(node)->rtindex, query->rtable);
-    return derive_query(entry->subquery, types, result);
+    return derive_query(entry->subquery, whole, result);
   }
   const auto* const operation = reinterpret_cast<SetOperationStmt*>(node);
   if (operation->op != SETOP_UNION || !operation->all) {
     result->refusal = "it has a set operation other than UNION ALL";
     return;
   }
-  derive_branches(query, operation->larg, types, result);
-  derive_branches(query, operation->rarg, types, result);
+  derive_branches(query, operation->larg, whole, result);
+  derive_branches(query, operation->rarg, whole, result);
 }
 
-void derive_query(Query* query, List* types, Derivation* result) {
+void derive_query(Query* query, const SetOperationStmt* whole, Derivation* result) {
   result->refusal = why_not_kept(query);
   if (result->refusal != nullptr) return;
   if (query->setOperations != nullptr) {
     const auto* const operation = reinterpret_cast<SetOperationStmt*>(query->setOperations);
-    return derive_branches(query, query->setOperations, types != NIL ? types : operation->colTypes,
+    return derive_branches(query, query->setOperations, whole != nullptr ? whole : operation,
                            result);
   }
   FlatQuery* const flat = flatten(query);
   result->refusal = flat->refusal;
   if (result->refusal != nullptr) return;
-  if (types != NIL) drop_converted(flat, types);
+  if (whole != nullptr) drop_converted(flat, whole);
   derive_from(flat, result);
 }
 
@@ -173,7 +174,7 @@ void gather_tables(Derivation* result) {
 Derivation derive_keys(Query* definition) {
   Derivation result = {};
   result.refusal = inline_with_queries(definition);
-  if (result.refusal == nullptr) derive_query(definition, NIL, &result);
+  if (result.refusal == nullptr) derive_query(definition, nullptr, &result);
   if (result.refusal != nullptr) return result;
   if (result.source_count == 0)
     result.refusal = "it reads no table";

@@ -1,6 +1,7 @@
 #include "engine/refusals.hpp"
 
 #include "engine/definition.hpp"
+#include "engine/functions.hpp"
 #include "engine/tree.hpp"
 
 namespace metrics_refresh::engine {
@@ -41,10 +42,22 @@ const char* why_not_aggregate(const Aggref* aggregate) {
   return nullptr;
 }
 
-bool is_mutable(Oid function, void* found) {
-  if (func_volatile(function) == PROVOLATILE_IMMUTABLE) return false;
-  *static_cast<Oid*>(found) = function;
-  return true;
+// Null where the function gives the same for the same arguments. It may be none.
+const char* why_not_function(Oid function) {
+  if (!OidIsValid(function)) return nullptr;
+  const char* name = get_func_name(function);
+  if (takes_text_search_object(function))
+    return psprintf("the function %s depends on a text search configuration", name);
+  const char marked = func_volatile(function);
+  if (marked == PROVOLATILE_IMMUTABLE) return nullptr;
+  return psprintf("the function %s is %s", name,
+                  marked == PROVOLATILE_STABLE ? "stable, not immutable" : "volatile");
+}
+
+bool refuse_function(Oid function, void* refusal) {
+  const char* why = why_not_function(function);
+  *static_cast<const char**>(refusal) = why;
+  return why != nullptr;
 }
 
 // What an expression of time may be made of: fixed by now() and the setting TimeZone.
@@ -110,13 +123,7 @@ bool find_refusal(Node* node, void* context) {
     search->refusal = "it makes XML or JSON in a way that depends on settings";
     return true;
   }
-  Oid function = InvalidOid;
-  if (check_functions_in_node(node, is_mutable, &function)) {
-    search->refusal = psprintf(
-        "the function %s is %s", get_func_name(function),
-        func_volatile(function) == PROVOLATILE_STABLE ? "stable, not immutable" : "volatile");
-    return true;
-  }
+  if (check_functions(node, refuse_function, &search->refusal)) return true;
   // Subqueries of FROM are looked at where they are taken apart.
   if (IsA(node, Query)) return walk_query(reinterpret_cast<Query*>(node), find_refusal, context);
   return walk_expression(node, find_refusal, context);

@@ -1,6 +1,6 @@
-// Which functions that PostgreSQL marks STABLE give the same for the same arguments as long as a
-// few settings stay as they are. All others may depend on the time, on who asks, or on anything
-// else.
+// Which functions of the server's depend on a few settings beside their arguments, and on nothing
+// else. Most are marked STABLE; all others of these may depend on the time, on who asks, or on
+// anything else.
 #pragma once
 
 #include "pg/postgres.hpp"

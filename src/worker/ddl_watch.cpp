@@ -3,6 +3,7 @@
 #include "engine/consumers.hpp"
 #include "engine/incremental_ties.hpp"
 #include "shmem/area.hpp"
+#include "shmem/change_counters.hpp"
 #include "store/job_changes.hpp"
 
 namespace metrics_refresh::worker {
@@ -21,6 +22,10 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
   } else if (class_id == DatabaseRelationId) {
     if (access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP)
       store::note_database(object_id, access == OAT_DROP);
+  } else if (class_id == InheritsRelationId && access == OAT_POST_ALTER) {
+    // The table becomes a child of another or ceases to be one. As long as it is one, statements on
+    // its parent change it past its triggers.
+    shmem::note_uncaptured(object_id);
   }
 }
 

@@ -108,6 +108,41 @@ SELECT did('mv');
 INSERT INTO base VALUES (109, 3);
 SELECT did('mv');
 
+-- Statements that change nothing, but lock the table as those do that change something.
+CREATE TABLE other (id int PRIMARY KEY);
+INSERT INTO other SELECT generate_series(0, 9);
+ALTER TABLE base ADD FOREIGN KEY (a) REFERENCES other ON DELETE CASCADE ON UPDATE CASCADE;
+SELECT did('mv');
+BEGIN;
+INSERT INTO other VALUES (10);
+UPDATE base SET a = 1 WHERE id = -1;
+DELETE FROM base WHERE id = -1;
+INSERT INTO base SELECT * FROM base WHERE id = -1;
+COMMIT;
+SELECT did('mv');
+DELETE FROM other WHERE id = 9;
+SELECT did('mv');
+UPDATE other SET id = 9 WHERE id = 8;
+SELECT did('mv');
+DELETE FROM other WHERE id = 1;
+SELECT did('mv');
+-- They hide nothing that was changed past the triggers.
+BEGIN;
+UPDATE base SET a = 1 WHERE id = -1;
+ALTER TABLE base INHERIT parent;
+DELETE FROM parent WHERE id = 10;
+ALTER TABLE base NO INHERIT parent;
+UPDATE base SET a = 1 WHERE id = -1;
+COMMIT;
+SELECT did('mv');
+ALTER TABLE base INHERIT parent;
+BEGIN;
+UPDATE base SET a = 1 WHERE id = -1;
+DELETE FROM parent WHERE id = 11;
+COMMIT;
+ALTER TABLE base NO INHERIT parent;
+SELECT did('mv');
+
 \set VERBOSITY terse
 DROP SCHEMA c CASCADE;
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE view_schema = 'c';

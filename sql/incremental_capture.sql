@@ -45,7 +45,7 @@ SELECT did('above');
 
 -- A table that is another's child for a moment: statements on the parent fire no trigger of the child.
 -- Its captured columns are not among the parent's, so that nothing else shows it.
-CREATE TABLE parent (id int NOT NULL);
+CREATE TABLE parent (id int);
 BEGIN;
 INSERT INTO base VALUES (100, 0);
 ALTER TABLE base INHERIT parent;
@@ -97,7 +97,7 @@ ROLLBACK;
 INSERT INTO base VALUES (106, 0);
 SELECT did('mv');
 -- A partition for a moment.
-CREATE TABLE parted (id int NOT NULL, a int, b int) PARTITION BY LIST (a);
+CREATE TABLE parted (id int, a int, b int) PARTITION BY LIST (a);
 BEGIN;
 INSERT INTO base VALUES (107, 0);
 ALTER TABLE parted ATTACH PARTITION base DEFAULT;

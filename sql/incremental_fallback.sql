@@ -52,6 +52,14 @@ INSERT INTO event VALUES (23, 'number', '2', 2, 2);
 SELECT did('by_id');
 SELECT count(*) FROM by_id WHERE id = 23;
 
+-- A view that goes with a column takes its delta table along.
+CREATE TABLE source (k int, n int);
+CREATE MATERIALIZED VIEW goes AS SELECT k FROM source;
+SELECT metrics_refresh.schedule('goes', strategy => 'incremental') > 0 AS scheduled;
+SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
+ALTER TABLE source DROP COLUMN k CASCADE;
+SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
+
 -- Who publishes all tables publishes no captured keys.
 SET client_min_messages = error;  -- without wal_level = logical it warns
 CREATE PUBLICATION all_tables FOR ALL TABLES;

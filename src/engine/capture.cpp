@@ -34,7 +34,7 @@ void capture_keys(const TriggerData* data) {
   const Trigger* trigger = data->tg_trigger;
   if (!TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) &&
       rows_of(data->tg_oldtable) + rows_of(data->tg_newtable) == 0)
-    return;
+    return shmem::note_captured(RelationGetRelid(data->tg_relation));
   // The server calls a trigger in a memory context that it empties afterwards.
   KeyWriter writer{};
   if (writer.open(data->tg_relation, trigger->tgargs[0], trigger->tgargs + 1,

@@ -84,7 +84,24 @@ const char* fault_of_parent(int64 id, int at, const KeyTable& table, StringInfo 
                   get_rel_name(table.oid));
 }
 
+// Writers find columns by their names: while one is renamed, another's values may be captured.
+void append_columns(const KeyTable& table, StringInfo identity) {
+  Relation const columns = table_open(AttributeRelationId, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(table.oid));
+  SysScanDesc const scan =
+      systable_beginscan(columns, AttributeRelidNumIndexId, true, GetActiveSnapshot(), 1, &key);
+  for (HeapTuple tuple; HeapTupleIsValid(tuple = systable_getnext(scan));)
+    if (const AttrNumber number = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attnum;
+        number > 0 && bms_is_member(number, table.columns))
+      append_version(identity, tuple);
+  systable_endscan(scan);
+  table_close(columns, AccessShareLock);
+}
+
 const char* fault_of_table(int64 id, int at, const KeyTable& table, StringInfo identity) {
+  append_columns(table, identity);
   return is_view(table) ? fault_of_parent(id, at, table, identity)
                         : fault_of_triggers(id, at, table, identity);
 }

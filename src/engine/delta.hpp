@@ -28,7 +28,8 @@ List* captured_names(const KeyTable& table);
 /// What the catalogs said of the triggers under the active snapshot.
 struct CaptureState {
   const char* fault;  // why changes may have been missed, or null
-  char* identity;     // changes with every change of a trigger or a delta table, even one undone
+  // Changes with every change of a trigger, a captured column or a delta table, even one undone.
+  char* identity;
 };
 CaptureState read_capture(int64 id, const Derivation& derivation);
 

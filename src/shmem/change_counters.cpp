@@ -29,16 +29,41 @@ std::uint64_t watched_version = 0;
 int* counted = nullptr;  // which of them the commit under way has counted
 int counted_count = 0;
 
-// Tables whose changes the transaction under way has captured.
-Oid* captured = nullptr;
-int captured_count = 0;
-int captured_capacity = 0;
+// Tables of which the transaction under way has noted whether it captures its changes. What a
+// savepoint takes back stays noted: the changes are gone too, or counted once too often.
+struct Noted {
+  Oid relation;
+  bool is_captured;
+};
+Noted* noted = nullptr;
+int noted_count = 0;
+int noted_capacity = 0;
+
+Noted* find_noted(Oid relation) {
+  for (int i = 0; i < noted_count; ++i)
+    if (noted[i].relation == relation) return &noted[i];
+  return nullptr;
+}
 
 bool is_captured(Oid relation) {
-  if (IsLogicalWorker()) return false;
-  for (int i = 0; i < captured_count; ++i)
-    if (captured[i] == relation) return true;
-  return false;
+  const Noted* const found = find_noted(relation);
+  return found != nullptr && found->is_captured && !IsLogicalWorker();
+}
+
+// Once noted as not captured, a table stays that.
+void note(Oid relation, bool is_captured_now) {
+  if (Noted* const found = find_noted(relation); found != nullptr) {
+    found->is_captured = found->is_captured && is_captured_now;
+    return;
+  }
+  if (noted_count == noted_capacity) {
+    const int capacity = noted_capacity * 2 + 8;
+    const Size size = sizeof(Noted) * static_cast<Size>(capacity);
+    noted = static_cast<Noted*>(noted == nullptr ? MemoryContextAlloc(TopMemoryContext, size)
+                                                 : repalloc(noted, size));
+    noted_capacity = capacity;
+  }
+  noted[noted_count++] = {relation, is_captured_now};
 }
 
 void copy_watched() {
@@ -110,7 +135,7 @@ void on_transaction(XactEvent event, void*) {
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_PREPARE:
     case XACT_EVENT_ABORT:
-      captured_count = 0;
+      noted_count = 0;
       count_ended();
       break;
     default:
@@ -222,16 +247,11 @@ bool count_changes(const Oid* relations, int number, ChangeCount* counts) {
   return read_counts(relations, number, now, counts);
 }
 
-void note_captured(Oid relation) {
-  if (is_captured(relation)) return;
-  if (captured_count == captured_capacity) {
-    const int capacity = captured_capacity * 2 + 8;
-    const Size size = sizeof(Oid) * static_cast<Size>(capacity);
-    captured = static_cast<Oid*>(captured == nullptr ? MemoryContextAlloc(TopMemoryContext, size)
-                                                     : repalloc(captured, size));
-    captured_capacity = capacity;
-  }
-  captured[captured_count++] = relation;
+void note_captured(Oid relation) { note(relation, true); }
+
+void note_uncaptured(Oid relation) {
+  LockRelationOid(relation, RowExclusiveLock);
+  note(relation, false);
 }
 
 const std::uint64_t* change_epoch() { return counters->epoch; }

@@ -65,6 +65,11 @@ bool count_changes(const Oid* tables, int number, ChangeCount* counts);
 /// REQUIRES: inside pg::call().
 void note_captured(Oid relation);
 
+/// The transaction under way counts as one that has changed the table, whose changes are not
+/// captured, whatever else is noted of it before or after. REQUIRES: inside pg::call(), or in a
+/// callback of the server that may raise; the transaction has a stronger lock on the table.
+void note_uncaptured(Oid relation);
+
 /// What tells this start of the server from every other. REQUIRES: preloaded.
 const std::uint64_t* change_epoch();
 

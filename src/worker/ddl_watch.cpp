@@ -3,6 +3,7 @@
 #include "engine/consumers.hpp"
 #include "engine/incremental_ties.hpp"
 #include "shmem/area.hpp"
+#include "shmem/change_counters.hpp"
 #include "store/job_changes.hpp"
 
 namespace metrics_refresh::worker {
@@ -13,14 +14,24 @@ namespace {
 object_access_hook_type next_access_hook = nullptr;
 ProcessUtility_hook_type next_utility_hook = nullptr;
 
+// The statement under way drops a materialized view, and be it one that depends on what it is
+// about: a table's column, a role.
+bool drops_view = false;
+
 void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void* argument) {
   if (next_access_hook != nullptr) next_access_hook(access, class_id, object_id, sub_id, argument);
   if (access == OAT_DROP && class_id == ExtensionRelationId) {
     const char* name = get_extension_name(object_id);
     if (name != nullptr && strcmp(name, "metrics_refresh") == 0) store::note_all_changed();
+  } else if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0) {
+    drops_view = drops_view || get_rel_relkind(object_id) == RELKIND_MATVIEW;
   } else if (class_id == DatabaseRelationId) {
     if (access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP)
       store::note_database(object_id, access == OAT_DROP);
+  } else if (class_id == InheritsRelationId && access == OAT_POST_ALTER) {
+    // The table becomes a child of another or ceases to be one. As long as it is one, statements on
+    // its parent change it past its triggers.
+    shmem::note_uncaptured(object_id);
   }
 }
 
@@ -94,7 +105,7 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     const auto* refresh = reinterpret_cast<RefreshMatViewStmt*>(planned->utilityStmt);
     const Oid view = RangeVarGetRelid(refresh->relation, NoLock, true);
     if (OidIsValid(view)) engine::note_core_refresh(view);
-  } else if (kind == T_DropStmt || kind == T_DropOwnedStmt) {
+  } else if (std::exchange(drops_view, false)) {
     engine::drop_orphaned_deltas();
   }
 }

@@ -52,6 +52,20 @@ INSERT INTO event VALUES (23, 'number', '2', 2, 2);
 SELECT did('by_id');
 SELECT count(*) FROM by_id WHERE id = 23;
 
+-- So does one in a trigger of a table whose rows take those of another along.
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE child (id int, parent int REFERENCES parent ON DELETE CASCADE);
+INSERT INTO parent VALUES (1), (2);
+INSERT INTO child VALUES (1, 1), (2, 2);
+CREATE MATERIALIZED VIEW of_child AS SELECT parent, count(*) FROM child GROUP BY parent;
+SELECT metrics_refresh.schedule('of_child', strategy => 'incremental') > 0 AS scheduled;
+SELECT count(did('of_child'));
+SELECT count(did('of_child'));
+CREATE FUNCTION refresh_child() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM f.did('f.of_child'); RETURN NULL; END $$;
+CREATE TRIGGER z_refresh AFTER DELETE ON parent FOR EACH STATEMENT EXECUTE FUNCTION refresh_child();
+DELETE FROM parent WHERE id = 1;
+TABLE of_child;
+
 -- A view that goes with a column takes its delta table along.
 CREATE TABLE source (k int, n int);
 CREATE MATERIALIZED VIEW goes AS SELECT k FROM source;
@@ -59,6 +73,16 @@ SELECT metrics_refresh.schedule('goes', strategy => 'incremental') > 0 AS schedu
 SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
 ALTER TABLE source DROP COLUMN k CASCADE;
 SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
+
+-- One that is not dropped after all leaves nothing behind for the next statement, which would take a snapshot.
+CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'it stays'; END $$;
+CREATE EVENT TRIGGER refuse ON sql_drop EXECUTE FUNCTION refuse();
+DROP MATERIALIZED VIEW by_id;
+BEGIN;
+SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;
+DROP MATERIALIZED VIEW by_id;
+ROLLBACK;
+DROP EVENT TRIGGER refuse;
 
 -- Who publishes all tables publishes no captured keys.
 SET client_min_messages = error;  -- without wal_level = logical it warns

@@ -103,8 +103,10 @@ PlainObservation observe_tables(Oid view) {
       static_cast<ChangeCount*>(palloc0(sizeof(ChangeCount) * static_cast<Size>(number + 1)));
   if (!shmem::count_changes(dependence.tables, number, counts)) {
     seen.capture_obstacle =
-        "changes of its tables are not counted: there is no room (metrics_refresh."
-        "max_tracked_tables), or the library is not preloaded";
+        RecoveryInProgress()
+            ? "changes of its tables are not counted while the server is in recovery"
+            : "changes of its tables are not counted: there is no room (metrics_refresh."
+              "max_tracked_tables), or the library is not preloaded";
     if (seen.obstacle == nullptr) seen.obstacle = seen.capture_obstacle;
     return seen;
   }

@@ -7,6 +7,7 @@
 #include "engine/key_rules.hpp"
 #include "engine/stable_functions.hpp"
 #include "engine/tree.hpp"
+#include "pg/write_locks.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -82,12 +83,15 @@ void on_captured(void* context, TupleTableSlot* slot) {
 }
 
 // By the statement that calls this, in a trigger for one: what it has changed may be seen already,
-// and the keys are written when it ends.
+// and the keys are written when it ends. A foreign key's action on a table has not, either, when
+// triggers of the other table run.
 bool is_being_changed(const Derivation& derivation) {
+  const bool in_trigger = DatumGetInt32(OidFunctionCall0(F_PG_TRIGGER_DEPTH)) > 0;
   bool found = false;
   for (int at = 0; at < derivation.table_count; ++at) {
-    Relation const table = table_open(derivation.tables[at].oid, AccessShareLock);
-    found = found || table->rd_refcnt > 1;
+    const Oid oid = derivation.tables[at].oid;
+    Relation const table = table_open(oid, AccessShareLock);
+    found = found || table->rd_refcnt > 1 || (in_trigger && pg::has_write_lock(oid));
     table_close(table, NoLock);
   }
   return found;

@@ -59,7 +59,7 @@ KeyedRefresh KeyedRun::refresh(KeyedState state) const {
     pg::ActAs owner(view_.owner, SECURITY_RESTRICTED_OPERATION);
     return pg::call([=] { return refresh_by_keys(oid, state, query); });
   };
-  if (state.obstacle != nullptr) return refresh_now();
+  if (state.obstacle != nullptr || state.missed != nullptr) return refresh_now();
   KeyedRefresh done;
   const std::optional<pg::PgError> error = pg::in_subtransaction([&] { done = refresh_now(); });
   if (!error) return done;

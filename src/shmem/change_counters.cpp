@@ -240,7 +240,8 @@ void watch_changes() {
 }
 
 bool count_changes(const Oid* relations, int number, ChangeCount* counts) {
-  if (counters == nullptr) return false;
+  // What is counted in recovery would seem to have been counted since then, promoted or not.
+  if (counters == nullptr || RecoveryInProgress()) return false;
   const TimestampTz now = GetCurrentTimestamp();
   if (read_counts(relations, number, now, counts)) return true;
   track(relations, number, now);

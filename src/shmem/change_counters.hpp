@@ -57,7 +57,7 @@ void watch_changes();
 
 /// Reads the counts of `tables` of this database, in the order of their oids, into `counts`, and
 /// has those counted from now on that are not yet. False where there is no room for all of them, or
-/// the library was not preloaded. REQUIRES: inside pg::call().
+/// the library was not preloaded, or the server is in recovery. REQUIRES: inside pg::call().
 bool count_changes(const Oid* tables, int number, ChangeCount* counts);
 
 /// The keys of what the transaction under way has changed in the table are captured. A change that

@@ -97,6 +97,8 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     if (OidIsValid(database) && may_have_it(planned->utilityStmt, database))
       shmem::send_away(database);
   }
+  // An error leaves it behind, and a statement within another has its own.
+  const bool outer_drops_view = std::exchange(drops_view, false);
   // What ends a transaction may free the statement that says so: only a REFRESH is read afterwards.
   const NodeTag kind = nodeTag(planned->utilityStmt);
   (next_utility_hook != nullptr ? next_utility_hook : standard_ProcessUtility)(
@@ -105,9 +107,10 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     const auto* refresh = reinterpret_cast<RefreshMatViewStmt*>(planned->utilityStmt);
     const Oid view = RangeVarGetRelid(refresh->relation, NoLock, true);
     if (OidIsValid(view)) engine::note_core_refresh(view);
-  } else if (std::exchange(drops_view, false)) {
+  } else if (drops_view) {
     engine::drop_orphaned_deltas();
   }
+  drops_view = outer_drops_view;
 }
 
 }  // namespace

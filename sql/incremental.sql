@@ -17,6 +17,8 @@ INSERT INTO event SELECT g, nullif(g % 22, 0), '2026-01-01 UTC'::timestamptz + g
     'w' || g % 3, 'p' || g % 3, (ARRAY['sad', 'ok', 'happy']::mood[])[1 + g % 3], 1 + g % 5
 FROM generate_series(1, 200) g;
 CREATE VIEW plain AS SELECT e.id, e.account, a.name, e.amount FROM event e JOIN account a ON a.id = e.account;
+CREATE VIEW with_plain AS WITH e AS (SELECT id, account FROM event), a AS (SELECT id, region FROM account) SELECT e.id, a.region FROM e JOIN a ON a.id = e.account;
+CREATE VIEW with_twice AS WITH a AS (SELECT id, parent FROM account) SELECT x.id FROM a x JOIN a y ON y.id = x.parent;
 CREATE MATERIALIZED VIEW below AS SELECT id FROM event;
 CREATE VIEW grouped AS SELECT account, count(*) FROM event GROUP BY account;
 
@@ -68,7 +70,8 @@ SELECT d AS definition, kept(d) FROM unnest(ARRAY[
     'WITH e AS (SELECT account FROM event), f AS (SELECT a.region FROM e JOIN account a ON a.id = e.account) SELECT region, count(*) FROM f GROUP BY 1',
     'WITH a AS (SELECT id, region FROM account) SELECT e.id, a.region FROM event e LEFT JOIN a ON a.id = e.account',
     'WITH e AS (SELECT id, account FROM event) SELECT id, account FROM (WITH f AS (SELECT * FROM e) SELECT * FROM f) x UNION ALL SELECT id, region FROM account',
-    'WITH a AS NOT MATERIALIZED (SELECT id, name, parent FROM account) SELECT a.id, b.name FROM a JOIN a b ON b.id = a.parent'
+    'WITH a AS NOT MATERIALIZED (SELECT id, name, parent FROM account) SELECT a.id, b.name FROM a JOIN a b ON b.id = a.parent',
+    'WITH w AS (SELECT * FROM with_plain) SELECT region, count(*) FROM w GROUP BY region'
 ]) WITH ORDINALITY u (d, n) ORDER BY n \gx
 
 -- Refused.
@@ -100,6 +103,7 @@ SELECT d AS definition, kept(d) FROM unnest(ARRAY[
     'WITH a AS MATERIALIZED (SELECT id FROM account) SELECT id FROM a',
     'WITH a AS (SELECT id, parent FROM account) SELECT x.id FROM a x JOIN a y ON y.id = x.parent',
     'WITH g AS (SELECT account, count(*) AS n FROM event GROUP BY account) SELECT a.id, g.n FROM account a LEFT JOIN g ON g.account = a.id',
+    'SELECT id FROM with_twice',
     'SELECT id FROM (WITH a AS MATERIALIZED (SELECT id FROM account) SELECT id FROM a) x',
     'SELECT id, unnest(tags) FROM event',
     'SELECT id FROM event WHERE account IN (SELECT id FROM account)',

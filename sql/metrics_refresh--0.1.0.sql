@@ -141,7 +141,7 @@ CREATE TABLE metrics_refresh.incremental_view (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE metrics_refresh.incremental_view IS 'materialized views that are set up for the strategy incremental, and what their next refresh has to know';
 COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS 'of the definition, its triggers and delta tables at the last refresh; where it is another one, the next looks at all rows';
-COMMENT ON COLUMN metrics_refresh.incremental_view.uncaptured IS 'of how often its tables were changed past the triggers until the last refresh; where it is another one, the next looks at all rows';
+COMMENT ON COLUMN metrics_refresh.incremental_view.uncaptured IS 'of how often its tables were changed past the triggers, and its own rows at all, until the last refresh; where it is another one, the next looks at all rows';
 COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'what now() was for the last refresh';
 COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS 'why the view is refreshed by diff until its strategy is set again: what an audit found';
 

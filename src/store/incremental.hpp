@@ -13,7 +13,7 @@ struct IncrementalView {
   std::int64_t id = 0;
   Oid view = InvalidOid;
   std::string fingerprint;             // empty: no refresh so far
-  std::string uncaptured;              // of changes past the triggers; empty: not known
+  std::string uncaptured;              // of what triggers do not see; empty: not known
   std::optional<core::Instant> as_of;  // now() of the last refresh
   std::int64_t rows = 0;               // in the view after it
   int runs = 0;                        // since the last audit

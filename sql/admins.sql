@@ -199,6 +199,6 @@ SELECT owner, status, sqlstate, error_message, error_hint FROM metrics_refresh.r
 
 SELECT metrics_refresh.schedule_command('cleanup-metrics-logs', '0 2 * * *', 'SELECT metrics_refresh.cleanup_logs()', active => false) IS NOT NULL AS scheduled;
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA a CASCADE;

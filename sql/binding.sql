@@ -17,9 +17,9 @@ CREATE FUNCTION b.rename_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     EXECUTE format('ALTER MATERIALIZED VIEW b.%I RENAME TO %I', NEW.view_name, OLD.view_name);
     RETURN NEW;
 END $$;
-CREATE TRIGGER b_rename_back BEFORE UPDATE ON metrics_refresh.job FOR EACH ROW
+CREATE TRIGGER b_rename_back BEFORE UPDATE ON metrics_refresh_internal.job FOR EACH ROW
     WHEN (NEW.view_name <> OLD.view_name AND NEW.view_name <> 'mv') EXECUTE FUNCTION b.rename_back();
-CREATE TRIGGER b_rename_back BEFORE UPDATE ON metrics_refresh.job_member FOR EACH ROW
+CREATE TRIGGER b_rename_back BEFORE UPDATE ON metrics_refresh_internal.job_member FOR EACH ROW
     WHEN (NEW.view_name <> OLD.view_name AND NEW.view_name <> 'mv') EXECUTE FUNCTION b.rename_back();
 SELECT metrics_refresh.schedule_group('pair', ARRAY['b.renamed']::regclass[], populate => false) IS NOT NULL AS scheduled;
 ALTER MATERIALIZED VIEW b.renamed RENAME TO again;
@@ -30,8 +30,8 @@ ALTER MATERIALIZED VIEW b.renamed RENAME TO again;
 CALL tools.run('pair');
 SELECT view_name FROM metrics_refresh.job_member;
 SELECT relname FROM pg_class WHERE oid = (SELECT view_oid FROM metrics_refresh.job_member);
-DROP TRIGGER b_rename_back ON metrics_refresh.job;
-DROP TRIGGER b_rename_back ON metrics_refresh.job_member;
+DROP TRIGGER b_rename_back ON metrics_refresh_internal.job;
+DROP TRIGGER b_rename_back ON metrics_refresh_internal.job_member;
 CALL tools.run('job');
 CALL tools.run('pair');
 SELECT * FROM b.found;
@@ -71,7 +71,7 @@ SELECT * FROM b.found;
 -- Missing: noted once as skipped, however often it comes around; only who asks for a run gets a row
 -- for each. Health warns all the time.
 DROP MATERIALIZED VIEW "Elsewhere".moved_aside;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 SELECT metrics_refresh.alter_job('job', schedule => '1 second');
 CALL tools.wait_until($$SELECT handled_until > j.effective_from + interval '1.5 seconds'
     FROM metrics_refresh.job_state s JOIN metrics_refresh.job j USING (job_id) WHERE job_name = 'job'$$);
@@ -104,14 +104,14 @@ SELECT * FROM b.found;
 -- Two jobs may refresh one view. The owner of a job who lost the view's rights is told.
 SELECT metrics_refresh.schedule('b.first', job_name => 'other') IS NOT NULL AS scheduled;
 SELECT metrics_refresh.alter_job('other', owner => 'regress_stranger');
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 CALL tools.run('other');
 SELECT status, sqlstate, error_message, error_detail, error_hint FROM tools.log \gx
 -- A role that is gone is told by the log and by health; the job may be given to somebody else.
 CREATE ROLE regress_leaver;
 SELECT metrics_refresh.alter_job('other', owner => 'regress_leaver');
 DROP ROLE regress_leaver;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 CALL tools.run('other');
 SELECT status, sqlstate, error_message, error_hint FROM tools.log \gx
 SELECT * FROM metrics_refresh.health_check() WHERE check_name = 'owner';
@@ -119,6 +119,6 @@ SELECT metrics_refresh.alter_job('other', owner => 'postgres');
 CALL tools.run('other');
 
 SELECT metrics_refresh.unschedule(job_name) FROM b.found;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA b, "Elsewhere" CASCADE;

@@ -194,7 +194,7 @@ SELECT metrics_refresh.schedule_command('changing', '@yearly', 'SELECT 1', max_r
 SELECT metrics_refresh.alter_job('changing', command => 'SELECT 2');
 SELECT schedule, command, owner, max_retries, priority FROM metrics_refresh.job WHERE job_name = 'changing';
 CALL tools.run('changing');
-UPDATE metrics_refresh.job_state SET suspended_at = now() WHERE job_id = (SELECT job_id FROM metrics_refresh.job WHERE job_name = 'changing');
+UPDATE metrics_refresh_internal.job_state SET suspended_at = now() WHERE job_id = (SELECT job_id FROM metrics_refresh.job WHERE job_name = 'changing');
 SELECT state FROM metrics_refresh.job_status WHERE job_name = 'changing';
 SELECT metrics_refresh.alter_job('changing', command => 'SELECT 2');
 SELECT state FROM metrics_refresh.job_status WHERE job_name = 'changing';
@@ -235,7 +235,7 @@ SELECT metrics_refresh.schedule_command('own', NULL, 'SET SESSION AUTHORIZATION 
 CALL tools.run('own');
 SELECT metrics_refresh.schedule_command('own', NULL, 'UPDATE metrics_refresh.run_log SET status = ''success''') IS NOT NULL AS scheduled;
 CALL tools.run('own');
-SELECT metrics_refresh.schedule_command('own', NULL, 'DELETE FROM metrics_refresh.active_run') IS NOT NULL AS scheduled;
+SELECT metrics_refresh.schedule_command('own', NULL, 'DELETE FROM metrics_refresh_internal.active_run') IS NOT NULL AS scheduled;
 CALL tools.run('own');
 SELECT command, owner, initiated_by, status, sqlstate, error_message FROM metrics_refresh.run_log WHERE job_name = 'own' ORDER BY run_id;
 RESET ROLE;
@@ -275,6 +275,6 @@ SELECT metrics_refresh.unschedule('of dummy');
 DROP ROLE regress_dummy2;
 
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA c CASCADE;

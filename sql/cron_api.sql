@@ -32,7 +32,7 @@ SELECT has_schema_privilege('regress_stranger', 'cron', 'USAGE') AS usage;
 -- The jobs that cron.job shows; numbers count from the first of this file.
 CREATE SCHEMA ct;
 GRANT USAGE ON SCHEMA ct TO PUBLIC;
-CREATE TABLE ct.base AS SELECT last_value AS id FROM metrics_refresh.job_id_seq;
+CREATE TABLE ct.base AS SELECT last_value AS id FROM metrics_refresh_internal.job_id_seq;
 GRANT SELECT ON ct.base TO PUBLIC;
 CREATE VIEW ct.jobs WITH (security_invoker = true) AS
     SELECT jobid - base.id AS n, jobname, schedule, command, nodename, nodeport = current_setting('port')::int AS port,
@@ -130,7 +130,7 @@ SELECT split_part(ct.try($$SELECT cron.schedule('cut', '0 3 * * * root', 'SELECT
 ROLLBACK;
 
 -- Rights. USAGE on the schema first, then EXECUTE on schedule_command.
-UPDATE ct.base SET id = (SELECT last_value FROM metrics_refresh.job_id_seq);
+UPDATE ct.base SET id = (SELECT last_value FROM metrics_refresh_internal.job_id_seq);
 CREATE ROLE regress_cron LOGIN;
 CREATE ROLE "regress Cron" LOGIN;
 CREATE ROLE regress_nologin;
@@ -223,7 +223,7 @@ SELECT replace(ct.try(c), current_database(), 'DB') FROM unnest(ARRAY[
 ROLLBACK;
 
 -- alter_job.
-UPDATE ct.base SET id = (SELECT last_value FROM metrics_refresh.job_id_seq);
+UPDATE ct.base SET id = (SELECT last_value FROM metrics_refresh_internal.job_id_seq);
 CREATE DATABASE regress_cron_other TEMPLATE template0;
 REVOKE CONNECT ON DATABASE regress_cron_other FROM PUBLIC;
 SELECT cron.schedule('changing', '0 0 1 1 *', 'SELECT 1') = ct.id(1) AS first;
@@ -340,7 +340,7 @@ DROP VIEW bait;
 
 -- Runs: pg_cron's words and messages.
 DELETE FROM cron.job;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 CREATE TABLE ct.t (n int);
 CREATE PROCEDURE ct.nothing() LANGUAGE sql AS '';
 CREATE PROCEDURE ct.run(command text, INOUT status text DEFAULT NULL) LANGUAGE plpgsql AS $$ BEGIN
@@ -424,7 +424,7 @@ SELECT count(*) AS other FROM (SELECT jobid, jobname, command, username FROM cro
 ALTER EXTENSION metrics_refresh_cron SET SCHEMA public;
 
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 DROP EXTENSION metrics_refresh_cron;
 DROP DATABASE regress_cron_other;
 \set VERBOSITY terse

@@ -89,6 +89,6 @@ SELECT count(*) FROM metrics_refresh.refresh_progress;
 SELECT metrics_refresh.unschedule('slow');
 SELECT count(*), count(*) FILTER (WHERE seconds = 0) AS as_before FROM slow;
 RESET search_path;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA f CASCADE;

@@ -149,6 +149,6 @@ SELECT consecutive_failures, suspended_at IS NOT NULL AS suspended FROM metrics_
 ALTER DATABASE contrib_regression RESET metrics_refresh.suspend_after;
 
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA e CASCADE;

@@ -109,13 +109,13 @@ SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRA
 SELECT count(*) FROM g.jobs WHERE job_name = 'x';
 -- By hand.
 \set VERBOSITY terse
-UPDATE metrics_refresh.job SET group_schema = 'g', command = 'SELECT 1' WHERE job_name = 'group';
-UPDATE metrics_refresh.job SET max_parallel = 0 WHERE job_name = 'group';
-UPDATE metrics_refresh.job SET isolation = 'serializable' WHERE job_name = 'group';
-INSERT INTO metrics_refresh.job_member VALUES (0, 'g', 'a');
-INSERT INTO metrics_refresh.job_member VALUES (:job, 'g', 'a');
+UPDATE metrics_refresh_internal.job SET group_schema = 'g', command = 'SELECT 1' WHERE job_name = 'group';
+UPDATE metrics_refresh_internal.job SET max_parallel = 0 WHERE job_name = 'group';
+UPDATE metrics_refresh_internal.job SET isolation = 'serializable' WHERE job_name = 'group';
+INSERT INTO metrics_refresh_internal.job_member VALUES (0, 'g', 'a');
+INSERT INTO metrics_refresh_internal.job_member VALUES (:job, 'g', 'a');
 -- Members are bound by name: an oid that comes with the row, as from a dump, is looked up anew.
-INSERT INTO metrics_refresh.job_member VALUES (:job, 'g', 'd', 1), (:job, 'g', 'not yet', 1);
+INSERT INTO metrics_refresh_internal.job_member VALUES (:job, 'g', 'd', 1), (:job, 'g', 'not yet', 1);
 \set VERBOSITY default
 SELECT view_name, view_oid = to_regclass('g.' || quote_ident(view_name)) AS bound, view_oid = 0 AS waits
 FROM metrics_refresh.job_member ORDER BY view_name;
@@ -155,10 +155,10 @@ SELECT metrics_refresh.cancel(:run);
 COMMIT;
 SELECT status, error_message FROM metrics_refresh.run_log WHERE run_id = :run;
 SELECT count(*) FROM g.jobs WHERE one_time;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 
 -- refresh_group: in the order of their dependencies, each logged, and the time of completion.
-DELETE FROM metrics_refresh.job_member WHERE view_name = 'not yet';
+DELETE FROM metrics_refresh_internal.job_member WHERE view_name = 'not yet';
 SELECT metrics_refresh.schedule_group('group', schema_name => 'g', populate => false) = :job AS same_job;
 SELECT metrics_refresh.refresh_group('group') > now() AS completed;
 SELECT n, view, status, triggered_by, initiated_by, strategy, rows_total FROM tools.log;
@@ -166,12 +166,12 @@ SELECT a.n, one FROM g.a, g.d;
 -- explain_refresh knows the group of a view without a job of its own.
 SELECT job_name, strategy, depends_on FROM metrics_refresh.explain_refresh('g.a');
 -- A member that fails is named, what depends on it is left alone and logged as skipped.
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 UPDATE g.divisor SET d = 0;
 SELECT metrics_refresh.refresh_group('group') > now() AS completed;
 SELECT n, view, owner, status, sqlstate, error_message FROM tools.log;
 -- So is one that does not exist, and one that the caller may not refresh.
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 UPDATE g.divisor SET d = 1;
 SELECT metrics_refresh.schedule_group('group', '{g.a,g.d,g.of_parent}', populate => false) = :job AS same_job;
 DROP MATERIALIZED VIEW g.d;
@@ -185,7 +185,7 @@ SET ROLE regress_owner;
 SELECT metrics_refresh.refresh_group('group') > now() AS completed;
 RESET ROLE;
 SELECT n, view, owner, status, sqlstate, error_message, error_hint FROM tools.log;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 -- An empty group is done at once.
 SELECT metrics_refresh.schedule_group('nothing', schema_name => 'empty') IS NOT NULL AS scheduled;
 SELECT metrics_refresh.refresh_group('nothing') IS NOT NULL AS completed;
@@ -225,14 +225,14 @@ SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRA
     $$refresh_group('mine')$$,
     $$unschedule('mine')$$]) WITH ORDINALITY v (q, n) ORDER BY n;
 \a \t
-INSERT INTO metrics_refresh.job_member VALUES (1, 'g', 'a');
-DELETE FROM metrics_refresh.group_run_member;
+INSERT INTO metrics_refresh_internal.job_member VALUES (1, 'g', 'a');
+DELETE FROM metrics_refresh_internal.group_run_member;
 RESET ROLE;
 -- The plan of a group's run is seen with its job.
-INSERT INTO metrics_refresh.group_run_member (group_run_id, member, job_id, view_schema, view_name, view_oid, waits_for)
+INSERT INTO metrics_refresh_internal.group_run_member (group_run_id, member, job_id, view_schema, view_name, view_oid, waits_for)
     SELECT 0, 0, job_id, 'g', 'a', 0, '{}' FROM metrics_refresh.job WHERE job_name IN ('mine', 'nothing') LIMIT 1;
 SELECT j.state FROM metrics_refresh.job_status j JOIN metrics_refresh.group_run_member USING (job_id);
-DELETE FROM metrics_refresh.group_run_member;
+DELETE FROM metrics_refresh_internal.group_run_member;
 -- A super admin who may not refresh them himself: the group is one of their owners', if one may refresh all.
 SET metrics_refresh.admin_role = 'regress_admins';
 SET ROLE regress_admin;
@@ -256,7 +256,7 @@ ROLLBACK;
 DROP SCHEMA "Grüße; DROP" CASCADE;
 
 -- A run of one in a worker, from the call to the end; the job is gone with it.
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 SELECT metrics_refresh.refresh_dependents('g.v') AS run \gset
 SELECT metrics_refresh.wait(:run, '60 s');
 SELECT regexp_replace(job_name, '\d+', 'N') AS job, view_name, status FROM metrics_refresh.run_log ORDER BY view_name NULLS FIRST;
@@ -264,6 +264,6 @@ SELECT count(*) FROM g.jobs WHERE one_time;
 
 SELECT metrics_refresh.unschedule(job_name) FROM g.jobs;
 SELECT count(*) FROM metrics_refresh.job_member;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA g, empty CASCADE;

@@ -10,7 +10,7 @@ CREATE UNIQUE INDEX ON he.mv (one);
 CREATE FUNCTION he.job(name text, schedule text DEFAULT '0 0 29 2 *') RETURNS bigint LANGUAGE sql AS
     $$ SELECT metrics_refresh.schedule('he.mv', schedule, job_name => name) $$;
 CREATE FUNCTION he.log(job bigint, n bigint, status text, ms float8 DEFAULT 1, age interval DEFAULT '1 hour') RETURNS void LANGUAGE sql AS $$
-    INSERT INTO metrics_refresh.run_log (job_id, triggered_by, started_at, finished_at, duration_ms, status)
+    INSERT INTO metrics_refresh_internal.run_log (job_id, triggered_by, started_at, finished_at, duration_ms, status)
     SELECT job, 'schedule', now() - age, now() - age, ms, status FROM generate_series(1, n) $$;
 CREATE FUNCTION he.found(wanted text) RETURNS TABLE (severity text, detail text, hint text) LANGUAGE sql VOLATILE AS
     $$ SELECT severity, detail, hint FROM metrics_refresh.health_check() WHERE check_name = wanted $$;
@@ -24,7 +24,7 @@ SELECT he.log(he.job('r95'), 19, 'success'), he.log(he.job('r95'), 1, 'error'),
        he.log(he.job('r0'), 1, 'error'), he.log(he.job('old'), 9, 'error', 1, '25 hours'),
        he.log(he.job('none'), 5, 'skipped');
 SELECT * FROM he.found('success_rate');
-INSERT INTO metrics_refresh.job_state (job_id, last_error) SELECT job_id, 'division by zero' FROM metrics_refresh.job WHERE job_name = 'r0'
+INSERT INTO metrics_refresh_internal.job_state (job_id, last_error) SELECT job_id, 'division by zero' FROM metrics_refresh.job WHERE job_name = 'r0'
     ON CONFLICT (job_id) DO UPDATE SET last_error = EXCLUDED.last_error;
 SET metrics_refresh.health_success_rate_warning = 80;
 SET metrics_refresh.health_success_rate_critical = 10;
@@ -42,7 +42,7 @@ RESET metrics_refresh.health_success_rate_critical;
 SELECT metrics_refresh.pause(job_name) FROM metrics_refresh.job WHERE job_name LIKE 'r%';
 SELECT * FROM he.found('success_rate');
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 
 -- duration: the mean of the successful ones.
 SELECT he.log(he.job('slow'), 1, 'success', 4000), he.log(he.job('slow'), 1, 'success', 6002), he.log(he.job('slow'), 9, 'error', 1),
@@ -52,23 +52,23 @@ SET metrics_refresh.health_duration_warning = '4999 ms';
 SELECT * FROM he.found('duration');
 RESET metrics_refresh.health_duration_warning;
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 
 -- freshness: due times since the last success, or since the job is what it is. A yearly job has known
 -- ones. What has been handled keeps the scheduler from making up for them.
 SELECT he.job('j', '@yearly') AS j \gset
 CREATE FUNCTION he.fresh(times int) RETURNS TABLE (severity text, detail text, hint text) LANGUAGE sql VOLATILE AS $$
-    INSERT INTO metrics_refresh.job_state (job_id, handled_until, last_success_at)
+    INSERT INTO metrics_refresh_internal.job_state (job_id, handled_until, last_success_at)
     SELECT job_id, clock_timestamp(), date_trunc('year', now(), 'UTC') - times * interval '1 year' + interval '1 s'
     FROM metrics_refresh.job WHERE job_name = 'j'
     ON CONFLICT (job_id) DO UPDATE SET handled_until = EXCLUDED.handled_until, last_success_at = EXCLUDED.last_success_at;
-    UPDATE metrics_refresh.job SET effective_from = '2000-01-01 00:00:00+00' WHERE job_name = 'j';
+    UPDATE metrics_refresh_internal.job SET effective_from = '2000-01-01 00:00:00+00' WHERE job_name = 'j';
     SELECT severity, regexp_replace(detail, '\d+ days', 'N days'), hint FROM he.found('freshness') $$;
 SELECT * FROM he.fresh(0);
 SELECT * FROM he.fresh(1);
 SELECT * FROM he.fresh(2);
 SELECT * FROM he.fresh(3);
-UPDATE metrics_refresh.job_state SET last_error = 'the last one failed' WHERE job_id = :j;
+UPDATE metrics_refresh_internal.job_state SET last_error = 'the last one failed' WHERE job_id = :j;
 SELECT * FROM he.fresh(10);
 SET metrics_refresh.health_stale_warning = 5;
 SET metrics_refresh.health_stale_critical = 8;
@@ -77,7 +77,7 @@ SELECT * FROM he.fresh(5);
 SELECT * FROM he.fresh(8);
 RESET metrics_refresh.health_stale_warning;
 RESET metrics_refresh.health_stale_critical;
-UPDATE metrics_refresh.job_state SET last_success_at = NULL, last_error = NULL WHERE job_id = :j;
+UPDATE metrics_refresh_internal.job_state SET last_success_at = NULL, last_error = NULL WHERE job_id = :j;
 SELECT * FROM he.found('freshness');
 -- Not where it is paused, only triggered, suspended, or without its view, which has a finding of its own.
 BEGIN;
@@ -85,11 +85,11 @@ SELECT metrics_refresh.pause('j');
 SELECT * FROM he.found('freshness');
 ROLLBACK;
 BEGIN;
-UPDATE metrics_refresh.job SET schedule = NULL WHERE job_name = 'j';
+UPDATE metrics_refresh_internal.job SET schedule = NULL WHERE job_name = 'j';
 SELECT * FROM he.found('freshness');
 ROLLBACK;
 BEGIN;
-UPDATE metrics_refresh.job_state SET suspended_at = now(), suspend_reason = 'for a reason' WHERE job_id = :j;
+UPDATE metrics_refresh_internal.job_state SET suspended_at = now(), suspend_reason = 'for a reason' WHERE job_id = :j;
 SELECT check_name, severity, detail FROM metrics_refresh.health_check() WHERE check_name IN ('freshness', 'suspended');
 ROLLBACK;
 BEGIN;
@@ -111,7 +111,7 @@ SELECT metrics_refresh.schedule('he.none', strategy => 'concurrently') IS NOT NU
        metrics_refresh.schedule('he.some', job_name => 'full', strategy => 'full') IS NOT NULL AS scheduled;
 SELECT * FROM he.found('unique_index');
 -- One row of all: the worst, the numbers, every reason.
-INSERT INTO metrics_refresh.job (job_name, view_schema, view_name, owner) VALUES ('it''s nobody''s', 'he', 'gone', 'nobody');
+INSERT INTO metrics_refresh_internal.job (job_name, view_schema, view_name, owner) VALUES ('it''s nobody''s', 'he', 'gone', 'nobody');
 SELECT * FROM metrics_refresh.health_summary() \gx
 SELECT * FROM he.found('owner');
 SELECT * FROM he.found('view_missing');
@@ -133,7 +133,7 @@ SELECT * FROM he.found('log_retention');
 SET metrics_refresh.log_retention = '40 d';
 SELECT * FROM he.found('log_retention');
 RESET metrics_refresh.log_retention;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 
 -- scheduler: five jobs want four workers.
 SELECT metrics_refresh.schedule_command('sleeper ' || n, NULL, 'SELECT pg_sleep(600)') IS NOT NULL AS scheduled FROM generate_series(1, 5) n;
@@ -172,6 +172,6 @@ SELECT metrics_refresh.schedule('he.mv', job_name => 'on') IS NOT NULL AS schedu
 CALL tools.run('on');
 
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA he CASCADE;

@@ -199,7 +199,7 @@ CALL tools.run('indexed');
 SELECT DISTINCT who FROM h.ran_as;
 
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 REVOKE EXECUTE ON FUNCTION metrics_refresh.schedule_command FROM regress_stranger;
 \set VERBOSITY terse
 DROP MATERIALIZED VIEW public.of_super;

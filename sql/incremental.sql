@@ -32,7 +32,7 @@ BEGIN
     IF answer = 'possible' THEN
         PERFORM metrics_refresh.schedule('i.trial', strategy => 'incremental');
         SELECT coalesce(string_agg(DISTINCT t.tgrelid::regclass || ': ' || array_to_string((string_to_array(encode(t.tgargs, 'escape'), '\000'))[2:], ' '), '; '),
-            (SELECT string_agg(view_name || ': ' || array_to_string(columns, ' '), '; ') FROM metrics_refresh.incremental_parent))
+            (SELECT string_agg(view_name || ': ' || array_to_string(columns, ' '), '; ') FROM metrics_refresh_internal.incremental_parent))
         INTO answer FROM pg_trigger t WHERE t.tgfoid = 'metrics_refresh.capture_keys'::regproc;
         PERFORM metrics_refresh.unschedule('i.trial');
     END IF;
@@ -238,7 +238,7 @@ ALTER TABLE event RENAME owner TO account;
 CALL tools.run('i.mv');
 SELECT did('mv');
 -- The delta table is gone: writers are not stopped.
-DO $$ BEGIN EXECUTE (SELECT format('DROP TABLE metrics_refresh.%I', relname) FROM pg_class WHERE relname LIKE 'delta\_%'); END $$;
+DO $$ BEGIN EXECUTE (SELECT format('DROP TABLE metrics_refresh_internal.%I', relname) FROM pg_class WHERE relname LIKE 'delta\_%'); END $$;
 UPDATE event SET account = 63 WHERE id = 3;
 SELECT regexp_replace(did('mv'), '\d+_\d', 'N');
 CALL tools.run('i.mv');
@@ -331,7 +331,7 @@ SELECT did('above');
 SELECT did('mv', 'full');
 SELECT did('above');
 SELECT metrics_refresh.unschedule('i.above');
-SELECT count(*) FROM metrics_refresh.incremental_parent;
+SELECT count(*) FROM metrics_refresh_internal.incremental_parent;
 DROP MATERIALIZED VIEW above;
 SELECT did('mv');
 
@@ -377,7 +377,7 @@ DROP MATERIALIZED VIEW padded, mixed;
 SET metrics_refresh.audit_every = 1;
 SELECT did('mv');
 UPDATE event SET amount = 1 WHERE id = 9;
-DO $$ BEGIN EXECUTE (SELECT format('DELETE FROM metrics_refresh.%I', relname) FROM pg_class WHERE relname LIKE 'delta\_%'); END $$;
+DO $$ BEGIN EXECUTE (SELECT format('DELETE FROM metrics_refresh_internal.%I', relname) FROM pg_class WHERE relname LIKE 'delta\_%'); END $$;
 SELECT did('mv');
 SELECT NOT EXISTS (TABLE mv EXCEPT ALL SELECT account, count(*), sum(amount) FROM event GROUP BY account) AS is_right;
 SELECT did('mv');
@@ -408,7 +408,7 @@ INSERT INTO event (id, account) VALUES (5000, 500);
 SELECT tools.try('SELECT count(*) FROM metrics_refresh.incremental_view');
 SET ROLE regress_owner;
 SELECT did('theirs');
-SELECT regexp_replace(tools.try(format('SELECT count(*) FROM metrics_refresh.%I', relname)), '\d+_\d', 'N') FROM pg_class WHERE relname LIKE 'delta\_%' ORDER BY relname LIMIT 1;
+SELECT regexp_replace(tools.try(format('SELECT count(*) FROM metrics_refresh_internal.%I', relname)), '\d+_\d', 'N') FROM pg_class WHERE relname LIKE 'delta\_%' ORDER BY relname LIMIT 1;
 SELECT tools.try('CREATE TRIGGER mine AFTER INSERT ON i.event FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh.capture_keys(''job'')');
 -- The function in our queries is for nobody else.
 SELECT tools.try('SELECT metrics_refresh.is_changed_key(1, 2, 3)');
@@ -508,4 +508,4 @@ DROP SCHEMA i CASCADE;
 DROP FOREIGN DATA WRAPPER nothing CASCADE;
 SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE view_schema = 'i';
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;

@@ -146,4 +146,4 @@ SELECT did('mv');
 \set VERBOSITY terse
 DROP SCHEMA c CASCADE;
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE view_schema = 'c';
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;

@@ -95,4 +95,4 @@ DROP PUBLICATION all_tables;
 DROP SCHEMA f CASCADE;
 SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE view_schema = 'f';
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;

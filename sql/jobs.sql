@@ -144,16 +144,16 @@ SELECT * FROM j.jobs WHERE job_name IN ('j.mv', 'c') \gx
 
 -- Nothing gets into the table past these rules, not even by the superuser's hand.
 \set VERBOSITY terse
-INSERT INTO metrics_refresh.job (job_name, command, schedule, owner) VALUES ('x', 'SELECT 1', '61 * * * *', 'postgres');
-INSERT INTO metrics_refresh.job (job_name, command, timezone, owner) VALUES ('x', 'SELECT 1', 'Mars', 'postgres');
-UPDATE metrics_refresh.job SET schedule = 'sometimes';
-INSERT INTO metrics_refresh.job (job_name, group_schema, command, owner) VALUES ('x', 'j', 'SELECT 1', 'postgres');
-INSERT INTO metrics_refresh.job (job_name, view_schema, view_name, command, owner) VALUES ('x', 'j', 'mv', 'SELECT 1', 'postgres');
-INSERT INTO metrics_refresh.job (job_name, view_name, owner) VALUES ('x', 'mv', 'postgres');
-UPDATE metrics_refresh.job SET max_runtime = '178000000 years' WHERE job_name = 'j.mv';
-UPDATE metrics_refresh.job SET lock_timeout = '0' WHERE job_name = 'j.mv';
-UPDATE metrics_refresh.job SET strategy = 'x' WHERE job_name = 'j.mv';
-UPDATE metrics_refresh.job SET job_name = 'j.mv';
+INSERT INTO metrics_refresh_internal.job (job_name, command, schedule, owner) VALUES ('x', 'SELECT 1', '61 * * * *', 'postgres');
+INSERT INTO metrics_refresh_internal.job (job_name, command, timezone, owner) VALUES ('x', 'SELECT 1', 'Mars', 'postgres');
+UPDATE metrics_refresh_internal.job SET schedule = 'sometimes';
+INSERT INTO metrics_refresh_internal.job (job_name, group_schema, command, owner) VALUES ('x', 'j', 'SELECT 1', 'postgres');
+INSERT INTO metrics_refresh_internal.job (job_name, view_schema, view_name, command, owner) VALUES ('x', 'j', 'mv', 'SELECT 1', 'postgres');
+INSERT INTO metrics_refresh_internal.job (job_name, view_name, owner) VALUES ('x', 'mv', 'postgres');
+UPDATE metrics_refresh_internal.job SET max_runtime = '178000000 years' WHERE job_name = 'j.mv';
+UPDATE metrics_refresh_internal.job SET lock_timeout = '0' WHERE job_name = 'j.mv';
+UPDATE metrics_refresh_internal.job SET strategy = 'x' WHERE job_name = 'j.mv';
+UPDATE metrics_refresh_internal.job SET job_name = 'j.mv';
 \set VERBOSITY default
 
 -- All of this is transactional.
@@ -180,6 +180,6 @@ SELECT metrics_refresh.unschedule('every second');
 SELECT count(*) >= 2 AS log_stays FROM metrics_refresh.run_log WHERE job_name = 'every second';
 
 SELECT metrics_refresh.unschedule(job_name) FROM j.jobs;
-CALL tools.wait_until('SELECT count(*) = 0 FROM metrics_refresh.active_run');
-TRUNCATE metrics_refresh.run_log;
+CALL tools.wait_until('SELECT count(*) = 0 FROM metrics_refresh_internal.active_run');
+TRUNCATE metrics_refresh_internal.run_log;
 DROP SCHEMA j CASCADE;

@@ -12,12 +12,12 @@ CREATE UNIQUE INDEX ON l.grouped (one);
 CREATE MATERIALIZED VIEW l.free AS SELECT 1 AS one;
 ANALYZE l.own, l.free;
 CREATE FUNCTION l.state(name text, VARIADIC facts text[]) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO metrics_refresh.job_state (job_id) SELECT job_id FROM metrics_refresh.job WHERE job_name = name ON CONFLICT DO NOTHING;
-    EXECUTE format('UPDATE metrics_refresh.job_state SET %s WHERE job_id = (SELECT job_id FROM metrics_refresh.job WHERE job_name = %L)',
+    INSERT INTO metrics_refresh_internal.job_state (job_id) SELECT job_id FROM metrics_refresh.job WHERE job_name = name ON CONFLICT DO NOTHING;
+    EXECUTE format('UPDATE metrics_refresh_internal.job_state SET %s WHERE job_id = (SELECT job_id FROM metrics_refresh.job WHERE job_name = %L)',
                    array_to_string(facts, ', '), name);
 END $$;
 CREATE FUNCTION l.log(view text, status text, age interval, total bigint DEFAULT NULL, error text DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO metrics_refresh.run_log (view_schema, view_name, triggered_by, started_at, finished_at, status, rows_total, error_message)
+    INSERT INTO metrics_refresh_internal.run_log (view_schema, view_name, triggered_by, started_at, finished_at, status, rows_total, error_message)
     VALUES ('l', view, 'manual', now() - age, now() - age, status, total, error) $$;
 
 -- Each state a job can be in by itself.
@@ -29,10 +29,10 @@ SELECT metrics_refresh.schedule('l.own', '0 0 29 2 *') IS NOT NULL AS a, metrics
        metrics_refresh.schedule('l.own', '0 0 29 2 *', job_name => 'open', active => false) AS open,
        metrics_refresh.schedule_command('command', '0 0 29 2 *', 'SELECT 1') IS NOT NULL AS g,
        metrics_refresh.schedule_group('group', '{l.empty,l.grouped}', schedule => '0 0 29 2 *', populate => false) IS NOT NULL AS h \gset
-INSERT INTO metrics_refresh.job (job_name, view_schema, view_name, schedule, owner) VALUES ('waiting', 'l', 'not yet', '0 0 29 2 *', 'postgres');
+INSERT INTO metrics_refresh_internal.job (job_name, view_schema, view_name, schedule, owner) VALUES ('waiting', 'l', 'not yet', '0 0 29 2 *', 'postgres');
 SELECT l.state('retrying', 'last_finished_at = clock_timestamp()', $$retry_at = '2090-01-01'$$, 'retry_due = now()', 'retry_attempt = 3');
 SELECT l.state('suspended', 'suspended_at = clock_timestamp()', $$suspend_reason = 'for a reason'$$);
-INSERT INTO metrics_refresh.group_run_member (group_run_id, member, job_id, view_schema, view_name, view_oid, waits_for)
+INSERT INTO metrics_refresh_internal.group_run_member (group_run_id, member, job_id, view_schema, view_name, view_oid, waits_for)
     VALUES (0, 0, :open, 'l', 'own', 0, '{}');
 BEGIN;
 SELECT metrics_refresh.trigger('paused') IS NOT NULL AS queued;
@@ -40,7 +40,7 @@ SELECT job_name, kind, state, next_due IS NOT NULL AS is_due, retry_at, attempt,
 FROM metrics_refresh.job_status WHERE NOT job_name LIKE '%metrics%' ORDER BY job_name COLLATE "C";
 ROLLBACK;
 SELECT job_name, state FROM metrics_refresh.job_status WHERE job_name = 'paused';
-DELETE FROM metrics_refresh.group_run_member;
+DELETE FROM metrics_refresh_internal.group_run_member;
 -- A retry from before somebody rescheduled the job is over.
 BEGIN;
 SELECT metrics_refresh.alter_job('retrying', schedule => '0 0 28 2 *');
@@ -68,8 +68,8 @@ FROM metrics_refresh.view_status() WHERE view_schema = 'l' \gx
 SELECT total_bytes = pg_total_relation_size(format('%I.%I', view_schema, view_name)::regclass) AS right_size
 FROM metrics_refresh.view_status() WHERE view_schema = 'l';
 -- Stale: so many due times without a success of the view's, whoever refreshed it.
-UPDATE metrics_refresh.job SET schedule = '@yearly', effective_from = '2000-01-01' WHERE job_name IN ('l.own', 'group');
-INSERT INTO metrics_refresh.job_state (job_id, handled_until) SELECT job_id, now() FROM metrics_refresh.job WHERE job_name IN ('l.own', 'group')
+UPDATE metrics_refresh_internal.job SET schedule = '@yearly', effective_from = '2000-01-01' WHERE job_name IN ('l.own', 'group');
+INSERT INTO metrics_refresh_internal.job_state (job_id, handled_until) SELECT job_id, now() FROM metrics_refresh.job WHERE job_name IN ('l.own', 'group')
     ON CONFLICT (job_id) DO UPDATE SET handled_until = EXCLUDED.handled_until;
 SELECT view_name, freshness FROM metrics_refresh.view_status() WHERE view_schema = 'l';
 SELECT l.log('grouped', 'success', now() - date_trunc('year', now()) + interval '1 s', 7);
@@ -80,18 +80,18 @@ RESET metrics_refresh.health_stale_warning;
 SELECT metrics_refresh.pause('group');
 SELECT view_name, freshness, job_name, next_due FROM metrics_refresh.view_status() WHERE view_name IN ('empty', 'grouped');
 SELECT metrics_refresh.resume('group');
-UPDATE metrics_refresh.job SET effective_from = '2000-01-01' WHERE job_name = 'group';
+UPDATE metrics_refresh_internal.job SET effective_from = '2000-01-01' WHERE job_name = 'group';
 
 -- Health of the group and of each of its views, of retries, and of what was never populated.
 SELECT l.state('group', $$last_status = 'error'$$, $$last_finished_at = now()$$, $$last_error = '1 of 2 views failed'$$, 'last_run_id = 1000000');
-INSERT INTO metrics_refresh.run_log (run_id, job_id, triggered_by, started_at, finished_at, status, attempt)
+INSERT INTO metrics_refresh_internal.run_log (run_id, job_id, triggered_by, started_at, finished_at, status, attempt)
     SELECT 1000000, job_id, 'retry', now(), now(), 'error', 4 FROM metrics_refresh.job WHERE job_name = 'group';
 SELECT l.log('empty', 'error', '5 min', NULL, 'no space left');
 SELECT check_name, severity, regexp_replace(detail, '\d+ days', 'N days') AS detail, hint FROM metrics_refresh.health_check()
 WHERE check_name IN ('populated', 'retries', 'freshness') AND (detail LIKE '%group%' OR check_name <> 'freshness');
 SELECT metrics_refresh.alter_job('group', max_retries => 4);
 SELECT check_name, severity FROM metrics_refresh.health_check() WHERE check_name = 'retries';
-INSERT INTO metrics_refresh.job_member SELECT job_id, 'l', 'not yet' FROM metrics_refresh.job WHERE job_name = 'group';
+INSERT INTO metrics_refresh_internal.job_member SELECT job_id, 'l', 'not yet' FROM metrics_refresh.job WHERE job_name = 'group';
 SELECT severity, detail, hint FROM metrics_refresh.health_check() WHERE check_name = 'view_missing';
 SELECT job, total_refreshes, failed_refreshes FROM metrics_refresh.get_refresh_stats(job_name => 'group');
 
@@ -140,9 +140,9 @@ SET ROLE regress_stranger;
 SELECT count(*) FROM metrics_refresh.waiting_runs();
 RESET ROLE;
 SELECT count(metrics_refresh.cancel(run)) FROM l.runs;
-CALL tools.wait_until('SELECT count(*) = 0 FROM metrics_refresh.active_run');
+CALL tools.wait_until('SELECT count(*) = 0 FROM metrics_refresh_internal.active_run');
 
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA l CASCADE;

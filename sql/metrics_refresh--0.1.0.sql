@@ -8,6 +8,12 @@ CREATE SCHEMA metrics_refresh;
 COMMENT ON SCHEMA metrics_refresh IS 'keeps materialized views fresh: jobs, their runs, health';
 GRANT USAGE ON SCHEMA metrics_refresh TO PUBLIC;
 
+-- Without USAGE for PUBLIC nobody can name a table in it, and so not even ask for a lock on one: some
+-- statements queue for an exclusive lock before the server asks for rights, and what jobs need would wait behind
+-- them. The views in metrics_refresh show each role what it may see.
+CREATE SCHEMA metrics_refresh_internal;
+COMMENT ON SCHEMA metrics_refresh_internal IS 'the tables of metrics_refresh, for nobody to touch; look at the views in metrics_refresh';
+
 -- Raises a clear error, with a hint, where the library is not preloaded.
 CREATE FUNCTION metrics_refresh.require_preload() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_require_preload';
@@ -26,10 +32,10 @@ COMMENT ON FUNCTION metrics_refresh.is_super_admin() IS
 ------------------------------------------------------------------------------------------------
 -- Jobs: configuration, dumped by pg_dump
 
-CREATE SEQUENCE metrics_refresh.job_id_seq;
+CREATE SEQUENCE metrics_refresh_internal.job_id_seq;
 
-CREATE TABLE metrics_refresh.job (
-    job_id         bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.job_id_seq'),
+CREATE TABLE metrics_refresh_internal.job (
+    job_id         bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.job_id_seq'),
     job_name       text NOT NULL UNIQUE CHECK (job_name <> ''),
     view_schema    name,
     view_name      name,
@@ -80,53 +86,29 @@ CREATE TABLE metrics_refresh.job (
     CHECK (pg_catalog.num_nonnulls(view_name, command, group_schema) <= 1),
     CHECK (starts_at < ends_at)
 );
-COMMENT ON TABLE metrics_refresh.job IS 'what is run and when; change it through the functions';
-COMMENT ON COLUMN metrics_refresh.job.view_name IS 'bound by name: the job survives DROP and CREATE of the view';
-COMMENT ON COLUMN metrics_refresh.job.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
-COMMENT ON COLUMN metrics_refresh.job.command IS 'SQL to run instead of a refresh, connected as the owner';
-COMMENT ON COLUMN metrics_refresh.job.schedule IS 'five cron fields, a nickname or an interval; NULL: only when triggered';
-COMMENT ON COLUMN metrics_refresh.job.timezone IS 'NULL: the setting metrics_refresh.timezone, else UTC';
-COMMENT ON COLUMN metrics_refresh.job.owner IS 'role whose rights the job has; a refresh computes as the owner of the view';
-COMMENT ON COLUMN metrics_refresh.job.owner_oid IS 'of the role that owner named when it was written; 0 where there was none';
-COMMENT ON COLUMN metrics_refresh.job.on_missed IS 'due times that passed while nothing could run: one run (once) or none (skip)';
-COMMENT ON COLUMN metrics_refresh.job.on_overlap IS 'a due time that comes while the job''s run is under way: counted (skip), or served by one run afterwards (queue_one)';
-COMMENT ON COLUMN metrics_refresh.job.priority IS 'where runs wait for a worker, the higher one goes first';
-COMMENT ON COLUMN metrics_refresh.job.max_retries IS 'how often a run that failed for a transient reason is tried again before the next due time';
-COMMENT ON COLUMN metrics_refresh.job.retry_delay IS 'before the first retry; doubles with each, up to retry_max_delay';
-COMMENT ON COLUMN metrics_refresh.job.jitter IS 'each start is delayed by a part of this that depends on job and due time';
-COMMENT ON COLUMN metrics_refresh.job.starts_at IS 'due times before this do not count';
-COMMENT ON COLUMN metrics_refresh.job.ends_at IS 'due times after this do not count';
-COMMENT ON COLUMN metrics_refresh.job.blackout IS 'windows in the job''s time zone in which nothing is due: [days] HH:MM-HH:MM';
-COMMENT ON COLUMN metrics_refresh.job.settings IS 'settings in force during a run, by name: {"work_mem": "256MB"}';
-COMMENT ON COLUMN metrics_refresh.job.group_schema IS 'of a group: its members are the materialized views of this schema; NULL where job_member lists them';
-COMMENT ON COLUMN metrics_refresh.job.isolation IS 'of a group: repeatable_read refreshes all members in one transaction on one snapshot';
-COMMENT ON COLUMN metrics_refresh.job.max_parallel IS 'of a group: how many members are refreshed at once; NULL: as many as there are workers';
-COMMENT ON COLUMN metrics_refresh.job.one_time IS 'made by a function for one run, and removed with its end';
-COMMENT ON COLUMN metrics_refresh.job.is_default IS 'created with the extension';
-COMMENT ON COLUMN metrics_refresh.job.effective_from IS 'due times before this do not count';
+COMMENT ON TABLE metrics_refresh_internal.job IS 'what is run and when; change it through the functions';
 
 -- A job that refreshes no single view and runs no command is a group.
-CREATE TABLE metrics_refresh.job_member (
-    job_id      bigint NOT NULL REFERENCES metrics_refresh.job ON DELETE CASCADE,
+CREATE TABLE metrics_refresh_internal.job_member (
+    job_id      bigint NOT NULL REFERENCES metrics_refresh_internal.job ON DELETE CASCADE,
     view_schema name NOT NULL,
     view_name   name NOT NULL,
     view_oid    oid NOT NULL DEFAULT 0,
     PRIMARY KEY (job_id, view_schema, view_name)
 );
-COMMENT ON TABLE metrics_refresh.job_member IS 'the materialized views of a group that lists them, bound by name as in job';
-COMMENT ON COLUMN metrics_refresh.job_member.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
+COMMENT ON TABLE metrics_refresh_internal.job_member IS 'the materialized views of a group that lists them, bound by name as in job';
 
 -- A default job that was unscheduled stays so after a restore, where CREATE EXTENSION makes it anew.
-CREATE TABLE metrics_refresh.removed_default_job (
+CREATE TABLE metrics_refresh_internal.removed_default_job (
     job_name text PRIMARY KEY
 );
-COMMENT ON TABLE metrics_refresh.removed_default_job IS 'default jobs that were unscheduled';
+COMMENT ON TABLE metrics_refresh_internal.removed_default_job IS 'default jobs that were unscheduled';
 
 -- The delta tables and triggers of these views are ordinary objects, which go through pg_dump by
 -- themselves, under names with this number.
-CREATE SEQUENCE metrics_refresh.incremental_id_seq;
-CREATE TABLE metrics_refresh.incremental_view (
-    id               bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.incremental_id_seq'),
+CREATE SEQUENCE metrics_refresh_internal.incremental_id_seq;
+CREATE TABLE metrics_refresh_internal.incremental_view (
+    id               bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.incremental_id_seq'),
     view_schema      name NOT NULL,
     view_name        name NOT NULL,
     view_oid         oid NOT NULL,
@@ -139,50 +121,46 @@ CREATE TABLE metrics_refresh.incremental_view (
     uncaptured       text,
     UNIQUE (view_schema, view_name)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE metrics_refresh.incremental_view IS 'materialized views that are set up for the strategy incremental, and what their next refresh has to know';
-COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS 'of the definition, its triggers and delta tables at the last refresh; where it is another one, the next looks at all rows';
-COMMENT ON COLUMN metrics_refresh.incremental_view.uncaptured IS 'of how often its tables were changed past the triggers, and its own rows at all, until the last refresh; where it is another one, the next looks at all rows';
-COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'what now() was for the last refresh';
-COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS 'why the view is refreshed by diff until its strategy is set again: what an audit found';
+COMMENT ON TABLE metrics_refresh_internal.incremental_view IS 'materialized views that are set up for the strategy incremental, and what their next refresh has to know';
 
 -- Read by position where a view is written.
-CREATE TABLE metrics_refresh.incremental_parent (
+CREATE TABLE metrics_refresh_internal.incremental_parent (
     delta       text PRIMARY KEY,
     columns     text[] NOT NULL,
     view_schema name NOT NULL,
     view_name   name NOT NULL,
     view_oid    oid NOT NULL,
-    id          bigint NOT NULL REFERENCES metrics_refresh.incremental_view ON DELETE CASCADE
+    id          bigint NOT NULL REFERENCES metrics_refresh_internal.incremental_view ON DELETE CASCADE
 );
-COMMENT ON TABLE metrics_refresh.incremental_parent IS 'materialized views that others are kept by: which keys are written where when one is refreshed';
+COMMENT ON TABLE metrics_refresh_internal.incremental_parent IS 'materialized views that others are kept by: which keys are written where when one is refreshed';
 
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job', 'WHERE NOT one_time');
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.incremental_view', '');
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.incremental_parent', '');
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.incremental_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job_member',
-    'WHERE job_id IN (SELECT job_id FROM metrics_refresh.job WHERE NOT one_time)');
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.job_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh.removed_default_job', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job', 'WHERE NOT one_time');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_view', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_parent', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_member',
+    'WHERE job_id IN (SELECT job_id FROM metrics_refresh_internal.job WHERE NOT one_time)');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.removed_default_job', '');
 
 CREATE FUNCTION metrics_refresh.job_before_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_before_write';
 COMMENT ON FUNCTION metrics_refresh.job_before_write() IS
     'checks schedule, time zone and blackout windows of every row that enters the table, whichever way, and notes which view and role its names mean';
-CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.job
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_before_write();
 
 CREATE FUNCTION metrics_refresh.member_before_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_member_before_write';
 COMMENT ON FUNCTION metrics_refresh.member_before_write() IS
     'notes which view the name of a group''s member means';
-CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.job_member
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.job_member
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
 
-CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.incremental_view
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.incremental_view
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
 
-CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh.incremental_parent
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.incremental_parent
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
 
 CREATE FUNCTION metrics_refresh.capture_keys() RETURNS trigger
@@ -201,16 +179,16 @@ CREATE FUNCTION metrics_refresh.job_after_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_after_write';
 COMMENT ON FUNCTION metrics_refresh.job_after_write() IS
     'tells the scheduler at commit which job changed';
-CREATE TRIGGER after_write AFTER INSERT OR UPDATE OR DELETE ON metrics_refresh.job
+CREATE TRIGGER after_write AFTER INSERT OR UPDATE OR DELETE ON metrics_refresh_internal.job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_after_write();
-CREATE TRIGGER after_truncate AFTER TRUNCATE ON metrics_refresh.job
+CREATE TRIGGER after_truncate AFTER TRUNCATE ON metrics_refresh_internal.job
     FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh.job_after_write();
 
 CREATE FUNCTION metrics_refresh.job_take_over() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_take_over';
 COMMENT ON FUNCTION metrics_refresh.job_take_over() IS
     'lets the due times of jobs that were taken over from pg_cron count from this commit on, which it keeps away from the begin of a minute';
-CREATE CONSTRAINT TRIGGER take_over AFTER UPDATE ON metrics_refresh.job
+CREATE CONSTRAINT TRIGGER take_over AFTER UPDATE ON metrics_refresh_internal.job
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (NEW.effective_from = '9999-12-31 23:59:59+00')
     EXECUTE FUNCTION metrics_refresh.job_take_over();
@@ -218,27 +196,27 @@ CREATE CONSTRAINT TRIGGER take_over AFTER UPDATE ON metrics_refresh.job
 CREATE FUNCTION metrics_refresh.replace_default_job() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    DELETE FROM metrics_refresh.job WHERE job_name = NEW.job_name AND is_default;
+    DELETE FROM metrics_refresh_internal.job WHERE job_name = NEW.job_name AND is_default;
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION metrics_refresh.replace_default_job() IS
     'lets a restored dump replace or remove the jobs that CREATE EXTENSION has just made';
-CREATE TRIGGER a_replace_default BEFORE INSERT ON metrics_refresh.job
+CREATE TRIGGER a_replace_default BEFORE INSERT ON metrics_refresh_internal.job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
-CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh.removed_default_job
+CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh_internal.removed_default_job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
 
 -- Nobody else has a table that these could be triggers of.
 -- In a session that replicates or restores as well.
-ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER before_write;
-ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_write;
-ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER after_truncate;
-ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER a_replace_default;
-ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER take_over;
-ALTER TABLE metrics_refresh.job_member ENABLE ALWAYS TRIGGER before_write;
-ALTER TABLE metrics_refresh.incremental_view ENABLE ALWAYS TRIGGER before_write;
-ALTER TABLE metrics_refresh.incremental_parent ENABLE ALWAYS TRIGGER before_write;
-ALTER TABLE metrics_refresh.removed_default_job ENABLE ALWAYS TRIGGER remove_default;
+ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER after_write;
+ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER after_truncate;
+ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER a_replace_default;
+ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER take_over;
+ALTER TABLE metrics_refresh_internal.job_member ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh_internal.incremental_view ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh_internal.incremental_parent ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh_internal.removed_default_job ENABLE ALWAYS TRIGGER remove_default;
 
 REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_before_write(),
     metrics_refresh.member_before_write(), metrics_refresh.capture_keys(),
@@ -248,7 +226,7 @@ REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_be
 ------------------------------------------------------------------------------------------------
 -- State of jobs and their runs: not dumped
 
-CREATE TABLE metrics_refresh.job_state (
+CREATE TABLE metrics_refresh_internal.job_state (
     job_id                bigint PRIMARY KEY,
     handled_until         timestamptz,
     last_run_id           bigint,
@@ -257,6 +235,7 @@ CREATE TABLE metrics_refresh.job_state (
     last_status           text,
     last_success_at       timestamptz,
     last_error            text,
+    error_owner_oid       oid,
     consecutive_failures  integer NOT NULL DEFAULT 0,
     permanent_failures    integer NOT NULL DEFAULT 0,
     interruptions         integer NOT NULL DEFAULT 0,
@@ -269,17 +248,13 @@ CREATE TABLE metrics_refresh.job_state (
 ) WITH (fillfactor = 50);
 -- Without a foreign key: the row is written by the job's runs alone, so no transaction of a user can
 -- hold it and make a run wait. cleanup_logs() removes those of jobs that are gone.
-COMMENT ON TABLE metrics_refresh.job_state IS 'what became of each job so far';
-COMMENT ON COLUMN metrics_refresh.job_state.suspended_at IS 'holds while it is later than the job''s effective_from';
-COMMENT ON COLUMN metrics_refresh.job_state.handled_until IS 'due times up to here were served, or missed';
-COMMENT ON COLUMN metrics_refresh.job_state.interruptions IS 'runs in a row whose worker ended before they did';
-COMMENT ON COLUMN metrics_refresh.job_state.retry_at IS 'when the failed run of the due time retry_due is tried again, as its attempt retry_attempt';
-COMMENT ON COLUMN metrics_refresh.job_state.permanent_failures IS 'failures in a row that will not go away by themselves';
+COMMENT ON COLUMN metrics_refresh_internal.job_state.error_owner_oid IS 'the owner in the log of the run that last_error is of: it may tell of rows that only this role may see';
+COMMENT ON TABLE metrics_refresh_internal.job_state IS 'what became of each job so far';
 
-CREATE SEQUENCE metrics_refresh.run_id_seq;
+CREATE SEQUENCE metrics_refresh_internal.run_id_seq;
 
-CREATE TABLE metrics_refresh.run_log (
-    run_id          bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.run_id_seq'),
+CREATE TABLE metrics_refresh_internal.run_log (
+    run_id          bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.run_id_seq'),
     job_id          bigint,
     job_name        text,
     group_run_id    bigint,
@@ -317,11 +292,162 @@ CREATE TABLE metrics_refresh.run_log (
     worker_pid      integer,
     CHECK ((status = 'running') = (finished_at IS NULL))
 ) WITH (fillfactor = 85);
-CREATE INDEX run_log_started_at ON metrics_refresh.run_log (started_at);
-CREATE INDEX run_log_job ON metrics_refresh.run_log (job_id, started_at);
-CREATE INDEX run_log_view ON metrics_refresh.run_log (view_schema, view_name, started_at);
-CREATE INDEX run_log_group ON metrics_refresh.run_log (group_run_id) WHERE group_run_id IS NOT NULL;
-COMMENT ON TABLE metrics_refresh.run_log IS 'one row for every run, kept for metrics_refresh.log_retention';
+CREATE INDEX run_log_started_at ON metrics_refresh_internal.run_log (started_at);
+CREATE INDEX run_log_job ON metrics_refresh_internal.run_log (job_id, started_at);
+CREATE INDEX run_log_view ON metrics_refresh_internal.run_log (view_schema, view_name, started_at);
+CREATE INDEX run_log_group ON metrics_refresh_internal.run_log (group_run_id) WHERE group_run_id IS NOT NULL;
+COMMENT ON TABLE metrics_refresh_internal.run_log IS 'one row for every run, kept for metrics_refresh.log_retention';
+
+-- Runs whose 'running' row is committed and whose outcome is not: after a crash these tell which
+-- rows of the log to close.
+CREATE TABLE metrics_refresh_internal.active_run (
+    run_id bigint PRIMARY KEY,
+    job_id bigint NOT NULL
+);
+COMMENT ON TABLE metrics_refresh_internal.active_run IS 'runs that a worker has begun and not ended';
+
+-- The plan of a group's run, while the run is open: its members in the order of their dependencies.
+CREATE TABLE metrics_refresh_internal.group_run_member (
+    group_run_id bigint NOT NULL,
+    member       integer NOT NULL,
+    job_id       bigint NOT NULL,
+    view_schema  name NOT NULL,
+    view_name    name NOT NULL,
+    view_oid     oid NOT NULL,
+    waits_for    integer[] NOT NULL,
+    state        text NOT NULL DEFAULT 'pending'
+                 CHECK (state IN ('pending', 'running', 'success', 'failed', 'skipped', 'canceled')),
+    run_id       bigint,
+    PRIMARY KEY (group_run_id, member)
+);
+CREATE INDEX group_run_member_job ON metrics_refresh_internal.group_run_member (job_id);
+CREATE INDEX group_run_member_run ON metrics_refresh_internal.group_run_member (run_id);
+COMMENT ON TABLE metrics_refresh_internal.group_run_member IS 'the members of group runs that are under way';
+
+-- What a view's last refresh saw of its tables: as long as it is the same, nothing has changed.
+CREATE TABLE metrics_refresh_internal.view_state (
+    view_oid    oid PRIMARY KEY,
+    fingerprint text NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE metrics_refresh_internal.view_state IS 'what tells whether a view is still fresh';
+COMMENT ON COLUMN metrics_refresh_internal.view_state.fingerprint IS 'of the tables and all else that its rows depend on, at its last refresh';
+
+CREATE TABLE metrics_refresh_internal.run_request (
+    run_id       bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.run_id_seq'),
+    job_id       bigint NOT NULL REFERENCES metrics_refresh_internal.job ON DELETE CASCADE,
+    requested_by name NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX run_request_job ON metrics_refresh_internal.run_request (job_id);
+COMMENT ON TABLE metrics_refresh_internal.run_request IS 'runs asked for by trigger() that have not begun';
+CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh_internal.run_request
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_after_write();
+
+------------------------------------------------------------------------------------------------
+-- Row-level security: super admins see all; others the jobs they own and those of their views. The
+-- privilege to read is of no use without USAGE on the schema, except to the views below.
+
+ALTER TABLE metrics_refresh_internal.job ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.job FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE'))
+    OR EXISTS (SELECT FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = view_schema AND c.relname = job.view_name AND c.relkind = 'm'
+                 AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
+
+ALTER TABLE metrics_refresh_internal.job_member ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.job_member FOR SELECT USING (
+    job_id IN (SELECT j.job_id FROM metrics_refresh_internal.job j));
+
+ALTER TABLE metrics_refresh_internal.incremental_view ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.incremental_view FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = view_oid
+               AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
+
+ALTER TABLE metrics_refresh_internal.job_state ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.job_state FOR SELECT USING (
+    job_id IN (SELECT j.job_id FROM metrics_refresh_internal.job j));
+
+ALTER TABLE metrics_refresh_internal.run_request ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.run_request FOR SELECT USING (
+    job_id IN (SELECT j.job_id FROM metrics_refresh_internal.job j));
+
+ALTER TABLE metrics_refresh_internal.group_run_member ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.group_run_member FOR SELECT USING (
+    job_id IN (SELECT j.job_id FROM metrics_refresh_internal.job j));
+
+ALTER TABLE metrics_refresh_internal.run_log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.run_log FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
+
+GRANT SELECT ON metrics_refresh_internal.job, metrics_refresh_internal.job_member, metrics_refresh_internal.job_state,
+                metrics_refresh_internal.incremental_view,
+                metrics_refresh_internal.run_log, metrics_refresh_internal.run_request,
+                metrics_refresh_internal.group_run_member TO PUBLIC;
+
+-- What everybody looks at. They have the caller's rights, so the policies judge each row before any
+-- function in the caller's query sees it, as behind a security barrier; and the server plans them as the table
+-- itself, which it would not do with one.
+
+CREATE VIEW metrics_refresh.job WITH (security_invoker = true) AS
+    SELECT * FROM metrics_refresh_internal.job;
+COMMENT ON VIEW metrics_refresh.job IS 'what is run and when; change it through the functions';
+COMMENT ON COLUMN metrics_refresh.job.view_name IS 'bound by name: the job survives DROP and CREATE of the view';
+COMMENT ON COLUMN metrics_refresh.job.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
+COMMENT ON COLUMN metrics_refresh.job.command IS 'SQL to run instead of a refresh, connected as the owner';
+COMMENT ON COLUMN metrics_refresh.job.schedule IS 'five cron fields, a nickname or an interval; NULL: only when triggered';
+COMMENT ON COLUMN metrics_refresh.job.timezone IS 'NULL: the setting metrics_refresh.timezone, else UTC';
+COMMENT ON COLUMN metrics_refresh.job.owner IS 'role whose rights the job has; a refresh computes as the owner of the view';
+COMMENT ON COLUMN metrics_refresh.job.owner_oid IS 'of the role that owner named when it was written; 0 where there was none';
+COMMENT ON COLUMN metrics_refresh.job.on_missed IS 'due times that passed while nothing could run: one run (once) or none (skip)';
+COMMENT ON COLUMN metrics_refresh.job.on_overlap IS 'a due time that comes while the job''s run is under way: counted (skip), or served by one run afterwards (queue_one)';
+COMMENT ON COLUMN metrics_refresh.job.priority IS 'where runs wait for a worker, the higher one goes first';
+COMMENT ON COLUMN metrics_refresh.job.max_retries IS 'how often a run that failed for a transient reason is tried again before the next due time';
+COMMENT ON COLUMN metrics_refresh.job.retry_delay IS 'before the first retry; doubles with each, up to retry_max_delay';
+COMMENT ON COLUMN metrics_refresh.job.jitter IS 'each start is delayed by a part of this that depends on job and due time';
+COMMENT ON COLUMN metrics_refresh.job.starts_at IS 'due times before this do not count';
+COMMENT ON COLUMN metrics_refresh.job.ends_at IS 'due times after this do not count';
+COMMENT ON COLUMN metrics_refresh.job.blackout IS 'windows in the job''s time zone in which nothing is due: [days] HH:MM-HH:MM';
+COMMENT ON COLUMN metrics_refresh.job.settings IS 'settings in force during a run, by name: {"work_mem": "256MB"}';
+COMMENT ON COLUMN metrics_refresh.job.group_schema IS 'of a group: its members are the materialized views of this schema; NULL where job_member lists them';
+COMMENT ON COLUMN metrics_refresh.job.isolation IS 'of a group: repeatable_read refreshes all members in one transaction on one snapshot';
+COMMENT ON COLUMN metrics_refresh.job.max_parallel IS 'of a group: how many members are refreshed at once; NULL: as many as there are workers';
+COMMENT ON COLUMN metrics_refresh.job.one_time IS 'made by a function for one run, and removed with its end';
+COMMENT ON COLUMN metrics_refresh.job.is_default IS 'created with the extension';
+COMMENT ON COLUMN metrics_refresh.job.effective_from IS 'due times before this do not count';
+
+CREATE VIEW metrics_refresh.job_member WITH (security_invoker = true) AS
+    SELECT * FROM metrics_refresh_internal.job_member;
+COMMENT ON VIEW metrics_refresh.job_member IS 'the materialized views of a group that lists them, bound by name as in job';
+COMMENT ON COLUMN metrics_refresh.job_member.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
+
+CREATE VIEW metrics_refresh.job_state WITH (security_invoker = true) AS
+    SELECT s.job_id, s.handled_until, s.last_run_id, s.last_started_at, s.last_finished_at,
+           s.last_status, s.last_success_at, CASE WHEN e.may_see THEN s.last_error END AS last_error,
+           s.consecutive_failures, s.permanent_failures, s.interruptions, s.suspended_at,
+           CASE WHEN e.may_see THEN s.suspend_reason END AS suspend_reason,
+           s.retry_at, s.retry_due, s.retry_attempt
+    FROM metrics_refresh_internal.job_state s
+    -- As in the log: a job may have been another role's, or of another role's view, when it failed.
+    CROSS JOIN LATERAL (
+        SELECT (SELECT metrics_refresh.is_super_admin())
+               OR s.error_owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                                        WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')) AS may_see) e;
+COMMENT ON VIEW metrics_refresh.job_state IS 'what became of each job so far';
+COMMENT ON COLUMN metrics_refresh.job_state.suspended_at IS 'holds while it is later than the job''s effective_from';
+COMMENT ON COLUMN metrics_refresh.job_state.handled_until IS 'due times up to here were served, or missed';
+COMMENT ON COLUMN metrics_refresh.job_state.interruptions IS 'runs in a row whose worker ended before they did';
+COMMENT ON COLUMN metrics_refresh.job_state.retry_at IS 'when the failed run of the due time retry_due is tried again, as its attempt retry_attempt';
+COMMENT ON COLUMN metrics_refresh.job_state.permanent_failures IS 'failures in a row that will not go away by themselves';
+
+CREATE VIEW metrics_refresh.run_log WITH (security_invoker = true) AS
+    SELECT * FROM metrics_refresh_internal.run_log;
+COMMENT ON VIEW metrics_refresh.run_log IS 'one row for every run, kept for metrics_refresh.log_retention';
 COMMENT ON COLUMN metrics_refresh.run_log.group_run_id IS 'of a member''s run: the run of its group; job_id is NULL then';
 COMMENT ON COLUMN metrics_refresh.run_log.attempt IS '1, and one more for each retry';
 COMMENT ON COLUMN metrics_refresh.run_log.owner IS 'owner of the view, or of the command';
@@ -339,97 +465,26 @@ COMMENT ON COLUMN metrics_refresh.run_log.rows_deleted IS 'rows that the refresh
 COMMENT ON COLUMN metrics_refresh.run_log.wal_bytes IS 'write-ahead log that the run''s process produced';
 COMMENT ON COLUMN metrics_refresh.run_log.cpu_ms IS 'CPU time of the run''s process, user and system, in milliseconds';
 
--- Runs whose 'running' row is committed and whose outcome is not: after a crash these tell which
--- rows of the log to close.
-CREATE TABLE metrics_refresh.active_run (
-    run_id bigint PRIMARY KEY,
-    job_id bigint NOT NULL
-);
-COMMENT ON TABLE metrics_refresh.active_run IS 'runs that a worker has begun and not ended';
+CREATE VIEW metrics_refresh.run_request WITH (security_invoker = true) AS
+    SELECT * FROM metrics_refresh_internal.run_request;
+COMMENT ON VIEW metrics_refresh.run_request IS 'runs asked for by trigger() that have not begun';
 
--- The plan of a group's run, while the run is open: its members in the order of their dependencies.
-CREATE TABLE metrics_refresh.group_run_member (
-    group_run_id bigint NOT NULL,
-    member       integer NOT NULL,
-    job_id       bigint NOT NULL,
-    view_schema  name NOT NULL,
-    view_name    name NOT NULL,
-    view_oid     oid NOT NULL,
-    waits_for    integer[] NOT NULL,
-    state        text NOT NULL DEFAULT 'pending'
-                 CHECK (state IN ('pending', 'running', 'success', 'failed', 'skipped', 'canceled')),
-    run_id       bigint,
-    PRIMARY KEY (group_run_id, member)
-);
-CREATE INDEX group_run_member_job ON metrics_refresh.group_run_member (job_id);
-CREATE INDEX group_run_member_run ON metrics_refresh.group_run_member (run_id);
-COMMENT ON TABLE metrics_refresh.group_run_member IS 'the members of group runs that are under way';
+CREATE VIEW metrics_refresh.group_run_member WITH (security_invoker = true) AS
+    SELECT * FROM metrics_refresh_internal.group_run_member;
+COMMENT ON VIEW metrics_refresh.group_run_member IS 'the members of group runs that are under way';
 COMMENT ON COLUMN metrics_refresh.group_run_member.waits_for IS 'numbers of the members that must have succeeded before';
 
--- What a view's last refresh saw of its tables: as long as it is the same, nothing has changed.
-CREATE TABLE metrics_refresh.view_state (
-    view_oid    oid PRIMARY KEY,
-    fingerprint text NOT NULL
-) WITH (fillfactor = 50);
-COMMENT ON TABLE metrics_refresh.view_state IS 'what tells whether a view is still fresh';
-COMMENT ON COLUMN metrics_refresh.view_state.fingerprint IS 'of the tables and all else that its rows depend on, at its last refresh';
-
-CREATE TABLE metrics_refresh.run_request (
-    run_id       bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh.run_id_seq'),
-    job_id       bigint NOT NULL REFERENCES metrics_refresh.job ON DELETE CASCADE,
-    requested_by name NOT NULL,
-    requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-CREATE INDEX run_request_job ON metrics_refresh.run_request (job_id);
-COMMENT ON TABLE metrics_refresh.run_request IS 'runs asked for by trigger() that have not begun';
-CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh.run_request
-    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_after_write();
-
-------------------------------------------------------------------------------------------------
--- Row-level security: super admins see all; others the jobs they own and those of their views
-
-ALTER TABLE metrics_refresh.job ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON metrics_refresh.job FOR SELECT USING (
-    (SELECT metrics_refresh.is_super_admin())
-    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
-                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE'))
-    OR EXISTS (SELECT FROM pg_catalog.pg_class c
-               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-               WHERE n.nspname = view_schema AND c.relname = job.view_name AND c.relkind = 'm'
-                 AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
-
-ALTER TABLE metrics_refresh.job_member ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON metrics_refresh.job_member FOR SELECT USING (
-    job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
-
-ALTER TABLE metrics_refresh.incremental_view ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON metrics_refresh.incremental_view FOR SELECT USING (
-    (SELECT metrics_refresh.is_super_admin())
-    OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = view_oid
-               AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
-
-ALTER TABLE metrics_refresh.job_state ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON metrics_refresh.job_state FOR SELECT USING (
-    job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
-
-ALTER TABLE metrics_refresh.run_request ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON metrics_refresh.run_request FOR SELECT USING (
-    job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
-
-ALTER TABLE metrics_refresh.group_run_member ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON metrics_refresh.group_run_member FOR SELECT USING (
-    job_id IN (SELECT j.job_id FROM metrics_refresh.job j));
-
-ALTER TABLE metrics_refresh.run_log ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON metrics_refresh.run_log FOR SELECT USING (
-    (SELECT metrics_refresh.is_super_admin())
-    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
-                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
+CREATE VIEW metrics_refresh.incremental_view WITH (security_invoker = true) AS
+    SELECT * FROM metrics_refresh_internal.incremental_view;
+COMMENT ON VIEW metrics_refresh.incremental_view IS 'materialized views that are set up for the strategy incremental, and what their next refresh has to know';
+COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS 'of the definition, its triggers and delta tables at the last refresh; where it is another one, the next looks at all rows';
+COMMENT ON COLUMN metrics_refresh.incremental_view.uncaptured IS 'of how often its tables were changed past the triggers, and its own rows at all, until the last refresh; where it is another one, the next looks at all rows';
+COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'what now() was for the last refresh';
+COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS 'why the view is refreshed by diff until its strategy is set again: what an audit found';
 
 GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh.job_state,
-                metrics_refresh.incremental_view,
-                metrics_refresh.run_log, metrics_refresh.run_request,
-                metrics_refresh.group_run_member TO PUBLIC;
+                metrics_refresh.incremental_view, metrics_refresh.run_log,
+                metrics_refresh.run_request, metrics_refresh.group_run_member TO PUBLIC;
 
 ------------------------------------------------------------------------------------------------
 -- Schedules
@@ -751,7 +806,7 @@ COMMENT ON COLUMN metrics_refresh.job_status.fresh_at IS
     'when the job last succeeded, or found its views fresh';
 COMMENT ON COLUMN metrics_refresh.job_status.retry_at IS 'when the last run, which failed, is tried again as its attempt attempt';
 
-CREATE VIEW metrics_refresh.view_dependencies AS
+CREATE VIEW metrics_refresh_internal.view_dependencies AS
     WITH RECURSIVE edge AS (
         -- What each view's rule reads, from the catalogs.
         SELECT DISTINCT r.ev_class AS dependent, d.refobjid AS referenced
@@ -783,6 +838,10 @@ CREATE VIEW metrics_refresh.view_dependencies AS
     JOIN pg_catalog.pg_class b ON b.oid = r.referenced
     JOIN pg_catalog.pg_namespace bn ON bn.oid = b.relnamespace
     GROUP BY 1, 2, 3, 4, 5, 7, 8;
+COMMENT ON VIEW metrics_refresh_internal.view_dependencies IS
+    'metrics_refresh.view_dependencies, for the plans of groups';
+CREATE VIEW metrics_refresh.view_dependencies AS
+    SELECT * FROM metrics_refresh_internal.view_dependencies;
 COMMENT ON VIEW metrics_refresh.view_dependencies IS
     'what each materialized view reads: directly (depth 1) or through plain views';
 
@@ -951,7 +1010,7 @@ CREATE VIEW @extschema@.metrics_refresh_log WITH (security_invoker = true) AS
 COMMENT ON VIEW @extschema@.metrics_refresh_log IS 'the log of runs, under the names that applications read';
 GRANT SELECT ON @extschema@.metrics_refresh_log TO PUBLIC;
 
-INSERT INTO metrics_refresh.job (job_name, view_schema, view_name, command, schedule, owner, is_default)
+INSERT INTO metrics_refresh_internal.job (job_name, view_schema, view_name, command, schedule, owner, is_default)
 SELECT v.job_name, CASE WHEN v.command IS NULL THEN n.nspname END,
        CASE WHEN v.command IS NULL THEN 'platform_metrics' END, v.command, v.schedule,
        current_user, true
@@ -963,5 +1022,5 @@ WHERE n.oid = '@extschema@'::regnamespace::oid;
 
 -- At wal_level minimal the server does not log the numbers that a sequence gave away in the
 -- transaction that made it; after a crash they would be given again. This makes it log the next one.
-SELECT pg_catalog.setval('metrics_refresh.job_id_seq',
-                         (SELECT pg_catalog.max(job_id) FROM metrics_refresh.job));
+SELECT pg_catalog.setval('metrics_refresh_internal.job_id_seq',
+                         (SELECT pg_catalog.max(job_id) FROM metrics_refresh_internal.job));

@@ -520,7 +520,7 @@ BEGIN
     IF TG_RELID <> 'cron.job_run_details'::regclass OR TG_OP <> 'DELETE' THEN
         RAISE 'the function is the trigger of cron.job_run_details' USING ERRCODE = '39P01';
     END IF;
-    DELETE FROM metrics_refresh.run_log l
+    DELETE FROM metrics_refresh_internal.run_log l
     WHERE l.run_id = OLD.runid AND l.command IS NOT NULL AND l.finished_at IS NOT NULL;
     RETURN CASE WHEN FOUND THEN OLD END;
 END $$;

@@ -55,7 +55,7 @@ WHERE NOT has_function_privilege('regress_stranger', p.oid, 'EXECUTE')
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT nspname, has_schema_privilege('regress_stranger', oid, 'USAGE') AS usage,
        has_schema_privilege('regress_stranger', oid, 'CREATE') AS create
-FROM pg_namespace WHERE nspname = 'metrics_refresh';
+FROM pg_namespace WHERE nspname LIKE 'metrics\_refresh%' ORDER BY nspname;
 
 -- pg_dump takes the configuration and leaves the state.
 SELECT unnest(extconfig)::regclass AS dumped FROM pg_extension WHERE extname = 'metrics_refresh';
@@ -169,7 +169,7 @@ DO $$ BEGIN
     END LOOP;
 END $$;
 DROP EXTENSION metrics_refresh;
-SELECT count(*) AS schemas_left FROM pg_namespace WHERE nspname = 'metrics_refresh';
+SELECT count(*) AS schemas_left FROM pg_namespace WHERE nspname LIKE 'metrics\_refresh%';
 SELECT proname AS left_behind FROM pg_proc WHERE probin LIKE '%metrics_refresh%' OR prosrc LIKE 'mr\_%';
 DO $$ BEGIN
     FOR i IN 1 .. 6000 LOOP

@@ -67,7 +67,7 @@ SELECT view FROM tools.log ORDER BY n DESC LIMIT 1;
 
 -- A default job can be removed, and does not come back by itself; it can be made anew.
 SELECT metrics_refresh.unschedule('refresh-platform-metrics');
-SELECT * FROM metrics_refresh.removed_default_job;
+SELECT * FROM metrics_refresh_internal.removed_default_job;
 SELECT job_name FROM metrics_refresh.job;
 SELECT metrics_refresh.schedule('platform_metrics', '*/5 * * * *', job_name => 'refresh-platform-metrics', active => false) IS NOT NULL AS scheduled;
 CALL tools.run('refresh-platform-metrics');
@@ -76,27 +76,27 @@ SELECT job_name, schedule, is_default FROM metrics_refresh.job ORDER BY job_name
 -- A restored dump writes over the default jobs that CREATE EXTENSION has just made: the same job
 -- changed, one of the same name that is no longer the default, none at all.
 BEGIN;
-INSERT INTO metrics_refresh.job (job_id, job_name, command, schedule, owner, is_default)
+INSERT INTO metrics_refresh_internal.job (job_id, job_name, command, schedule, owner, is_default)
 SELECT job_id, job_name, command, '0 3 * * *', owner, true FROM metrics_refresh.job WHERE job_name = 'cleanup-metrics-logs';
 SELECT job_name, schedule, is_default FROM metrics_refresh.job ORDER BY job_name;
 ROLLBACK;
 BEGIN;
-INSERT INTO metrics_refresh.job (job_id, job_name, command, schedule, owner) VALUES (4711, 'cleanup-metrics-logs', 'SELECT 1', '0 4 * * *', 'postgres');
-INSERT INTO metrics_refresh.removed_default_job VALUES ('cleanup-metrics-logs');
+INSERT INTO metrics_refresh_internal.job (job_id, job_name, command, schedule, owner) VALUES (4711, 'cleanup-metrics-logs', 'SELECT 1', '0 4 * * *', 'postgres');
+INSERT INTO metrics_refresh_internal.removed_default_job VALUES ('cleanup-metrics-logs');
 SELECT job_name, schedule, is_default FROM metrics_refresh.job ORDER BY job_name;
 ROLLBACK;
 BEGIN;
-INSERT INTO metrics_refresh.removed_default_job VALUES ('cleanup-metrics-logs');
+INSERT INTO metrics_refresh_internal.removed_default_job VALUES ('cleanup-metrics-logs');
 SELECT job_name, schedule, is_default FROM metrics_refresh.job ORDER BY job_name;
 ROLLBACK;
 -- Nothing else is written over.
 \set VERBOSITY terse
-INSERT INTO metrics_refresh.job (job_name, command, owner) VALUES ('refresh-platform-metrics', 'SELECT 1', 'postgres');
-UPDATE metrics_refresh.job SET is_default = true WHERE job_name = 'refresh-platform-metrics';
-TRUNCATE metrics_refresh.removed_default_job;
+INSERT INTO metrics_refresh_internal.job (job_name, command, owner) VALUES ('refresh-platform-metrics', 'SELECT 1', 'postgres');
+UPDATE metrics_refresh_internal.job SET is_default = true WHERE job_name = 'refresh-platform-metrics';
+TRUNCATE metrics_refresh_internal.removed_default_job;
 
 DROP SCHEMA shadow CASCADE;
 DROP MATERIALIZED VIEW platform_metrics;
 DROP TABLE accounts;
 DROP FUNCTION broken(bigint);
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;

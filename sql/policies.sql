@@ -133,20 +133,20 @@ SELECT current_setting('my.own', true) AS own, current_setting('work_mem') AS wo
 
 -- By hand, or from a dump: the same checks of the times.
 \set VERBOSITY terse
-INSERT INTO metrics_refresh.job (job_name, command, owner, blackout) VALUES ('x', 'SELECT 1', 'postgres', '{never}');
-INSERT INTO metrics_refresh.job (job_name, command, owner, blackout) VALUES ('x', 'SELECT 1', 'postgres', '{NULL}');
-INSERT INTO metrics_refresh.job (job_name, command, owner, schedule, blackout) VALUES ('x', 'SELECT 1', 'postgres', '@daily', '{23:00-01:00}');
-INSERT INTO metrics_refresh.job (job_name, command, owner, starts_at, ends_at) VALUES ('x', 'SELECT 1', 'postgres', '2031-01-01', '2030-01-01');
-INSERT INTO metrics_refresh.job (job_name, command, owner, starts_at) VALUES ('x', 'SELECT 1', 'postgres', 'infinity');
-INSERT INTO metrics_refresh.job (job_name, command, owner, ends_at) VALUES ('x', 'SELECT 1', 'postgres', 'infinity');
-UPDATE metrics_refresh.job SET blackout = '{08:00-10:00}' WHERE job_name = 'all';
-UPDATE metrics_refresh.job SET ends_at = '2030-01-01' WHERE job_name = 'all';
-UPDATE metrics_refresh.job SET priority = 1001 WHERE job_name = 'all';
-UPDATE metrics_refresh.job SET settings = '[]' WHERE job_name = 'all';
-UPDATE metrics_refresh.job SET settings = '{"work_mem": ["1MB"]}' WHERE job_name = 'all';
-UPDATE metrics_refresh.job SET settings = '{"work_mem": null}' WHERE job_name = 'all';
-UPDATE metrics_refresh.job SET on_overlap = 'x' WHERE job_name = 'all';
-UPDATE metrics_refresh.job SET jitter = '-1 s' WHERE job_name = 'all';
+INSERT INTO metrics_refresh_internal.job (job_name, command, owner, blackout) VALUES ('x', 'SELECT 1', 'postgres', '{never}');
+INSERT INTO metrics_refresh_internal.job (job_name, command, owner, blackout) VALUES ('x', 'SELECT 1', 'postgres', '{NULL}');
+INSERT INTO metrics_refresh_internal.job (job_name, command, owner, schedule, blackout) VALUES ('x', 'SELECT 1', 'postgres', '@daily', '{23:00-01:00}');
+INSERT INTO metrics_refresh_internal.job (job_name, command, owner, starts_at, ends_at) VALUES ('x', 'SELECT 1', 'postgres', '2031-01-01', '2030-01-01');
+INSERT INTO metrics_refresh_internal.job (job_name, command, owner, starts_at) VALUES ('x', 'SELECT 1', 'postgres', 'infinity');
+INSERT INTO metrics_refresh_internal.job (job_name, command, owner, ends_at) VALUES ('x', 'SELECT 1', 'postgres', 'infinity');
+UPDATE metrics_refresh_internal.job SET blackout = '{08:00-10:00}' WHERE job_name = 'all';
+UPDATE metrics_refresh_internal.job SET ends_at = '2030-01-01' WHERE job_name = 'all';
+UPDATE metrics_refresh_internal.job SET priority = 1001 WHERE job_name = 'all';
+UPDATE metrics_refresh_internal.job SET settings = '[]' WHERE job_name = 'all';
+UPDATE metrics_refresh_internal.job SET settings = '{"work_mem": ["1MB"]}' WHERE job_name = 'all';
+UPDATE metrics_refresh_internal.job SET settings = '{"work_mem": null}' WHERE job_name = 'all';
+UPDATE metrics_refresh_internal.job SET on_overlap = 'x' WHERE job_name = 'all';
+UPDATE metrics_refresh_internal.job SET jitter = '-1 s' WHERE job_name = 'all';
 \set VERBOSITY default
 
 -- Settings are tried as the job's owner and as the one who asks.
@@ -209,9 +209,9 @@ SELECT job_name, state, next_due, extract(isodow FROM next_due) AS weekday FROM 
 SELECT metrics_refresh.alter_job('all', starts_at => '-infinity', ends_at => '2020-01-01');
 SELECT job_name, state, next_due FROM metrics_refresh.job_status WHERE job_name = 'all';
 -- A job whose windows no longer leave a due time can still be paused, and health says so.
-ALTER TABLE metrics_refresh.job DISABLE TRIGGER before_write;
-UPDATE metrics_refresh.job SET blackout = '{08:00-10:00}', ends_at = NULL WHERE job_name = 'all';
-ALTER TABLE metrics_refresh.job ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh_internal.job DISABLE TRIGGER before_write;
+UPDATE metrics_refresh_internal.job SET blackout = '{08:00-10:00}', ends_at = NULL WHERE job_name = 'all';
+ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER before_write;
 SELECT check_name, severity, detail, hint FROM metrics_refresh.health_check() WHERE check_name = 'blackout';
 SELECT metrics_refresh.pause('all');
 SELECT check_name, severity FROM metrics_refresh.health_check() WHERE check_name = 'blackout';

@@ -106,11 +106,13 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = 1,
      (VALUES (1, 'insert', 'INSERT INTO %s (%I) VALUES (NULL)'), (2, 'update', 'UPDATE %s SET %2$I = NULL'),
              (3, 'delete', 'DELETE FROM %s'), (4, 'truncate', 'TRUNCATE %s'),
              (5, 'lock', 'LOCK %s IN EXCLUSIVE MODE')) v (k, verb, statement)
-WHERE c.relnamespace = 'metrics_refresh'::regnamespace AND c.relkind = 'r' ORDER BY c.relname COLLATE "C", k;
-SELECT tools.try('SELECT * FROM metrics_refresh.active_run');
-SELECT tools.try('SELECT * FROM metrics_refresh.removed_default_job');
-SELECT tools.try('SELECT nextval(''metrics_refresh.run_id_seq'')');
-SELECT tools.try('SELECT setval(''metrics_refresh.job_id_seq'', 1)');
+WHERE c.relnamespace = 'metrics_refresh_internal'::regnamespace AND c.relkind = 'r'
+   OR c.relnamespace = 'metrics_refresh'::regnamespace AND c.relkind = 'v' AND k IN (1, 2, 3, 5) AND c.relname !~ 'state|status|running|settings|progress|dependencies'
+ORDER BY c.oid::regclass::text COLLATE "C", k;
+SELECT tools.try('SELECT * FROM metrics_refresh_internal.active_run');
+SELECT tools.try('SELECT * FROM metrics_refresh_internal.removed_default_job');
+SELECT tools.try('SELECT nextval(''metrics_refresh_internal.run_id_seq'')');
+SELECT tools.try('SELECT setval(''metrics_refresh_internal.job_id_seq'', 1)');
 SELECT tools.try('CREATE TABLE metrics_refresh.mine (n int)');
 SELECT tools.try('CREATE POLICY mine ON metrics_refresh.job USING (true)');
 SELECT tools.try('ALTER TABLE metrics_refresh.job DISABLE ROW LEVEL SECURITY');
@@ -185,7 +187,7 @@ SELECT tools.try('SELECT metrics_refresh.refresh(''p.mv'')');
 RESET ROLE;
 
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA p CASCADE;
 DROP ROLE regress_member, regress_distant;

@@ -115,6 +115,6 @@ SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRA
     'cancel(9223372036854775807)']) WITH ORDINALITY v (q, n) ORDER BY n;
 \a \t
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA r CASCADE;

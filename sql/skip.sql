@@ -275,7 +275,7 @@ SELECT metrics_refresh.refresh('his') ->> 'strategy' AS strategy;
 SELECT strategy, change_state FROM metrics_refresh.explain_refresh('k.his');
 SELECT metrics_refresh.refresh('v') ->> 'message' AS message;
 SELECT strategy, change_state FROM metrics_refresh.explain_refresh('k.v');
-SELECT * FROM metrics_refresh.view_state;
+SELECT * FROM metrics_refresh_internal.view_state;
 SELECT count(*) FROM metrics_refresh.skipped_runs();
 RESET ROLE;
 

@@ -16,7 +16,7 @@ SELECT * FROM metrics_refresh.get_refresh_stats() WHERE job IN ('a', 'b') ORDER 
 -- A row of platform_metrics, without or with a job, is counted by view; one of another schema is not.
 CREATE FUNCTION st.log(job bigint, view text, age interval, status text, ms float8, error text DEFAULT NULL, schema text DEFAULT 'public')
     RETURNS int LANGUAGE sql AS $$
-    INSERT INTO metrics_refresh.run_log (job_id, job_name, view_schema, view_name, owner, triggered_by, started_at,
+    INSERT INTO metrics_refresh_internal.run_log (job_id, job_name, view_schema, view_name, owner, triggered_by, started_at,
                                          finished_at, duration_ms, status, error_message)
     VALUES (job, NULL, schema, view, 'postgres', 'schedule', now() - age,
             CASE WHEN status <> 'running' THEN now() - age + coalesce(ms, 0) * interval '1 ms' END, ms, status, error)
@@ -79,7 +79,7 @@ RESET enable_seqscan;
 
 -- Clean-up: by age of the start; what is running stays; more than two batches of 5000, one of them of
 -- rows that all began at one moment.
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 SELECT cleanup_old_metrics_logs();
 SELECT count(st.log(NULL, 'old', interval '40 days', 'success', 1)) FROM generate_series(1, 7000) n;
 SELECT count(st.log(NULL, 'old', interval '31 days' + n * interval '1 s', 'error', 1)) FROM generate_series(1, 6001) n;
@@ -101,7 +101,7 @@ SELECT metrics_refresh.cleanup_logs('0');
 SELECT view_name, status FROM metrics_refresh.run_log ORDER BY started_at;
 -- Rows that somebody else has locked are left for the next time: it waits for nobody. The other one
 -- is a worker, which holds the row until the gate opens.
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 SELECT st.log(NULL, 'held', '40 days', 'success', 1), st.log(NULL, 'free', '41 days', 'success', 1);
 SELECT metrics_refresh.schedule_command('holder', NULL, 'SELECT FROM metrics_refresh.run_log WHERE view_name = ''held'' FOR UPDATE;
     SELECT pg_advisory_xact_lock(4712)') IS NOT NULL AS scheduled;
@@ -119,6 +119,6 @@ SELECT status, command, strategy, rows_total FROM metrics_refresh.run_log WHERE 
 SELECT count(*) FROM metrics_refresh.run_log WHERE view_name = 'old';
 
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA st CASCADE;

@@ -132,6 +132,6 @@ SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRA
     $$refresh('s.plain')$$, $$refresh('s.none')$$, $$refresh(1)$$]) WITH ORDINALITY v (q, n) ORDER BY n;
 \a \t
 RESET search_path;
-TRUNCATE metrics_refresh.run_log;
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA s CASCADE;

@@ -46,12 +46,12 @@ fill_log() {
   say "$log_rows rows for the log"
   ours base -v rows="$log_rows" <<'SQL'
 SET synchronous_commit = off;
-INSERT INTO metrics_refresh.run_log (job_id, job_name, command, owner, owner_oid, triggered_by, due_at,
+INSERT INTO metrics_refresh_internal.run_log (job_id, job_name, command, owner, owner_oid, triggered_by, due_at,
     started_at, finished_at, duration_ms, status, strategy, rows_total, wal_bytes, buffers_hit, buffers_read, cpu_ms, worker_pid)
 SELECT 1 + i % 100, 'command ' || i % 100, 'SELECT 1', 'postgres', 10, 'schedule', due, due + '1 ms', due + '2 ms', 1,
     'success', 'command', 1, 900, 30, 0, 0.7, 1 + i % 30000
 FROM generate_series(1, :rows) i, LATERAL (SELECT now() - (:rows - i) * interval '1 second' AS due) d;
-VACUUM ANALYZE metrics_refresh.run_log;
+VACUUM ANALYZE metrics_refresh_internal.run_log;
 CHECKPOINT;
 SQL
 }

@@ -76,7 +76,7 @@ std::int64_t request_once(const std::string& purpose, const std::vector<GroupVie
     std::optional<std::int64_t> id;
     while (!id) {  // where a job has that name already, the next number
       const std::int64_t number =
-          spi.query("SELECT nextval('metrics_refresh.job_id_seq')").get_int64(0, 1);
+          spi.query("SELECT nextval('metrics_refresh_internal.job_id_seq')").get_int64(0, 1);
       id = store::insert_job(spi, {{"job_id", number},
                                    {"job_name", purpose + " #" + std::to_string(number)},
                                    {"owner", pg::role_name(owner)},

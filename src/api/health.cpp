@@ -57,7 +57,7 @@ core::ViewFacts view_facts(pg::Spi& spi, const std::string& schema, const std::s
   facts.wants_unique_index =
       state && state->unique_index.empty() &&
       (job.strategy == "concurrently" || (job.strategy == "auto" && !state->is_heap));
-  if (const auto incremental = store::find_incremental(spi, oid))
+  if (const auto incremental = store::find_incremental(spi, oid, store::Reads::kViews))
     facts.demoted = incremental->demoted;
   if (facts.wants_unique_index) facts.index_to_create = engine::propose_unique_index(view);
   return facts;
@@ -82,7 +82,7 @@ std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
                                job));
   if (!job.is_group()) return views;
   std::vector<Oid> oids;
-  for (const store::Member& member : store::named_members(spi, job)) {
+  for (const store::Member& member : store::named_members(spi, job, store::Reads::kViews)) {
     oids.push_back(engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
     views.push_back(view_facts(spi, member.view_schema, member.view_name, oids.back(), job));
   }
@@ -117,7 +117,8 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobR
 
 std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
   std::map<std::int64_t, store::JobRecord> records;
-  for (store::JobRecord& job : store::load_jobs(spi)) records[job.id] = std::move(job);
+  for (store::JobRecord& job : store::load_jobs(spi, store::Reads::kViews))
+    records[job.id] = std::move(job);
   std::vector<core::JobFacts> facts;
   std::vector<const store::JobRecord*> jobs;
   const pg::Rows rows =

@@ -63,18 +63,14 @@ KnownRun look_up(std::int64_t run_id) {
   std::optional<std::string> status;
   bool visible = false;
   bool requested_here = false;
-  // As the caller, through row-level security: who may see a run may wait for it.
+  // As the caller: who may see a run may wait for it.
   pg::with_fixed_search_path([&] {
     pg::Spi spi;
     status = store::run_status(spi, run_id);
     visible = status.has_value();
-    if (status == "queued") {
-      const pg::Rows rows =
-          spi.query("SELECT xmin FROM metrics_refresh.run_request WHERE run_id = $1", {run_id});
-      const TransactionId xmin = rows.empty() ? InvalidTransactionId : rows.get_oid(0, 1);
-      requested_here = TransactionIdIsCurrentTransactionId(xmin);
-    }
   });
+  if (status == "queued")
+    with_tables([&](pg::Spi& spi) { requested_here = store::is_requested_here(spi, run_id); });
   if (!visible)
     throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT,
                        "run " + std::to_string(run_id) + " does not exist",

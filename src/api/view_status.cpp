@@ -62,12 +62,12 @@ std::map<Oid, Keeper> read_keepers(pg::Spi& spi) {
     const auto [known, is_new] = keepers.try_emplace(view, Keeper{job, std::nullopt});
     if (!is_new && is_better(job, known->second.job)) known->second.job = job;
   };
-  for (const store::JobRecord& job : store::load_jobs(spi)) {
+  for (const store::JobRecord& job : store::load_jobs(spi, store::Reads::kViews)) {
     if (job.one_time) continue;
     if (job.is_refresh())
       add(engine::resolve_view(job.view_schema, job.view_name, job.view_oid), job);
     if (!job.is_group()) continue;
-    for (const store::Member& member : store::named_members(spi, job))
+    for (const store::Member& member : store::named_members(spi, job, store::Reads::kViews))
       add(engine::resolve_view(member.view_schema, member.view_name, member.view_oid), job);
   }
   for (auto& [view, keeper] : keepers) keeper.timetable = store::timetable_of(keeper.job);

@@ -1,5 +1,7 @@
 #include "engine/consumers.hpp"
 
+#include "pg/identity.hpp"
+
 #include "shmem/change_counters.hpp"
 
 namespace metrics_refresh::engine {
@@ -11,7 +13,7 @@ constexpr AttrNumber kColumns = 2;
 constexpr AttrNumber kViewOid = 5;
 
 Relation open_table() {
-  const Oid schema = get_namespace_oid("metrics_refresh", true);
+  const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
   const Oid oid = OidIsValid(schema) ? get_relname_relid("incremental_parent", schema) : InvalidOid;
   return OidIsValid(oid) ? try_table_open(oid, AccessShareLock) : nullptr;
 }

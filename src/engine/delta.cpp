@@ -1,5 +1,7 @@
 #include "engine/delta.hpp"
 
+#include "pg/identity.hpp"
+
 #include "engine/consumers.hpp"
 #include "engine/functions.hpp"
 
@@ -121,7 +123,7 @@ const char* trigger_name(int64 id, const char* event) {
 bool is_view(const KeyTable& table) { return get_rel_relkind(table.oid) == RELKIND_MATVIEW; }
 
 Oid delta_oid(int64 id, int at) {
-  return get_relname_relid(delta_name(id, at), get_namespace_oid("metrics_refresh", false));
+  return get_relname_relid(delta_name(id, at), get_namespace_oid(pg::kInternalSchema, false));
 }
 
 List* captured_names(const KeyTable& table) {
@@ -139,7 +141,7 @@ CaptureState read_capture(int64 id, const Derivation& derivation) {
     const Oid delta = delta_oid(id, at);
     const char* fault =
         !OidIsValid(delta)
-            ? psprintf("the delta table metrics_refresh.%s is missing", delta_name(id, at))
+            ? psprintf("the delta table metrics_refresh_internal.%s is missing", delta_name(id, at))
             : fault_of_table(id, at, derivation.tables[at], &identity);
     appendStringInfo(&identity, "%u ", delta);
     if (state.fault == nullptr) state.fault = fault;

@@ -11,7 +11,7 @@
 namespace metrics_refresh::engine {
 namespace {
 
-constexpr char kSchema[] = "metrics_refresh";
+constexpr char kExtension[] = "metrics_refresh";  // and its schema of functions
 
 const char* qualified_table(Oid table) {
   return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
@@ -38,7 +38,7 @@ const char* owner_of_extension() {
   Relation const extensions = table_open(ExtensionRelationId, AccessShareLock);
   ScanKeyData key;
   ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
-              CStringGetDatum(kSchema));
+              CStringGetDatum(kExtension));
   SysScanDesc const scan =
       systable_beginscan(extensions, ExtensionNameIndexId, true, nullptr, 1, &key);
   const HeapTuple tuple = systable_getnext(scan);
@@ -52,7 +52,7 @@ const char* owner_of_extension() {
 // Unlogged: after a restart all rows are looked at in any case, writers write less, and no
 // publication of all tables has it.
 void append_delta_table(StringInfo sql, int64 id, int at, const KeyTable& table) {
-  const char* name = psprintf("%s.%s", kSchema, delta_name(id, at));
+  const char* name = psprintf("%s.%s", pg::kInternalSchema, delta_name(id, at));
   Relation const relation = table_open(table.oid, AccessShareLock);
   appendStringInfo(sql, "CREATE UNLOGGED TABLE %s (", name);
   int number = 0;
@@ -91,13 +91,13 @@ void append_triggers(StringInfo sql, int64 id, int at, const KeyTable& table) {
                      "CREATE TRIGGER %s AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION "
                      "%s.capture_keys(%s);"
                      "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s;",
-                     trigger, event, name, transition, kSchema, arguments.data, name, trigger);
+                     trigger, event, name, transition, kExtension, arguments.data, name, trigger);
   }
 }
 
 void append_parent(StringInfo sql, int64 id, int at, const KeyTable& table) {
-  appendStringInfo(sql, "INSERT INTO %s.incremental_parent VALUES (%s, ARRAY[]::text[]", kSchema,
-                   quote_literal_cstr(delta_name(id, at)));
+  appendStringInfo(sql, "INSERT INTO %s.incremental_parent VALUES (%s, ARRAY[]::text[]",
+                   pg::kInternalSchema, quote_literal_cstr(delta_name(id, at)));
   ListCell* cell;
   foreach (cell, captured_names(table))
     appendStringInfo(sql, " || %s::text",
@@ -130,9 +130,9 @@ const char* removal_sql(int64 id) {
                      qualified_table(trigger->table));
   }
   for (int at = 0; OidIsValid(delta_oid(id, at)); ++at)
-    appendStringInfo(&sql, "DROP TABLE %s.%s;", kSchema, delta_name(id, at));
-  appendStringInfo(&sql, "DELETE FROM %s.incremental_parent WHERE id = " INT64_FORMAT ";", kSchema,
-                   id);
+    appendStringInfo(&sql, "DROP TABLE %s.%s;", pg::kInternalSchema, delta_name(id, at));
+  appendStringInfo(&sql, "DELETE FROM %s.incremental_parent WHERE id = " INT64_FORMAT ";",
+                   pg::kInternalSchema, id);
   return sql.data;
 }
 

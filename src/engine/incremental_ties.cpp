@@ -1,11 +1,13 @@
 #include "engine/incremental_ties.hpp"
 
+#include "pg/identity.hpp"
+
 #include "engine/delta.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
 
-constexpr char kSchema[] = "metrics_refresh";
+constexpr char kExtension[] = "metrics_refresh";  // and its schema of functions
 
 void tie(const ObjectAddress& what, const ObjectAddress& to, DependencyType how) {
   deleteDependencyRecordsForSpecific(what.classId, what.objectId, static_cast<char>(how),
@@ -16,7 +18,7 @@ void tie(const ObjectAddress& what, const ObjectAddress& to, DependencyType how)
 }  // namespace
 
 List* triggers_of(int64 id) {
-  const Oid schema = get_namespace_oid(kSchema, false);
+  const Oid schema = get_namespace_oid(kExtension, false);
   List* found = NIL;
   Relation const triggers = table_open(TriggerRelationId, AccessShareLock);
   SysScanDesc const scan = systable_beginscan(triggers, InvalidOid, false, nullptr, 0, nullptr);
@@ -38,7 +40,7 @@ void tie_down(Oid view, int64 id) {
   ObjectAddress to_view;
   ObjectAddressSet(to_view, RelationRelationId, view);
   ObjectAddress to_extension;
-  ObjectAddressSet(to_extension, ExtensionRelationId, get_extension_oid(kSchema, false));
+  ObjectAddressSet(to_extension, ExtensionRelationId, get_extension_oid(kExtension, false));
   ObjectAddress what;
   for (int at = 0; OidIsValid(delta_oid(id, at)); ++at) {
     ObjectAddressSet(what, RelationRelationId, delta_oid(id, at));
@@ -56,7 +58,7 @@ void drop_orphaned_deltas() {
   // As the table's definition has them.
   constexpr AttrNumber kId = 1;
   constexpr AttrNumber kViewOid = 4;
-  const Oid schema = get_namespace_oid(kSchema, true);
+  const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
   const Oid oid = OidIsValid(schema) ? get_relname_relid("incremental_view", schema) : InvalidOid;
   Relation const table = OidIsValid(oid) ? try_table_open(oid, AccessShareLock) : nullptr;
   if (table == nullptr) return;

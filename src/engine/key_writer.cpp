@@ -1,5 +1,7 @@
 #include "engine/key_writer.hpp"
 
+#include "pg/identity.hpp"
+
 namespace metrics_refresh::engine {
 
 bool KeyWriter::find_columns(Relation base, char** names) {
@@ -19,7 +21,7 @@ bool KeyWriter::find_columns(Relation base, char** names) {
 }
 
 bool KeyWriter::open(Relation base, const char* delta, char** columns, int count) {
-  const Oid schema = get_namespace_oid("metrics_refresh", true);
+  const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
   const Oid oid = OidIsValid(schema) ? get_relname_relid(delta, schema) : InvalidOid;
   delta_ = OidIsValid(oid) ? try_table_open(oid, RowExclusiveLock) : nullptr;
   if (delta_ == nullptr) return false;

@@ -1,5 +1,7 @@
 #include "engine/keyed_view.hpp"
 
+#include "pg/identity.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -24,7 +26,7 @@ bool is_of(HeapTuple row, TupleDesc description, Oid view) {
 
 KeyedView find_keyed_view(Oid view) {
   KeyedView found = {};
-  const Oid schema = get_namespace_oid("metrics_refresh", true);
+  const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
   const Oid oid = OidIsValid(schema) ? get_relname_relid("incremental_view", schema) : InvalidOid;
   Relation const table = OidIsValid(oid) ? try_table_open(oid, AccessShareLock) : nullptr;
   if (table == nullptr) return found;

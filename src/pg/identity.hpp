@@ -6,6 +6,10 @@
 
 namespace metrics_refresh::pg {
 
+/// The schema of the extension's tables, and of what it makes beside them. Only the extension has
+/// USAGE on it.
+inline constexpr char kInternalSchema[] = "metrics_refresh_internal";
+
 /// Runs as `role` until the scope ends. SET ROLE and SET SESSION AUTHORIZATION are refused
 /// meanwhile (SECURITY_LOCAL_USERID_CHANGE), and what else `restriction` names.
 class ActAs {
@@ -39,7 +43,8 @@ void with_fixed_search_path(Body&& body) {
 
 /// Holds off DROP EXTENSION until the transaction ends. It locks the extension itself before any of
 /// its tables, in an order of the server's choosing: whoever has done the same before touching them
-/// cannot meet it half-way, in a deadlock.
+/// cannot meet it half-way, in a deadlock. It waits for nobody but a role that may drop the
+/// extension (worker/ddl_watch.cpp).
 void keep_extension();
 
 /// Runs `body` with the rights over the extension's own tables, which callers do not have.

@@ -32,32 +32,37 @@ std::vector<Member> read_members(const pg::Rows& rows) {
 
 }  // namespace
 
-std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group) {
+std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group, Reads reads) {
   return read_members(spi.query(
-      "SELECT $1, 0::int8, row_number() OVER (ORDER BY v.view_schema, v.view_name) - 1,"
-      " v.view_schema, v.view_name, v.view_oid, '{}'::int8[] FROM (SELECT view_schema, view_name, "
-      "view_oid"
-      "  FROM metrics_refresh.job_member WHERE job_id = $1"
-      "  UNION ALL SELECT n.nspname, c.relname, c.oid FROM pg_class c"
-      "  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $2 AND c.relkind = 'm') v",
+      std::string("SELECT $1, 0::int8, row_number() OVER (ORDER BY v.view_schema, v.view_name) - 1,"
+                  " v.view_schema, v.view_name, v.view_oid, '{}'::int8[] FROM (SELECT view_schema, "
+                  "view_name, "
+                  "view_oid") +
+          "  FROM " + read_name(reads, "job_member") +
+          " WHERE job_id = $1"
+          "  UNION ALL SELECT n.nspname, c.relname, c.oid FROM pg_class c"
+          "  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $2 AND c.relkind = "
+          "'m') v",
       {group.id, group.group_schema}));
 }
 
 void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const Member& now) {
   if (before.view_oid == now.view_oid && before.view() == now.view()) return;
   const pg::Rows bound = spi.query(
-      "UPDATE metrics_refresh.job_member SET view_schema = $4, view_name = $5, view_oid = $6"
+      "UPDATE metrics_refresh_internal.job_member SET view_schema = $4, view_name = $5, view_oid = "
+      "$6"
       " WHERE (job_id, view_schema, view_name) = (SELECT job_id, view_schema, view_name"
-      "  FROM metrics_refresh.job_member WHERE job_id = $1 AND view_schema = $2 AND view_name = $3"
+      "  FROM metrics_refresh_internal.job_member WHERE job_id = $1 AND view_schema = $2 AND "
+      "view_name = $3"
       "  FOR NO KEY UPDATE SKIP LOCKED)"
-      " AND ($2 = $4 AND $3 = $5 OR NOT EXISTS (SELECT FROM metrics_refresh.job_member"
+      " AND ($2 = $4 AND $3 = $5 OR NOT EXISTS (SELECT FROM metrics_refresh_internal.job_member"
       "  WHERE job_id = $1 AND view_schema = $4 AND view_name = $5))"
       " RETURNING view_oid",
       {job_id, before.view_schema, before.view_name, now.view_schema, now.view_name,
        Param::oid(now.view_oid)});
   if (!bound.empty() && bound.get_oid(0, 1) != now.view_oid)  // as for jobs (jobs.cpp)
     spi.query(
-        "UPDATE metrics_refresh.job_member SET view_oid = $4"
+        "UPDATE metrics_refresh_internal.job_member SET view_oid = $4"
         " WHERE job_id = $1 AND view_schema = $2 AND view_name = $3",
         {job_id, now.view_schema, now.view_name, Param::oid(now.view_oid)});
 }
@@ -65,9 +70,10 @@ void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const 
 std::vector<std::string> refreshed_before(pg::Spi& spi, std::int64_t job_id,
                                           std::int64_t group_run_id) {
   const pg::Rows rows = spi.query(
-      "SELECT view_schema || '.' || view_name FROM metrics_refresh.run_log"
+      "SELECT view_schema || '.' || view_name FROM metrics_refresh_internal.run_log"
       " WHERE status = 'success' AND group_run_id IN (SELECT a.run_id"
-      "  FROM metrics_refresh.run_log a JOIN metrics_refresh.run_log b USING (job_id, due_at)"
+      "  FROM metrics_refresh_internal.run_log a JOIN metrics_refresh_internal.run_log b USING "
+      "(job_id, due_at)"
       "  WHERE b.run_id = $2 AND a.job_id = $1 AND a.started_at >= b.due_at)",
       {job_id, group_run_id});
   std::vector<std::string> views;
@@ -80,7 +86,7 @@ std::vector<std::pair<int, int>> dependencies(pg::Spi& spi, const std::vector<Oi
   const pg::Rows rows = spi.query(
       "SELECT array_position($1, view_oid::int8)::int8 - 1,"
       " array_position($1, depends_on_oid::int8)::int8 - 1"
-      " FROM metrics_refresh.view_dependencies"
+      " FROM metrics_refresh_internal.view_dependencies"
       " WHERE view_oid::int8 = ANY ($1) AND depends_on_oid::int8 = ANY ($1)",
       {Param::array(oids)});
   std::vector<std::pair<int, int>> edges;
@@ -94,7 +100,8 @@ void open_group(pg::Spi& spi, const std::vector<Member>& members) {
   for (const Member& member : members) {
     const std::vector<std::int64_t> waits_for(member.waits_for.begin(), member.waits_for.end());
     spi.query(
-        "INSERT INTO metrics_refresh.group_run_member (group_run_id, member, job_id, view_schema,"
+        "INSERT INTO metrics_refresh_internal.group_run_member (group_run_id, member, job_id, "
+        "view_schema,"
         " view_name, view_oid, waits_for) VALUES ($1, $2::int4, $3, $4, $5, $6, $7::int4[])",
         {member.group_run_id, member.number, member.job_id, member.view_schema, member.view_name,
          Param::oid(member.view_oid), Param::array(waits_for)});
@@ -104,7 +111,7 @@ void open_group(pg::Spi& spi, const std::vector<Member>& members) {
 std::vector<OpenGroup> load_open_groups(pg::Spi& spi) {
   const pg::Rows rows = spi.query(std::string("SELECT ") + kMemberColumns +
                                   ", m.state"
-                                  " FROM metrics_refresh.group_run_member m"
+                                  " FROM metrics_refresh_internal.group_run_member m"
                                   " ORDER BY m.group_run_id, m.member");
   std::vector<OpenGroup> groups;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -117,15 +124,17 @@ std::vector<OpenGroup> load_open_groups(pg::Spi& spi) {
 }
 
 bool is_open_group(pg::Spi& spi, std::int64_t run_id) {
-  return !spi.query("SELECT FROM metrics_refresh.group_run_member WHERE group_run_id = $1 LIMIT 1",
-                    {run_id})
+  return !spi.query(
+                 "SELECT FROM metrics_refresh_internal.group_run_member WHERE group_run_id = $1 "
+                 "LIMIT 1",
+                 {run_id})
               .empty();
 }
 
 std::optional<Member> find_pending(pg::Spi& spi, std::int64_t group_run_id, int number) {
   const auto members = read_members(
       spi.query(std::string("SELECT ") + kMemberColumns +
-                    " FROM metrics_refresh.group_run_member m WHERE m.group_run_id = $1"
+                    " FROM metrics_refresh_internal.group_run_member m WHERE m.group_run_id = $1"
                     " AND m.member = $2 AND m.state = 'pending' FOR UPDATE",
                 {group_run_id, number}));
   if (members.empty()) return std::nullopt;
@@ -135,8 +144,8 @@ std::optional<Member> find_pending(pg::Spi& spi, std::int64_t group_run_id, int 
 bool may_begin(pg::Spi& spi, const Member& member) {
   return spi
       .query(
-          "SELECT FROM metrics_refresh.group_run_member m"
-          " JOIN metrics_refresh.group_run_member d USING (group_run_id)"
+          "SELECT FROM metrics_refresh_internal.group_run_member m"
+          " JOIN metrics_refresh_internal.group_run_member d USING (group_run_id)"
           " WHERE m.group_run_id = $1 AND m.member = $2 AND d.member = ANY (m.waits_for)"
           " AND d.state <> 'success' LIMIT 1",
           {member.group_run_id, member.number})
@@ -145,46 +154,46 @@ bool may_begin(pg::Spi& spi, const Member& member) {
 
 void begin_member(pg::Spi& spi, const Member& member, std::int64_t run_id) {
   spi.query(
-      "UPDATE metrics_refresh.group_run_member SET state = 'running', run_id = $3"
+      "UPDATE metrics_refresh_internal.group_run_member SET state = 'running', run_id = $3"
       " WHERE group_run_id = $1 AND member = $2",
       {member.group_run_id, member.number, run_id});
 }
 
 std::optional<Member> find_member_of_run(pg::Spi& spi, std::int64_t run_id) {
-  const auto members =
-      read_members(spi.query(std::string("SELECT ") + kMemberColumns +
-                                 " FROM metrics_refresh.group_run_member m WHERE m.run_id = $1",
-                             {run_id}));
+  const auto members = read_members(
+      spi.query(std::string("SELECT ") + kMemberColumns +
+                    " FROM metrics_refresh_internal.group_run_member m WHERE m.run_id = $1",
+                {run_id}));
   if (members.empty()) return std::nullopt;
   return members.front();
 }
 
 void lock_group(pg::Spi& spi, std::int64_t group_run_id) {
-  spi.query("SELECT FROM metrics_refresh.run_log WHERE run_id = $1 FOR NO KEY UPDATE",
+  spi.query("SELECT FROM metrics_refresh_internal.run_log WHERE run_id = $1 FOR NO KEY UPDATE",
             {group_run_id});
 }
 
 std::vector<Member> end_member(pg::Spi& spi, const Member& member, const char* state) {
   spi.query(
-      "UPDATE metrics_refresh.group_run_member SET state = $3"
+      "UPDATE metrics_refresh_internal.group_run_member SET state = $3"
       " WHERE group_run_id = $1 AND member = $2",
       {member.group_run_id, member.number, state});
   if (std::string_view(state) == "success") return {};
-  return read_members(
-      spi.query(std::string("WITH RECURSIVE down AS (SELECT $2::int4 AS member UNION"
-                            " SELECT m.member FROM metrics_refresh.group_run_member m"
-                            " JOIN down d ON d.member = ANY (m.waits_for)"
-                            " WHERE m.group_run_id = $1)"
-                            " UPDATE metrics_refresh.group_run_member m SET state = 'skipped'"
-                            " FROM down WHERE m.group_run_id = $1 AND m.member = down.member"
-                            " AND m.state = 'pending' RETURNING ") +
-                    kMemberColumns,
-                {member.group_run_id, member.number}));
+  return read_members(spi.query(
+      std::string("WITH RECURSIVE down AS (SELECT $2::int4 AS member UNION"
+                  " SELECT m.member FROM metrics_refresh_internal.group_run_member m"
+                  " JOIN down d ON d.member = ANY (m.waits_for)"
+                  " WHERE m.group_run_id = $1)"
+                  " UPDATE metrics_refresh_internal.group_run_member m SET state = 'skipped'"
+                  " FROM down WHERE m.group_run_id = $1 AND m.member = down.member"
+                  " AND m.state = 'pending' RETURNING ") +
+          kMemberColumns,
+      {member.group_run_id, member.number}));
 }
 
 void cancel_pending(pg::Spi& spi, std::int64_t group_run_id) {
   spi.query(
-      "UPDATE metrics_refresh.group_run_member SET state = 'canceled'"
+      "UPDATE metrics_refresh_internal.group_run_member SET state = 'canceled'"
       " WHERE group_run_id = $1 AND state = 'pending'",
       {group_run_id});
 }
@@ -196,7 +205,7 @@ std::optional<GroupResult> take_result(pg::Spi& spi, std::int64_t group_run_id) 
         "SELECT count(*), count(*) FILTER (WHERE state = 'failed'),"
         " count(*) FILTER (WHERE state = 'skipped'), count(*) FILTER (WHERE state = 'canceled'),"
         " count(*) FILTER (WHERE state IN ('pending', 'running')), min(job_id)"
-        " FROM metrics_refresh.group_run_member WHERE group_run_id = $1",
+        " FROM metrics_refresh_internal.group_run_member WHERE group_run_id = $1",
         {group_run_id});
     if (rows.get_int64(0, 1) == 0 || rows.get_int64(0, 5) > 0) return std::nullopt;
     result.members = static_cast<int>(rows.get_int64(0, 1));
@@ -208,8 +217,9 @@ std::optional<GroupResult> take_result(pg::Spi& spi, std::int64_t group_run_id) 
   {
     const pg::Rows rows = spi.query(
         "SELECT coalesce(due_at, started_at), attempt::int8, triggered_by = 'manual',"
-        " (SELECT coalesce(max(m.missed), 0) FROM metrics_refresh.run_log m"
-        "  WHERE m.group_run_id = l.run_id) FROM metrics_refresh.run_log l WHERE run_id = $1",
+        " (SELECT coalesce(max(m.missed), 0) FROM metrics_refresh_internal.run_log m"
+        "  WHERE m.group_run_id = l.run_id) FROM metrics_refresh_internal.run_log l WHERE run_id = "
+        "$1",
         {group_run_id});
     if (!rows.empty()) {
       result.due = rows.get_instant(0, 1);
@@ -222,8 +232,8 @@ std::optional<GroupResult> take_result(pg::Spi& spi, std::int64_t group_run_id) 
     const pg::Rows rows = spi.query(
         "SELECT l.view_schema || '.' || l.view_name, coalesce(l.error_message, ''),"
         " coalesce(l.sqlstate, ''), coalesce(l.error_detail, ''), coalesce(l.error_hint, ''),"
-        " coalesce(l.error_context, '') FROM metrics_refresh.group_run_member m"
-        " JOIN metrics_refresh.run_log l ON l.run_id = m.run_id"
+        " coalesce(l.error_context, '') FROM metrics_refresh_internal.group_run_member m"
+        " JOIN metrics_refresh_internal.run_log l ON l.run_id = m.run_id"
         " WHERE m.group_run_id = $1 AND m.state = 'failed' ORDER BY l.finished_at, l.run_id",
         {group_run_id});
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -234,14 +244,15 @@ std::optional<GroupResult> take_result(pg::Spi& spi, std::int64_t group_run_id) 
       if (!error.sqlstate.empty() && !core::is_transient(error.sqlstate)) result.permanent = true;
     }
   }
-  spi.query("DELETE FROM metrics_refresh.group_run_member WHERE group_run_id = $1", {group_run_id});
+  spi.query("DELETE FROM metrics_refresh_internal.group_run_member WHERE group_run_id = $1",
+            {group_run_id});
   return result;
 }
 
 GroupHead head_of_group(pg::Spi& spi, std::int64_t group_run_id) {
   const pg::Rows rows = spi.query(
       "SELECT coalesce(job_name, ''), initiated_by IS NOT NULL, coalesce(initiated_by, ''),"
-      " attempt::int8 FROM metrics_refresh.run_log WHERE run_id = $1",
+      " attempt::int8 FROM metrics_refresh_internal.run_log WHERE run_id = $1",
       {group_run_id});
   if (rows.empty()) return {};
   return {rows.get_text(0, 1), rows.get_bool(0, 2), rows.get_text(0, 3),
@@ -250,8 +261,8 @@ GroupHead head_of_group(pg::Spi& spi, std::int64_t group_run_id) {
 
 void remove_one_time_job(pg::Spi& spi, std::int64_t job_id) {
   spi.query(
-      "WITH gone AS (DELETE FROM metrics_refresh.job WHERE job_id = $1 AND one_time"
-      " RETURNING job_id) DELETE FROM metrics_refresh.job_state s USING gone"
+      "WITH gone AS (DELETE FROM metrics_refresh_internal.job WHERE job_id = $1 AND one_time"
+      " RETURNING job_id) DELETE FROM metrics_refresh_internal.job_state s USING gone"
       " WHERE s.job_id = gone.job_id",
       {job_id});
 }

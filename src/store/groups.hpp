@@ -25,7 +25,8 @@ struct Member {
 };
 
 /// The views that a group names: those of its schema, or those listed. Numbers count from 0.
-std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group);
+std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group,
+                                  Reads reads = Reads::kTables);
 /// Writes down which view a listed member turned out to mean. Waits for nobody.
 void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const Member& now);
 /// The views that earlier attempts at the same due time have refreshed.

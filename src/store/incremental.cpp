@@ -14,15 +14,17 @@ Param text_or_null(const std::string& text) {
 
 // A dump's rows come before a view that groups by a primary key: then they are bound to none, and
 // are known by the name.
-std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view) {
-  const pg::Rows rows = spi.query(
-      "SELECT id, fingerprint, refreshed_as_of, coalesce(rows_total, 0), runs_since_audit::int8,"
-      " demoted, uncaptured FROM metrics_refresh.incremental_view WHERE view_oid = $1 OR view_oid "
-      "= 0"
-      " AND EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
-      "  ON n.oid = c.relnamespace WHERE c.oid = $1 AND n.nspname = view_schema"
-      "  AND c.relname = view_name)",
-      {Param::oid(view)});
+std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view, Reads reads) {
+  const pg::Rows rows =
+      spi.query(std::string("SELECT id, fingerprint, refreshed_as_of, coalesce(rows_total, 0),"
+                            " runs_since_audit::int8,") +
+                    " demoted, uncaptured FROM " + read_name(reads, "incremental_view") +
+                    " WHERE view_oid = $1 OR view_oid "
+                    "= 0"
+                    " AND EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+                    "  ON n.oid = c.relnamespace WHERE c.oid = $1 AND n.nspname = view_schema"
+                    "  AND c.relname = view_name)",
+                {Param::oid(view)});
   if (rows.empty()) return std::nullopt;
   IncrementalView record;
   record.id = rows.get_int64(0, 1);
@@ -41,19 +43,20 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
   IncrementalView record;
   record.view = view;
   forget_dropped_incremental(spi);  // one may have had the name
-  record.id =
-      spi.query(
-             "INSERT INTO metrics_refresh.incremental_view (view_schema, view_name, view_oid)"
-             " VALUES ($1, $2, $3) RETURNING id",
-             {schema, name, Param::oid(view)})
-          .get_int64(0, 1);
+  record.id = spi.query(
+                     "INSERT INTO metrics_refresh_internal.incremental_view (view_schema, "
+                     "view_name, view_oid)"
+                     " VALUES ($1, $2, $3) RETURNING id",
+                     {schema, name, Param::oid(view)})
+                  .get_int64(0, 1);
   return record;
 }
 
 void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::string& schema,
                         const std::string& name) {
   spi.query(
-      "UPDATE metrics_refresh.incremental_view SET view_schema = $2, view_name = $3, view_oid = "
+      "UPDATE metrics_refresh_internal.incremental_view SET view_schema = $2, view_name = $3, "
+      "view_oid = "
       "$4, fingerprint = $5,"
       " refreshed_as_of = $6, rows_total = $7, runs_since_audit = $8, demoted = $9,"
       " uncaptured = $10,"
@@ -65,12 +68,12 @@ void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::
 }
 
 void delete_incremental(pg::Spi& spi, std::int64_t id) {
-  spi.query("DELETE FROM metrics_refresh.incremental_view WHERE id = $1", {id});
+  spi.query("DELETE FROM metrics_refresh_internal.incremental_view WHERE id = $1", {id});
 }
 
 void forget_dropped_incremental(pg::Spi& spi) {
   spi.query(
-      "DELETE FROM metrics_refresh.incremental_view i"
+      "DELETE FROM metrics_refresh_internal.incremental_view i"
       " WHERE view_oid <> 0"
       " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.view_oid)");
 }
@@ -78,12 +81,12 @@ void forget_dropped_incremental(pg::Spi& spi) {
 bool wants_incremental(pg::Spi& spi, Oid view) {
   return spi
       .query(
-          "SELECT EXISTS (SELECT FROM metrics_refresh.job j, pg_catalog.pg_class c, "
+          "SELECT EXISTS (SELECT FROM metrics_refresh_internal.job j, pg_catalog.pg_class c, "
           "pg_catalog.pg_namespace n"
           " WHERE c.oid = $1 AND n.oid = c.relnamespace AND j.strategy = 'incremental'"
           " AND (j.view_schema = n.nspname AND j.view_name = c.relname OR j.view_oid = c.oid OR "
           "j.group_schema = n.nspname"
-          "  OR EXISTS (SELECT FROM metrics_refresh.job_member m WHERE m.job_id = j.job_id"
+          "  OR EXISTS (SELECT FROM metrics_refresh_internal.job_member m WHERE m.job_id = j.job_id"
           "   AND (m.view_schema = n.nspname AND m.view_name = c.relname OR m.view_oid = c.oid))))",
           {Param::oid(view)})
       .get_bool(0, 1);

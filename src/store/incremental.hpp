@@ -6,6 +6,7 @@
 #include <string>
 
 #include "pg/spi.hpp"
+#include "store/reads.hpp"
 
 namespace metrics_refresh::store {
 
@@ -20,7 +21,8 @@ struct IncrementalView {
   std::string demoted;                 // why it is refreshed by diff; empty: it is not
 };
 
-std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view);
+std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view,
+                                                Reads reads = Reads::kTables);
 
 /// Of a view that has none.
 IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& schema,

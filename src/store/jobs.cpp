@@ -8,7 +8,7 @@ namespace {
 constexpr char kFromCommit[] = "'9999-12-31 23:59:59+00'";
 
 // What happened before somebody rescheduled or resumed the job is over.
-constexpr char kSelectJobs[] =
+constexpr char kJobColumns[] =
     "SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.command, j.schedule, j.timezone,"
     " j.strategy, j.owner, j.active, (extract(epoch FROM j.max_runtime) * 1000000)::int8,"
     " (extract(epoch FROM j.lock_timeout) * 1000000)::int8, j.on_missed, j.view_oid,"
@@ -24,7 +24,12 @@ constexpr char kSelectJobs[] =
     " s.retry_due, s.retry_attempt::int8, j.effective_from,"
     " coalesce(s.last_status = 'success' AND s.retry_at IS NULL, false),"
     " greatest(j.effective_from, s.last_finished_at)"
-    " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)";
+    " FROM ";
+
+std::string select_jobs(Reads reads = Reads::kTables) {
+  return kJobColumns + read_name(reads, "job") + " j LEFT JOIN " + read_name(reads, "job_state") +
+         " s USING (job_id)";
+}
 
 // Few jobs have any: what the others would have to pay for it in one query is spared here.
 std::vector<std::pair<std::string, std::string>> read_settings(pg::Spi& spi,
@@ -101,19 +106,17 @@ std::vector<Request> read_requests(const pg::Rows& rows) {
 
 }  // namespace
 
-std::vector<JobRecord> load_jobs(pg::Spi& spi) {
-  return read_jobs(spi, spi.query(std::string(kSelectJobs) + " ORDER BY j.job_id"));
+std::vector<JobRecord> load_jobs(pg::Spi& spi, Reads reads) {
+  return read_jobs(spi, spi.query(select_jobs(reads) + " ORDER BY j.job_id"));
 }
 
 std::vector<JobRecord> load_jobs(pg::Spi& spi, const std::vector<std::int64_t>& ids) {
-  return read_jobs(spi,
-                   spi.query(std::string(kSelectJobs) + " WHERE j.job_id = ANY ($1) ORDER BY 1",
-                             {pg::Param::array(ids)}));
+  return read_jobs(spi, spi.query(select_jobs() + " WHERE j.job_id = ANY ($1) ORDER BY 1",
+                                  {pg::Param::array(ids)}));
 }
 
 std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name) {
-  return only(
-      read_jobs(spi, spi.query(std::string(kSelectJobs) + " WHERE j.job_name = $1", {name})));
+  return only(read_jobs(spi, spi.query(select_jobs() + " WHERE j.job_name = $1", {name})));
 }
 
 std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id) {
@@ -121,17 +124,20 @@ std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id) {
 }
 
 void lock_job(pg::Spi& spi, const std::string& name) {
-  spi.query("SELECT FROM metrics_refresh.job WHERE job_name = $1 FOR NO KEY UPDATE", {name});
+  spi.query("SELECT FROM metrics_refresh_internal.job WHERE job_name = $1 FOR NO KEY UPDATE",
+            {name});
 }
 
 std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id) {
   return only(read_jobs(
       spi,
       spi.query(
-          std::string(kSelectJobs) +
-              " WHERE j.job_id = coalesce((SELECT job_id FROM metrics_refresh.run_request"
-              " WHERE run_id = $1), (SELECT job_id FROM metrics_refresh.run_log WHERE run_id = $1),"
-              " (SELECT g.job_id FROM metrics_refresh.run_log m JOIN metrics_refresh.run_log g"
+          select_jobs() +
+              " WHERE j.job_id = coalesce((SELECT job_id FROM metrics_refresh_internal.run_request"
+              " WHERE run_id = $1), (SELECT job_id FROM metrics_refresh_internal.run_log WHERE "
+              "run_id = $1),"
+              " (SELECT g.job_id FROM metrics_refresh_internal.run_log m JOIN "
+              "metrics_refresh_internal.run_log g"
               "  ON g.run_id = m.group_run_id WHERE m.run_id = $1))",
           {run_id})));
 }
@@ -147,7 +153,7 @@ std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns) {
     values += separator + std::string("$") + std::to_string(params.size());
   }
   const pg::Rows rows =
-      spi.query("INSERT INTO metrics_refresh.job (" + names + ") VALUES (" + values +
+      spi.query("INSERT INTO metrics_refresh_internal.job (" + names + ") VALUES (" + values +
                     ") ON CONFLICT (job_name) DO NOTHING RETURNING job_id",
                 params);
   if (rows.empty()) return std::nullopt;
@@ -168,37 +174,41 @@ void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool rest
     // from the commit does so all the same.
     assignments +=
         "effective_from = greatest(clock_timestamp(), (SELECT s.suspended_at"
-        " FROM metrics_refresh.job_state s WHERE s.job_id = $1),"
+        " FROM metrics_refresh_internal.job_state s WHERE s.job_id = $1),"
         " CASE WHEN effective_from = " +
         std::string(kFromCommit) + " THEN effective_from END)";
   }
   if (assignments.empty()) return;
-  spi.query("UPDATE metrics_refresh.job SET " + assignments + " WHERE job_id = $1", params);
+  spi.query("UPDATE metrics_refresh_internal.job SET " + assignments + " WHERE job_id = $1",
+            params);
 }
 
 void delete_job(pg::Spi& spi, const JobRecord& job) {
-  spi.query("DELETE FROM metrics_refresh.job WHERE job_id = $1", {job.id});
+  spi.query("DELETE FROM metrics_refresh_internal.job WHERE job_id = $1", {job.id});
   if (job.is_default)
-    spi.query("INSERT INTO metrics_refresh.removed_default_job VALUES ($1) ON CONFLICT DO NOTHING",
-              {job.name});
+    spi.query(
+        "INSERT INTO metrics_refresh_internal.removed_default_job VALUES ($1) ON CONFLICT DO "
+        "NOTHING",
+        {job.name});
 }
 
 void count_from_commit(pg::Spi& spi, const std::string& name) {
-  spi.query("UPDATE metrics_refresh.job SET effective_from = " + std::string(kFromCommit) +
+  spi.query("UPDATE metrics_refresh_internal.job SET effective_from = " + std::string(kFromCommit) +
                 " WHERE job_name = $1",
             {name});
 }
 
 bool is_to_count_from_commit(pg::Spi& spi) {
   return spi
-      .query("SELECT EXISTS (SELECT FROM metrics_refresh.job WHERE effective_from = " +
+      .query("SELECT EXISTS (SELECT FROM metrics_refresh_internal.job WHERE effective_from = " +
              std::string(kFromCommit) + ")")
       .get_bool(0, 1);
 }
 
 void count_from_soon(pg::Spi& spi) {
   spi.query(
-      "UPDATE metrics_refresh.job SET effective_from = clock_timestamp() + interval '2 seconds'"
+      "UPDATE metrics_refresh_internal.job SET effective_from = clock_timestamp() + interval '2 "
+      "seconds'"
       " WHERE effective_from = " +
       std::string(kFromCommit));
 }
@@ -210,8 +220,9 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
     return;
   // Only over what was read: the job may be another's, or mean another view, by now.
   const pg::Rows bound = spi.query(
-      "UPDATE metrics_refresh.job SET view_schema = nullif($2, ''), view_name = nullif($3, ''),"
-      " view_oid = $4, owner = $5 WHERE job_id = (SELECT job_id FROM metrics_refresh.job"
+      "UPDATE metrics_refresh_internal.job SET view_schema = nullif($2, ''), view_name = "
+      "nullif($3, ''),"
+      " view_oid = $4, owner = $5 WHERE job_id = (SELECT job_id FROM metrics_refresh_internal.job"
       " WHERE job_id = $1 AND owner_oid = $6 AND view_schema IS NOT DISTINCT FROM nullif($7, '')"
       " AND view_name IS NOT DISTINCT FROM nullif($8, '') FOR NO KEY UPDATE SKIP LOCKED)"
       " RETURNING view_oid",
@@ -219,15 +230,15 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
        job.view_schema, job.view_name});
   // The table's trigger goes by the name, which may have been given up again a moment ago.
   if (!bound.empty() && bound.get_oid(0, 1) != view)
-    spi.query("UPDATE metrics_refresh.job SET view_oid = $2 WHERE job_id = $1",
+    spi.query("UPDATE metrics_refresh_internal.job SET view_oid = $2 WHERE job_id = $1",
               {job.id, pg::Param::oid(view)});
 }
 
 std::optional<std::int64_t> insert_request(pg::Spi& spi, std::int64_t job_id,
                                            const std::string& requested_by) {
   const pg::Rows rows = spi.query(
-      "INSERT INTO metrics_refresh.run_request (job_id, requested_by)"
-      " SELECT job_id, $2 FROM metrics_refresh.job WHERE job_id = $1 FOR KEY SHARE"
+      "INSERT INTO metrics_refresh_internal.run_request (job_id, requested_by)"
+      " SELECT job_id, $2 FROM metrics_refresh_internal.job WHERE job_id = $1 FOR KEY SHARE"
       " RETURNING run_id",
       {job_id, requested_by});
   if (rows.empty()) return std::nullopt;
@@ -236,32 +247,40 @@ std::optional<std::int64_t> insert_request(pg::Spi& spi, std::int64_t job_id,
 
 std::vector<Request> load_requests(pg::Spi& spi) {
   return read_requests(
-      spi.query("SELECT run_id, job_id, requested_by FROM metrics_refresh.run_request"
+      spi.query("SELECT run_id, job_id, requested_by FROM metrics_refresh_internal.run_request"
                 " ORDER BY run_id"));
 }
 
 std::optional<Request> take_request(pg::Spi& spi, std::int64_t run_id) {
-  const auto requests =
-      read_requests(spi.query("DELETE FROM metrics_refresh.run_request WHERE run_id ="
-                              " (SELECT run_id FROM metrics_refresh.run_request WHERE run_id = $1"
-                              " FOR UPDATE SKIP LOCKED) RETURNING run_id, job_id, requested_by",
-                              {run_id}));
+  const auto requests = read_requests(
+      spi.query("DELETE FROM metrics_refresh_internal.run_request WHERE run_id ="
+                " (SELECT run_id FROM metrics_refresh_internal.run_request WHERE run_id = $1"
+                " FOR UPDATE SKIP LOCKED) RETURNING run_id, job_id, requested_by",
+                {run_id}));
   if (requests.empty()) return std::nullopt;
   return requests.front();
 }
 
 std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id) {
-  const auto requests =
-      read_requests(spi.query("SELECT run_id, job_id, requested_by FROM metrics_refresh.run_request"
-                              " WHERE run_id = $1",
-                              {run_id}));
+  const auto requests = read_requests(
+      spi.query("SELECT run_id, job_id, requested_by FROM metrics_refresh_internal.run_request"
+                " WHERE run_id = $1",
+                {run_id}));
   if (requests.empty()) return std::nullopt;
   return requests.front();
 }
 
+bool is_requested_here(pg::Spi& spi, std::int64_t run_id) {
+  const pg::Rows rows = spi.query(
+      "SELECT xmin FROM metrics_refresh_internal.run_request WHERE run_id = $1", {run_id});
+  return !rows.empty() && TransactionIdIsCurrentTransactionId(rows.get_oid(0, 1));
+}
+
 bool delete_request(pg::Spi& spi, std::int64_t run_id) {
-  return !spi.query("DELETE FROM metrics_refresh.run_request WHERE run_id = $1 RETURNING run_id",
-                    {run_id})
+  return !spi.query(
+                 "DELETE FROM metrics_refresh_internal.run_request WHERE run_id = $1 RETURNING "
+                 "run_id",
+                 {run_id})
               .empty();
 }
 

@@ -1,5 +1,6 @@
 // The tables job, job_state and run_request: rows to structs and back. Nothing here checks a
-// privilege; callers decide who may, and run this as the extension (pg::as_extension).
+// privilege; callers decide who may, and run this as the extension (pg::as_extension). What reads
+// the views instead, where it is asked to, runs as the caller.
 #pragma once
 
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "core/retry_policy.hpp"
 #include "pg/spi.hpp"
+#include "store/reads.hpp"
 
 namespace metrics_refresh::store {
 
@@ -57,7 +59,7 @@ struct JobRecord {
 };
 
 /// All jobs, or those of `ids`, by id.
-std::vector<JobRecord> load_jobs(pg::Spi& spi);
+std::vector<JobRecord> load_jobs(pg::Spi& spi, Reads reads = Reads::kTables);
 std::vector<JobRecord> load_jobs(pg::Spi& spi, const std::vector<std::int64_t>& ids);
 std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name);
 std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id);
@@ -104,6 +106,8 @@ std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id);
 /// Takes the request away, for its run begins. Nothing where it is gone, or where somebody is about
 /// to withdraw it; should that be rolled back, the scheduler is told and the request comes again.
 std::optional<Request> take_request(pg::Spi& spi, std::int64_t run_id);
+/// True where the current transaction has made the request, so that nobody else sees it yet.
+bool is_requested_here(pg::Spi& spi, std::int64_t run_id);
 /// False where it was gone already.
 bool delete_request(pg::Spi& spi, std::int64_t run_id);
 

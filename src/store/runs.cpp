@@ -21,18 +21,19 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) 
   // In one statement: it runs once a run.
   return spi
       .query(
-          "WITH head AS (INSERT INTO metrics_refresh.run_log (run_id, job_id, job_name,"
+          "WITH head AS (INSERT INTO metrics_refresh_internal.run_log (run_id, job_id, job_name,"
           "  group_run_id, view_schema, view_name, command, owner, owner_oid, triggered_by,"
           "  initiated_by, due_at, started_at, finished_at, status, attempt, worker_pid)"
-          "  VALUES (coalesce($1, nextval('metrics_refresh.run_id_seq')), $2, $3, $4, $5, $6, $7,"
+          "  VALUES (coalesce($1, nextval('metrics_refresh_internal.run_id_seq')), $2, $3, $4, $5, "
+          "$6, $7,"
           "  $8, $9, $10, $11, $12, $13, CASE WHEN $14 <> 'running' THEN clock_timestamp() END,"
           "  $14, $15::int4, $16::int4) RETURNING run_id, job_id, started_at),"
-          " active AS (INSERT INTO metrics_refresh.active_run"
+          " active AS (INSERT INTO metrics_refresh_internal.active_run"
           "  SELECT run_id, coalesce(job_id, $17) FROM head WHERE $14 = 'running'),"
-          " state AS (INSERT INTO metrics_refresh.job_state AS s (job_id, handled_until,"
+          " state AS (INSERT INTO metrics_refresh_internal.job_state AS s (job_id, handled_until,"
           "  last_run_id, last_started_at, last_status)"
           "  SELECT h.job_id, $19, h.run_id, h.started_at, 'running'"
-          "  FROM head h JOIN metrics_refresh.job j USING (job_id) WHERE $14 = 'running'"
+          "  FROM head h JOIN metrics_refresh_internal.job j USING (job_id) WHERE $14 = 'running'"
           "  ON CONFLICT (job_id) DO UPDATE SET last_run_id = EXCLUDED.last_run_id,"
           "  handled_until = coalesce(EXCLUDED.handled_until, s.handled_until),"
           "  last_started_at = EXCLUDED.last_started_at, last_status = 'running',"
@@ -65,7 +66,8 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
   // Nobody but the job's runs writes job_state, so nobody's lock stands in the way here.
   const pg::Rows rows = spi.query(
       // The clock may have been set back meanwhile.
-      "WITH ended AS (UPDATE metrics_refresh.run_log SET finished_at = greatest(t.now, started_at),"
+      "WITH ended AS (UPDATE metrics_refresh_internal.run_log SET finished_at = greatest(t.now, "
+      "started_at),"
       "  duration_ms = greatest(extract(epoch FROM t.now - started_at) * 1000, 0), status = $2,"
       "  strategy = $3, strategy_reason = $4, error_message = $5, sqlstate = $6,"
       "  error_detail = $7, error_hint = $8, error_context = $9, rows_total = $10,"
@@ -73,13 +75,15 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
       "  cpu_ms = $15, rows_inserted = $23, rows_updated = $24, rows_deleted = $25, result = $26,"
       "  notices = $27 FROM (SELECT clock_timestamp() AS now) t"
       "  WHERE run_id = $1 AND status = $16"
-      "  RETURNING run_id, job_id, status, finished_at, error_message),"
-      " gone AS (DELETE FROM metrics_refresh.active_run a USING ended"
+      "  RETURNING run_id, job_id, status, finished_at, error_message, owner_oid),"
+      " gone AS (DELETE FROM metrics_refresh_internal.active_run a USING ended"
       "  WHERE a.run_id = ended.run_id AND $16 = 'running'),"
-      " state AS (UPDATE metrics_refresh.job_state s SET last_finished_at = l.finished_at,"
+      " state AS (UPDATE metrics_refresh_internal.job_state s SET last_finished_at = l.finished_at,"
       "  last_status = l.status, handled_until = greatest(s.handled_until, $19),"
       "  last_success_at = CASE WHEN $17 THEN l.finished_at ELSE s.last_success_at END,"
       "  last_error = CASE WHEN $17 THEN NULL ELSE coalesce(l.error_message, s.last_error) END,"
+      "  error_owner_oid = CASE WHEN $17 THEN NULL WHEN l.error_message IS NULL"
+      "   THEN s.error_owner_oid ELSE l.owner_oid END,"
       "  consecutive_failures = CASE WHEN $17 THEN 0 WHEN s.last_finished_at < f.since THEN 0"
       "   ELSE s.consecutive_failures END + CASE WHEN l.status = 'error' THEN 1 ELSE 0 END,"
       "  permanent_failures = CASE WHEN $17 THEN 0 WHEN s.last_finished_at < f.since THEN 0"
@@ -89,7 +93,7 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
       "  retry_at = coalesce($20, s.retry_at), retry_due = coalesce($21, s.retry_due),"
       "  retry_attempt = coalesce($22::int4, s.retry_attempt)"
       "  FROM ended l CROSS JOIN LATERAL (SELECT coalesce((SELECT effective_from"
-      "   FROM metrics_refresh.job j WHERE j.job_id = l.job_id), '-infinity')) f (since)"
+      "   FROM metrics_refresh_internal.job j WHERE j.job_id = l.job_id), '-infinity')) f (since)"
       "  WHERE s.job_id = l.job_id AND $16 = 'running'"
       "  RETURNING s.job_id, s.permanent_failures, s.interruptions,"
       "  coalesce(s.suspended_at > f.since, false) AS suspended)"
@@ -136,7 +140,8 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
   else
     return {true, false};
   spi.query(
-      "UPDATE metrics_refresh.job_state SET suspended_at = clock_timestamp(), suspend_reason = $2"
+      "UPDATE metrics_refresh_internal.job_state SET suspended_at = clock_timestamp(), "
+      "suspend_reason = $2"
       " WHERE job_id = $1",
       {rows.get_int64(0, 2), reason});
   return {true, true};
@@ -170,7 +175,7 @@ bool end_run(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int susp
 
 bool is_logged(pg::Spi& spi, const RunHead& head) {
   return !spi.query(
-                 "SELECT FROM metrics_refresh.run_log WHERE run_id = $1 OR (job_id = $2"
+                 "SELECT FROM metrics_refresh_internal.run_log WHERE run_id = $1 OR (job_id = $2"
                  " AND due_at = $3 AND started_at >= $3 AND attempt = $4"
                  " AND triggered_by IN ('schedule', 'retry')) LIMIT 1",
                  {Param::nullable(head.run_id, INT8OID), Param::nullable(head.job_id, INT8OID),
@@ -185,17 +190,18 @@ std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& out
 }
 
 std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& reason) {
-  const bool repeated =
-      !spi.query(
-              "UPDATE metrics_refresh.job_state SET handled_until = coalesce($2, handled_until),"
-              " last_finished_at = clock_timestamp()"
-              " WHERE job_id = $1 AND last_status = 'skipped' AND last_error = $3"
-              " AND last_finished_at >= (SELECT j.effective_from FROM metrics_refresh.job j"
-              "  WHERE j.job_id = $1)"
-              " RETURNING job_id",
-              {Param::nullable(head.job_id, INT8OID),
-               Param::nullable(head.handled_until, TIMESTAMPTZOID), reason})
-           .empty();
+  const bool repeated = !spi.query(
+                                "UPDATE metrics_refresh_internal.job_state SET handled_until = "
+                                "coalesce($2, handled_until),"
+                                " last_finished_at = clock_timestamp()"
+                                " WHERE job_id = $1 AND last_status = 'skipped' AND last_error = $3"
+                                " AND last_finished_at >= (SELECT j.effective_from FROM "
+                                "metrics_refresh_internal.job j"
+                                "  WHERE j.job_id = $1)"
+                                " RETURNING job_id",
+                                {Param::nullable(head.job_id, INT8OID),
+                                 Param::nullable(head.handled_until, TIMESTAMPTZOID), reason})
+                             .empty();
   // A run that somebody asked for and waits for is always logged.
   if (repeated && !head.run_id) return 0;
   const std::int64_t run_id = begin_run(spi, head);
@@ -210,8 +216,9 @@ std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>&
                                   const std::vector<std::int64_t>& beginning_jobs,
                                   int suspend_after) {
   const pg::Rows rows = spi.query(
-      "DELETE FROM metrics_refresh.active_run a WHERE run_id <> ALL ($1)"
-      " AND job_id <> ALL ($2) AND NOT EXISTS (SELECT FROM metrics_refresh.group_run_member m"
+      "DELETE FROM metrics_refresh_internal.active_run a WHERE run_id <> ALL ($1)"
+      " AND job_id <> ALL ($2) AND NOT EXISTS (SELECT FROM "
+      "metrics_refresh_internal.group_run_member m"
       "  WHERE m.group_run_id = a.run_id) RETURNING run_id, job_id",
       {Param::array(live_runs), Param::array(beginning_jobs)});
   std::vector<Orphan> orphans;
@@ -229,10 +236,10 @@ std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>&
 
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
   spi.query(
-      "DELETE FROM metrics_refresh.job_state s WHERE NOT EXISTS"
-      " (SELECT FROM metrics_refresh.job j WHERE j.job_id = s.job_id)");
+      "DELETE FROM metrics_refresh_internal.job_state s WHERE NOT EXISTS"
+      " (SELECT FROM metrics_refresh_internal.job j WHERE j.job_id = s.job_id)");
   spi.query(
-      "DELETE FROM metrics_refresh.view_state s WHERE NOT EXISTS"
+      "DELETE FROM metrics_refresh_internal.view_state s WHERE NOT EXISTS"
       " (SELECT FROM pg_catalog.pg_class c WHERE c.oid = s.view_oid)");
   std::int64_t removed = 0;
   // Each batch begins where the last one ended: what this transaction has deleted stays in the
@@ -240,8 +247,8 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
   Param from = Param::null(TIMESTAMPTZOID);
   for (;;) {
     const pg::Rows rows = spi.query(
-        "WITH gone AS (DELETE FROM metrics_refresh.run_log WHERE run_id = ANY (ARRAY("
-        " SELECT run_id FROM metrics_refresh.run_log"
+        "WITH gone AS (DELETE FROM metrics_refresh_internal.run_log WHERE run_id = ANY (ARRAY("
+        " SELECT run_id FROM metrics_refresh_internal.run_log"
         " WHERE started_at >= coalesce($3, '-infinity') AND started_at < $1"
         " AND status <> 'running' ORDER BY started_at LIMIT $2 FOR UPDATE SKIP LOCKED))"
         " RETURNING started_at) SELECT count(*), max(started_at) FROM gone",

@@ -126,7 +126,8 @@ std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>&
 /// Returns how many runs.
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit);
 
-/// The status of a run: a word of run_log, `queued` for a request that waits, or nothing.
+/// The status of a run, of those that the current role may see: a word of run_log, `queued` for a
+/// request that waits, or nothing.
 std::optional<std::string> run_status(pg::Spi& spi, std::int64_t run_id);
 
 }  // namespace metrics_refresh::store

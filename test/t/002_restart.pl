@@ -34,9 +34,9 @@ for my $mode (qw(fast immediate))
 	# comes back. The scheduler that runs now has them behind it.
 	$node->safe_psql(
 		'postgres', q{
-		UPDATE metrics_refresh.job SET effective_from = now() - interval '3 hours'
+		UPDATE metrics_refresh_internal.job SET effective_from = now() - interval '3 hours'
 		WHERE job_name IN ('once', 'skip');
-		UPDATE metrics_refresh.job_state SET handled_until = now() - interval '3 hours'
+		UPDATE metrics_refresh_internal.job_state SET handled_until = now() - interval '3 hours'
 		WHERE job_id = (SELECT job_id FROM metrics_refresh.job WHERE job_name = 'once')});
 	my $before = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
 	wait_for_runs($node, 'postgres', 'steady', 1, "$mode: the others run beside the slow one");

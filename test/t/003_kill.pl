@@ -72,7 +72,7 @@ $node->safe_psql('postgres', q{SELECT metrics_refresh.pause('steady')});
 until_ok($node, 'postgres', 'SELECT count(*) = 1 FROM metrics_refresh.running', 'nothing else runs');
 # Somebody holds the table that tells which runs to close: they are closed once he lets go.
 my $locking = $node->background_psql('postgres');
-$locking->query_safe('BEGIN; LOCK TABLE metrics_refresh.active_run IN SHARE MODE');
+$locking->query_safe('BEGIN; LOCK TABLE metrics_refresh_internal.active_run IN SHARE MODE');
 my $offset = -s $node->logfile;
 $node->safe_psql('postgres',
 	"SELECT pg_terminate_backend(worker_pid) FROM metrics_refresh.run_log WHERE run_id = $run");
@@ -125,7 +125,7 @@ $node->safe_psql(
 	SELECT metrics_refresh.resume('slow')});
 $run = wait_for_run($node, 'postgres', 'slow');
 $locking = $node->background_psql('postgres');
-$locking->query_safe('BEGIN; LOCK TABLE metrics_refresh.job');
+$locking->query_safe('BEGIN; LOCK TABLE metrics_refresh_internal.job');
 $offset = -s $node->logfile;
 $node->safe_psql('postgres',
 	q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'metrics_refresh scheduler'});

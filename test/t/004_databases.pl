@@ -77,9 +77,9 @@ $node->safe_psql('two', q{SELECT metrics_refresh.alter_job('beat', schedule => '
 wait_for_runs($node, 'two', 'beat', 1);
 $node->safe_psql(
 	'two', q{
-	INSERT INTO metrics_refresh.run_log (run_id, job_id, job_name, triggered_by, started_at, status)
+	INSERT INTO metrics_refresh_internal.run_log (run_id, job_id, job_name, triggered_by, started_at, status)
 	SELECT 1000000, job_id, job_name, 'schedule', now(), 'running' FROM metrics_refresh.job;
-	INSERT INTO metrics_refresh.active_run SELECT 1000000, job_id FROM metrics_refresh.job});
+	INSERT INTO metrics_refresh_internal.active_run SELECT 1000000, job_id FROM metrics_refresh.job});
 $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE two');
 pass('CREATE DATABASE … TEMPLATE of a database whose jobs run');
 wait_for_runs($node, 'copy', 'beat', 2, 'a database copied from a template is served');

@@ -25,7 +25,7 @@ $node->safe_psql(
 	SELECT metrics_refresh.schedule_command('removed', '1 second', 'SELECT 1');
 	SELECT metrics_refresh.schedule_command('last', NULL, 'SELECT 1');
 	SELECT metrics_refresh.schedule_command('yearly', '0 0 1 1 *', 'SELECT 1');
-	UPDATE metrics_refresh.job SET effective_from = now() - interval '2 years' WHERE job_name = 'yearly';
+	UPDATE metrics_refresh_internal.job SET effective_from = now() - interval '2 years' WHERE job_name = 'yearly';
 	SELECT metrics_refresh.unschedule('removed')});
 wait_for_runs($node, 'source', 'v', 2);
 
@@ -110,7 +110,7 @@ $other->command_ok(
 	'pg_restore in one transaction into another cluster');
 is_restored($other, 'elsewhere', 'another cluster');
 is( $other->safe_psql('elsewhere',
-		q{SELECT string_agg(job_name, ' ') FROM metrics_refresh.removed_default_job}),
+		q{SELECT string_agg(job_name, ' ') FROM metrics_refresh_internal.removed_default_job}),
 	'cleanup-metrics-logs',
 	'it is known there too that a default job was removed');
 

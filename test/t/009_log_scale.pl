@@ -20,7 +20,7 @@ $node->safe_psql(
 	CREATE ROLE owner LOGIN; CREATE ROLE stranger LOGIN;
 	GRANT CREATE ON SCHEMA public TO owner;
 	SELECT metrics_refresh.schedule_command('job' || n, '5 minutes', 'SELECT 1') FROM generate_series(3, 20) n;
-	INSERT INTO metrics_refresh.run_log (job_id, job_name, view_schema, view_name, owner, triggered_by,
+	INSERT INTO metrics_refresh_internal.run_log (job_id, job_name, view_schema, view_name, owner, triggered_by,
 	  due_at, started_at, finished_at, duration_ms, status, error_message)
 	SELECT 1 + n % 20, 'job' || n % 20, 'public', CASE n % 20 WHEN 0 THEN 'platform_metrics' ELSE 'v' || n % 20 END,
 	  CASE WHEN n % 20 < 10 THEN 'postgres' ELSE 'owner' END,
@@ -28,10 +28,10 @@ $node->safe_psql(
 	  CASE WHEN n % 100 >= 98 THEN 'it failed' END
 	FROM (SELECT n, now() - n * (interval '60 days' / $rows) AS t FROM generate_series(1, $rows) n) g
 	ORDER BY t;
-	INSERT INTO metrics_refresh.job_state (job_id, last_run_id, last_status)
+	INSERT INTO metrics_refresh_internal.job_state (job_id, last_run_id, last_status)
 	SELECT job_id, max(run_id), 'success' FROM metrics_refresh.run_log GROUP BY job_id
 	ON CONFLICT (job_id) DO UPDATE SET last_run_id = EXCLUDED.last_run_id});
-$node->safe_psql('postgres', 'VACUUM ANALYZE metrics_refresh.run_log, metrics_refresh.job_state');
+$node->safe_psql('postgres', 'VACUUM ANALYZE metrics_refresh_internal.run_log, metrics_refresh.job_state');
 
 # The plans of a statement and of every statement inside the functions that it calls, as executed.
 sub plans

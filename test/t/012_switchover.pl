@@ -116,7 +116,7 @@ is( $one->safe_psql('postgres', 'SELECT count(*) FROM metrics_refresh.run_log WH
 $two->stop('fast');
 my $last = $one->safe_psql('postgres', 'SELECT max(run_id) FROM metrics_refresh.run_log');
 $one->promote;
-until_ok($one, 'postgres', q{SELECT count(*) = 0 FROM metrics_refresh.active_run},
+until_ok($one, 'postgres', q{SELECT count(*) = 0 FROM metrics_refresh_internal.active_run},
 	'promoted again: what the other had under way is closed');
 like(hurt($one, 'postgres'), qr/^scheduler\|warning\|metrics_refresh\.enabled is off/m,
 	'promoted again, but switched off: health says so');

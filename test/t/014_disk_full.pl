@@ -27,7 +27,7 @@ $node->safe_psql('other', q{SELECT metrics_refresh.schedule_command('beat', '1 s
 # The runs of "pay" and "tally" stop at a gate that the test holds.
 $node->safe_psql(
 	'postgres', q{
-	ALTER TABLE metrics_refresh.run_log SET (fillfactor = 100);
+	ALTER TABLE metrics_refresh_internal.run_log SET (fillfactor = 100);
 	CREATE TABLE payment (n int);
 	CREATE MATERIALIZED VIEW tally AS
 	  SELECT count(*) AS n, pg_advisory_xact_lock_shared(1)::text AS gate FROM payment;
@@ -47,14 +47,14 @@ my @processes = map { process_id($node, $_->[0], $_->[1]) }[ 'scheduler', 'postg
 # From now on there is not room for one row more in the log, nor for another version of one.
 sub fill_disk
 {
-	$session->query_safe('VACUUM metrics_refresh.run_log');
-	my $file = $session->query_safe(q{SELECT pg_relation_filepath('metrics_refresh.run_log')});
+	$session->query_safe('VACUUM metrics_refresh_internal.run_log');
+	my $file = $session->query_safe(q{SELECT pg_relation_filepath('metrics_refresh_internal.run_log')});
 	append_to_file($full, "/$file\n");
 	$session->query_safe(
 		q{DO $$ BEGIN
 		  LOOP
 		    BEGIN
-		      INSERT INTO metrics_refresh.run_log (job_name, triggered_by, started_at, finished_at, status)
+		      INSERT INTO metrics_refresh_internal.run_log (job_name, triggered_by, started_at, finished_at, status)
 		      VALUES ('', 'manual', '-infinity', '-infinity', 'success');
 		    EXCEPTION WHEN disk_full THEN EXIT;
 		    END;
@@ -110,7 +110,7 @@ is( $session->query_safe(
 # What has begun cannot end. Nothing else is under way, whose rows would leave room behind.
 $session->query_safe(q{SELECT metrics_refresh.pause('steady')});
 until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh.running', 'nothing is under way');
-$session->query_safe('VACUUM metrics_refresh.run_log');
+$session->query_safe('VACUUM metrics_refresh_internal.run_log');
 $session->query_safe('SELECT pg_advisory_lock(1)');
 my %run = map { $_ => $session->query_safe("SELECT metrics_refresh.trigger('$_')") } qw(pay tally);
 until_ok(

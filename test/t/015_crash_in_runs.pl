@@ -136,7 +136,7 @@ is($node->safe_psql('postgres', 'SELECT n FROM tally'), 2, 'the view is as it sh
 # log, whose lock somebody holds. Whatever becomes of it, its due time is served once.
 $node->safe_psql('postgres', q{SELECT metrics_refresh.resume('once')});
 my $locking = $node->background_psql('postgres');
-$locking->query_safe('BEGIN; LOCK TABLE metrics_refresh.run_log IN SHARE MODE');
+$locking->query_safe('BEGIN; LOCK TABLE metrics_refresh_internal.run_log IN SHARE MODE');
 $time += 0.5 * HOUR;
 $clock->set($time - 0.2);
 $node->reload;

@@ -89,7 +89,7 @@ visit(q{SELECT FROM metrics_refresh.pause('beat')}, @databases);
 until_ok($node, 'postgres', "SELECT count(*) = 1 $ours", 'schedulers leave; one process of ours is left');
 my @found = visit(
 	q{SELECT string_agg(round(1000 * extract(epoch FROM started_at - due_at))::text, ' ') || '|'
-	  || count(*) - count(DISTINCT due_at) + (SELECT count(*) FROM metrics_refresh.active_run)
+	  || count(*) - count(DISTINCT due_at) + (SELECT count(*) FROM metrics_refresh_internal.active_run)
 	  + count(*) FILTER (WHERE status <> 'success' AND current_database() ~ '^d0[4-9]|d100')
 	FROM metrics_refresh.run_log WHERE started_at > due_at}, @databases);
 is(scalar(grep { /\|0$/ } @found), scalar @databases,

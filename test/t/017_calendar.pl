@@ -155,9 +155,9 @@ for my $window (@windows)
 		0,
 		"$name: nothing was missed, nothing early");
 	$session->query_safe('SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job');
-	$node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM metrics_refresh.active_run')
+	$node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM metrics_refresh_internal.active_run')
 	  or die 'runs do not end';
-	$session->query_safe('DELETE FROM metrics_refresh.run_log');
+	$session->query_safe('DELETE FROM metrics_refresh_internal.run_log');
 }
 
 $session->quit;

@@ -43,7 +43,7 @@ until_ok(
 	WHERE l.job_id = j.job_id AND l.due_at = (SELECT max(n) FROM metrics_refresh.next_runs(j.schedule, 10000,
 	  j.effective_from, j.timezone) n WHERE n <= to_timestamp(} . $until . '))
 	  OR l.finished_at > to_timestamp(' . $until . '))', 'the last due times are served');
-until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh.active_run', 'all runs end');
+until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh_internal.active_run', 'all runs end');
 
 $session->query_safe(
 	qq{CREATE TABLE due AS SELECT j.job_id, j.job_name, n AS due_at FROM metrics_refresh.job j,

@@ -114,7 +114,7 @@ sql(q{SELECT metrics_refresh.alter_job('analytics', lock_timeout => '10 seconds'
 
 # Somebody cancels it.
 sql(q{UPDATE analytics.nap SET seconds = CASE WHEN name IN ('a', 'c') THEN 600 ELSE 0 END;
-	UPDATE metrics_refresh.job SET max_parallel = NULL});
+	UPDATE metrics_refresh_internal.job SET max_parallel = NULL});
 sub start_group
 {
 	my $id = sql(q{SELECT metrics_refresh.trigger('analytics')});

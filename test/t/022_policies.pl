@@ -119,7 +119,7 @@ is($node->safe_psql('postgres', 'TABLE v'), '13MB', 'and so has a refresh');
 is($node->safe_psql('postgres', q{SELECT count(DISTINCT worker_pid) FROM metrics_refresh.run_log WHERE job_name IN ('with', 'without')}),
 	1, 'in one worker');
 
-until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh.active_run', 'all runs end');
+until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh_internal.active_run', 'all runs end');
 is(running_rows($node, 'postgres'), 0, 'no row is left running');
 $node->stop;
 done_testing();

@@ -105,7 +105,7 @@ until_ok($node, 'postgres', q{SELECT string_agg(view_name || ' ' || strategy, ',
 	FROM metrics_refresh.run_log WHERE group_run_id = (SELECT max(run_id) FROM metrics_refresh.run_log WHERE job_name = 'both' AND group_run_id IS NULL)},
 	'and its other views are skipped in it');
 query(q{SELECT metrics_refresh.unschedule('both')});
-until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh.active_run', 'the group comes to rest');
+until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh_internal.active_run', 'the group comes to rest');
 
 # A restart forgets what was counted.
 for my $mode (qw(fast immediate))

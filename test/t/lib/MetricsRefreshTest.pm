@@ -136,7 +136,7 @@ sub running_rows
 	my ($node, $database) = @_;
 	return $node->safe_psql($database,
 		"SELECT (SELECT count(*) FROM metrics_refresh.run_log WHERE status = 'running')"
-		  . " + (SELECT count(*) FROM metrics_refresh.active_run)");
+		  . " + (SELECT count(*) FROM metrics_refresh_internal.active_run)");
 }
 
 # How many due times have more runs than one. A retry is another attempt at the same due time.

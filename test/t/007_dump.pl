@@ -76,10 +76,10 @@ for my $format (qw(custom plain))
 		# The log is compared before a restored job has run: nothing of it may come along.
 		my $list = $node->basedir . '/list';
 		$node->command_like([ 'pg_restore', '--list', $file ],
-			qr/TABLE DATA metrics_refresh job /, 'the dump holds the jobs');
+			qr/TABLE DATA metrics_refresh_internal job /, 'the dump holds the jobs');
 		$node->command_like(
 			[ 'pg_restore', '--list', $file ],
-			qr/^(?!.*TABLE DATA metrics_refresh (run_log|job_state|active_run|run_request))/s,
+			qr/^(?!.*TABLE DATA metrics_refresh_internal (run_log|job_state|active_run|run_request))/s,
 			'and no state of runs');
 		$node->command_ok([ 'pg_restore', '--exit-on-error', '--dbname', $database, $file ],
 			'pg_restore');

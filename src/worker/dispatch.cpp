@@ -2,27 +2,16 @@
 
 #include <algorithm>
 
-#include "pg/privilege.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/job_changes.hpp"
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
+#include "worker/run_session.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
-
-// Whom the worker connects as. A command's owner who cannot connect gets a worker all the same, one
-// that logs why the command is not run.
-Oid worker_role(const store::JobRecord& job) {
-  if (!job.is_command()) return InvalidOid;
-  Oid role = InvalidOid;
-  pg::in_transaction([&] {
-    if (pg::can_log_in(job.owner_oid) && pg::can_connect(job.owner_oid)) role = job.owner_oid;
-  });
-  return role;
-}
 
 std::optional<int> member_of(const shmem::Assignment& run) {
   if (run.member == shmem::kNoMember) return std::nullopt;
@@ -42,6 +31,8 @@ void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
 bool Dispatch::hand_over(const core::Start& start) {
   const store::JobRecord* const job = jobs_.find(start.job);
   if (job == nullptr) return false;
+  const store::Member* const member =
+      start.member ? jobs_.find_member(start.job, *start.member) : nullptr;
   shmem::Assignment run = {};
   run.job_id = start.job;
   run.member = start.member.value_or(shmem::kNoMember);
@@ -53,7 +44,7 @@ bool Dispatch::hand_over(const core::Start& start) {
   run.handled_until = pg::to_timestamptz(start.handled_until);
   const auto to_count = to_count_.find(start.job);
   if (to_count != to_count_.end()) run.missed = to_count->second;
-  const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, worker_role(*job), run);
+  const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, session_for(*job, member), run);
   if (claim.index < 0 || (claim.start && !start_worker(claim))) return false;
   if (to_count != to_count_.end()) to_count_.erase(to_count);
   return true;
@@ -65,12 +56,12 @@ void Dispatch::count(const core::Missed& missed) {
 }
 
 void Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
-  std::map<Oid, int> wanted;  // by role
+  std::map<shmem::Session, int> wanted;
   for (const core::JobId id : jobs)
-    if (const store::JobRecord* const job = jobs_.find(id)) ++wanted[worker_role(*job)];
-  for (const auto& [role, count] : wanted)
+    if (const store::JobRecord* const job = jobs_.find(id)) ++wanted[session_for(*job, nullptr)];
+  for (const auto& [session, count] : wanted)
     for (;;) {
-      const shmem::Claim claim = shmem::claim_spare(MyDatabaseId, role, count);
+      const shmem::Claim claim = shmem::claim_spare(MyDatabaseId, session, count);
       if (claim.index < 0 || !start_worker(claim)) break;
     }
 }

@@ -35,6 +35,9 @@ class JobFeed {
   /// The job as last read, or null.
   const store::JobRecord* find(core::JobId id) const;
 
+  /// The member of the open run of this group as last read, or null.
+  const store::Member* find_member(core::JobId group, int number) const;
+
  private:
   void note_jobs(const std::vector<store::JobRecord>& jobs, std::vector<core::Event>& events);
   void note_requests(const std::vector<store::Request>& requests, std::vector<core::Event>& events);
@@ -44,7 +47,7 @@ class JobFeed {
   Oid extension_;
   std::map<core::JobId, store::JobRecord> jobs_;
   std::map<core::RunId, core::JobId> requests_;  // as last read
-  std::map<core::JobId, core::RunId> groups_;    // open runs, as last read
+  std::map<core::JobId, store::OpenGroup> groups_;  // open runs, as last read
   bool unread_ = true;
   bool unread_all_ = true;
   bool unread_groups_ = true;

@@ -8,6 +8,7 @@
 #include "pg/identity.hpp"
 #include "pg/notices.hpp"
 #include "pg/privilege.hpp"
+#include "pg/session_user.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
@@ -16,6 +17,7 @@
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
 #include "worker/process.hpp"
+#include "worker/run_session.hpp"
 #include "worker/session.hpp"
 #include "worker/work.hpp"
 
@@ -48,7 +50,12 @@ std::optional<store::RunError> owner_problem(const JobRecord& job) {
     return error_of(ERRCODE_INSUFFICIENT_PRIVILEGE,
                     "role \"" + job.owner + "\" is not permitted to connect to this database",
                     "A command runs connected as its owner.");
-  if (role == GetSessionUserId()) return std::nullopt;
+  if (pg::has_password_expired(role))
+    return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+                    "the password of role \"" + job.owner + "\" has expired",
+                    "A command runs connected as its owner: ALTER ROLE ... VALID UNTIL ... lets it "
+                    "log in again.");
+  if (pg::has_session_of(role)) return std::nullopt;
   return error_of(ERRCODE_T_R_SERIALIZATION_FAILURE,
                   "the job was given to another role while its run began",
                   "The next run is its new owner's.");
@@ -62,6 +69,7 @@ std::string missing(const std::string& view) {
 bool find_view(Begun& begun, RunHead& head) {
   if (!OidIsValid(begun.view)) return false;
   const engine::View view = engine::read_view(begun.view);
+  if (!begun.refused) require_session_of(view.owner, view.schema + "." + view.name);
   head.view_schema = view.schema;
   head.view_name = view.name;
   head.owner = pg::role_name(view.owner);
@@ -112,6 +120,7 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
     begun.view = engine::resolve_view(job.view_schema, job.view_name, job.view_oid);
     if (!find_view(begun, head)) {
       store::note_skipped(spi, head, missing(job.view()));
+      store::remove_one_time_job(spi, job.id);
       beginning.result = RunResult::kSuccess;
       return;
     }
@@ -126,7 +135,13 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
   begun.run_id = store::begin_run(spi, head);
   if (!job.is_group() || begun.refused) return;
   begun.members = plan_group(spi, job, begun.run_id, head.attempt);
-  if (!begun.members.empty() && job.repeatable_read) return;
+  if (!begun.members.empty() && job.repeatable_read) {
+    begun.refused = several_owners(begun.members);
+    for (const Member& member : begun.members)
+      if (!begun.refused && OidIsValid(member.view_oid))
+        require_session_of(engine::relation_owner(member.view_oid), member.view());
+    return;
+  }
   if (begun.members.empty()) {
     Outcome outcome;
     outcome.status = "success";

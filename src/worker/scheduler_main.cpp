@@ -190,7 +190,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
   namespace worker = metrics_refresh::worker;
   pg::boundary([argument] {
     worker::install_signals();
-    worker::connect(DatumGetObjectId(argument), InvalidOid);
+    worker::connect(DatumGetObjectId(argument));
     if (!shmem::attach_scheduler(MyDatabaseId)) worker::leave();
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
     worker::plan_once();

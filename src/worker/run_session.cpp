@@ -1,0 +1,76 @@
+#include "worker/run_session.hpp"
+
+#include <set>
+
+#include "engine/view.hpp"
+#include "pg/privilege.hpp"
+#include "pg/session_user.hpp"
+#include "worker/own_tables.hpp"
+
+namespace metrics_refresh::worker {
+namespace {
+
+Oid owner_of(const std::string& schema, const std::string& name, Oid remembered) {
+  return engine::relation_owner(engine::resolve_view(schema, name, remembered));
+}
+
+// Of the first of the views that exists; the worker looks at them all.
+Oid owner_of_members(const store::JobRecord& group) {
+  Oid owner = InvalidOid;
+  (void)try_with_own_tables("the views of a group cannot be read now", [&](pg::Spi& spi) {
+    for (const store::Member& member : store::named_members(spi, group))
+      if (!OidIsValid(owner))
+        owner = owner_of(member.view_schema, member.view_name, member.view_oid);
+  });
+  return owner;
+}
+
+shmem::Session session_of(Oid role, bool is_command) {
+  if (pg::role_name(role).empty()) return {BOOTSTRAP_SUPERUSERID, true};
+  const bool direct = pg::can_connect_directly(role);
+  // A command is its owner's own session or none.
+  if (is_command && !(direct && pg::can_log_in(role))) return {BOOTSTRAP_SUPERUSERID, true};
+  return {role, !direct};
+}
+
+}  // namespace
+
+shmem::Session session_for(const store::JobRecord& job, const store::Member* member) {
+  Oid owner = InvalidOid;
+  if (member == nullptr && job.is_group() && job.repeatable_read) owner = owner_of_members(job);
+  shmem::Session session = {};
+  pg::in_transaction([&] {
+    if (member != nullptr)
+      owner = owner_of(member->view_schema, member->view_name, member->view_oid);
+    else if (job.is_refresh())
+      owner = owner_of(job.view_schema, job.view_name, job.view_oid);
+    session = session_of(OidIsValid(owner) ? owner : job.owner_oid, job.is_command());
+  });
+  return session;
+}
+
+void require_session_of(Oid owner, const std::string& view) {
+  if (GetSessionUserId() == owner) return;
+  throw pg::SqlError(ERRCODE_T_R_SERIALIZATION_FAILURE,
+                     "materialized view " + view + " was given to another role while its run began",
+                     "", "The run begins again in a session of its new owner's.");
+}
+
+std::optional<store::RunError> several_owners(const std::vector<store::Member>& members) {
+  std::set<std::string> owners;
+  for (const store::Member& member : members) {
+    const Oid owner = engine::relation_owner(member.view_oid);
+    if (OidIsValid(owner)) owners.insert(pg::role_name(owner));
+  }
+  if (owners.size() <= 1) return std::nullopt;
+  std::string names;
+  for (const std::string& owner : owners) names += (names.empty() ? "" : ", ") + owner;
+  return store::RunError{
+      "a group with isolation repeatable_read needs views of one owner", "0A000",
+      "Its views belong to " + names + ".",
+      "A refresh runs in its owner's session, and a snapshot is one session's: make a group for "
+      "each owner, or choose isolation read_committed.",
+      ""};
+}
+
+}  // namespace metrics_refresh::worker

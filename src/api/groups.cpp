@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "api/job_settings.hpp"
 #include "api/options.hpp"
@@ -32,6 +33,26 @@ void require_schema_rights(const std::string& schema) {
                        "It holds no materialized view that you may refresh.");
 }
 
+std::vector<Oid> owners_of(const std::vector<GroupView>& views, Oid job_owner) {
+  std::set<Oid> owners{job_owner};
+  for (const GroupView& member : views) owners.insert(member.view.owner);
+  return {owners.begin(), owners.end()};
+}
+
+// A snapshot is one session's, and a refresh runs in its owner's.
+void require_one_owner(const std::vector<GroupView>& views) {
+  std::set<std::string> owners;
+  for (const GroupView& member : views) owners.insert(pg::role_name(member.view.owner));
+  if (owners.size() <= 1) return;
+  std::string names;
+  for (const std::string& owner : owners) names += (names.empty() ? "" : ", ") + owner;
+  throw pg::SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
+                     "a group with isolation repeatable_read needs views of one owner",
+                     "A refresh runs in its owner's session, and a snapshot is one session's: make a "
+                     "group for each owner, or choose isolation read_committed.",
+                     "Its views belong to " + names + ".");
+}
+
 Datum schedule_group(FunctionCallInfo call) {
   const NamedArguments arguments(call);
   const std::string name = Arguments::required(arguments.get_text("group_name"), "group_name");
@@ -46,8 +67,9 @@ Datum schedule_group(FunctionCallInfo call) {
   if (views.empty()) require_schema_rights(*schema);
   const Oid owner = group_refresher(views);
   const Options options = new_options(arguments);
+  if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views);
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), owner);
+    check_settings(read_settings(arguments.datum("settings")), owners_of(views, owner));
   Subject subject;
   if (schema)
     subject.group_schema = *schema;

@@ -19,7 +19,7 @@ Datum schedule(FunctionCallInfo call) {
   const Options options = new_options(arguments);
   const Oid owner = refresher(view);
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), owner);
+    check_settings(read_settings(arguments.datum("settings")), {owner, view.owner});
   Subject subject;
   subject.view_schema = view.schema;
   subject.view_name = view.name;
@@ -41,7 +41,7 @@ Datum schedule_command(FunctionCallInfo call) {
   const Options options = new_options(arguments);
   const Oid owner = GetUserId();  // a command runs as whoever wrote it
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), owner);
+    check_settings(read_settings(arguments.datum("settings")), {owner});
   return Int64GetDatum(put_job(Arguments::required(arguments.get_text("job_name"), "job_name"),
                                subject, owner, options.columns));
 }
@@ -62,6 +62,13 @@ Oid new_owner(const store::JobRecord& job, const std::string& owner) {
   pg::require_super_admin("changing the owner of a job");
   if (job.is_command()) require_rights_of(role);
   return role;
+}
+
+// Of a refresh whose view exists.
+Oid view_owner(const store::JobRecord& job) {
+  if (!job.is_refresh()) return InvalidOid;
+  return engine::relation_owner(
+      engine::resolve_view(job.view_schema, job.view_name, job.view_oid));
 }
 
 // That the options mean something for what the job does.
@@ -105,9 +112,9 @@ Datum alter_job(FunctionCallInfo call) {
   if (!arguments.is_null("settings")) {
     // Nor may anybody else choose what its names mean, by search_path for one.
     if (job.is_command()) require_rights_of(owner);
-    check_settings(read_settings(arguments.datum("settings")), owner);
+    check_settings(read_settings(arguments.datum("settings")), {owner, view_owner(job)});
   } else if (owner != job.owner_oid) {
-    check_settings(job.settings, owner);
+    check_settings(job.settings, {owner});
   }
   const std::vector<Oid> incremental = incremental_views(job);
   with_tables(

@@ -1,3 +1,5 @@
+#include "core/job_setting.hpp"
+
 #include "worker/work.hpp"
 
 #include <algorithm>
@@ -9,7 +11,7 @@
 #include "pg/command.hpp"
 #include "pg/identity.hpp"
 #include "pg/notices.hpp"
-#include "pg/privilege.hpp"
+#include "pg/role_setting.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "worker/group_run.hpp"
@@ -48,14 +50,15 @@ void set_local(const char* name, const std::string& value, GucContext context) {
   set(name, value, context, GUC_ACTION_LOCAL);
 }
 
-// The job's own settings, with its owner's rights: what the owner may not set, the job may not.
+// The job's own settings, with the rights of the session's owner. What is refused when a job is
+// written may have been written before that.
 void set_settings(const JobRecord& job, GucAction action) {
-  if (job.settings.empty()) return;
-  pg::ActAs owner(job.owner_oid);
-  const Oid role = job.owner_oid;
-  const bool superuser = pg::call([role] { return superuser_arg(role); });
-  for (const auto& [name, value] : job.settings)
-    set(name.c_str(), value, superuser ? PGC_SUSET : PGC_USERSET, action);
+  for (const auto& [name, value] : job.settings) {
+    if (const char* hint = core::why_no_job_setting(name))
+      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
+                         hint);
+    pg::set_as(GetSessionUserId(), name, value, action);
+  }
 }
 
 int milliseconds(core::Duration d) {

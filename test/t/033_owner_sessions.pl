@@ -1,0 +1,177 @@
+# A refresh runs in a session that is its owner's: whose it is, and that nothing of it reaches the next
+# owner's, though one worker is all there is.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use MetricsRefreshTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = start_node('owner_sessions', 'metrics_refresh.max_workers' => 1,
+	'metrics_refresh.worker_idle_timeout' => '1h');
+create_extension($node);
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+
+# Columns of the log for the run of this number, once it has ended.
+sub ended
+{
+	my ($run, $columns) = @_;
+	sql("SELECT metrics_refresh.wait($run, '60 s')");
+	return sql("SELECT $columns FROM metrics_refresh.run_log WHERE run_id = $run");
+}
+
+sub run_job
+{
+	my ($job, $columns) = @_;
+	return ended(sql("SELECT metrics_refresh.trigger('$job')"), $columns // 'status');
+}
+
+# What a session is, as the code of a view sees it.
+sql(q{
+	CREATE ROLE alice LOGIN;
+	CREATE ROLE bob LOGIN;
+	CREATE ROLE night NOLOGIN;
+	CREATE ROLE locked_out LOGIN;
+	CREATE ROLE limited LOGIN CONNECTION LIMIT 0;
+	CREATE ROLE claimant LOGIN;
+	ALTER ROLE postgres SET work_mem = '77MB';
+	ALTER ROLE postgres SET application_name = 'of postgres';
+	ALTER DATABASE postgres SET maintenance_work_mem = '44MB';
+	ALTER ROLE night SET work_mem = '33MB';
+	ALTER ROLE night IN DATABASE postgres SET random_page_cost = 1.5;
+	REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
+	GRANT CONNECT ON DATABASE postgres TO alice, bob, night, limited, claimant;
+	CREATE SCHEMA s;
+	GRANT USAGE, CREATE ON SCHEMA s TO PUBLIC;
+	GRANT CREATE ON SCHEMA public TO alice, bob;
+	CREATE FUNCTION s.definer() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	  AS 'SELECT session_user::text';
+	CREATE VIEW s.session AS SELECT session_user::text || '|' || current_user || '|'
+	  || current_setting('is_superuser') || '|' || current_setting('role') || '|' || s.definer() AS is;
+	GRANT SELECT ON s.session TO PUBLIC;
+	CREATE VIEW s.settings AS SELECT current_setting('work_mem') || '|' || current_setting('maintenance_work_mem')
+	  || '|' || current_setting('random_page_cost') AS are;
+	GRANT SELECT ON s.settings TO PUBLIC;
+	CREATE TABLE s.secret (who text, what text);
+	INSERT INTO s.secret VALUES ('postgres', 'of postgres'), ('alice', 'of alice'), ('bob', 'of bob'),
+	  ('night', 'of night');
+	ALTER TABLE s.secret ENABLE ROW LEVEL SECURITY;
+	ALTER TABLE s.secret FORCE ROW LEVEL SECURITY;
+	CREATE POLICY own ON s.secret USING (who = session_user);
+	GRANT SELECT ON s.secret TO PUBLIC});
+my @owners = qw(alice bob night locked_out limited);
+for my $owner (@owners)
+{
+	sql(qq{
+		SET ROLE $owner;
+		CREATE MATERIALIZED VIEW s.of_$owner AS SELECT (SELECT "is" FROM s.session) AS session,
+		  (SELECT are FROM s.settings) AS settings, (SELECT string_agg(what, ',') FROM s.secret) AS secret WITH NO DATA;
+		RESET ROLE;
+		SELECT metrics_refresh.schedule('s.of_$owner', job_name => '$owner', max_retries => 0)});
+}
+for my $owner (@owners)
+{
+	is(run_job($owner), 'success', "a view of $owner is refreshed");
+	is(sql("SELECT session FROM s.of_$owner"), "$owner|$owner|off|none|$owner", "in a session of $owner");
+}
+is(sql('SELECT secret FROM s.of_alice'), 'of alice', 'policies see the session of the owner');
+is(sql('SELECT secret FROM s.of_night'), 'of night', 'also of one who cannot log in');
+is(sql('SELECT settings FROM s.of_night'), '33MB|44MB|1.5', 'who has the settings of that role');
+is(sql('SELECT settings FROM s.of_limited'), '4MB|44MB|4', 'and none of the superuser');
+is(sql('SELECT settings FROM s.of_alice'), '4MB|44MB|4', 'as one who logs in');
+
+# By the schedule, as a member of a group, and on one snapshot.
+sql(q{SELECT metrics_refresh.alter_job('night', schedule => '1 second', strategy => 'full')});
+wait_for_runs($node, 'postgres', 'night', 1, 'a schedule runs');
+is(sql('SELECT session FROM s.of_night'), 'night|night|off|none|night', 'in a session of its owner');
+sql(q{SELECT metrics_refresh.alter_job('night', schedule => '0 0 1 1 *')});
+sql(q{SELECT metrics_refresh.schedule_group('all', '{s.of_alice,s.of_bob,s.of_night}', strategy => 'full')});
+is(run_job('all'), 'success', 'a group of several owners');
+is(sql(q{SELECT string_agg(split_part(session, '|', 1), ',' ORDER BY session) FROM
+	(SELECT session FROM s.of_alice UNION ALL SELECT session FROM s.of_bob UNION ALL SELECT session FROM s.of_night) v}),
+	'alice,bob,night', 'each member in a session of its owner');
+sql(q{SELECT metrics_refresh.alter_job('all', strategy => 'auto')});
+sql(q{UPDATE metrics_refresh.job SET isolation = 'repeatable_read' WHERE job_name = 'all'});
+is(run_job('all', 'status, sqlstate, error_message, error_detail'),
+	'error|0A000|a group with isolation repeatable_read needs views of one owner|Its views belong to alice, bob, night.',
+	'one snapshot is one owner\'s');
+sql(q{
+	SET ROLE night; CREATE MATERIALIZED VIEW s.more AS SELECT (SELECT "is" FROM s.session) AS session WITH NO DATA; RESET ROLE;
+	SELECT metrics_refresh.schedule_group('one', '{s.of_night,s.more}', isolation => 'repeatable_read')});
+is(run_job('one'), 'success', 'a group of one owner on one snapshot');
+is(sql('SELECT session FROM s.more'), 'night|night|off|none|night', 'in a session of that owner');
+
+# An owner whose session was given to him cannot get at the one that gave it.
+sql(q{
+	CREATE FUNCTION s.climb() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+	  SET SESSION AUTHORIZATION postgres;
+	  RETURN session_user;
+	EXCEPTION WHEN others THEN RETURN sqlstate || ' ' || session_user; END $$;
+	CREATE FUNCTION s.climb_back() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+	  RESET SESSION AUTHORIZATION;
+	  RETURN session_user;
+	EXCEPTION WHEN others THEN RETURN sqlstate || ' ' || session_user; END $$;
+	SET ROLE night;
+	CREATE TABLE s.late (n int);
+	CREATE FUNCTION s.climb_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	  RESET SESSION AUTHORIZATION; SET SESSION AUTHORIZATION postgres; ALTER ROLE night SUPERUSER; RETURN NULL; END $$;
+	CREATE CONSTRAINT TRIGGER late AFTER INSERT ON s.late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION s.climb_late();
+	CREATE FUNCTION s.insert_late() RETURNS int LANGUAGE sql AS 'INSERT INTO s.late VALUES (1) RETURNING n';
+	CREATE MATERIALIZED VIEW s.climbs AS SELECT s.climb() AS a, s.climb_back() AS b WITH NO DATA;
+	CREATE MATERIALIZED VIEW s.climbs_late AS SELECT s.insert_late() AS a WITH NO DATA;
+	RESET ROLE;
+	SELECT metrics_refresh.schedule('s.climbs', job_name => 'climbs', strategy => 'full', max_retries => 0);
+	SELECT metrics_refresh.schedule('s.climbs_late', job_name => 'climbs late', max_retries => 0)});
+is(run_job('climbs'), 'success', 'a definition that wants another session');
+is(sql('SELECT * FROM s.climbs'), '42501 night|42501 night', 'is refused');
+like(run_job('climbs late', 'status, error_message'), qr/^error\|.*deferred trigger/, 'nor at the commit');
+is(sql(q{SELECT rolsuper FROM pg_roles WHERE rolname = 'night'}), 'f', 'nobody has climbed');
+
+# Two owners, one worker: seeds, temporary functions and what a language keeps are not shared.
+sql(q{
+	CREATE FUNCTION s.leave() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+	  PERFORM setseed(0.5);
+	  PERFORM pg_advisory_lock(4711);
+	  PERFORM set_config('app.left', 'behind', false);
+	  EXECUTE 'PREPARE left_behind AS SELECT 1';
+	  EXECUTE 'CREATE OR REPLACE FUNCTION pg_temp.left_behind() RETURNS int LANGUAGE sql AS ''SELECT 1''';
+	  RETURN 'left'; END $$;
+	CREATE FUNCTION s.find() RETURNS text LANGUAGE sql AS $$
+	  SELECT concat_ws('|', pg_backend_pid() = (SELECT max(worker_pid) FROM metrics_refresh.run_log WHERE job_name = 'leaves'),
+	    current_setting('app.left', true),
+	    (SELECT count(*) FROM pg_prepared_statements WHERE name = 'left_behind'),
+	    (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711),
+	    EXISTS (SELECT FROM pg_proc WHERE proname = 'left_behind' AND pronamespace = pg_my_temp_schema())) $$;
+	SET ROLE alice;
+	CREATE MATERIALIZED VIEW s.leaves AS SELECT s.leave() WITH NO DATA;
+	CREATE MATERIALIZED VIEW s.finds_own AS SELECT s.find() AS found, random() WITH NO DATA;
+	RESET ROLE;
+	SET ROLE bob;
+	CREATE MATERIALIZED VIEW s.finds AS SELECT s.find() AS found, random() WITH NO DATA;
+	RESET ROLE;
+	SELECT metrics_refresh.schedule('s.' || v, job_name => v, strategy => 'diff') FROM unnest('{leaves,finds,finds_own}'::text[]) v});
+run_job('leaves');
+is(run_job('finds'), 'success', 'another owner\'s view in the one worker that there can be');
+is(sql('SELECT found FROM s.finds'), '0|0|f', 'in another session, with nothing of the first');
+isnt(sql('SELECT random FROM s.finds'), sql('SELECT setseed(0.5); SELECT random()') =~ s/^\n//r, 'not its seed either');
+run_job('leaves');
+is(run_job('finds_own'), 'success', 'another view of the same owner');
+is(sql('SELECT found FROM s.finds_own'), 't||0|0|f', 'finds no settings, statements, locks and temporary functions');
+
+# A command whose owner's password has expired.
+sql(q{
+	SELECT metrics_refresh.schedule_command('of bob', NULL, 'SELECT 1');
+	SELECT metrics_refresh.alter_job('of bob', owner => 'bob');
+	ALTER ROLE bob VALID UNTIL '2020-01-01'});
+is(run_job('of bob', 'status, sqlstate, error_message'), 'error|28000|the password of role "bob" has expired', 'an expired password');
+sql(q{ALTER ROLE bob VALID UNTIL 'infinity'});
+is(run_job('of bob'), 'success', 'one that is valid again');
+
+# A view that is given to another role while a worker of the old owner's lingers.
+sql(q{ALTER MATERIALIZED VIEW s.of_alice OWNER TO bob});
+is(run_job('alice'), 'success', 'a view that was given away');
+is(sql('SELECT session FROM s.of_alice'), 'bob|bob|off|none|bob', 'is refreshed in its new owner\'s session');
+
+done_testing();

@@ -9,6 +9,7 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/groups.hpp"
+#include "store/one_time_jobs.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -126,18 +127,7 @@ Datum wait(FunctionCallInfo call) {
 bool withdraw(const store::Request& request, const store::JobRecord& job) {
   bool withdrawn = false;
   with_tables([&](pg::Spi& spi) {
-    if (!store::delete_request(spi, request.run_id)) return;
-    store::RunHead head = store::head_of(job);
-    head.run_id = request.run_id;
-    head.manual = true;
-    head.initiated_by = request.requested_by;
-    head.started = pg::now();
-    store::Outcome outcome;
-    outcome.status = "canceled";
-    outcome.error = store::RunError{"canceled before it began", "57014", "", "", ""};
-    store::log_ended_run(spi, head, outcome);
-    store::remove_one_time_job(spi, job.id);
-    withdrawn = true;
+    withdrawn = store::withdraw_request(spi, request, job, pg::now());
   });
   return withdrawn;
 }

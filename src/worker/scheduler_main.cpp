@@ -12,6 +12,7 @@
 #include "pg/transaction.hpp"
 #include "shmem/area.hpp"
 #include "worker/dispatch.hpp"
+#include "worker/hand_over.hpp"
 #include "worker/job_feed.hpp"
 #include "worker/process.hpp"
 
@@ -86,7 +87,8 @@ class SchedulerProcess {
       const Instant now = pg::now();
       if (!events_.empty()) last_activity = now;
       const std::optional<Instant> wake_up =
-          earlier(tick(now), earlier(feed_.try_again_at(), dispatch_.try_again_at()));
+          earlier(earlier(tick(now), hand_overs_.try_again_at()),
+                  earlier(feed_.try_again_at(), dispatch_.try_again_at()));
       const std::optional<Instant> ready_at = make_ready(now);
       publish();
       sleeper_.sleep_until(earlier(earlier(wake_up, ready_at), leave_at(now, last_activity)));
@@ -98,6 +100,7 @@ class SchedulerProcess {
 
  private:
   void read_news() {
+    hand_overs_.serve();
     if (feed_.read(events_)) return;
     shmem::terminate_workers(MyDatabaseId);
     if (OidIsValid(extension_oid())) {
@@ -176,6 +179,7 @@ class SchedulerProcess {
   core::Scheduler scheduler_;
   JobFeed feed_;
   Dispatch dispatch_;
+  HandOvers hand_overs_;
   pg::Sleeper sleeper_;
   std::vector<core::Event> events_;
   bool shows_waiting_ = false;

@@ -174,4 +174,126 @@ sql(q{ALTER MATERIALIZED VIEW s.of_alice OWNER TO bob});
 is(run_job('alice'), 'success', 'a view that was given away');
 is(sql('SELECT session FROM s.of_alice'), 'bob|bob|off|none|bob', 'is refreshed in its new owner\'s session');
 
+
+# Super admins who lack the rights of the view's owner: by role, and by a claim. The worker refreshes.
+sql(q{
+	CREATE ROLE admins NOLOGIN;
+	CREATE ROLE admin LOGIN IN ROLE admins;
+	GRANT CONNECT ON DATABASE postgres TO admin;
+	GRANT TEMPORARY ON DATABASE postgres TO PUBLIC;
+	CREATE FUNCTION s.is_admin() RETURNS boolean LANGUAGE sql STABLE AS
+	  $$ SELECT current_setting('app.claim', true) = 'admin' $$;
+	ALTER SYSTEM SET metrics_refresh.admin_role = 'admins';
+	ALTER SYSTEM SET metrics_refresh.admin_check = 's.is_admin';
+	SELECT pg_reload_conf();
+	CREATE TABLE s.seen (who text, pid int, at text);
+	CREATE FUNCTION s.see(at text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+	  INSERT INTO s.seen VALUES (session_user, pg_backend_pid(), at);
+	  RETURN concat_ws('|', session_user, current_setting('app.claim', true)); END $$;
+	CREATE MATERIALIZED VIEW s.of_super AS SELECT s.see('super') AS seen WITH NO DATA;
+	CREATE MATERIALIZED VIEW platform_metrics AS SELECT s.see('metrics') AS seen WITH NO DATA;
+	SET ROLE alice;
+	CREATE MATERIALIZED VIEW s.fails AS SELECT 1 / (SELECT count(*) FROM pg_class WHERE false) AS n WITH NO DATA;
+	RESET ROLE;
+	SELECT metrics_refresh.schedule_group('of super', '{s.of_super,public.platform_metrics}')});
+until_ok($node, 'postgres', q{SELECT current_setting('metrics_refresh.admin_role') = 'admins'}, 'the settings are in force');
+
+# What a session of this role sees.
+sub as
+{
+	my ($role, $sql, %more) = @_;
+	my ($status, $out, $err) = $node->psql('postgres', $sql, connstr => $node->connstr('postgres') . " user=$role", %more);
+	return $status == 0 ? $out : $err =~ s/^psql:<stdin>:\d+: //mgr;
+}
+
+my $evil = q{CREATE FUNCTION pg_temp.grab(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+	  EXECUTE 'ALTER ROLE admin SUPERUSER'; EXECUTE 'ALTER ROLE claimant SUPERUSER'; RETURN true; END $$;
+	CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (pg_temp.grab(VALUE));
+	CREATE DOMAIN pg_temp.jsonb AS pg_catalog.jsonb CHECK (pg_temp.grab(VALUE::pg_catalog.text));};
+my %claim = (admin => '', claimant => q{SET app.claim = 'admin';});
+for my $role (qw(admin claimant))
+{
+	sql('TRUNCATE s.seen');
+	my $answer = as($role, qq{$claim{$role} $evil
+		SELECT j ->> 'success', (j ->> 'run_id')::bigint > 0, j ->> 'message', j ->> 'rows', j ->> 'strategy', (j ->> 'duration_ms')::float > 0
+		FROM metrics_refresh.refresh('s.of_super', 'full') j});
+	is($answer, 'true|t|refreshed|1|full|t', "refresh() by $role");
+	is(as($role, qq{$claim{$role} $evil SELECT trigger_platform_metrics_refresh() ->> 'message'}), 'platform metrics refreshed',
+		"trigger_platform_metrics_refresh() by $role");
+	is(as($role, qq{$claim{$role} $evil SELECT refresh_platform_metrics_with_logging()}), '', "refresh_platform_metrics_with_logging() by $role");
+	is(as($role, qq{$claim{$role} $evil SELECT metrics_refresh.refresh_group('of super') IS NOT NULL}), 't', "refresh_group() by $role");
+	is(sql(q{SELECT DISTINCT who FROM s.seen}), 'postgres', 'all of it in sessions of the owner');
+	is(sql(q{SELECT count(*) > 3 AND count(*) = count(l.worker_pid) FROM s.seen LEFT JOIN LATERAL
+		(SELECT worker_pid FROM metrics_refresh.run_log WHERE worker_pid = pid LIMIT 1) l ON true}), 't', 'which are workers');
+	is(sql('SELECT count(*) FROM pg_roles WHERE rolsuper'), '1', 'and nobody has become a superuser');
+	is(sql('SELECT * FROM s.of_super'), 'postgres', 'nor has his claim come with him');
+	is(sql(qq{SELECT DISTINCT initiated_by FROM metrics_refresh.run_log WHERE worker_pid IN (SELECT pid FROM s.seen) AND owner = 'postgres'
+		AND run_id > (SELECT max(run_id) - 6 FROM metrics_refresh.run_log)}), $role, 'the log names the caller');
+}
+is(sql(q{SELECT count(*) FROM metrics_refresh.job WHERE one_time}), '0', 'no job is left of it');
+is(as('admin', q{SELECT j ->> 'success', j ->> 'sqlstate', j ->> 'message' FROM metrics_refresh.refresh('s.fails') j}),
+	'false|22012|division by zero', 'a failure is told');
+is(as('admin', q{BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) > 0 FROM pg_class;
+	SELECT metrics_refresh.refresh('s.of_super') ->> 'success'; COMMIT}), "t\ntrue", 'at serializable');
+like(as('admin', q{BEGIN; CREATE TABLE pg_temp.t (n int); SELECT metrics_refresh.refresh('s.missing')}), qr/does not exist/, 'a view that is not there');
+like(as('claimant', q{SELECT metrics_refresh.refresh('s.of_super')}), qr/must be owner of materialized view of_super/, 'without the claim');
+sql(q{GRANT bob TO admin});
+is(as('admin', q{SELECT j ->> 'success' FROM metrics_refresh.refresh('s.finds') j}), 'true', 'one who has the rights refreshes in his own session');
+is(sql(q{SELECT job_name IS NULL AND initiated_by = 'admin' FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1}), 't', 'without a job');
+sql(q{
+	GRANT CREATE ON SCHEMA s TO admins;
+	ALTER MATERIALIZED VIEW s.finds OWNER TO bob;
+	REVOKE bob FROM admin;
+	CREATE ROLE both LOGIN IN ROLE alice; GRANT bob TO both; GRANT CONNECT ON DATABASE postgres TO both});
+is(as('admin', q{BEGIN; SELECT metrics_refresh.refresh('s.finds') ->> 'success'; ROLLBACK}), 'true', 'it is a transaction of its own');
+is(sql(q{SELECT job_name LIKE 'refresh s.finds #%' AND status = 'success' FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1}), 't', 'which a rollback leaves alone');
+# What the caller's own transaction has made, a worker cannot see.
+sql(q{CREATE FUNCTION s.make() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'CREATE MATERIALIZED VIEW s.new AS SELECT 1 AS one'});
+like(as('admin', q{BEGIN; SELECT s.make(); SELECT metrics_refresh.refresh('s.new')}), qr/cannot begin before this transaction has committed/, 'a view that nobody else sees yet');
+# A lock of the caller's own ends the run, not the caller.
+like(as('admin', q{BEGIN; SELECT s.make(); SELECT 1; ROLLBACK; SELECT metrics_refresh.refresh('s.of_super') ->> 'success'}), qr/true$/, 'and one that is there');
+
+# It waits for a worker no longer than it wants to, and a caller who gives up cancels the run.
+create_nap_view($node, 'postgres', 'nap', 864000);
+sql(q{SELECT metrics_refresh.schedule('public.nap', job_name => 'nap')});
+my $nap = sql(q{SELECT metrics_refresh.trigger('nap')});
+wait_for_run($node, 'postgres', 'nap');
+like(as('admin', q{SET lock_timeout = '300ms'; SELECT metrics_refresh.refresh('s.of_super')}), qr/no worker was free for the refresh within lock_timeout/, 'lock_timeout');
+like(as('admin', q{SET statement_timeout = '300ms'; SELECT metrics_refresh.refresh('s.of_super')}), qr/canceling statement due to statement timeout/, 'statement_timeout');
+until_ok($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM metrics_refresh.job WHERE one_time)}, 'what was given up is withdrawn');
+is(sql(q{SELECT count(*) FROM metrics_refresh.run_log WHERE status = 'canceled' AND job_name LIKE 'refresh s.of\_super #%'}), '2', 'and logged');
+sql("SELECT metrics_refresh.cancel($nap)");
+is(ended($nap, 'status'), 'canceled', 'the worker is free again');
+like(as('admin', q{SET statement_timeout = '2s'; SELECT metrics_refresh.refresh('public.nap')}), qr/canceling statement due to statement timeout/, 'a caller who gives up');
+until_ok($node, 'postgres', q{SELECT status = 'canceled' FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1}, 'has the run canceled');
+sql(q{ALTER SYSTEM SET metrics_refresh.enabled = off; SELECT pg_reload_conf()});
+until_ok($node, 'postgres', q{SELECT current_setting('metrics_refresh.enabled') = 'off'}, 'no worker shall run');
+like(as('admin', q{SELECT metrics_refresh.refresh('s.of_super')}), qr/no worker runs while metrics_refresh.enabled is off/, 'which is said');
+sql(q{ALTER SYSTEM RESET metrics_refresh.enabled; SELECT pg_reload_conf()});
+
+# Without a scheduler: the launcher starts one.
+sql(q{SELECT metrics_refresh.pause(job_name) FROM metrics_refresh.job});
+$node->append_conf('postgresql.conf', "metrics_refresh.scheduler_idle_timeout = '1s'");
+$node->reload;
+until_ok($node, 'postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'metrics_refresh scheduler'}, 'there is no scheduler');
+is(as('admin', q{SELECT metrics_refresh.refresh('s.of_super') ->> 'success'}), 'true', 'a refresh starts one');
+is(as('admin', q{SELECT metrics_refresh.refresh_group('of super') IS NOT NULL}), 't', 'a group that is paused is refreshed all the same');
+
+# Settings of a library that is not loaded are no superuser's, whoever's the view is.
+is(as('admin', q{SELECT metrics_refresh.schedule('s.of_super', job_name => 'set', settings => '{"auto_explain.log_min_duration": "0", "app.tenant": "7"}') > 0}), 't',
+	'settings that nobody knows');
+sql(q{
+	CREATE FUNCTION s.load() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+	  LOAD 'auto_explain'; RETURN current_setting('auto_explain.log_min_duration') || ' ' || current_setting('app.tenant'); END $$;
+	CREATE OR REPLACE FUNCTION s.see(at text) RETURNS text LANGUAGE sql AS 'SELECT s.load()'});
+is(run_job('set', 'status, error_message'), 'success|', 'a library is loaded in the run');
+is(sql('SELECT * FROM s.of_super'), '-1 7', 'a setting that is a superuser\'s is not set, another is');
+for my $setting (qw(exit_on_error debug_print_plan Exit_On_Error restrict_nonsystem_relation_kind))
+{
+	like(as('postgres', qq{SELECT metrics_refresh.schedule('s.of_super', job_name => 'set', settings => '{"$setting": "on"}')}),
+		qr/$setting is not among a job's settings/, "a job has no $setting");
+}
+sql(q{UPDATE metrics_refresh.job SET settings = '{"exit_on_error": "on"}' WHERE job_name = 'set'});
+is(run_job('set', 'status, error_message'), q{error|exit_on_error is not among a job's settings}, 'nor one that was written past the check');
+
 done_testing();

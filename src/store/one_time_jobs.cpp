@@ -6,17 +6,23 @@
 namespace metrics_refresh::store {
 
 std::int64_t next_run_id(pg::Spi& spi) {
-  return spi.query("SELECT nextval('metrics_refresh.run_id_seq')").get_int64(0, 1);
+  return spi.query("SELECT nextval('metrics_refresh_internal.run_id_seq')").get_int64(0, 1);
 }
 
-bool is_known_run(pg::Spi& spi, std::int64_t run_id) { return run_status(spi, run_id).has_value(); }
+bool is_known_run(pg::Spi& spi, std::int64_t run_id) {
+  return !spi.query(
+                 "SELECT FROM metrics_refresh_internal.run_log WHERE run_id = $1 UNION ALL"
+                 " SELECT FROM metrics_refresh_internal.run_request WHERE run_id = $1",
+                 {run_id})
+              .empty();
+}
 
 std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
                                      const std::string& view, Oid owner,
                                      const std::string& strategy) {
   for (;;) {  // where a job has that name already, the next number
     const std::int64_t number =
-        spi.query("SELECT nextval('metrics_refresh.job_id_seq')").get_int64(0, 1);
+        spi.query("SELECT nextval('metrics_refresh_internal.job_id_seq')").get_int64(0, 1);
     const std::string name = "refresh " + schema + "." + view + " #" + std::to_string(number);
     if (const auto id = insert_job(spi, {{"job_id", number},
                                          {"job_name", name},
@@ -33,8 +39,8 @@ std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
 bool insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
                              const std::string& requested_by) {
   return !spi.query(
-                 "INSERT INTO metrics_refresh.run_request (run_id, job_id, requested_by)"
-                 " SELECT $1, job_id, $3 FROM metrics_refresh.job WHERE job_id = $2 FOR KEY SHARE"
+                 "INSERT INTO metrics_refresh_internal.run_request (run_id, job_id, requested_by)"
+                 " SELECT $1, job_id, $3 FROM metrics_refresh_internal.job WHERE job_id = $2 FOR KEY SHARE"
                  " RETURNING run_id",
                  {run_id, job_id, requested_by})
               .empty();
@@ -69,13 +75,13 @@ KnownOutcome latest_outcome(pg::Spi& spi, std::int64_t run_id) {
   KnownOutcome known;
   {
     const pg::Rows requests =
-        spi.query_latest("SELECT FROM metrics_refresh.run_request WHERE run_id = $1", {run_id});
+        spi.query_latest("SELECT FROM metrics_refresh_internal.run_request WHERE run_id = $1", {run_id});
     known.is_queued = !requests.empty();
   }
   const pg::Rows rows = spi.query_latest(
       "SELECT status, strategy, strategy_reason, rows_total, rows_inserted, rows_updated,"
       " rows_deleted, coalesce(duration_ms, 0), error_message, sqlstate, error_detail, error_hint"
-      " FROM metrics_refresh.run_log WHERE run_id = $1",
+      " FROM metrics_refresh_internal.run_log WHERE run_id = $1",
       {run_id});
   if (rows.empty()) return known;
   const auto text = [&rows](int column) { return rows.get_text_or_null(0, column).value_or(""); };

@@ -93,7 +93,7 @@ is(sql(q{SELECT string_agg(split_part(session, '|', 1), ',' ORDER BY session) FR
 	(SELECT session FROM s.of_alice UNION ALL SELECT session FROM s.of_bob UNION ALL SELECT session FROM s.of_night) v}),
 	'alice,bob,night', 'each member in a session of its owner');
 sql(q{SELECT metrics_refresh.alter_job('all', strategy => 'auto')});
-sql(q{UPDATE metrics_refresh.job SET isolation = 'repeatable_read' WHERE job_name = 'all'});
+sql(q{UPDATE metrics_refresh_internal.job SET isolation = 'repeatable_read' WHERE job_name = 'all'});
 is(run_job('all', 'status, sqlstate, error_message, error_detail'),
 	'error|0A000|a group with isolation repeatable_read needs views of one owner|Its views belong to alice, bob, night.',
 	'one snapshot is one owner\'s');
@@ -293,7 +293,7 @@ for my $setting (qw(exit_on_error debug_print_plan Exit_On_Error restrict_nonsys
 	like(as('postgres', qq{SELECT metrics_refresh.schedule('s.of_super', job_name => 'set', settings => '{"$setting": "on"}')}),
 		qr/$setting is not among a job's settings/, "a job has no $setting");
 }
-sql(q{UPDATE metrics_refresh.job SET settings = '{"exit_on_error": "on"}' WHERE job_name = 'set'});
+sql(q{UPDATE metrics_refresh_internal.job SET settings = '{"exit_on_error": "on"}' WHERE job_name = 'set'});
 is(run_job('set', 'status, error_message'), q{error|exit_on_error is not among a job's settings}, 'nor one that was written past the check');
 
 done_testing();

@@ -39,20 +39,6 @@ std::vector<Oid> owners_of(const std::vector<GroupView>& views, Oid job_owner) {
   return {owners.begin(), owners.end()};
 }
 
-// A snapshot is one session's, and a refresh runs in its owner's.
-void require_one_owner(const std::vector<GroupView>& views) {
-  std::set<std::string> owners;
-  for (const GroupView& member : views) owners.insert(pg::role_name(member.view.owner));
-  if (owners.size() <= 1) return;
-  std::string names;
-  for (const std::string& owner : owners) names += (names.empty() ? "" : ", ") + owner;
-  throw pg::SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
-                     "a group with isolation repeatable_read needs views of one owner",
-                     "A refresh runs in its owner's session, and a snapshot is one session's: make a "
-                     "group for each owner, or choose isolation read_committed.",
-                     "Its views belong to " + names + ".");
-}
-
 Datum schedule_group(FunctionCallInfo call) {
   const NamedArguments arguments(call);
   const std::string name = Arguments::required(arguments.get_text("group_name"), "group_name");

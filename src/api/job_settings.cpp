@@ -27,8 +27,9 @@ void try_setting(const std::string& name, const std::string& value, Oid role) {
     say(ERRCODE_INVALID_PARAMETER_VALUE, "The view pg_settings lists the settings that there are.");
   if (data.sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
     say(data.sqlerrcode,
-        "The owner of the job, the owner of its view and whoever asks for a setting must be allowed "
-        "to set it; a superuser sets one of a library by ALTER ROLE ... SET.");
+        name.find('.') == std::string::npos
+            ? "Both the job's owner and whoever asks for a setting must be allowed to set it."
+            : "A superuser's setting of a library is set for a role: ALTER ROLE ... SET.");
   say(data.sqlerrcode, "The view pg_settings says what a setting takes and who can set it when.");
 }
 

@@ -1,9 +1,11 @@
 // schedule, schedule_command, alter_job, unschedule, pause, resume.
+#include "api/group_views.hpp"
 #include "api/incremental_jobs.hpp"
 #include "api/job_settings.hpp"
 #include "api/options.hpp"
 #include "api/write_job.hpp"
 #include "pg/privilege.hpp"
+#include "store/groups.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -71,6 +73,19 @@ Oid view_owner(const store::JobRecord& job) {
       engine::resolve_view(job.view_schema, job.view_name, job.view_oid));
 }
 
+// Those that exist.
+std::vector<GroupView> views_of_group(const store::JobRecord& group) {
+  std::vector<GroupView> views;
+  with_tables([&](pg::Spi& spi) {
+    for (const store::Member& member : store::named_members(spi, group)) {
+      const Oid view =
+          engine::resolve_view(member.view_schema, member.view_name, member.view_oid);
+      if (OidIsValid(view)) views.push_back({engine::read_view(view), true});
+    }
+  });
+  return views;
+}
+
 // That the options mean something for what the job does.
 void check_kind(const store::JobRecord& job, const NamedArguments& arguments) {
   if (job.is_command() && !arguments.is_null("strategy"))
@@ -93,6 +108,7 @@ Datum alter_job(FunctionCallInfo call) {
       locked_job(Arguments::required(arguments.get_text("job_name"), "job_name"));
   Options options = changed_options(arguments);
   check_kind(job, arguments);
+  if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views_of_group(job));
   Oid owner = job.owner_oid;
   const auto command = arguments.get_text("command");
   if (command) {

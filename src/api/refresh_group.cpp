@@ -8,6 +8,7 @@
 #include "api/arguments.hpp"
 #include "api/hand_over.hpp"
 #include "api/refresh_now.hpp"
+#include "engine/refresh.hpp"
 #include "pg/privilege.hpp"
 #include "pg/time.hpp"
 #include "store/groups.hpp"
@@ -84,10 +85,15 @@ void warn_of(const Group& group, const std::vector<std::string>& failed) {
   });
 }
 
-bool has_all_rights(const Group& group) {
-  return std::all_of(group.members.begin(), group.members.end(), [](const Member& member) {
-    return !OidIsValid(member.view_oid) ||
-           pg::has_rights_of(engine::relation_owner(member.view_oid));
+// True where the caller may have one of them refreshed and must not do it himself. What he may not
+// have refreshed at all fails in his session as well, before anything of it runs.
+bool needs_workers(const Group& group) {
+  const bool admin = pg::is_super_admin();
+  return std::any_of(group.members.begin(), group.members.end(), [admin](const Member& member) {
+    if (!OidIsValid(member.view_oid)) return false;
+    const engine::View view = engine::read_view(member.view_oid);
+    return !pg::has_rights_of(view.owner) &&
+           (admin || engine::has_view_rights(GetUserId(), view));
   });
 }
 
@@ -104,7 +110,7 @@ void refresh_by_workers(const Group& group) {
 
 Datum refresh_group(FunctionCallInfo call) {
   const Group group = read_group(Arguments::required(Arguments(call).get_text(0), "group_name"));
-  if (!has_all_rights(group)) {
+  if (needs_workers(group)) {
     refresh_by_workers(group);
     return TimestampTzGetDatum(GetCurrentTimestamp());
   }

@@ -16,9 +16,9 @@ using Values = std::map<std::string, std::string>;
 // once only, and one before these versions has no function for it: there the owner's code still runs
 // in security-restricted operations, in which the session's user cannot be changed.
 #if !defined(USE_ASSERT_CHECKING) &&                                           \
-    (PG_VERSION_NUM >= 170001 ||                                               \
-     (PG_VERSION_NUM >= 160005 && PG_VERSION_NUM < 170000) ||                  \
-     (PG_VERSION_NUM >= 150009 && PG_VERSION_NUM < 160000))
+    (PG_VERSION_NUM >= 170003 ||                                               \
+     (PG_VERSION_NUM >= 160007 && PG_VERSION_NUM < 170000) ||                  \
+     (PG_VERSION_NUM >= 150011 && PG_VERSION_NUM < 160000))
 template <typename Set>
 void seal(Set set, Oid role) {
   if constexpr (std::is_invocable_v<Set, Oid>)

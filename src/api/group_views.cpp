@@ -133,11 +133,12 @@ void require_one_owner(const std::vector<GroupView>& views) {
   if (owners.size() <= 1) return;
   std::string names;
   for (const std::string& owner : owners) names += (names.empty() ? "" : ", ") + owner;
-  throw pg::SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
-                     "a group with isolation repeatable_read needs views of one owner",
-                     "A refresh runs in its owner's session, and a snapshot is one session's: make a "
-                     "group for each owner, or choose isolation read_committed.",
-                     "Its views belong to " + names + ".");
+  throw pg::SqlError(
+      ERRCODE_FEATURE_NOT_SUPPORTED,
+      "a group with isolation repeatable_read needs views of one owner",
+      "A refresh runs in its owner's session, and a snapshot is one session's: make a "
+      "group for each owner, or choose isolation read_committed.",
+      "Its views belong to " + names + ".");
 }
 
 }  // namespace metrics_refresh::api

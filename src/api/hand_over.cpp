@@ -38,8 +38,7 @@ void require_committed(Oid view) {
   const bool own = pg::call([view] {
     const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(view));
     if (!HeapTupleIsValid(tuple)) return false;
-    const bool answer =
-        TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+    const bool answer = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
     ReleaseSysCache(tuple);
     return answer;
   });

@@ -1,5 +1,5 @@
-// refresh_group: a group's views refreshed in the caller's own session, one after the other, where he
-// has the rights of all their owners; else by workers.
+// refresh_group: a group's views refreshed in the caller's own session, one after the other, where
+// he has the rights of all their owners; else by workers.
 #include "core/dependency_graph.hpp"
 
 #include <algorithm>
@@ -92,8 +92,7 @@ bool needs_workers(const Group& group) {
   return std::any_of(group.members.begin(), group.members.end(), [admin](const Member& member) {
     if (!OidIsValid(member.view_oid)) return false;
     const engine::View view = engine::read_view(member.view_oid);
-    return !pg::has_rights_of(view.owner) &&
-           (admin || engine::has_view_rights(GetUserId(), view));
+    return !pg::has_rights_of(view.owner) && (admin || engine::has_view_rights(GetUserId(), view));
   });
 }
 

@@ -1,6 +1,11 @@
-// Settings that a job must not have: those that it has options for, those that a run depends on, and
-// those that end its process or fill the server's log. It knows names only; rights are the server's.
+// Settings that a job must not have: those that it has options for, those that a run depends on,
+// and those that end its process or fill the server's log. It knows names only; rights are the
+// server's.
 #pragma once
+
+#ifdef PG_VERSION_NUM
+#error "core/ headers come before postgres.h"
+#endif
 
 #include <string>
 

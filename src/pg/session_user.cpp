@@ -13,11 +13,10 @@ namespace {
 using Values = std::map<std::string, std::string>;
 
 // SET SESSION AUTHORIZATION asks who was authenticated. A server with assertions allows to say so
-// once only, and one before these versions has no function for it: there the owner's code still runs
-// in security-restricted operations, in which the session's user cannot be changed.
-#if !defined(USE_ASSERT_CHECKING) &&                                           \
-    (PG_VERSION_NUM >= 170003 ||                                               \
-     (PG_VERSION_NUM >= 160007 && PG_VERSION_NUM < 170000) ||                  \
+// once only, and one before these versions has no function for it: there the owner's code still
+// runs in security-restricted operations, in which the session's user cannot be changed.
+#if !defined(USE_ASSERT_CHECKING) &&                                                      \
+    (PG_VERSION_NUM >= 170003 || (PG_VERSION_NUM >= 160007 && PG_VERSION_NUM < 170000) || \
      (PG_VERSION_NUM >= 150011 && PG_VERSION_NUM < 160000))
 template <typename Set>
 void seal(Set set, Oid role) {
@@ -136,8 +135,7 @@ bool database_has_limit() {
   return call([] {
     const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
     if (!HeapTupleIsValid(tuple)) return false;
-    const bool limited =
-        reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datconnlimit >= 0;
+    const bool limited = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datconnlimit >= 0;
     ReleaseSysCache(tuple);
     return limited;
   });

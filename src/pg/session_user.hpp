@@ -1,7 +1,8 @@
 // Whose session a background worker has. Where the role can connect, it does. Where it cannot (it
-// must not log in, has no CONNECT, or a limit of connections stands in the way), the worker connects
-// as the bootstrap superuser and gives the session to the role: session_user, is_superuser, role and
-// settings are those of a session of the role's own, and there is no way back.
+// must not log in, has no CONNECT, or a limit of connections stands in the way), the worker
+// connects as the bootstrap superuser and gives the session to the role: session_user,
+// is_superuser, role and settings are those of a session of the role's own, and there is no way
+// back.
 #pragma once
 
 #include "pg/guard.hpp"

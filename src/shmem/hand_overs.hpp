@@ -1,6 +1,7 @@
-// Refreshes that a caller may ask for and must not do in a session of his own: he posts one here and
-// waits, the scheduler writes it down as a request, and a worker does it in a session of the view's
-// owner's. A caller who gives up says so here, too, for his transaction can write nothing any more.
+// Refreshes that a caller may ask for and must not do in a session of his own: he posts one here
+// and waits, the scheduler writes it down as a request, and a worker does it in a session of the
+// view's owner's. A caller who gives up says so here, too, for his transaction can write nothing
+// any more.
 //
 //            post               accept                over
 //   kFree ─────────▶ kPosted ─────────▶ kTaken ─────────────────▶ kFree
@@ -40,8 +41,8 @@ struct PlacedHandOver {
 
 // For the caller.
 
-/// Posts it and wakes the scheduler of its database. The place, or -1 where too many are open or the
-/// database is not served.
+/// Posts it and wakes the scheduler of its database. The place, or -1 where too many are open or
+/// the database is not served.
 int post_hand_over(HandOver hand_over);
 /// kFree where the place is another's by now.
 HandOverState hand_over_state(int place, std::int64_t run_id);

@@ -101,10 +101,10 @@ struct SlotView {
 
 // For the scheduler.
 
-/// Gives the run to an idle worker of the same database and session, or one that is just starting, or
-/// to a free slot whose process the caller must then start (`start` set). index is -1 where every
-/// slot is taken; an idle worker of somebody else's is then asked to leave; and where a worker
-/// still has a run of the job (or of this member of it).
+/// Gives the run to an idle worker of the same database and session, or one that is just starting,
+/// or to a free slot whose process the caller must then start (`start` set). index is -1 where
+/// every slot is taken; an idle worker of somebody else's is then asked to leave; and where a
+/// worker still has a run of the job (or of this member of it).
 struct Claim {
   int index;
   bool start;
@@ -112,8 +112,8 @@ struct Claim {
 };
 Claim claim_slot(Oid database, const Session& session, const Assignment& run);
 /// Reserves a free slot for a worker that shall be ready for a run to come; the caller must start
-/// its process. index is -1 where `wanted` workers of the session are idle or starting already, or no
-/// slot is free.
+/// its process. index is -1 where `wanted` workers of the session are idle or starting already, or
+/// no slot is free.
 Claim claim_spare(Oid database, const Session& session, int wanted);
 /// Takes a claim back whose process could not be started.
 void release_claim(int index, std::uint64_t generation);

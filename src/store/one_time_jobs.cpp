@@ -40,7 +40,8 @@ bool insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job
                              const std::string& requested_by) {
   return !spi.query(
                  "INSERT INTO metrics_refresh_internal.run_request (run_id, job_id, requested_by)"
-                 " SELECT $1, job_id, $3 FROM metrics_refresh_internal.job WHERE job_id = $2 FOR KEY SHARE"
+                 " SELECT $1, job_id, $3 FROM metrics_refresh_internal.job WHERE job_id = $2 FOR "
+                 "KEY SHARE"
                  " RETURNING run_id",
                  {run_id, job_id, requested_by})
               .empty();
@@ -74,8 +75,8 @@ std::optional<std::int64_t> number(const pg::Rows& rows, int column) {
 KnownOutcome latest_outcome(pg::Spi& spi, std::int64_t run_id) {
   KnownOutcome known;
   {
-    const pg::Rows requests =
-        spi.query_latest("SELECT FROM metrics_refresh_internal.run_request WHERE run_id = $1", {run_id});
+    const pg::Rows requests = spi.query_latest(
+        "SELECT FROM metrics_refresh_internal.run_request WHERE run_id = $1", {run_id});
     known.is_queued = !requests.empty();
   }
   const pg::Rows rows = spi.query_latest(

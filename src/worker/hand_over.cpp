@@ -43,14 +43,12 @@ bool give_up(const shmem::PlacedHandOver& withdrawn) {
   const std::int64_t run = withdrawn.hand_over.run_id;
   bool gone = false;
   bool open_group = false;
-  if (!try_with_own_tables("a refresh that was given up cannot be canceled now",
-                           [&](pg::Spi& spi) {
-                             const auto request = store::find_request(spi, run);
-                             const auto job = store::job_of_run(spi, run);
-                             gone = request && job &&
-                                    store::withdraw_request(spi, *request, *job, pg::now());
-                             open_group = store::is_open_group(spi, run);
-                           }))
+  if (!try_with_own_tables("a refresh that was given up cannot be canceled now", [&](pg::Spi& spi) {
+        const auto request = store::find_request(spi, run);
+        const auto job = store::job_of_run(spi, run);
+        gone = request && job && store::withdraw_request(spi, *request, *job, pg::now());
+        open_group = store::is_open_group(spi, run);
+      }))
     return false;
   if (open_group) {
     if (!shmem::post_group_cancel(MyDatabaseId, run)) return false;

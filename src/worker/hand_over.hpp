@@ -1,5 +1,6 @@
 // The scheduler's part of refreshes that callers hand over (shmem/hand_overs.hpp): it writes them
-// down as requests, from where on they are runs like any other, and cancels those that were given up.
+// down as requests, from where on they are runs like any other, and cancels those that were given
+// up.
 #pragma once
 
 #include <optional>

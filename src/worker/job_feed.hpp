@@ -46,7 +46,7 @@ class JobFeed {
 
   Oid extension_;
   std::map<core::JobId, store::JobRecord> jobs_;
-  std::map<core::RunId, core::JobId> requests_;  // as last read
+  std::map<core::RunId, core::JobId> requests_;     // as last read
   std::map<core::JobId, store::OpenGroup> groups_;  // open runs, as last read
   bool unread_ = true;
   bool unread_all_ = true;

@@ -8,7 +8,6 @@
 #include "pg/identity.hpp"
 #include "pg/notices.hpp"
 #include "pg/privilege.hpp"
-#include "pg/session_user.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
@@ -29,37 +28,6 @@ using store::JobRecord;
 using store::Member;
 using store::Outcome;
 using store::RunHead;
-
-store::RunError error_of(int sqlstate, const std::string& message, const std::string& hint) {
-  return {message, std::string(unpack_sql_state(sqlstate), 5), "", hint, ""};
-}
-
-// Whether the job's owner can have work done at all.
-std::optional<store::RunError> owner_problem(const JobRecord& job) {
-  const Oid role = job.owner_oid;
-  if (pg::role_name(role).empty())
-    return error_of(ERRCODE_UNDEFINED_OBJECT, "role \"" + job.owner + "\" does not exist",
-                    "A super admin can give the job to another role: "
-                    "metrics_refresh.alter_job(job_name, owner => ...).");
-  if (!job.is_command()) return std::nullopt;
-  if (!pg::can_log_in(role))
-    return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-                    "role \"" + job.owner + "\" is not permitted to log in",
-                    "A command runs connected as its owner.");
-  if (!pg::can_connect(role))
-    return error_of(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                    "role \"" + job.owner + "\" is not permitted to connect to this database",
-                    "A command runs connected as its owner.");
-  if (pg::has_password_expired(role))
-    return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-                    "the password of role \"" + job.owner + "\" has expired",
-                    "A command runs connected as its owner: ALTER ROLE ... VALID UNTIL ... lets it "
-                    "log in again.");
-  if (pg::has_session_of(role)) return std::nullopt;
-  return error_of(ERRCODE_T_R_SERIALIZATION_FAILURE,
-                  "the job was given to another role while its run began",
-                  "The next run is its new owner's.");
-}
 
 // Where the view does not exist nothing is done: noted, and logged once.
 std::string missing(const std::string& view) {

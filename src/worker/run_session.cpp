@@ -33,6 +33,10 @@ shmem::Session session_of(Oid role, bool is_command) {
   return {role, !direct};
 }
 
+store::RunError error_of(int sqlstate, const std::string& message, const std::string& hint) {
+  return {message, std::string(unpack_sql_state(sqlstate), 5), "", hint, ""};
+}
+
 }  // namespace
 
 shmem::Session session_for(const store::JobRecord& job, const store::Member* member) {
@@ -47,6 +51,32 @@ shmem::Session session_for(const store::JobRecord& job, const store::Member* mem
     session = session_of(OidIsValid(owner) ? owner : job.owner_oid, job.is_command());
   });
   return session;
+}
+
+std::optional<store::RunError> owner_problem(const store::JobRecord& job) {
+  const Oid role = job.owner_oid;
+  if (pg::role_name(role).empty())
+    return error_of(ERRCODE_UNDEFINED_OBJECT, "role \"" + job.owner + "\" does not exist",
+                    "A super admin can give the job to another role: "
+                    "metrics_refresh.alter_job(job_name, owner => ...).");
+  if (!job.is_command()) return std::nullopt;
+  if (!pg::can_log_in(role))
+    return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+                    "role \"" + job.owner + "\" is not permitted to log in",
+                    "A command runs connected as its owner.");
+  if (!pg::can_connect(role))
+    return error_of(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "role \"" + job.owner + "\" is not permitted to connect to this database",
+                    "A command runs connected as its owner.");
+  if (pg::has_password_expired(role))
+    return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+                    "the password of role \"" + job.owner + "\" has expired",
+                    "A command runs connected as its owner: ALTER ROLE ... VALID UNTIL ... lets it "
+                    "log in again.");
+  if (pg::has_session_of(role)) return std::nullopt;
+  return error_of(ERRCODE_T_R_SERIALIZATION_FAILURE,
+                  "the job was given to another role while its run began",
+                  "The next run is its new owner's.");
 }
 
 void require_session_of(Oid owner, const std::string& view) {

@@ -1,5 +1,5 @@
-// Whose session a run is to have: a refresh that of the view's owner at that time, a command that of
-// its job's owner. The plan of a group runs nobody's code, and is made in its job owner's.
+// Whose session a run is to have: a refresh that of the view's owner at that time, a command that
+// of its job's owner. The plan of a group runs nobody's code, and is made in its job owner's.
 #pragma once
 
 #include "shmem/worker_slots.hpp"
@@ -11,6 +11,10 @@ namespace metrics_refresh::worker {
 /// role is gone it is the bootstrap superuser's, whose worker says so in the log. REQUIRES: the
 /// scheduler, outside any transaction.
 shmem::Session session_for(const store::JobRecord& job, const store::Member* member);
+
+/// Why the job's owner cannot have work done at all, or nothing. REQUIRES: a worker, in a
+/// transaction.
+std::optional<store::RunError> owner_problem(const store::JobRecord& job);
 
 /// Throws SqlError 40001 where this worker has another session than that of the view's owner: it
 /// has been given to another role since the run was handed over.

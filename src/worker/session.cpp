@@ -8,8 +8,8 @@
 namespace metrics_refresh::worker {
 namespace {
 
-// Core's REFRESH CONCURRENTLY leaves an empty schema. What is in one may be tables, functions, types
-// and more: all of them depend on it.
+// Core's REFRESH CONCURRENTLY leaves an empty schema. What is in one may be tables, functions,
+// types and more: all of them depend on it.
 bool has_temporary_objects() {
   Oid schema = InvalidOid;
   Oid toast_schema = InvalidOid;

@@ -1,6 +1,6 @@
 // What one run may leave in a worker's session, and the next must not find: settings, prepared
-// statements, cursors, cached numbers of sequences, advisory locks, a LISTEN, temporary objects. The
-// next one is the same owner's: no worker serves two.
+// statements, cursors, cached numbers of sequences, advisory locks, a LISTEN, temporary objects.
+// The next one is the same owner's: no worker serves two.
 #pragma once
 
 #include "pg/postgres.hpp"

@@ -41,7 +41,8 @@ RefreshedNow refresh_now(Oid oid, engine::Requested requested) {
   store::Outcome outcome;
   try {
     const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
-      const engine::Refreshed refreshed = engine::refresh_view(oid, requested, GetUserId());
+      const engine::Refreshed refreshed =
+          engine::refresh_view(oid, requested, GetUserId(), pg::has_rights_of);
       outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
     });
     if (error) outcome.error = store::describe_error(*error);

@@ -99,11 +99,14 @@ Outcome success(const std::string& strategy) {
   return outcome;
 }
 
+// A worker runs the code of its session's owner only.
+bool is_own(Oid owner) { return GetSessionUserId() == owner; }
+
 Outcome refresh(const Begun& begun) {
   const JobRecord& job = begun.job;
   show_activity("refresh of " + (begun.member ? begun.member->view() : job.view()));
   const engine::Refreshed refreshed =
-      engine::refresh_view(begun.view, engine::job_request(job.strategy), job.owner_oid);
+      engine::refresh_view(begun.view, engine::job_request(job.strategy), job.owner_oid, is_own);
   Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
   if (!begun.not_incremental.empty()) outcome.strategy_reason = begun.not_incremental;
   return outcome;
@@ -148,7 +151,7 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
       throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
                          "materialized view " + member.view() + " does not exist",
                          "All views of a group with isolation repeatable_read must exist.");
-    locked.push_back(engine::lock_view(member.view_oid, requested, job.owner_oid));
+    locked.push_back(engine::lock_view(member.view_oid, requested, job.owner_oid, is_own));
   }
   pg::call([] { PushActiveSnapshot(GetTransactionSnapshot()); });  // the one; commit pops it
   for (const Member& member : begun.members) {
@@ -208,6 +211,7 @@ void keep_statistics(const JobRecord& job, Oid view) {
   if (!OidIsValid(view)) return;
   try {
     pg::in_transaction([&job, view] {
+      if (!is_own(engine::relation_owner(view))) return;
       accept_cancel(true);
       start_limits(job);
       engine::analyze_if_changed(view);

@@ -27,10 +27,10 @@ Oid owner_of_members(const store::JobRecord& group) {
 
 shmem::Session session_of(Oid role, bool is_command) {
   if (pg::role_name(role).empty()) return {BOOTSTRAP_SUPERUSERID, true};
-  const bool direct = pg::can_connect_directly(role);
-  // A command is its owner's own session or none.
-  if (is_command && !(direct && pg::can_log_in(role))) return {BOOTSTRAP_SUPERUSERID, true};
-  return {role, !direct};
+  if (!is_command) return {role, !pg::can_connect_directly(role)};
+  // A command is its owner's own session or none. A limit of connections is for clients.
+  if (pg::can_log_in(role) && pg::can_connect(role)) return {role, false};
+  return {BOOTSTRAP_SUPERUSERID, true};
 }
 
 store::RunError error_of(int sqlstate, const std::string& message, const std::string& hint) {

@@ -134,6 +134,13 @@ int free_workers(Oid database, int limit) {
   });
 }
 
+std::map<Oid, int> runs_by_owner() {
+  std::map<Oid, int> runs;
+  for (const SlotView& view : copy_slots([](const WorkerSlot& slot) { return has_run(slot); }))
+    ++runs[view.slot.run.owner];
+  return runs;
+}
+
 void release_claim(int index, std::uint64_t generation) {
   locked(LW_EXCLUSIVE, [=] {
     WorkerSlot& slot = area()->slots[index];

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "pg/postgres.hpp"
@@ -29,6 +30,7 @@ inline constexpr int kNoMember = -1;
 struct Assignment {
   std::int64_t run_id;        // 0: the worker takes the next one
   std::int64_t job_id;        // of a member: its group
+  Oid owner;                  // of the job: whose share of the workers it takes
   std::int64_t group_run_id;  // of a member: its group's run; else 0
   int member;                 // or kNoMember
   int attempt;                // from 1; more is a retry
@@ -107,6 +109,8 @@ void release_claim(int index, std::uint64_t generation);
 /// How many runs the database can have started now: slots that are free, or whose worker has
 /// nothing to do. `limit`: of the database's runs under way; 0: none.
 int free_workers(Oid database, int limit);
+/// How many runs of each owner's jobs are under way in the cluster.
+std::map<Oid, int> runs_by_owner();
 /// Takes note of the slots of `database` that ended or died: kEnded becomes kIdle and kDead becomes
 /// kFree. Returns them as they were.
 std::vector<SlotView> collect_finished(Oid database);

@@ -15,13 +15,24 @@ namespace {
 
 // Whom the worker connects as. A command's owner who cannot connect gets a worker all the same, one
 // that logs why the command is not run.
-Oid worker_role(const store::JobRecord& job) {
+Oid worker_role(const store::PlannedJob& job) {
   if (!job.is_command()) return InvalidOid;
   Oid role = InvalidOid;
   pg::in_transaction([&] {
     if (pg::can_log_in(job.owner_oid) && pg::can_connect(job.owner_oid)) role = job.owner_oid;
   });
   return role;
+}
+
+store::RunHead head_of_unbegun(const shmem::Assignment& run, const store::JobRecord& job) {
+  store::RunHead head = store::head_of(job);
+  if (run.run_id != 0) head.run_id = run.run_id;
+  head.manual = run.trigger == shmem::Trigger::kManual;
+  head.attempt = run.attempt;
+  head.due = pg::to_instant(run.due);
+  if (!head.manual) head.handled_until = pg::to_instant(run.handled_until);
+  head.started = pg::now();
+  return head;
 }
 
 std::optional<int> member_of(const shmem::Assignment& run) {
@@ -40,10 +51,11 @@ void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
 }
 
 bool Dispatch::hand_over(const core::Start& start) {
-  const store::JobRecord* const job = jobs_.find(start.job);
+  const store::PlannedJob* const job = jobs_.find(start.job);
   if (job == nullptr) return false;
   shmem::Assignment run = {};
   run.job_id = start.job;
+  run.owner = job->owner_oid;
   run.member = start.member.value_or(shmem::kNoMember);
   (start.member ? run.group_run_id : run.run_id) = start.run.value_or(0);
   run.attempt = start.attempt;
@@ -62,12 +74,19 @@ bool Dispatch::hand_over(const core::Start& start) {
 void Dispatch::count(const core::Missed& missed) {
   if (!shmem::count_missed(MyDatabaseId, missed.job, pg::to_timestamptz(missed.due)))
     ++to_count_[missed.job];
+  if (to_count_.size() <= jobs_.job_count()) return;
+  for (auto it = to_count_.begin(); it != to_count_.end();)  // of jobs that were removed
+    it = jobs_.find(it->first) == nullptr ? to_count_.erase(it) : std::next(it);
 }
 
 void Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
   std::map<Oid, int> wanted;  // by role
-  for (const core::JobId id : jobs)
-    if (const store::JobRecord* const job = jobs_.find(id)) ++wanted[worker_role(*job)];
+  for (const core::JobId id : jobs) {
+    const store::PlannedJob* const job = jobs_.find(id);
+    if (job == nullptr) continue;
+    int& count = wanted[worker_role(*job)];
+    if (!job->limited || count < settings::role_workers()) ++count;
+  }
   for (const auto& [role, count] : wanted)
     for (;;) {
       const shmem::Claim claim = shmem::claim_spare(MyDatabaseId, role, count);
@@ -119,7 +138,7 @@ void Dispatch::collect(std::vector<core::Event>& events) {
       continue;
     }
     jobs_.expect_requests();
-    events.push_back(core::StartRefused{it->job, it->member});
+    events.push_back(core::StartRefused{it->job, it->member, true});
     events.push_back(core::WorkerFreed{});  // it is to start now
     it = unbegun_.erase(it);
   }
@@ -167,15 +186,6 @@ void Dispatch::check_starting_workers() {
 // A run whose worker died before it had committed the run's first row. False where it cannot be
 // logged now.
 bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
-  const store::JobRecord* const job = jobs_.find(slot.run.job_id);
-  if (job == nullptr) return true;
-  store::RunHead head = store::head_of(*job);
-  if (slot.run.run_id != 0) head.run_id = slot.run.run_id;
-  head.manual = slot.run.trigger == shmem::Trigger::kManual;
-  head.attempt = slot.run.attempt;
-  head.due = pg::to_instant(slot.run.due);
-  if (!head.manual) head.handled_until = pg::to_instant(slot.run.handled_until);
-  head.started = pg::now();
   const bool started = slot.started_at != 0;
   store::Outcome outcome;
   outcome.status = started ? "interrupted" : "error";
@@ -186,6 +196,9 @@ bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
       "connect to the database.",
       ""};
   return try_with_own_tables("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
+    const std::optional<store::JobRecord> job = store::find_job(spi, slot.run.job_id);
+    if (!job) return;
+    store::RunHead head = head_of_unbegun(slot.run, *job);
     if (slot.run.member != shmem::kNoMember) {
       const auto member = store::find_pending(spi, slot.run.group_run_id, slot.run.member);
       if (!member) return;  // it died before it could say so

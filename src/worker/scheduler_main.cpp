@@ -115,7 +115,8 @@ class SchedulerProcess {
   std::optional<Instant> tick(Instant now) {
     for (;;) {
       const core::Limits limits = {settings::enabled(),
-                                   shmem::free_workers(MyDatabaseId, settings::database_workers())};
+                                   shmem::free_workers(MyDatabaseId, settings::database_workers()),
+                                   settings::role_workers(), shmem::runs_by_owner()};
       const core::Plan plan = scheduler_.tick(now + kHandOver, std::exchange(events_, {}), limits);
       for (const core::Action& action : plan.actions) {
         if (const auto* missed = std::get_if<core::Missed>(&action)) {

@@ -1,6 +1,7 @@
 #include "api/write_job.hpp"
 
 #include "api/incremental_jobs.hpp"
+#include "api/shares.hpp"
 #include "pg/privilege.hpp"
 
 namespace metrics_refresh::api {
@@ -40,6 +41,8 @@ std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
                      const store::Columns& options) {
   if (name.empty())
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "job_name must not be empty");
+  check_length("job_name", static_cast<std::int64_t>(name.size()), store::kMaxJobName);
+  const JobShare share(owner);
   const store::Columns columns = columns_of(subject, owner, options);
   // Where another session has just made one of this name, that one is replaced.
   for (;;) {
@@ -57,6 +60,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
       if (id) store::replace_members(spi, *id, subject.members);
     });
     if (!id) continue;
+    share.check();
     settle_incremental({}, incremental_views(managed_job(name)));
     return *id;
   }
@@ -66,6 +70,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
     store::update_job(spi, job.id, columns, true);
     store::replace_members(spi, job.id, subject.members);
   });
+  share.check();
   settle_incremental(before, incremental_views(managed_job(name)));
   return job.id;
 }

@@ -28,6 +28,7 @@ extern "C" {
 #undef ENABLE_GSS
 #undef USE_OPENSSL
 
+#include "access/detoast.h"              // how long a stored value is
 #include "access/genam.h"                // index_open
 #include "access/heapam.h"               // heap scan of pg_database
 #include "access/htup_details.h"         // GETSTRUCT

@@ -19,7 +19,8 @@ constexpr char kSelectPlans[] =
     " j.on_overlap = 'queue_one', j.priority::int8, coalesce(j.max_parallel, 0)::int8,"
     " CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
     " s.retry_due, s.retry_attempt::int8"
-    " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)";
+    " FROM metrics_refresh_internal.job j LEFT JOIN metrics_refresh_internal.job_state s USING "
+    "(job_id)";
 
 JobTimes read_times(const pg::Rows& rows, std::size_t i) {
   JobTimes times;

@@ -1,12 +1,14 @@
 #include "store/runs.hpp"
 
+#include "store/shares.hpp"
+
 namespace metrics_refresh::store {
 namespace {
 
 using pg::Param;
 
 Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
+  return text.empty() ? Param::null(TEXTOID) : Param(cut_for_log(text));
 }
 
 constexpr std::int64_t kCleanupBatch = 5000;
@@ -133,7 +135,8 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
   const std::int64_t interruptions = rows.get_int64(0, 4);
   std::string reason;
   if (failure && outcome.permanent && suspend_after > 0 && failures >= suspend_after)
-    reason = std::to_string(failures) + " permanent failures in a row, the last: " + error.message;
+    reason = std::to_string(failures) +
+             " permanent failures in a row, the last: " + cut_for_log(error.message);
   else if (interruptions >= kSuspendAfterInterruptions)
     reason = "its worker ended before the run did " + std::to_string(interruptions) +
              " times in a row; see the server log";

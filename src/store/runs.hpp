@@ -10,7 +10,7 @@
 
 namespace metrics_refresh::store {
 
-/// An error as the log keeps it, whole.
+/// An error as it was. Of each text the log keeps the first 8 kB.
 struct RunError {
   std::string message;
   std::string sqlstate;

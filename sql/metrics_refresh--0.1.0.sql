@@ -37,11 +37,12 @@ CREATE SEQUENCE metrics_refresh_internal.job_id_seq;
 CREATE TABLE metrics_refresh_internal.job (
     job_id         bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.job_id_seq'),
     job_name       text NOT NULL UNIQUE CHECK (job_name <> '')
-                   CHECK (pg_catalog.octet_length(job_name) <= 500),
+                   CONSTRAINT job_name_length CHECK (pg_catalog.octet_length(job_name) <= 500),
     view_schema    name,
     view_name      name,
     view_oid       oid NOT NULL,
-    command        text CHECK (command <> '') CHECK (pg_catalog.octet_length(command) <= 1048576),
+    command        text CHECK (command <> '')
+                   CONSTRAINT job_command_length CHECK (pg_catalog.octet_length(command) <= 1048576),
     schedule       text CHECK (pg_catalog.octet_length(schedule) <= 1000),
     timezone       text CHECK (pg_catalog.octet_length(timezone) <= 63),
     strategy       text NOT NULL DEFAULT 'auto'
@@ -73,7 +74,7 @@ CREATE TABLE metrics_refresh_internal.job (
     blackout       text[] CHECK (pg_catalog.array_position(blackout, NULL) IS NULL
                           AND pg_catalog.cardinality(blackout) <= 100
                           AND pg_catalog.octet_length(pg_catalog.array_to_string(blackout, '')) <= 10000),
-    settings       jsonb CHECK (pg_catalog.octet_length(settings::pg_catalog.text) <= 8192)
+    settings       jsonb CONSTRAINT job_settings_length CHECK (pg_catalog.octet_length(settings::pg_catalog.text) <= 8192)
                          CHECK (pg_catalog.jsonb_typeof(settings) = 'object'
                                 AND NOT pg_catalog.jsonb_path_exists(settings,
                                     'strict $.* ? (@.type() != "string" && @.type() != "number" && @.type() != "boolean")')),

@@ -5,7 +5,8 @@ SET timezone = 'UTC';
 CREATE SCHEMA s;
 GRANT USAGE, CREATE ON SCHEMA s TO PUBLIC;
 SET ROLE regress_owner;
-CREATE MATERIALIZED VIEW s.mv AS SELECT 1 AS one;
+CREATE TABLE s.t (one int);
+CREATE MATERIALIZED VIEW s.mv AS SELECT one FROM s.t;
 RESET ROLE;
 CREATE MATERIALIZED VIEW s.of_super AS SELECT 1 AS one;
 
@@ -19,7 +20,7 @@ SELECT metrics_refresh.schedule('s.mv', '@monthly', job_name => 'share 3') IS NO
 SELECT metrics_refresh.alter_job('share 3', schedule => '@yearly');
 SELECT tools.try($$SELECT metrics_refresh.schedule_command('share 4', NULL, 'SELECT 1')$$);
 SELECT tools.try($$SELECT metrics_refresh.schedule_group('share 4', '{s.mv}')$$);
-SELECT tools.try($$SELECT metrics_refresh.refresh_dependents('s.mv')$$);
+SELECT tools.try($$SELECT metrics_refresh.refresh_dependents('s.t')$$);
 SELECT count(*) FROM metrics_refresh.job WHERE owner = 'regress_owner';
 -- He cannot raise it.
 SELECT tools.try($$SET metrics_refresh.max_jobs_per_role = 1000$$);
@@ -51,7 +52,7 @@ SELECT tools.try($$SELECT metrics_refresh.schedule_command('long', NULL, repeat(
 SELECT tools.try($$SELECT metrics_refresh.schedule_command(repeat('n', 501), NULL, 'SELECT 1')$$);
 SELECT tools.try($$SELECT metrics_refresh.schedule('s.of_super', settings => jsonb_build_object('work_mem', repeat(' ', 9000)))$$);
 SELECT tools.try($$SELECT metrics_refresh.alter_job('of super 1', settings => jsonb_build_object('work_mem', repeat(' ', 50000000)))$$);
-SELECT tools.try(format($$UPDATE metrics_refresh_internal.job SET %s WHERE job_name = 'of super 1'$$, change))
+SELECT split_part(tools.try(format($$UPDATE metrics_refresh_internal.job SET %s WHERE job_name = 'of super 1'$$, change)), E'\n', 1)
 FROM unnest(ARRAY[$$command = repeat('x', 1048577)$$, $$job_name = repeat('n', 501)$$,
                   $$settings = jsonb_build_object('work_mem', repeat(' ', 9000))$$,
                   $$blackout = array_fill('01:00-02:00' || repeat(' ', 989), '{100}')$$]) change;
@@ -63,8 +64,7 @@ SET ROLE regress_owner;
 BEGIN;
 SELECT metrics_refresh.trigger('share 1') IS NOT NULL AS queued FROM generate_series(1, 2);
 SELECT tools.try($$SELECT metrics_refresh.trigger('share 1')$$);
-SELECT tools.try($$SELECT metrics_refresh.refresh_all_views('s')$$);
-SELECT tools.try($$SELECT metrics_refresh.refresh_dependents('s.mv')$$);
+SELECT tools.try($$SELECT metrics_refresh.refresh_dependents('s.t')$$);
 ROLLBACK;
 RESET ROLE;
 BEGIN;
@@ -92,9 +92,9 @@ RESET ROLE;
 -- Time zones have names. Of POSIX rules there are more than any memory holds.
 CREATE FUNCTION s.zone(name text) RETURNS text LANGUAGE sql AS
     $$SELECT tools.try(format('SELECT metrics_refresh.next_due(%L, %L, after => %L)', '0 12 * * *', name, '2030-07-01 00:00+00'))$$;
-SELECT zone, s.zone(zone) FROM unnest(ARRAY['Europe/Berlin', 'europe/BERLIN', 'UTC', 'GMT', 'Etc/GMT+5', 'Etc/GMT-14', 'GMT0',
+SELECT left(zone, 22) AS zone, s.zone(zone) FROM unnest(ARRAY['Europe/Berlin', 'europe/BERLIN', 'UTC', 'GMT', 'Etc/GMT+5', 'Etc/GMT-14', 'GMT0',
     'EST5EDT', 'America/Port-au-Prince', 'UTC+3', 'UTC-14', 'gmt+05']) zone;
-SELECT zone, s.zone(zone) FROM unnest(ARRAY['UTC+15', 'UTC+005', 'UTC+3:30', 'EST5', 'XYZ3', 'foo/bar5', 'Etc/GMT+99',
+SELECT left(zone, 22) AS zone, s.zone(zone) FROM unnest(ARRAY['UTC+15', 'UTC+005', 'UTC+3:30', 'EST5', 'XYZ3', 'foo/bar5', 'Etc/GMT+99',
     'EST5EDT,M3.2.0,M11.1.0', '<+0530>-5:30', ':UTC', './UTC', '/etc/localtime', 'UTC+3 ', repeat('x', 300)]) zone;
 SELECT tools.try($$SELECT metrics_refresh.schedule('s.of_super', '@daily', timezone => 'ABC7DEF')$$);
 SELECT tools.try($$SELECT metrics_refresh.alter_job('others', timezone => 'ABC7DEF')$$);

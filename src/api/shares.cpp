@@ -29,7 +29,7 @@ void JobShare::check() const {
     refuse(owner_, "jobs", std::to_string(most_jobs), "metrics_refresh.max_jobs_per_role");
   const std::int64_t most_bytes = settings::max_job_bytes_per_role();
   if (now.bytes > most_bytes && now.bytes > before_.bytes)
-    refuse(owner_, "stored of its jobs", std::to_string(most_bytes / 1024) + " kB",
+    refuse(owner_, "bytes in its jobs", std::to_string(most_bytes / 1024) + " kB",
            "metrics_refresh.max_job_bytes_per_role");
 }
 

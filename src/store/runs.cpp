@@ -128,7 +128,7 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
        Param::nullable(outcome.rows_updated, INT8OID),
        Param::nullable(outcome.rows_deleted, INT8OID),
        text_or_null(outcome.result),
-       text_or_null(outcome.notices)});
+       outcome.notices.empty() ? Param::null(TEXTOID) : Param(outcome.notices)});
   if (rows.empty()) return {false, false};
   if (rows.get_bool(0, 5)) return {true, false};  // suspended already, or without a job
   const std::int64_t failures = rows.get_int64(0, 3);

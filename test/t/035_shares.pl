@@ -52,7 +52,7 @@ my $before = scheduler_memory();
 # Text that compresses: a few MB on disk, gigabytes for whoever reads it whole.
 my $refused = as_role('many', q{
 	SELECT metrics_refresh.schedule_command('spaces ' || n, '@daily', 'SELECT 1',
-	    settings => jsonb_build_object('application_name', repeat(' ', 10000000))) FROM generate_series(1, 12) n});
+	    settings => jsonb_build_object('shares.text', repeat(' ', 10000000))) FROM generate_series(1, 12) n});
 like($refused, qr/settings is too long/, 'long settings are refused');
 as_role('many', q{SELECT metrics_refresh.schedule_command('spaces ' || n, '@daily', '--' || repeat(' ', 10000000) || 'x')
 	FROM generate_series(1, 12) n});

@@ -136,7 +136,7 @@ bool withdraw(const store::Request& request, const store::JobRecord& job) {
     outcome.status = "canceled";
     outcome.error = store::RunError{"canceled before it began", "57014", "", "", ""};
     store::log_ended_run(spi, head, outcome);
-    store::remove_one_time_job(spi, job.id);
+    if (job.one_time) store::remove_one_time_job(spi, job.id);
     withdrawn = true;
   });
   return withdrawn;

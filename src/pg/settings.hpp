@@ -19,6 +19,8 @@ int database_workers();  ///< of one database at once; 0 = no limit of its own
 core::Duration worker_idle_timeout();
 core::Duration scheduler_idle_timeout();
 core::Duration log_retention();
+core::Duration cancel_grace();     ///< after SIGINT, before SIGTERM
+core::Duration max_job_runtime();  ///< of jobs whose owner is no superuser
 int audit_every();    ///< refreshes by keys; 0 = never
 int suspend_after();  ///< consecutive permanent failures; 0 = never
 

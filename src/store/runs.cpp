@@ -212,9 +212,8 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
   return run_id;
 }
 
-std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
-                                  const std::vector<std::int64_t>& beginning_jobs,
-                                  int suspend_after) {
+std::vector<Orphan> take_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
+                                 const std::vector<std::int64_t>& beginning_jobs) {
   const pg::Rows rows = spi.query(
       "DELETE FROM metrics_refresh_internal.active_run a WHERE run_id <> ALL ($1)"
       " AND job_id <> ALL ($2) AND NOT EXISTS (SELECT FROM "
@@ -223,15 +222,12 @@ std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>&
       {Param::array(live_runs), Param::array(beginning_jobs)});
   std::vector<Orphan> orphans;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    orphans.push_back({rows.get_int64(i, 1), rows.get_int64(i, 2), false});
-  for (Orphan& orphan : orphans) {
-    Outcome outcome;
-    outcome.status = "interrupted";
-    outcome.error = RunError{"the worker ended before the run did", "", "",
-                             "See the server log for what ended it.", ""};
-    orphan.suspended = complete(spi, orphan.run_id, outcome, "running", suspend_after).suspended;
-  }
+    orphans.push_back({rows.get_int64(i, 1), rows.get_int64(i, 2)});
   return orphans;
+}
+
+bool close_orphan(pg::Spi& spi, const Orphan& orphan, const Outcome& outcome, int suspend_after) {
+  return complete(spi, orphan.run_id, outcome, "running", suspend_after).suspended;
 }
 
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {

@@ -24,6 +24,41 @@ Oid worker_role(const store::JobRecord& job) {
   return role;
 }
 
+// Of a run whose worker is gone. `end` says why it was terminated, where the run was the reason.
+store::Outcome outcome_of(shmem::EndReason end) {
+  const std::string grace =
+      std::to_string(
+          std::chrono::duration_cast<std::chrono::milliseconds>(settings::cancel_grace()).count()) +
+      " ms";
+  store::Outcome outcome;
+  outcome.error = store::RunError{
+      "", "57014", "It went on for longer than metrics_refresh.cancel_grace, " + grace + ".",
+      "Something in it keeps on when it is canceled: code that catches query_canceled, for one.",
+      ""};
+  switch (end) {
+    case shmem::EndReason::kCanceled:
+      outcome.status = "canceled";
+      outcome.error->message = "the run did not end when it was canceled, so its worker was terminated";
+      return outcome;
+    case shmem::EndReason::kMaxRuntime:
+      outcome.status = "error";
+      outcome.permanent = true;
+      outcome.error->message =
+          "the run did not end when it exceeded its max_runtime, so its worker was terminated";
+      return outcome;
+    case shmem::EndReason::kNone:
+      break;
+  }
+  outcome.status = "interrupted";
+  outcome.error = store::RunError{"the worker ended before the run did", "", "",
+                                  "See the server log for what ended it.", ""};
+  return outcome;
+}
+
+const char* state_of_member(const std::string& status) {
+  return status == "canceled" ? "canceled" : "failed";
+}
+
 std::optional<int> member_of(const shmem::Assignment& run) {
   if (run.member == shmem::kNoMember) return std::nullopt;
   return run.member;
@@ -33,6 +68,7 @@ std::optional<int> member_of(const shmem::Assignment& run) {
 
 void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
                      std::vector<core::Event>& events) {
+  for (const shmem::SlotView& view : under_way) note_terminated(view.slot);
   close_orphans();
   for (const shmem::SlotView& view : under_way)
     events.push_back(core::RunAdopted{view.slot.run.job_id, member_of(view.slot.run),
@@ -95,6 +131,7 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     const core::JobId job = slot.run.job_id;
     const std::optional<int> member = member_of(slot.run);
     if (slot.state == shmem::SlotState::kDead) {
+      note_terminated(slot);
       orphans_ = true;
       try_again_at_ = pg::now();
       jobs_.expect_requests();
@@ -124,6 +161,11 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     it = unbegun_.erase(it);
   }
   if (orphans_ && is_time(try_again_at_, now)) close_orphans();
+}
+
+void Dispatch::note_terminated(const shmem::WorkerSlot& slot) {
+  if (slot.state == shmem::SlotState::kDead && slot.noted && slot.end != shmem::EndReason::kNone)
+    terminated_[slot.run.run_id] = slot.end;
 }
 
 // What its row would have counted as missed, that of the next try will.
@@ -177,14 +219,16 @@ bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
   if (!head.manual) head.handled_until = pg::to_instant(slot.run.handled_until);
   head.started = pg::now();
   const bool started = slot.started_at != 0;
-  store::Outcome outcome;
-  outcome.status = started ? "interrupted" : "error";
-  outcome.error = store::RunError{
-      started ? "the worker ended before the run began" : "the worker could not start or connect",
-      "08006", "",
-      "The server log says why; a command's owner needs the right to "
-      "connect to the database.",
-      ""};
+  store::Outcome outcome = outcome_of(slot.end);
+  if (slot.end == shmem::EndReason::kNone) {
+    outcome.status = started ? "interrupted" : "error";
+    outcome.error = store::RunError{
+        started ? "the worker ended before the run began" : "the worker could not start or connect",
+        "08006", "",
+        "The server log says why; a command's owner needs the right to "
+        "connect to the database.",
+        ""};
+  }
   return try_with_own_tables("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
     if (slot.run.member != shmem::kNoMember) {
       const auto member = store::find_pending(spi, slot.run.group_run_id, slot.run.member);
@@ -197,7 +241,7 @@ bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
       const std::int64_t run_id = store::begin_run(spi, head);
       store::begin_member(spi, *member, run_id);
       store::end_run(spi, run_id, outcome, 0);
-      finish_member(spi, *member, "failed");
+      finish_member(spi, *member, state_of_member(outcome.status));
       return;
     }
     if (store::is_logged(spi, head)) return;  // it died before it could say so
@@ -221,17 +265,21 @@ void Dispatch::close_orphans() {
   }
   std::size_t closed = 0;
   const bool done = try_with_own_tables("interrupted runs cannot be closed now", [&](pg::Spi& spi) {
-    const std::vector<store::Orphan> orphans =
-        store::close_orphans(spi, live_runs, beginning_jobs, settings::suspend_after());
+    const std::vector<store::Orphan> orphans = store::take_orphans(spi, live_runs, beginning_jobs);
     closed = orphans.size();
     for (const store::Orphan& orphan : orphans) {
+      const auto found = terminated_.find(orphan.run_id);
+      const store::Outcome outcome =
+          outcome_of(found != terminated_.end() ? found->second : shmem::EndReason::kNone);
+      if (store::close_orphan(spi, orphan, outcome, settings::suspend_after()))
+        store::note_changed(orphan.job_id);
       if (const auto member = store::find_member_of_run(spi, orphan.run_id))
-        finish_member(spi, *member, "failed");
+        finish_member(spi, *member, state_of_member(outcome.status));
       else
         store::remove_one_time_job(spi, orphan.job_id);
-      if (orphan.suspended) store::note_changed(orphan.job_id);
     }
   });
+  if (done && beginning_jobs.empty()) terminated_.clear();
   orphans_ = !done || !beginning_jobs.empty();
   try_again_at_ = pg::now() + kTryAgain;
   if (closed > 0) shmem::announce_run_end();

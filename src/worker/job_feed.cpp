@@ -89,6 +89,7 @@ bool JobFeed::read(std::vector<core::Event>& events) {
   unread_ = unread_all_ = unread_groups_ = false;
   unread_jobs_.clear();
   close_canceled_groups();
+  remove_one_time_jobs();
   return true;
 }
 
@@ -112,6 +113,7 @@ void JobFeed::note_jobs(const std::vector<store::JobRecord>& jobs,
   if (unread_all_) skipped = skipped_until();
   for (const store::JobRecord& job : jobs) {
     gone.erase(job.id);
+    one_time_jobs_ = one_time_jobs_ || job.one_time;
     jobs_[job.id] = job;
     try {
       core::Job changed = to_core(job);
@@ -164,6 +166,14 @@ void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
   for (const auto& [job, run] : groups_)
     if (open.count(job) == 0) events.push_back(core::GroupOpened{job, run, {}});
   groups_ = std::move(open);
+}
+
+// Those that could not be removed with their run, because somebody held them: whose transaction has
+// ended now, for that is what made the job news.
+void JobFeed::remove_one_time_jobs() {
+  if (!std::exchange(one_time_jobs_, false)) return;
+  try_with_own_tables("jobs of one run cannot be removed now",
+                      [](pg::Spi& spi) { store::remove_finished_one_time_jobs(spi); });
 }
 
 // Members that have not begun, then, where somebody wants it, those under way, whose workers close

@@ -102,8 +102,10 @@ extern "C" {
 #include "storage/lmgr.h"                // relation locks
 #include "storage/lwlock.h"              // locks of shared memory
 #include "storage/pmsignal.h"            // asking the postmaster again
+#include "storage/procarray.h"           // who holds a lock
 #include "storage/proc.h"                // PGPROC and its latch
 #include "storage/shmem.h"               // shared memory
+#include "storage/sinvaladt.h"           // likewise
 #include "tcop/pquery.h"                 // running a command's statements
 #include "tcop/tcopprot.h"               // cancel and termination handlers
 #include "tcop/utility.h"                // ProcessUtility
@@ -114,6 +116,7 @@ extern "C" {
 #include "utils/datum.h"                 // copying values
 #include "utils/fmgroids.h"              // which functions are which
 #include "utils/guc.h"                   // settings
+#include "utils/inval.h"                 // what a lock that is taken by hand must take note of
 #include "utils/json.h"                  // escape_json
 #include "utils/jsonb.h"                 // jsonb results
 #include "utils/lsyscache.h"             // catalog look-ups

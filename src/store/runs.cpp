@@ -232,11 +232,13 @@ bool close_orphan(pg::Spi& spi, const Orphan& orphan, const Outcome& outcome, in
 
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
   spi.query(
-      "DELETE FROM metrics_refresh_internal.job_state s WHERE NOT EXISTS"
-      " (SELECT FROM metrics_refresh_internal.job j WHERE j.job_id = s.job_id)");
+      "DELETE FROM metrics_refresh_internal.job_state WHERE job_id = ANY (ARRAY("
+      " SELECT job_id FROM metrics_refresh_internal.job_state s WHERE NOT EXISTS"
+      "  (SELECT FROM metrics_refresh_internal.job j WHERE j.job_id = s.job_id) FOR UPDATE SKIP LOCKED))");
   spi.query(
-      "DELETE FROM metrics_refresh_internal.view_state s WHERE NOT EXISTS"
-      " (SELECT FROM pg_catalog.pg_class c WHERE c.oid = s.view_oid)");
+      "DELETE FROM metrics_refresh_internal.view_state WHERE view_oid = ANY (ARRAY("
+      " SELECT view_oid FROM metrics_refresh_internal.view_state s WHERE NOT EXISTS"
+      "  (SELECT FROM pg_catalog.pg_class c WHERE c.oid = s.view_oid) FOR UPDATE SKIP LOCKED))");
   std::int64_t removed = 0;
   // Each batch begins where the last one ended: what this transaction has deleted stays in the
   // index until it commits, and would be walked over again.
@@ -259,8 +261,8 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
 
 std::optional<std::string> run_status(pg::Spi& spi, std::int64_t run_id) {
   const pg::Rows rows = spi.query(
-      "SELECT coalesce((SELECT status FROM metrics_refresh.run_log WHERE run_id = $1),"
-      " (SELECT 'queued' FROM metrics_refresh.run_request WHERE run_id = $1))",
+      "SELECT coalesce((SELECT status FROM metrics_refresh_internal.run_log WHERE run_id = $1),"
+      " (SELECT 'queued' FROM metrics_refresh_internal.run_request WHERE run_id = $1))",
       {run_id});
   return rows.get_text_or_null(0, 1);
 }

@@ -95,9 +95,9 @@ Param read_max_runtime(const NamedArguments& arguments, const Option& option) {
     return value;
   const char* limit = pg::call(
       [] { return GetConfigOptionByName("metrics_refresh.max_job_runtime", nullptr, false); });
-  refuse("max_runtime must not be longer than metrics_refresh.max_job_runtime, " +
-             std::string(limit),
-         "A superuser can raise the setting.");
+  refuse(
+      "max_runtime must not be longer than metrics_refresh.max_job_runtime, " + std::string(limit),
+      "A superuser can raise the setting.");
 }
 
 // An infinite bound is none.

@@ -9,6 +9,7 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/groups.hpp"
+#include "store/one_time_jobs.hpp"
 
 namespace metrics_refresh::api {
 namespace {

@@ -102,8 +102,8 @@ extern "C" {
 #include "storage/lmgr.h"                // relation locks
 #include "storage/lwlock.h"              // locks of shared memory
 #include "storage/pmsignal.h"            // asking the postmaster again
-#include "storage/procarray.h"           // who holds a lock
 #include "storage/proc.h"                // PGPROC and its latch
+#include "storage/procarray.h"           // who holds a lock
 #include "storage/shmem.h"               // shared memory
 #include "storage/sinvaladt.h"           // likewise
 #include "tcop/pquery.h"                 // running a command's statements

@@ -82,11 +82,10 @@ void define_processes() {
                           "How long a run may go on after its cancel or its max_runtime.",
                           "Then its worker is terminated, and the log says so.", &cancel_grace_ms,
                           10'000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("metrics_refresh.max_job_runtime",
-                          "Longest max_runtime of jobs that no superuser owns.",
-                          "A job that asks for more is ended then.", &max_job_runtime_ms,
-                          24 * 3600 * 1000, 1, 24 * 24 * 3600 * 1000, PGC_SUSET, GUC_UNIT_MS, nullptr,
-                          nullptr, nullptr);
+  DefineCustomIntVariable(
+      "metrics_refresh.max_job_runtime", "Longest max_runtime of jobs that no superuser owns.",
+      "A job that asks for more is ended then.", &max_job_runtime_ms, 24 * 3600 * 1000, 1,
+      24 * 24 * 3600 * 1000, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("metrics_refresh.scheduler_idle_timeout",
                           "How far away the next due time must be for a scheduler to exit.",
                           "The launcher starts it again in time.", &scheduler_idle_timeout_ms,

@@ -21,8 +21,8 @@ core::Duration scheduler_idle_timeout();
 core::Duration log_retention();
 core::Duration cancel_grace();     ///< after SIGINT, before SIGTERM
 core::Duration max_job_runtime();  ///< of jobs whose owner is no superuser
-int audit_every();    ///< refreshes by keys; 0 = never
-int suspend_after();  ///< consecutive permanent failures; 0 = never
+int audit_every();                 ///< refreshes by keys; 0 = never
+int suspend_after();               ///< consecutive permanent failures; 0 = never
 
 std::string timezone();     ///< of jobs that name none; never empty
 std::string admin_role();   ///< empty where none is set

@@ -36,8 +36,8 @@ struct DatabaseEntry {
   TimestampTz not_before;       // the launcher starts none before this (back-off after a failure)
   TimestampTz sent_away_until;  // nor before this: somebody wants the database for themselves
   int failures;                 // starts in a row that ended badly
-  std::int64_t looks_at;        // when the scheduler looks at its workers whatever happens, or kNever;
-                                // by pg::steady_now()
+  std::int64_t looks_at;  // when the scheduler looks at its workers whatever happens, or kNever;
+                          // by pg::steady_now()
   Changes changes;
 };
 

@@ -135,6 +135,8 @@ void terminate_workers(Oid database);
 /// The same. REQUIRES: the lock is held.
 void terminate_workers_locked(Oid database) noexcept;
 
+/// True from the assignment of a run to its end. REQUIRES: the lock is held.
+bool has_run(const WorkerSlot& slot) noexcept;
 /// True where a slot of the database needs its scheduler, now or soon. REQUIRES: the lock is held.
 bool has_unfinished_locked(Oid database) noexcept;
 /// Makes the slot free and wakes schedulers that wait for one. REQUIRES: the lock is held.
@@ -152,8 +154,8 @@ std::vector<SlotView> busy_slots(Oid database);
 std::vector<SlotView> unfinished_slots(Oid database);
 /// Wakes those who wait for a run to end.
 void announce_run_end();
-/// Asks the worker that serves `run_id` to cancel it, once, and has the scheduler see to it that the
-/// run ends. False where none does.
+/// Asks the worker that serves `run_id` to cancel it, once, and has the scheduler see to it that
+/// the run ends. False where none does.
 bool cancel_run(Oid database, std::int64_t run_id);
 /// The same of every worker that serves a member of the group's run.
 void cancel_members(Oid database, std::int64_t group_run_id);

@@ -96,11 +96,4 @@ struct GroupHead {
 };
 GroupHead head_of_group(pg::Spi& spi, std::int64_t group_run_id);
 
-/// Removes a job that was made for one run, with its state. Waits for nobody: where somebody holds it
-/// or a request of it, it stays for remove_finished_one_time_jobs().
-void remove_one_time_job(pg::Spi& spi, std::int64_t job_id);
-
-/// Removes those jobs of one run whose run is over.
-void remove_finished_one_time_jobs(pg::Spi& spi);
-
 }  // namespace metrics_refresh::store

@@ -43,8 +43,8 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
   IncrementalView record;
   record.view = view;
   forget_dropped_incremental(spi);  // one may have had the name
-  // What is left is somebody's who is about to remove it: the unique index would wait for him. Or its
-  // view was renamed, which its next refresh writes down.
+  // What is left is somebody's who is about to remove it: the unique index would wait for him. Or
+  // its view was renamed, which its next refresh writes down.
   if (!spi.query("SELECT FROM metrics_refresh_internal.incremental_view WHERE view_schema = $1"
                  " AND view_name = $2",
                  {schema, name})
@@ -53,12 +53,12 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
                        "materialized view \"" + name + "\" cannot be set up now",
                        "Try again later.",
                        "An earlier one of this name is being removed, or has just been renamed.");
-  record.id =
-      spi.query(
-             "INSERT INTO metrics_refresh_internal.incremental_view (view_schema, view_name, view_oid)"
-             " VALUES ($1, $2, $3) RETURNING id",
-             {schema, name, Param::oid(view)})
-          .get_int64(0, 1);
+  record.id = spi.query(
+                     "INSERT INTO metrics_refresh_internal.incremental_view (view_schema, "
+                     "view_name, view_oid)"
+                     " VALUES ($1, $2, $3) RETURNING id",
+                     {schema, name, Param::oid(view)})
+                  .get_int64(0, 1);
   return record;
 }
 

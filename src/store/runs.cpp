@@ -234,7 +234,8 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
   spi.query(
       "DELETE FROM metrics_refresh_internal.job_state WHERE job_id = ANY (ARRAY("
       " SELECT job_id FROM metrics_refresh_internal.job_state s WHERE NOT EXISTS"
-      "  (SELECT FROM metrics_refresh_internal.job j WHERE j.job_id = s.job_id) FOR UPDATE SKIP LOCKED))");
+      "  (SELECT FROM metrics_refresh_internal.job j WHERE j.job_id = s.job_id) FOR UPDATE SKIP "
+      "LOCKED))");
   spi.query(
       "DELETE FROM metrics_refresh_internal.view_state WHERE view_oid = ANY (ARRAY("
       " SELECT view_oid FROM metrics_refresh_internal.view_state s WHERE NOT EXISTS"

@@ -7,6 +7,7 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/job_changes.hpp"
+#include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
 
@@ -38,7 +39,8 @@ store::Outcome outcome_of(shmem::EndReason end) {
   switch (end) {
     case shmem::EndReason::kCanceled:
       outcome.status = "canceled";
-      outcome.error->message = "the run did not end when it was canceled, so its worker was terminated";
+      outcome.error->message =
+          "the run did not end when it was canceled, so its worker was terminated";
       return outcome;
     case shmem::EndReason::kMaxRuntime:
       outcome.status = "error";

@@ -10,6 +10,7 @@
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "store/job_changes.hpp"
+#include "store/one_time_jobs.hpp"
 #include "store/timetable.hpp"
 
 namespace metrics_refresh::worker {

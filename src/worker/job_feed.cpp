@@ -5,6 +5,7 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
+#include "store/one_time_jobs.hpp"
 #include "store/timetable.hpp"
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"

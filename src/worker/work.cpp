@@ -12,6 +12,7 @@
 #include "pg/privilege.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
+#include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"
 #include "worker/limits.hpp"
 #include "worker/own_tables.hpp"

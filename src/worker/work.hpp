@@ -24,8 +24,9 @@ struct Begun {
   bool ended = false;                      // that its limits ended it while it began
 };
 
-/// Does the work, within the limits that start_limits() has set, and logs its success. Throws whatever goes wrong; then nothing of it remains but
-/// what a command has committed by itself, and `at_member` says where.
+/// Does the work, within the limits that start_limits() has set, and logs its success. Throws
+/// whatever goes wrong; then nothing of it remains but what a command has committed by itself, and
+/// `at_member` says where.
 void do_work(int slot, Begun& begun, const store::UsageMeter& meter);
 
 /// True where the job's strategy allows to skip all of these views now, for nothing has changed.

@@ -116,4 +116,147 @@ is(mallory("SELECT metrics_refresh.wait($run, '20 seconds')"), 'error', 'a comma
 like(last_run('commits', 'error_message'), qr/exceeded its max_runtime, so its worker was terminated/, 'the log says how');
 is(sql('SELECT count(*) > 0 FROM m.done'), 't', 'what it had committed stays');
 
+# Locks. Whoever holds them below does so in a transaction that he does not end.
+sub session { return $node->background_psql('postgres', on_error_stop => 1, extra_params => [ '-U', $_[0] ]) }
+my $holder;
+sub hold { $holder = session('mallory'); $holder->query_safe($_) for 'BEGIN', @_; return }
+sub let_go { $holder->query_safe($_[0] // 'ROLLBACK'); $holder->quit; return }
+
+# A set-up that waits for a table's lock is under the limits of its run.
+mallory(q{
+	CREATE TABLE source (id int PRIMARY KEY, n int);
+	CREATE MATERIALIZED VIEW kept AS SELECT n, count(*) AS c FROM source GROUP BY n;
+	SELECT metrics_refresh.schedule('kept', job_name => 'kept', strategy => 'incremental',
+	  max_runtime => '1 second', lock_timeout => '1 hour');
+	DROP MATERIALIZED VIEW kept;
+	CREATE MATERIALIZED VIEW kept AS SELECT n, count(*) AS c FROM source GROUP BY n});
+hold('LOCK TABLE source IN ACCESS EXCLUSIVE MODE');
+$run = mallory(q{SELECT metrics_refresh.trigger('kept')});
+is(mallory("SELECT metrics_refresh.wait($run, '20 seconds')"), 'error', 'a set-up that waits ends with its max_runtime');
+is(last_run('kept', 'sqlstate, error_message'), '57014|the run was ended because it exceeded its max_runtime', 'the log says so');
+mallory(q{SELECT metrics_refresh.alter_job('kept', max_runtime => '1 hour')});
+$run = mallory(q{SELECT metrics_refresh.trigger('kept')});
+$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'metrics_refresh worker' AND wait_event_type = 'Lock'});
+mallory("SELECT metrics_refresh.cancel($run)");
+is(mallory("SELECT metrics_refresh.wait($run, '20 seconds')"), 'canceled', 'or with its cancel');
+let_go();
+
+# A job of one run that somebody holds.
+sql('GRANT CREATE ON DATABASE postgres TO mallory');
+mallory(q{
+	CREATE SCHEMA m2;
+	CREATE MATERIALIZED VIEW m2.a AS SELECT 1 AS n;
+	CREATE MATERIALIZED VIEW m2.b AS SELECT n FROM m2.a;
+	CREATE MATERIALIZED VIEW m2.c AS SELECT n FROM m2.a});
+
+# Asks for a run of all views of m2, and has the holder do something with its job or its number before
+# it begins.
+sub hold_before_it_begins
+{
+	my ($call) = @_;
+	my ($asked, $name);
+	for (1 .. 100)
+	{
+		$asked = mallory(q{SELECT metrics_refresh.refresh_all_views('m2')});
+		$name = sql("SELECT job_name FROM metrics_refresh.job JOIN metrics_refresh_internal.run_request USING (job_id) WHERE run_id = $asked");
+		next if $name eq '';
+		$holder = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'mallory' ]);
+		$holder->query('BEGIN');
+		$holder->query("SELECT metrics_refresh." . sprintf($call, $call =~ /cancel/ ? $asked : "'$name'"));
+		return ($asked, $name)
+		  if sql("SELECT count(*) FROM metrics_refresh_internal.run_request WHERE run_id = $asked") == 1
+		  && sql(q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'mallory' AND state = 'idle in transaction'}) == 1;
+		let_go();
+	}
+	die 'the run always begins before it can be held';
+}
+sub enable
+{
+	$node->append_conf('postgresql.conf', "metrics_refresh.enabled = $_[0]");
+	return $node->reload;
+}
+for my $call ('alter_job(%s, priority => -1)', 'trigger(%s)')
+{
+	enable('off');
+	my ($asked, $name) = hold_before_it_begins($call);
+	enable('on');
+	is(mallory("SELECT metrics_refresh.wait($asked, '30 seconds')"), 'success', "a job of one run is held by $call: the run ends");
+	is(sql("SELECT count(*) FROM metrics_refresh_internal.active_run WHERE run_id = $asked"), 0, 'nothing of it is left open');
+	is(sql("SELECT count(*) FROM metrics_refresh.job WHERE job_name = '$name'"), 1, 'only the job is');
+	wait_for_runs($node, 'postgres', 'steady', 1, 'the other job runs on');
+	let_go();
+	until_ok($node, 'postgres', "SELECT NOT EXISTS (SELECT FROM metrics_refresh.job WHERE job_name = '$name')", 'it is removed once it can be');
+}
+
+# Calls of other roles do not wait for him.
+sub at_once
+{
+	my ($statement, $name, $role) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = '10s'; $statement", extra_params => [ '-U', $role // 'postgres' ]);
+	return is("$code $err", '0 ', $name);
+}
+sub all_at_once
+{
+	my ($what) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	at_once(q{SELECT metrics_refresh.schedule('quick', '1 hour', job_name => 'other')}, "$what: schedule() does not wait");
+	at_once(q{SELECT metrics_refresh.cancel(metrics_refresh.trigger('other'))}, "$what: nor trigger() and cancel()");
+	at_once(q{SELECT metrics_refresh.schedule('kept2', job_name => 'kept2', strategy => 'incremental')}, "$what: nor a set-up");
+	at_once(q{SELECT metrics_refresh.unschedule('kept2'), metrics_refresh.unschedule('other')}, "$what: nor unschedule()");
+	at_once(q{SELECT metrics_refresh.cleanup_logs()}, "$what: nor cleanup_logs()");
+	at_once(q{SELECT * FROM metrics_refresh.import_from_crontab('1 1 * * * psql -c "SELECT 1"', false)}, "$what: nor an import");
+	sql(q{SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE job_name ~ 'crontab'});
+	return wait_for_runs($node, 'postgres', 'steady', 2, "$what: the other job runs on");
+}
+sql(q{
+	CREATE TABLE base2 (id int PRIMARY KEY, n int);
+	CREATE MATERIALIZED VIEW kept2 AS SELECT n, count(*) AS c FROM base2 GROUP BY n});
+
+mallory('DROP MATERIALIZED VIEW kept');
+hold(q{SELECT metrics_refresh.unschedule('kept')});
+all_at_once('an incremental view that was dropped is unscheduled');
+let_go();
+
+mallory(q{CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'});
+hold('ALTER FUNCTION f() DEPENDS ON EXTENSION metrics_refresh');
+all_at_once('a function is made to depend on the extension');
+let_go();
+
+hold(q{SELECT pg_advisory_xact_lock(hashtext('metrics_refresh'), hashtext('import'))});
+all_at_once('the advisory lock of imports is held');
+let_go();
+
+enable('off');
+hold_before_it_begins('cancel(%s)');
+enable('on');
+all_at_once('a run of one time is withdrawn');
+let_go();
+
+# What he may not change he cannot lock.
+hold(q{DO $$ BEGIN PERFORM metrics_refresh.alter_job('steady', priority => 0); EXCEPTION WHEN OTHERS THEN NULL; END $$},
+	q{DO $$ BEGIN PERFORM metrics_refresh.unschedule('steady'); EXCEPTION WHEN OTHERS THEN NULL; END $$});
+at_once(q{SELECT metrics_refresh.pause('steady'), metrics_refresh.resume('steady')}, 'a job that he may not change is not locked');
+my $victim = session('postgres');
+$victim->query_safe($_) for 'BEGIN', q{SELECT metrics_refresh.pause('steady')};
+for my $call (q{alter_job('steady', priority => 0)}, q{unschedule('steady')}, q{schedule('stubborn', job_name => 'steady')}, q{pause('steady')}, q{trigger('steady')})
+{
+	my ($code, $out, $err) = $node->psql('postgres', "SET lock_timeout = '5s'; SELECT metrics_refresh.$call", extra_params => [ '-U', 'mallory' ]);
+	like($err, qr/permission denied for job "steady"/, "$call is refused before it could wait for a lock");
+}
+$victim->query_safe('ROLLBACK');
+$victim->quit;
+
+# What an ordinary role may ask for.
+my ($code, $out, $err) = $node->psql('postgres', q{SELECT metrics_refresh.schedule('stubborn', job_name => 'long', max_runtime => '2 days')}, extra_params => [ '-U', 'mallory' ]);
+like($err, qr/max_runtime must not be longer than metrics_refresh.max_job_runtime, 1d/, 'max_runtime has a limit');
+mallory(q{SELECT metrics_refresh.schedule('stubborn', job_name => 'long', max_runtime => '1 day')});
+($code, $out, $err) = $node->psql('postgres', q{SELECT metrics_refresh.alter_job('long', max_runtime => '24 days')}, extra_params => [ '-U', 'mallory' ]);
+like($err, qr/max_runtime must not be longer/, 'so it has in alter_job()');
+at_once(q{SELECT metrics_refresh.alter_job('long', max_runtime => '24 days')}, 'a superuser may give more');
+$node->append_conf('postgresql.conf', q{metrics_refresh.max_job_runtime = '1s'});
+$node->restart;
+$run = trigger_and_wait_for('long');
+is(mallory("SELECT metrics_refresh.wait($run, '20 seconds')"), 'error', 'a run ends by the limit all the same');
+
 done_testing();

@@ -262,8 +262,8 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
 
 std::optional<std::string> run_status(pg::Spi& spi, std::int64_t run_id) {
   const pg::Rows rows = spi.query(
-      "SELECT coalesce((SELECT status FROM metrics_refresh_internal.run_log WHERE run_id = $1),"
-      " (SELECT 'queued' FROM metrics_refresh_internal.run_request WHERE run_id = $1))",
+      "SELECT coalesce((SELECT status FROM metrics_refresh.run_log WHERE run_id = $1),"
+      " (SELECT 'queued' FROM metrics_refresh.run_request WHERE run_id = $1))",
       {run_id});
   return rows.get_text_or_null(0, 1);
 }

@@ -126,15 +126,10 @@ Datum alter_job(FunctionCallInfo call) {
 
 Datum unschedule(FunctionCallInfo call) {
   const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
-  bool exists = false;
-  with_tables([&](pg::Spi& spi) {
-    store::lock_job(spi, name);
-    exists = store::find_job(spi, name).has_value();
-  });
-  if (!exists) return BoolGetDatum(false);
-  const store::JobRecord job = managed_job(name);
-  const std::vector<Oid> incremental = incremental_views(job);
-  with_tables([&](pg::Spi& spi) { store::delete_job(spi, job); });
+  const std::optional<store::JobRecord> job = try_lock_job(name);
+  if (!job) return BoolGetDatum(false);
+  const std::vector<Oid> incremental = incremental_views(*job);
+  with_tables([&](pg::Spi& spi) { store::delete_job(spi, *job); });
   settle_incremental(incremental, {});
   return BoolGetDatum(true);
 }

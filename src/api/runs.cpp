@@ -10,6 +10,7 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/groups.hpp"
+#include "store/one_time_jobs.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -139,7 +140,7 @@ bool withdraw(const store::Request& request, const store::JobRecord& job) {
     outcome.status = "canceled";
     outcome.error = store::RunError{"canceled before it began", "57014", "", "", ""};
     store::log_ended_run(spi, head, outcome);
-    store::remove_one_time_job(spi, job.id);
+    if (job.one_time) store::remove_one_time_job(spi, job.id);
     withdrawn = true;
   });
   return withdrawn;

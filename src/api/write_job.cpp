@@ -32,9 +32,24 @@ bool is_blank(const std::string& command) {
   return command.find_first_not_of(" \t\r\n;") == std::string::npos;
 }
 
+// Who has no right to a job does not get a lock on it either. It may be another one by the time it
+// is locked.
+std::optional<store::JobRecord> try_lock_job(const std::string& name) {
+  std::optional<store::JobRecord> job;
+  with_tables([&](pg::Spi& spi) { job = store::find_job(spi, name); });
+  if (!job) return std::nullopt;
+  require_management(*job);
+  with_tables([&](pg::Spi& spi) {
+    store::lock_job(spi, name);
+    job = store::find_job(spi, name);
+  });
+  if (job) require_management(*job);
+  return job;
+}
+
 store::JobRecord locked_job(const std::string& name) {
-  with_tables([&](pg::Spi& spi) { store::lock_job(spi, name); });
-  return managed_job(name);
+  std::optional<store::JobRecord> job = try_lock_job(name);
+  return job ? std::move(*job) : managed_job(name);
 }
 
 std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
@@ -45,13 +60,8 @@ std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
   const JobShare share(owner);
   const store::Columns columns = columns_of(subject, owner, options);
   // Where another session has just made one of this name, that one is replaced.
-  for (;;) {
-    bool exists = false;
-    with_tables([&](pg::Spi& spi) {
-      store::lock_job(spi, name);
-      exists = store::find_job(spi, name).has_value();
-    });
-    if (exists) break;
+  std::optional<store::JobRecord> present;
+  while (!(present = try_lock_job(name))) {
     store::Columns row = columns;
     row.emplace_back("job_name", name);
     std::optional<std::int64_t> id;
@@ -64,7 +74,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
     settle_incremental({}, incremental_views(managed_job(name)));
     return *id;
   }
-  const store::JobRecord job = managed_job(name);
+  const store::JobRecord& job = *present;
   const std::vector<Oid> before = incremental_views(job);
   with_tables([&](pg::Spi& spi) {
     store::update_job(spi, job.id, columns, true);

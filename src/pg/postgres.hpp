@@ -104,7 +104,9 @@ extern "C" {
 #include "storage/lwlock.h"              // locks of shared memory
 #include "storage/pmsignal.h"            // asking the postmaster again
 #include "storage/proc.h"                // PGPROC and its latch
+#include "storage/procarray.h"           // who holds a lock
 #include "storage/shmem.h"               // shared memory
+#include "storage/sinvaladt.h"           // likewise
 #include "tcop/pquery.h"                 // running a command's statements
 #include "tcop/tcopprot.h"               // cancel and termination handlers
 #include "tcop/utility.h"                // ProcessUtility
@@ -115,6 +117,7 @@ extern "C" {
 #include "utils/datum.h"                 // copying values
 #include "utils/fmgroids.h"              // which functions are which
 #include "utils/guc.h"                   // settings
+#include "utils/inval.h"                 // what a lock that is taken by hand must take note of
 #include "utils/json.h"                  // escape_json
 #include "utils/jsonb.h"                 // jsonb results
 #include "utils/lsyscache.h"             // catalog look-ups

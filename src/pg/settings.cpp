@@ -25,6 +25,8 @@ int scheduler_idle_timeout_ms = 30'000;
 int log_retention_minutes = 30 * 24 * 60;
 int suspend_after_value = 20;
 int audit_every_value = 100;
+int cancel_grace_ms = 10'000;
+int max_job_runtime_s = 24 * 3600;
 char* timezone_value = nullptr;
 char* admin_role_value = nullptr;
 char* admin_check_value = nullptr;
@@ -82,6 +84,14 @@ void define_processes() {
                           "How long a worker waits for another run before it exits.", nullptr,
                           &worker_idle_timeout_ms, 5000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS,
                           nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.cancel_grace",
+                          "How long a run may go on after its cancel or its max_runtime.",
+                          "Then its worker is terminated, and the log says so.", &cancel_grace_ms,
+                          10'000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_job_runtime",
+                          "Longest max_runtime of jobs that no superuser owns.",
+                          "A job that asks for more is ended then.", &max_job_runtime_s, 24 * 3600,
+                          1, 24 * 24 * 3600, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("metrics_refresh.scheduler_idle_timeout",
                           "How far away the next due time must be for a scheduler to exit.",
                           "The launcher starts it again in time.", &scheduler_idle_timeout_ms,
@@ -202,6 +212,8 @@ core::Duration scheduler_idle_timeout() {
   return std::chrono::milliseconds(scheduler_idle_timeout_ms);
 }
 core::Duration log_retention() { return std::chrono::minutes(log_retention_minutes); }
+core::Duration cancel_grace() { return std::chrono::milliseconds(cancel_grace_ms); }
+core::Duration max_job_runtime() { return std::chrono::seconds(max_job_runtime_s); }
 int audit_every() { return audit_every_value; }
 int suspend_after() { return suspend_after_value; }
 std::string timezone() {

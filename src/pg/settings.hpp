@@ -28,8 +28,10 @@ int role_workers();                 ///< runs under way at once, in the cluster;
 core::Duration worker_idle_timeout();
 core::Duration scheduler_idle_timeout();
 core::Duration log_retention();
-int audit_every();    ///< refreshes by keys; 0 = never
-int suspend_after();  ///< consecutive permanent failures; 0 = never
+core::Duration cancel_grace();     ///< after SIGINT, before SIGTERM
+core::Duration max_job_runtime();  ///< of jobs whose owner is no superuser
+int audit_every();                 ///< refreshes by keys; 0 = never
+int suspend_after();               ///< consecutive permanent failures; 0 = never
 
 std::string timezone();     ///< of jobs that name none; never empty
 std::string admin_role();   ///< empty where none is set

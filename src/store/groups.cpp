@@ -259,12 +259,4 @@ GroupHead head_of_group(pg::Spi& spi, std::int64_t group_run_id) {
           static_cast<int>(rows.get_int64(0, 4))};
 }
 
-void remove_one_time_job(pg::Spi& spi, std::int64_t job_id) {
-  spi.query(
-      "WITH gone AS (DELETE FROM metrics_refresh_internal.job WHERE job_id = $1 AND one_time"
-      " RETURNING job_id) DELETE FROM metrics_refresh_internal.job_state s USING gone"
-      " WHERE s.job_id = gone.job_id",
-      {job_id});
-}
-
 }  // namespace metrics_refresh::store

@@ -96,7 +96,4 @@ struct GroupHead {
 };
 GroupHead head_of_group(pg::Spi& spi, std::int64_t group_run_id);
 
-/// Removes a job that was made for one run.
-void remove_one_time_job(pg::Spi& spi, std::int64_t job_id);
-
 }  // namespace metrics_refresh::store

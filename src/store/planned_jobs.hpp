@@ -20,6 +20,7 @@ struct PlannedJob {
   Oid owner_oid = InvalidOid;
   bool has_command = false;
   bool repeatable_read = false;
+  bool one_time = false;  // removed with the end of its run
   bool limited = false;  // the owner is no superuser
 
   bool is_refresh() const { return !view_name.empty(); }

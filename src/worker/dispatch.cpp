@@ -7,6 +7,7 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/job_changes.hpp"
+#include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
 
@@ -35,6 +36,42 @@ store::RunHead head_of_unbegun(const shmem::Assignment& run, const store::JobRec
   return head;
 }
 
+// Of a run whose worker is gone. `end` says why it was terminated, where the run was the reason.
+store::Outcome outcome_of(shmem::EndReason end) {
+  const std::string grace =
+      std::to_string(
+          std::chrono::duration_cast<std::chrono::milliseconds>(settings::cancel_grace()).count()) +
+      " ms";
+  store::Outcome outcome;
+  outcome.error = store::RunError{
+      "", "57014", "It went on for longer than metrics_refresh.cancel_grace, " + grace + ".",
+      "Something in it keeps on when it is canceled: code that catches query_canceled, for one.",
+      ""};
+  switch (end) {
+    case shmem::EndReason::kCanceled:
+      outcome.status = "canceled";
+      outcome.error->message =
+          "the run did not end when it was canceled, so its worker was terminated";
+      return outcome;
+    case shmem::EndReason::kMaxRuntime:
+      outcome.status = "error";
+      outcome.permanent = true;
+      outcome.error->message =
+          "the run did not end when it exceeded its max_runtime, so its worker was terminated";
+      return outcome;
+    case shmem::EndReason::kNone:
+      break;
+  }
+  outcome.status = "interrupted";
+  outcome.error = store::RunError{"the worker ended before the run did", "", "",
+                                  "See the server log for what ended it.", ""};
+  return outcome;
+}
+
+const char* state_of_member(const std::string& status) {
+  return status == "canceled" ? "canceled" : "failed";
+}
+
 std::optional<int> member_of(const shmem::Assignment& run) {
   if (run.member == shmem::kNoMember) return std::nullopt;
   return run.member;
@@ -44,6 +81,7 @@ std::optional<int> member_of(const shmem::Assignment& run) {
 
 void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
                      std::vector<core::Event>& events) {
+  for (const shmem::SlotView& view : under_way) note_terminated(view.slot);
   close_orphans();
   for (const shmem::SlotView& view : under_way)
     events.push_back(core::RunAdopted{view.slot.run.job_id, member_of(view.slot.run),
@@ -114,6 +152,7 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     const core::JobId job = slot.run.job_id;
     const std::optional<int> member = member_of(slot.run);
     if (slot.state == shmem::SlotState::kDead) {
+      note_terminated(slot);
       orphans_ = true;
       try_again_at_ = pg::now();
       jobs_.expect_requests();
@@ -143,6 +182,11 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     it = unbegun_.erase(it);
   }
   if (orphans_ && is_time(try_again_at_, now)) close_orphans();
+}
+
+void Dispatch::note_terminated(const shmem::WorkerSlot& slot) {
+  if (slot.state == shmem::SlotState::kDead && slot.noted && slot.end != shmem::EndReason::kNone)
+    terminated_[slot.run.run_id] = slot.end;
 }
 
 // What its row would have counted as missed, that of the next try will.
@@ -187,14 +231,16 @@ void Dispatch::check_starting_workers() {
 // logged now.
 bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
   const bool started = slot.started_at != 0;
-  store::Outcome outcome;
-  outcome.status = started ? "interrupted" : "error";
-  outcome.error = store::RunError{
-      started ? "the worker ended before the run began" : "the worker could not start or connect",
-      "08006", "",
-      "The server log says why; a command's owner needs the right to "
-      "connect to the database.",
-      ""};
+  store::Outcome outcome = outcome_of(slot.end);
+  if (slot.end == shmem::EndReason::kNone) {
+    outcome.status = started ? "interrupted" : "error";
+    outcome.error = store::RunError{
+        started ? "the worker ended before the run began" : "the worker could not start or connect",
+        "08006", "",
+        "The server log says why; a command's owner needs the right to "
+        "connect to the database.",
+        ""};
+  }
   return try_with_own_tables("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
     const std::optional<store::JobRecord> job = store::find_job(spi, slot.run.job_id);
     if (!job) return;
@@ -210,7 +256,7 @@ bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
       const std::int64_t run_id = store::begin_run(spi, head);
       store::begin_member(spi, *member, run_id);
       store::end_run(spi, run_id, outcome, 0);
-      finish_member(spi, *member, "failed");
+      finish_member(spi, *member, state_of_member(outcome.status));
       return;
     }
     if (store::is_logged(spi, head)) return;  // it died before it could say so
@@ -234,17 +280,21 @@ void Dispatch::close_orphans() {
   }
   std::size_t closed = 0;
   const bool done = try_with_own_tables("interrupted runs cannot be closed now", [&](pg::Spi& spi) {
-    const std::vector<store::Orphan> orphans =
-        store::close_orphans(spi, live_runs, beginning_jobs, settings::suspend_after());
+    const std::vector<store::Orphan> orphans = store::take_orphans(spi, live_runs, beginning_jobs);
     closed = orphans.size();
     for (const store::Orphan& orphan : orphans) {
+      const auto found = terminated_.find(orphan.run_id);
+      const store::Outcome outcome =
+          outcome_of(found != terminated_.end() ? found->second : shmem::EndReason::kNone);
+      if (store::close_orphan(spi, orphan, outcome, settings::suspend_after()))
+        store::note_changed(orphan.job_id);
       if (const auto member = store::find_member_of_run(spi, orphan.run_id))
-        finish_member(spi, *member, "failed");
+        finish_member(spi, *member, state_of_member(outcome.status));
       else
         store::remove_one_time_job(spi, orphan.job_id);
-      if (orphan.suspended) store::note_changed(orphan.job_id);
     }
   });
+  if (done && beginning_jobs.empty()) terminated_.clear();
   orphans_ = !done || !beginning_jobs.empty();
   try_again_at_ = pg::now() + kTryAgain;
   if (closed > 0) shmem::announce_run_end();

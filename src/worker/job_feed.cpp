@@ -6,6 +6,7 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
+#include "store/one_time_jobs.hpp"
 #include "store/timetable.hpp"
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
@@ -74,6 +75,7 @@ bool JobFeed::read(std::vector<core::Event>& events) {
   unread_ = unread_all_ = unread_groups_ = false;
   unread_jobs_.clear();
   close_canceled_groups();
+  remove_one_time_jobs();
   return true;
 }
 
@@ -114,6 +116,7 @@ void JobFeed::note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Ev
   for (store::JobToPlan& job : jobs) {
     core::Job& plan = job.plan;
     gone.erase(plan.id);
+    one_time_jobs_ = one_time_jobs_ || job.kept.one_time;
     jobs_[plan.id] = std::move(job.kept);
     try {
       plan.timetable = store::timetable_of(job.times);
@@ -166,6 +169,14 @@ void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
   for (const auto& [job, run] : groups_)
     if (open.count(job) == 0) events.push_back(core::GroupOpened{job, run, {}});
   groups_ = std::move(open);
+}
+
+// Those that could not be removed with their run, because somebody held them: whose transaction has
+// ended now, for that is what made the job news.
+void JobFeed::remove_one_time_jobs() {
+  if (!std::exchange(one_time_jobs_, false)) return;
+  try_with_own_tables("jobs of one run cannot be removed now",
+                      [](pg::Spi& spi) { store::remove_finished_one_time_jobs(spi); });
 }
 
 // Members that have not begun, then, where somebody wants it, those under way, whose workers close

@@ -43,6 +43,7 @@ class JobFeed {
   void note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events);
   void note_requests(const std::vector<store::Request>& requests, std::vector<core::Event>& events);
   void close_canceled_groups();
+  void remove_one_time_jobs();
   void note_groups(const std::vector<store::OpenGroup>& groups, std::vector<core::Event>& events);
 
   Oid extension_;
@@ -52,6 +53,7 @@ class JobFeed {
   bool unread_ = true;
   bool unread_all_ = true;
   bool unread_groups_ = true;
+  bool one_time_jobs_ = false;  // one of them has changed
   std::vector<core::JobId> unread_jobs_;
   struct Canceled {
     core::RunId run;

@@ -211,7 +211,7 @@ RESET ROLE;
 REVOKE EXECUTE ON FUNCTION metrics_refresh.schedule_command FROM regress_owner;
 SET ROLE regress_owner;
 SELECT metrics_refresh.alter_job('changing', command => 'SELECT 5');
-SELECT metrics_refresh.alter_job('changing', priority => 4);
+SELECT metrics_refresh.alter_job('changing', priority => -4);
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command TO regress_owner;
 SELECT metrics_refresh.alter_job('changing', command => 'SELECT 6', settings => '{"work_mem": "1MB"}');

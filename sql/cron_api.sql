@@ -233,7 +233,7 @@ SELECT * FROM ct.jobs WHERE n = 1;
 SELECT cron.alter_job(ct.id(1), '0 3 1 1 *', 'SELECT 3', current_database(), 'regress_cron', true);
 SELECT * FROM ct.jobs WHERE n = 1;
 -- Its owner stays, and so do its options.
-SELECT metrics_refresh.alter_job('changing', priority => 7);
+SELECT metrics_refresh.alter_job('changing', priority => -7);
 SELECT cron.alter_job(ct.id(1), command => 'SELECT 4');
 SELECT command, owner, priority, active, max_retries FROM metrics_refresh.job WHERE job_name = 'changing';
 SELECT ct.try('SELECT cron.alter_job(ct.id(1))');

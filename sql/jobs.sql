@@ -69,8 +69,8 @@ CREATE UNIQUE INDEX ON "Größe; DROP SCHEMA j"."it's ""quoted"" 数" ("Önê");
 CALL tools.run('"Größe; DROP SCHEMA j"."it''s ""quoted"" 数"');
 SELECT view_schema, view_name, status, strategy, rows_total FROM metrics_refresh.run_log ORDER BY run_id;
 SELECT job FROM metrics_refresh.get_refresh_stats(24, '"Größe; DROP SCHEMA j"."it''s ""quoted"" 数"');
-SELECT metrics_refresh.schedule('j.mv', job_name => repeat('long ', 2000)) IS NOT NULL AS scheduled;
-SELECT metrics_refresh.unschedule(repeat('long ', 2000));
+SELECT metrics_refresh.schedule('j.mv', job_name => repeat('long ', 100)) IS NOT NULL AS scheduled;
+SELECT metrics_refresh.unschedule(repeat('long ', 100));
 SELECT metrics_refresh.unschedule('"Größe; DROP SCHEMA j"."it''s ""quoted"" 数"');
 DROP SCHEMA "Größe; DROP SCHEMA j" CASCADE;
 

@@ -36,13 +36,15 @@ CREATE SEQUENCE metrics_refresh_internal.job_id_seq;
 
 CREATE TABLE metrics_refresh_internal.job (
     job_id         bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.job_id_seq'),
-    job_name       text NOT NULL UNIQUE CHECK (job_name <> ''),
+    job_name       text NOT NULL UNIQUE CHECK (job_name <> '')
+                   CONSTRAINT job_name_length CHECK (pg_catalog.octet_length(job_name) <= 500),
     view_schema    name,
     view_name      name,
     view_oid       oid NOT NULL,
-    command        text CHECK (command <> ''),
-    schedule       text,
-    timezone       text,
+    command        text CHECK (command <> '')
+                   CONSTRAINT job_command_length CHECK (pg_catalog.octet_length(command) <= 1048576),
+    schedule       text CHECK (pg_catalog.octet_length(schedule) <= 1000),
+    timezone       text CHECK (pg_catalog.octet_length(timezone) <= 63),
     strategy       text NOT NULL DEFAULT 'auto'
                    CHECK (strategy IN ('auto', 'incremental', 'diff', 'concurrently', 'full')),
     owner          name NOT NULL,
@@ -70,8 +72,10 @@ CREATE TABLE metrics_refresh_internal.job (
     starts_at      timestamptz CHECK (pg_catalog.isfinite(starts_at)),
     ends_at        timestamptz CHECK (pg_catalog.isfinite(ends_at)),
     blackout       text[] CHECK (pg_catalog.array_position(blackout, NULL) IS NULL
-                          AND pg_catalog.cardinality(blackout) <= 100),
-    settings       jsonb CHECK (pg_catalog.jsonb_typeof(settings) = 'object'
+                          AND pg_catalog.cardinality(blackout) <= 100
+                          AND pg_catalog.octet_length(pg_catalog.array_to_string(blackout, '')) <= 10000),
+    settings       jsonb CONSTRAINT job_settings_length CHECK (pg_catalog.octet_length(settings::pg_catalog.text) <= 8192)
+                         CHECK (pg_catalog.jsonb_typeof(settings) = 'object'
                                 AND NOT pg_catalog.jsonb_path_exists(settings,
                                     'strict $.* ? (@.type() != "string" && @.type() != "number" && @.type() != "boolean")')),
     group_schema   name,
@@ -86,6 +90,7 @@ CREATE TABLE metrics_refresh_internal.job (
     CHECK (pg_catalog.num_nonnulls(view_name, command, group_schema) <= 1),
     CHECK (starts_at < ends_at)
 );
+CREATE INDEX job_owner ON metrics_refresh_internal.job (owner_oid);
 COMMENT ON TABLE metrics_refresh_internal.job IS 'what is run and when; change it through the functions';
 
 -- A job that refreshes no single view and runs no command is a group.
@@ -336,9 +341,11 @@ CREATE TABLE metrics_refresh_internal.run_request (
     run_id       bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.run_id_seq'),
     job_id       bigint NOT NULL REFERENCES metrics_refresh_internal.job ON DELETE CASCADE,
     requested_by name NOT NULL,
+    requested_by_oid oid NOT NULL,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX run_request_job ON metrics_refresh_internal.run_request (job_id);
+CREATE INDEX run_request_role ON metrics_refresh_internal.run_request (requested_by_oid);
 COMMENT ON TABLE metrics_refresh_internal.run_request IS 'runs asked for by trigger() that have not begun';
 CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh_internal.run_request
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_after_write();
@@ -406,7 +413,7 @@ COMMENT ON COLUMN metrics_refresh.job.owner IS 'role whose rights the job has; a
 COMMENT ON COLUMN metrics_refresh.job.owner_oid IS 'of the role that owner named when it was written; 0 where there was none';
 COMMENT ON COLUMN metrics_refresh.job.on_missed IS 'due times that passed while nothing could run: one run (once) or none (skip)';
 COMMENT ON COLUMN metrics_refresh.job.on_overlap IS 'a due time that comes while the job''s run is under way: counted (skip), or served by one run afterwards (queue_one)';
-COMMENT ON COLUMN metrics_refresh.job.priority IS 'where runs wait for a worker, the higher one goes first';
+COMMENT ON COLUMN metrics_refresh.job.priority IS 'where runs of one owner wait for a worker, the higher goes first; above 0, which is for jobs that a super admin owns, also before those of other owners';
 COMMENT ON COLUMN metrics_refresh.job.max_retries IS 'how often a run that failed for a transient reason is tried again before the next due time';
 COMMENT ON COLUMN metrics_refresh.job.retry_delay IS 'before the first retry; doubles with each, up to retry_max_delay';
 COMMENT ON COLUMN metrics_refresh.job.jitter IS 'each start is delayed by a part of this that depends on job and due time';

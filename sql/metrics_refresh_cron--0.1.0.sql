@@ -50,6 +50,14 @@ CREATE FUNCTION cron.is_superuser() RETURNS boolean
 $$;
 COMMENT ON FUNCTION cron.is_superuser() IS 'whether the current role is a superuser';
 
+CREATE FUNCTION cron.longest_runtime() RETURNS interval
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN cron.is_superuser() THEN interval '24 days'
+                ELSE current_setting('metrics_refresh.max_job_runtime')::interval END
+$$;
+COMMENT ON FUNCTION cron.longest_runtime() IS
+    'the max_runtime of new jobs: pg_cron has no limit, so it is the longest that the current role may ask for';
+
 CREATE FUNCTION cron.sees_all() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.rolsuper OR r.rolbypassrls FROM pg_roles r WHERE r.rolname = current_user
@@ -167,7 +175,7 @@ BEGIN
     ELSE
         id := metrics_refresh.schedule_command(
             stored_name, schedule, command, active => coalesce(active, true),
-            max_runtime => '24 days', lock_timeout => '24 days', max_retries => 0);
+            max_runtime => cron.longest_runtime(), lock_timeout => '24 days', max_retries => 0);
     END IF;
     -- A command belongs to whoever writes it; a superuser may write one for others.
     IF owner <> cron.current_owner() THEN

@@ -13,15 +13,20 @@ bool may_manage(const store::JobRecord& job) {
   return OidIsValid(view) && pg::has_rights_of(engine::relation_owner(view));
 }
 
+void require_management(const store::JobRecord& job) {
+  if (!may_manage(job))
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                       "permission denied for job \"" + job.name + "\"",
+                       "Its owner, the owner of its view and super admins may change it.");
+}
+
 store::JobRecord managed_job(const std::string& name) {
   std::optional<store::JobRecord> job;
   with_tables([&](pg::Spi& spi) { job = store::find_job(spi, name); });
   if (!job)
     throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "job \"" + name + "\" does not exist",
                        "The view metrics_refresh.job_status lists the jobs that you may see.");
-  if (!may_manage(*job))
-    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for job \"" + name + "\"",
-                       "Its owner, the owner of its view and super admins may change it.");
+  require_management(*job);
   return std::move(*job);
 }
 

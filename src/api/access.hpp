@@ -12,6 +12,9 @@ namespace metrics_refresh::api {
 /// A super admin may manage every job; others those they own and those of their own views.
 bool may_manage(const store::JobRecord& job);
 
+/// Throws SqlError 42501 unless the caller may manage the job.
+void require_management(const store::JobRecord& job);
+
 /// The job of this name. Throws SqlError 42704 where there is none, and 42501, naming what is
 /// missing, where the caller may not manage it.
 store::JobRecord managed_job(const std::string& name);

@@ -8,6 +8,7 @@
 
 #include "api/job_settings.hpp"
 #include "api/options.hpp"
+#include "api/shares.hpp"
 #include "api/write_job.hpp"
 #include "pg/privilege.hpp"
 #include "shmem/area.hpp"
@@ -52,6 +53,7 @@ Datum schedule_group(FunctionCallInfo call) {
       schema ? views_of_schema(*schema) : listed_views(arguments.datum("views"));
   if (views.empty()) require_schema_rights(*schema);
   const Oid owner = group_refresher(views);
+  check_priority(arguments, owner);
   const Options options = new_options(arguments);
   if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views);
   if (!arguments.is_null("settings"))
@@ -65,6 +67,7 @@ Datum schedule_group(FunctionCallInfo call) {
   if (populate && std::any_of(views.begin(), views.end(), is_unpopulated)) {
     const std::string role = current_role();
     with_tables([&](pg::Spi& spi) { (void)store::insert_request(spi, id, role); });
+    check_share_of_requests();
   }
   return Int64GetDatum(id);
 }
@@ -79,6 +82,7 @@ void notice(const std::string& message) {
 std::int64_t request_once(const std::string& purpose, const std::vector<GroupView>& views) {
   const Oid owner = group_refresher(views);
   const std::string role = current_role();
+  const JobShare share(owner);
   std::optional<std::int64_t> run_id;
   with_tables([&](pg::Spi& spi) {
     std::optional<std::int64_t> id;
@@ -94,6 +98,8 @@ std::int64_t request_once(const std::string& purpose, const std::vector<GroupVie
     store::replace_members(spi, *id, names_of(views));
     run_id = store::insert_request(spi, *id, role);
   });
+  share.check();
+  check_share_of_requests();
   return run_id.value();
 }
 

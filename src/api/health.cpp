@@ -15,8 +15,10 @@
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
+#include "shmem/worker_slots.hpp"
 #include "store/groups.hpp"
 #include "store/incremental.hpp"
+#include "store/shares.hpp"
 #include "store/timetable.hpp"
 
 namespace metrics_refresh::api {
@@ -142,12 +144,55 @@ std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
   return facts;
 }
 
+std::vector<Oid> limited_roles(pg::Spi& spi, const char* sql) {
+  std::vector<Oid> roles;
+  const pg::Rows rows = spi.query(sql);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Oid role = rows.get_oid(i, 1);
+    if (!pg::is_superuser(role)) roles.push_back(role);
+  }
+  return roles;
+}
+
+// Of the roles whose rights the caller has, which for a super admin are all.
+std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
+  std::vector<core::ShareFacts> shares;
+  const auto add = [&](Oid role, const char* what, std::int64_t used, std::int64_t limit,
+                       const char* setting) {
+    if (super_admin || pg::has_rights_of(role))
+      shares.push_back({pg::role_name(role), what, used, limit, setting});
+  };
+  const std::vector<Oid> owners =
+      limited_roles(spi, "SELECT DISTINCT owner_oid FROM metrics_refresh.job ORDER BY 1");
+  for (const Oid owner : owners) {
+    const store::Share share = store::share_of_jobs(owner);
+    add(owner, "jobs", share.jobs, settings::max_jobs_per_role(),
+        "metrics_refresh.max_jobs_per_role");
+    add(owner, "kB for its jobs", share.bytes / 1024, settings::max_job_bytes_per_role() / 1024,
+        "metrics_refresh.max_job_bytes_per_role");
+  }
+  for (const Oid role : limited_roles(
+           spi, "SELECT DISTINCT requested_by_oid FROM metrics_refresh.run_request ORDER BY 1"))
+    add(role, "requests", store::count_requests(role), settings::max_requests_per_role(),
+        "metrics_refresh.max_requests_per_role");
+  // That a role uses its workers is as it should be, unless something waits.
+  if (shmem::area() == nullptr || shmem::database_status(MyDatabaseId).waiting == 0) return shares;
+  const std::map<Oid, int> runs = shmem::runs_by_owner();
+  for (const Oid owner : owners)
+    if (const auto found = runs.find(owner); found != runs.end())
+      add(owner, "workers", found->second, settings::role_workers(),
+          "metrics_refresh.max_workers_per_role");
+  return shares;
+}
+
 core::ServerFacts server_facts(pg::Spi& spi) {
   core::ServerFacts facts;
   facts.log_retention = settings::log_retention();
   facts.admin_problem = pg::admin_settings_problem();
   // For others row-level security would have the whole log walked through.
-  if (pg::is_super_admin())
+  const bool super_admin = pg::is_super_admin();
+  facts.shares = share_facts(spi, super_admin);
+  if (super_admin)
     facts.oldest_log_row =
         spi.query("SELECT min(started_at) FROM metrics_refresh.run_log").get_instant_or_null(0, 1);
   facts.preloaded = shmem::area() != nullptr;

@@ -26,6 +26,15 @@ std::string list(const std::vector<store::ViewName>& views, Write write) {
   return text;
 }
 
+// Nobody ended its runs: the longest that the role may ask for.
+std::string longest_runtime(Oid role) {
+  const char* text = pg::call([role]() -> const char* {
+    if (superuser_arg(role)) return "24 days";
+    return GetConfigOptionByName("metrics_refresh.max_job_runtime", nullptr, false);
+  });
+  return text;
+}
+
 std::string call_of(const ImportedJob& job) {
   const std::string name = literal(job.name);
   const std::string schedule = literal(job.schedule);
@@ -36,9 +45,10 @@ std::string call_of(const ImportedJob& job) {
     return "schedule_group(" + name + ", ARRAY[" +
            list(job.views, [](const store::ViewName& view) { return literal(plain_name(view)); }) +
            "]::pg_catalog.regclass[], schedule => " + schedule + ", populate => false";
-  // Nobody ended its runs, or tried them again.
+  // Nor did anybody try them again.
   return "schedule_command(" + name + ", " + schedule + ", " + literal(job.command) +
-         ", max_runtime => '24 days', lock_timeout => '24 days', max_retries => 0";
+         ", max_runtime => " + literal(longest_runtime(job.owner)) +
+         ", lock_timeout => '24 days', max_retries => 0";
 }
 
 const char* kind_of(const ImportedJob& job) {
@@ -123,8 +133,12 @@ Found Names::settle(ImportedJob& job, bool by_name) {
     std::optional<store::JobRecord> found;
     bool is_same = false;
     with_tables([&](pg::Spi& spi) {
-      if (!dry_run_) store::lock_job(spi, job.name);
       found = store::find_job(spi, job.name);
+      // Not what is another role's.
+      if (found && found->owner_oid == job.owner && !dry_run_) {
+        store::lock_job(spi, job.name);
+        found = store::find_job(spi, job.name);
+      }
       is_same = found && has_task(spi, *found, job);
     });
     if (found && found->owner_oid != job.owner) continue;
@@ -166,9 +180,8 @@ void add_row(SetResult& result, const ImportedJob& job) {
 }
 
 void lock_imports() {
-  with_tables([](pg::Spi& spi) {
-    spi.query("SELECT pg_advisory_xact_lock(hashtext('metrics_refresh'), hashtext('import'))");
-  });
+  pg::keep_extension();
+  pg::lock_imports();
 }
 
 }  // namespace metrics_refresh::api

@@ -3,6 +3,7 @@
 #include "api/job_settings.hpp"
 
 #include "api/access.hpp"
+#include "api/shares.hpp"
 #include "pg/role_setting.hpp"
 #include "pg/transaction.hpp"
 
@@ -43,8 +44,10 @@ Settings read_settings(Datum jsonb) {
   };
   with_tables([&](pg::Spi& spi) {
     const pg::Param param(JSONBOID, jsonb);
-    if (spi.query("SELECT jsonb_typeof($1)", {param}).get_text(0, 1) != "object")
-      refuse("settings must be an object of names and values");
+    const pg::Rows whole =
+        spi.query("SELECT jsonb_typeof($1), octet_length($1::text)::int8", {param});
+    check_length("settings", whole.get_int64(0, 2), store::kMaxSettings);
+    if (whole.get_text(0, 1) != "object") refuse("settings must be an object of names and values");
     const pg::Rows rows =
         spi.query("SELECT key, value #>> '{}', jsonb_typeof(value) FROM jsonb_each($1)", {param});
     for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -3,6 +3,7 @@
 #include "api/incremental_jobs.hpp"
 #include "api/job_settings.hpp"
 #include "api/options.hpp"
+#include "api/shares.hpp"
 #include "api/write_job.hpp"
 #include "pg/privilege.hpp"
 #include "store/groups.hpp"
@@ -20,6 +21,7 @@ Datum schedule(FunctionCallInfo call) {
   require_refresh_rights(view);
   const Options options = new_options(arguments);
   const Oid owner = refresher(view);
+  check_priority(arguments, owner);
   if (!arguments.is_null("settings"))
     check_settings(read_settings(arguments.datum("settings")), {owner, view.owner});
   Subject subject;
@@ -33,6 +35,7 @@ Datum schedule(FunctionCallInfo call) {
 void check_command(const std::string& command) {
   if (is_blank(command))
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "command must not be empty");
+  check_length("command", static_cast<std::int64_t>(command.size()), store::kMaxCommand);
 }
 
 Datum schedule_command(FunctionCallInfo call) {
@@ -42,6 +45,7 @@ Datum schedule_command(FunctionCallInfo call) {
   check_command(subject.command);
   const Options options = new_options(arguments);
   const Oid owner = GetUserId();  // a command runs as whoever wrote it
+  check_priority(arguments, owner);
   if (!arguments.is_null("settings"))
     check_settings(read_settings(arguments.datum("settings")), {owner});
   return Int64GetDatum(put_job(Arguments::required(arguments.get_text("job_name"), "job_name"),
@@ -130,9 +134,12 @@ Datum alter_job(FunctionCallInfo call) {
   } else if (owner != job.owner_oid) {
     check_settings(job.settings, {owner});
   }
+  check_priority(arguments, owner);
   const std::vector<Oid> incremental = incremental_views(job);
+  const JobShare share(owner);
   with_tables(
       [&](pg::Spi& spi) { store::update_job(spi, job.id, options.columns, options.reschedules); });
+  share.check();
   if (!arguments.is_null("strategy"))
     settle_incremental(incremental, incremental_views(managed_job(job.name)));
   return 0;
@@ -140,15 +147,10 @@ Datum alter_job(FunctionCallInfo call) {
 
 Datum unschedule(FunctionCallInfo call) {
   const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
-  bool exists = false;
-  with_tables([&](pg::Spi& spi) {
-    store::lock_job(spi, name);
-    exists = store::find_job(spi, name).has_value();
-  });
-  if (!exists) return BoolGetDatum(false);
-  const store::JobRecord job = managed_job(name);
-  const std::vector<Oid> incremental = incremental_views(job);
-  with_tables([&](pg::Spi& spi) { store::delete_job(spi, job); });
+  const std::optional<store::JobRecord> job = try_lock_job(name);
+  if (!job) return BoolGetDatum(false);
+  const std::vector<Oid> incremental = incremental_views(*job);
+  with_tables([&](pg::Spi& spi) { store::delete_job(spi, *job); });
   settle_incremental(incremental, {});
   return BoolGetDatum(true);
 }

@@ -4,6 +4,8 @@
 
 #include "api/job_settings.hpp"
 #include "engine/choose.hpp"
+#include "pg/privilege.hpp"
+#include "pg/settings.hpp"
 #include "pg/time_zone.hpp"
 
 namespace metrics_refresh::api {
@@ -82,6 +84,22 @@ Param read_interval(const NamedArguments& arguments, const Option& option) {
   return Param(option.type, datum);
 }
 
+// A job that asks for no more than what jobs get anyway is taken as it is, and ended earlier.
+Param read_max_runtime(const NamedArguments& arguments, const Option& option) {
+  constexpr core::Duration kDefault = std::chrono::hours(1);
+  const Param value = read_interval(arguments, option);
+  const Datum datum = arguments.datum(option.name);
+  const auto* wanted = reinterpret_cast<const Interval*>(DatumGetPointer(datum));
+  const core::Duration length(wanted->day * USECS_PER_DAY + wanted->time);
+  if (length <= std::max(kDefault, settings::max_job_runtime()) || pg::is_super_admin())
+    return value;
+  const char* limit = pg::call(
+      [] { return GetConfigOptionByName("metrics_refresh.max_job_runtime", nullptr, false); });
+  refuse(
+      "max_runtime must not be longer than metrics_refresh.max_job_runtime, " + std::string(limit),
+      "A superuser can raise the setting.");
+}
+
 // An infinite bound is none.
 Param read_bound(const NamedArguments& arguments, const Option& option) {
   const TimestampTz time = DatumGetTimestampTz(arguments.datum(option.name));
@@ -114,7 +132,7 @@ constexpr Option kOptions[] = {
     {"timezone", TEXTOID, read_zone, kOptional, kReschedules},
     {"active", BOOLOID, read_flag, false, kReschedules},
     {"strategy", TEXTOID, read_strategy},
-    {"max_runtime", INTERVALOID, read_interval, false, false, 1, 24 * kDay},
+    {"max_runtime", INTERVALOID, read_max_runtime, false, false, 1, 24 * kDay},
     {"lock_timeout", INTERVALOID, read_interval, false, false, 1, 24 * kDay},
     {"on_missed", TEXTOID, read_word, false, false, 0, 0, {"once", "skip"}},
     {"on_overlap", TEXTOID, read_word, false, false, 0, 0, {"skip", "queue_one"}},

@@ -4,12 +4,13 @@
 #include "api/access.hpp"
 #include "api/arguments.hpp"
 #include "api/refresh_now.hpp"
+#include "api/shares.hpp"
 #include "pg/privilege.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/groups.hpp"
-#include "store/one_time_jobs.hpp"
+#include "store/handed_runs.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -50,7 +51,9 @@ Datum trigger(FunctionCallInfo call) {
     const store::JobRecord job = managed_job(name);
     std::optional<std::int64_t> run_id;
     with_tables([&](pg::Spi& spi) { run_id = store::insert_request(spi, job.id, role); });
-    if (run_id) return Int64GetDatum(*run_id);
+    if (!run_id) continue;
+    check_share_of_requests();
+    return Int64GetDatum(*run_id);
   }
 }
 

@@ -22,6 +22,10 @@ struct Subject {
 /// Whether a command has no statement: nothing but blanks and semicolons.
 bool is_blank(const std::string& command);
 
+/// The job of this name, which the caller may manage, as it stays until the transaction ends, or
+/// nothing. Throws SqlError 42501, and locks nothing, where the caller may not manage it.
+std::optional<store::JobRecord> try_lock_job(const std::string& name);
+
 /// The job of this name, which the caller may manage, as it stays until the transaction ends: what
 /// is decided about it must still be so when it is written, and it must still be there.
 store::JobRecord locked_job(const std::string& name);

@@ -59,7 +59,7 @@ std::vector<GroupRun::Ready> GroupRun::ready(std::size_t most, int max_parallel)
     most = std::min(most, static_cast<std::size_t>(std::max(max_parallel - under_way_, 0)));
   std::vector<Ready> result;
   for (auto it = ready_.begin(); it != ready_.end() && result.size() < most; ++it)
-    result.push_back({it->first.second, {it->second, it->first.first}});
+    result.push_back({it->first.second, it->second});
   return result;
 }
 
@@ -100,15 +100,15 @@ void GroupRun::refuse(int number, Place place) {
   make_ready(number, member, member.place.value_or(place));
 }
 
-void GroupRun::limit_due(Instant now) {
-  for (auto& [key, due] : ready_) due = std::min(due, now);
+void GroupRun::limit_places(Instant now) {
+  for (auto& [key, place] : ready_) place.limit(now);
   for (auto& [number, member] : members_)
-    if (member.place) member.place->due = std::min(member.place->due, now);
+    if (member.place) member.place->limit(now);
 }
 
 void GroupRun::make_ready(int number, Member& member, Place place) {
   member.place = place;
-  ready_.emplace(Key{place.turn, number}, place.due);
+  ready_.emplace(Key{place.turn, number}, place);
 }
 
 void GroupRun::drop_dependents(const Member& failed) {

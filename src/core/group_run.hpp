@@ -11,6 +11,7 @@
 #error "core/ headers come before postgres.h"
 #endif
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,6 +26,13 @@ namespace metrics_refresh::core {
 struct Place {
   Instant due;
   std::uint64_t turn = 0;
+  Instant since;  // it waits in fact; a due time may have passed long before
+
+  /// After a step of the clock: nothing waits since the future.
+  void limit(Instant now) {
+    due = std::min(due, now);
+    since = std::min(since, now);
+  }
 };
 
 class GroupRun {
@@ -52,8 +60,8 @@ class GroupRun {
   void end(int member, bool success, Place place);
   void refuse(int member, Place place);
 
-  /// After a step of the clock: nothing waits since the future.
-  void limit_due(Instant now);
+  /// After a step of the clock.
+  void limit_places(Instant now);
 
   bool done() const noexcept { return members_.empty(); }
   RunId run() const noexcept { return run_; }
@@ -75,7 +83,7 @@ class GroupRun {
 
   RunId run_ = 0;
   Members members_;  // that are pending or under way
-  std::map<Key, Instant> ready_;
+  std::map<Key, Place> ready_;
   int under_way_ = 0;
 };
 

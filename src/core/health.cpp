@@ -60,6 +60,19 @@ void check_server(std::vector<Finding>& findings, Instant now, const ServerFacts
   scheduler.close();
 }
 
+// From nine tenths on.
+void check_shares(std::vector<Finding>& findings, const std::vector<ShareFacts>& shares) {
+  Check check(findings, "shares", "no role is near the limit of its share");
+  for (const ShareFacts& share : shares)
+    if (static_cast<double>(share.used) >= 0.9 * static_cast<double>(share.limit))
+      check.add(
+          Severity::kWarning,
+          "role " + share.role + " has " + std::to_string(share.used) + " of " +
+              std::to_string(share.limit) + " " + share.what,
+          "At the limit more are refused, or wait: remove some, or raise " + share.setting + ".");
+  check.close();
+}
+
 }  // namespace
 
 std::string span(Duration d) {
@@ -106,6 +119,7 @@ std::vector<Finding> check_health(Instant now, const ServerFacts& server,
   if (!server.admin_problem.empty())
     admin.add(Severity::kWarning, server.admin_problem, "Correct the setting.");
   admin.close();
+  check_shares(findings, server.shares);
   return findings;
 }
 

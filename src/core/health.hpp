@@ -35,6 +35,15 @@ struct HealthLimits {
   int stale_critical = 3;  // due times without a success
 };
 
+/// What a role has of something that it may have so much of.
+struct ShareFacts {
+  std::string role;
+  std::string what;  // "jobs"
+  std::int64_t used = 0;
+  std::int64_t limit = 0;
+  std::string setting;
+};
+
 /// Of the server and of this database.
 struct ServerFacts {
   bool preloaded = false;
@@ -48,6 +57,7 @@ struct ServerFacts {
   std::string admin_problem;             // of the admin settings; empty: none
   std::optional<Instant> oldest_log_row;
   Duration log_retention{};
+  std::vector<ShareFacts> shares;
 };
 
 /// Of one materialized view that an active job refreshes.

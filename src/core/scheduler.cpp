@@ -1,22 +1,18 @@
 #include "core/scheduler.hpp"
 
 #include <algorithm>
-#include <tuple>
+
+#include "core/ready_preview.hpp"
 
 namespace metrics_refresh::core {
 
-bool Scheduler::Rank::operator<(const Rank& other) const noexcept {
-  return std::tie(other.priority, place.due, place.turn) <
-         std::tie(priority, other.place.due, other.place.turn);
-}
-
-Plan Scheduler::tick(Instant now, const std::vector<Event>& events, Limits limits) {
+Plan Scheduler::tick(Instant now, const std::vector<Event>& events, const Limits& limits) {
   handle_clock_step(now);
   for (const Event& event : events)
     std::visit([this, now](const auto& what) { on(now, what); }, event);
   Plan plan;
   collect_due(now, limits.enabled, plan);
-  if (limits.enabled) start_ready(now, limits.free_workers, plan);
+  if (limits.enabled) start_ready(now, limits, plan);
   plan.wake_up = next_due();
   if (limits.enabled && !ready_.empty()) {
     const Instant again = refused_until_.value_or(now + kRefusedDelay);
@@ -48,9 +44,9 @@ void Scheduler::handle_clock_step(Instant now) {
     if (entry.last_end) entry.last_end = std::min(*entry.last_end, now);
     count_from_end(entry, now);
     plan_next(entry, now);
-    entry.place.due = std::min(entry.place.due, now);
+    entry.place.limit(now);
     if (entry.queued) entry.queued = std::min(*entry.queued, now);
-    if (entry.group) entry.group->limit_due(now);
+    if (entry.group) entry.group->limit_places(now);
     update_ready(entry);
   }
   if (refused_until_) refused_until_ = now;
@@ -146,7 +142,7 @@ void Scheduler::handle_due(Entry& entry, Instant now, bool enabled, Plan& plan) 
 void Scheduler::make_ready(Entry& entry, Instant due, Instant now, std::optional<RunId> request,
                            int attempt) {
   entry.state = State::kReady;
-  entry.place = next_place(std::min(due, now));
+  entry.place = next_place(std::min(due, now), now);
   entry.request = request;
   entry.attempt = attempt;
   update_ready(entry);
@@ -187,19 +183,31 @@ void Scheduler::take_next(Entry& entry, Instant now) {
 // Brings the entry's place among those that wait for a worker up to date.
 void Scheduler::update_ready(Entry& entry) {
   const auto next = starts_of(entry, 1);
-  if (entry.rank) ready_.erase(*entry.rank);
-  entry.rank.reset();
+  if (entry.waits) ready_.erase(*entry.waits);
+  entry.waits.reset();
   if (next.empty()) return;
-  entry.rank = next.front().first;
-  ready_.emplace(*entry.rank, entry.job.id);
+  entry.waits = ReadyRuns::Waiting{entry.job.owner, next.front().first};
+  ready_.insert(entry.job.id, *entry.waits);
 }
 
-void Scheduler::start_ready(Instant now, int free_workers, Plan& plan) {
-  if (refused_until_ && *refused_until_ > now) return;
+void Scheduler::start_ready(Instant now, const Limits& limits, Plan& plan) {
+  if (ready_.empty() || (refused_until_ && *refused_until_ > now)) return;
   refused_until_.reset();
-  for (; free_workers > 0 && !ready_.empty(); --free_workers) {
-    Entry& entry = jobs_.at(ready_.begin()->second);
+  std::map<OwnerId, int> busy = limits.busy;
+  const auto may_start = [&](OwnerId owner, JobId job) {
+    if (limits.owner_workers == 0 || !jobs_.at(job).job.limited) return true;
+    const auto found = busy.find(owner);
+    return found == busy.end() || found->second < limits.owner_workers;
+  };
+  for (int free = limits.free_workers; free > 0; --free) {
+    const auto next = ready_.next(now, may_start);
+    if (!next) return;
+    Entry& entry = jobs_.at(next->job);
     plan.actions.push_back(starts_of(entry, 1).front().second);
+    if (entry.job.limited) ++busy[entry.job.owner];
+    ready_.take(*next);
+    entry.waits.reset();
+    entry.turn_before = next->turn;
     if (entry.group) {
       entry.group->take();
     } else {
@@ -211,8 +219,8 @@ void Scheduler::start_ready(Instant now, int free_workers, Plan& plan) {
 }
 
 // What of the entry waits for a worker: its run, or members of it.
-std::vector<std::pair<Scheduler::Rank, Start>> Scheduler::starts_of(const Entry& entry,
-                                                                    std::size_t most) const {
+std::vector<std::pair<Rank, Start>> Scheduler::starts_of(const Entry& entry,
+                                                         std::size_t most) const {
   const Job& job = entry.job;
   std::vector<std::pair<Rank, Start>> starts;
   if (entry.state == State::kReady) {
@@ -229,16 +237,9 @@ std::vector<std::pair<Scheduler::Rank, Start>> Scheduler::starts_of(const Entry&
 }
 
 std::vector<Start> Scheduler::waiting(std::size_t most) const {
-  std::vector<std::pair<Rank, Start>> starts;
-  std::size_t entries = 0;
-  for (auto it = ready_.begin(); it != ready_.end() && entries < most; ++it, ++entries)
-    for (auto& start : starts_of(jobs_.at(it->second), most)) starts.push_back(std::move(start));
-  std::stable_sort(starts.begin(), starts.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<Start> result;
-  for (const auto& [rank, start] : starts)
-    if (result.size() < most) result.push_back(start);
-  return result;
+  return preview(
+      ready_, most, last_tick_.value_or(Instant{}),
+      [this](JobId id, std::size_t members) { return starts_of(jobs_.at(id), members); });
 }
 
 }  // namespace metrics_refresh::core

@@ -21,6 +21,10 @@
 // A retry runs when its time comes, unless a due time comes before, or while it still waits for a
 // worker. How far it lies ahead was measured on the clock of the time: where that was stepped back,
 // it is not waited for any longer than lay between the retry and its due time.
+//
+// Which of the runs that wait for a worker goes next, and when each of them does at the latest, is
+// said in ready_runs.hpp. A run whose owner has as many under way as he may have waits, and nobody
+// waits for it.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -28,7 +32,6 @@
 #endif
 
 #include <cstddef>
-#include <map>
 #include <optional>
 #include <set>
 #include <unordered_map>
@@ -37,6 +40,7 @@
 
 #include "core/group_run.hpp"
 #include "core/instant.hpp"
+#include "core/ready_runs.hpp"
 #include "core/scheduler_events.hpp"
 
 namespace metrics_refresh::core {
@@ -54,13 +58,14 @@ class Scheduler {
   /// Takes `events` into account, in order, and plans for `now`. An event of one job takes
   /// O(log jobs), as does a start, however many wait; GroupOpened also takes time by the members.
   /// Only a step of the clock back looks at all jobs.
-  Plan tick(Instant now, const std::vector<Event>& events, Limits limits = {});
+  Plan tick(Instant now, const std::vector<Event>& events, const Limits& limits = {});
 
   /// True where runs wait for a worker.
   bool has_waiting_runs() const noexcept { return !ready_.empty(); }
   /// How many jobs wait: for the start of their run, or of the next member of it.
   std::size_t waiting_count() const noexcept { return ready_.size(); }
-  /// The runs that wait for a worker, in the order in which they would start, at most `most`.
+  /// The runs that wait for a worker, in the order in which they would start if no owner had a
+  /// limit, at most `most`.
   std::vector<Start> waiting(std::size_t most) const;
   /// The earliest time at which a job will want to start, or nothing.
   std::optional<Instant> next_due() const;
@@ -71,25 +76,21 @@ class Scheduler {
 
  private:
   enum class State : std::uint8_t { kIdle, kReady, kRunning };
-  struct Rank {
-    int priority;
-    Place place;
-    bool operator<(const Rank& other) const noexcept;
-  };
   struct Entry {
     Job job;
     State state = State::kIdle;
-    bool removed = false;             // goes when its run ends
-    bool withdrawn = false;           // while running: a start that is refused is not repeated
-    std::optional<Instant> due;       // the next due time
-    Instant start;                    // of that
-    std::optional<Instant> wants;     // to start then: in timeline_ where set
-    Place place;                      // of a ready or running run; its due time is the run's
-    std::optional<RunId> request;     // that a ready or running run serves
-    int attempt = 1;                  // that a ready or running run is
-    std::optional<GroupRun> group;    // while running: set while a group's run is open
-    RunId opened = 0;                 // the group's run that was open last
-    std::optional<Rank> rank;         // in ready_ where set
+    bool removed = false;           // goes when its run ends
+    bool withdrawn = false;         // while running: a start that is refused is not repeated
+    std::optional<Instant> due;     // the next due time
+    Instant start;                  // of that
+    std::optional<Instant> wants;   // to start then: in timeline_ where set
+    Place place;                    // of a ready or running run; its due time is the run's
+    std::optional<RunId> request;   // that a ready or running run serves
+    int attempt = 1;                // that a ready or running run is
+    std::optional<GroupRun> group;  // while running: set while a group's run is open
+    RunId opened = 0;               // the group's run that was open last
+    std::optional<ReadyRuns::Waiting> waits;  // in ready_ where set
+    std::uint64_t turn_before = 0;            // the owner's turn that the last start took
     std::optional<Instant> last_end;  // of a run, or when the job was made, where `@after` counts
     std::optional<Instant> queued;    // due time that waits for the end of the run under way
     std::set<RunId> requests;         // that wait, by number: in the order in which they were made
@@ -107,7 +108,7 @@ class Scheduler {
 
   Entry* find(JobId id);
   Entry* find_running(JobId id, bool member);
-  Place next_place(Instant now) { return {now, ++last_turn_}; }
+  Place next_place(Instant due, Instant now) { return {due, ++last_turn_, now}; }
 
   // The clock and the timeline.
   void handle_clock_step(Instant now);
@@ -129,13 +130,14 @@ class Scheduler {
 
   // What waits for a worker.
   void update_ready(Entry& entry);
-  void start_ready(Instant now, int free_workers, Plan& plan);
+  void start_ready(Instant now, const Limits& limits, Plan& plan);
+  void give_back(JobId id);
   std::vector<std::pair<Rank, Start>> starts_of(const Entry& entry, std::size_t most) const;
 
   std::unordered_map<JobId, Entry> jobs_;
   std::unordered_map<RunId, JobId> requests_;  // that wait, or that a ready or running run serves
   std::set<std::pair<Instant, JobId>> timeline_;
-  std::map<Rank, JobId> ready_;  // a group with an open run is there once, for its next member
+  ReadyRuns ready_;  // a group with an open run is there once, for its next member
   std::uint64_t last_turn_ = 0;
   std::optional<Instant> last_tick_;
   std::optional<Instant> refused_until_;  // nothing starts before

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -19,6 +20,7 @@ namespace metrics_refresh::core {
 
 using JobId = std::int64_t;
 using RunId = std::int64_t;
+using OwnerId = std::uint32_t;
 
 /// What becomes of due times that passed while nothing could run.
 enum class OnMissed : std::uint8_t {
@@ -40,8 +42,10 @@ struct Job {
   Instant handled_until;               // due times up to here are history
   OnMissed on_missed = OnMissed::kOnce;
   OnOverlap on_overlap = OnOverlap::kSkip;
-  int priority = 0;            // of runs that wait for a worker the higher goes first, then the
-                               // earlier due, then the one that became ready first
+  OwnerId owner = 0;     // owners take turns where runs wait for a worker
+  int priority = 0;      // of that owner's runs; above 0 only where a super admin gave it: see
+                         // ready_runs.hpp
+  bool limited = false;  // its runs count for Limits::owner_workers
   std::optional<Retry> retry;  // of the last run, which failed. It waits for the end of a run under
                                // way, and is dropped where a due time comes first
   int max_parallel = 0;        // of a group: how many of its members run at once; 0: no limit
@@ -95,6 +99,7 @@ struct RunEnded {
 struct StartRefused {  // the last Start of this could not be carried out for want of a worker
   JobId job;
   std::optional<int> member = std::nullopt;
+  bool tried = false;  // a worker had it and could not begin: its owner has had his turn
 };
 struct WorkerFreed {};  // refused starts may be tried again now
 using Event = std::variant<JobChanged, JobRemoved, TriggerRequested, TriggerWithdrawn, RunAdopted,
@@ -126,6 +131,8 @@ struct Limits {
   bool enabled = true;  // false: nothing starts, due times pass by; requests, retries and members
                         // wait
   int free_workers = std::numeric_limits<int>::max();  // no more starts than this
+  int owner_workers = 0;          // so many runs of one owner's limited jobs at once; 0: no limit
+  std::map<OwnerId, int> busy{};  // runs under way of each owner, as the limit counts them
 };
 
 }  // namespace metrics_refresh::core

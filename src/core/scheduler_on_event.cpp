@@ -38,7 +38,7 @@ void Scheduler::on(Instant now, const JobChanged& event) {
   const bool given_up = entry.attempt > 1 && !entry.job.retry;
   if (entry.state == State::kReady && !entry.request && (!entry.job.runnable || given_up))
     finish(entry, now);
-  update_ready(entry);  // the priority may be another
+  update_ready(entry);  // the priority or the owner may be another
 }
 
 // A retry that was read before the run that serves it, or a later due time, had begun.
@@ -112,7 +112,7 @@ void Scheduler::on(Instant now, const GroupOpened& event) {
   if (!entry->group) on(now, WorkerFreed{});  // the one that planned
   begin_unseen(*entry, now);
   if (!entry->group) entry->group.emplace();
-  if (!entry->removed) entry->group->plan(event.run, event.pending, next_place(now));
+  if (!entry->removed) entry->group->plan(event.run, event.pending, next_place(now, now));
   finish_group_if_done(*entry, now);
 }
 
@@ -124,7 +124,7 @@ void Scheduler::on(Instant now, const RunEnded& event) {
     finish(*entry, now);
     return;
   }
-  entry->group->end(*event.member, event.success, next_place(now));
+  entry->group->end(*event.member, event.success, next_place(now, now));
   finish_group_if_done(*entry, now);
 }
 
@@ -134,14 +134,22 @@ void Scheduler::on(Instant now, const StartRefused& event) {
   refused_until_ = now + kRefusedDelay;
   const bool paused = !entry->request && !entry->job.runnable;
   if (event.member) {
-    entry->group->refuse(*event.member, next_place(now));
+    entry->group->refuse(*event.member, next_place(now, now));
     finish_group_if_done(*entry, now);
+    if (!event.tried) give_back(event.job);
   } else if (entry->withdrawn || paused) {
     finish(*entry, now);
   } else {
     entry->state = State::kReady;
     update_ready(*entry);
+    if (!event.tried) give_back(event.job);
   }
+}
+
+// The turn of the owner whose start was refused, where that job waits again.
+void Scheduler::give_back(JobId id) {
+  const Entry* const entry = find(id);
+  if (entry != nullptr && entry->waits) ready_.give_back(*entry->waits, entry->turn_before);
 }
 
 void Scheduler::on(Instant, const WorkerFreed&) { refused_until_.reset(); }
@@ -158,7 +166,7 @@ void Scheduler::begin_unseen(Entry& entry, Instant now) {
   entry.state = State::kRunning;
   entry.request.reset();
   entry.attempt = 1;
-  entry.place = next_place(now);
+  entry.place = next_place(now, now);
   update_ready(entry);
   count_from_end(entry, now);
   update_timeline(entry, now);

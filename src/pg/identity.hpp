@@ -43,9 +43,13 @@ void with_fixed_search_path(Body&& body) {
 
 /// Holds off DROP EXTENSION until the transaction ends. It locks the extension itself before any of
 /// its tables, in an order of the server's choosing: whoever has done the same before touching them
-/// cannot meet it half-way, in a deadlock. It waits for nobody but a role that may drop the
-/// extension (worker/ddl_watch.cpp).
+/// cannot meet it half-way, in a deadlock. Anybody can lock the extension, by ALTER FUNCTION …
+/// DEPENDS ON EXTENSION or a DROP that waits and is refused then: so only one who may drop it is
+/// waited for.
 void keep_extension();
+
+/// Until the transaction ends, no other one gets beyond this.
+void lock_imports();
 
 /// Runs `body` with the rights over the extension's own tables, which callers do not have.
 /// REQUIRES: `body` runs our own SQL only, never a caller's text or function.

@@ -28,6 +28,7 @@ extern "C" {
 #undef ENABLE_GSS
 #undef USE_OPENSSL
 
+#include "access/detoast.h"              // how long a stored value is
 #include "access/genam.h"                // index_open
 #include "access/heapam.h"               // heap scan of pg_database
 #include "access/htup_details.h"         // GETSTRUCT
@@ -105,7 +106,9 @@ extern "C" {
 #include "storage/lwlock.h"              // locks of shared memory
 #include "storage/pmsignal.h"            // asking the postmaster again
 #include "storage/proc.h"                // PGPROC and its latch
+#include "storage/procarray.h"           // who holds a lock
 #include "storage/shmem.h"               // shared memory
+#include "storage/sinvaladt.h"           // likewise
 #include "tcop/pquery.h"                 // running a command's statements
 #include "tcop/tcopprot.h"               // cancel and termination handlers
 #include "tcop/utility.h"                // ProcessUtility
@@ -117,6 +120,7 @@ extern "C" {
 #include "utils/fmgroids.h"              // which functions are which
 #include "utils/guc.h"                   // settings
 #include "utils/guc_tables.h"            // all of them
+#include "utils/inval.h"                 // what a lock that is taken by hand must take note of
 #include "utils/json.h"                  // escape_json
 #include "utils/jsonb.h"                 // jsonb results
 #include "utils/lsyscache.h"             // catalog look-ups

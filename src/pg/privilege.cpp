@@ -67,17 +67,24 @@ bool passes_admin_check() {
   return accepted;
 }
 
-bool is_member_of_admin_role() {
+bool is_member_of_admin_role(Oid member) {
+  if (settings::admin_role().empty()) return false;
   const Oid role = role_oid(settings::admin_role());
-  return OidIsValid(role) && call([role] { return is_member_of_role(GetUserId(), role); });
+  return OidIsValid(role) && call([=] { return is_member_of_role(member, role); });
 }
 
 }  // namespace
 
 bool is_super_admin() {
   if (call([] { return superuser(); })) return true;
-  if (!settings::admin_role().empty() && is_member_of_admin_role()) return true;
+  if (is_member_of_admin_role(GetUserId())) return true;
   return !settings::admin_check().empty() && passes_admin_check();
+}
+
+bool is_admin(Oid role) { return is_superuser(role) || is_member_of_admin_role(role); }
+
+bool is_superuser(Oid role) {
+  return call([role] { return superuser_arg(role); });
 }
 
 std::string admin_settings_problem() {

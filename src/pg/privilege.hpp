@@ -12,6 +12,12 @@ namespace metrics_refresh::pg {
 /// warns and counts as no.
 bool is_super_admin();
 
+/// True for a superuser, and for a member of metrics_refresh.admin_role: of any role, without
+/// asking a function.
+bool is_admin(Oid role);
+/// False also where no such role exists.
+bool is_superuser(Oid role);
+
 /// Why metrics_refresh.admin_role or metrics_refresh.admin_check cannot work as set, or empty.
 std::string admin_settings_problem();
 

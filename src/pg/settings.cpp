@@ -1,6 +1,9 @@
 #include "pg/settings.hpp"
 
+#include <algorithm>
+
 #include "pg/guard.hpp"
+#include "pg/time_zone.hpp"
 
 namespace metrics_refresh::settings {
 namespace {
@@ -12,11 +15,18 @@ int max_databases_value = 256;
 int max_tracked_tables_value = 1024;
 bool log_skips_value = false;
 int database_workers_value = 0;
+int max_jobs_per_role_value = 1000;
+int max_job_kilobytes_per_role = 10 * 1024;
+int max_requests_per_role_value = 1000;
+int max_tracked_tables_per_role_value = 256;
+int max_workers_per_role_value = 0;
 int worker_idle_timeout_ms = 5000;
 int scheduler_idle_timeout_ms = 30'000;
 int log_retention_minutes = 30 * 24 * 60;
 int suspend_after_value = 20;
 int audit_every_value = 100;
+int cancel_grace_ms = 10'000;
+int max_job_runtime_s = 24 * 3600;
 char* timezone_value = nullptr;
 char* admin_role_value = nullptr;
 char* admin_check_value = nullptr;
@@ -28,9 +38,7 @@ int stale_warning_value = 2;
 int stale_critical_value = 3;
 
 bool timezone_is_known(char** value, void**, GucSource) {
-  if (**value == '\0') return true;
-  pg_tz* zone = pg_tzset(*value);
-  if (zone != nullptr && pg_tz_acceptable(zone)) return true;
+  if (**value == '\0' || pg::find_time_zone(*value) != nullptr) return true;
   GUC_check_errdetail("Time zone \"%s\" is not known.", *value);
   GUC_check_errhint("See the view pg_timezone_names.");
   return false;
@@ -76,6 +84,14 @@ void define_processes() {
                           "How long a worker waits for another run before it exits.", nullptr,
                           &worker_idle_timeout_ms, 5000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS,
                           nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.cancel_grace",
+                          "How long a run may go on after its cancel or its max_runtime.",
+                          "Then its worker is terminated, and the log says so.", &cancel_grace_ms,
+                          10'000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_job_runtime",
+                          "Longest max_runtime of jobs that no superuser owns.",
+                          "A job that asks for more is ended then.", &max_job_runtime_s, 24 * 3600,
+                          1, 24 * 24 * 3600, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("metrics_refresh.scheduler_idle_timeout",
                           "How far away the next due time must be for a scheduler to exit.",
                           "The launcher starts it again in time.", &scheduler_idle_timeout_ms,
@@ -96,6 +112,36 @@ void define_processes() {
                           "A row that is wrong then is an alarm, and the view is refreshed by diff "
                           "from then on. 0: never.",
                           &audit_every_value, 100, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr,
+                          nullptr);
+}
+
+// What a superuser gives a role or a database with ALTER ROLE … SET or ALTER DATABASE … SET is what
+// counts where that role makes a job or asks for a run; the scheduler has one value for all.
+void define_shares() {
+  DefineCustomIntVariable("metrics_refresh.max_jobs_per_role",
+                          "Jobs that one role may own in a database.", "Superusers have no limit.",
+                          &max_jobs_per_role_value, 1000, 0, INT_MAX, PGC_SUSET, 0, nullptr,
+                          nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_job_bytes_per_role",
+                          "Size of all that is stored of the jobs that one role owns in a "
+                          "database.",
+                          "Superusers have no limit.", &max_job_kilobytes_per_role, 10 * 1024, 0,
+                          INT_MAX, PGC_SUSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_requests_per_role",
+                          "Runs that one role has asked for in a database and that have not begun.",
+                          "Superusers have no limit.", &max_requests_per_role_value, 1000, 0,
+                          INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_tracked_tables_per_role",
+                          "Tables whose changes are counted for the views of one role.",
+                          "Superusers have no limit but metrics_refresh.max_tracked_tables.",
+                          &max_tracked_tables_per_role_value, 256, 0, 100'000, PGC_SIGHUP, 0,
+                          nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_workers_per_role",
+                          "Runs of the jobs of one role that may be under way at once in the "
+                          "cluster.",
+                          "0: all but one of metrics_refresh.max_workers. Superusers have no "
+                          "limit.",
+                          &max_workers_per_role_value, 0, 0, 256, PGC_SIGHUP, 0, nullptr, nullptr,
                           nullptr);
 }
 
@@ -141,6 +187,7 @@ void define_health() {
 
 void define() {
   define_processes();
+  define_shares();
   define_privileges();
   define_health();
   MarkGUCPrefixReserved("metrics_refresh");
@@ -152,11 +199,21 @@ int max_databases() { return max_databases_value; }
 int max_tracked_tables() { return max_tracked_tables_value; }
 bool log_skips() { return log_skips_value; }
 int database_workers() { return database_workers_value; }
+int max_jobs_per_role() { return max_jobs_per_role_value; }
+std::int64_t max_job_bytes_per_role() { return std::int64_t{1024} * max_job_kilobytes_per_role; }
+int max_requests_per_role() { return max_requests_per_role_value; }
+int max_tracked_tables_per_role() { return max_tracked_tables_per_role_value; }
+int role_workers() {
+  if (max_workers_per_role_value > 0) return max_workers_per_role_value;
+  return std::max(max_workers_value - 1, 1);
+}
 core::Duration worker_idle_timeout() { return std::chrono::milliseconds(worker_idle_timeout_ms); }
 core::Duration scheduler_idle_timeout() {
   return std::chrono::milliseconds(scheduler_idle_timeout_ms);
 }
 core::Duration log_retention() { return std::chrono::minutes(log_retention_minutes); }
+core::Duration cancel_grace() { return std::chrono::milliseconds(cancel_grace_ms); }
+core::Duration max_job_runtime() { return std::chrono::seconds(max_job_runtime_s); }
 int audit_every() { return audit_every_value; }
 int suspend_after() { return suspend_after_value; }
 std::string timezone() {

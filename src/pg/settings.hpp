@@ -1,6 +1,7 @@
 // The extension's settings (metrics_refresh.*), as typed values. README.md describes each one.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/instant.hpp"
@@ -16,11 +17,21 @@ int max_databases();
 int max_tracked_tables();  ///< whose changes are counted, in the cluster
 bool log_skips();
 int database_workers();  ///< of one database at once; 0 = no limit of its own
+
+// Shares: what one role may have. Superusers have no limit.
+int max_jobs_per_role();
+std::int64_t max_job_bytes_per_role();
+int max_requests_per_role();        ///< runs asked for that have not begun
+int max_tracked_tables_per_role();  ///< of those that max_tracked_tables() counts
+int role_workers();                 ///< runs under way at once, in the cluster; at least 1
+
 core::Duration worker_idle_timeout();
 core::Duration scheduler_idle_timeout();
 core::Duration log_retention();
-int audit_every();    ///< refreshes by keys; 0 = never
-int suspend_after();  ///< consecutive permanent failures; 0 = never
+core::Duration cancel_grace();     ///< after SIGINT, before SIGTERM
+core::Duration max_job_runtime();  ///< of jobs whose owner is no superuser
+int audit_every();                 ///< refreshes by keys; 0 = never
+int suspend_after();               ///< consecutive permanent failures; 0 = never
 
 std::string timezone();     ///< of jobs that name none; never empty
 std::string admin_role();   ///< empty where none is set

@@ -24,6 +24,13 @@ inline TimestampTz to_timestamptz(core::Instant t) noexcept {
 /// The wall clock, now: not the start of the transaction.
 inline core::Instant now() noexcept { return to_instant(GetCurrentTimestamp()); }
 
+/// Microseconds on a clock that all processes share and nobody sets: for what must not end early or
+/// late because the wall clock was stepped.
+inline std::int64_t steady_now() noexcept {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
 /// When the postmaster started, which a crash of one of its children does not change.
 inline core::Instant server_start() noexcept { return to_instant(PgStartTime); }
 

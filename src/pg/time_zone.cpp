@@ -1,6 +1,8 @@
 #include "pg/time_zone.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <string_view>
 
 #include "pg/guard.hpp"
 #include "pg/settings.hpp"
@@ -9,6 +11,11 @@ namespace metrics_refresh::pg {
 namespace {
 
 using std::chrono::seconds;
+
+// The longest of the time zone data has about half of this.
+constexpr std::size_t kMaxZoneName = 63;
+// A longer one is not repeated.
+constexpr std::size_t kMaxMessage = 200;
 
 // Long before any zone had a transition: from here pg_next_dst_boundary() finds them all.
 constexpr pg_time_t kBeforeAllTransitions = -20'000'000'000;  // about the year 1336
@@ -36,7 +43,53 @@ Boundary next_boundary(const pg_tz* zone, pg_time_t from) {
   });
 }
 
+// Where the name has a digit, the server might read it as a POSIX rule. These are the names with
+// one that its data has, and a few fixed offsets beside them.
+bool is_numbered_zone(std::string_view name) {
+  static constexpr std::string_view kNames[] = {"EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT",
+                                                "GMT0",    "GMT+0",   "GMT-0"};
+  const auto equals = [&name](std::string_view other) {
+    return name.size() == other.size() &&
+           pg_strncasecmp(name.data(), other.data(), other.size()) == 0;
+  };
+  const auto drop_prefix = [&name](std::string_view prefix) {
+    if (pg_strncasecmp(name.data(), prefix.data(), prefix.size()) == 0)
+      name.remove_prefix(prefix.size());
+  };
+  drop_prefix("posix/");
+  drop_prefix("Etc/");
+  for (const std::string_view known : kNames)
+    if (equals(known)) return true;
+  if (name.size() < 5 || name.size() > 6 || (name[3] != '+' && name[3] != '-')) return false;
+  int hours = 0;
+  for (const char c : name.substr(4)) {
+    if (c < '0' || c > '9') return false;
+    hours = 10 * hours + (c - '0');
+  }
+  name = name.substr(0, 3);
+  return hours <= 14 && (equals("UTC") || equals("GMT"));
+}
+
+bool may_name_zone(const char* name) {
+  const std::string_view text(name, strnlen(name, kMaxZoneName + 1));
+  if (text.empty() || text.size() > kMaxZoneName) return false;
+  bool has_digit = false;
+  for (const char c : text) {
+    const bool is_digit = c >= '0' && c <= '9';
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!is_digit && !is_letter && c != '/' && c != '_' && c != '+' && c != '-') return false;
+    has_digit = has_digit || is_digit;
+  }
+  return !has_digit || is_numbered_zone(text);
+}
+
 }  // namespace
+
+const pg_tz* find_time_zone(const char* name) noexcept {
+  if (!may_name_zone(name)) return nullptr;
+  pg_tz* const zone = pg_tzset(name);
+  return zone != nullptr && pg_tz_acceptable(zone) ? zone : nullptr;
+}
 
 core::TimeZone::Period ServerTimeZone::period_at(core::Instant t) const {
   while (periods_.empty() ||
@@ -58,18 +111,20 @@ core::TimeZone::Period ServerTimeZone::period_at(core::Instant t) const {
 }
 
 const core::TimeZone& time_zone(const std::string& name) {
-  static auto& zones = *new std::map<std::string, ServerTimeZone>;  // no destructor at exit
-  const auto known = zones.find(name);
-  if (known != zones.end()) return known->second;
+  // By the zone that the name means: there are many ways to spell it. No destructor at exit.
+  static auto& zones = *new std::map<const pg_tz*, ServerTimeZone>;
   const char* text = name.c_str();
-  const pg_tz* zone = call([text]() -> const pg_tz* {
-    pg_tz* found = pg_tzset(text);
-    return found != nullptr && pg_tz_acceptable(found) ? found : nullptr;
-  });
-  if (zone == nullptr)
-    throw SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "time zone \"" + name + "\" is not known",
-                   "See the view pg_timezone_names for the names that the server knows.");
-  return zones.emplace(name, ServerTimeZone(zone)).first->second;
+  const pg_tz* zone = call([text] { return find_time_zone(text); });
+  if (zone == nullptr) {
+    const bool is_rule = name.find_first_of("0123456789<,") != std::string::npos;
+    throw SqlError(
+        ERRCODE_INVALID_PARAMETER_VALUE,
+        name.size() > kMaxMessage ? std::string("the name of the time zone is too long")
+                                  : "time zone \"" + name + "\" is not known",
+        "See the view pg_timezone_names for the names that the server knows.",
+        is_rule ? "POSIX rules are not taken, but for UTC and GMT with whole hours." : "");
+  }
+  return zones.try_emplace(zone, zone).first->second;
 }
 
 const core::TimeZone& time_zone_or_default(const std::string& name) {

@@ -25,8 +25,14 @@ class ServerTimeZone final : public core::TimeZone {
       periods_;  // from the beginning of time, without gaps; grows on demand
 };
 
-/// The zone of this name (an IANA name or a POSIX rule), kept for the life of the process.
-/// Throws SqlError 22023 for a name that the server does not know.
+/// The zone of this name, or null: a name of the server's time zone data, or UTC or GMT with a
+/// whole number of hours, up to 14, with the sign that POSIX gives it. For what it has once read
+/// the server keeps, in each process and for ever, so no other POSIX rule is looked up: there are
+/// more of these than any memory holds. REQUIRES: called within call().
+const pg_tz* find_time_zone(const char* name) noexcept;
+
+/// The zone of this name, kept for the life of the process.
+/// Throws SqlError 22023 for a name that find_time_zone() does not know.
 const core::TimeZone& time_zone(const std::string& name);
 
 /// The zone for a job: `name`, or the setting metrics_refresh.timezone where it is empty.

@@ -215,6 +215,11 @@ void wake_scheduler_locked(Oid database) noexcept {
   }
 }
 
+bool looks_before_locked(Oid database, std::int64_t time) noexcept {
+  const DatabaseEntry* const entry = find_database_locked(database);
+  return entry != nullptr && entry->scheduler != nullptr && entry->looks_at <= time;
+}
+
 void wake_waiting_locked() noexcept {
   Area* const shared = area();
   for (int i = 0; i < shared->max_databases; ++i) {

@@ -36,6 +36,8 @@ struct DatabaseEntry {
   TimestampTz not_before;       // the launcher starts none before this (back-off after a failure)
   TimestampTz sent_away_until;  // nor before this: somebody wants the database for themselves
   int failures;                 // starts in a row that ended badly
+  std::int64_t looks_at;  // when the scheduler looks at its workers whatever happens, or kNever;
+                          // by pg::steady_now()
   Changes changes;
 };
 
@@ -95,8 +97,9 @@ bool forget_database(Oid database);
 /// Hands over the posted changes and clears them. REQUIRES: the caller is its scheduler.
 Changes take_changes(Oid database);
 
-/// Publishes the next due time (or kNever) and how many runs wait for a worker.
-void publish_schedule(Oid database, TimestampTz next_due, int waiting);
+/// Publishes the next due time (or kNever), how many runs wait for a worker, and until when the
+/// scheduler sleeps, by pg::steady_now() (or kNever).
+void publish_schedule(Oid database, TimestampTz next_due, int waiting, std::int64_t looks_at);
 
 /// Ends the caller's service as the scheduler of `database`: from here on the launcher starts
 /// another one when there is news. False, and nothing changes, where there is news already: posted
@@ -121,6 +124,10 @@ bool is_known_locked(Oid database) noexcept;
 
 /// Wakes the scheduler of `database`, or has the launcher start one. REQUIRES: the lock is held.
 void wake_scheduler_locked(Oid database) noexcept;
+
+/// True where the database's scheduler wakes up by itself at that time or before, by
+/// pg::steady_now(). REQUIRES: the lock is held.
+bool looks_before_locked(Oid database, std::int64_t time) noexcept;
 
 /// Wakes every scheduler that waits for a worker slot. REQUIRES: the lock is held.
 void wake_waiting_locked() noexcept;

@@ -15,6 +15,7 @@ bool attach_scheduler(Oid database) {
       return false;
     }
     entry->scheduler = MyProc;
+    entry->looks_at = kNever;
     entry->wanted = false;
     // It reads everything now, but whose cancellation is asked for is written nowhere else.
     entry->changes.any = entry->changes.canceled_count > 0;
@@ -60,11 +61,12 @@ Changes take_changes(Oid database) {
   return changes;
 }
 
-void publish_schedule(Oid database, TimestampTz next_due, int waiting) {
+void publish_schedule(Oid database, TimestampTz next_due, int waiting, std::int64_t looks_at) {
   locked(LW_EXCLUSIVE, [=] {
     DatabaseEntry* const entry = find_database_locked(database);
     if (entry == nullptr) return;
     entry->next_due = next_due;
+    entry->looks_at = looks_at;
     entry->waiting = waiting;
     if (waiting == 0)
       entry->waiting_since = 0;

@@ -55,6 +55,20 @@ void note_begin(int index, std::int64_t run_id) {
   });
 }
 
+void set_limits(int index, std::int64_t deadline, std::int64_t grace) {
+  locked(LW_EXCLUSIVE, [=] {
+    WorkerSlot& slot = area()->slots[index];
+    slot.limited = true;
+    slot.deadline = deadline;
+    const std::int64_t first = slot.cancel_requested ? slot.canceled_at : deadline;
+    if (!looks_before_locked(slot.database, first + grace)) wake_scheduler_locked(slot.database);
+  });
+}
+
+void lift_limits(int index) {
+  locked(LW_EXCLUSIVE, [=] { area()->slots[index].limited = false; });
+}
+
 void show_progress(const Progress& progress) noexcept {
   if (own_slot < 0) return;
   LWLockAcquire(area()->lock, LW_EXCLUSIVE);
@@ -84,7 +98,7 @@ bool leave_idle(int index) {
   });
 }
 
-void detach_worker(int index, std::uint64_t generation) noexcept {
+void detach_worker(int index, std::uint64_t generation, EndReason end) noexcept {
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   WorkerSlot& slot = shared->slots[index];
@@ -93,6 +107,7 @@ void detach_worker(int index, std::uint64_t generation) noexcept {
       free_slot_locked(slot);
     } else {
       if (slot.state != SlotState::kEnded) slot.state = SlotState::kDead;
+      if (slot.end == EndReason::kNone) slot.end = end;
       slot.worker = nullptr;
       slot.pid = 0;
       wake_scheduler_locked(slot.database);

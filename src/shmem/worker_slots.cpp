@@ -1,7 +1,6 @@
 #include "shmem/worker_slots.hpp"
 
 #include <algorithm>
-#include <csignal>
 
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
@@ -9,14 +8,14 @@
 namespace metrics_refresh::shmem {
 namespace {
 
-bool has_run(const WorkerSlot& slot) noexcept {
-  return slot.state == SlotState::kAssigned || slot.state == SlotState::kRunning;
-}
-
 void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.state = SlotState::kAssigned;
   slot.run = run;
   slot.cancel_requested = false;
+  slot.limited = false;
+  slot.end = EndReason::kNone;
+  slot.canceled_at = 0;
+  slot.deadline = 0;
   slot.leave = false;
   slot.noted = false;
   slot.result = RunResult::kSuccess;
@@ -53,6 +52,10 @@ std::vector<SlotView> copy_slots(Wanted&& wanted) {
 }
 
 }  // namespace
+
+bool has_run(const WorkerSlot& slot) noexcept {
+  return slot.state == SlotState::kAssigned || slot.state == SlotState::kRunning;
+}
 
 void free_slot_locked(WorkerSlot& slot) noexcept {
   slot = {};
@@ -134,6 +137,13 @@ int free_workers(Oid database, int limit) {
   });
 }
 
+std::map<Oid, int> runs_by_owner() {
+  std::map<Oid, int> runs;
+  for (const SlotView& view : copy_slots([](const WorkerSlot& slot) { return has_run(slot); }))
+    ++runs[view.slot.run.owner];
+  return runs;
+}
+
 void release_claim(int index, std::uint64_t generation) {
   locked(LW_EXCLUSIVE, [=] {
     WorkerSlot& slot = area()->slots[index];
@@ -190,24 +200,6 @@ bool count_missed(Oid database, std::int64_t job_id, TimestampTz due) {
   });
 }
 
-void terminate_workers(Oid database) {
-  locked(LW_EXCLUSIVE, [=] { terminate_workers_locked(database); });
-}
-
-void terminate_workers_locked(Oid database) noexcept {
-  Area* const shared = area();
-  for (int i = 0; i < shared->max_workers; ++i) {
-    WorkerSlot& slot = shared->slots[i];
-    if (slot.database != database) continue;
-    if (slot.pid != 0)
-      kill(slot.pid, SIGTERM);
-    else if (slot.state == SlotState::kAssigned)
-      slot.state = SlotState::kDead;  // its process will find that it is not wanted
-    else if (slot.state == SlotState::kStarting)
-      free_slot_locked(slot);
-  }
-}
-
 std::vector<SlotView> busy_slots(Oid database) {
   return copy_slots(
       [=](const WorkerSlot& slot) { return slot.database == database && has_run(slot); });
@@ -222,36 +214,6 @@ std::vector<SlotView> unfinished_slots(Oid database) {
 
 void announce_run_end() {
   pg::call([] { ConditionVariableBroadcast(&area()->run_ended); });
-}
-
-namespace {
-
-// Asks every worker whose run is `meant` to cancel it. True where there was one.
-template <typename Meant>
-bool cancel_where(Oid database, Meant&& meant) {
-  return locked(LW_EXCLUSIVE, [&] {
-    Area* const shared = area();
-    bool found = false;
-    for (int i = 0; i < shared->max_workers; ++i) {
-      WorkerSlot& slot = shared->slots[i];
-      if (slot.database != database || !has_run(slot) || !meant(slot.run)) continue;
-      // A second signal would hit what comes after the run.
-      if (!std::exchange(slot.cancel_requested, true) && slot.pid != 0) kill(slot.pid, SIGINT);
-      found = true;
-    }
-    return found;
-  });
-}
-
-}  // namespace
-
-bool cancel_run(Oid database, std::int64_t run_id) {
-  return cancel_where(database, [=](const Assignment& run) { return run.run_id == run_id; });
-}
-
-void cancel_members(Oid database, std::int64_t group_run_id) {
-  (void)cancel_where(database,
-                     [=](const Assignment& run) { return run.group_run_id == group_run_id; });
 }
 
 bool has_unfinished_locked(Oid database) noexcept {

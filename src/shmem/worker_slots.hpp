@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "pg/postgres.hpp"
@@ -29,6 +30,7 @@ inline constexpr int kNoMember = -1;
 struct Assignment {
   std::int64_t run_id;        // 0: the worker takes the next one
   std::int64_t job_id;        // of a member: its group
+  Oid owner;                  // of the job: whose share of the workers it takes
   std::int64_t group_run_id;  // of a member: its group's run; else 0
   int member;                 // or kNoMember
   int attempt;                // from 1; more is a retry
@@ -75,9 +77,20 @@ struct Session {
   }
 };
 
+/// Why the worker of a run was told to exit.
+enum class EndReason : std::uint8_t {
+  kNone,
+  kCanceled,    // the run did not end within the grace period after it had been canceled
+  kMaxRuntime,  // nor within the one after its max_runtime
+};
+
 struct WorkerSlot {
   SlotState state;
   bool cancel_requested;
+  bool limited;              // from when the run's limits are known to when its end is being logged
+  EndReason end;             // why the worker was terminated, where the run was the reason
+  std::int64_t canceled_at;  // by pg::steady_now(), where a cancel was requested
+  std::int64_t deadline;     // likewise, of a limited run: when its max_runtime passes
   bool leave;                // exits when it has nothing to do; gets no further run
   bool noted;                // the run's begin is committed, or it needs no log
   std::uint64_t generation;  // tells a worker whether the slot is still its own
@@ -120,6 +133,8 @@ void release_claim(int index, std::uint64_t generation);
 /// How many runs the database can have started now: slots that are free, or whose worker has
 /// nothing to do. `limit`: of the database's runs under way; 0: none.
 int free_workers(Oid database, int limit);
+/// How many runs of each owner's jobs are under way in the cluster.
+std::map<Oid, int> runs_by_owner();
 /// Takes note of the slots of `database` that ended or died: kEnded becomes kIdle and kDead becomes
 /// kFree. Returns them as they were.
 std::vector<SlotView> collect_finished(Oid database);
@@ -128,11 +143,17 @@ std::vector<SlotView> collect_finished(Oid database);
 void mark_never_started(int index, std::uint64_t generation);
 /// One more due time passed while the job's run is under way. False where it is not.
 bool count_missed(Oid database, std::int64_t job_id, TimestampTz due);
+/// Terminates the workers of the database whose runs have gone on for `grace` microseconds past
+/// their cancel or deadline, and notes why in their slots. Returns when the next one is due, by
+/// pg::steady_now(), or kNever.
+std::int64_t end_overdue(Oid database, std::int64_t grace);
 /// Terminates every worker of the database.
 void terminate_workers(Oid database);
 /// The same. REQUIRES: the lock is held.
 void terminate_workers_locked(Oid database) noexcept;
 
+/// True from the assignment of a run to its end. REQUIRES: the lock is held.
+bool has_run(const WorkerSlot& slot) noexcept;
 /// True where a slot of the database needs its scheduler, now or soon. REQUIRES: the lock is held.
 bool has_unfinished_locked(Oid database) noexcept;
 /// Makes the slot free and wakes schedulers that wait for one. REQUIRES: the lock is held.
@@ -150,7 +171,8 @@ std::vector<SlotView> busy_slots(Oid database);
 std::vector<SlotView> unfinished_slots(Oid database);
 /// Wakes those who wait for a run to end.
 void announce_run_end();
-/// Asks the worker that serves `run_id` to cancel it, once. False where none does.
+/// Asks the worker that serves `run_id` to cancel it, once, and has the scheduler see to it that
+/// the run ends. False where none does.
 bool cancel_run(Oid database, std::int64_t run_id);
 /// The same of every worker that serves a member of the group's run.
 void cancel_members(Oid database, std::int64_t group_run_id);
@@ -168,6 +190,10 @@ bool take_assignment(int index, Assignment& run);
 /// The run's begin is committed under this number (0: it needs no log). Until then the scheduler
 /// logs a run whose worker dies; afterwards its row in the table active_run tells of it.
 void note_begin(int index, std::int64_t run_id);
+/// The run's limits are in force, until lift_limits(): its worker is terminated where it goes on
+/// past the deadline, or a cancel, for `grace` microseconds.
+void set_limits(int index, std::int64_t deadline, std::int64_t grace);
+void lift_limits(int index);
 /// Shows how far this process's refresh is, where it is a worker; elsewhere it does nothing. Called
 /// within pg::call().
 void show_progress(const Progress& progress) noexcept;
@@ -176,7 +202,8 @@ void end_run(int index, RunResult result, bool last);
 /// Leaves the slot. False where a run has been assigned meanwhile, or where the scheduler has not
 /// taken note of the last one's end: it will then set the latch, and assign no further one.
 bool leave_idle(int index);
-/// At process exit: leaves the slot, kDead where a run was under way. Never raises.
-void detach_worker(int index, std::uint64_t generation) noexcept;
+/// At process exit: leaves the slot, kDead where a run was under way. `end`: why, where the worker
+/// itself knows. Never raises.
+void detach_worker(int index, std::uint64_t generation, EndReason end) noexcept;
 
 }  // namespace metrics_refresh::shmem

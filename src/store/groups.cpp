@@ -141,6 +141,16 @@ std::optional<Member> find_pending(pg::Spi& spi, std::int64_t group_run_id, int 
   return members.front();
 }
 
+std::optional<Member> find_member(pg::Spi& spi, std::int64_t group_run_id, int number) {
+  const auto members = read_members(
+      spi.query(std::string("SELECT ") + kMemberColumns +
+                    " FROM metrics_refresh_internal.group_run_member m WHERE m.group_run_id = $1"
+                    " AND m.member = $2",
+                {group_run_id, number}));
+  if (members.empty()) return std::nullopt;
+  return members.front();
+}
+
 bool may_begin(pg::Spi& spi, const Member& member) {
   return spi
       .query(
@@ -257,14 +267,6 @@ GroupHead head_of_group(pg::Spi& spi, std::int64_t group_run_id) {
   if (rows.empty()) return {};
   return {rows.get_text(0, 1), rows.get_bool(0, 2), rows.get_text(0, 3),
           static_cast<int>(rows.get_int64(0, 4))};
-}
-
-void remove_one_time_job(pg::Spi& spi, std::int64_t job_id) {
-  spi.query(
-      "WITH gone AS (DELETE FROM metrics_refresh_internal.job WHERE job_id = $1 AND one_time"
-      " RETURNING job_id) DELETE FROM metrics_refresh_internal.job_state s USING gone"
-      " WHERE s.job_id = gone.job_id",
-      {job_id});
 }
 
 }  // namespace metrics_refresh::store

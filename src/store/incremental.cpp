@@ -43,6 +43,16 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
   IncrementalView record;
   record.view = view;
   forget_dropped_incremental(spi);  // one may have had the name
+  // What is left is somebody's who is about to remove it: the unique index would wait for him. Or
+  // its view was renamed, which its next refresh writes down.
+  if (!spi.query("SELECT FROM metrics_refresh_internal.incremental_view WHERE view_schema = $1"
+                 " AND view_name = $2",
+                 {schema, name})
+           .empty())
+    throw pg::SqlError(ERRCODE_LOCK_NOT_AVAILABLE,
+                       "materialized view \"" + name + "\" cannot be set up now",
+                       "Try again later.",
+                       "An earlier one of this name is being removed, or has just been renamed.");
   record.id = spi.query(
                      "INSERT INTO metrics_refresh_internal.incremental_view (view_schema, "
                      "view_name, view_oid)"
@@ -73,9 +83,11 @@ void delete_incremental(pg::Spi& spi, std::int64_t id) {
 
 void forget_dropped_incremental(pg::Spi& spi) {
   spi.query(
-      "DELETE FROM metrics_refresh_internal.incremental_view i"
-      " WHERE view_oid <> 0"
-      " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.view_oid)");
+      // Where somebody else is about to, in a transaction that may be long, it is left to him.
+      "DELETE FROM metrics_refresh_internal.incremental_view WHERE id = ANY (ARRAY("
+      " SELECT id FROM metrics_refresh_internal.incremental_view i WHERE view_oid <> 0"
+      " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.view_oid)"
+      " FOR UPDATE SKIP LOCKED))");
 }
 
 bool wants_incremental(pg::Spi& spi, Oid view) {

@@ -1,5 +1,7 @@
 #include "store/jobs.hpp"
 
+#include "pg/privilege.hpp"
+
 namespace metrics_refresh::store {
 namespace {
 
@@ -237,10 +239,10 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
 std::optional<std::int64_t> insert_request(pg::Spi& spi, std::int64_t job_id,
                                            const std::string& requested_by) {
   const pg::Rows rows = spi.query(
-      "INSERT INTO metrics_refresh_internal.run_request (job_id, requested_by)"
-      " SELECT job_id, $2 FROM metrics_refresh_internal.job WHERE job_id = $1 FOR KEY SHARE"
+      "INSERT INTO metrics_refresh_internal.run_request (job_id, requested_by, requested_by_oid)"
+      " SELECT job_id, $2, $3 FROM metrics_refresh_internal.job WHERE job_id = $1 FOR KEY SHARE"
       " RETURNING run_id",
-      {job_id, requested_by});
+      {job_id, requested_by, pg::Param::oid(pg::role_oid(requested_by))});
   if (rows.empty()) return std::nullopt;
   return rows.get_int64(0, 1);
 }

@@ -13,15 +13,24 @@
 
 namespace metrics_refresh::store {
 
-/// A row of job with what job_state knows of it.
-struct JobRecord {
-  std::int64_t id = 0;
+/// What says when a job is due.
+struct JobTimes {
   std::string name;
-  std::string view_schema;              // of a refresh, else empty
-  std::string view_name;                // of a refresh, else empty
-  std::string command;                  // of a command, else empty
   std::optional<std::string> schedule;  // none: only when triggered
   std::string timezone;                 // empty: the default
+  std::optional<core::Instant> starts_at;
+  std::optional<core::Instant> ends_at;
+  std::vector<std::string> blackout;
+  core::Duration jitter{};
+  core::Instant last_end;  // the later of effective_from and the end of the last run
+};
+
+/// A row of job with what job_state knows of it.
+struct JobRecord : JobTimes {
+  std::int64_t id = 0;
+  std::string view_schema;  // of a refresh, else empty
+  std::string view_name;    // of a refresh, else empty
+  std::string command;      // of a command, else empty
   std::string strategy;
   std::string owner;           // as the table has it; the role may have another name by now
   Oid owner_oid = InvalidOid;  // of the role that was meant; it may be gone
@@ -33,10 +42,6 @@ struct JobRecord {
   std::string on_overlap;
   int priority = 0;
   core::RetryPolicy retry_policy;
-  core::Duration jitter{};
-  std::optional<core::Instant> starts_at;
-  std::optional<core::Instant> ends_at;
-  std::vector<std::string> blackout;
   std::vector<std::pair<std::string, std::string>> settings;  // in force during a run, by name
   std::string
       group_schema;  // of a group: its members are this schema's views; else they are listed
@@ -47,7 +52,6 @@ struct JobRecord {
   Oid view_oid = InvalidOid;     // of the view that was meant when last seen; it may be gone
   core::Instant effective_from;  // due times and failures before this are history
   core::Instant handled_until;   // the later of effective_from and the last due time served
-  core::Instant last_end;        // the later of effective_from and the end of the last run
   bool suspended = false;
   bool last_succeeded = false;  // the last run, and nothing is to be tried again
 

@@ -1,12 +1,14 @@
 #include "store/runs.hpp"
 
+#include "store/shares.hpp"
+
 namespace metrics_refresh::store {
 namespace {
 
 using pg::Param;
 
 Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
+  return text.empty() ? Param::null(TEXTOID) : Param(cut_for_log(text));
 }
 
 constexpr std::int64_t kCleanupBatch = 5000;
@@ -126,14 +128,15 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
        Param::nullable(outcome.rows_updated, INT8OID),
        Param::nullable(outcome.rows_deleted, INT8OID),
        text_or_null(outcome.result),
-       text_or_null(outcome.notices)});
+       outcome.notices.empty() ? Param::null(TEXTOID) : Param(outcome.notices)});
   if (rows.empty()) return {false, false};
   if (rows.get_bool(0, 5)) return {true, false};  // suspended already, or without a job
   const std::int64_t failures = rows.get_int64(0, 3);
   const std::int64_t interruptions = rows.get_int64(0, 4);
   std::string reason;
   if (failure && outcome.permanent && suspend_after > 0 && failures >= suspend_after)
-    reason = std::to_string(failures) + " permanent failures in a row, the last: " + error.message;
+    reason = std::to_string(failures) +
+             " permanent failures in a row, the last: " + cut_for_log(error.message);
   else if (interruptions >= kSuspendAfterInterruptions)
     reason = "its worker ended before the run did " + std::to_string(interruptions) +
              " times in a row; see the server log";
@@ -212,9 +215,8 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
   return run_id;
 }
 
-std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
-                                  const std::vector<std::int64_t>& beginning_jobs,
-                                  int suspend_after) {
+std::vector<Orphan> take_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
+                                 const std::vector<std::int64_t>& beginning_jobs) {
   const pg::Rows rows = spi.query(
       "DELETE FROM metrics_refresh_internal.active_run a WHERE run_id <> ALL ($1)"
       " AND job_id <> ALL ($2) AND NOT EXISTS (SELECT FROM "
@@ -223,24 +225,24 @@ std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>&
       {Param::array(live_runs), Param::array(beginning_jobs)});
   std::vector<Orphan> orphans;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    orphans.push_back({rows.get_int64(i, 1), rows.get_int64(i, 2), false});
-  for (Orphan& orphan : orphans) {
-    Outcome outcome;
-    outcome.status = "interrupted";
-    outcome.error = RunError{"the worker ended before the run did", "", "",
-                             "See the server log for what ended it.", ""};
-    orphan.suspended = complete(spi, orphan.run_id, outcome, "running", suspend_after).suspended;
-  }
+    orphans.push_back({rows.get_int64(i, 1), rows.get_int64(i, 2)});
   return orphans;
+}
+
+bool close_orphan(pg::Spi& spi, const Orphan& orphan, const Outcome& outcome, int suspend_after) {
+  return complete(spi, orphan.run_id, outcome, "running", suspend_after).suspended;
 }
 
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
   spi.query(
-      "DELETE FROM metrics_refresh_internal.job_state s WHERE NOT EXISTS"
-      " (SELECT FROM metrics_refresh_internal.job j WHERE j.job_id = s.job_id)");
+      "DELETE FROM metrics_refresh_internal.job_state WHERE job_id = ANY (ARRAY("
+      " SELECT job_id FROM metrics_refresh_internal.job_state s WHERE NOT EXISTS"
+      "  (SELECT FROM metrics_refresh_internal.job j WHERE j.job_id = s.job_id) FOR UPDATE SKIP "
+      "LOCKED))");
   spi.query(
-      "DELETE FROM metrics_refresh_internal.view_state s WHERE NOT EXISTS"
-      " (SELECT FROM pg_catalog.pg_class c WHERE c.oid = s.view_oid)");
+      "DELETE FROM metrics_refresh_internal.view_state WHERE view_oid = ANY (ARRAY("
+      " SELECT view_oid FROM metrics_refresh_internal.view_state s WHERE NOT EXISTS"
+      "  (SELECT FROM pg_catalog.pg_class c WHERE c.oid = s.view_oid) FOR UPDATE SKIP LOCKED))");
   std::int64_t removed = 0;
   // Each batch begins where the last one ended: what this transaction has deleted stays in the
   // index until it commits, and would be walked over again.

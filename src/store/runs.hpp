@@ -10,7 +10,7 @@
 
 namespace metrics_refresh::store {
 
-/// An error as the log keeps it, whole.
+/// An error as it was. Of each text the log keeps the first 8 kB.
 struct RunError {
   std::string message;
   std::string sqlstate;
@@ -113,14 +113,14 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
 struct Orphan {
   std::int64_t run_id;
   std::int64_t job_id;  // of a member: of its group
-  bool suspended;       // its job, by this
 };
-/// Closes as `interrupted` every run that was begun, has not ended, is not among `live_runs`, not
-/// of one of `beginning_jobs`, and is not the run of a group that goes on in its members. Where one
-/// was a member's, the caller tells its group (groups.hpp).
-std::vector<Orphan> close_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
-                                  const std::vector<std::int64_t>& beginning_jobs,
-                                  int suspend_after);
+/// Every run that was begun, has not ended, is not among `live_runs`, not of one of
+/// `beginning_jobs`, and is not the run of a group that goes on in its members. The caller closes
+/// them in this transaction.
+std::vector<Orphan> take_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
+                                 const std::vector<std::int64_t>& beginning_jobs);
+/// Ends it as end_run() does. Where it was a member's, the caller tells its group (groups.hpp).
+bool close_orphan(pg::Spi& spi, const Orphan& orphan, const Outcome& outcome, int suspend_after);
 
 /// Removes ended runs that started before `limit`, in batches, and the state of jobs that are gone.
 /// Returns how many runs.

@@ -5,7 +5,7 @@
 
 namespace metrics_refresh::store {
 
-std::optional<core::Timetable> timetable_of(const JobRecord& job) {
+std::optional<core::Timetable> timetable_of(const JobTimes& job) {
   if (!job.schedule) return std::nullopt;
   core::Timetable timetable{core::Schedule::parse(*job.schedule, {job.name, pg::server_start()}),
                             &pg::time_zone_or_default(job.timezone),

@@ -11,6 +11,6 @@ namespace metrics_refresh::store {
 
 /// Nothing for a job without a schedule. Throws core::ScheduleError for a text that cannot be
 /// parsed and pg::SqlError 22023 for a zone that the server does not know.
-std::optional<core::Timetable> timetable_of(const JobRecord& job);
+std::optional<core::Timetable> timetable_of(const JobTimes& job);
 
 }  // namespace metrics_refresh::store

@@ -6,12 +6,60 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/job_changes.hpp"
+#include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
 #include "worker/run_session.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
+
+store::RunHead head_of_unbegun(const shmem::Assignment& run, const store::JobRecord& job) {
+  store::RunHead head = store::head_of(job);
+  if (run.run_id != 0) head.run_id = run.run_id;
+  head.manual = run.trigger == shmem::Trigger::kManual;
+  head.attempt = run.attempt;
+  head.due = pg::to_instant(run.due);
+  if (!head.manual) head.handled_until = pg::to_instant(run.handled_until);
+  head.started = pg::now();
+  return head;
+}
+
+// Of a run whose worker is gone. `end` says why it was terminated, where the run was the reason.
+store::Outcome outcome_of(shmem::EndReason end) {
+  const std::string grace =
+      std::to_string(
+          std::chrono::duration_cast<std::chrono::milliseconds>(settings::cancel_grace()).count()) +
+      " ms";
+  store::Outcome outcome;
+  outcome.error = store::RunError{
+      "", "57014", "It went on for longer than metrics_refresh.cancel_grace, " + grace + ".",
+      "Something in it keeps on when it is canceled: code that catches query_canceled, for one.",
+      ""};
+  switch (end) {
+    case shmem::EndReason::kCanceled:
+      outcome.status = "canceled";
+      outcome.error->message =
+          "the run did not end when it was canceled, so its worker was terminated";
+      return outcome;
+    case shmem::EndReason::kMaxRuntime:
+      outcome.status = "error";
+      outcome.permanent = true;
+      outcome.error->message =
+          "the run did not end when it exceeded its max_runtime, so its worker was terminated";
+      return outcome;
+    case shmem::EndReason::kNone:
+      break;
+  }
+  outcome.status = "interrupted";
+  outcome.error = store::RunError{"the worker ended before the run did", "", "",
+                                  "See the server log for what ended it.", ""};
+  return outcome;
+}
+
+const char* state_of_member(const std::string& status) {
+  return status == "canceled" ? "canceled" : "failed";
+}
 
 std::optional<int> member_of(const shmem::Assignment& run) {
   if (run.member == shmem::kNoMember) return std::nullopt;
@@ -22,6 +70,7 @@ std::optional<int> member_of(const shmem::Assignment& run) {
 
 void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
                      std::vector<core::Event>& events) {
+  for (const shmem::SlotView& view : under_way) note_terminated(view.slot);
   close_orphans();
   for (const shmem::SlotView& view : under_way)
     events.push_back(core::RunAdopted{view.slot.run.job_id, member_of(view.slot.run),
@@ -29,12 +78,11 @@ void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
 }
 
 bool Dispatch::hand_over(const core::Start& start) {
-  const store::JobRecord* const job = jobs_.find(start.job);
+  const store::PlannedJob* const job = jobs_.find(start.job);
   if (job == nullptr) return false;
-  const store::Member* const member =
-      start.member ? jobs_.find_member(start.job, *start.member) : nullptr;
   shmem::Assignment run = {};
   run.job_id = start.job;
+  run.owner = job->owner_oid;
   run.member = start.member.value_or(shmem::kNoMember);
   (start.member ? run.group_run_id : run.run_id) = start.run.value_or(0);
   run.attempt = start.attempt;
@@ -44,7 +92,10 @@ bool Dispatch::hand_over(const core::Start& start) {
   run.handled_until = pg::to_timestamptz(start.handled_until);
   const auto to_count = to_count_.find(start.job);
   if (to_count != to_count_.end()) run.missed = to_count->second;
-  const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, session_for(*job, member), run);
+  std::optional<PlaceInGroup> place;
+  if (start.member) place = PlaceInGroup{run.group_run_id, *start.member};
+  const shmem::Claim claim =
+      shmem::claim_slot(MyDatabaseId, session_for(*job, start.job, place), run);
   if (claim.index < 0 || (claim.start && !start_worker(claim))) return false;
   if (to_count != to_count_.end()) to_count_.erase(to_count);
   return true;
@@ -53,12 +104,19 @@ bool Dispatch::hand_over(const core::Start& start) {
 void Dispatch::count(const core::Missed& missed) {
   if (!shmem::count_missed(MyDatabaseId, missed.job, pg::to_timestamptz(missed.due)))
     ++to_count_[missed.job];
+  if (to_count_.size() <= jobs_.job_count()) return;
+  for (auto it = to_count_.begin(); it != to_count_.end();)  // of jobs that were removed
+    it = jobs_.find(it->first) == nullptr ? to_count_.erase(it) : std::next(it);
 }
 
 void Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
   std::map<shmem::Session, int> wanted;
-  for (const core::JobId id : jobs)
-    if (const store::JobRecord* const job = jobs_.find(id)) ++wanted[session_for(*job, nullptr)];
+  for (const core::JobId id : jobs) {
+    const store::PlannedJob* const job = jobs_.find(id);
+    if (job == nullptr) continue;
+    int& count = wanted[session_for(*job, id, std::nullopt)];
+    if (!job->limited || count < settings::role_workers()) ++count;
+  }
   for (const auto& [session, count] : wanted)
     for (;;) {
       const shmem::Claim claim = shmem::claim_spare(MyDatabaseId, session, count);
@@ -86,6 +144,7 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     const core::JobId job = slot.run.job_id;
     const std::optional<int> member = member_of(slot.run);
     if (slot.state == shmem::SlotState::kDead) {
+      note_terminated(slot);
       orphans_ = true;
       try_again_at_ = pg::now();
       jobs_.expect_requests();
@@ -110,11 +169,16 @@ void Dispatch::collect(std::vector<core::Event>& events) {
       continue;
     }
     jobs_.expect_requests();
-    events.push_back(core::StartRefused{it->job, it->member});
+    events.push_back(core::StartRefused{it->job, it->member, true});
     events.push_back(core::WorkerFreed{});  // it is to start now
     it = unbegun_.erase(it);
   }
   if (orphans_ && is_time(try_again_at_, now)) close_orphans();
+}
+
+void Dispatch::note_terminated(const shmem::WorkerSlot& slot) {
+  if (slot.state == shmem::SlotState::kDead && slot.noted && slot.end != shmem::EndReason::kNone)
+    terminated_[slot.run.run_id] = slot.end;
 }
 
 // What its row would have counted as missed, that of the next try will.
@@ -158,25 +222,21 @@ void Dispatch::check_starting_workers() {
 // A run whose worker died before it had committed the run's first row. False where it cannot be
 // logged now.
 bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
-  const store::JobRecord* const job = jobs_.find(slot.run.job_id);
-  if (job == nullptr) return true;
-  store::RunHead head = store::head_of(*job);
-  if (slot.run.run_id != 0) head.run_id = slot.run.run_id;
-  head.manual = slot.run.trigger == shmem::Trigger::kManual;
-  head.attempt = slot.run.attempt;
-  head.due = pg::to_instant(slot.run.due);
-  if (!head.manual) head.handled_until = pg::to_instant(slot.run.handled_until);
-  head.started = pg::now();
   const bool started = slot.started_at != 0;
-  store::Outcome outcome;
-  outcome.status = started ? "interrupted" : "error";
-  outcome.error = store::RunError{
-      started ? "the worker ended before the run began" : "the worker could not start or connect",
-      "08006", "",
-      "The server log says why; a command's owner needs the right to "
-      "connect to the database.",
-      ""};
+  store::Outcome outcome = outcome_of(slot.end);
+  if (slot.end == shmem::EndReason::kNone) {
+    outcome.status = started ? "interrupted" : "error";
+    outcome.error = store::RunError{
+        started ? "the worker ended before the run began" : "the worker could not start or connect",
+        "08006", "",
+        "The server log says why; a command's owner needs the right to "
+        "connect to the database.",
+        ""};
+  }
   return try_with_own_tables("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
+    const std::optional<store::JobRecord> job = store::find_job(spi, slot.run.job_id);
+    if (!job) return;
+    store::RunHead head = head_of_unbegun(slot.run, *job);
     if (slot.run.member != shmem::kNoMember) {
       const auto member = store::find_pending(spi, slot.run.group_run_id, slot.run.member);
       if (!member) return;  // it died before it could say so
@@ -188,7 +248,7 @@ bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
       const std::int64_t run_id = store::begin_run(spi, head);
       store::begin_member(spi, *member, run_id);
       store::end_run(spi, run_id, outcome, 0);
-      finish_member(spi, *member, "failed");
+      finish_member(spi, *member, state_of_member(outcome.status));
       return;
     }
     if (store::is_logged(spi, head)) return;  // it died before it could say so
@@ -214,17 +274,21 @@ void Dispatch::close_orphans() {
   }
   std::size_t closed = 0;
   const bool done = try_with_own_tables("interrupted runs cannot be closed now", [&](pg::Spi& spi) {
-    const std::vector<store::Orphan> orphans =
-        store::close_orphans(spi, live_runs, beginning_jobs, settings::suspend_after());
+    const std::vector<store::Orphan> orphans = store::take_orphans(spi, live_runs, beginning_jobs);
     closed = orphans.size();
     for (const store::Orphan& orphan : orphans) {
+      const auto found = terminated_.find(orphan.run_id);
+      const store::Outcome outcome =
+          outcome_of(found != terminated_.end() ? found->second : shmem::EndReason::kNone);
+      if (store::close_orphan(spi, orphan, outcome, settings::suspend_after()))
+        store::note_changed(orphan.job_id);
       if (const auto member = store::find_member_of_run(spi, orphan.run_id))
-        finish_member(spi, *member, "failed");
+        finish_member(spi, *member, state_of_member(outcome.status));
       else
         store::remove_one_time_job(spi, orphan.job_id);
-      if (orphan.suspended) store::note_changed(orphan.job_id);
     }
   });
+  if (done && beginning_jobs.empty()) terminated_.clear();
   orphans_ = !done || !beginning_jobs.empty();
   try_again_at_ = pg::now() + kTryAgain;
   if (closed > 0) shmem::announce_run_end();

@@ -56,6 +56,7 @@ class Dispatch {
   void try_later(const shmem::Assignment& run, std::int64_t missed);
   bool start_worker(const shmem::Claim& claim);
   bool log_unbegun(const shmem::WorkerSlot& slot);
+  void note_terminated(const shmem::WorkerSlot& slot);
   void close_orphans();
 
   JobFeed& jobs_;
@@ -63,6 +64,7 @@ class Dispatch {
   core::Instant remind_at_;                       // the postmaster of them
   std::map<core::JobId, std::int64_t> to_count_;  // missed before a run was under way
   std::vector<Unbegun> unbegun_;
+  std::map<core::RunId, shmem::EndReason> terminated_;  // until they are closed
   bool orphans_ = false;        // there may be some that could not be closed yet
   core::Instant try_again_at_;  // to close them
 };

@@ -10,6 +10,7 @@
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "store/job_changes.hpp"
+#include "store/one_time_jobs.hpp"
 #include "store/timetable.hpp"
 
 namespace metrics_refresh::worker {
@@ -77,7 +78,7 @@ void close_if_done(pg::Spi& spi, std::int64_t group_run_id) {
     outcome.retry = plan_retry(*job, result->attempt, result->due);
   if (store::end_run(spi, group_run_id, outcome, settings::suspend_after()) || outcome.retry)
     store::note_changed(result->job_id);
-  store::remove_one_time_job(spi, result->job_id);
+  if (job && job->one_time) store::remove_one_time_job(spi, job->id);
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include "worker/job_feed.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
+#include "store/one_time_jobs.hpp"
 #include "store/timetable.hpp"
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
@@ -21,20 +23,8 @@ std::map<core::JobId, core::Instant> skipped_until() {
   return until;
 }
 
-core::Job to_core(const store::JobRecord& record) {
-  core::Job job;
-  job.id = record.id;
-  job.timetable = store::timetable_of(record);
-  job.runnable = record.active && !record.suspended;
-  job.handled_until = record.handled_until;
-  job.on_missed = record.on_missed == "skip" ? core::OnMissed::kSkip : core::OnMissed::kOnce;
-  job.on_overlap =
-      record.on_overlap == "queue_one" ? core::OnOverlap::kQueueOne : core::OnOverlap::kSkip;
-  job.priority = record.priority;
-  job.retry = record.retry;
-  job.max_parallel = record.max_parallel;
-  return job;
-}
+// More numbers of changed jobs than this are not kept: all jobs are read then.
+constexpr std::size_t kMostUnread = 10'000;
 
 Oid find_extension() {
   return pg::call([] { return get_extension_oid("metrics_refresh", true); });
@@ -51,16 +41,12 @@ Oid extension_oid() {
 bool JobFeed::read(std::vector<core::Event>& events) {
   const shmem::Changes changes = shmem::take_changes(MyDatabaseId);
   if (changes.any) {
-    unread_ = true;
-    unread_all_ = unread_all_ || changes.all;
-    unread_jobs_.insert(unread_jobs_.end(), changes.jobs, changes.jobs + changes.count);
-    for (int i = 0; i < changes.canceled_count; ++i)
-      canceled_groups_.push_back({changes.canceled_groups[i], true});
+    note_changes(changes);
   } else if (!unread_ || !is_time(try_again_at_, pg::now())) {
     return true;
   }
   bool is_ours = true;
-  std::vector<store::JobRecord> jobs;
+  std::vector<store::JobToPlan> jobs;
   std::vector<store::Request> requests;
   std::vector<store::OpenGroup> groups;
   const bool read = try_with_own_tables("the jobs cannot be read now", [&](pg::Spi& spi) {
@@ -71,9 +57,9 @@ bool JobFeed::read(std::vector<core::Event>& events) {
     for (const store::Request& request : requests)
       if (requests_.count(request.run_id) == 0) unread_jobs_.push_back(request.job_id);
     if (unread_all_)
-      jobs = store::load_jobs(spi);
+      jobs = store::load_jobs_to_plan(spi);
     else if (!unread_jobs_.empty())
-      jobs = store::load_jobs(spi, unread_jobs_);
+      jobs = store::load_jobs_to_plan(spi, unread_jobs_);
     // Before any is canceled, so that its end is news.
     if (unread_groups_ || !groups_.empty() || !canceled_groups_.empty())
       groups = store::load_open_groups(spi);
@@ -83,12 +69,13 @@ bool JobFeed::read(std::vector<core::Event>& events) {
     return true;
   }
   if (!is_ours) return false;
-  note_jobs(jobs, events);
+  note_jobs(std::move(jobs), events);
   note_requests(requests, events);
   note_groups(groups, events);
   unread_ = unread_all_ = unread_groups_ = false;
   unread_jobs_.clear();
   close_canceled_groups();
+  remove_one_time_jobs();
   return true;
 }
 
@@ -97,40 +84,50 @@ std::optional<core::Instant> JobFeed::try_again_at() const {
   return try_again_at_;
 }
 
-const store::JobRecord* JobFeed::find(core::JobId id) const {
+const store::PlannedJob* JobFeed::find(core::JobId id) const {
   const auto found = jobs_.find(id);
   return found == jobs_.end() ? nullptr : &found->second;
 }
 
-const store::Member* JobFeed::find_member(core::JobId group, int number) const {
-  const auto found = groups_.find(group);
-  if (found == groups_.end()) return nullptr;
-  for (const store::Member& member : found->second.pending)
-    if (member.number == number) return &member;
-  return nullptr;
+// While the tables cannot be read, what is unread grows no further than this.
+void JobFeed::note_changes(const shmem::Changes& changes) {
+  unread_ = true;
+  unread_all_ = unread_all_ || changes.all;
+  unread_jobs_.insert(unread_jobs_.end(), changes.jobs, changes.jobs + changes.count);
+  if (unread_jobs_.size() > kMostUnread) {
+    unread_all_ = true;
+    unread_jobs_.clear();
+  }
+  for (int i = 0; i < changes.canceled_count; ++i) {
+    const core::RunId run = changes.canceled_groups[i];
+    const bool known = std::any_of(canceled_groups_.begin(), canceled_groups_.end(),
+                                   [run](const Canceled& other) { return other.run == run; });
+    if (!known) canceled_groups_.push_back({run, true});
+  }
 }
 
-void JobFeed::note_jobs(const std::vector<store::JobRecord>& jobs,
-                        std::vector<core::Event>& events) {
+void JobFeed::note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events) {
   std::set<core::JobId> gone(unread_jobs_.begin(), unread_jobs_.end());
   if (unread_all_)
     for (const auto& [id, job] : jobs_) gone.insert(gone.end(), id);
   // Of a job that is known already, core knows.
   std::map<core::JobId, core::Instant> skipped;
   if (unread_all_) skipped = skipped_until();
-  for (const store::JobRecord& job : jobs) {
-    gone.erase(job.id);
-    jobs_[job.id] = job;
+  for (store::JobToPlan& job : jobs) {
+    core::Job& plan = job.plan;
+    gone.erase(plan.id);
+    one_time_jobs_ = one_time_jobs_ || job.kept.one_time;
+    jobs_[plan.id] = std::move(job.kept);
     try {
-      core::Job changed = to_core(job);
-      const auto passed = skipped.find(job.id);
+      plan.timetable = store::timetable_of(job.times);
+      const auto passed = skipped.find(plan.id);
       if (passed != skipped.end())
-        changed.handled_until = std::max(changed.handled_until, passed->second);
-      events.push_back(core::JobChanged{std::move(changed)});
+        plan.handled_until = std::max(plan.handled_until, passed->second);
+      events.push_back(core::JobChanged{std::move(plan)});
     } catch (const std::exception&) {
       // Written by somebody who went past the table's own check, or a zone that vanished.
-      log_current_exception(("job " + job.name + " cannot be scheduled").c_str());
-      events.push_back(core::JobRemoved{job.id});
+      log_current_exception(("job " + job.times.name + " cannot be scheduled").c_str());
+      events.push_back(core::JobRemoved{plan.id});
     }
   }
   for (const core::JobId id : gone) {
@@ -158,9 +155,9 @@ void JobFeed::note_requests(const std::vector<store::Request>& requests,
 
 void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
                           std::vector<core::Event>& events) {
-  std::map<core::JobId, store::OpenGroup> open;
+  std::map<core::JobId, core::RunId> open;
   for (const store::OpenGroup& group : groups) {
-    open[group.job_id] = group;
+    open[group.job_id] = group.group_run_id;
     core::GroupOpened event{group.job_id, group.group_run_id, {}};
     for (const store::Member& member : group.pending)
       event.pending.push_back({member.number, member.waits_for});
@@ -169,9 +166,17 @@ void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
     if (jobs_.count(group.job_id) == 0 && !group.pending.empty())
       canceled_groups_.push_back({group.group_run_id, false});
   }
-  for (const auto& [job, group] : groups_)
-    if (open.count(job) == 0) events.push_back(core::GroupOpened{job, group.group_run_id, {}});
+  for (const auto& [job, run] : groups_)
+    if (open.count(job) == 0) events.push_back(core::GroupOpened{job, run, {}});
   groups_ = std::move(open);
+}
+
+// Those that could not be removed with their run, because somebody held them: whose transaction has
+// ended now, for that is what made the job news.
+void JobFeed::remove_one_time_jobs() {
+  if (!std::exchange(one_time_jobs_, false)) return;
+  try_with_own_tables("jobs of one run cannot be removed now",
+                      [](pg::Spi& spi) { store::remove_finished_one_time_jobs(spi); });
 }
 
 // Members that have not begun, then, where somebody wants it, those under way, whose workers close

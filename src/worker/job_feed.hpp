@@ -1,5 +1,6 @@
 // The scheduler's news of jobs: what backends posted in shared memory, read from the tables and
-// turned into events. It keeps the jobs as last read.
+// turned into events. Of each job it keeps what a run is handed over with, and nothing that the
+// job's owner can make long.
 #pragma once
 
 #include "core/scheduler.hpp"
@@ -10,6 +11,7 @@
 
 #include "shmem/databases.hpp"
 #include "store/groups.hpp"
+#include "store/planned_jobs.hpp"
 
 namespace metrics_refresh::worker {
 
@@ -32,25 +34,26 @@ class JobFeed {
   /// Has the open runs of groups read again: one has just been planned.
   void expect_groups() { unread_ = unread_groups_ = true; }
 
-  /// The job as last read, or null.
-  const store::JobRecord* find(core::JobId id) const;
-
-  /// The member of the open run of this group as last read, or null.
-  const store::Member* find_member(core::JobId group, int number) const;
+  /// Of the job as last read, or null.
+  const store::PlannedJob* find(core::JobId id) const;
+  std::size_t job_count() const noexcept { return jobs_.size(); }
 
  private:
-  void note_jobs(const std::vector<store::JobRecord>& jobs, std::vector<core::Event>& events);
+  void note_changes(const shmem::Changes& changes);
+  void note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events);
   void note_requests(const std::vector<store::Request>& requests, std::vector<core::Event>& events);
   void close_canceled_groups();
+  void remove_one_time_jobs();
   void note_groups(const std::vector<store::OpenGroup>& groups, std::vector<core::Event>& events);
 
   Oid extension_;
-  std::map<core::JobId, store::JobRecord> jobs_;
-  std::map<core::RunId, core::JobId> requests_;     // as last read
-  std::map<core::JobId, store::OpenGroup> groups_;  // open runs, as last read
+  std::map<core::JobId, store::PlannedJob> jobs_;
+  std::map<core::RunId, core::JobId> requests_;  // as last read
+  std::map<core::JobId, core::RunId> groups_;    // open runs, as last read
   bool unread_ = true;
   bool unread_all_ = true;
   bool unread_groups_ = true;
+  bool one_time_jobs_ = false;  // one of them has changed
   std::vector<core::JobId> unread_jobs_;
   struct Canceled {
     core::RunId run;

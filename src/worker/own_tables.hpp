@@ -13,6 +13,8 @@ namespace metrics_refresh::worker {
 /// to start meanwhile; a worker has not, and a run that cannot begin starts later.
 inline constexpr char kSchedulerLockTimeout[] = "100ms";
 inline constexpr char kWorkerLockTimeout[] = "2s";
+/// The same where a wait that ends costs a refresh.
+inline constexpr char kLogLockTimeout[] = "10s";
 
 /// How long to wait before what could not be read or written is tried again.
 inline constexpr core::Duration kTryAgain = std::chrono::seconds(1);

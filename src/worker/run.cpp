@@ -12,11 +12,13 @@
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/skipped_jobs.hpp"
-#include "store/job_changes.hpp"
+#include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"
+#include "worker/limits.hpp"
 #include "worker/own_tables.hpp"
 #include "worker/process.hpp"
 #include "worker/run_session.hpp"
+#include "worker/run_failure.hpp"
 #include "worker/session.hpp"
 #include "worker/work.hpp"
 
@@ -80,9 +82,14 @@ bool skip(pg::Spi& spi, const RunHead& head, const Begun& begun) {
                                                           pg::to_timestamptz(*head.handled_until));
 }
 
+// One that has been ended already is only logged.
 void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
   Begun& begun = beginning.begun;
   const JobRecord& job = begun.job;
+  if (begun.ended) {
+    begun.run_id = store::begin_run(spi, head);
+    return;
+  }
   begun.refused = owner_problem(job);
   if (job.is_refresh()) {
     begun.view = engine::resolve_view(job.view_schema, job.view_name, job.view_oid);
@@ -116,7 +123,7 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
     outcome.strategy = "group";
     outcome.strategy_reason = "the group has no views";
     store::end_run(spi, begun.run_id, outcome, 0);
-    store::remove_one_time_job(spi, job.id);
+    if (job.one_time) store::remove_one_time_job(spi, job.id);
     beginning.result = RunResult::kSuccess;
   } else {
     store::open_group(spi, begun.members);
@@ -145,9 +152,9 @@ void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head, Begi
   head.dependency = !member.waits_for.empty();
   head.view_schema = member.view_schema;
   head.view_name = member.view_name;
-  begun.refused = owner_problem(begun.job);
+  if (!begun.ended) begun.refused = owner_problem(begun.job);
   begun.view = engine::resolve_view(member.view_schema, member.view_name, member.view_oid);
-  const bool found = find_view(begun, head);
+  const bool found = find_view(begun, head) || begun.ended;
   begun.run_id = store::begin_run(spi, head);
   store::begin_member(spi, member, begun.run_id);
   if (found) {
@@ -161,13 +168,16 @@ void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head, Begi
   finish_member(spi, member, "skipped");
 }
 
-Beginning begin(const shmem::Assignment& run, core::Instant started) {
+Beginning begin(int slot, const shmem::Assignment& run, core::Instant started,
+                const std::optional<Outcome>& ended) {
   Beginning beginning;
+  beginning.begun.ended = ended.has_value();
   with_own_tables(kWorkerLockTimeout, [&](pg::Spi& spi) {
     std::optional<JobRecord> job = store::find_job(spi, run.job_id);
     beginning.result = RunResult::kFailure;
     if (!job) return;  // unscheduled a moment ago
     beginning.begun.job = std::move(*job);
+    if (!ended) start_limits(slot, max_runtime_of(beginning.begun.job));
     RunHead head = head_of(run, beginning.begun.job, started);
     if (run.run_id != 0) {
       head.run_id = run.run_id;
@@ -184,42 +194,20 @@ Beginning begin(const shmem::Assignment& run, core::Instant started) {
   return beginning;
 }
 
-// The outcome of the exception being handled.
-Outcome failed(const shmem::Assignment& run, const JobRecord& job) {
-  Outcome outcome;
-  outcome.error = store::describe_current_error();
-  outcome.status = "error";
-  const bool cancel = outcome.error->sqlstate == "57014";
-  if (cancel && !exceeded_max_runtime()) {
-    outcome.status = "canceled";
-    return outcome;
+// Begins the run. Where its limits end it meanwhile, it is logged all the same, and `ended` says
+// how it ended.
+Beginning begin_within_limits(int slot, const shmem::Assignment& run, core::Instant started,
+                              std::optional<Outcome>& ended) {
+  try {
+    return begin(slot, run, started, ended);
+  } catch (const pg::PgError& error) {
+    const bool is_end = error.sqlstate() == ERRCODE_QUERY_CANCELED && is_to_end(slot);
+    if (is_end) ended = failed(slot, run, {});
+    lift_limits(slot);
+    if (!is_end) throw;
   }
-  if (cancel) {
-    outcome.error->message = "the run was ended because it exceeded its max_runtime";
-    outcome.error->hint = "metrics_refresh.alter_job(job_name, max_runtime => ...) raises it.";
-  }
-  outcome.permanent = !core::is_transient(outcome.error->sqlstate);
-  // What took too long once would do so again. A member is tried again with its group.
-  if (!outcome.permanent && !cancel && run.trigger == shmem::Trigger::kSchedule &&
-      run.member == shmem::kNoMember)
-    outcome.retry = plan_retry(job, run.attempt, pg::to_instant(run.due));
-  return outcome;
-}
-
-void log_failure(const Begun& begun, const Outcome& outcome) {
-  pg::in_transaction([&] {
-    pg::as_extension([&] {
-      pg::Spi spi;
-      if (store::end_run(spi, begun.run_id, outcome, settings::suspend_after()) || outcome.retry)
-        store::note_changed(begun.job.id);
-      if (begun.member) {
-        finish_member(spi, *begun.member, outcome.status == "canceled" ? "canceled" : "failed");
-        return;
-      }
-      log_rolled_back(spi, begun.job.name, begun.members, begun.at_member, outcome);
-      if (!outcome.retry) store::remove_one_time_job(spi, begun.job.id);
-    });
-  });
+  QueryCancelPending = false;  // one that came during the abort
+  return begin(slot, run, started, ended);
 }
 
 // What is not due within this has become so by a clock that was set back, and is not waited for.
@@ -238,19 +226,26 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
   const core::Instant started = wait_until(pg::to_instant(run.due));
   const store::UsageMeter meter;
   Beginning beginning;
+  std::optional<Outcome> ended;
   try {
-    beginning = begin(run, started);
+    beginning = begin_within_limits(slot, run, started, ended);
   } catch (const std::exception&) {
+    lift_limits(slot);
     log_current_exception("a run cannot begin now");
     return RunResult::kNotBegun;
   }
   Begun& begun = beginning.begun;
   shmem::note_begin(slot, beginning.result ? 0 : begun.run_id);
-  if (beginning.result) return *beginning.result;
+  if (beginning.result) {
+    lift_limits(slot);
+    return *beginning.result;
+  }
   std::optional<pg::NoticeKeeper> notices;
   if (begun.job.is_command()) notices.emplace();
   Outcome outcome;
-  if (begun.refused) {
+  if (ended) {
+    outcome = *ended;
+  } else if (begun.refused) {
     outcome.status = "error";
     outcome.error = begun.refused;
     outcome.permanent = !core::is_transient(begun.refused->sqlstate);
@@ -259,11 +254,12 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
       do_work(slot, begun, meter);
       return RunResult::kSuccess;
     } catch (...) {
-      accept_cancel(false);
-      QueryCancelPending = false;  // one that came during the abort
-      outcome = failed(run, begun.job);
+      lift_limits(slot);
+      outcome = failed(slot, run, begun.job);
     }
   }
+  lift_limits(slot);
+  QueryCancelPending = false;  // one that came during the abort
   add_measures(slot, meter, outcome);
   if (begun.job.is_command()) reset_settings();  // what a part that was committed has set
   log_failure(begun, outcome);

@@ -62,6 +62,10 @@ void plan_once() {
   });
 }
 
+std::int64_t steady(std::optional<Instant> time) {
+  return time ? pg::steady_now() + (*time - pg::now()).count() : shmem::kNever;
+}
+
 std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> b) {
   if (!a || !b) return a ? a : b;
   return std::min(*a, *b);
@@ -86,12 +90,12 @@ class SchedulerProcess {
       dispatch_.collect(events_);
       const Instant now = pg::now();
       if (!events_.empty()) last_activity = now;
-      const std::optional<Instant> wake_up =
-          earlier(earlier(tick(now), hand_overs_.try_again_at()),
-                  earlier(feed_.try_again_at(), dispatch_.try_again_at()));
-      const std::optional<Instant> ready_at = make_ready(now);
-      publish();
-      sleeper_.sleep_until(earlier(earlier(wake_up, ready_at), leave_at(now, last_activity)));
+      std::optional<Instant> wake_up =
+          earlier(tick(now), earlier(feed_.try_again_at(), dispatch_.try_again_at()));
+      wake_up = earlier(wake_up, hand_overs_.try_again_at());
+      wake_up = earlier(wake_up, earlier(make_ready(now), end_overdue()));
+      publish(wake_up);
+      sleeper_.sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
       // Whoever woke this process may have freed a worker.
       if (scheduler_.waiting_count() > 0) events_.push_back(core::WorkerFreed{});
@@ -118,7 +122,8 @@ class SchedulerProcess {
   std::optional<Instant> tick(Instant now) {
     for (;;) {
       const core::Limits limits = {settings::enabled(),
-                                   shmem::free_workers(MyDatabaseId, settings::database_workers())};
+                                   shmem::free_workers(MyDatabaseId, settings::database_workers()),
+                                   settings::role_workers(), shmem::runs_by_owner()};
       const core::Plan plan = scheduler_.tick(now + kHandOver, std::exchange(events_, {}), limits);
       for (const core::Action& action : plan.actions) {
         if (const auto* missed = std::get_if<core::Missed>(&action)) {
@@ -134,11 +139,20 @@ class SchedulerProcess {
     }
   }
 
-  void publish() {
+  // Has runs ended that were canceled, or have passed their max_runtime, and go on. Returns when to
+  // do so again.
+  std::optional<Instant> end_overdue() {
+    const std::int64_t next = shmem::end_overdue(
+        MyDatabaseId, std::chrono::microseconds(settings::cancel_grace()).count());
+    if (next == shmem::kNever) return std::nullopt;
+    return pg::now() + core::Duration(next - pg::steady_now());
+  }
+
+  void publish(std::optional<Instant> looks_at) {
     const std::optional<Instant> next_due = scheduler_.next_due();
     const std::size_t waiting = settings::enabled() ? scheduler_.waiting_count() : 0;
     shmem::publish_schedule(MyDatabaseId, next_due ? pg::to_timestamptz(*next_due) : shmem::kNever,
-                            static_cast<int>(waiting));
+                            static_cast<int>(waiting), steady(looks_at));
     if (waiting == 0 && !shows_waiting_) return;
     std::vector<shmem::WaitingRun> runs;
     if (waiting > 0)

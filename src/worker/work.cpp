@@ -14,7 +14,9 @@
 #include "pg/role_setting.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
+#include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"
+#include "worker/limits.hpp"
 #include "worker/own_tables.hpp"
 #include "worker/process.hpp"
 
@@ -24,20 +26,6 @@ namespace {
 using store::JobRecord;
 using store::Member;
 using store::Outcome;
-
-// Set by the timer of max_runtime, in a signal handler.
-volatile sig_atomic_t max_runtime_passed = false;
-
-void on_max_runtime() {
-  max_runtime_passed = true;
-  kill(MyProcPid, SIGINT);
-}
-
-TimeoutId max_runtime_timer() {
-  static const TimeoutId id =
-      pg::call([] { return RegisterTimeout(USER_TIMEOUT, on_max_runtime); });
-  return id;
-}
 
 void set(const char* name, const std::string& value, GucContext context, GucAction action) {
   const char* text = value.c_str();
@@ -79,14 +67,6 @@ void set_session(const JobRecord& job) {
   pg::in_transaction([&] { set_settings_and_limit(job, GUC_ACTION_SET); });
 }
 
-void start_limits(const JobRecord& job) {
-  if (!job.is_command()) set_settings_and_limit(job, GUC_ACTION_LOCAL);
-  const int max_runtime = milliseconds(job.max_runtime);
-  max_runtime_passed = false;
-  const TimeoutId timer = max_runtime_timer();
-  pg::call([timer, max_runtime] { enable_timeout_after(timer, max_runtime); });
-}
-
 void show_activity(const std::string& activity) {
   const char* text = activity.c_str();
   pg::call([text] { pgstat_report_activity(STATE_RUNNING, text); });
@@ -112,14 +92,7 @@ Outcome refresh(const Begun& begun) {
   return outcome;
 }
 
-// A cancel or the end of max_runtime comes too late from now on.
-void end_limits() {
-  accept_cancel(false);
-  const TimeoutId timer = max_runtime_timer();
-  pg::call([timer] { disable_timeout(timer, false); });
-}
-
-Outcome run_command(const JobRecord& job) {
+Outcome run_command(int slot, const JobRecord& job) {
   show_activity(job.command);
   const pg::CommandResult result = pg::run_command(job.command);
   Outcome outcome = success("command");
@@ -131,7 +104,7 @@ Outcome run_command(const JobRecord& job) {
     spi.run_discarding("SET CONSTRAINTS ALL IMMEDIATE");
   }
   pg::call([] { PortalHashTableDeleteAll(); });  // nobody fetches from what is WITH HOLD
-  end_limits();
+  lift_limits(slot);
   QueryCancelPending = false;  // what is done may have been committed
   // The log has its own rows to write, and its own conflicts.
   if (XactReadOnly || XactIsoLevel != XACT_READ_COMMITTED) pg::go_on_in_another_transaction();
@@ -176,7 +149,7 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
 
 // A view that was made anew, or whose definition wants other triggers than it has. In a transaction
 // of its own: it locks out writers, who must not wait for the refresh as well.
-void set_up(Begun& begun, Oid view) {
+void set_up(int slot, Begun& begun, Oid view) {
   if (!OidIsValid(view)) return;
   try {
     pg::in_transaction([&] {
@@ -186,13 +159,14 @@ void set_up(Begun& begun, Oid view) {
   } catch (const pg::SqlError& error) {
     begun.not_incremental = error.what();
     if (!error.detail().empty()) begun.not_incremental += ": " + error.detail();
+    resume_limits(slot);  // the abort has stopped them
   }
 }
 
-void set_up_incremental(Begun& begun) {
+void set_up_incremental(int slot, Begun& begun) {
   if (begun.job.strategy != "incremental") return;
-  set_up(begun, begun.view);
-  for (const Member& member : begun.members) set_up(begun, member.view_oid);
+  set_up(slot, begun, begun.view);
+  for (const Member& member : begun.members) set_up(slot, begun, member.view_oid);
 }
 
 void log_success(const Begun& begun, const Outcome& outcome) {
@@ -201,48 +175,48 @@ void log_success(const Begun& begun, const Outcome& outcome) {
     store::end_run(spi, begun.run_id, outcome, 0);
     if (begun.member)
       finish_member(spi, *begun.member, "success");
-    else
+    else if (begun.job.one_time)
       store::remove_one_time_job(spi, begun.job.id);
   });
 }
 
-// Where it fails the refresh is no less done.
-void keep_statistics(const JobRecord& job, Oid view) {
-  if (!OidIsValid(view)) return;
+// In what is left of max_runtime. Where it fails the refresh is no less done.
+void keep_statistics(int slot, const JobRecord& job, Oid view) {
+  if (!OidIsValid(view) || is_to_end(slot)) return;
   try {
-    pg::in_transaction([&job, view] {
+    pg::in_transaction([=, &job] {
       if (!is_own(engine::relation_owner(view))) return;
-      accept_cancel(true);
-      start_limits(job);
+      resume_limits(slot);
+      set_settings_and_limit(job, GUC_ACTION_LOCAL);
       engine::analyze_if_changed(view);
-      end_limits();
+      lift_limits(slot);
     });
   } catch (const std::exception&) {
-    accept_cancel(false);
+    lift_limits(slot);
     log_current_exception("a view that was refreshed cannot be analyzed");
   }
 }
 
 void work(int slot, Begun& begun, const store::UsageMeter& meter) {
   const JobRecord& job = begun.job;
-  accept_cancel(true);
-  start_limits(job);
-  if (shmem::read_slot(slot).cancel_requested)
-    throw pg::SqlError(ERRCODE_QUERY_CANCELED, "canceled before it began");
+  if (!job.is_command()) set_settings_and_limit(job, GUC_ACTION_LOCAL);
   Outcome outcome = !begun.members.empty() ? refresh_on_one_snapshot(begun)
-                    : job.is_command()     ? run_command(job)
+                    : job.is_command()     ? run_command(slot, job)
                                            : refresh(begun);
   add_measures(slot, meter, outcome);
-  set_local("lock_timeout", "0", PGC_USERSET);  // it was meant for the work, not for the log
+  // The job's own was meant for the work. Nobody but our processes, and they for a moment only, can
+  // hold what the log needs.
+  set_local("lock_timeout", kLogLockTimeout, PGC_USERSET);
   log_success(begun, outcome);
-  end_limits();
+  lift_limits(slot);
   pg::call([] { CHECK_FOR_INTERRUPTS(); });  // the last word of one that came before
 }
 
 }  // namespace
 
 void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
-  set_up_incremental(begun);
+  resume_limits(slot);
+  set_up_incremental(slot, begun);
   set_session(begun.job);
   const auto body = [&] { work(slot, begun, meter); };
   if (begun.job.is_command())
@@ -251,8 +225,8 @@ void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
     pg::in_transaction(body);
   else
     pg::in_repeatable_read(body);
-  keep_statistics(begun.job, begun.view);
-  for (const Member& member : begun.members) keep_statistics(begun.job, member.view_oid);
+  keep_statistics(slot, begun.job, begun.view);
+  for (const Member& member : begun.members) keep_statistics(slot, begun.job, member.view_oid);
 }
 
 bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {
@@ -273,8 +247,6 @@ bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {
     return false;
   }
 }
-
-bool exceeded_max_runtime() { return max_runtime_passed; }
 
 void add_measures(int slot, const store::UsageMeter& meter, Outcome& outcome) {
   const shmem::WorkerSlot view = shmem::read_slot(slot);

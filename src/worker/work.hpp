@@ -21,19 +21,18 @@ struct Begun {
   int at_member = -1;                      // the one of them that is being worked on
   std::string not_incremental;             // why a view could not be set up for its job's strategy
   std::optional<store::RunError> refused;  // why the work must not even be tried
+  bool ended = false;                      // that its limits ended it while it began
 };
 
-/// Does the work and logs its success. Throws whatever goes wrong; then nothing of it remains but
-/// what a command has committed by itself, and `at_member` says where.
+/// Does the work, within the limits that start_limits() has set, and logs its success. Throws
+/// whatever goes wrong; then nothing of it remains but what a command has committed by itself, and
+/// `at_member` says where.
 void do_work(int slot, Begun& begun, const store::UsageMeter& meter);
 
 /// True where the job's strategy allows to skip all of these views now, for nothing has changed.
 /// Waits for no lock but a moment; whatever stands in the way is for the refresh to meet. REQUIRES:
 /// a transaction.
 bool are_fresh(const store::JobRecord& job, const std::vector<Oid>& views);
-
-/// True where the run was ended by its max_runtime. REQUIRES: do_work() has thrown a cancel.
-bool exceeded_max_runtime();
 
 /// What the slot counted during the run, and what the run consumed.
 void add_measures(int slot, const store::UsageMeter& meter, store::Outcome& outcome);

@@ -7,6 +7,7 @@
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
+#include "worker/limits.hpp"
 #include "worker/process.hpp"
 #include "worker/run.hpp"
 #include "worker/session.hpp"
@@ -17,7 +18,7 @@ namespace {
 int own_slot = -1;
 std::uint64_t own_generation = 0;
 
-void on_exit(int, Datum) { shmem::detach_worker(own_slot, own_generation); }
+void on_exit(int, Datum) { shmem::detach_worker(own_slot, own_generation, own_end_reason()); }
 
 // A worker that was made ready ahead of a run waits for it at least this long.
 constexpr core::Duration kSpareTimeout = std::chrono::seconds(2);

@@ -140,6 +140,15 @@ TEST_F(Health, SettingsThatCannotWorkAreAWarning) {
   expect_text("admin_settings", server.admin_problem, "Correct the setting");
 }
 
+TEST_F(Health, AShareThatIsNearlyUsedUpIsAWarning) {
+  server.shares = {{"app", "jobs", 899, 1000, "metrics_refresh.max_jobs_per_role"}};
+  EXPECT_EQ(severity("shares"), "ok");
+  server.shares.push_back({"web", "requests", 900, 1000, "metrics_refresh.max_requests_per_role"});
+  EXPECT_EQ(severity("shares"), "warning");
+  expect_text("shares", "role web has 900 of 1000 requests",
+              "raise metrics_refresh.max_requests_per_role");
+}
+
 TEST_F(Health, SpansAreReadable) {
   const std::vector<std::pair<Duration, std::string>> spans = {
       {seconds{31}, "31 s"},   {seconds{119}, "119 s"},

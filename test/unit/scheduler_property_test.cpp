@@ -110,6 +110,7 @@ class Storm {
     if (world_.chance(40)) changed = skipping(changed);
     if (world_.chance(40)) changed.on_overlap = OnOverlap::kQueueOne;
     changed.priority = world_.pick(-1, 1);
+    changed.owner = static_cast<OwnerId>(world_.pick(0, 2));
     changed.max_parallel = world_.chance(50) ? world_.pick(1, 3) : 0;
     if (changed.timetable && world_.chance(30))
       changed.timetable->jitter = world_.pick(Duration{1}, seconds{20});

@@ -1,0 +1,92 @@
+#include "store/planned_jobs.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "pg/privilege.hpp"
+
+namespace metrics_refresh::store {
+namespace {
+
+// As in jobs.cpp; no column that may be long.
+constexpr char kSelectPlans[] =
+    "SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.view_oid, j.owner_oid,"
+    " j.command IS NOT NULL, j.isolation = 'repeatable_read', j.schedule, j.timezone,"
+    " j.starts_at, j.ends_at, j.blackout, (extract(epoch FROM j.jitter) * 1000000)::int8,"
+    " greatest(j.effective_from, s.last_finished_at),"
+    " j.active AND NOT coalesce(s.suspended_at > j.effective_from, false),"
+    " greatest(j.effective_from, s.handled_until), j.on_missed = 'skip',"
+    " j.on_overlap = 'queue_one', j.priority::int8, coalesce(j.max_parallel, 0)::int8,"
+    " CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
+    " s.retry_due, s.retry_attempt::int8, j.one_time"
+    " FROM metrics_refresh_internal.job j LEFT JOIN metrics_refresh_internal.job_state s USING "
+    "(job_id)";
+
+JobTimes read_times(const pg::Rows& rows, std::size_t i) {
+  JobTimes times;
+  times.name = rows.get_text(i, 2);
+  times.schedule = rows.get_text_or_null(i, 9);
+  times.timezone = rows.get_text_or_null(i, 10).value_or("");
+  times.starts_at = rows.get_instant_or_null(i, 11);
+  times.ends_at = rows.get_instant_or_null(i, 12);
+  if (!rows.is_null(i, 13)) times.blackout = rows.get_text_array(i, 13);
+  times.jitter = core::Duration(rows.get_int64(i, 14));
+  times.last_end = rows.get_instant(i, 15);
+  return times;
+}
+
+PlannedJob read_kept(const pg::Rows& rows, std::size_t i) {
+  PlannedJob kept;
+  kept.view_schema = rows.get_text_or_null(i, 3).value_or("");
+  kept.view_name = rows.get_text_or_null(i, 4).value_or("");
+  kept.view_oid = rows.get_oid(i, 5);
+  kept.owner_oid = rows.get_oid(i, 6);
+  kept.has_command = rows.get_bool(i, 7);
+  kept.repeatable_read = rows.get_bool(i, 8);
+  kept.one_time = rows.get_bool(i, 25);
+  return kept;
+}
+
+core::Job read_plan(const pg::Rows& rows, std::size_t i) {
+  core::Job plan;
+  plan.id = rows.get_int64(i, 1);
+  plan.owner = rows.get_oid(i, 6);
+  plan.runnable = rows.get_bool(i, 16);
+  plan.handled_until = rows.get_instant(i, 17);
+  plan.on_missed = rows.get_bool(i, 18) ? core::OnMissed::kSkip : core::OnMissed::kOnce;
+  plan.on_overlap = rows.get_bool(i, 19) ? core::OnOverlap::kQueueOne : core::OnOverlap::kSkip;
+  plan.priority = static_cast<int>(rows.get_int64(i, 20));
+  plan.max_parallel = static_cast<int>(rows.get_int64(i, 21));
+  if (const auto at = rows.get_instant_or_null(i, 22))
+    plan.retry = core::Retry{*at, rows.get_instant(i, 23), static_cast<int>(rows.get_int64(i, 24))};
+  return plan;
+}
+
+std::vector<JobToPlan> read_jobs(const pg::Rows& rows) {
+  std::vector<JobToPlan> jobs;
+  jobs.reserve(rows.size());
+  std::map<Oid, bool> limited;  // the owners
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    JobToPlan& job =
+        jobs.emplace_back(JobToPlan{read_kept(rows, i), read_times(rows, i), read_plan(rows, i)});
+    const Oid owner = job.kept.owner_oid;
+    const auto [found, is_new] = limited.try_emplace(owner);
+    if (is_new) found->second = !pg::is_superuser(owner);
+    job.kept.limited = job.plan.limited = found->second;
+    if (job.plan.priority > 0 && job.plan.limited && !pg::is_admin(owner)) job.plan.priority = 0;
+  }
+  return jobs;
+}
+
+}  // namespace
+
+std::vector<JobToPlan> load_jobs_to_plan(pg::Spi& spi) {
+  return read_jobs(spi.query(std::string(kSelectPlans) + " ORDER BY j.job_id"));
+}
+
+std::vector<JobToPlan> load_jobs_to_plan(pg::Spi& spi, const std::vector<std::int64_t>& ids) {
+  return read_jobs(spi.query(std::string(kSelectPlans) + " WHERE j.job_id = ANY ($1) ORDER BY 1",
+                             {pg::Param::array(ids)}));
+}
+
+}  // namespace metrics_refresh::store

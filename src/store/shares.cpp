@@ -1,0 +1,68 @@
+#include "store/shares.hpp"
+
+namespace metrics_refresh::store {
+namespace {
+
+constexpr std::size_t kMaxLogged = 8192;
+
+std::int64_t size_of(HeapTuple tuple, TupleDesc description) {
+  std::int64_t size = 0;
+  for (int number = 1; number <= description->natts; ++number) {
+    const Form_pg_attribute attribute = TupleDescAttr(description, number - 1);
+    bool is_null = false;
+    const Datum value = heap_getattr(tuple, number, description, &is_null);
+    if (is_null) continue;
+    size += attribute->attlen == -1 ? static_cast<std::int64_t>(toast_raw_datum_size(value))
+                                    : attribute->attlen;
+  }
+  return size;
+}
+
+// The rows of `table` that have `role` in `column`, by the index; those that others are about to
+// write or to remove count.
+Share count_rows(const char* table, const char* index, const char* column, Oid role) {
+  return pg::call([=] {
+    Share share = {};
+    const Oid schema = get_namespace_oid("metrics_refresh_internal", false);
+    const Oid table_oid = get_relname_relid(table, schema);
+    const Oid index_oid = get_relname_relid(index, schema);
+    if (!OidIsValid(table_oid) || !OidIsValid(index_oid))
+      ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+              errmsg("a table of metrics_refresh is missing"));
+    const Relation relation = table_open(table_oid, AccessShareLock);
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    ScanKeyData key;
+    ScanKeyInit(&key, get_attnum(table_oid, column), BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(role));
+    const SysScanDesc scan = systable_beginscan(relation, index_oid, true, &dirty, 1, &key);
+    for (;;) {
+      const HeapTuple tuple = systable_getnext(scan);
+      if (!HeapTupleIsValid(tuple)) break;
+      ++share.jobs;
+      share.bytes += size_of(tuple, RelationGetDescr(relation));
+    }
+    systable_endscan(scan);
+    table_close(relation, NoLock);
+    return share;
+  });
+}
+
+}  // namespace
+
+Share share_of_jobs(Oid owner) { return count_rows("job", "job_owner", "owner_oid", owner); }
+
+std::int64_t count_requests(Oid role) {
+  return count_rows("run_request", "run_request_role", "requested_by_oid", role).jobs;
+}
+
+std::string cut_for_log(const std::string& text) {
+  if (text.size() <= kMaxLogged) return text;
+  const char* bytes = text.data();
+  const int length = static_cast<int>(text.size());
+  const int kept = pg::call([=] { return pg_mbcliplen(bytes, length, kMaxLogged); });
+  return text.substr(0, static_cast<std::size_t>(kept)) + " ... (cut; it had " +
+         std::to_string(text.size()) + " bytes)";
+}
+
+}  // namespace metrics_refresh::store

@@ -1,0 +1,111 @@
+#include "worker/limits.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "pg/settings.hpp"
+#include "pg/time.hpp"
+#include "worker/process.hpp"
+
+namespace metrics_refresh::worker {
+namespace {
+
+int milliseconds(std::int64_t microseconds) noexcept {
+  return static_cast<int>(
+      std::clamp<std::int64_t>(microseconds / 1000 + 1, 1, std::numeric_limits<int>::max()));
+}
+
+// Sends a signal to this process at a point of time by pg::steady_now(), from a signal handler. The
+// server's timers go by the wall clock: where it was set, they ring too early, and are set again.
+class Alarm {
+ public:
+  constexpr explicit Alarm(int signal) : signal_(signal) {}
+  void install(timeout_handler_proc on_ring) {
+    if (installed_) return;
+    timer_ = pg::call([on_ring] { return RegisterTimeout(USER_TIMEOUT, on_ring); });
+    installed_ = true;
+  }
+  void set(std::int64_t time) {
+    time_ = time;
+    if (has_rung_) return;
+    pg::call([this] { start(); });
+  }
+  void stop() {
+    if (installed_) pg::call([this] { disable_timeout(timer_, false); });
+  }
+  void ring() noexcept {
+    if (pg::steady_now() < time_) return start();
+    has_rung_ = true;
+    kill(MyProcPid, signal_);
+  }
+  bool has_rung() const noexcept { return has_rung_; }
+  void forget() noexcept { has_rung_ = false; }
+
+ private:
+  void start() noexcept { enable_timeout_after(timer_, milliseconds(time_ - pg::steady_now())); }
+
+  int signal_;
+  bool installed_ = false;
+  TimeoutId timer_ = USER_TIMEOUT;
+  std::int64_t time_ = 0;
+  volatile sig_atomic_t has_rung_ = false;
+};
+
+Alarm max_runtime_alarm(SIGINT);
+Alarm grace_alarm(SIGTERM);
+std::int64_t deadline = 0;  // by pg::steady_now()
+
+void stop_alarms() {
+  max_runtime_alarm.stop();
+  grace_alarm.stop();
+}
+
+void put_in_force(int slot) {
+  const std::int64_t grace = settings::cancel_grace().count();
+  accept_cancel(true);
+  max_runtime_alarm.set(deadline);
+  grace_alarm.set(deadline + grace);
+  shmem::set_limits(slot, deadline, grace);
+}
+
+}  // namespace
+
+core::Duration max_runtime_of(const store::JobRecord& job) {
+  const Oid role = job.owner_oid;
+  if (pg::call([role] { return superuser_arg(role); })) return job.max_runtime;
+  return std::min(job.max_runtime, settings::max_job_runtime());
+}
+
+void start_limits(int slot, core::Duration max_runtime) {
+  max_runtime_alarm.install([] { max_runtime_alarm.ring(); });
+  grace_alarm.install([] { grace_alarm.ring(); });
+  max_runtime_alarm.forget();
+  deadline = pg::steady_now() + max_runtime.count();
+  put_in_force(slot);
+}
+
+void resume_limits(int slot) {
+  put_in_force(slot);
+  if (exceeded_max_runtime())
+    throw pg::SqlError(ERRCODE_QUERY_CANCELED, "the run exceeded its max_runtime");
+  if (shmem::read_slot(slot).cancel_requested)
+    throw pg::SqlError(ERRCODE_QUERY_CANCELED, "canceled before it began");
+}
+
+void lift_limits(int slot) {
+  accept_cancel(false);
+  stop_alarms();
+  shmem::lift_limits(slot);
+}
+
+bool is_to_end(int slot) {
+  return exceeded_max_runtime() || shmem::read_slot(slot).cancel_requested;
+}
+
+bool exceeded_max_runtime() { return max_runtime_alarm.has_rung(); }
+
+shmem::EndReason own_end_reason() {
+  return grace_alarm.has_rung() ? shmem::EndReason::kMaxRuntime : shmem::EndReason::kNone;
+}
+
+}  // namespace metrics_refresh::worker

@@ -1,0 +1,81 @@
+#include "core/error_class.hpp"
+
+#include "worker/run_failure.hpp"
+
+#include "pg/settings.hpp"
+#include "pg/time.hpp"
+#include "store/job_changes.hpp"
+#include "store/one_time_jobs.hpp"
+#include "worker/group_run.hpp"
+#include "worker/limits.hpp"
+#include "worker/own_tables.hpp"
+#include "worker/process.hpp"
+
+namespace metrics_refresh::worker {
+
+using store::JobRecord;
+using store::Outcome;
+
+namespace {
+
+void log_failure_once(const Begun& begun, const Outcome& outcome) {
+  with_own_tables(kWorkerLockTimeout, [&](pg::Spi& spi) {
+    if (store::end_run(spi, begun.run_id, outcome, settings::suspend_after()) || outcome.retry)
+      store::note_changed(begun.job.id);
+    if (begun.member) {
+      finish_member(spi, *begun.member, outcome.status == "canceled" ? "canceled" : "failed");
+      return;
+    }
+    log_rolled_back(spi, begun.job.name, begun.members, begun.at_member, outcome);
+    if (begun.job.one_time && !outcome.retry) store::remove_one_time_job(spi, begun.job.id);
+  });
+}
+
+bool is_lock_conflict(const pg::PgError& error) {
+  return error.sqlstate() == ERRCODE_LOCK_NOT_AVAILABLE ||
+         ERRCODE_TO_CATEGORY(error.sqlstate()) == ERRCODE_TRANSACTION_ROLLBACK;
+}
+
+}  // namespace
+
+Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
+  Outcome outcome;
+  outcome.error = store::describe_current_error();
+  outcome.status = "error";
+  const bool cancel = outcome.error->sqlstate == "57014";
+  if (cancel && !exceeded_max_runtime()) {
+    outcome.status = "canceled";
+    return outcome;
+  }
+  if (cancel) {
+    outcome.error->message = "the run was ended because it exceeded its max_runtime";
+    outcome.error->hint =
+        "metrics_refresh.alter_job(job_name, max_runtime => ...) raises it, up to "
+        "metrics_refresh.max_job_runtime.";
+  }
+  outcome.permanent = !core::is_transient(outcome.error->sqlstate);
+  // What took too long once would do so again, and what was to end must not begin anew because it
+  // fails in another way. A member is tried again with its group.
+  if (!outcome.permanent && !is_to_end(slot) && run.trigger == shmem::Trigger::kSchedule &&
+      run.member == shmem::kNoMember)
+    outcome.retry = plan_retry(job, run.attempt, pg::to_instant(run.due));
+  return outcome;
+}
+
+// Nothing of an outcome is lost because somebody holds a lock for a moment.
+void log_failure(const Begun& begun, const Outcome& outcome) {
+  constexpr int kTries = 10;
+  for (int tries = 1;; ++tries) {
+    try {
+      log_failure_once(begun, outcome);
+      return;
+    } catch (const pg::PgError& error) {
+      if (tries == kTries || !is_lock_conflict(error)) throw;
+      log_current_exception("the end of a run cannot be logged now");
+    }
+    pg::call([] { CHECK_FOR_INTERRUPTS(); });
+    pg_usleep(100'000);
+  }
+}
+
+}  // namespace metrics_refresh::worker

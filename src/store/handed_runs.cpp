@@ -37,13 +37,13 @@ std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
 }
 
 bool insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
-                             const std::string& requested_by) {
+                             Oid requested_by) {
   return !spi.query(
-                 "INSERT INTO metrics_refresh_internal.run_request (run_id, job_id, requested_by)"
-                 " SELECT $1, job_id, $3 FROM metrics_refresh_internal.job WHERE job_id = $2 FOR "
-                 "KEY SHARE"
-                 " RETURNING run_id",
-                 {run_id, job_id, requested_by})
+                 "INSERT INTO metrics_refresh_internal.run_request"
+                 " (run_id, job_id, requested_by, requested_by_oid)"
+                 " SELECT $1, job_id, $3, $4 FROM metrics_refresh_internal.job WHERE job_id = $2"
+                 " FOR KEY SHARE RETURNING run_id",
+                 {run_id, job_id, pg::role_name(requested_by), pg::Param::oid(requested_by)})
               .empty();
 }
 

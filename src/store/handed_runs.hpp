@@ -18,7 +18,7 @@ std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
 
 /// Asks for the run of this number. False where the job is gone.
 bool insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
-                             const std::string& requested_by);
+                             Oid requested_by);
 
 /// Takes a request back that no worker has taken yet, and logs that. False where it is not there.
 bool withdraw_request(pg::Spi& spi, const Request& request, const JobRecord& job,

@@ -1,7 +1,6 @@
 #include "worker/hand_over.hpp"
 
 #include "engine/view.hpp"
-#include "pg/privilege.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/groups.hpp"
@@ -17,7 +16,6 @@ using shmem::HandOverState;
 // What is to be refreshed may be gone, or not be there yet for anybody but the caller.
 bool write_down(pg::Spi& spi, const HandOver& wanted) {
   if (store::is_known_run(spi, wanted.run_id)) return true;  // by a scheduler that then died
-  const std::string role = pg::role_name(wanted.requested_by);
   std::int64_t job = wanted.job_id;
   if (job == 0) {
     const Oid owner = engine::relation_owner(wanted.view);
@@ -25,7 +23,7 @@ bool write_down(pg::Spi& spi, const HandOver& wanted) {
     const engine::View view = engine::read_view(wanted.view);
     job = store::insert_one_time_refresh(spi, view.schema, view.name, owner, wanted.strategy);
   }
-  return store::insert_numbered_request(spi, wanted.run_id, job, role);
+  return store::insert_numbered_request(spi, wanted.run_id, job, wanted.requested_by);
 }
 
 // True where nothing of it is left to be done.

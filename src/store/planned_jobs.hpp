@@ -21,7 +21,7 @@ struct PlannedJob {
   bool has_command = false;
   bool repeatable_read = false;
   bool one_time = false;  // removed with the end of its run
-  bool limited = false;  // the owner is no superuser
+  bool limited = false;   // the owner is no superuser
 
   bool is_refresh() const { return !view_name.empty(); }
   bool is_command() const { return has_command; }

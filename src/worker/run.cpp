@@ -17,8 +17,8 @@
 #include "worker/limits.hpp"
 #include "worker/own_tables.hpp"
 #include "worker/process.hpp"
-#include "worker/run_session.hpp"
 #include "worker/run_failure.hpp"
+#include "worker/run_session.hpp"
 #include "worker/session.hpp"
 #include "worker/work.hpp"
 

@@ -161,9 +161,12 @@ SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRA
     $$schedule_command('mine', NULL, 'SELECT 1', settings => '{"zero_damaged_pages": true}')$$]) WITH ORDINALITY v (q, n) ORDER BY n;
 \a \t
 RESET ROLE;
--- The superuser may, but not for a job that somebody else owns.
+-- The superuser may, but neither for a job nor for a view that somebody else owns.
 SELECT tools.try($$SELECT metrics_refresh.alter_job('mine', settings => '{"log_min_messages": "panic"}')$$);
+SELECT tools.try($$SELECT metrics_refresh.alter_job('all', settings => '{"log_min_messages": "panic"}')$$);
+ALTER MATERIALIZED VIEW p.mv OWNER TO postgres;
 SELECT metrics_refresh.alter_job('all', settings => '{"log_min_messages": "panic"}');
+ALTER MATERIALIZED VIEW p.mv OWNER TO regress_owner;
 SELECT tools.try($$SELECT metrics_refresh.alter_job('all', owner => 'regress_owner')$$);
 SELECT metrics_refresh.alter_job('all', settings => '{"work_mem": "8MB"}', owner => 'regress_owner');
 SELECT metrics_refresh.alter_job('all', owner => 'postgres');

@@ -63,7 +63,7 @@ SELECT status, sqlstate FROM metrics_refresh.run_log WHERE run_id = :third;
 
 -- A request that is not committed is nobody's business, and its own transaction cannot wait for it.
 CREATE FUNCTION r.try_wait(run bigint) RETURNS text LANGUAGE sql AS
-    $$ SELECT replace(tools.try(format('SELECT metrics_refresh.wait(%s, ''60 s'')', run)), run::text, 'N') $$;
+    $$ SELECT regexp_replace(tools.try(format('SELECT metrics_refresh.wait(%s, ''60 s'')', run)), '\m' || run || '\M', 'N') $$;
 BEGIN;
 SELECT metrics_refresh.trigger('quick') AS run \gset
 SELECT r.try_wait(:run);

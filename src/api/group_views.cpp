@@ -1,6 +1,7 @@
 #include "api/group_views.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "api/access.hpp"
 #include "engine/refresh.hpp"
@@ -124,6 +125,20 @@ std::vector<store::ViewName> names_of(const std::vector<GroupView>& views) {
   std::vector<store::ViewName> names;
   for (const GroupView& member : views) names.emplace_back(member.view.schema, member.view.name);
   return names;
+}
+
+void require_one_owner(const std::vector<GroupView>& views) {
+  std::set<std::string> owners;
+  for (const GroupView& member : views) owners.insert(pg::role_name(member.view.owner));
+  if (owners.size() <= 1) return;
+  std::string names;
+  for (const std::string& owner : owners) names += (names.empty() ? "" : ", ") + owner;
+  throw pg::SqlError(
+      ERRCODE_FEATURE_NOT_SUPPORTED,
+      "a group with isolation repeatable_read needs views of one owner",
+      "A refresh runs in its owner's session, and a snapshot is one session's: make a "
+      "group for each owner, or choose isolation read_committed.",
+      "Its views belong to " + names + ".");
 }
 
 }  // namespace metrics_refresh::api

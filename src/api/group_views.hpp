@@ -33,4 +33,8 @@ Oid group_refresher(const std::vector<GroupView>& views);
 
 std::vector<store::ViewName> names_of(const std::vector<GroupView>& views);
 
+/// Throws SqlError 0A000 where these views have several owners: a snapshot is one session's, and a
+/// refresh runs in its owner's.
+void require_one_owner(const std::vector<GroupView>& views);
+
 }  // namespace metrics_refresh::api

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "api/job_settings.hpp"
 #include "api/options.hpp"
@@ -33,6 +34,12 @@ void require_schema_rights(const std::string& schema) {
                        "It holds no materialized view that you may refresh.");
 }
 
+std::vector<Oid> owners_of(const std::vector<GroupView>& views, Oid job_owner) {
+  std::set<Oid> owners{job_owner};
+  for (const GroupView& member : views) owners.insert(member.view.owner);
+  return {owners.begin(), owners.end()};
+}
+
 Datum schedule_group(FunctionCallInfo call) {
   const NamedArguments arguments(call);
   const std::string name = Arguments::required(arguments.get_text("group_name"), "group_name");
@@ -48,8 +55,9 @@ Datum schedule_group(FunctionCallInfo call) {
   const Oid owner = group_refresher(views);
   check_priority(arguments, owner);
   const Options options = new_options(arguments);
+  if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views);
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), owner);
+    check_settings(read_settings(arguments.datum("settings")), owners_of(views, owner));
   Subject subject;
   if (schema)
     subject.group_schema = *schema;

@@ -1,45 +1,21 @@
+#include "core/job_setting.hpp"
+
 #include "api/job_settings.hpp"
 
 #include "api/access.hpp"
 #include "api/shares.hpp"
+#include "pg/role_setting.hpp"
 #include "pg/transaction.hpp"
 
 namespace metrics_refresh::api {
 namespace {
 
-// What a job has options of its own for.
-struct Option {
-  const char* setting;
-  const char* hint;
-};
-constexpr Option kOptions[] = {
-    {"lock_timeout", "It is an option of its own: lock_timeout => ..."},
-    {"statement_timeout", "The limit of a run is an option of its own: max_runtime => ..."},
-    {"transaction_timeout", "The limit of a run is an option of its own: max_runtime => ..."},
-    {"transaction_isolation", "It is an option of a group: isolation => ..."},
-    {"transaction_read_only", "The outcome of a run is logged in its transaction."},
-    {"transaction_deferrable", "It means nothing for a run."},
-    {"default_transaction_isolation",
-     "A command can begin a transaction: BEGIN ISOLATION LEVEL ...; ...; COMMIT."},
-    {"default_transaction_read_only", "A command can begin a transaction: BEGIN READ ONLY; ..."},
-    {"default_transaction_deferrable", "It means nothing for a run."},
-    {"role", "A job has the rights of its owner: alter_job(job_name, owner => ...)."},
-    {"session_authorization",
-     "A job has the rights of its owner: alter_job(job_name, owner => ...)."},
-};
-
 // As SET in a function's declaration does it, and undoes it.
 void try_setting(const std::string& name, const std::string& value, Oid role) {
-  const char* name_text = name.c_str();
-  const char* value_text = value.c_str();
-  const std::optional<pg::PgError> error = pg::in_subtransaction([=] {
-    pg::ActAs scope(role);
-    pg::call([=] {
-      const int level = NewGUCNestLevel();
-      (void)set_config_option(name_text, value_text, superuser_arg(role) ? PGC_SUSET : PGC_USERSET,
-                              PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-      AtEOXact_GUC(false, level);
-    });
+  const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
+    const int level = pg::call([] { return NewGUCNestLevel(); });
+    pg::set_as(role, name, value, GUC_ACTION_SAVE);
+    pg::call([level] { AtEOXact_GUC(false, level); });
   });
   if (!error) return;
   const ErrorData& data = error->data();
@@ -52,7 +28,9 @@ void try_setting(const std::string& name, const std::string& value, Oid role) {
     say(ERRCODE_INVALID_PARAMETER_VALUE, "The view pg_settings lists the settings that there are.");
   if (data.sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
     say(data.sqlerrcode,
-        "Both the job's owner and whoever asks for a setting must be allowed to set it.");
+        name.find('.') == std::string::npos
+            ? "Both the job's owner and whoever asks for a setting must be allowed to set it."
+            : "A superuser's setting of a library is set for a role: ALTER ROLE ... SET.");
   say(data.sqlerrcode, "The view pg_settings says what a setting takes and who can set it when.");
 }
 
@@ -83,14 +61,14 @@ Settings read_settings(Datum jsonb) {
   return settings;
 }
 
-void check_settings(const Settings& settings, Oid owner) {
+void check_settings(const Settings& settings, const std::vector<Oid>& owners) {
   for (const auto& [name, value] : settings) {
-    for (const Option& option : kOptions)
-      if (pg_strcasecmp(name.c_str(), option.setting) == 0)
-        throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
-                           option.hint);
+    if (const char* hint = core::why_no_job_setting(name))
+      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
+                         hint);
     try_setting(name, value, GetUserId());
-    if (owner != GetUserId()) try_setting(name, value, owner);
+    for (const Oid owner : owners)
+      if (OidIsValid(owner) && owner != GetUserId()) try_setting(name, value, owner);
   }
 }
 

@@ -1,10 +1,12 @@
 // schedule, schedule_command, alter_job, unschedule, pause, resume.
+#include "api/group_views.hpp"
 #include "api/incremental_jobs.hpp"
 #include "api/job_settings.hpp"
 #include "api/options.hpp"
 #include "api/shares.hpp"
 #include "api/write_job.hpp"
 #include "pg/privilege.hpp"
+#include "store/groups.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -21,7 +23,7 @@ Datum schedule(FunctionCallInfo call) {
   const Oid owner = refresher(view);
   check_priority(arguments, owner);
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), owner);
+    check_settings(read_settings(arguments.datum("settings")), {owner, view.owner});
   Subject subject;
   subject.view_schema = view.schema;
   subject.view_name = view.name;
@@ -45,7 +47,7 @@ Datum schedule_command(FunctionCallInfo call) {
   const Oid owner = GetUserId();  // a command runs as whoever wrote it
   check_priority(arguments, owner);
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), owner);
+    check_settings(read_settings(arguments.datum("settings")), {owner});
   return Int64GetDatum(put_job(Arguments::required(arguments.get_text("job_name"), "job_name"),
                                subject, owner, options.columns));
 }
@@ -66,6 +68,24 @@ Oid new_owner(const store::JobRecord& job, const std::string& owner) {
   pg::require_super_admin("changing the owner of a job");
   if (job.is_command()) require_rights_of(role);
   return role;
+}
+
+// Of a refresh whose view exists.
+Oid view_owner(const store::JobRecord& job) {
+  if (!job.is_refresh()) return InvalidOid;
+  return engine::relation_owner(engine::resolve_view(job.view_schema, job.view_name, job.view_oid));
+}
+
+// Those that exist.
+std::vector<GroupView> views_of_group(const store::JobRecord& group) {
+  std::vector<GroupView> views;
+  with_tables([&](pg::Spi& spi) {
+    for (const store::Member& member : store::named_members(spi, group)) {
+      const Oid view = engine::resolve_view(member.view_schema, member.view_name, member.view_oid);
+      if (OidIsValid(view)) views.push_back({engine::read_view(view), true});
+    }
+  });
+  return views;
 }
 
 // That the options mean something for what the job does.
@@ -90,6 +110,7 @@ Datum alter_job(FunctionCallInfo call) {
       locked_job(Arguments::required(arguments.get_text("job_name"), "job_name"));
   Options options = changed_options(arguments);
   check_kind(job, arguments);
+  if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views_of_group(job));
   Oid owner = job.owner_oid;
   const auto command = arguments.get_text("command");
   if (command) {
@@ -109,9 +130,9 @@ Datum alter_job(FunctionCallInfo call) {
   if (!arguments.is_null("settings")) {
     // Nor may anybody else choose what its names mean, by search_path for one.
     if (job.is_command()) require_rights_of(owner);
-    check_settings(read_settings(arguments.datum("settings")), owner);
+    check_settings(read_settings(arguments.datum("settings")), {owner, view_owner(job)});
   } else if (owner != job.owner_oid) {
-    check_settings(job.settings, owner);
+    check_settings(job.settings, {owner});
   }
   check_priority(arguments, owner);
   const std::vector<Oid> incremental = incremental_views(job);

@@ -1,11 +1,14 @@
-// refresh_group: a group's views refreshed in the caller's own session, one after the other.
+// refresh_group: a group's views refreshed in the caller's own session, one after the other, where
+// he has the rights of all their owners; else by workers.
 #include "core/dependency_graph.hpp"
 
 #include <algorithm>
 
 #include "api/access.hpp"
 #include "api/arguments.hpp"
+#include "api/hand_over.hpp"
 #include "api/refresh_now.hpp"
+#include "engine/refresh.hpp"
 #include "pg/privilege.hpp"
 #include "pg/time.hpp"
 #include "store/groups.hpp"
@@ -82,8 +85,34 @@ void warn_of(const Group& group, const std::vector<std::string>& failed) {
   });
 }
 
+// True where the caller may have one of them refreshed and must not do it himself. What he may not
+// have refreshed at all fails in his session as well, before anything of it runs.
+bool needs_workers(const Group& group) {
+  const bool admin = pg::is_super_admin();
+  return std::any_of(group.members.begin(), group.members.end(), [admin](const Member& member) {
+    if (!OidIsValid(member.view_oid)) return false;
+    const engine::View view = engine::read_view(member.view_oid);
+    return !pg::has_rights_of(view.owner) && (admin || engine::has_view_rights(GetUserId(), view));
+  });
+}
+
+void refresh_by_workers(const Group& group) {
+  const RefreshedNow done = refresh_group_in_worker(group.job.id);
+  if (!done.outcome.error) return;
+  const std::string message =
+      "group \"" + group.job.name + "\" was not refreshed: " + done.outcome.error->message;
+  const char* text = message.c_str();
+  pg::call([text] {
+    ereport(WARNING, errmsg_internal("%s", text), errhint("See metrics_refresh.run_log."));
+  });
+}
+
 Datum refresh_group(FunctionCallInfo call) {
   const Group group = read_group(Arguments::required(Arguments(call).get_text(0), "group_name"));
+  if (needs_workers(group)) {
+    refresh_by_workers(group);
+    return TimestampTzGetDatum(GetCurrentTimestamp());
+  }
   const engine::Requested requested = engine::job_request(group.job.strategy);
   std::vector<bool> stale(group.members.size());
   std::vector<std::string> failed;

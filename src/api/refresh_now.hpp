@@ -1,4 +1,5 @@
-// A refresh in the caller's own session and transaction: logged, and its error told, not raised.
+// A refresh in the caller's own session and transaction, where he has the rights of the view's
+// owner, else in a worker (hand_over.hpp): logged, and its error told, not raised.
 #pragma once
 
 #include "engine/choose.hpp"

@@ -129,20 +129,8 @@ Datum wait(FunctionCallInfo call) {
 // A request that no worker has taken yet. False where it has been taken, or never was.
 bool withdraw(const store::Request& request, const store::JobRecord& job) {
   bool withdrawn = false;
-  with_tables([&](pg::Spi& spi) {
-    if (!store::delete_request(spi, request.run_id)) return;
-    store::RunHead head = store::head_of(job);
-    head.run_id = request.run_id;
-    head.manual = true;
-    head.initiated_by = request.requested_by;
-    head.started = pg::now();
-    store::Outcome outcome;
-    outcome.status = "canceled";
-    outcome.error = store::RunError{"canceled before it began", "57014", "", "", ""};
-    store::log_ended_run(spi, head, outcome);
-    if (job.one_time) store::remove_one_time_job(spi, job.id);
-    withdrawn = true;
-  });
+  with_tables(
+      [&](pg::Spi& spi) { withdrawn = store::withdraw_request(spi, request, job, pg::now()); });
   return withdrawn;
 }
 

@@ -18,6 +18,22 @@ const char* to_string(Strategy strategy) {
   return "full";
 }
 
+const char* to_string(Requested requested) {
+  switch (requested) {
+    case Requested::kIncremental:
+      return "incremental";
+    case Requested::kDiff:
+      return "diff";
+    case Requested::kConcurrently:
+      return "concurrently";
+    case Requested::kFull:
+      return "full";
+    case Requested::kAuto:
+      break;
+  }
+  return "auto";
+}
+
 Requested parse_requested(const std::string& word) {
   if (word == "auto") return Requested::kAuto;
   if (word == "incremental") return Requested::kIncremental;

@@ -21,6 +21,9 @@ const char* to_string(Strategy strategy);
 enum class Requested { kAuto, kIncremental, kDiff, kConcurrently, kFull };
 
 /// Throws SqlError 22023 for any other word.
+/// The word that parse_requested() reads.
+const char* to_string(Requested requested);
+
 Requested parse_requested(const std::string& word);
 
 /// What a job of this strategy asks for at a run: one of a view that is not set up for incremental

@@ -98,7 +98,7 @@ LOCKMODE lock_mode(const Choice& choice) {
 // Locks the view at once as the refresh needs it: raising a lock later could deadlock with a reader
 // who goes on to write. Rights come first, so that nobody locks what is not theirs; and all is
 // looked at again under the lock, for it may have changed while this waited.
-LockedView lock_view(Oid oid, Requested requested, Oid role) {
+LockedView lock_view(Oid oid, Requested requested, Oid role, MayRun may_run) {
   for (;;) {
     const View seen = read_view(oid);
     require_view_rights(role, seen);
@@ -106,6 +106,11 @@ LockedView lock_view(Oid oid, Requested requested, Oid role) {
     pg::call([oid, mode] { LockRelationOid(oid, mode); });
     View view = read_view(oid);
     require_view_rights(role, view);
+    if (!may_run(view.owner))
+      throw pg::SqlError(ERRCODE_T_R_SERIALIZATION_FAILURE,
+                         "materialized view " + qualified_name(view.schema, view.name) +
+                             " was given to another role while its refresh began",
+                         "Try again.");
     Choice choice = choose(view, read_state(view), requested);
     if (lock_mode(choice) <= mode) {
       Observation observation = observe(view);
@@ -160,9 +165,9 @@ std::optional<Choice> choose_skip(Oid oid, Requested requested, Oid role) {
   return Choice{Strategy::kSkip, std::move(freshness.reason)};
 }
 
-Refreshed refresh_view(Oid oid, Requested requested, Oid role) {
+Refreshed refresh_view(Oid oid, Requested requested, Oid role, MayRun may_run) {
   if (std::optional<Choice> skip = choose_skip(oid, requested, role)) return {std::move(*skip), {}};
-  const LockedView locked = lock_view(oid, requested, role);
+  const LockedView locked = lock_view(oid, requested, role, may_run);
   return refresh_locked(locked);
 }
 

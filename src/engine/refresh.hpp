@@ -46,9 +46,13 @@ struct LockedView {
   Observation seen;  // under the lock
 };
 
-/// Locks the view for a refresh on behalf of `role`; takes no snapshot. Throws PgError for a lock
-/// that cannot be had, SqlError as choose(), require_view_rights() and read_view() do.
-LockedView lock_view(Oid view, Requested requested, Oid role);
+/// True where this session may run the code of a view of that owner.
+using MayRun = bool (*)(Oid owner);
+
+/// Locks the view for a refresh on behalf of `role`; takes no snapshot. Throws SqlError 40001 where
+/// its owner, as the lock shows it, is one whose code this session may not run. Throws PgError for
+/// a lock that cannot be had, SqlError as choose(), require_view_rights() and read_view() do.
+LockedView lock_view(Oid view, Requested requested, Oid role, MayRun may_run);
 
 /// Refreshes it on the transaction's snapshot, which at read committed is a new one: as the view's
 /// owner, in core's security-restricted operation, with search_path fixed to pg_catalog and
@@ -58,6 +62,6 @@ Refreshed refresh_locked(const LockedView& locked);
 
 /// All of it: skips the view where it can, else locks it, then takes the snapshot, then refreshes.
 /// REQUIRES: a transaction with an active snapshot.
-Refreshed refresh_view(Oid view, Requested requested, Oid role);
+Refreshed refresh_view(Oid view, Requested requested, Oid role, MayRun may_run);
 
 }  // namespace metrics_refresh::engine

@@ -49,6 +49,7 @@ extern "C" {
 #include "catalog/pg_class.h"            // relation kinds
 #include "catalog/pg_collation.h"        // the names of collations
 #include "catalog/pg_database.h"         // the launcher's list of databases
+#include "catalog/pg_db_role_setting.h"  // what a role's session begins with
 #include "catalog/pg_extension.h"        // ExtensionRelationId
 #include "catalog/pg_index.h"            // which index is usable
 #include "catalog/pg_inherits.h"         // has_subclass
@@ -90,6 +91,7 @@ extern "C" {
 #include "pgtime.h"                      // the server's zones
 #include "postmaster/bgworker.h"         // our three processes
 #include "postmaster/interrupt.h"        // SIGHUP handling
+#include "postmaster/postmaster.h"       // connections kept for superusers
 #include "replication/logicalworker.h"   // IsLogicalWorker
 #include "replication/slot.h"            // what an error leaves of one
 #include "rewrite/prs2lock.h"            // a view's stored query
@@ -118,6 +120,7 @@ extern "C" {
 #include "utils/fmgroids.h"              // which functions are which
 #include "utils/guc.h"                   // settings
 #include "utils/inval.h"                 // what a lock that is taken by hand must take note of
+#include "utils/guc_tables.h"            // all of them
 #include "utils/json.h"                  // escape_json
 #include "utils/jsonb.h"                 // jsonb results
 #include "utils/lsyscache.h"             // catalog look-ups

@@ -140,4 +140,16 @@ bool can_log_in(Oid role) {
   });
 }
 
+bool has_password_expired(Oid role) {
+  return call([role] {
+    const HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+    if (!HeapTupleIsValid(tuple)) return false;
+    bool never = true;
+    const Datum until = SysCacheGetAttr(AUTHOID, tuple, Anum_pg_authid_rolvaliduntil, &never);
+    const bool expired = !never && DatumGetTimestampTz(until) < GetCurrentTimestamp();
+    ReleaseSysCache(tuple);
+    return expired;
+  });
+}
+
 }  // namespace metrics_refresh::pg

@@ -35,6 +35,8 @@ Oid role_oid(const std::string& name);
 std::string role_name(Oid role);
 /// True for roles that may log in.
 bool can_log_in(Oid role);
+/// True for roles whose password is no longer valid.
+bool has_password_expired(Oid role);
 /// True for roles that may connect to this database.
 bool can_connect(Oid role);
 

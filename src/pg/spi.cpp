@@ -186,6 +186,17 @@ SPIPlanPtr plan_of(std::string_view sql, const std::vector<Param>& params) {
 }  // namespace
 
 Rows Spi::query(std::string_view sql, const std::vector<Param>& params) {
+  return run(sql, params, false);
+}
+
+Rows Spi::query_latest(std::string_view sql, const std::vector<Param>& params) {
+  call([] { PushActiveSnapshot(GetLatestSnapshot()); });
+  const Rows rows = run(sql, params, true);
+  call([] { PopActiveSnapshot(); });
+  return rows;
+}
+
+Rows Spi::run(std::string_view sql, const std::vector<Param>& params, bool read_only) {
   SPIPlanPtr const plan = plan_of(sql, params);
   const int code = call([&] {
     auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (params.size() + 1)));
@@ -194,7 +205,7 @@ Rows Spi::query(std::string_view sql, const std::vector<Param>& params) {
       nulls[i] = params[i].is_null() ? 'n' : ' ';
       values[i] = params[i].is_null() ? 0 : params[i].datum();
     }
-    return SPI_execute_plan(plan, values, nulls, false, 0);
+    return SPI_execute_plan(plan, values, nulls, read_only, 0);
   });
   if (code < 0) throw SqlError(ERRCODE_INTERNAL_ERROR, SPI_result_code_string(code));
   return Rows(SPI_tuptable, SPI_processed);

@@ -92,10 +92,15 @@ class Spi {
   /// time, so the text is one of few. Throws PgError.
   Rows query(std::string_view sql, const std::vector<Param>& params = {});
 
+  /// Runs one statement that only reads, on a snapshot of this moment, whatever the transaction's.
+  Rows query_latest(std::string_view sql, const std::vector<Param>& params = {});
+
   /// Runs any statements and throws their rows away as they come.
   void run_discarding(const std::string& sql);
 
  private:
+  Rows run(std::string_view sql, const std::vector<Param>& params, bool read_only);
+
   int uncaught_;
 };
 

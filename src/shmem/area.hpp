@@ -5,6 +5,7 @@
 
 #include "pg/guard.hpp"
 #include "shmem/databases.hpp"
+#include "shmem/hand_overs.hpp"
 #include "shmem/waiting.hpp"
 #include "shmem/worker_slots.hpp"
 
@@ -20,6 +21,7 @@ struct Area {
   DatabaseEntry* databases;  // max_databases of them
   WorkerSlot* slots;         // max_workers of them
   WaitingRun waiting[kMaxShownWaiting];
+  HandOver hand_overs[kMaxHandOvers];
 };
 
 /// Asks for the memory when the server starts. REQUIRES: called once, from _PG_init, while

@@ -154,6 +154,7 @@ void remove_database(Oid database) noexcept {
   if (entry != nullptr && entry->scheduler == nullptr) {
     *entry = {};
     free_dead_slots_locked(database);
+    refuse_hand_overs_locked(database);
   }
   forget_skipped_jobs_locked(database);
   LWLockRelease(shared->lock);

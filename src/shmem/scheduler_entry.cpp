@@ -42,6 +42,7 @@ bool forget_database(Oid database) {
       return false;
     }
     *entry = {};
+    refuse_hand_overs_locked(database);
     free_dead_slots_locked(database);
     forget_skipped_jobs_locked(database);
     return true;
@@ -79,7 +80,9 @@ bool leave_database(Oid database) {
   return locked(LW_EXCLUSIVE, [=] {
     DatabaseEntry* const entry = find_database_locked(database);
     if (entry == nullptr) return true;
-    if (entry->changes.any || has_unfinished_locked(database)) return false;
+    if (entry->changes.any || has_unfinished_locked(database) ||
+        has_open_hand_overs_locked(database))
+      return false;
     entry->scheduler = nullptr;
     entry->waiting = 0;
     entry->waiting_since = 0;

@@ -26,10 +26,10 @@ void assign(WorkerSlot& slot, const Assignment& run) noexcept {
 }
 
 // The process that the caller starts will find its slot by the generation.
-Claim reserve(WorkerSlot& slot, Oid database, Oid role) noexcept {
+Claim reserve(WorkerSlot& slot, Oid database, const Session& session) noexcept {
   slot.generation = ++area()->generations;
   slot.database = database;
-  slot.role = role;
+  slot.session = session;
   slot.worker = nullptr;
   slot.pid = 0;
   return {static_cast<int>(&slot - area()->slots), true, slot.generation};
@@ -62,7 +62,7 @@ void free_slot_locked(WorkerSlot& slot) noexcept {
   wake_waiting_locked();
 }
 
-Claim claim_slot(Oid database, Oid role, const Assignment& run) {
+Claim claim_slot(Oid database, const Session& session, const Assignment& run) {
   return locked(LW_EXCLUSIVE, [&]() -> Claim {
     Area* const shared = area();
     WorkerSlot* idle = nullptr;
@@ -77,7 +77,7 @@ Claim claim_slot(Oid database, Oid role, const Assignment& run) {
       if (slot.state == SlotState::kFree) {
         if (unused == nullptr) unused = &slot;
       } else if (is_available(slot)) {
-        if (slot.database != database || slot.role != role)
+        if (slot.database != database || !(slot.session == session))
           foreign = slot.state == SlotState::kIdle ? &slot : foreign;
         else if (slot.state == SlotState::kIdle)
           idle = &slot;
@@ -99,11 +99,11 @@ Claim claim_slot(Oid database, Oid role, const Assignment& run) {
       return {-1, false, 0};
     }
     assign(*unused, run);
-    return reserve(*unused, database, role);
+    return reserve(*unused, database, session);
   });
 }
 
-Claim claim_spare(Oid database, Oid role, int wanted) {
+Claim claim_spare(Oid database, const Session& session, int wanted) {
   return locked(LW_EXCLUSIVE, [=]() -> Claim {
     Area* const shared = area();
     WorkerSlot* unused = nullptr;
@@ -111,12 +111,12 @@ Claim claim_spare(Oid database, Oid role, int wanted) {
     for (int i = 0; i < shared->max_workers; ++i) {
       WorkerSlot& slot = shared->slots[i];
       if (slot.state == SlotState::kFree && unused == nullptr) unused = &slot;
-      if (is_available(slot) && slot.database == database && slot.role == role) ++ready;
+      if (is_available(slot) && slot.database == database && slot.session == session) ++ready;
     }
     if (unused == nullptr || ready >= wanted) return {-1, false, 0};
     unused->state = SlotState::kStarting;
     unused->leave = false;
-    return reserve(*unused, database, role);
+    return reserve(*unused, database, session);
   });
 }
 

@@ -71,6 +71,19 @@ enum class EndReason : std::uint8_t {
   kMaxRuntime,  // nor within the one after its max_runtime
 };
 
+/// Whose session a worker has, for as long as it lives.
+struct Session {
+  Oid role;
+  bool assumed;  // connected as the bootstrap superuser, who made the role the session's user
+
+  bool operator==(const Session& other) const noexcept {
+    return role == other.role && assumed == other.assumed;
+  }
+  bool operator<(const Session& other) const noexcept {
+    return role != other.role ? role < other.role : assumed < other.assumed;
+  }
+};
+
 struct WorkerSlot {
   SlotState state;
   bool cancel_requested;
@@ -82,7 +95,7 @@ struct WorkerSlot {
   bool noted;                // the run's begin is committed, or it needs no log
   std::uint64_t generation;  // tells a worker whether the slot is still its own
   Oid database;
-  Oid role;        // connected as; InvalidOid: the bootstrap superuser
+  Session session;
   PGPROC* worker;  // null while the process starts
   pid_t pid;       // 0 while the process starts
   Assignment run;
@@ -101,20 +114,20 @@ struct SlotView {
 
 // For the scheduler.
 
-/// Gives the run to an idle worker of the same database and role, or one that is just starting, or
-/// to a free slot whose process the caller must then start (`start` set). index is -1 where every
-/// slot is taken; an idle worker of somebody else's is then asked to leave; and where a worker
-/// still has a run of the job (or of this member of it).
+/// Gives the run to an idle worker of the same database and session, or one that is just starting,
+/// or to a free slot whose process the caller must then start (`start` set). index is -1 where
+/// every slot is taken; an idle worker of somebody else's is then asked to leave; and where a
+/// worker still has a run of the job (or of this member of it).
 struct Claim {
   int index;
   bool start;
   std::uint64_t generation;
 };
-Claim claim_slot(Oid database, Oid role, const Assignment& run);
+Claim claim_slot(Oid database, const Session& session, const Assignment& run);
 /// Reserves a free slot for a worker that shall be ready for a run to come; the caller must start
-/// its process. index is -1 where `wanted` workers of the role are idle or starting already, or no
-/// slot is free.
-Claim claim_spare(Oid database, Oid role, int wanted);
+/// its process. index is -1 where `wanted` workers of the session are idle or starting already, or
+/// no slot is free.
+Claim claim_spare(Oid database, const Session& session, int wanted);
 /// Takes a claim back whose process could not be started.
 void release_claim(int index, std::uint64_t generation);
 /// How many runs the database can have started now: slots that are free, or whose worker has
@@ -170,7 +183,7 @@ void cancel_members(Oid database, std::int64_t group_run_id);
 bool has_arrived(int index, std::uint64_t generation);
 /// Enters the process into its slot. False where the slot is no longer meant for it.
 bool attach_worker(int index, std::uint64_t generation);
-/// The database and role that a new worker shall connect to.
+/// A copy of the slot: for a new worker, which database and whose session it shall have.
 WorkerSlot read_slot(int index);
 /// Takes the assigned run, or nothing where there is none.
 bool take_assignment(int index, Assignment& run);

@@ -14,6 +14,7 @@ namespace metrics_refresh::store {
 
 /// What hands a run over: whose it is and which kind.
 struct PlannedJob {
+  core::JobId id = 0;
   std::string view_schema;  // of a refresh, else empty
   std::string view_name;    // of a refresh, else empty
   Oid view_oid = InvalidOid;
@@ -21,7 +22,7 @@ struct PlannedJob {
   bool has_command = false;
   bool repeatable_read = false;
   bool one_time = false;  // removed with the end of its run
-  bool limited = false;  // the owner is no superuser
+  bool limited = false;   // the owner is no superuser
 
   bool is_refresh() const { return !view_name.empty(); }
   bool is_command() const { return has_command; }

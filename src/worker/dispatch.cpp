@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "pg/privilege.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
@@ -10,20 +9,10 @@
 #include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
+#include "worker/run_session.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
-
-// Whom the worker connects as. A command's owner who cannot connect gets a worker all the same, one
-// that logs why the command is not run.
-Oid worker_role(const store::PlannedJob& job) {
-  if (!job.is_command()) return InvalidOid;
-  Oid role = InvalidOid;
-  pg::in_transaction([&] {
-    if (pg::can_log_in(job.owner_oid) && pg::can_connect(job.owner_oid)) role = job.owner_oid;
-  });
-  return role;
-}
 
 store::RunHead head_of_unbegun(const shmem::Assignment& run, const store::JobRecord& job) {
   store::RunHead head = store::head_of(job);
@@ -91,6 +80,8 @@ void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
 bool Dispatch::hand_over(const core::Start& start) {
   const store::PlannedJob* const job = jobs_.find(start.job);
   if (job == nullptr) return false;
+  const store::Member* const member =
+      start.member ? jobs_.find_member(start.job, *start.member) : nullptr;
   shmem::Assignment run = {};
   run.job_id = start.job;
   run.owner = job->owner_oid;
@@ -103,7 +94,7 @@ bool Dispatch::hand_over(const core::Start& start) {
   run.handled_until = pg::to_timestamptz(start.handled_until);
   const auto to_count = to_count_.find(start.job);
   if (to_count != to_count_.end()) run.missed = to_count->second;
-  const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, worker_role(*job), run);
+  const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, session_for(*job, member), run);
   if (claim.index < 0 || (claim.start && !start_worker(claim))) return false;
   if (to_count != to_count_.end()) to_count_.erase(to_count);
   return true;
@@ -118,16 +109,16 @@ void Dispatch::count(const core::Missed& missed) {
 }
 
 void Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
-  std::map<Oid, int> wanted;  // by role
+  std::map<shmem::Session, int> wanted;
   for (const core::JobId id : jobs) {
     const store::PlannedJob* const job = jobs_.find(id);
     if (job == nullptr) continue;
-    int& count = wanted[worker_role(*job)];
+    int& count = wanted[session_for(*job, nullptr)];
     if (!job->limited || count < settings::role_workers()) ++count;
   }
-  for (const auto& [role, count] : wanted)
+  for (const auto& [session, count] : wanted)
     for (;;) {
-      const shmem::Claim claim = shmem::claim_spare(MyDatabaseId, role, count);
+      const shmem::Claim claim = shmem::claim_spare(MyDatabaseId, session, count);
       if (claim.index < 0 || !start_worker(claim)) break;
     }
 }
@@ -262,6 +253,8 @@ bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
     if (store::is_logged(spi, head)) return;  // it died before it could say so
     if (head.run_id) store::delete_request(spi, *head.run_id);
     store::end_run(spi, store::begin_run(spi, head), outcome, 0);
+    if (slot.run.trigger == shmem::Trigger::kManual)
+      store::remove_one_time_job(spi, head.job_id.value_or(0));
   });
 }
 

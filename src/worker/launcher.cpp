@@ -179,7 +179,7 @@ extern "C" void mr_launcher_main(Datum) {
   namespace pg = metrics_refresh::pg;
   pg::boundary([] {
     worker::install_signals();
-    worker::connect(InvalidOid, InvalidOid);
+    worker::connect(InvalidOid);
     pg::call([] {
       before_shmem_exit(worker::on_exit, 0);
       LWLockAcquire(shmem::area()->lock, LW_EXCLUSIVE);

@@ -34,12 +34,18 @@ void install_signals() {
   BackgroundWorkerUnblockSignals();
 }
 
-void connect(Oid database, Oid role) {
+void connect(Oid database) {
   pg::call([=] {
     if (OidIsValid(database))
-      BackgroundWorkerInitializeConnectionByOid(database, role, 0);
+      BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     else
       BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+  });
+  set_process_settings();
+}
+
+void set_process_settings() {
+  pg::call([] {
     static const char* const kOwn[][2] = {
       {"statement_timeout", "0"},
       {"lock_timeout", "0"},
@@ -48,7 +54,9 @@ void connect(Oid database, Oid role) {
       {"transaction_timeout", "0"},
 #endif
       {"default_transaction_read_only", "off"},
-      {"default_transaction_isolation", "read committed"}
+      {"default_transaction_deferrable", "off"},
+      {"default_transaction_isolation", "read committed"},
+      {"exit_on_error", "off"}
     };
     for (const auto& setting : kOwn)
       SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);

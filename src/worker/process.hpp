@@ -16,10 +16,12 @@ void install_signals();
 /// two runs, would hit what it is not meant for.
 void accept_cancel(bool accept) noexcept;
 
-/// Connects to `database` (InvalidOid: to none, shared catalogs only) as `role` (InvalidOid: the
-/// bootstrap superuser), and sets aside settings of the role or database that are meant for
-/// interactive sessions. Ends the process where it cannot connect.
-void connect(Oid database, Oid role);
+/// Connects to `database` (InvalidOid: to none, shared catalogs only) as the bootstrap superuser.
+/// Ends the process where it cannot connect.
+void connect(Oid database);
+
+/// Sets aside settings of the session's role or database that are meant for interactive sessions.
+void set_process_settings();
 
 /// Has the C library keep memory that a run gives back: the next run wants it again, and giving it
 /// to the system and getting it anew is dear in a virtual machine.

@@ -18,6 +18,7 @@
 #include "worker/own_tables.hpp"
 #include "worker/process.hpp"
 #include "worker/run_failure.hpp"
+#include "worker/run_session.hpp"
 #include "worker/session.hpp"
 #include "worker/work.hpp"
 
@@ -30,32 +31,6 @@ using store::Member;
 using store::Outcome;
 using store::RunHead;
 
-store::RunError error_of(int sqlstate, const std::string& message, const std::string& hint) {
-  return {message, std::string(unpack_sql_state(sqlstate), 5), "", hint, ""};
-}
-
-// Whether the job's owner can have work done at all.
-std::optional<store::RunError> owner_problem(const JobRecord& job) {
-  const Oid role = job.owner_oid;
-  if (pg::role_name(role).empty())
-    return error_of(ERRCODE_UNDEFINED_OBJECT, "role \"" + job.owner + "\" does not exist",
-                    "A super admin can give the job to another role: "
-                    "metrics_refresh.alter_job(job_name, owner => ...).");
-  if (!job.is_command()) return std::nullopt;
-  if (!pg::can_log_in(role))
-    return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-                    "role \"" + job.owner + "\" is not permitted to log in",
-                    "A command runs connected as its owner.");
-  if (!pg::can_connect(role))
-    return error_of(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                    "role \"" + job.owner + "\" is not permitted to connect to this database",
-                    "A command runs connected as its owner.");
-  if (role == GetSessionUserId()) return std::nullopt;
-  return error_of(ERRCODE_T_R_SERIALIZATION_FAILURE,
-                  "the job was given to another role while its run began",
-                  "The next run is its new owner's.");
-}
-
 // Where the view does not exist nothing is done: noted, and logged once.
 std::string missing(const std::string& view) {
   return "materialized view " + view + " does not exist";
@@ -64,6 +39,7 @@ std::string missing(const std::string& view) {
 bool find_view(Begun& begun, RunHead& head) {
   if (!OidIsValid(begun.view)) return false;
   const engine::View view = engine::read_view(begun.view);
+  if (!begun.refused) require_session_of(view.owner, view.schema + "." + view.name);
   head.view_schema = view.schema;
   head.view_name = view.name;
   head.owner = pg::role_name(view.owner);
@@ -119,6 +95,7 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
     begun.view = engine::resolve_view(job.view_schema, job.view_name, job.view_oid);
     if (!find_view(begun, head)) {
       store::note_skipped(spi, head, missing(job.view()));
+      store::remove_one_time_job(spi, job.id);
       beginning.result = RunResult::kSuccess;
       return;
     }
@@ -133,7 +110,13 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
   begun.run_id = store::begin_run(spi, head);
   if (!job.is_group() || begun.refused) return;
   begun.members = plan_group(spi, job, begun.run_id, head.attempt);
-  if (!begun.members.empty() && job.repeatable_read) return;
+  if (!begun.members.empty() && job.repeatable_read) {
+    begun.refused = several_owners(begun.members);
+    for (const Member& member : begun.members)
+      if (!begun.refused && OidIsValid(member.view_oid))
+        require_session_of(engine::relation_owner(member.view_oid), member.view());
+    return;
+  }
   if (begun.members.empty()) {
     Outcome outcome;
     outcome.status = "success";

@@ -12,6 +12,7 @@
 #include "pg/transaction.hpp"
 #include "shmem/area.hpp"
 #include "worker/dispatch.hpp"
+#include "worker/hand_over.hpp"
 #include "worker/job_feed.hpp"
 #include "worker/process.hpp"
 
@@ -91,6 +92,7 @@ class SchedulerProcess {
       if (!events_.empty()) last_activity = now;
       std::optional<Instant> wake_up =
           earlier(tick(now), earlier(feed_.try_again_at(), dispatch_.try_again_at()));
+      wake_up = earlier(wake_up, hand_overs_.try_again_at());
       wake_up = earlier(wake_up, earlier(make_ready(now), end_overdue()));
       publish(wake_up);
       sleeper_.sleep_until(earlier(wake_up, leave_at(now, last_activity)));
@@ -102,6 +104,7 @@ class SchedulerProcess {
 
  private:
   void read_news() {
+    hand_overs_.serve();
     if (feed_.read(events_)) return;
     shmem::terminate_workers(MyDatabaseId);
     if (OidIsValid(extension_oid())) {
@@ -190,6 +193,7 @@ class SchedulerProcess {
   core::Scheduler scheduler_;
   JobFeed feed_;
   Dispatch dispatch_;
+  HandOvers hand_overs_;
   pg::Sleeper sleeper_;
   std::vector<core::Event> events_;
   bool shows_waiting_ = false;
@@ -204,7 +208,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
   namespace worker = metrics_refresh::worker;
   pg::boundary([argument] {
     worker::install_signals();
-    worker::connect(DatumGetObjectId(argument), InvalidOid);
+    worker::connect(DatumGetObjectId(argument));
     if (!shmem::attach_scheduler(MyDatabaseId)) worker::leave();
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
     worker::plan_once();

@@ -1,20 +1,35 @@
 #include "worker/session.hpp"
 
+#include "pg/identity.hpp"
+#include "pg/spi.hpp"
 #include "pg/transaction.hpp"
+#include "worker/process.hpp"
 
 namespace metrics_refresh::worker {
+namespace {
 
-void reset_settings() {
-  pg::in_transaction_without_snapshot([] { pg::call([] { ResetAllOptions(); }); });
+// Core's REFRESH CONCURRENTLY leaves an empty schema. What is in one may be tables, functions,
+// types and more: all of them depend on it.
+bool has_temporary_objects() {
+  Oid schema = InvalidOid;
+  Oid toast_schema = InvalidOid;
+  GetTempNamespaceState(&schema, &toast_schema);
+  if (!OidIsValid(schema)) return false;
+  bool found = false;
+  pg::in_transaction([&found, schema] {
+    pg::as_extension([&found, schema] {
+      pg::Spi spi;
+      found = !spi.query(
+                      "SELECT FROM pg_catalog.pg_depend WHERE refclassid ="
+                      " 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid = $1 LIMIT 1",
+                      {pg::Param::oid(schema)})
+                   .empty();
+    });
+  });
+  return found;
 }
 
-bool reset_session() {
-  Oid temporary = InvalidOid;
-  Oid temporary_toast = InvalidOid;
-  GetTempNamespaceState(&temporary, &temporary_toast);
-  if (OidIsValid(temporary) || GetSessionUserId() != GetAuthenticatedUserId() ||
-      GetUserId() != GetSessionUserId())
-    return false;
+void reset() {
   pg::release_replication_slots();
   pg::in_transaction_without_snapshot([] {
     pg::call([] {
@@ -26,7 +41,24 @@ bool reset_session() {
       ResetSequenceCaches();
     });
   });
-  return true;
+}
+
+}  // namespace
+
+void reset_settings() {
+  pg::in_transaction_without_snapshot([] { pg::call([] { ResetAllOptions(); }); });
+}
+
+bool reset_session() {
+  if (GetSessionUserId() != GetAuthenticatedUserId() || GetUserId() != GetSessionUserId())
+    return false;
+  try {
+    reset();
+    return !has_temporary_objects();
+  } catch (const std::exception&) {
+    log_current_exception("a worker's session cannot be reset");
+    return false;
+  }
 }
 
 }  // namespace metrics_refresh::worker

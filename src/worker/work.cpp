@@ -1,3 +1,5 @@
+#include "core/job_setting.hpp"
+
 #include "worker/work.hpp"
 
 #include <algorithm>
@@ -9,7 +11,7 @@
 #include "pg/command.hpp"
 #include "pg/identity.hpp"
 #include "pg/notices.hpp"
-#include "pg/privilege.hpp"
+#include "pg/role_setting.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "store/one_time_jobs.hpp"
@@ -36,14 +38,15 @@ void set_local(const char* name, const std::string& value, GucContext context) {
   set(name, value, context, GUC_ACTION_LOCAL);
 }
 
-// The job's own settings, with its owner's rights: what the owner may not set, the job may not.
+// The job's own settings, with the rights of the session's owner. What is refused when a job is
+// written may have been written before that.
 void set_settings(const JobRecord& job, GucAction action) {
-  if (job.settings.empty()) return;
-  pg::ActAs owner(job.owner_oid);
-  const Oid role = job.owner_oid;
-  const bool superuser = pg::call([role] { return superuser_arg(role); });
-  for (const auto& [name, value] : job.settings)
-    set(name.c_str(), value, superuser ? PGC_SUSET : PGC_USERSET, action);
+  for (const auto& [name, value] : job.settings) {
+    if (const char* hint = core::why_no_job_setting(name))
+      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
+                         hint);
+    pg::set_as(GetSessionUserId(), name, value, action);
+  }
 }
 
 int milliseconds(core::Duration d) {
@@ -76,11 +79,14 @@ Outcome success(const std::string& strategy) {
   return outcome;
 }
 
+// A worker runs the code of its session's owner only.
+bool is_own(Oid owner) { return GetSessionUserId() == owner; }
+
 Outcome refresh(const Begun& begun) {
   const JobRecord& job = begun.job;
   show_activity("refresh of " + (begun.member ? begun.member->view() : job.view()));
   const engine::Refreshed refreshed =
-      engine::refresh_view(begun.view, engine::job_request(job.strategy), job.owner_oid);
+      engine::refresh_view(begun.view, engine::job_request(job.strategy), job.owner_oid, is_own);
   Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
   if (!begun.not_incremental.empty()) outcome.strategy_reason = begun.not_incremental;
   return outcome;
@@ -118,7 +124,7 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
       throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
                          "materialized view " + member.view() + " does not exist",
                          "All views of a group with isolation repeatable_read must exist.");
-    locked.push_back(engine::lock_view(member.view_oid, requested, job.owner_oid));
+    locked.push_back(engine::lock_view(member.view_oid, requested, job.owner_oid, is_own));
   }
   pg::call([] { PushActiveSnapshot(GetTransactionSnapshot()); });  // the one; commit pops it
   for (const Member& member : begun.members) {
@@ -179,6 +185,7 @@ void keep_statistics(int slot, const JobRecord& job, Oid view) {
   if (!OidIsValid(view) || is_to_end(slot)) return;
   try {
     pg::in_transaction([=, &job] {
+      if (!is_own(engine::relation_owner(view))) return;
       resume_limits(slot);
       set_settings_and_limit(job, GUC_ACTION_LOCAL);
       engine::analyze_if_changed(view);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pg/session_user.hpp"
 #include "pg/settings.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
@@ -22,16 +23,7 @@ void on_exit(int, Datum) { shmem::detach_worker(own_slot, own_generation, own_en
 // A worker that was made ready ahead of a run waits for it at least this long.
 constexpr core::Duration kSpareTimeout = std::chrono::seconds(2);
 
-// A command's worker has its owner's session, which the command may have changed. One that
-// refreshes keeps nothing of a run: core restores the settings that a view's functions change, and
-// the advisory locks that they may have taken are released here.
-bool forget_run(bool command) {
-  if (command) return reset_session();
-  pg::call([] { LockReleaseAll(USER_LOCKMETHOD, true); });
-  return true;
-}
-
-void serve(bool commands) {
+void serve() {
   pg::Sleeper sleeper;
   core::Instant idle_since = pg::now();
   bool served = false;
@@ -39,7 +31,7 @@ void serve(bool commands) {
     shmem::Assignment run;
     if (shmem::take_assignment(own_slot, run)) {
       const shmem::RunResult result = carry_out(own_slot, run);
-      const bool last = !forget_run(commands);
+      const bool last = !reset_session();
       pg::call([] { pgstat_report_activity(STATE_IDLE, nullptr); });
       shmem::end_run(own_slot, result, last);
       idle_since = pg::now();
@@ -70,8 +62,9 @@ extern "C" void mr_worker_main(Datum argument) {
     if (!shmem::attach_worker(worker::own_slot, worker::own_generation)) return;
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
     const shmem::WorkerSlot slot = shmem::read_slot(worker::own_slot);
-    worker::connect(slot.database, slot.role);
+    pg::connect_as(slot.database, slot.session.role, slot.session.assumed);
+    worker::set_process_settings();
     worker::keep_memory();
-    worker::serve(OidIsValid(slot.role));
+    worker::serve();
   });
 }

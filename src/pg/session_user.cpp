@@ -1,0 +1,175 @@
+#include "pg/session_user.hpp"
+
+#include <map>
+
+#include "pg/identity.hpp"
+#include "pg/privilege.hpp"
+#include "pg/spi.hpp"
+#include "pg/transaction.hpp"
+
+namespace metrics_refresh::pg {
+namespace {
+
+using Values = std::map<std::string, std::string>;
+
+// SET SESSION AUTHORIZATION asks who was authenticated. A server with assertions allows to say so
+// once only, and one before these versions has no function for it: there the owner's code still
+// runs in security-restricted operations, in which the session's user cannot be changed.
+#if !defined(USE_ASSERT_CHECKING) &&                                                      \
+    (PG_VERSION_NUM >= 170003 || (PG_VERSION_NUM >= 160007 && PG_VERSION_NUM < 170000) || \
+     (PG_VERSION_NUM >= 150011 && PG_VERSION_NUM < 160000))
+template <typename Set>
+void seal(Set set, Oid role) {
+  if constexpr (std::is_invocable_v<Set, Oid>)
+    set(role);
+  else
+    set(role, superuser_arg(role));
+}
+void seal_session(Oid role) { seal(SetAuthenticatedUserId, role); }
+#else
+void seal_session(Oid) {}
+#endif
+
+template <typename HaveFree>
+bool have_free(HaveFree have, int count) {
+  if constexpr (std::is_invocable_v<HaveFree, int>) {
+    return have(count);
+  } else {
+    int free = 0;
+    return have(count, &free);
+  }
+}
+
+// The last connections are kept for superusers.
+bool has_free_connection() {
+#if PG_VERSION_NUM >= 160000
+  const int kept = SuperuserReservedConnections + ReservedConnections;
+#else
+  const int kept = ReservedBackends;
+#endif
+  return call([kept] { return have_free(HaveNFreeProcs, kept + 1); });
+}
+
+// All settings as they are before any role is known.
+Values settings_of_server() {
+#if PG_VERSION_NUM >= 160000
+  int count = 0;
+  config_generic** const all = call([&count] { return get_guc_variables(&count); });
+#else
+  config_generic** const all = get_guc_variables();
+  const int count = GetNumConfigOptions();
+#endif
+  Values values;
+  for (int i = 0; i < count; ++i) {
+    const config_generic* setting = all[i];
+    const char* value = call([setting] { return GetConfigOption(setting->name, true, false); });
+    if (value != nullptr) values[setting->name] = value;
+  }
+  return values;
+}
+
+// Takes back what the bootstrap superuser's session has of that role.
+void restore(const Values& before) {
+  std::vector<std::string> names;
+  as_extension([&names] {
+    Spi spi;
+    const Rows rows = spi.query(
+        "SELECT DISTINCT pg_catalog.split_part(c, '=', 1) FROM pg_catalog.pg_db_role_setting s,"
+        " pg_catalog.unnest(s.setconfig) c WHERE s.setrole = $1 AND s.setdatabase IN (0, $2)",
+        {Param::oid(BOOTSTRAP_SUPERUSERID), Param::oid(MyDatabaseId)});
+    for (std::size_t i = 0; i < rows.size(); ++i) names.push_back(rows.get_text(i, 1));
+  });
+  for (const std::string& name : names) {
+    const auto found = before.find(name);
+    if (found == before.end()) continue;
+    const char* text = name.c_str();
+    const char* value = found->second.c_str();
+    call([=] { SetConfigOption(text, value, PGC_SUSET, PGC_S_DATABASE_USER); });
+  }
+}
+
+// In the order in which each overrides the one before it, as at a login.
+void apply_settings_of(Oid role) {
+  call([role] {
+    Relation const table = table_open(DbRoleSettingRelationId, AccessShareLock);
+    Snapshot const snapshot = RegisterSnapshot(GetCatalogSnapshot(DbRoleSettingRelationId));
+    const Oid none = InvalidOid;
+    ApplySetting(snapshot, none, none, table, PGC_S_DATABASE_USER);
+    ApplySetting(snapshot, MyDatabaseId, none, table, PGC_S_DATABASE_USER);
+    ApplySetting(snapshot, none, role, table, PGC_S_DATABASE_USER);
+    ApplySetting(snapshot, MyDatabaseId, role, table, PGC_S_DATABASE_USER);
+    UnregisterSnapshot(snapshot);
+    table_close(table, AccessShareLock);
+  });
+}
+
+void assume(Oid role, const Values& before) {
+  in_transaction([&] {
+    restore(before);
+    call([role] {
+      const char* name = GetUserNameFromId(role, false);
+      SetConfigOption("session_authorization", name, PGC_BACKEND, PGC_S_OVERRIDE);
+      seal_session(role);
+    });
+    apply_settings_of(role);
+  });
+}
+
+struct Limits {
+  bool login;
+  bool limited;
+};
+
+Limits limits_of(Oid role) {
+  return call([role]() -> Limits {
+    const HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+    if (!HeapTupleIsValid(tuple)) return {false, true};
+    const auto* form = reinterpret_cast<Form_pg_authid>(GETSTRUCT(tuple));
+    const Limits limits = {form->rolcanlogin, !form->rolsuper && form->rolconnlimit >= 0};
+    ReleaseSysCache(tuple);
+    return limits;
+  });
+}
+
+bool database_has_limit() {
+  return call([] {
+    const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+    if (!HeapTupleIsValid(tuple)) return false;
+    const bool limited = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datconnlimit >= 0;
+    ReleaseSysCache(tuple);
+    return limited;
+  });
+}
+
+}  // namespace
+
+bool can_connect_directly(Oid role) {
+  const Limits limits = limits_of(role);
+#if PG_VERSION_NUM < 170000
+  if (!limits.login) return false;
+#endif
+  if (call([role] { return superuser_arg(role); })) return true;
+  return !limits.limited && !database_has_limit() && can_connect(role);
+}
+
+void connect_as(Oid database, Oid role, bool assumed) {
+  if (!assumed && role != BOOTSTRAP_SUPERUSERID && !has_free_connection()) assumed = true;
+  if (!assumed) {
+#if PG_VERSION_NUM >= 170000
+    const uint32 flags = BGWORKER_BYPASS_ROLELOGINCHECK;
+#else
+    const uint32 flags = 0;
+#endif
+    call([=] { BackgroundWorkerInitializeConnectionByOid(database, role, flags); });
+    return;
+  }
+  const Values before = settings_of_server();
+  call([=] { BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0); });
+  assume(role, before);
+}
+
+bool has_session_of(Oid role) {
+  return GetSessionUserId() == role && GetAuthenticatedUserId() == role;
+}
+
+}  // namespace metrics_refresh::pg

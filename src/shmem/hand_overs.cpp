@@ -1,0 +1,105 @@
+#include "shmem/hand_overs.hpp"
+
+#include "shmem/area.hpp"
+
+namespace metrics_refresh::shmem {
+namespace {
+
+bool is_open(const HandOver& hand_over) noexcept {
+  return hand_over.state == HandOverState::kPosted || hand_over.state == HandOverState::kWithdrawn;
+}
+
+HandOver* own_locked(int place, std::int64_t run_id) noexcept {
+  HandOver* const hand_over = &area()->hand_overs[place];
+  const bool own = hand_over->state != HandOverState::kFree && hand_over->run_id == run_id;
+  return own ? hand_over : nullptr;
+}
+
+}  // namespace
+
+int post_hand_over(HandOver hand_over) {
+  return locked(LW_EXCLUSIVE, [&hand_over] {
+    if (!is_known_locked(hand_over.database)) return -1;
+    for (int i = 0; i < kMaxHandOvers; ++i) {
+      if (area()->hand_overs[i].state != HandOverState::kFree) continue;
+      hand_over.state = HandOverState::kPosted;
+      area()->hand_overs[i] = hand_over;
+      wake_scheduler_locked(hand_over.database);
+      return i;
+    }
+    return -1;
+  });
+}
+
+HandOverState hand_over_state(int place, std::int64_t run_id) {
+  return locked(LW_SHARED, [=] {
+    const HandOver* const hand_over = own_locked(place, run_id);
+    return hand_over == nullptr ? HandOverState::kFree : hand_over->state;
+  });
+}
+
+void end_hand_over(int place, std::int64_t run_id) noexcept {
+  LWLockAcquire(area()->lock, LW_EXCLUSIVE);
+  if (HandOver* const hand_over = own_locked(place, run_id)) *hand_over = {};
+  LWLockRelease(area()->lock);
+}
+
+void withdraw_hand_over(int place, std::int64_t run_id) noexcept {
+  LWLockAcquire(area()->lock, LW_EXCLUSIVE);
+  if (HandOver* const hand_over = own_locked(place, run_id)) {
+    if (hand_over->state == HandOverState::kRefused) {
+      *hand_over = {};
+    } else {
+      hand_over->state = HandOverState::kWithdrawn;
+      wake_scheduler_locked(hand_over->database);
+    }
+  }
+  LWLockRelease(area()->lock);
+}
+
+std::vector<PlacedHandOver> open_hand_overs(Oid database) {
+  std::vector<PlacedHandOver> open;
+  open.reserve(kMaxHandOvers);  // no allocation under the lock
+  locked(LW_SHARED, [&] {
+    for (int i = 0; i < kMaxHandOvers; ++i) {
+      const HandOver& hand_over = area()->hand_overs[i];
+      if (hand_over.database == database && is_open(hand_over)) open.push_back({i, hand_over});
+    }
+  });
+  return open;
+}
+
+void move_hand_over(const PlacedHandOver& from, HandOverState to) {
+  locked(LW_EXCLUSIVE, [&] {
+    HandOver* const hand_over = own_locked(from.place, from.hand_over.run_id);
+    if (hand_over == nullptr || hand_over->state != from.hand_over.state) return;
+    if (to == HandOverState::kFree)
+      *hand_over = {};
+    else
+      hand_over->state = to;
+  });
+  announce_run_end();
+}
+
+bool has_open_hand_overs_locked(Oid database) noexcept {
+  for (int i = 0; i < kMaxHandOvers; ++i) {
+    const HandOver& hand_over = area()->hand_overs[i];
+    if (hand_over.database == database && is_open(hand_over)) return true;
+  }
+  return false;
+}
+
+void refuse_hand_overs_locked(Oid database) noexcept {
+  Area* const shared = area();
+  for (int i = 0; i < kMaxHandOvers; ++i) {
+    HandOver& hand_over = shared->hand_overs[i];
+    if (hand_over.state == HandOverState::kFree || hand_over.database != database) continue;
+    if (hand_over.state == HandOverState::kWithdrawn)
+      hand_over = {};
+    else
+      hand_over.state = HandOverState::kRefused;
+  }
+  ConditionVariableBroadcast(&shared->run_ended);
+}
+
+}  // namespace metrics_refresh::shmem

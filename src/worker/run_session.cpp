@@ -1,0 +1,110 @@
+#include "store/planned_jobs.hpp"
+
+#include "worker/run_session.hpp"
+
+#include <set>
+
+#include "engine/view.hpp"
+#include "pg/privilege.hpp"
+#include "pg/session_user.hpp"
+#include "worker/own_tables.hpp"
+
+namespace metrics_refresh::worker {
+namespace {
+
+Oid owner_of(const std::string& schema, const std::string& name, Oid remembered) {
+  return engine::relation_owner(engine::resolve_view(schema, name, remembered));
+}
+
+// Of the first of the views that exists; the worker looks at them all.
+Oid owner_of_members(core::JobId id) {
+  Oid owner = InvalidOid;
+  (void)try_with_own_tables("the views of a group cannot be read now", [&](pg::Spi& spi) {
+    const std::optional<store::JobRecord> group = store::find_job(spi, id);
+    if (!group) return;
+    for (const store::Member& member : store::named_members(spi, *group))
+      if (!OidIsValid(owner))
+        owner = owner_of(member.view_schema, member.view_name, member.view_oid);
+  });
+  return owner;
+}
+
+shmem::Session session_of(Oid role, bool is_command) {
+  if (pg::role_name(role).empty()) return {BOOTSTRAP_SUPERUSERID, true};
+  if (!is_command) return {role, !pg::can_connect_directly(role)};
+  // A command is its owner's own session or none. A limit of connections is for clients.
+  if (pg::can_log_in(role) && pg::can_connect(role)) return {role, false};
+  return {BOOTSTRAP_SUPERUSERID, true};
+}
+
+store::RunError error_of(int sqlstate, const std::string& message, const std::string& hint) {
+  return {message, std::string(unpack_sql_state(sqlstate), 5), "", hint, ""};
+}
+
+}  // namespace
+
+shmem::Session session_for(const store::PlannedJob& job, const store::Member* member) {
+  Oid owner = InvalidOid;
+  if (member == nullptr && job.is_group() && job.repeatable_read) owner = owner_of_members(job.id);
+  shmem::Session session = {};
+  pg::in_transaction([&] {
+    if (member != nullptr)
+      owner = owner_of(member->view_schema, member->view_name, member->view_oid);
+    else if (job.is_refresh())
+      owner = owner_of(job.view_schema, job.view_name, job.view_oid);
+    session = session_of(OidIsValid(owner) ? owner : job.owner_oid, job.is_command());
+  });
+  return session;
+}
+
+std::optional<store::RunError> owner_problem(const store::JobRecord& job) {
+  const Oid role = job.owner_oid;
+  if (pg::role_name(role).empty())
+    return error_of(ERRCODE_UNDEFINED_OBJECT, "role \"" + job.owner + "\" does not exist",
+                    "A super admin can give the job to another role: "
+                    "metrics_refresh.alter_job(job_name, owner => ...).");
+  if (!job.is_command()) return std::nullopt;
+  if (!pg::can_log_in(role))
+    return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+                    "role \"" + job.owner + "\" is not permitted to log in",
+                    "A command runs connected as its owner.");
+  if (!pg::can_connect(role))
+    return error_of(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "role \"" + job.owner + "\" is not permitted to connect to this database",
+                    "A command runs connected as its owner.");
+  if (pg::has_password_expired(role))
+    return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+                    "the password of role \"" + job.owner + "\" has expired",
+                    "A command runs connected as its owner: ALTER ROLE ... VALID UNTIL ... lets it "
+                    "log in again.");
+  if (pg::has_session_of(role)) return std::nullopt;
+  return error_of(ERRCODE_T_R_SERIALIZATION_FAILURE,
+                  "the job was given to another role while its run began",
+                  "The next run is its new owner's.");
+}
+
+void require_session_of(Oid owner, const std::string& view) {
+  if (GetSessionUserId() == owner) return;
+  throw pg::SqlError(ERRCODE_T_R_SERIALIZATION_FAILURE,
+                     "materialized view " + view + " was given to another role while its run began",
+                     "", "The run begins again in a session of its new owner's.");
+}
+
+std::optional<store::RunError> several_owners(const std::vector<store::Member>& members) {
+  std::set<std::string> owners;
+  for (const store::Member& member : members) {
+    const Oid owner = engine::relation_owner(member.view_oid);
+    if (OidIsValid(owner)) owners.insert(pg::role_name(owner));
+  }
+  if (owners.size() <= 1) return std::nullopt;
+  std::string names;
+  for (const std::string& owner : owners) names += (names.empty() ? "" : ", ") + owner;
+  return store::RunError{
+      "a group with isolation repeatable_read needs views of one owner", "0A000",
+      "Its views belong to " + names + ".",
+      "A refresh runs in its owner's session, and a snapshot is one session's: make a group for "
+      "each owner, or choose isolation read_committed.",
+      ""};
+}
+
+}  // namespace metrics_refresh::worker

@@ -6,7 +6,7 @@
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
-#include "store/handed_runs.hpp"
+#include "store/one_time_jobs.hpp"
 
 namespace metrics_refresh::api {
 namespace {

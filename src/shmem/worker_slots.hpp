@@ -64,6 +64,13 @@ struct Progress {
   std::int64_t rows_changed;   // written so far
 };
 
+/// Why the worker of a run was told to exit.
+enum class EndReason : std::uint8_t {
+  kNone,
+  kCanceled,    // the run did not end within the grace period after it had been canceled
+  kMaxRuntime,  // nor within the one after its max_runtime
+};
+
 /// Whose session a worker has, for as long as it lives.
 struct Session {
   Oid role;
@@ -75,13 +82,6 @@ struct Session {
   bool operator<(const Session& other) const noexcept {
     return role != other.role ? role < other.role : assumed < other.assumed;
   }
-};
-
-/// Why the worker of a run was told to exit.
-enum class EndReason : std::uint8_t {
-  kNone,
-  kCanceled,    // the run did not end within the grace period after it had been canceled
-  kMaxRuntime,  // nor within the one after its max_runtime
 };
 
 struct WorkerSlot {

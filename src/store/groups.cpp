@@ -141,16 +141,6 @@ std::optional<Member> find_pending(pg::Spi& spi, std::int64_t group_run_id, int 
   return members.front();
 }
 
-std::optional<Member> find_member(pg::Spi& spi, std::int64_t group_run_id, int number) {
-  const auto members = read_members(
-      spi.query(std::string("SELECT ") + kMemberColumns +
-                    " FROM metrics_refresh_internal.group_run_member m WHERE m.group_run_id = $1"
-                    " AND m.member = $2",
-                {group_run_id, number}));
-  if (members.empty()) return std::nullopt;
-  return members.front();
-}
-
 bool may_begin(pg::Spi& spi, const Member& member) {
   return spi
       .query(

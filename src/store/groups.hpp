@@ -52,8 +52,6 @@ bool is_open_group(pg::Spi& spi, std::int64_t run_id);
 /// The member, which stays as it is until the transaction ends. Nothing where it is not pending any
 /// more.
 std::optional<Member> find_pending(pg::Spi& spi, std::int64_t group_run_id, int number);
-/// The member as it is now, in whatever state.
-std::optional<Member> find_member(pg::Spi& spi, std::int64_t group_run_id, int number);
 /// True where all that it waits for have succeeded.
 bool may_begin(pg::Spi& spi, const Member& member);
 /// Marks it as running, under this run.

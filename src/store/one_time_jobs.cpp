@@ -1,6 +1,104 @@
 #include "store/one_time_jobs.hpp"
 
+#include "pg/privilege.hpp"
+
 namespace metrics_refresh::store {
+
+std::int64_t next_run_id(pg::Spi& spi) {
+  return spi.query("SELECT nextval('metrics_refresh_internal.run_id_seq')").get_int64(0, 1);
+}
+
+bool is_known_run(pg::Spi& spi, std::int64_t run_id) {
+  return !spi.query(
+                 "SELECT FROM metrics_refresh_internal.run_log WHERE run_id = $1 UNION ALL"
+                 " SELECT FROM metrics_refresh_internal.run_request WHERE run_id = $1",
+                 {run_id})
+              .empty();
+}
+
+std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
+                                     const std::string& view, Oid owner,
+                                     const std::string& strategy) {
+  for (;;) {  // where a job has that name already, the next number
+    const std::int64_t number =
+        spi.query("SELECT nextval('metrics_refresh_internal.job_id_seq')").get_int64(0, 1);
+    const std::string name = "refresh " + schema + "." + view + " #" + std::to_string(number);
+    if (const auto id = insert_job(spi, {{"job_id", number},
+                                         {"job_name", name},
+                                         {"view_schema", schema},
+                                         {"view_name", view},
+                                         {"strategy", strategy},
+                                         {"owner", pg::role_name(owner)},
+                                         {"owner_oid", pg::Param::oid(owner)},
+                                         {"one_time", true}}))
+      return *id;
+  }
+}
+
+bool insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
+                             Oid requested_by) {
+  return !spi.query(
+                 "INSERT INTO metrics_refresh_internal.run_request"
+                 " (run_id, job_id, requested_by, requested_by_oid)"
+                 " SELECT $1, job_id, $3, $4 FROM metrics_refresh_internal.job WHERE job_id = $2"
+                 " FOR KEY SHARE RETURNING run_id",
+                 {run_id, job_id, pg::role_name(requested_by), pg::Param::oid(requested_by)})
+              .empty();
+}
+
+bool withdraw_request(pg::Spi& spi, const Request& request, const JobRecord& job,
+                      core::Instant now) {
+  if (!delete_request(spi, request.run_id)) return false;
+  RunHead head = head_of(job);
+  head.run_id = request.run_id;
+  head.manual = true;
+  head.initiated_by = request.requested_by;
+  head.started = now;
+  Outcome outcome;
+  outcome.status = "canceled";
+  outcome.error = RunError{"canceled before it began", "57014", "", "", ""};
+  log_ended_run(spi, head, outcome);
+  if (job.one_time) remove_one_time_job(spi, job.id);
+  return true;
+}
+
+namespace {
+
+std::optional<std::int64_t> number(const pg::Rows& rows, int column) {
+  if (rows.is_null(0, column)) return std::nullopt;
+  return rows.get_int64(0, column);
+}
+
+}  // namespace
+
+KnownOutcome latest_outcome(pg::Spi& spi, std::int64_t run_id) {
+  KnownOutcome known;
+  {
+    const pg::Rows requests = spi.query_latest(
+        "SELECT FROM metrics_refresh_internal.run_request WHERE run_id = $1", {run_id});
+    known.is_queued = !requests.empty();
+  }
+  const pg::Rows rows = spi.query_latest(
+      "SELECT status, strategy, strategy_reason, rows_total, rows_inserted, rows_updated,"
+      " rows_deleted, coalesce(duration_ms, 0), error_message, sqlstate, error_detail, error_hint"
+      " FROM metrics_refresh_internal.run_log WHERE run_id = $1",
+      {run_id});
+  if (rows.empty()) return known;
+  const auto text = [&rows](int column) { return rows.get_text_or_null(0, column).value_or(""); };
+  Outcome& outcome = known.outcome.emplace();
+  outcome.status = text(1);
+  outcome.strategy = text(2);
+  outcome.strategy_reason = text(3);
+  outcome.rows_total = number(rows, 4);
+  outcome.rows_inserted = number(rows, 5);
+  outcome.rows_updated = number(rows, 6);
+  outcome.rows_deleted = number(rows, 7);
+  known.duration_ms = rows.get_float8(0, 8);
+  if (outcome.status != "success" && outcome.status != "running")
+    outcome.error = RunError{text(9), text(10), text(11), text(12), ""};
+  return known;
+}
+
 namespace {
 
 // What goes with a job, for its foreign keys: nobody holds a row of it, and nobody can add one,

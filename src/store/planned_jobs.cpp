@@ -37,6 +37,7 @@ JobTimes read_times(const pg::Rows& rows, std::size_t i) {
 
 PlannedJob read_kept(const pg::Rows& rows, std::size_t i) {
   PlannedJob kept;
+  kept.id = rows.get_int64(i, 1);
   kept.view_schema = rows.get_text_or_null(i, 3).value_or("");
   kept.view_name = rows.get_text_or_null(i, 4).value_or("");
   kept.view_oid = rows.get_oid(i, 5);

@@ -14,6 +14,7 @@ namespace metrics_refresh::store {
 
 /// What hands a run over: whose it is and which kind.
 struct PlannedJob {
+  core::JobId id = 0;
   std::string view_schema;  // of a refresh, else empty
   std::string view_name;    // of a refresh, else empty
   Oid view_oid = InvalidOid;

@@ -80,6 +80,8 @@ void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
 bool Dispatch::hand_over(const core::Start& start) {
   const store::PlannedJob* const job = jobs_.find(start.job);
   if (job == nullptr) return false;
+  const store::Member* const member =
+      start.member ? jobs_.find_member(start.job, *start.member) : nullptr;
   shmem::Assignment run = {};
   run.job_id = start.job;
   run.owner = job->owner_oid;
@@ -92,10 +94,7 @@ bool Dispatch::hand_over(const core::Start& start) {
   run.handled_until = pg::to_timestamptz(start.handled_until);
   const auto to_count = to_count_.find(start.job);
   if (to_count != to_count_.end()) run.missed = to_count->second;
-  std::optional<PlaceInGroup> place;
-  if (start.member) place = PlaceInGroup{run.group_run_id, *start.member};
-  const shmem::Claim claim =
-      shmem::claim_slot(MyDatabaseId, session_for(*job, start.job, place), run);
+  const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, session_for(*job, member), run);
   if (claim.index < 0 || (claim.start && !start_worker(claim))) return false;
   if (to_count != to_count_.end()) to_count_.erase(to_count);
   return true;
@@ -114,7 +113,7 @@ void Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
   for (const core::JobId id : jobs) {
     const store::PlannedJob* const job = jobs_.find(id);
     if (job == nullptr) continue;
-    int& count = wanted[session_for(*job, id, std::nullopt)];
+    int& count = wanted[session_for(*job, nullptr)];
     if (!job->limited || count < settings::role_workers()) ++count;
   }
   for (const auto& [session, count] : wanted)

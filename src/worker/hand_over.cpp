@@ -4,7 +4,7 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/groups.hpp"
-#include "store/handed_runs.hpp"
+#include "store/one_time_jobs.hpp"
 #include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {

@@ -89,6 +89,14 @@ const store::PlannedJob* JobFeed::find(core::JobId id) const {
   return found == jobs_.end() ? nullptr : &found->second;
 }
 
+const store::Member* JobFeed::find_member(core::JobId group, int number) const {
+  const auto found = groups_.find(group);
+  if (found == groups_.end()) return nullptr;
+  for (const store::Member& member : found->second.pending)
+    if (member.number == number) return &member;
+  return nullptr;
+}
+
 // While the tables cannot be read, what is unread grows no further than this.
 void JobFeed::note_changes(const shmem::Changes& changes) {
   unread_ = true;
@@ -155,9 +163,9 @@ void JobFeed::note_requests(const std::vector<store::Request>& requests,
 
 void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
                           std::vector<core::Event>& events) {
-  std::map<core::JobId, core::RunId> open;
+  std::map<core::JobId, store::OpenGroup> open;
   for (const store::OpenGroup& group : groups) {
-    open[group.job_id] = group.group_run_id;
+    open[group.job_id] = group;
     core::GroupOpened event{group.job_id, group.group_run_id, {}};
     for (const store::Member& member : group.pending)
       event.pending.push_back({member.number, member.waits_for});
@@ -166,8 +174,8 @@ void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
     if (jobs_.count(group.job_id) == 0 && !group.pending.empty())
       canceled_groups_.push_back({group.group_run_id, false});
   }
-  for (const auto& [job, run] : groups_)
-    if (open.count(job) == 0) events.push_back(core::GroupOpened{job, run, {}});
+  for (const auto& [job, group] : groups_)
+    if (open.count(job) == 0) events.push_back(core::GroupOpened{job, group.group_run_id, {}});
   groups_ = std::move(open);
 }
 

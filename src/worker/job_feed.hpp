@@ -38,6 +38,9 @@ class JobFeed {
   const store::PlannedJob* find(core::JobId id) const;
   std::size_t job_count() const noexcept { return jobs_.size(); }
 
+  /// The member of the open run of this group as last read, or null.
+  const store::Member* find_member(core::JobId group, int number) const;
+
  private:
   void note_changes(const shmem::Changes& changes);
   void note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events);
@@ -48,8 +51,8 @@ class JobFeed {
 
   Oid extension_;
   std::map<core::JobId, store::PlannedJob> jobs_;
-  std::map<core::RunId, core::JobId> requests_;  // as last read
-  std::map<core::JobId, core::RunId> groups_;    // open runs, as last read
+  std::map<core::RunId, core::JobId> requests_;     // as last read
+  std::map<core::JobId, store::OpenGroup> groups_;  // open runs, as last read
   bool unread_ = true;
   bool unread_all_ = true;
   bool unread_groups_ = true;

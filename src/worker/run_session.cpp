@@ -1,4 +1,4 @@
-#include "core/scheduler.hpp"
+#include "store/planned_jobs.hpp"
 
 #include "worker/run_session.hpp"
 
@@ -7,7 +7,6 @@
 #include "engine/view.hpp"
 #include "pg/privilege.hpp"
 #include "pg/session_user.hpp"
-#include "store/planned_jobs.hpp"
 #include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {
@@ -18,26 +17,14 @@ Oid owner_of(const std::string& schema, const std::string& name, Oid remembered)
 }
 
 // Of the first of the views that exists; the worker looks at them all.
-Oid owner_of_members(pg::Spi& spi, std::int64_t group) {
-  const std::optional<store::JobRecord> job = store::find_job(spi, group);
-  if (!job) return InvalidOid;
-  for (const store::Member& member : store::named_members(spi, *job)) {
-    const Oid owner = owner_of(member.view_schema, member.view_name, member.view_oid);
-    if (OidIsValid(owner)) return owner;
-  }
-  return InvalidOid;
-}
-
-// Where the tables cannot be read now the worker cannot begin, or finds that it is the wrong one.
-Oid owner_in_group(std::int64_t group, const std::optional<PlaceInGroup>& place) {
+Oid owner_of_members(core::JobId id) {
   Oid owner = InvalidOid;
   (void)try_with_own_tables("the views of a group cannot be read now", [&](pg::Spi& spi) {
-    if (!place) {
-      owner = owner_of_members(spi, group);
-      return;
-    }
-    const auto member = store::find_member(spi, place->group_run_id, place->member);
-    if (member) owner = owner_of(member->view_schema, member->view_name, member->view_oid);
+    const std::optional<store::JobRecord> group = store::find_job(spi, id);
+    if (!group) return;
+    for (const store::Member& member : store::named_members(spi, *group))
+      if (!OidIsValid(owner))
+        owner = owner_of(member.view_schema, member.view_name, member.view_oid);
   });
   return owner;
 }
@@ -56,13 +43,15 @@ store::RunError error_of(int sqlstate, const std::string& message, const std::st
 
 }  // namespace
 
-shmem::Session session_for(const store::PlannedJob& job, std::int64_t job_id,
-                           const std::optional<PlaceInGroup>& place) {
+shmem::Session session_for(const store::PlannedJob& job, const store::Member* member) {
   Oid owner = InvalidOid;
-  if (job.is_group() && (place || job.repeatable_read)) owner = owner_in_group(job_id, place);
+  if (member == nullptr && job.is_group() && job.repeatable_read) owner = owner_of_members(job.id);
   shmem::Session session = {};
   pg::in_transaction([&] {
-    if (job.is_refresh()) owner = owner_of(job.view_schema, job.view_name, job.view_oid);
+    if (member != nullptr)
+      owner = owner_of(member->view_schema, member->view_name, member->view_oid);
+    else if (job.is_refresh())
+      owner = owner_of(job.view_schema, job.view_name, job.view_oid);
     session = session_of(OidIsValid(owner) ? owner : job.owner_oid, job.is_command());
   });
   return session;

@@ -7,20 +7,14 @@
 
 namespace metrics_refresh::store {
 struct PlannedJob;
-}  // namespace metrics_refresh::store
+}
 
 namespace metrics_refresh::worker {
-
-struct PlaceInGroup {
-  std::int64_t group_run_id;
-  int member;
-};
 
 /// The session for a run of this job, or, where there is one, of this member of its run. Where the
 /// role is gone it is the bootstrap superuser's, whose worker says so in the log. REQUIRES: the
 /// scheduler, outside any transaction.
-shmem::Session session_for(const store::PlannedJob& job, std::int64_t job_id,
-                           const std::optional<PlaceInGroup>& place);
+shmem::Session session_for(const store::PlannedJob& job, const store::Member* member);
 
 /// Why the job's owner cannot have work done at all, or nothing. REQUIRES: a worker, in a
 /// transaction.

@@ -125,5 +125,34 @@ cmp_ok($node->safe_psql('postgres',
 		qq{SELECT round(max(extract(epoch FROM started_at - due_at)), 3) FROM metrics_refresh.run_log WHERE job_name = 'lone' AND run_id > $last}),
 	'<', 4, 'within the bound');
 
+# Who is no super admin any more has no urgent jobs, whatever their priority says.
+$node->safe_psql('postgres', q{
+	SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job;
+	CREATE ROLE admins;
+	CREATE ROLE boss LOGIN IN ROLE admins;
+	GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command TO boss});
+$node->append_conf('postgresql.conf', "metrics_refresh.admin_role = 'admins'");
+$node->restart;
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(1)');
+$node->safe_psql('postgres', qq{
+	SELECT metrics_refresh.schedule_command('gate $_', NULL, 'SELECT pg_advisory_xact_lock_shared(1)');
+	SELECT metrics_refresh.trigger('gate $_')}) for 1, 2;
+until_ok($node, 'postgres', q{SELECT count(*) = 2 FROM metrics_refresh.run_log WHERE job_name LIKE 'gate%' AND status = 'running'},
+	'both workers are busy');
+is(as_role('few', q{SELECT metrics_refresh.schedule_command('plain', NULL, 'SELECT 1')}), '', 'a job of anybody');
+is(as_role('boss', q{SELECT metrics_refresh.schedule_command('urgent', NULL, 'SELECT 1', priority => 1000)}),
+	'', 'and one of an admin');
+as_role('few', q{SELECT metrics_refresh.trigger('plain')});
+as_role('boss', q{SELECT metrics_refresh.trigger('urgent')});
+my $order = q{SELECT coalesce(string_agg(j.job_name, ' ' ORDER BY w.ordinality), '') = '%s'
+	FROM metrics_refresh.waiting_runs() WITH ORDINALITY w JOIN metrics_refresh.job j USING (job_id)};
+until_ok($node, 'postgres', sprintf($order, 'urgent plain'), 'the admin\'s goes first');
+$node->safe_psql('postgres', q{
+	REVOKE admins FROM boss;
+	SELECT metrics_refresh.alter_job('urgent', max_retries => 1)});
+until_ok($node, 'postgres', sprintf($order, 'plain urgent'), 'and not once he is none');
+$holder->quit;
+
 $node->stop;
 done_testing();

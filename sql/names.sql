@@ -55,7 +55,6 @@ SELECT metrics_refresh.alter_job(nm.id('nightly', 'regress_nm_b'), schedule => '
 SELECT * FROM nm.jobs;
 SELECT count(*) FROM metrics_refresh.get_refresh_stats(24, 'nightly');
 SELECT count(*) FROM metrics_refresh.get_refresh_stats(24, nm.id('nightly', 'regress_nm_a'));
-SELECT detail, hint FROM metrics_refresh.health_check() WHERE detail LIKE '%nightly%';
 -- A job of his own stands before both.
 SET ROLE regress_nm_both;
 SELECT nm.try($$SELECT metrics_refresh.schedule_command('nightly', '@yearly', 'SELECT ''both''')$$);
@@ -80,7 +79,7 @@ SELECT metrics_refresh.schedule_command('numbered', NULL, 'SELECT 2') AS of_supe
 SELECT metrics_refresh.pause(:'mine');
 SET ROLE regress_nm_a;
 SELECT metrics_refresh.resume(:'mine');
-SELECT replace(nm.try(format(c, n)), n, 'N') FROM unnest(ARRAY[:'mine', :'of_super', '0', '99999999', '18446744073709551617', repeat('9', 30)]) WITH ORDINALITY v (n, k),
+SELECT regexp_replace(nm.try(format(c, n)), '"\d+"', '"N"') FROM unnest(ARRAY[:'mine', :'of_super', '0', '99999999', '18446744073709551617', repeat('9', 30)]) WITH ORDINALITY v (n, k),
     unnest('{SELECT metrics_refresh.alter_job(%L\, max_retries => 1), SELECT metrics_refresh.unschedule(%L)}'::text[]) WITH ORDINALITY w (c, l) ORDER BY k, l;
 SELECT nm.try(format('SELECT metrics_refresh.pause(%L)', t)) FROM unnest('{"",-1," 1","1 ",1.0,0x1,١}'::text[]) t;
 -- Nothing gets a name that looks like one.
@@ -92,7 +91,7 @@ SELECT nm.try($$SELECT metrics_refresh.schedule('nm.of_a', job_name => '17')$$);
 SELECT nm.try($$SELECT metrics_refresh.schedule_group('17', '{nm.of_a}')$$);
 SELECT nm.try($$SELECT metrics_refresh.schedule_command('17th', NULL, 'SELECT 1')$$), metrics_refresh.unschedule('17th');
 RESET ROLE;
-SELECT nm.try($$INSERT INTO metrics_refresh_internal.job (job_name, command, owner) VALUES ('17', 'SELECT 1', 'regress_nm_a')$$);
+SELECT split_part(nm.try($$INSERT INTO metrics_refresh_internal.job (job_name, command, owner) VALUES ('17', 'SELECT 1', 'regress_nm_a')$$), E'\n', 1) AS refused;
 SELECT metrics_refresh.unschedule('numbered');
 
 -- Who may do all takes nobody's job away by scheduling one of its name, but changes what refreshes the same view.
@@ -170,7 +169,11 @@ INSERT INTO metrics_refresh_internal.job (job_name, command, owner) VALUES ('los
 SELECT job_name, owner, owner_oid FROM metrics_refresh.job WHERE job_name = 'lost' ORDER BY job_id;
 SELECT metrics_refresh.alter_job(nm.id('lost', 'regress_gone'), owner => 'regress_nm_a');
 SELECT nm.try($$SELECT metrics_refresh.alter_job(nm.id('lost', 'regress_too'), owner => 'regress_nm_a')$$);
-SELECT detail, hint FROM metrics_refresh.health_check() WHERE check_name = 'owner';
+ROLLBACK;
+BEGIN;
+INSERT INTO metrics_refresh_internal.job (job_name, command, owner) VALUES ('lost', 'SELECT 1', 'regress_gone'), ('lost', 'SELECT 2', 'regress_too');
+-- Health tells them apart.
+SELECT detail, regexp_replace(hint, '\d+', 'N') AS hint FROM metrics_refresh.health_check() WHERE check_name = 'owner' ORDER BY 1;
 ROLLBACK;
 
 -- A name that is used again. The view of one role fails with a row in the error; another role makes a view of

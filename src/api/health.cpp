@@ -134,8 +134,7 @@ std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
     const auto record = records.find(rows.get_int64(i, 1));
     if (record == records.end()) continue;  // made a moment ago
     jobs.push_back(&record->second);
-    facts.push_back(
-        read_facts(rows, i, record->second, namesakes[record->second.name] == 1));
+    facts.push_back(read_facts(rows, i, record->second, namesakes[record->second.name] == 1));
   }
   const std::map<std::int64_t, core::Instant> fresh = found_fresh();
   for (std::size_t i = 0; i < jobs.size(); ++i) {

@@ -164,7 +164,8 @@ void convert(OldJob& old, const PgCron& cron) {
 
 void take_over(ImportedJob& job) {
   make_job(job, "job " + std::to_string(job.source_id) + " of pg_cron", BOOTSTRAP_SUPERUSERID);
-  if (job.active) with_tables([&](pg::Spi& spi) { store::count_from_commit(spi, job.name, job.owner); });
+  if (job.active)
+    with_tables([&](pg::Spi& spi) { store::count_from_commit(spi, job.name, job.owner); });
 }
 
 // Whether the old job is served here from now on, and so to be paused.
@@ -204,7 +205,7 @@ Datum import_from_pg_cron(FunctionCallInfo call) {
   const PgCron cron = find_pg_cron();
   if (!dry_run) {
     lock_imports(BOOTSTRAP_SUPERUSERID);  // of whichever super admin
-    wait_for_quiet_moment();  // so that runs of this minute are under way, and seen
+    wait_for_quiet_moment();              // so that runs of this minute are under way, and seen
   }
   Names names(dry_run);
   std::vector<std::int64_t> paused;

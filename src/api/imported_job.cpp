@@ -107,8 +107,8 @@ Found Names::find_by_task(ImportedJob& job, const std::string& prefix) {
   Found best = Found::kNothing;
   with_tables([&](pg::Spi& spi) {
     for (const store::JobRecord& other : store::load_jobs(spi)) {
-      if (other.name.compare(0, prefix.size(), prefix) != 0 || taken_.count({job.owner, other.name}) != 0 ||
-          !has_task(spi, other, job))
+      if (other.name.compare(0, prefix.size(), prefix) != 0 ||
+          taken_.count({job.owner, other.name}) != 0 || !has_task(spi, other, job))
         continue;
       const Found found = is_due_alike(other, job) ? Found::kEqual : Found::kChanged;
       if (found <= best) continue;

@@ -134,8 +134,7 @@ Datum alter_job(FunctionCallInfo call) {
   const JobShare share(owner);
   write_job(job, options.columns, options.reschedules);
   share.check();
-  if (!arguments.is_null("strategy"))
-    settle_incremental(incremental, incremental_views_of(job.id));
+  if (!arguments.is_null("strategy")) settle_incremental(incremental, incremental_views_of(job.id));
   return 0;
 }
 

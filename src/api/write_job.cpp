@@ -32,8 +32,7 @@ void check_name(const std::string& name) {
   if (name.empty())
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "job_name must not be empty");
   if (is_job_id(name))
-    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
-                       "job_name must not consist of digits alone",
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "job_name must not consist of digits alone",
                        "In place of a name, such a text means the job of this number.");
 }
 

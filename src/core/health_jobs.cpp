@@ -36,8 +36,11 @@ void check_suspended(std::vector<Finding>& findings, const std::vector<JobFacts>
   Check check(findings, "suspended", "no job is suspended");
   for (const JobFacts& job : jobs)
     if (job.suspended)
-      check.add(Severity::kCritical, "job " + job.name + " is suspended" + (job.suspended->empty() ? "" : ": " + *job.suspended),
-                "Mend the cause, then call metrics_refresh.resume(" + literal(argument(job)) + ").");
+      check.add(
+          Severity::kCritical,
+          "job " + job.name + " is suspended" +
+              (job.suspended->empty() ? "" : ": " + *job.suspended),
+          "Mend the cause, then call metrics_refresh.resume(" + literal(argument(job)) + ").");
   check.close();
 }
 
@@ -113,10 +116,10 @@ void check_blackouts(std::vector<Finding>& findings, const std::vector<JobFacts>
   Check check(findings, "blackout", "blackout windows leave every job due times");
   for (const JobFacts& job : jobs)
     if (job.never_due)
-      check.add(
-          Severity::kWarning,
-          "job " + job.name + " is never due: its blackout windows cover its schedule",
-          "Change one of them with metrics_refresh.alter_job(" + literal(argument(job)) + ", ...).");
+      check.add(Severity::kWarning,
+                "job " + job.name + " is never due: its blackout windows cover its schedule",
+                "Change one of them with metrics_refresh.alter_job(" + literal(argument(job)) +
+                    ", ...).");
   check.close();
 }
 

@@ -1,5 +1,5 @@
-// What a job's name leads to. Names are unique for each owner, so one name may lead to several jobs.
-// Nothing here checks a privilege; api/access.hpp says which of them a caller means.
+// What a job's name leads to. Names are unique for each owner, so one name may lead to several
+// jobs. Nothing here checks a privilege; api/access.hpp says which of them a caller means.
 #pragma once
 
 #include "store/jobs.hpp"

@@ -214,7 +214,7 @@ $$;
 -- He sees the job, to manage it, and nothing of the other's rows and settings.
 SELECT job_name, owner, view_name, settings FROM metrics_refresh.job;
 SELECT job_name, last_status, last_error, suspend_reason FROM metrics_refresh.job_status;
-SELECT place, count(*), count(*) FILTER (WHERE content ~ 'the secret') AS with_secret FROM nm.seen() GROUP BY 1 ORDER BY 1;
+SELECT place, count(*) FILTER (WHERE content ~ 'the secret') AS with_secret FROM nm.seen() GROUP BY 1 ORDER BY 1;
 SELECT detail, hint FROM metrics_refresh.health_check() WHERE detail LIKE '%reused%';
 -- The other one and super admins do.
 RESET ROLE;

@@ -122,7 +122,7 @@ SELECT owner FROM metrics_refresh.job WHERE job_name = 'by jwt';
 -- … but not become the superuser: a command over his job runs as the one who wrote it; a command is
 -- not given to a role that the giver is not; and a refresh that was given away is no command.
 SET ROLE regress_jwt;
-SELECT metrics_refresh.schedule_command('command of super', NULL, 'ALTER ROLE regress_jwt SUPERUSER') IS NOT NULL AS scheduled;
+SELECT metrics_refresh.alter_job('command of super', command => 'ALTER ROLE regress_jwt SUPERUSER');
 SELECT owner FROM metrics_refresh.job WHERE job_name = 'command of super';
 CALL tools.run('command of super');
 SELECT owner, status, sqlstate FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;
@@ -135,7 +135,7 @@ SET ROLE regress_jwt;
 SELECT metrics_refresh.alter_job('other of super', settings => '{"search_path": "evil"}');
 SELECT metrics_refresh.alter_job('other of super', priority => 1);
 SELECT metrics_refresh.unschedule('other of super');
-SELECT metrics_refresh.schedule_command('cleanup-metrics-logs', '0 2 * * *', 'ALTER ROLE regress_jwt SUPERUSER', active => false) IS NOT NULL AS scheduled;
+SELECT metrics_refresh.alter_job('cleanup-metrics-logs', command => 'ALTER ROLE regress_jwt SUPERUSER', active => false);
 CALL tools.run('cleanup-metrics-logs');
 SELECT owner, status, sqlstate FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 1;
 SELECT metrics_refresh.alter_job('by jwt', owner => 'postgres');
@@ -150,7 +150,7 @@ SELECT rolsuper FROM pg_roles WHERE rolname = 'regress_jwt';
 -- session of his (here a worker) gives the job, which it still sees as a refresh, to the superuser.
 ALTER DATABASE contrib_regression SET metrics_refresh.admin_role = 'regress_admins';
 SET metrics_refresh.admin_role = 'regress_admins';
-SELECT metrics_refresh.schedule('a.mv', job_name => 'raced') IS NOT NULL AS scheduled;
+SELECT metrics_refresh.schedule('a.mv', job_name => 'raced', owner => 'regress_admin') IS NOT NULL AS scheduled;
 SET ROLE regress_admin;
 SELECT metrics_refresh.schedule_command('racer', NULL, 'SELECT pg_advisory_xact_lock(4711);
     SELECT metrics_refresh.alter_job(''raced'', owner => ''postgres'')') IS NOT NULL AS scheduled;
@@ -180,6 +180,7 @@ CALL tools.run('by jwt');
 SET request.jwt.claims = '{"role": "user"}';
 SELECT job_name FROM metrics_refresh.job ORDER BY job_name COLLATE "C";
 SELECT tools.try('SELECT metrics_refresh.unschedule(''of super'')');
+SELECT metrics_refresh.unschedule('by jwt');
 RESET ROLE;
 RESET request.jwt.claims;
 
@@ -197,8 +198,8 @@ CALL tools.run('by jwt');
 ALTER DATABASE contrib_regression RESET metrics_refresh.admin_role;
 SELECT owner, status, sqlstate, error_message, error_hint FROM metrics_refresh.run_log ORDER BY run_id DESC LIMIT 2;
 
-SELECT metrics_refresh.schedule_command('cleanup-metrics-logs', '0 2 * * *', 'SELECT metrics_refresh.cleanup_logs()', active => false) IS NOT NULL AS scheduled;
-SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
+SELECT metrics_refresh.alter_job('cleanup-metrics-logs', command => 'SELECT metrics_refresh.cleanup_logs()');
+SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE NOT is_default;
 TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA a CASCADE;

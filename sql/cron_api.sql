@@ -85,7 +85,7 @@ SELECT ct.try($$SELECT cron.unschedule('on demand')$$);
 SELECT ct.try($$SELECT cron.unschedule('cleanup-metrics-logs')$$);
 SELECT ct.try($$SELECT cron.unschedule(job_id) FROM metrics_refresh.job WHERE job_name = 'cleanup-metrics-logs'$$);
 SELECT ct.try($$SELECT cron.alter_job(job_id, active => true) FROM metrics_refresh.job WHERE job_name = 'cleanup-metrics-logs'$$);
-SELECT cron.schedule('cleanup-metrics-logs', '0 10 * * *', 'SELECT 1') IS NOT NULL AS scheduled;
+SELECT ct.try($$SELECT cron.schedule('cleanup-metrics-logs', '0 10 * * *', 'SELECT 1')$$);
 SELECT cron.schedule('on demand', '0 10 * * *', 'SELECT 1') IS NOT NULL AS scheduled;
 SELECT job_name, schedule, command FROM metrics_refresh.job WHERE job_name ~ 'cleanup-metrics|on demand' ORDER BY job_id;
 
@@ -176,14 +176,18 @@ SELECT regexp_replace(job_name, '(named cron job) (?!0{8}-)[0-9a-f-]{36}$', '\1 
 SELECT jobname, username, command FROM ct.jobs;
 -- Whoever lays a job with settings where a superuser's would go catches nobody.
 SET ROLE "regress Cron";
-SELECT metrics_refresh.schedule_command(n, NULL, 'SELECT 1', settings => '{"search_path": "evil"}') IS NOT NULL AS scheduled
-FROM unnest('{trap,trap [cron of postgres]}'::text[]) n;
+SELECT metrics_refresh.schedule_command('trap', NULL, 'SELECT 1', settings => '{"search_path": "evil"}') IS NOT NULL AS scheduled;
 RESET ROLE;
-SELECT ct.try($$SELECT cron.schedule('trap', '0 0 1 1 *', 'SELECT 1')$$);
-SELECT metrics_refresh.unschedule('trap [cron of postgres]');
 SELECT cron.schedule('trap', '0 0 1 1 *', 'SELECT 1') IS NOT NULL AS scheduled;
 SELECT job_name, owner, settings FROM metrics_refresh.job WHERE job_name ~ 'trap' ORDER BY job_id;
-SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE job_name ~ 'trap';
+SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE job_name ~ 'trap';
+-- The own refresh of a name becomes the command, as by metrics_refresh.schedule_command().
+SELECT metrics_refresh.schedule('ct.mv', job_name => 'was a refresh') IS NOT NULL AS scheduled;
+SELECT cron.schedule('was a refresh', '0 0 1 1 *', 'SELECT 1') IS NOT NULL AS scheduled;
+SELECT jobname, command FROM ct.jobs WHERE jobname = 'was a refresh';
+SELECT cron.unschedule('was a refresh');
+-- Digits alone are no name here.
+SELECT ct.try($$SELECT cron.schedule('17', '0 0 1 1 *', 'SELECT 1')$$);
 -- Each removes its own.
 SELECT cron.unschedule('mine');
 SET ROLE "regress Cron";
@@ -374,7 +378,7 @@ SELECT count(*) FROM metrics_refresh.run_log;
 GRANT EXECUTE ON FUNCTION cron.schedule_in_database TO regress_cron;
 SET ROLE regress_cron;
 SELECT cron.schedule('r', '0 0 1 1 *', 'SELECT current_user') IS NOT NULL AS scheduled;
-CALL tools.run('r [cron of regress_cron]');
+CALL tools.run('r');
 SELECT username, command, status, return_message FROM cron.job_run_details;
 DELETE FROM cron.job_run_details WHERE end_time < now() - interval '7 days';
 DELETE FROM cron.job_run_details WHERE start_time < now() RETURNING status;
@@ -423,7 +427,7 @@ REVOKE CREATE ON SCHEMA public FROM regress_stranger;
 SELECT count(*) AS other FROM (SELECT jobid, jobname, command, username FROM cron.job EXCEPT SELECT * FROM ct.before) x;
 ALTER EXTENSION metrics_refresh_cron SET SCHEMA public;
 
-SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
+SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE NOT is_default;
 TRUNCATE metrics_refresh_internal.run_log;
 DROP EXTENSION metrics_refresh_cron;
 DROP DATABASE regress_cron_other;

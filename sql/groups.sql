@@ -218,11 +218,12 @@ SELECT count(*) FROM metrics_refresh.job_member;
 SELECT count(*) FROM metrics_refresh.group_run_member;
 \a \t
 SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRAY[
-    $$schedule_group('mine', '{g.of_parent}')$$,
     $$alter_job('mine', max_parallel => 1)$$,
     $$pause('mine')$$,
     $$trigger('mine')$$,
     $$refresh_group('mine')$$,
+    $$unschedule('mine')$$,
+    $$schedule_group('mine', '{g.of_parent}') IS NOT NULL$$, -- one of his own
     $$unschedule('mine')$$]) WITH ORDINALITY v (q, n) ORDER BY n;
 \a \t
 INSERT INTO metrics_refresh_internal.job_member VALUES (1, 'g', 'a');

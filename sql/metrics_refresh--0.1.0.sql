@@ -36,7 +36,7 @@ CREATE SEQUENCE metrics_refresh_internal.job_id_seq;
 
 CREATE TABLE metrics_refresh_internal.job (
     job_id         bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.job_id_seq'),
-    job_name       text NOT NULL UNIQUE CHECK (job_name <> '')
+    job_name       text NOT NULL CHECK (job_name !~ '^[0-9]*$') -- digits are a job_id in place of a name
                    CONSTRAINT job_name_length CHECK (pg_catalog.octet_length(job_name) <= 500),
     view_schema    name,
     view_name      name,
@@ -91,6 +91,9 @@ CREATE TABLE metrics_refresh_internal.job (
     CHECK (starts_at < ends_at)
 );
 CREATE INDEX job_owner ON metrics_refresh_internal.job (owner_oid);
+-- Each owner has names of its own. A dump may be restored where owners are missing: then the column is 0.
+CREATE UNIQUE INDEX job_owner_name ON metrics_refresh_internal.job (owner_oid, job_name) WHERE owner_oid <> '0'::oid;
+CREATE INDEX job_name ON metrics_refresh_internal.job (job_name);
 COMMENT ON TABLE metrics_refresh_internal.job IS 'what is run and when; change it through the functions';
 
 -- A job that refreshes no single view and runs no command is a group.
@@ -201,12 +204,19 @@ CREATE CONSTRAINT TRIGGER take_over AFTER UPDATE ON metrics_refresh_internal.job
 CREATE FUNCTION metrics_refresh.replace_default_job() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    DELETE FROM metrics_refresh_internal.job WHERE job_name = NEW.job_name AND is_default;
+    IF TG_TABLE_NAME = 'removed_default_job' THEN
+        DELETE FROM metrics_refresh_internal.job WHERE job_name = NEW.job_name AND is_default;
+    ELSE
+        -- Another owner's job of this name is no concern of the default one.
+        DELETE FROM metrics_refresh_internal.job
+        WHERE job_name = NEW.job_name AND is_default AND (NEW.is_default OR owner_oid = NEW.owner_oid);
+    END IF;
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION metrics_refresh.replace_default_job() IS
     'lets a restored dump replace or remove the jobs that CREATE EXTENSION has just made';
-CREATE TRIGGER a_replace_default BEFORE INSERT ON metrics_refresh_internal.job
+-- After before_write, by the alphabet, which looks up the owner.
+CREATE TRIGGER replace_default BEFORE INSERT ON metrics_refresh_internal.job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
 CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh_internal.removed_default_job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
@@ -216,7 +226,7 @@ CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh_internal.removed_
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER after_write;
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER after_truncate;
-ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER a_replace_default;
+ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER replace_default;
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER take_over;
 ALTER TABLE metrics_refresh_internal.job_member ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh_internal.incremental_view ENABLE ALWAYS TRIGGER before_write;
@@ -401,9 +411,22 @@ GRANT SELECT ON metrics_refresh_internal.job, metrics_refresh_internal.job_membe
 -- function in the caller's query sees it, as behind a security barrier; and the server plans them as the table
 -- itself, which it would not do with one.
 
+-- The owner of a view sees whose job is over it and when, to manage it; not the settings, whose values another
+-- role chose, maybe for an earlier view of the name.
 CREATE VIEW metrics_refresh.job WITH (security_invoker = true) AS
-    SELECT * FROM metrics_refresh_internal.job;
+    SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.view_oid, j.command, j.schedule,
+           j.timezone, j.strategy, j.owner, j.owner_oid, j.active, j.max_runtime, j.lock_timeout,
+           j.on_missed, j.on_overlap, j.priority, j.max_retries, j.retry_delay, j.retry_max_delay,
+           j.jitter, j.starts_at, j.ends_at, j.blackout,
+           CASE WHEN (SELECT metrics_refresh.is_super_admin())
+                  OR j.owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE'))
+                THEN j.settings END AS settings,
+           j.group_schema, j.isolation, j.max_parallel, j.one_time, j.is_default, j.created_at,
+           j.effective_from
+    FROM metrics_refresh_internal.job j;
 COMMENT ON VIEW metrics_refresh.job IS 'what is run and when; change it through the functions';
+COMMENT ON COLUMN metrics_refresh.job.job_name IS 'unique among the jobs of its owner';
 COMMENT ON COLUMN metrics_refresh.job.view_name IS 'bound by name: the job survives DROP and CREATE of the view';
 COMMENT ON COLUMN metrics_refresh.job.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
 COMMENT ON COLUMN metrics_refresh.job.command IS 'SQL to run instead of a refresh, connected as the owner';
@@ -420,7 +443,7 @@ COMMENT ON COLUMN metrics_refresh.job.jitter IS 'each start is delayed by a part
 COMMENT ON COLUMN metrics_refresh.job.starts_at IS 'due times before this do not count';
 COMMENT ON COLUMN metrics_refresh.job.ends_at IS 'due times after this do not count';
 COMMENT ON COLUMN metrics_refresh.job.blackout IS 'windows in the job''s time zone in which nothing is due: [days] HH:MM-HH:MM';
-COMMENT ON COLUMN metrics_refresh.job.settings IS 'settings in force during a run, by name: {"work_mem": "256MB"}';
+COMMENT ON COLUMN metrics_refresh.job.settings IS 'settings in force during a run, by name: {"work_mem": "256MB"}; only members of the owner and super admins see them';
 COMMENT ON COLUMN metrics_refresh.job.group_schema IS 'of a group: its members are the materialized views of this schema; NULL where job_member lists them';
 COMMENT ON COLUMN metrics_refresh.job.isolation IS 'of a group: repeatable_read refreshes all members in one transaction on one snapshot';
 COMMENT ON COLUMN metrics_refresh.job.max_parallel IS 'of a group: how many members are refreshed at once; NULL: as many as there are workers';
@@ -542,11 +565,12 @@ CREATE FUNCTION metrics_refresh.schedule(
         retry_delay interval DEFAULT '10 seconds', retry_max_delay interval DEFAULT '5 minutes',
         jitter interval DEFAULT '0', starts_at timestamptz DEFAULT NULL,
         ends_at timestamptz DEFAULT NULL, blackout text[] DEFAULT NULL,
-        settings jsonb DEFAULT NULL)
+        settings jsonb DEFAULT NULL,
+        owner name DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule';
 COMMENT ON FUNCTION metrics_refresh.schedule IS
-    'refreshes a materialized view on a schedule; replaces the job of the same name (default: schema.view); returns its job_id; for the owner of the view and super admins';
+    'refreshes a materialized view on a schedule; replaces the job of the same name (default: schema.view); returns its job_id; for the owner of the view and super admins, who may also choose the owner of the job';
 
 CREATE FUNCTION metrics_refresh.schedule_command(
         job_name text, schedule text, command text, timezone text DEFAULT NULL,
@@ -556,11 +580,12 @@ CREATE FUNCTION metrics_refresh.schedule_command(
         retry_delay interval DEFAULT '10 seconds', retry_max_delay interval DEFAULT '5 minutes',
         jitter interval DEFAULT '0', starts_at timestamptz DEFAULT NULL,
         ends_at timestamptz DEFAULT NULL, blackout text[] DEFAULT NULL,
-        settings jsonb DEFAULT NULL)
+        settings jsonb DEFAULT NULL,
+        owner name DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_command';
 COMMENT ON FUNCTION metrics_refresh.schedule_command IS
-    'runs SQL on a schedule as a client would, connected as the role that calls this; several statements are done together or not at all, unless they BEGIN and COMMIT themselves; replaces the job of the same name; returns its job_id; for superusers and roles with EXECUTE on this function';
+    'runs SQL on a schedule as a client would, connected as the role that calls this; several statements are done together or not at all, unless they BEGIN and COMMIT themselves; replaces the job of the same name; returns its job_id; for superusers and roles with EXECUTE on this function; a super admin may choose another owner, whose rights he has';
 -- Whoever may schedule commands takes part in the cluster's workers at will.
 REVOKE ALL ON FUNCTION metrics_refresh.schedule_command FROM PUBLIC;
 
@@ -576,7 +601,8 @@ CREATE FUNCTION metrics_refresh.schedule_group(
         jitter interval DEFAULT '0', starts_at timestamptz DEFAULT NULL,
         ends_at timestamptz DEFAULT NULL, blackout text[] DEFAULT NULL,
         settings jsonb DEFAULT NULL,
-        populate boolean DEFAULT true)
+        populate boolean DEFAULT true,
+        owner name DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_group';
 COMMENT ON FUNCTION metrics_refresh.schedule_group IS
@@ -883,7 +909,7 @@ CREATE FUNCTION metrics_refresh.get_cron_job_status(
                 THEN round(1000 * extract(epoch FROM s.last_finished_at - s.last_started_at), 3) END,
            s.next_due
     FROM metrics_refresh.job_status s JOIN metrics_refresh.job j USING (job_id)
-    WHERE NOT j.one_time ORDER BY s.job_name
+    WHERE NOT j.one_time ORDER BY s.job_name, s.job_id
 $$;
 COMMENT ON FUNCTION metrics_refresh.get_cron_job_status() IS
     'a row a job that the caller may see: what it runs and when, when its last run began, what became of it and how long it took, and when it is due next';
@@ -928,11 +954,12 @@ BEGIN
         FROM metrics_refresh.run_log l
         WHERE l.job_id = j.job_id AND l.status NOT IN ('running', 'skipped')
           AND l.started_at >= now() - make_interval(hours => least(get_refresh_stats.hours, 876000))) s
-    WHERE get_refresh_stats.job_name IS NULL OR j.job_name = get_refresh_stats.job_name
-    ORDER BY j.job_name;
+    WHERE get_refresh_stats.job_name IS NULL
+       OR get_refresh_stats.job_name IN (j.job_name, j.job_id::text)
+    ORDER BY j.job_name, j.job_id;
 END $$;
 COMMENT ON FUNCTION metrics_refresh.get_refresh_stats(integer, text) IS
-    'a row a job that the caller may see: its ended runs in the last hours; success_rate in percent, durations in milliseconds; NULL where nothing ran';
+    'a row a job that the caller may see, of all or of those of a name or number: its ended runs in the last hours; success_rate in percent, durations in milliseconds; NULL where nothing ran';
 
 CREATE FUNCTION metrics_refresh.health_check(OUT check_name text, OUT severity text,
                                              OUT detail text, OUT hint text)

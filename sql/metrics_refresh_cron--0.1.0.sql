@@ -12,31 +12,15 @@ CREATE SCHEMA cron;
 COMMENT ON SCHEMA cron IS 'the API of pg_cron over the jobs of metrics_refresh';
 
 ------------------------------------------------------------------------------------------------
--- Names. They are unique per user in pg_cron, and per database in metrics_refresh. So a job has its
--- own name there if that is free, else "NAME [cron of USER]"; one without a name has a generated one.
+-- Names. As in pg_cron they are unique per user, for those of metrics_refresh are unique per owner. A job
+-- that was scheduled without a name has a generated one there.
 
 CREATE FUNCTION cron.jobname(job_name text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN job_name ~ '^unnamed cron job [0-9a-f-]{36}$' THEN NULL
-                WHEN job_name ~ ' \[cron of .*\]$'
-                THEN regexp_replace(job_name, '^(.*) \[cron of .*\]$', '\1')
-                ELSE job_name END
+    SELECT CASE WHEN job_name !~ '^unnamed cron job [0-9a-f-]{36}$' THEN job_name END
 $$;
 COMMENT ON FUNCTION cron.jobname(text) IS
     'the name that a job of metrics_refresh has in cron.job; NULL for one that was scheduled without a name';
-
--- The name in metrics_refresh of the job that a user knows by a name; NULL where there is none.
-CREATE FUNCTION cron.find_job(jobname text, owner oid) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT j.job_name FROM metrics_refresh.job j
-    WHERE j.command IS NOT NULL AND NOT j.is_default AND j.owner_oid = find_job.owner
-      AND (j.job_name = find_job.jobname
-           OR starts_with(j.job_name, find_job.jobname || ' [cron of '))
-      AND cron.jobname(j.job_name) = find_job.jobname
-    ORDER BY j.job_id LIMIT 1
-$$;
-COMMENT ON FUNCTION cron.find_job(text, oid) IS
-    'the name in metrics_refresh of the job that a role knows by this name; NULL where there is none';
 
 CREATE FUNCTION cron.current_owner() RETURNS oid
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -156,68 +140,33 @@ COMMENT ON FUNCTION cron.check_may_schedule() IS
 -- What is written
 
 -- A new job has what pg_cron gives it: no time limit, no lock timeout, no retries. One that exists
--- keeps its options.
-CREATE FUNCTION cron.put_job(stored_name text, schedule text, command text, active boolean, owner oid)
+-- keeps its options, and is active or not as it was.
+CREATE FUNCTION cron.put_job(jobname text, schedule text, command text, active boolean, owner oid)
     RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id bigint;
-    present_owner oid;
+    present record;
+    -- A command belongs to whoever writes it; a superuser may write one for others.
+    for_other constant name := CASE WHEN owner <> cron.current_owner() THEN pg_get_userbyid(owner) END;
 BEGIN
     PERFORM cron.check_may_schedule();
-    SELECT job_id, owner_oid INTO id, present_owner FROM metrics_refresh.job WHERE job_name = stored_name;
-    IF FOUND AND present_owner <> owner THEN
-        -- Nor does a job get the options, such as settings, that somebody else chose.
-        RAISE insufficient_privilege USING
-            MESSAGE = format('the name "%s" is taken by a job of another role', stored_name);
-    ELSIF FOUND THEN
-        PERFORM metrics_refresh.alter_job(stored_name, schedule, command => command, active => active);
-    ELSE
-        id := metrics_refresh.schedule_command(
-            stored_name, schedule, command, active => coalesce(active, true),
-            max_runtime => cron.longest_runtime(), lock_timeout => '24 days', max_retries => 0);
+    SELECT j.job_id, j.command IS NOT NULL AS is_command, j.is_default INTO present
+    FROM metrics_refresh.job j WHERE j.job_name = jobname AND j.owner_oid = put_job.owner;
+    IF present.is_default THEN
+        RAISE duplicate_object USING
+            MESSAGE = format('the name "%s" is that of a default job of metrics_refresh', jobname),
+            HINT = 'Choose another name, or change that job by metrics_refresh.alter_job().';
+    ELSIF present.is_command THEN
+        PERFORM metrics_refresh.alter_job(present.job_id::text, schedule, command => command, owner => for_other);
+        RETURN present.job_id;
     END IF;
-    -- A command belongs to whoever writes it; a superuser may write one for others.
-    IF owner <> cron.current_owner() THEN
-        PERFORM metrics_refresh.alter_job(stored_name, owner => pg_get_userbyid(owner));
-    END IF;
-    RETURN id;
+    RETURN metrics_refresh.schedule_command(
+        coalesce(jobname, 'unnamed cron job ' || gen_random_uuid()), schedule, command, active => active,
+        max_runtime => cron.longest_runtime(), lock_timeout => '24 days', max_retries => 0,
+        owner => coalesce(for_other, current_user));
 END $$;
 COMMENT ON FUNCTION cron.put_job(text, text, text, boolean, oid) IS
-    'writes a job under its name in metrics_refresh: a new one with the options that jobs have in pg_cron, else with those that it has';
-
-CREATE FUNCTION cron.put_named_job(jobname text, schedule text, command text, active boolean, owner oid)
-    RETURNS bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    qualified text;
-    stored_name text;
-BEGIN
-    IF jobname IS NULL THEN
-        RETURN cron.put_job('unnamed cron job ' || gen_random_uuid(), schedule, command, active, owner);
-    ELSIF jobname = '' THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'job_name must not be empty';
-    END IF;
-    -- Two sessions that look for a free name at once would find the same.
-    PERFORM pg_advisory_xact_lock(hashtext('metrics_refresh_cron'), hashtext(jobname));
-    stored_name := cron.find_job(jobname, owner);
-    IF stored_name IS NOT NULL THEN
-        RETURN cron.put_job(stored_name, schedule, command, NULL, owner);
-    END IF;
-    qualified := format('%s [cron of %s]', jobname, pg_get_userbyid(owner));
-    IF cron.jobname(jobname) IS NOT DISTINCT FROM jobname
-       AND NOT EXISTS (SELECT FROM metrics_refresh.job WHERE job_name = jobname) THEN
-        BEGIN
-            RETURN cron.put_job(jobname, schedule, command, active, owner);
-        EXCEPTION WHEN insufficient_privilege THEN
-            -- Somebody whose jobs the caller does not see has one of this name.
-            PERFORM cron.check_may_schedule();
-        END;
-    END IF;
-    RETURN cron.put_job(qualified, schedule, command, active, owner);
-END $$;
-COMMENT ON FUNCTION cron.put_named_job(text, text, text, boolean, oid) IS
-    'writes the job of a role that has this name; a new one gets the name in metrics_refresh if it is free';
+    'writes the job of a role that has this name: a new one with the options that jobs have in pg_cron, else with those that it has';
 
 ------------------------------------------------------------------------------------------------
 -- The functions of pg_cron
@@ -227,7 +176,7 @@ CREATE FUNCTION cron.schedule(schedule text, command text) RETURNS bigint
 BEGIN
     schedule := cron.checked_schedule(schedule);
     PERFORM cron.check_database(current_database(), cron.current_owner());
-    RETURN cron.put_named_job(NULL, schedule, command, true, cron.current_owner());
+    RETURN cron.put_job(NULL, schedule, command, true, cron.current_owner());
 END $$;
 COMMENT ON FUNCTION cron.schedule(text, text) IS
     'runs a command on a schedule, as a job without a name; returns its jobid';
@@ -254,7 +203,7 @@ BEGIN
         owner := cron.login_role(username);
     END IF;
     PERFORM cron.check_database(coalesce(database, current_database()), owner);
-    RETURN cron.put_named_job(job_name, schedule, command, coalesce(active, true), owner);
+    RETURN cron.put_job(job_name, schedule, command, coalesce(active, true), owner);
 END $$;
 COMMENT ON FUNCTION cron.schedule_in_database(text, text, text, text, text, boolean) IS
     'runs a command on a schedule in the current database, which is the only one that may be named, for superusers also as another role; a job of the same name and role gets the new schedule and command; returns its jobid';
@@ -271,29 +220,37 @@ BEGIN
     END IF;
     schedule := cron.checked_schedule(schedule);
     PERFORM cron.check_database(current_database(), cron.current_owner());
-    RETURN cron.put_named_job(job_name, schedule, command, true, cron.current_owner());
+    RETURN cron.put_job(job_name, schedule, command, true, cron.current_owner());
 END $$;
 COMMENT ON FUNCTION cron.schedule(text, text, text) IS
     'runs a command on a schedule; the caller''s job of the same name gets the new schedule and command; returns its jobid';
 
+CREATE FUNCTION cron.check_name_is_free(jobname text, owner oid) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM metrics_refresh.job j
+               WHERE j.job_name = jobname AND j.owner_oid = check_name_is_free.owner) THEN
+        RAISE unique_violation USING
+            MESSAGE = 'duplicate key value violates unique constraint "jobname_username_uniq"',
+            DETAIL = format('Key (jobname, username)=(%s, %s) already exists.', jobname, pg_get_userbyid(owner));
+    END IF;
+END $$;
+COMMENT ON FUNCTION cron.check_name_is_free(text, oid) IS
+    'raises 23505, as pg_cron does, where the role has a job of this name';
+
 -- What both ways to change a job end in: the functions of metrics_refresh judge the caller's rights.
-CREATE FUNCTION cron.change_job(stored_name text, new_schedule text, new_command text,
+CREATE FUNCTION cron.change_job(job_id bigint, new_schedule text, new_command text,
                                 new_owner oid, new_active boolean)
     RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     owner oid;
-    taken text;
+    name text;
 BEGIN
-    SELECT owner_oid INTO STRICT owner FROM metrics_refresh.job WHERE job_name = stored_name;
+    SELECT j.owner_oid, j.job_name INTO STRICT owner, name FROM metrics_refresh.job j
+    WHERE j.job_id = change_job.job_id;
     IF new_owner <> owner THEN
-        taken := cron.find_job(cron.jobname(stored_name), new_owner);
-        IF taken IS NOT NULL THEN
-            RAISE unique_violation USING
-                MESSAGE = 'duplicate key value violates unique constraint "jobname_username_uniq"',
-                DETAIL = format('Key (jobname, username)=(%s, %s) already exists.',
-                                cron.jobname(stored_name), pg_get_userbyid(new_owner));
-        END IF;
+        PERFORM cron.check_name_is_free(name, new_owner);
     END IF;
     IF new_command IS NOT NULL THEN
         PERFORM cron.check_may_schedule();
@@ -302,17 +259,16 @@ BEGIN
         owner := cron.current_owner();
     END IF;
     IF num_nonnulls(new_schedule, new_command, nullif(new_owner, owner)) > 0 THEN
-        PERFORM metrics_refresh.alter_job(stored_name, new_schedule, command => new_command,
+        PERFORM metrics_refresh.alter_job(job_id::text, new_schedule, command => new_command,
                                           owner => pg_get_userbyid(nullif(new_owner, owner)));
     END IF;
     IF new_active THEN
-        PERFORM metrics_refresh.resume(stored_name); -- ends a suspension too
+        PERFORM metrics_refresh.resume(job_id::text); -- ends a suspension too
     ELSIF NOT new_active THEN
-        PERFORM metrics_refresh.pause(stored_name);
+        PERFORM metrics_refresh.pause(job_id::text);
     END IF;
 END $$;
-COMMENT ON FUNCTION cron.change_job(text, text, text, oid, boolean) IS
-    'changes what is not NULL of a job, by its name in metrics_refresh';
+COMMENT ON FUNCTION cron.change_job(bigint, text, text, oid, boolean) IS 'changes what is not NULL of a job';
 
 CREATE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL,
                                database text DEFAULT NULL, username text DEFAULT NULL,
@@ -321,7 +277,6 @@ CREATE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, comman
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     owner oid;
-    stored_name text;
 BEGIN
     IF job_id IS NULL THEN
         RAISE internal_error USING MESSAGE = 'job_id can not be NULL';
@@ -342,14 +297,14 @@ BEGIN
         RAISE internal_error USING MESSAGE = 'no updates specified',
             HINT = 'You must specify at least one job attribute to change when calling alter_job';
     END IF;
-    SELECT j.job_name INTO stored_name FROM metrics_refresh.job j
+    PERFORM FROM metrics_refresh.job j
     WHERE j.job_id = alter_job.job_id AND j.command IS NOT NULL AND j.schedule IS NOT NULL
       AND NOT j.is_default
       AND (j.owner_oid = cron.current_owner() OR cron.is_superuser());
     IF NOT FOUND THEN
         RAISE internal_error USING MESSAGE = format('Job %s does not exist or you don''t own it', job_id);
     END IF;
-    PERFORM cron.change_job(stored_name, schedule, command, owner, active);
+    PERFORM cron.change_job(job_id, schedule, command, owner, active);
 END $$;
 COMMENT ON FUNCTION cron.alter_job(bigint, text, text, text, text, boolean) IS
     'changes what is not NULL of a job of the caller, or of anybody for superusers, who alone may change its user';
@@ -361,17 +316,17 @@ REVOKE ALL ON FUNCTION cron.schedule_in_database(text, text, text, text, text, b
 CREATE FUNCTION cron.unschedule(job_id bigint) RETURNS boolean
     LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    j record;
+    owner oid;
 BEGIN
-    SELECT job_name, owner_oid INTO j FROM metrics_refresh.job
+    SELECT owner_oid INTO owner FROM metrics_refresh.job
     WHERE job.job_id = unschedule.job_id AND command IS NOT NULL AND schedule IS NOT NULL
       AND NOT is_default;
     IF NOT FOUND THEN
         RAISE internal_error USING MESSAGE = format('could not find valid entry for job %s', job_id);
-    ELSIF j.owner_oid <> cron.current_owner() AND NOT has_table_privilege('cron.job', 'DELETE') THEN
+    ELSIF owner <> cron.current_owner() AND NOT has_table_privilege('cron.job', 'DELETE') THEN
         RAISE insufficient_privilege USING MESSAGE = 'permission denied for table job';
     END IF;
-    RETURN metrics_refresh.unschedule(j.job_name);
+    RETURN metrics_refresh.unschedule(job_id::text);
 END $$;
 COMMENT ON FUNCTION cron.unschedule(bigint) IS
     'removes a job of the caller, or one that the caller sees if it has DELETE on cron.job; not the log of its runs';
@@ -379,13 +334,15 @@ COMMENT ON FUNCTION cron.unschedule(bigint) IS
 CREATE FUNCTION cron.unschedule(job_name text) RETURNS boolean
     LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    stored_name text := cron.find_job(job_name, cron.current_owner());
+    id bigint;
 BEGIN
-    IF NOT EXISTS (SELECT FROM metrics_refresh.job j
-                   WHERE j.job_name = stored_name AND j.schedule IS NOT NULL) THEN
+    SELECT j.job_id INTO id FROM metrics_refresh.job j
+    WHERE j.job_name = unschedule.job_name AND j.owner_oid = cron.current_owner()
+      AND j.command IS NOT NULL AND j.schedule IS NOT NULL AND NOT j.is_default;
+    IF NOT FOUND THEN
         RAISE internal_error USING MESSAGE = format('could not find valid entry for job ''%s''', job_name);
     END IF;
-    RETURN metrics_refresh.unschedule(stored_name);
+    RETURN metrics_refresh.unschedule(id::text);
 END $$;
 COMMENT ON FUNCTION cron.unschedule(text) IS 'removes the caller''s job of this name, not the log of its runs';
 
@@ -414,21 +371,15 @@ GRANT SELECT ON cron.job TO PUBLIC;
 CREATE FUNCTION cron.write_job() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    stored_name text;
     owner oid;
 BEGIN
     IF TG_RELID <> 'cron.job'::regclass THEN
         RAISE 'the function is the trigger of cron.job' USING ERRCODE = '39P01';
     END IF;
-    IF TG_OP <> 'INSERT' THEN
-        SELECT j.job_name INTO stored_name FROM metrics_refresh.job j WHERE j.job_id = OLD.jobid;
-        IF NOT FOUND THEN
-            RETURN NULL; -- removed meanwhile
-        END IF;
-    END IF;
-    IF TG_OP = 'DELETE' THEN
-        PERFORM metrics_refresh.unschedule(stored_name);
-        RETURN OLD;
+    IF TG_OP <> 'INSERT' AND NOT EXISTS (SELECT FROM metrics_refresh.job j WHERE j.job_id = OLD.jobid) THEN
+        RETURN NULL; -- removed meanwhile
+    ELSIF TG_OP = 'DELETE' THEN
+        RETURN CASE WHEN metrics_refresh.unschedule(OLD.jobid::text) THEN OLD END;
     END IF;
     IF num_nulls(NEW.schedule, NEW.command, NEW.database, NEW.username, NEW.active) > 0 THEN
         RAISE not_null_violation USING MESSAGE = format('null value in column "%s" of relation "job" violates not-null constraint',
@@ -451,13 +402,9 @@ BEGIN
             RAISE generated_always USING MESSAGE = 'a jobid cannot be chosen',
                 HINT = 'Leave it out: INSERT … RETURNING jobid says what it is.';
         END IF;
-        IF cron.find_job(NEW.jobname, owner) IS NOT NULL THEN
-            RAISE unique_violation USING
-                MESSAGE = 'duplicate key value violates unique constraint "jobname_username_uniq"',
-                DETAIL = format('Key (jobname, username)=(%s, %s) already exists.', NEW.jobname, NEW.username);
-        END IF;
+        PERFORM cron.check_name_is_free(NEW.jobname, owner);
         NEW.schedule := cron.checked_schedule(NEW.schedule);
-        NEW.jobid := cron.put_named_job(NEW.jobname, NEW.schedule, NEW.command, NEW.active, owner);
+        NEW.jobid := cron.put_job(NEW.jobname, NEW.schedule, NEW.command, NEW.active, owner);
     ELSE
         IF NEW.jobid IS DISTINCT FROM OLD.jobid OR NEW.jobname IS DISTINCT FROM OLD.jobname THEN
             RAISE feature_not_supported USING MESSAGE = 'jobid and jobname of a job cannot be changed',
@@ -466,7 +413,7 @@ BEGIN
         IF NEW.schedule <> OLD.schedule THEN
             NEW.schedule := cron.checked_schedule(NEW.schedule);
         END IF;
-        PERFORM cron.change_job(stored_name, nullif(NEW.schedule, OLD.schedule),
+        PERFORM cron.change_job(OLD.jobid, nullif(NEW.schedule, OLD.schedule),
                                 nullif(NEW.command, OLD.command), owner,
                                 nullif(NEW.active, OLD.active));
     END IF;

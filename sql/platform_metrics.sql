@@ -89,7 +89,11 @@ BEGIN;
 INSERT INTO metrics_refresh_internal.removed_default_job VALUES ('cleanup-metrics-logs');
 SELECT job_name, schedule, is_default FROM metrics_refresh.job ORDER BY job_name;
 ROLLBACK;
--- Nothing else is written over.
+-- Nothing else is written over: not by a job of another owner that has the name.
+BEGIN;
+INSERT INTO metrics_refresh_internal.job (job_id, job_name, command, schedule, owner) VALUES (4711, 'cleanup-metrics-logs', 'SELECT 1', '0 4 * * *', 'regress_stranger');
+SELECT job_name, owner, is_default FROM metrics_refresh.job ORDER BY job_name, job_id;
+ROLLBACK;
 \set VERBOSITY terse
 INSERT INTO metrics_refresh_internal.job (job_name, command, owner) VALUES ('refresh-platform-metrics', 'SELECT 1', 'postgres');
 UPDATE metrics_refresh_internal.job SET is_default = true WHERE job_name = 'refresh-platform-metrics';

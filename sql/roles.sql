@@ -119,13 +119,16 @@ SELECT tools.try('ALTER TABLE metrics_refresh.job DISABLE ROW LEVEL SECURITY');
 SELECT tools.try('CREATE TRIGGER mine BEFORE INSERT ON metrics_refresh.job FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()');
 \a \t
 RESET ROLE;
--- Where he may schedule commands at all, still not over others' jobs.
+-- Where he may schedule commands at all, still not over others' jobs: he gets his own of the name.
 GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command TO regress_stranger;
 SET ROLE regress_stranger;
-SELECT q, tools.try('SELECT ' || q) FROM p.calls WHERE q LIKE '%schedule_command%' ORDER BY n;
+SELECT q, tools.try('SELECT ' || q) ~ '^[0-9]+$' AS scheduled FROM p.calls WHERE q LIKE '%schedule_command%' ORDER BY n;
 RESET ROLE;
 REVOKE EXECUTE ON FUNCTION metrics_refresh.schedule_command FROM regress_stranger;
-SELECT job_name, active, owner FROM metrics_refresh.job WHERE NOT is_default ORDER BY job_name COLLATE "C";
+SELECT job_name, active, owner FROM metrics_refresh.job WHERE NOT is_default ORDER BY job_name COLLATE "C", job_id;
+SET ROLE regress_stranger;
+SELECT job_name, metrics_refresh.unschedule(job_name) FROM metrics_refresh.job ORDER BY job_id;
+RESET ROLE;
 
 -- The owner and his members may do everything with their own, and nothing with others'.
 SET ROLE regress_member;
@@ -146,7 +149,8 @@ SELECT format('%s -> ', q) || tools.try('SELECT ' || q) FROM unnest(ARRAY[
     $$metrics_refresh.schedule('p.of_super')$$,
     $$metrics_refresh.refresh('p.of_super')$$,
     $$metrics_refresh.trigger('command of super')$$,
-    $$metrics_refresh.schedule('p.mv', job_name => 'command of super')$$,
+    $$metrics_refresh.schedule('p.mv', job_name => 'command of super') IS NOT NULL$$,
+    $$metrics_refresh.unschedule('command of super')$$,
     $$metrics_refresh.alter_job('of owner', owner => 'regress_member')$$,
     $$metrics_refresh.alter_job('of owner', owner => 'postgres')$$,
     $$metrics_refresh.alter_job('command of owner', owner => 'postgres')$$]) WITH ORDINALITY v (q, n) ORDER BY n;
@@ -186,7 +190,7 @@ SET ROLE regress_member;
 SELECT tools.try('SELECT metrics_refresh.refresh(''p.mv'')');
 RESET ROLE;
 
-SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE NOT is_default;
+SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE NOT is_default;
 TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 DROP SCHEMA p CASCADE;

@@ -1,32 +1,87 @@
 #include "api/access.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+
 #include "engine/refresh.hpp"
 #include "pg/privilege.hpp"
 
 namespace metrics_refresh::api {
 
-bool may_manage(const store::JobRecord& job) {
-  if (pg::is_super_admin()) return true;
+namespace {
+
+std::vector<store::JobKey> look_up(const std::string& name) {
+  std::vector<store::JobKey> keys;
+  std::int64_t id = 0;
+  const bool is_id = is_job_id(name);
+  // A number that is too long is nobody's.
+  if (is_id && std::from_chars(name.data(), name.data() + name.size(), id).ec != std::errc())
+    return keys;
+  with_tables([&](pg::Spi& spi) {
+    if (!is_id)
+      keys = store::jobs_named(spi, name);
+    else if (const auto key = store::find_key(spi, id))
+      keys.push_back(*key);
+  });
+  return keys;
+}
+
+std::string owner_of(const store::JobKey& job) {
+  const std::string role = pg::role_name(job.owner_oid);
+  return role.empty() ? job.owner : role;
+}
+
+[[noreturn]] void refuse_ambiguous(const std::string& name,
+                                   const std::vector<store::JobKey>& jobs) {
+  constexpr std::size_t kNamed = 10;
+  std::string detail;
+  for (std::size_t i = 0; i < std::min(jobs.size(), kNamed); ++i)
+    detail += (i > 0 ? ", job " : "Job ") + std::to_string(jobs[i].id) + " belongs to role \"" +
+              owner_of(jobs[i]) + "\"";
+  detail += jobs.size() > kNamed ? ", and so on." : ".";
+  throw pg::SqlError(ERRCODE_AMBIGUOUS_ALIAS, "several jobs are named \"" + name + "\"",
+                     "Give the job_id in place of the name.", detail);
+}
+
+}  // namespace
+
+bool may_manage(const store::JobKey& job) {
   if (OidIsValid(job.owner_oid) && pg::has_rights_of(job.owner_oid)) return true;
-  if (!job.is_refresh()) return false;
+  if (pg::is_super_admin()) return true;
+  if (job.view_name.empty()) return false;
   const Oid view = engine::resolve_view(job.view_schema, job.view_name, job.view_oid);
   return OidIsValid(view) && pg::has_rights_of(engine::relation_owner(view));
 }
 
-void require_management(const store::JobRecord& job) {
-  if (!may_manage(job))
-    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                       "permission denied for job \"" + job.name + "\"",
+bool is_job_id(const std::string& name) {
+  return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
+}
+
+std::optional<std::int64_t> find_managed(const std::string& name) {
+  const std::vector<store::JobKey> jobs = look_up(name);
+  if (jobs.empty()) return std::nullopt;
+  for (const store::JobKey& job : jobs)
+    if (job.owner_oid == GetUserId()) return job.id;
+  std::vector<store::JobKey> managed;
+  std::copy_if(jobs.begin(), jobs.end(), std::back_inserter(managed), may_manage);
+  if (managed.empty())
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for job \"" + name + "\"",
                        "Its owner, the owner of its view and super admins may change it.");
+  if (managed.size() > 1) refuse_ambiguous(name, managed);
+  return managed.front().id;
+}
+
+void refuse_missing_job(const std::string& name) {
+  throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "job \"" + name + "\" does not exist",
+                     "The view metrics_refresh.job_status lists the jobs that you may see.");
 }
 
 store::JobRecord managed_job(const std::string& name) {
+  const std::optional<std::int64_t> id = find_managed(name);
   std::optional<store::JobRecord> job;
-  with_tables([&](pg::Spi& spi) { job = store::find_job(spi, name); });
-  if (!job)
-    throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "job \"" + name + "\" does not exist",
-                       "The view metrics_refresh.job_status lists the jobs that you may see.");
-  require_management(*job);
+  if (id) with_tables([&](pg::Spi& spi) { job = store::find_job(spi, *id); });
+  if (!job) refuse_missing_job(name);
   return std::move(*job);
 }
 

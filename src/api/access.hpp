@@ -5,19 +5,25 @@
 #include <string>
 
 #include "engine/view.hpp"
-#include "store/jobs.hpp"
+#include "store/job_names.hpp"
 
 namespace metrics_refresh::api {
 
 /// A super admin may manage every job; others those they own and those of their own views.
-bool may_manage(const store::JobRecord& job);
+bool may_manage(const store::JobKey& job);
 
-/// Throws SqlError 42501 unless the caller may manage the job.
-void require_management(const store::JobRecord& job);
+/// Whether this is the number of a job in place of its name: digits, and nothing else.
+bool is_job_id(const std::string& name);
 
-/// The job of this name. Throws SqlError 42704 where there is none, and 42501, naming what is
-/// missing, where the caller may not manage it.
+/// The job that the caller means by a name: the caller's own, else the one that he may manage.
+/// Nothing where no job has the name. Throws SqlError 42501, naming what is missing, where he may
+/// manage none of that name, and 42P09 where he may manage several and owns none of them.
+std::optional<std::int64_t> find_managed(const std::string& name);
+
+/// The same job, whole. Throws SqlError 42704 where there is none.
 store::JobRecord managed_job(const std::string& name);
+
+[[noreturn]] void refuse_missing_job(const std::string& name);
 
 /// Throws SqlError 42501 unless the caller may have this view refreshed.
 void require_refresh_rights(const engine::View& view);

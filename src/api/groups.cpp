@@ -52,12 +52,12 @@ Datum schedule_group(FunctionCallInfo call) {
   const std::vector<GroupView> views =
       schema ? views_of_schema(*schema) : listed_views(arguments.datum("views"));
   if (views.empty()) require_schema_rights(*schema);
-  const Oid owner = group_refresher(views);
-  check_priority(arguments, owner);
+  const JobOwner owner = owner_of_new(arguments, group_refresher(views), false);
+  check_priority(arguments, owner.role);
   const Options options = new_options(arguments);
   if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views);
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), owners_of(views, owner));
+    check_settings(read_settings(arguments.datum("settings")), owners_of(views, owner.role));
   Subject subject;
   if (schema)
     subject.group_schema = *schema;

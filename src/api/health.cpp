@@ -38,7 +38,7 @@ constexpr char kSelectFacts[] =
     "  FROM metrics_refresh.run_log r WHERE r.job_id = j.job_id"
     "  AND r.status NOT IN ('running', 'skipped')"
     "  AND r.started_at >= now() - make_interval(hours => $1::int)) l"
-    " WHERE j.active AND NOT j.one_time ORDER BY j.job_name";
+    " WHERE j.active AND NOT j.one_time ORDER BY j.job_name, j.job_id";
 
 core::HealthLimits limits() {
   return {settings::health_window_hours(),          settings::health_success_rate_warning(),
@@ -100,9 +100,11 @@ std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
   return views;
 }
 
-core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobRecord& job) {
+core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobRecord& job,
+                          bool is_only) {
   core::JobFacts facts;
-  facts.name = job.name;
+  facts.name = is_only ? job.name : job.name + " of " + job.owner;
+  facts.argument = is_only ? job.name : std::to_string(job.id);
   facts.is_group = job.is_group();
   facts.owner = job.owner;
   facts.owner_exists = !pg::role_name(job.owner_oid).empty();
@@ -119,8 +121,11 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobR
 
 std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
   std::map<std::int64_t, store::JobRecord> records;
-  for (store::JobRecord& job : store::load_jobs(spi, store::Reads::kViews))
+  std::map<std::string, int> namesakes;
+  for (store::JobRecord& job : store::load_jobs(spi, store::Reads::kViews)) {
+    ++namesakes[job.name];
     records[job.id] = std::move(job);
+  }
   std::vector<core::JobFacts> facts;
   std::vector<const store::JobRecord*> jobs;
   const pg::Rows rows =
@@ -129,7 +134,7 @@ std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
     const auto record = records.find(rows.get_int64(i, 1));
     if (record == records.end()) continue;  // made a moment ago
     jobs.push_back(&record->second);
-    facts.push_back(read_facts(rows, i, record->second));
+    facts.push_back(read_facts(rows, i, record->second, namesakes[record->second.name] == 1));
   }
   const std::map<std::int64_t, core::Instant> fresh = found_fresh();
   for (std::size_t i = 0; i < jobs.size(); ++i) {

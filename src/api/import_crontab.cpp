@@ -123,7 +123,7 @@ Datum import_from_crontab(FunctionCallInfo call) {
   const std::string database =
       pg::call([]() -> const char* { return get_database_name(MyDatabaseId); });
   SetResult result(call);
-  if (!dry_run) lock_imports();
+  if (!dry_run) lock_imports(GetUserId());
   Names names(dry_run);
   for (const core::CrontabEntry& entry : core::read_crontab(text)) {
     ImportedJob job;

@@ -102,6 +102,7 @@ std::vector<OldJob> read_old_jobs(const PgCron& cron, bool dry_run) {
       old.job.active = rows.get_bool(i, 8);
       old.job.name = rows.get_text(i, 9);
       if (old.job.name.empty()) old.job.name = "pg_cron job " + std::to_string(old.job.source_id);
+      if (is_job_id(old.job.name)) old.job.name = "pg_cron job named " + old.job.name;
       jobs.push_back(std::move(old));
     }
   });
@@ -135,7 +136,6 @@ void set_target(ImportedJob& job, const ImportTarget& target) {
 void convert(OldJob& old, const PgCron& cron) {
   ImportedJob& job = old.job;
   job.timezone = cron.timezone;
-  job.sets_owner = true;
   job.owner = pg::role_oid(job.owner_name);
   const core::FromPgCron times = core::from_pg_cron(job.old_schedule, cron.version);
   job.schedule = times.schedule;
@@ -164,7 +164,8 @@ void convert(OldJob& old, const PgCron& cron) {
 
 void take_over(ImportedJob& job) {
   make_job(job, "job " + std::to_string(job.source_id) + " of pg_cron", BOOTSTRAP_SUPERUSERID);
-  if (job.active) with_tables([&](pg::Spi& spi) { store::count_from_commit(spi, job.name); });
+  if (job.active)
+    with_tables([&](pg::Spi& spi) { store::count_from_commit(spi, job.name, job.owner); });
 }
 
 // Whether the old job is served here from now on, and so to be paused.
@@ -203,8 +204,8 @@ Datum import_from_pg_cron(FunctionCallInfo call) {
   SetResult result(call);
   const PgCron cron = find_pg_cron();
   if (!dry_run) {
-    lock_imports();
-    wait_for_quiet_moment();  // so that runs of this minute are under way, and seen
+    lock_imports(BOOTSTRAP_SUPERUSERID);  // of whichever super admin
+    wait_for_quiet_moment();              // so that runs of this minute are under way, and seen
   }
   Names names(dry_run);
   std::vector<std::int64_t> paused;

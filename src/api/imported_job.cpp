@@ -100,19 +100,15 @@ std::string statement_of(const ImportedJob& job) {
   std::string statement = "SELECT metrics_refresh." + call_of(job);
   if (job.timezone) statement += ", timezone => " + literal(*job.timezone);
   if (!job.active) statement += ", active => false";
-  statement += ")";
-  if (job.sets_owner)
-    statement += "; SELECT metrics_refresh.alter_job(" + literal(job.name) + ", owner => " +
-                 literal(job.owner_name) + ")";
-  return statement;
+  return statement + ", owner => " + literal(job.owner_name) + ")";
 }
 
 Found Names::find_by_task(ImportedJob& job, const std::string& prefix) {
   Found best = Found::kNothing;
   with_tables([&](pg::Spi& spi) {
     for (const store::JobRecord& other : store::load_jobs(spi)) {
-      if (other.name.compare(0, prefix.size(), prefix) != 0 || taken_.count(other.name) != 0 ||
-          !has_task(spi, other, job))
+      if (other.name.compare(0, prefix.size(), prefix) != 0 ||
+          taken_.count({job.owner, other.name}) != 0 || !has_task(spi, other, job))
         continue;
       const Found found = is_due_alike(other, job) ? Found::kEqual : Found::kChanged;
       if (found <= best) continue;
@@ -120,30 +116,27 @@ Found Names::find_by_task(ImportedJob& job, const std::string& prefix) {
       job.name = other.name;
     }
   });
-  if (best != Found::kNothing) taken_.insert(job.name);
+  if (best != Found::kNothing) taken_.insert({job.owner, job.name});
   return best;
 }
 
 Found Names::settle(ImportedJob& job, bool by_name) {
   const std::string wished = job.name;
   for (int i = 1;; ++i) {
-    if (i == 2) job.name = wished + " [cron of " + job.owner_name + "]";
-    if (i > 2) job.name = wished + " (" + std::to_string(i - 1) + ")";
-    if (taken_.count(job.name) != 0) continue;
+    if (i > 1) job.name = wished + " (" + std::to_string(i) + ")";
+    if (taken_.count({job.owner, job.name}) != 0) continue;
     std::optional<store::JobRecord> found;
     bool is_same = false;
     with_tables([&](pg::Spi& spi) {
-      found = store::find_job(spi, job.name);
-      // Not what is another role's.
-      if (found && found->owner_oid == job.owner && !dry_run_) {
-        store::lock_job(spi, job.name);
-        found = store::find_job(spi, job.name);
+      found = store::find_job(spi, job.name, job.owner);
+      if (found && !dry_run_) {
+        store::lock_job(spi, found->id);
+        found = store::find_job(spi, job.name, job.owner);
       }
       is_same = found && has_task(spi, *found, job);
     });
-    if (found && found->owner_oid != job.owner) continue;
     if (found && !is_same && !by_name) continue;
-    taken_.insert(job.name);
+    taken_.insert({job.owner, job.name});
     if (!found) return Found::kNothing;
     if (!is_same) return Found::kOther;
     return is_due_alike(*found, job) ? Found::kEqual : Found::kChanged;
@@ -179,9 +172,9 @@ void add_row(SetResult& result, const ImportedJob& job) {
               is_made ? Param(statement_of(job)) : Param::null(TEXTOID)});
 }
 
-void lock_imports() {
+void lock_imports(Oid role) {
   pg::keep_extension();
-  pg::lock_imports();
+  pg::lock_imports(role);
 }
 
 }  // namespace metrics_refresh::api

@@ -25,7 +25,6 @@ struct ImportedJob {
   std::vector<store::ViewName> views;  ///< what it refreshes; empty: it is a command
   std::string action;
   std::vector<std::string> notes;
-  bool sets_owner = false;  ///< the caller makes it for somebody else
 
   void note(const std::string& text) {
     if (!text.empty()) notes.push_back(text);
@@ -46,7 +45,7 @@ std::string statement_of(const ImportedJob& job);
 /// What a job of ours has to do with an old one.
 enum class Found { kNothing, kOther, kChanged, kEqual };
 
-/// Gives jobs the names that are free, within one import.
+/// Gives jobs the names that are free, among those of their owners, within one import.
 class Names {
  public:
   /// Where jobs are made, those that are found stay as they are until the transaction ends.
@@ -58,13 +57,14 @@ class Names {
 
   /// Looks for the job that was made of this one before. Where there is none (kNothing), its name
   /// is one that is free now; else it is that job's, which has the same task, and is kEqual if it
-  /// is also due when this one shall be, kChanged if not. A job of this name with the same owner
-  /// and another task counts only where `by_name` says so, as kOther.
+  /// is also due when this one shall be, kChanged if not. A job of this name with another task
+  /// counts only where `by_name` says so, as kOther.
   Found settle(ImportedJob& job, bool by_name);
 
  private:
   bool dry_run_;
-  std::set<std::string> taken_;  // also of jobs that this import would make
+  // Also of jobs that this import would make, with their owners.
+  std::set<std::pair<Oid, std::string>> taken_;
 };
 
 /// Runs the statement with the rights of `role`. An error names `what` cannot be made.
@@ -73,7 +73,8 @@ void make_job(const ImportedJob& job, const std::string& what, Oid role);
 /// Adds its row to the result.
 void add_row(SetResult& result, const ImportedJob& job);
 
-/// One import at a time in this database; the others wait until this transaction has ended.
-void lock_imports();
+/// One import at a time of this role in this database; the others wait until this transaction has
+/// ended. Only its own imports have this lock, which no SQL can name.
+void lock_imports(Oid role);
 
 }  // namespace metrics_refresh::api

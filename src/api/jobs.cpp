@@ -20,10 +20,10 @@ Datum schedule(FunctionCallInfo call) {
       engine::read_view(Arguments::required(arguments.get_oid("view_name"), "view_name"));
   require_refresh_rights(view);
   const Options options = new_options(arguments);
-  const Oid owner = refresher(view);
-  check_priority(arguments, owner);
+  const JobOwner owner = owner_of_new(arguments, refresher(view), false);
+  check_priority(arguments, owner.role);
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), {owner, view.owner});
+    check_settings(read_settings(arguments.datum("settings")), {owner.role, view.owner});
   Subject subject;
   subject.view_schema = view.schema;
   subject.view_name = view.name;
@@ -44,27 +44,19 @@ Datum schedule_command(FunctionCallInfo call) {
   subject.command = Arguments::required(arguments.get_text("command"), "command");
   check_command(subject.command);
   const Options options = new_options(arguments);
-  const Oid owner = GetUserId();  // a command runs as whoever wrote it
-  check_priority(arguments, owner);
+  // A command runs as whoever wrote it.
+  const JobOwner owner = owner_of_new(arguments, GetUserId(), true);
+  check_priority(arguments, owner.role);
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), {owner});
+    check_settings(read_settings(arguments.datum("settings")), {owner.role});
   return Int64GetDatum(put_job(Arguments::required(arguments.get_text("job_name"), "job_name"),
                                subject, owner, options.columns));
-}
-
-void require_rights_of(Oid role) {
-  if (!pg::has_rights_of(role))
-    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                       "must be member of role \"" + pg::role_name(role) + "\"",
-                       "A command runs with all rights of its owner.");
 }
 
 // A command runs with all rights of its owner, so only one who has those may hand it over. A
 // refresh computes as the owner of the view whoever owns the job.
 Oid new_owner(const store::JobRecord& job, const std::string& owner) {
-  const Oid role = pg::role_oid(owner);
-  if (!OidIsValid(role))
-    throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "role \"" + owner + "\" does not exist");
+  const Oid role = existing_role(owner);
   pg::require_super_admin("changing the owner of a job");
   if (job.is_command()) require_rights_of(role);
   return role;
@@ -131,17 +123,18 @@ Datum alter_job(FunctionCallInfo call) {
     // Nor may anybody else choose what its names mean, by search_path for one.
     if (job.is_command()) require_rights_of(owner);
     check_settings(read_settings(arguments.datum("settings")), {owner, view_owner(job)});
+  } else if (command && owner != job.owner_oid) {
+    // Another role chose the settings: they do not decide what the names in the new command mean.
+    options.columns.emplace_back("settings", Param::null(JSONBOID));
   } else if (owner != job.owner_oid) {
     check_settings(job.settings, {owner});
   }
   check_priority(arguments, owner);
   const std::vector<Oid> incremental = incremental_views(job);
   const JobShare share(owner);
-  with_tables(
-      [&](pg::Spi& spi) { store::update_job(spi, job.id, options.columns, options.reschedules); });
+  write_job(job, options.columns, options.reschedules);
   share.check();
-  if (!arguments.is_null("strategy"))
-    settle_incremental(incremental, incremental_views(managed_job(job.name)));
+  if (!arguments.is_null("strategy")) settle_incremental(incremental, incremental_views_of(job.id));
   return 0;
 }
 

@@ -151,7 +151,7 @@ Datum cancel(FunctionCallInfo call) {
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
                        "permission denied for run " + std::to_string(run_id),
                        "Its job was removed; only a super admin may cancel the run.");
-  if (job) (void)managed_job(job->name);
+  if (job) (void)managed_job(std::to_string(job->id));
   if (job && request && withdraw(*request, *job)) return BoolGetDatum(true);
   // A worker that held the request has committed by now: it may have planned a group.
   if (request && !open_group)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/access.hpp"
+#include "api/arguments.hpp"
 #include "store/job_members.hpp"
 
 namespace metrics_refresh::api {
@@ -22,17 +23,39 @@ struct Subject {
 /// Whether a command has no statement: nothing but blanks and semicolons.
 bool is_blank(const std::string& command);
 
-/// The job of this name, which the caller may manage, as it stays until the transaction ends, or
-/// nothing. Throws SqlError 42501, and locks nothing, where the caller may not manage it.
+/// The job that the caller means by this name, as it stays until the transaction ends: what is
+/// decided about it must still be so when it is written. Nothing where there is none. Throws
+/// SqlError 42501 or 42P09 as find_managed() does, and locks nothing then.
 std::optional<store::JobRecord> try_lock_job(const std::string& name);
 
-/// The job of this name, which the caller may manage, as it stays until the transaction ends: what
-/// is decided about it must still be so when it is written, and it must still be there.
+/// The same. Throws SqlError 42704 where there is none.
 store::JobRecord locked_job(const std::string& name);
 
-/// Writes the job of this name, in place of one that exists and that the caller may manage. Returns
-/// its number.
-std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
+/// Whom a new job belongs to.
+struct JobOwner {
+  Oid role;
+  bool chosen;  // by the argument owner: then no job of another role is replaced
+};
+
+/// What the argument `owner` says of a new job, else `usual`. Throws SqlError 42501 where the
+/// caller may not give a job to that role.
+JobOwner owner_of_new(const NamedArguments& arguments, Oid usual, bool is_command);
+
+/// A command runs with all rights of its owner: throws SqlError 42501 unless the caller has those.
+void require_rights_of(Oid role);
+/// Throws SqlError 42704 where there is no such role.
+Oid existing_role(const std::string& name);
+
+/// Writes the job of this name, in place of the owner's own, else of one that the caller may manage
+/// and that is the only one of the name; for a super admin, who may manage all, only where it
+/// refreshes the same view. Returns its number.
+std::int64_t put_job(const std::string& name, const Subject& subject, const JobOwner& owner,
                      const store::Columns& options);
+
+/// Writes these columns of a job. Throws SqlError 42710 where its new owner has a job of its name.
+void write_job(const store::JobRecord& job, const store::Columns& columns, bool restart);
+
+/// What settle_incremental() has to know once the job was written.
+std::vector<Oid> incremental_views_of(std::int64_t job_id);
 
 }  // namespace metrics_refresh::api

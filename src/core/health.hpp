@@ -76,7 +76,8 @@ struct ViewFacts {
 
 /// Of one active job, over the window.
 struct JobFacts {
-  std::string name;
+  std::string name;      // with the owner, where others that are seen have the same
+  std::string argument;  // what functions know it by: its name, or its number there
   bool is_group = false;
   std::vector<ViewFacts> views;  // of a refresh the one, of a group all, of a command none
   bool owner_exists = true;

@@ -26,6 +26,8 @@ std::string rows(const std::optional<std::int64_t>& count) {
   return " (" + std::to_string(*count) + (*count == 1 ? " row)" : " rows)");
 }
 
+std::string argument(const JobFacts& job) { return job.argument.empty() ? job.name : job.argument; }
+
 bool lacks_its_view(const JobFacts& job) {
   return !job.is_group && !job.views.empty() && !job.views.front().exists;
 }
@@ -34,8 +36,11 @@ void check_suspended(std::vector<Finding>& findings, const std::vector<JobFacts>
   Check check(findings, "suspended", "no job is suspended");
   for (const JobFacts& job : jobs)
     if (job.suspended)
-      check.add(Severity::kCritical, "job " + job.name + " is suspended: " + *job.suspended,
-                "Mend the cause, then call metrics_refresh.resume(" + literal(job.name) + ").");
+      check.add(
+          Severity::kCritical,
+          "job " + job.name + " is suspended" +
+              (job.suspended->empty() ? "" : ": " + *job.suspended),
+          "Mend the cause, then call metrics_refresh.resume(" + literal(argument(job)) + ").");
   check.close();
 }
 
@@ -54,7 +59,7 @@ void check_existence(std::vector<Finding>& findings, const std::vector<JobFacts>
                   "job " + job.name + " waits for the materialized view " + view.name +
                       ", which does not exist",
                   "Create the view, or remove the job with metrics_refresh.unschedule(" +
-                      literal(job.name) + ").");
+                      literal(argument(job)) + ").");
     }
   check.close();
 }
@@ -81,7 +86,7 @@ void check_audits(std::vector<Finding>& findings, const std::vector<JobFacts>& j
                   view.name + " is not refreshed incrementally any more: " + view.demoted,
                   "Find out who changed its tables past the triggers, or report it; then call "
                   "metrics_refresh.alter_job(" +
-                      literal(job.name) + ", strategy => 'incremental').");
+                      literal(argument(job)) + ", strategy => 'incremental').");
   check.close();
 }
 
@@ -92,7 +97,7 @@ void check_population(std::vector<Finding>& findings, const std::vector<JobFacts
       if (view.exists && !view.populated)
         check.add(Severity::kWarning,
                   view.name + " has never been populated, so nobody can read it",
-                  "Call metrics_refresh.trigger(" + literal(job.name) + ").");
+                  "Call metrics_refresh.trigger(" + literal(argument(job)) + ").");
   check.close();
 }
 
@@ -103,7 +108,7 @@ void check_owners(std::vector<Finding>& findings, const std::vector<JobFacts>& j
       check.add(Severity::kCritical,
                 "job " + job.name + " belongs to the role " + job.owner + ", which does not exist",
                 "A super admin can give it to another role: metrics_refresh.alter_job(" +
-                    literal(job.name) + ", owner => ...).");
+                    literal(argument(job)) + ", owner => ...).");
   check.close();
 }
 
@@ -111,10 +116,10 @@ void check_blackouts(std::vector<Finding>& findings, const std::vector<JobFacts>
   Check check(findings, "blackout", "blackout windows leave every job due times");
   for (const JobFacts& job : jobs)
     if (job.never_due)
-      check.add(
-          Severity::kWarning,
-          "job " + job.name + " is never due: its blackout windows cover its schedule",
-          "Change one of them with metrics_refresh.alter_job(" + literal(job.name) + ", ...).");
+      check.add(Severity::kWarning,
+                "job " + job.name + " is never due: its blackout windows cover its schedule",
+                "Change one of them with metrics_refresh.alter_job(" + literal(argument(job)) +
+                    ", ...).");
   check.close();
 }
 

@@ -3,7 +3,7 @@
 namespace metrics_refresh::pg {
 namespace {
 
-// The extension's own lock is taken as sub-object 0; SQL has no way to name another.
+// Of a role. The server takes such locks of whole objects, and SQL has no way to name a part.
 constexpr uint16 kImports = 1;
 
 LOCKTAG tag_of(Oid extension) noexcept {
@@ -56,11 +56,8 @@ void keep_extension() {
   });
 }
 
-void lock_imports() {
-  call([] {
-    const Oid extension = get_extension_oid("metrics_refresh", false);
-    LockDatabaseObject(ExtensionRelationId, extension, kImports, ExclusiveLock);
-  });
+void lock_imports(Oid role) {
+  call([role] { LockDatabaseObject(AuthIdRelationId, role, kImports, ExclusiveLock); });
 }
 
 }  // namespace metrics_refresh::pg

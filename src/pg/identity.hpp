@@ -48,8 +48,8 @@ void with_fixed_search_path(Body&& body) {
 /// waited for.
 void keep_extension();
 
-/// Until the transaction ends, no other one gets beyond this.
-void lock_imports();
+/// Until the transaction ends, no other one gets beyond this for the same role.
+void lock_imports(Oid role);
 
 /// Runs `body` with the rights over the extension's own tables, which callers do not have.
 /// REQUIRES: `body` runs our own SQL only, never a caller's text or function.

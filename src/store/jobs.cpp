@@ -117,17 +117,8 @@ std::vector<JobRecord> load_jobs(pg::Spi& spi, const std::vector<std::int64_t>& 
                                   {pg::Param::array(ids)}));
 }
 
-std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name) {
-  return only(read_jobs(spi, spi.query(select_jobs() + " WHERE j.job_name = $1", {name})));
-}
-
 std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id) {
   return only(load_jobs(spi, std::vector<std::int64_t>{id}));
-}
-
-void lock_job(pg::Spi& spi, const std::string& name) {
-  spi.query("SELECT FROM metrics_refresh_internal.job WHERE job_name = $1 FOR NO KEY UPDATE",
-            {name});
 }
 
 std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id) {
@@ -156,7 +147,8 @@ std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns) {
   }
   const pg::Rows rows =
       spi.query("INSERT INTO metrics_refresh_internal.job (" + names + ") VALUES (" + values +
-                    ") ON CONFLICT (job_name) DO NOTHING RETURNING job_id",
+                    ") ON CONFLICT (owner_oid, job_name) WHERE owner_oid <> '0'::oid"
+                    " DO NOTHING RETURNING job_id",
                 params);
   if (rows.empty()) return std::nullopt;
   return rows.get_int64(0, 1);
@@ -194,10 +186,10 @@ void delete_job(pg::Spi& spi, const JobRecord& job) {
         {job.name});
 }
 
-void count_from_commit(pg::Spi& spi, const std::string& name) {
+void count_from_commit(pg::Spi& spi, const std::string& name, Oid owner) {
   spi.query("UPDATE metrics_refresh_internal.job SET effective_from = " + std::string(kFromCommit) +
-                " WHERE job_name = $1",
-            {name});
+                " WHERE job_name = $1 AND owner_oid = $2",
+            {name, pg::Param::oid(owner)});
 }
 
 bool is_to_count_from_commit(pg::Spi& spi) {

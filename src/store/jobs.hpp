@@ -65,11 +65,7 @@ struct JobRecord : JobTimes {
 /// All jobs, or those of `ids`, by id.
 std::vector<JobRecord> load_jobs(pg::Spi& spi, Reads reads = Reads::kTables);
 std::vector<JobRecord> load_jobs(pg::Spi& spi, const std::vector<std::int64_t>& ids);
-std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name);
 std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id);
-
-/// Keeps the job of this name, where there is one, as it is until the transaction ends.
-void lock_job(pg::Spi& spi, const std::string& name);
 
 /// The job of a run that is requested or logged, where it still exists; of a member's run, its
 /// group.
@@ -77,7 +73,7 @@ std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id);
 
 /// Columns to write, by name; the values are bound.
 using Columns = std::vector<std::pair<const char*, pg::Param>>;
-/// Returns its id, or nothing where another job has its name.
+/// Returns its id, or nothing where its owner has a job of its name already.
 std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns);
 /// Writes the columns and, where `restart` is set, lets due times count from now on only and ends a
 /// suspension.
@@ -86,7 +82,7 @@ void delete_job(pg::Spi& spi, const JobRecord& job);
 
 /// Lets the due times of the job count from the commit of this transaction on: until then none
 /// does, and a deferred trigger calls count_from_soon(), which means in two seconds.
-void count_from_commit(pg::Spi& spi, const std::string& name);
+void count_from_commit(pg::Spi& spi, const std::string& name, Oid owner);
 bool is_to_count_from_commit(pg::Spi& spi);
 void count_from_soon(pg::Spi& spi);
 

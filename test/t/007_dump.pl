@@ -24,6 +24,11 @@ $node->safe_psql(
 	SELECT metrics_refresh.pause('paused');
 	SELECT metrics_refresh.schedule_command('removed', '1 second', 'SELECT 1');
 	SELECT metrics_refresh.schedule_command('last', NULL, 'SELECT 1');
+	CREATE ROLE one;
+	CREATE ROLE two;
+	SELECT metrics_refresh.schedule_command('last', NULL, 'SELECT 1', owner => 'one');
+	SELECT metrics_refresh.schedule_command('last', NULL, 'SELECT 1', owner => 'two');
+	SELECT metrics_refresh.schedule_command('cleanup-metrics-logs', NULL, 'SELECT 1', owner => 'two');
 	SELECT metrics_refresh.schedule_command('yearly', '0 0 1 1 *', 'SELECT 1');
 	UPDATE metrics_refresh_internal.job SET effective_from = now() - interval '2 years' WHERE job_name = 'yearly';
 	SELECT metrics_refresh.unschedule('removed')});
@@ -109,6 +114,9 @@ $other->command_ok(
 	[ 'pg_restore', '--exit-on-error', '--single-transaction', '--dbname', 'elsewhere', $node->basedir . '/again.dump' ],
 	'pg_restore in one transaction into another cluster');
 is_restored($other, 'elsewhere', 'another cluster');
+is( $other->safe_psql('elsewhere', q{SELECT owner, owner_oid = 0 FROM metrics_refresh.job WHERE job_name = 'last' ORDER BY owner}),
+	"one|t\npostgres|f\ntwo|t",
+	'jobs of one name whose owners are missing there');
 is( $other->safe_psql('elsewhere',
 		q{SELECT string_agg(job_name, ' ') FROM metrics_refresh_internal.removed_default_job}),
 	'cleanup-metrics-logs',

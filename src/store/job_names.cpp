@@ -1,0 +1,52 @@
+#include "store/job_names.hpp"
+
+namespace metrics_refresh::store {
+namespace {
+
+std::vector<JobKey> read_keys(pg::Spi& spi, const char* condition, const pg::Param& param) {
+  const pg::Rows rows = spi.query(
+      std::string("SELECT job_id, owner, owner_oid, coalesce(view_schema, ''),"
+                  " coalesce(view_name, ''), view_oid FROM metrics_refresh_internal.job WHERE ") +
+          condition + " ORDER BY job_id",
+      {param});
+  std::vector<JobKey> keys;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    keys.push_back({rows.get_int64(i, 1), rows.get_text(i, 2), rows.get_oid(i, 3),
+                    rows.get_text(i, 4), rows.get_text(i, 5), rows.get_oid(i, 6)});
+  return keys;
+}
+
+}  // namespace
+
+std::vector<JobKey> jobs_named(pg::Spi& spi, const std::string& name) {
+  return read_keys(spi, "job_name = $1", name);
+}
+
+std::optional<JobKey> find_key(pg::Spi& spi, std::int64_t id) {
+  const std::vector<JobKey> keys = read_keys(spi, "job_id = $1", id);
+  if (keys.empty()) return std::nullopt;
+  return keys.front();
+}
+
+std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name, Oid owner) {
+  const pg::Rows rows = spi.query(
+      "SELECT job_id FROM metrics_refresh_internal.job WHERE job_name = $1 AND owner_oid = $2"
+      " AND owner_oid <> '0'::oid",
+      {name, pg::Param::oid(owner)});
+  if (rows.empty()) return std::nullopt;
+  return find_job(spi, rows.get_int64(0, 1));
+}
+
+void lock_job(pg::Spi& spi, std::int64_t id) {
+  spi.query("SELECT FROM metrics_refresh_internal.job WHERE job_id = $1 FOR NO KEY UPDATE", {id});
+}
+
+bool try_lock_job(pg::Spi& spi, std::int64_t id) {
+  return !spi.query(
+                 "SELECT job_id FROM metrics_refresh_internal.job WHERE job_id = $1"
+                 " FOR NO KEY UPDATE SKIP LOCKED",
+                 {id})
+              .empty();
+}
+
+}  // namespace metrics_refresh::store

@@ -1,0 +1,30 @@
+// What a job's name leads to. Names are unique for each owner, so one name may lead to several
+// jobs. Nothing here checks a privilege; api/access.hpp says which of them a caller means.
+#pragma once
+
+#include "store/jobs.hpp"
+
+namespace metrics_refresh::store {
+
+/// What tells a job from others of its name, and who may manage it.
+struct JobKey {
+  std::int64_t id = 0;
+  std::string owner;  // as the table has it
+  Oid owner_oid = InvalidOid;
+  std::string view_schema;  // of a refresh, else empty
+  std::string view_name;    // of a refresh, else empty
+  Oid view_oid = InvalidOid;
+};
+
+/// All jobs of this name, by id.
+std::vector<JobKey> jobs_named(pg::Spi& spi, const std::string& name);
+std::optional<JobKey> find_key(pg::Spi& spi, std::int64_t id);
+/// The job of this name that the role owns.
+std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name, Oid owner);
+
+/// Keeps the job, where it exists, as it is until the transaction ends.
+void lock_job(pg::Spi& spi, std::int64_t id);
+/// The same without waiting. False where another session has it, or it is gone.
+bool try_lock_job(pg::Spi& spi, std::int64_t id);
+
+}  // namespace metrics_refresh::store

@@ -140,8 +140,7 @@ Datum alter_job(FunctionCallInfo call) {
   with_tables(
       [&](pg::Spi& spi) { store::update_job(spi, job.id, options.columns, options.reschedules); });
   share.check();
-  if (!arguments.is_null("strategy"))
-    settle_incremental(incremental, incremental_views(managed_job(job.name)));
+  if (!arguments.is_null("strategy")) settle_incremental(incremental, managed_job(job.name));
   return 0;
 }
 
@@ -151,7 +150,7 @@ Datum unschedule(FunctionCallInfo call) {
   if (!job) return BoolGetDatum(false);
   const std::vector<Oid> incremental = incremental_views(*job);
   with_tables([&](pg::Spi& spi) { store::delete_job(spi, *job); });
-  settle_incremental(incremental, {});
+  leave_incremental(incremental);
   return BoolGetDatum(true);
 }
 

@@ -71,7 +71,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
     });
     if (!id) continue;
     share.check();
-    settle_incremental({}, incremental_views(managed_job(name)));
+    settle_incremental({}, managed_job(name));
     return *id;
   }
   const store::JobRecord& job = *present;
@@ -81,7 +81,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, Oid owner,
     store::replace_members(spi, job.id, subject.members);
   });
   share.check();
-  settle_incremental(before, incremental_views(managed_job(name)));
+  settle_incremental(before, managed_job(name));
   return job.id;
 }
 

@@ -7,7 +7,7 @@
 #include "engine/with_queries.hpp"
 
 namespace metrics_refresh::engine {
-namespace {
+namespace flattening {
 
 Node* unknown_value(const Var* var) {
   return reinterpret_cast<Node*>(makeVar(0, 1, var->vartype, var->vartypmod, var->varcollid, 0));
@@ -251,14 +251,14 @@ void add_outputs(FlatQuery* result, Level* level) {
   }
 }
 
-}  // namespace
+}  // namespace flattening
 
 FlatQuery* flatten(Query* query) {
   auto* const result = static_cast<FlatQuery*>(palloc0(sizeof(FlatQuery)));
   result->has_groups = query->groupClause != NIL;
-  Flattener flattener = {result, 0, 0};
-  Level* const level = flattener.open(query, nullptr);
-  if (result->refusal == nullptr) add_outputs(result, level);
+  flattening::Flattener flattener = {result, 0, 0};
+  flattening::Level* const level = flattener.open(query, nullptr);
+  if (result->refusal == nullptr) flattening::add_outputs(result, level);
   return result;
 }
 

@@ -3,7 +3,7 @@
 
 #include "engine/flat_query.hpp"
 
-namespace metrics_refresh::engine {
+namespace metrics_refresh::engine::flattening {
 
 // What an entry of a range table turned out to be.
 struct Level;
@@ -46,4 +46,4 @@ struct Flattener {
   }
 };
 
-}  // namespace metrics_refresh::engine
+}  // namespace metrics_refresh::engine::flattening

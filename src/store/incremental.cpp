@@ -1,5 +1,7 @@
 #include "store/incremental.hpp"
 
+#include "store/job_changes.hpp"
+
 namespace metrics_refresh::store {
 
 using pg::Param;
@@ -116,6 +118,7 @@ void insert_parent(pg::Spi& spi, std::int64_t id, const std::string& delta, Datu
 void dismiss_incremental(pg::Spi& spi, std::int64_t id) {
   spi.query("DELETE FROM metrics_refresh_internal.incremental_view WHERE id = $1", {id});
   spi.query("INSERT INTO metrics_refresh_internal.incremental_leftover VALUES ($1)", {id});
+  note_leftovers();
 }
 
 void suspect_incremental(pg::Spi& spi, Oid view) {
@@ -123,6 +126,7 @@ void suspect_incremental(pg::Spi& spi, Oid view) {
       "INSERT INTO metrics_refresh_internal.incremental_leftover"
       " SELECT id FROM metrics_refresh_internal.incremental_view WHERE view_oid = $1",
       {Param::oid(view)});
+  note_leftovers();
 }
 
 std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi) {

@@ -13,7 +13,6 @@ bool enabled_value = true;
 int max_workers_value = 4;
 int max_databases_value = 256;
 int max_tracked_tables_value = 1024;
-int max_tracked_tables_per_role_value = 256;
 bool log_skips_value = false;
 int database_workers_value = 0;
 int max_jobs_per_role_value = 1000;
@@ -73,12 +72,6 @@ void define_processes() {
       "A view that reads another is refreshed whether its tables changed or "
       "not.",
       &max_tracked_tables_value, 1024, 0, 100'000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("metrics_refresh.max_tracked_tables_per_role",
-                          "Tables whose changes are counted for the views of one role.",
-                          "0: no limit but metrics_refresh.max_tracked_tables. There is none for "
-                          "superusers.",
-                          &max_tracked_tables_per_role_value, 256, 0, 100'000, PGC_SIGHUP, 0,
-                          nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("metrics_refresh.log_skips",
                            "Logs also the due times at which a view had nothing to refresh.",
                            "job_status counts them in any case.", &log_skips_value, false,
@@ -204,7 +197,6 @@ bool enabled() { return enabled_value; }
 int max_workers() { return max_workers_value; }
 int max_databases() { return max_databases_value; }
 int max_tracked_tables() { return max_tracked_tables_value; }
-int max_tracked_tables_per_role() { return max_tracked_tables_per_role_value; }
 bool log_skips() { return log_skips_value; }
 int database_workers() { return database_workers_value; }
 int max_jobs_per_role() { return max_jobs_per_role_value; }

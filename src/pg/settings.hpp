@@ -14,8 +14,7 @@ void define();
 bool enabled();
 int max_workers();
 int max_databases();
-int max_tracked_tables();           ///< whose changes are counted, in the cluster
-int max_tracked_tables_per_role();  ///< of these, for views of one role; 0 = no limit
+int max_tracked_tables();  ///< whose changes are counted, in the cluster
 bool log_skips();
 int database_workers();  ///< of one database at once; 0 = no limit of its own
 

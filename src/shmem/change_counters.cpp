@@ -166,7 +166,7 @@ bool has_room(const TrackedTable& table, TimestampTz now) {
 
 // How many more tables may be tracked for a role. REQUIRES: the lock is held.
 int share_left(Oid role, int limit, TimestampTz now) {
-  if (limit <= 0) return counters->max_tables;
+  if (limit < 0) return counters->max_tables;
   int left = limit;
   for (int i = 0; i < counters->max_tables; ++i)
     if (tables[i].role == role && !has_room(tables[i], now)) --left;
@@ -272,7 +272,7 @@ Counting count_changes(const Oid* relations, int number, Oid role, bool only_loo
   if (counters == nullptr || RecoveryInProgress()) return Counting::kNotHere;
   const TimestampTz now = GetCurrentTimestamp();
   if (read_counts(relations, number, now, only_looks, counts)) return Counting::kCounted;
-  const int limit = !superuser_arg(role) ? settings::max_tracked_tables_per_role() : 0;
+  const int limit = superuser_arg(role) ? -1 : settings::max_tracked_tables_per_role();
   const Counting begun = track(relations, number, now, role, limit, only_looks);
   if (begun != Counting::kCounted) return begun;
   return read_counts(relations, number, now, only_looks, counts) ? Counting::kCounted

@@ -63,7 +63,9 @@ sub nobody_rose
 {
 	my ($name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return is(sql(q{SELECT string_agg(rolname, ' ') FROM pg_roles WHERE rolsuper}), 'postgres', $name);
+	is(sql(q{SELECT string_agg(rolname, ' ') FROM pg_roles WHERE rolsuper}), 'postgres', $name);
+	sql('ALTER ROLE mallory NOSUPERUSER');
+	return;
 }
 
 for my $role (qw(mallory alice bob carol dave))
@@ -87,9 +89,10 @@ as('mallory', q{
 as('mallory', q{SELECT metrics_refresh.schedule('mv', strategy => 'incremental')});
 is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgfoid = 'metrics_refresh.capture_keys'::regproc}), 4, 'a view is set up');
 my $trigger = sql(q{SELECT tgname FROM pg_trigger WHERE tgname ~ '^metrics_refresh_\d+_insert$'});
-(my $evil = $trigger) =~ s/insert/ on mallory.t;alter user mallory superuser--/;
+(my $own = $trigger) =~ s/insert/x/;
+my $evil = "$own on mallory.t;alter user mallory superuser--";
+as('mallory', "CREATE TRIGGER $own AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION mallory.rise_by_row()");
 as('mallory', qq{ALTER TRIGGER $trigger ON t RENAME TO "$evil"});
-as('mallory', q{SELECT metrics_refresh.refresh('mv')});
 as('mallory', q{SELECT metrics_refresh.unschedule('mallory.mv')});
 is_swept('its triggers go, whatever they are called by now');
 nobody_rose('the name of a trigger is never SQL');
@@ -118,7 +121,7 @@ like(as('mallory', q{
 is(sql(q{SELECT count(*) || ' ' || sum(reltablespace::int) || ' ' || count(relacl) || ' ' || min(relnamespace::regnamespace::text) || min(relpersistence::text)
 	FROM pg_class WHERE relname LIKE 'delta\_%' AND relkind = 'r'}), '1 0 0 metrics_refresh_internalu',
 	'a delta table is where the database is, and for nobody');
-sql(q{ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC; DROP TABLESPACE closed});
+sql(q{ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC});
 
 # An administrator's event triggers write to a table that they do not qualify, and he has one of that
 # name in pg_temp: at a set-up, one anew by a run or a call, at its end, and when the view is dropped.

@@ -68,10 +68,12 @@ TABLE of_child;
 
 -- A view that goes with a column takes its delta table along.
 CREATE TABLE source (k int, n int);
+CALL tools.sweep();
 CREATE MATERIALIZED VIEW goes AS SELECT k FROM source;
 SELECT metrics_refresh.schedule('goes', strategy => 'incremental') > 0 AS scheduled;
 SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
 ALTER TABLE source DROP COLUMN k CASCADE;
+CALL tools.sweep();
 SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
 
 -- One that is not dropped after all leaves nothing behind for the next statement, which would take a snapshot.
@@ -93,6 +95,7 @@ SELECT tablename FROM pg_publication_tables WHERE pubname = 'all_tables' AND tab
 DROP PUBLICATION all_tables;
 
 DROP SCHEMA f CASCADE;
+CALL tools.sweep();
 SELECT count(*) FROM pg_class WHERE relname LIKE 'delta\_%';
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE view_schema = 'f';
 TRUNCATE metrics_refresh_internal.run_log;

@@ -4,6 +4,9 @@
 -- live in the extension's target schema under the names that applications already call.
 \echo Use "CREATE EXTENSION metrics_refresh" to load this file. \quit
 
+-- Until the end of this script: the target schema, where others may create, is in the path otherwise.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 CREATE SCHEMA metrics_refresh;
 COMMENT ON SCHEMA metrics_refresh IS 'keeps materialized views fresh: jobs, their runs, health';
 GRANT USAGE ON SCHEMA metrics_refresh TO PUBLIC;
@@ -52,23 +55,23 @@ CREATE TABLE metrics_refresh_internal.job (
     active         boolean NOT NULL DEFAULT true,
     max_runtime    interval NOT NULL DEFAULT '1 hour'
                    CHECK (max_runtime BETWEEN interval '1 millisecond' AND interval '24 days'
-                          AND extract(month FROM max_runtime) = 0 AND extract(year FROM max_runtime) = 0),
+                          AND extract(month FROM max_runtime) = numeric '0' AND extract(year FROM max_runtime) = numeric '0'),
     lock_timeout   interval NOT NULL DEFAULT '10 seconds'
                    CHECK (lock_timeout BETWEEN interval '1 millisecond' AND interval '24 days'
-                          AND extract(month FROM lock_timeout) = 0 AND extract(year FROM lock_timeout) = 0),
+                          AND extract(month FROM lock_timeout) = numeric '0' AND extract(year FROM lock_timeout) = numeric '0'),
     on_missed      text NOT NULL DEFAULT 'once' CHECK (on_missed IN ('once', 'skip')),
     on_overlap     text NOT NULL DEFAULT 'skip' CHECK (on_overlap IN ('skip', 'queue_one')),
     priority       integer NOT NULL DEFAULT 0 CHECK (priority BETWEEN -1000 AND 1000),
     max_retries    integer NOT NULL DEFAULT 3 CHECK (max_retries BETWEEN 0 AND 100),
     retry_delay    interval NOT NULL DEFAULT '10 seconds'
                    CHECK (retry_delay BETWEEN interval '1 millisecond' AND interval '24 days'
-                          AND extract(month FROM retry_delay) = 0 AND extract(year FROM retry_delay) = 0),
+                          AND extract(month FROM retry_delay) = numeric '0' AND extract(year FROM retry_delay) = numeric '0'),
     retry_max_delay interval NOT NULL DEFAULT '5 minutes'
                    CHECK (retry_max_delay BETWEEN interval '1 millisecond' AND interval '24 days'
-                          AND extract(month FROM retry_max_delay) = 0 AND extract(year FROM retry_max_delay) = 0),
+                          AND extract(month FROM retry_max_delay) = numeric '0' AND extract(year FROM retry_max_delay) = numeric '0'),
     jitter         interval NOT NULL DEFAULT '0'
                    CHECK (jitter BETWEEN interval '0' AND interval '24 days'
-                          AND extract(month FROM jitter) = 0 AND extract(year FROM jitter) = 0),
+                          AND extract(month FROM jitter) = numeric '0' AND extract(year FROM jitter) = numeric '0'),
     starts_at      timestamptz CHECK (pg_catalog.isfinite(starts_at)),
     ends_at        timestamptz CHECK (pg_catalog.isfinite(ends_at)),
     blackout       text[] CHECK (pg_catalog.array_position(blackout, NULL) IS NULL
@@ -141,6 +144,13 @@ CREATE TABLE metrics_refresh_internal.incremental_parent (
     id          bigint NOT NULL REFERENCES metrics_refresh_internal.incremental_view ON DELETE CASCADE
 );
 COMMENT ON TABLE metrics_refresh_internal.incremental_parent IS 'materialized views that others are kept by: which keys are written where when one is refreshed';
+
+-- Not dumped: what a dump has of them, it has whole.
+CREATE TABLE metrics_refresh_internal.incremental_leftover (
+    id bigint NOT NULL
+);
+CREATE INDEX incremental_leftover_id ON metrics_refresh_internal.incremental_leftover (id);
+COMMENT ON TABLE metrics_refresh_internal.incremental_leftover IS 'numbers of incremental_view whose delta tables and triggers the scheduler has to take away if no job wants them; one may be there more than once';
 
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job', 'WHERE NOT one_time');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_view', '');

@@ -63,6 +63,14 @@ CREATE PROCEDURE tools.wait_for_begin(run bigint) LANGUAGE plpgsql AS $$ BEGIN
                                   WHERE run_id = %s AND l.status = ''running'' AND r.state = ''running''', run));
 END $$;
 
+-- Waits until the scheduler has taken away what is left over of incremental views.
+CREATE PROCEDURE tools.sweep() LANGUAGE plpgsql AS $$ BEGIN
+    COMMIT;
+    CALL tools.wait_until('SELECT NOT EXISTS (SELECT FROM metrics_refresh_internal.incremental_leftover)
+        AND NOT EXISTS (SELECT FROM metrics_refresh_internal.incremental_view WHERE view_oid <> 0
+                        AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = view_oid))');
+END $$;
+
 -- The log without what differs from one run to the next.
 CREATE VIEW tools.log WITH (security_invoker = true) AS
     SELECT row_number() OVER (ORDER BY run_id) AS n, job_name, view_schema || '.' || view_name AS view,

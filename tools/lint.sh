@@ -39,6 +39,15 @@ find src -name '*.[ch]pp' | sort | xargs perl -ne '
     close ARGV;
   }' >>"$problems" 2>&1
 
+# CREATE EXTENSION puts the target schema, where others may create, into the path.
+for script in sql/metrics_refresh*--*.sql; do
+  [ -e "$script" ] || continue
+  perl -0777 -ne '
+    s/--[^\n]*//g;
+    print "$ARGV: the first statement is not SET LOCAL search_path = pg_catalog, pg_temp\n"
+      unless /^\s*\\echo [^\n]*\n\s*SET LOCAL search_path = pg_catalog, pg_temp;/;' "$script" >>"$problems"
+done
+
 # A function that runs as its owner looks names up where its owner says, and nowhere else.
 for script in sql/metrics_refresh*--*.sql; do
   [ -e "$script" ] || continue

@@ -14,6 +14,7 @@
 #include "pg/privilege.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
+#include "pg/transaction.hpp"
 #include "shmem/area.hpp"
 #include "shmem/worker_slots.hpp"
 #include "store/groups.hpp"
@@ -218,10 +219,12 @@ Datum health_check(FunctionCallInfo call) {
   const core::Instant now = pg::now();
   core::ServerFacts server;
   std::vector<core::JobFacts> jobs;
-  pg::with_fixed_search_path([&] {
-    pg::Spi spi;
-    server = server_facts(spi);
-    jobs = job_facts(spi, now);
+  pg::look([&] {
+    pg::with_fixed_search_path([&] {
+      pg::Spi spi;
+      server = server_facts(spi);
+      jobs = job_facts(spi, now);
+    });
   });
   for (const core::Finding& finding : core::check_health(now, server, jobs, limits()))
     result.add({finding.check, core::to_string(finding.severity), finding.detail,

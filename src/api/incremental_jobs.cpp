@@ -1,11 +1,24 @@
 #include "api/incremental_jobs.hpp"
 
+#include <algorithm>
+
 #include "api/access.hpp"
 #include "engine/incremental_setup.hpp"
+#include "engine/refresh.hpp"
+#include "pg/privilege.hpp"
 #include "store/groups.hpp"
 #include "store/incremental.hpp"
 
 namespace metrics_refresh::api {
+
+namespace {
+
+bool may_all_refresh(const std::vector<Oid>& roles, const engine::View& view) {
+  return std::all_of(roles.begin(), roles.end(),
+                     [&view](Oid role) { return engine::has_view_rights(role, view); });
+}
+
+}  // namespace
 
 std::vector<Oid> incremental_views(const store::JobRecord& job) {
   std::vector<Oid> views;
@@ -23,15 +36,23 @@ std::vector<Oid> incremental_views(const store::JobRecord& job) {
   return views;
 }
 
-void settle_incremental(const std::vector<Oid>& before, const std::vector<Oid>& after) {
-  for (const Oid view : after)
-    engine::set_up_incremental(engine::read_view(view), GetUserId(), true);
-  for (const Oid view : before) {
-    bool wanted = true;
-    with_tables([&](pg::Spi& spi) { wanted = store::wants_incremental(spi, view); });
-    if (!wanted) engine::take_down_incremental(view);
+void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& job) {
+  std::vector<Oid> roles = {job.owner_oid};
+  if (!pg::is_super_admin()) roles.push_back(GetUserId());
+  for (const Oid oid : incremental_views(job)) {
+    const engine::View view = engine::read_view(oid);
+    // Of a schema, views of others may have come meanwhile: they are no business of the job's.
+    if (job.group_schema.empty() || may_all_refresh(roles, view))
+      engine::set_up_incremental(view, roles, true);
   }
-  with_tables([](pg::Spi& spi) { store::forget_dropped_incremental(spi); });
+  leave_incremental(before);
+}
+
+void leave_incremental(const std::vector<Oid>& before) {
+  if (before.empty()) return;
+  with_tables([&](pg::Spi& spi) {
+    for (const Oid view : before) store::suspect_incremental(spi, view);
+  });
 }
 
 }  // namespace metrics_refresh::api

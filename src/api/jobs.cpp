@@ -134,7 +134,7 @@ Datum alter_job(FunctionCallInfo call) {
   const JobShare share(owner);
   write_job(job, options.columns, options.reschedules);
   share.check();
-  if (!arguments.is_null("strategy")) settle_incremental(incremental, incremental_views_of(job.id));
+  if (!arguments.is_null("strategy")) settle_written(incremental, job.id);
   return 0;
 }
 
@@ -144,7 +144,7 @@ Datum unschedule(FunctionCallInfo call) {
   if (!job) return BoolGetDatum(false);
   const std::vector<Oid> incremental = incremental_views(*job);
   with_tables([&](pg::Spi& spi) { store::delete_job(spi, *job); });
-  settle_incremental(incremental, {});
+  leave_incremental(incremental);
   return BoolGetDatum(true);
 }
 

@@ -7,6 +7,7 @@
 #include "engine/refresh.hpp"
 #include "engine/unique_key.hpp"
 #include "pg/privilege.hpp"
+#include "pg/transaction.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -24,16 +25,16 @@ std::string say_incremental(const engine::View& view, const engine::ViewState& s
   return state.demoted.empty() ? "set up" : "demoted: " + state.demoted;
 }
 
-Datum explain(FunctionCallInfo call) {
-  const engine::View view =
-      engine::read_view(Arguments::required(Arguments(call).get_oid(0), "view_name"));
-  const engine::ViewState state = engine::read_state(view);
+// As the caller: of jobs it shows what the caller sees. The view's own job before a group.
+struct Surroundings {
   Param depends_on = Param::null(TEXTARRAYOID);
   Param next_due = Param::null(TIMESTAMPTZOID);
   std::optional<std::string> job_name;
   std::string strategy = "auto";
-  MemoryContext const context = CurrentMemoryContext;
-  // As the caller: of jobs it shows what row-level security shows. The view's own before a group.
+};
+
+Surroundings read_surroundings(const engine::View& view, MemoryContext context) {
+  Surroundings found;
   pg::with_fixed_search_path([&] {
     pg::Spi spi;
     const pg::Rows reads = spi.query(
@@ -41,7 +42,7 @@ Datum explain(FunctionCallInfo call) {
         " ORDER BY depth, depends_on_schema, depends_on_name)"
         " FROM metrics_refresh.view_dependencies WHERE view_oid = $1 HAVING count(*) > 0",
         {Param::oid(view.oid)});
-    if (!reads.empty()) depends_on = reads.copied(0, 1, context);
+    if (!reads.empty()) found.depends_on = reads.copied(0, 1, context);
     const pg::Rows jobs = spi.query(
         "SELECT s.job_name, s.next_due, j.strategy FROM metrics_refresh.job_status s"
         " JOIN metrics_refresh.job j USING (job_id)"
@@ -51,20 +52,30 @@ Datum explain(FunctionCallInfo call) {
         " ORDER BY s.kind = 'group', s.next_due, s.job_id LIMIT 1",
         {view.schema, view.name});
     if (jobs.empty()) return;
-    job_name = jobs.get_text(0, 1);
-    if (const auto due = jobs.get_instant_or_null(0, 2)) next_due = Param(*due);
-    strategy = jobs.get_text(0, 3);
+    found.job_name = jobs.get_text(0, 1);
+    if (const auto due = jobs.get_instant_or_null(0, 2)) found.next_due = Param(*due);
+    found.strategy = jobs.get_text(0, 3);
   });
-  // Whether tables change is not for everybody to know.
-  engine::Freshness freshness = {false, ""};
-  if (engine::has_view_rights(GetUserId(), view)) freshness = engine::freshness_of(view);
+  return found;
+}
+
+engine::Choice choose(const engine::View& view, const engine::ViewState& state,
+                      const std::string& strategy, const engine::Freshness& freshness) {
+  const engine::Requested requested = engine::job_request(strategy);
+  engine::Choice choice = engine::choose(view, state, requested);
+  if (requested == engine::Requested::kAuto && freshness.is_fresh)
+    choice = {engine::Strategy::kSkip, freshness.reason};
+  return choice;
+}
+
+std::vector<Param> explain(const engine::View& view, MemoryContext context) {
+  const engine::ViewState state = engine::read_state(view);
+  const Surroundings around = read_surroundings(view, context);
+  const engine::Freshness freshness = engine::freshness_of(view, true);
   std::string chosen;
   std::string reason;
   try {
-    const engine::Requested requested = engine::job_request(strategy);
-    engine::Choice choice = engine::choose(view, state, requested);
-    if (requested == engine::Requested::kAuto && freshness.is_fresh)
-      choice = {engine::Strategy::kSkip, freshness.reason};
+    const engine::Choice choice = choose(view, state, around.strategy, freshness);
     chosen = engine::to_string(choice.strategy);
     reason = choice.reason;
   } catch (const pg::SqlError& error) {
@@ -73,10 +84,40 @@ Datum explain(FunctionCallInfo call) {
   }
   const std::string index =
       state.unique_index.empty() ? engine::propose_unique_index(view) : std::string();
-  return row_result(
-      call, {Param(chosen), Param(reason), Param(state.populated), text_or_null(state.unique_index),
-             text_or_null(index), depends_on, Param::nullable(job_name, TEXTOID), next_due,
-             text_or_null(freshness.reason), say_incremental(view, state)});
+  return {Param(chosen),
+          Param(reason),
+          Param(state.populated),
+          text_or_null(state.unique_index),
+          text_or_null(index),
+          around.depends_on,
+          Param::nullable(around.job_name, TEXTOID),
+          around.next_due,
+          text_or_null(freshness.reason),
+          Param(say_incremental(view, state))};
+}
+
+// Who looks keeps no lock, and waits for none longer than this, or the session's own limit.
+constexpr int kLockTimeout = 2000;
+
+void limit_lock_waits() {
+  pg::call([] {
+    if (LockTimeout > 0 && LockTimeout <= kLockTimeout) return;
+    (void)set_config_option("lock_timeout", psprintf("%d", kLockTimeout), PGC_USERSET,
+                            PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+  });
+}
+
+Datum explain_refresh(FunctionCallInfo call) {
+  const engine::View view =
+      engine::read_view(Arguments::required(Arguments(call).get_oid(0), "view_name"));
+  require_refresh_rights(view);
+  MemoryContext const context = CurrentMemoryContext;
+  std::vector<Param> row;
+  pg::look([&] {
+    limit_lock_waits();
+    row = explain(view, context);
+  });
+  return row_result(call, row);
 }
 
 }  // namespace
@@ -92,6 +133,7 @@ Datum mr_is_super_admin(PG_FUNCTION_ARGS) {
       [] { return BoolGetDatum(metrics_refresh::pg::is_super_admin()); });
 }
 Datum mr_explain_refresh(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::explain(fcinfo); });
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::explain_refresh(fcinfo); });
 }
 }

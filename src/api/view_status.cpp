@@ -9,6 +9,7 @@
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
+#include "pg/transaction.hpp"
 #include "store/groups.hpp"
 #include "store/timetable.hpp"
 
@@ -149,13 +150,15 @@ Datum view_status(FunctionCallInfo call) {
   std::map<Oid, Keeper> keepers;
   std::map<Oid, LoggedView> logged;
   const std::map<std::int64_t, core::Instant> fresh = found_fresh();
-  pg::with_fixed_search_path([&] {
-    pg::Spi spi;
-    views = read_views(spi);
-    keepers = read_keepers(spi);
-    std::vector<Oid> oids;
-    for (const SeenView& view : views) oids.push_back(view.oid);
-    logged = logged_views(spi, oids);
+  pg::look([&] {
+    pg::with_fixed_search_path([&] {
+      pg::Spi spi;
+      views = read_views(spi);
+      keepers = read_keepers(spi);
+      std::vector<Oid> oids;
+      for (const SeenView& view : views) oids.push_back(view.oid);
+      logged = logged_views(spi, oids);
+    });
   });
   for (const SeenView& view : views) {
     const auto found = logged.find(view.oid);

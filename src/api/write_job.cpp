@@ -87,7 +87,7 @@ void replace_job(const store::JobRecord& job, const Subject& subject, const stor
   write_job(job, columns, true);
   with_tables([&](pg::Spi& spi) { store::replace_members(spi, job.id, subject.members); });
   share.check();
-  settle_incremental(before, incremental_views_of(job.id));
+  settle_written(before, job.id);
 }
 
 }  // namespace
@@ -145,9 +145,9 @@ void write_job(const store::JobRecord& job, const store::Columns& columns, bool 
   }
 }
 
-std::vector<Oid> incremental_views_of(std::int64_t job_id) {
-  const std::optional<store::JobRecord> job = read_job(job_id);
-  return job ? incremental_views(*job) : std::vector<Oid>();
+void settle_written(const std::vector<Oid>& before, std::int64_t job_id) {
+  if (const std::optional<store::JobRecord> job = read_job(job_id))
+    settle_incremental(before, *job);
 }
 
 std::int64_t put_job(const std::string& name, const Subject& subject, const JobOwner& owner,
@@ -173,7 +173,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, const JobO
     });
     if (!id) continue;
     share.check();
-    settle_incremental({}, incremental_views_of(*id));
+    settle_written({}, *id);
     return *id;
   }
 }

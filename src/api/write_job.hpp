@@ -55,7 +55,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, const JobO
 /// Writes these columns of a job. Throws SqlError 42710 where its new owner has a job of its name.
 void write_job(const store::JobRecord& job, const store::Columns& columns, bool restart);
 
-/// What settle_incremental() has to know once the job was written.
-std::vector<Oid> incremental_views_of(std::int64_t job_id);
+/// settle_incremental() of a job that has just been written.
+void settle_written(const std::vector<Oid>& before, std::int64_t job_id);
 
 }  // namespace metrics_refresh::api

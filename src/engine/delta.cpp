@@ -4,6 +4,7 @@
 
 #include "engine/consumers.hpp"
 #include "engine/functions.hpp"
+#include "engine/incremental_ties.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -40,6 +41,9 @@ const char* fault_of(HeapTuple tuple, TupleDesc row, const char* table, const ch
   const auto* const trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
   if (trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
     return psprintf("the trigger %s of the table %s is not enabled ALWAYS",
+                    NameStr(trigger->tgname), table);
+  if (trigger->tgfoid != capture_function())
+    return psprintf("the trigger %s of the table %s is another one than was made",
                     NameStr(trigger->tgname), table);
   if (!has_arguments(tuple, row, delta, names))
     return psprintf(

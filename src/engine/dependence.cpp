@@ -1,6 +1,7 @@
 #include "engine/dependence.hpp"
 
 #include "engine/definition.hpp"
+#include "engine/definition_size.hpp"
 #include "engine/functions.hpp"
 #include "engine/stable_functions.hpp"
 #include "engine/tree.hpp"
@@ -10,6 +11,7 @@ namespace {
 
 struct Walk {
   Oid view;
+  List* trees;  // tables whose children are among the tables already
   List* tables;
   List* functions;
   const char* obstacle;
@@ -44,6 +46,11 @@ void note_table(Walk& walk, Oid table) {
 void note_relation(Walk& walk, const RangeTblEntry* entry) {
   if (entry->tablesample != nullptr) object_to(walk, "TABLESAMPLE may choose other rows");
   // A tree that is attached or detached meanwhile is read as it is now; the next look sees another.
+  CHECK_FOR_INTERRUPTS();
+  if (entry->inh) {
+    if (list_member_oid(walk.trees, entry->relid)) return;
+    walk.trees = lappend_oid(walk.trees, entry->relid);
+  }
   List* const tree = entry->inh ? find_all_inheritors(entry->relid, NoLock, nullptr)
                                 : list_make1_oid(entry->relid);
   ListCell* cell;
@@ -162,12 +169,16 @@ bool walk_node(Node* node, void* context) {
   return walk_expression(node, walk_node, context);
 }
 
-// Null where the view was dropped a moment ago.
-Query* rewritten_definition(Oid view) {
+// Null, and in `why` the reason, where the view was dropped a moment ago or the definition is too
+// large to be looked into.
+Query* rewritten_definition(Oid view, const char** why) {
+  *why = "it was dropped";
   Relation relation = try_table_open(view, AccessShareLock);
   if (relation == nullptr) return nullptr;
   auto* const query = static_cast<Query*>(copyObjectImpl(definition_of(relation)));
   table_close(relation, AccessShareLock);
+  *why = why_too_large(query, view);
+  if (*why != nullptr) return nullptr;
   AcquireRewriteLocks(query, true, false);
   List* const rewritten = QueryRewrite(query);
   return linitial_node(Query, rewritten);
@@ -176,14 +187,15 @@ Query* rewritten_definition(Oid view) {
 }  // namespace
 
 Dependence dependence_of(Oid view) {
-  Query* const query = rewritten_definition(view);
+  const char* why;
+  Query* const query = rewritten_definition(view, &why);
   if (query == nullptr) {
     Dependence nothing = {};
-    nothing.obstacle = "it was dropped";
+    nothing.obstacle = why;
     nothing.text = "";
     return nothing;
   }
-  Walk walk = {view, NIL, NIL, nullptr};
+  Walk walk = {view, NIL, NIL, NIL, nullptr};
   (void)walk_node(reinterpret_cast<Node*>(query), &walk);
   list_sort(walk.tables, list_oid_cmp);
   list_deduplicate_oid(walk.tables);

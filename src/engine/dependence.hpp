@@ -7,7 +7,8 @@
 namespace metrics_refresh::engine {
 
 struct Dependence {
-  /// Tables, partitions and materialized views that are read, in the order of their oids.
+  /// Tables, partitions and materialized views that are read, in the order of their oids. Null
+  /// where the definition was not looked into.
   Oid* tables;
   int table_count;
   /// Functions that are not the server's own, in the order of their oids.

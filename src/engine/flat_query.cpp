@@ -1,55 +1,27 @@
 #include "engine/flat_query.hpp"
 
+#include "engine/definition_size.hpp"
+#include "engine/flattener.hpp"
 #include "engine/refusals.hpp"
 #include "engine/tree.hpp"
 #include "engine/with_queries.hpp"
 
 namespace metrics_refresh::engine {
-namespace {
-
-// What an entry of a range table turned out to be.
-struct Level;
-struct Item {
-  int source;        // number, or 0
-  Level* subquery;   // or null
-  Bitmapset* scope;  // of outer joins, in all of the query
-};
-
-// One query of those that were put into one.
-struct Level {
-  Query* query;
-  Item* items;  // by varno
-};
-
-struct Flattener {
-  FlatQuery* result;
-  int outer_joins;
-
-  Level* open(Query* query, Bitmapset* scope);
-  void walk(Level* level, Node* node, Bitmapset* scope);
-  void add_item(Level* level, int number, Bitmapset* scope);
-  void add_relation(Level* level, int number, Bitmapset* scope);
-  void add_subquery(Level* level, int number, Query* query, Bitmapset* scope);
-  void walk_join(Level* level, JoinExpr* join, Bitmapset* scope);
-  // Of an outer join: `outer` is its number; 0 for quals that every row has to pass.
-  void add_quals(Level* level, Node* quals, int outer);
-  void add_equality(Level* level, OpExpr* expression, int outer);
-  void add_directed(Var* from, Var* to, int outer);
-  void add_edges(Level* level);
-  bool is_within(const Var* var, int outer) const {
-    return bms_is_member(
-        outer, static_cast<FlatSource*>(list_nth(result->sources, var->varno - 1))->scope);
-  }
-  void refuse(const char* why) {
-    if (result->refusal == nullptr) result->refusal = why;
-  }
-};
+namespace flattening {
 
 Node* unknown_value(const Var* var) {
   return reinterpret_cast<Node*>(makeVar(0, 1, var->vartype, var->vartypmod, var->varcollid, 0));
 }
 
 Node* resolve(Level* level, Node* node);
+
+// An expression of a plain view's column that stands in it twice, in a view above that, and so on.
+bool is_too_large(Flattener& flattener) {
+  if (flattener.nodes > kMaxNodes) return true;
+  if (++flattener.nodes % 1000 == 0) CHECK_FOR_INTERRUPTS();
+  if (flattener.nodes > kMaxNodes) flattener.refuse("the expressions of its columns are too large");
+  return false;
+}
 
 Node* resolve_var(Level* level, const Var* var) {
   const Item& item = level->items[var->varno];
@@ -68,8 +40,9 @@ Node* resolve_var(Level* level, const Var* var) {
 
 Node* resolve_mutator(Node* node, void* context) {
   if (node == nullptr) return nullptr;
-  if (IsA(node, Var))
-    return resolve_var(static_cast<Level*>(context), reinterpret_cast<Var*>(node));
+  auto* const level = static_cast<Level*>(context);
+  if (is_too_large(*level->flattener)) return node;  // what comes of it is not used
+  if (IsA(node, Var)) return resolve_var(level, reinterpret_cast<Var*>(node));
   if (IsA(node, Query)) return node;
   return mutate_expression(node, resolve_mutator, context);
 }
@@ -87,8 +60,10 @@ Node* resolve(Level* level, Node* node) {
 }
 
 Level* Flattener::open(Query* query, Bitmapset* scope) {
+  CHECK_FOR_INTERRUPTS();
   auto* const level = static_cast<Level*>(palloc0(sizeof(Level)));
   level->query = query;
+  level->flattener = this;
   level->items =
       static_cast<Item*>(palloc0(sizeof(Item) * static_cast<Size>(list_length(query->rtable) + 1)));
   walk(level, reinterpret_cast<Node*>(query->jointree), scope);
@@ -174,6 +149,8 @@ void Flattener::add_relation(Level* level, int number, Bitmapset* scope) {
         reinterpret_cast<Node*>(getRTEPermissionInfo(level->query->rteperminfos, entry));
 #endif
   if (const char* why = why_not_captured(source)) return refuse(why);
+  if (list_length(result->sources) == kMaxSources)
+    return refuse(psprintf("it joins more than %d tables", kMaxSources));
   result->sources = lappend(result->sources, source);
   level->items[number].source = list_length(result->sources);
 }
@@ -210,6 +187,7 @@ bool find_edges(Node* node, void* context) {
   Node* const expression = edge_of(node, &column);
   if (expression == nullptr) return walk_expression(node, find_edges, context);
   Var* const resolved = as_column(resolve(search->level, reinterpret_cast<Node*>(column)));
+  if (search->flattener->result->refusal != nullptr) return true;
   if (resolved == nullptr) {
     search->flattener->refuse("it compares with now() what is no column of a table");
     return true;
@@ -233,6 +211,7 @@ void Flattener::add_equality(Level* level, OpExpr* expression, int outer) {
   if (list_length(expression->args) != 2) return;
   Var* const left = as_column(resolve(level, static_cast<Node*>(linitial(expression->args))));
   Var* const right = as_column(resolve(level, static_cast<Node*>(lsecond(expression->args))));
+  if (result->refusal != nullptr) return;
   if (left == nullptr || right == nullptr || left->varno == right->varno) return;
   if (key_equality(left->vartype, expression->inputcollid) != expression->opno ||
       key_equality(right->vartype, expression->inputcollid) != expression->opno)
@@ -246,6 +225,8 @@ void Flattener::add_equality(Level* level, OpExpr* expression, int outer) {
 // are there.
 void Flattener::add_directed(Var* from, Var* to, int outer) {
   if (outer != 0 && !is_within(from, outer)) return;
+  if (list_length(result->equalities) >= kMaxEqualities)
+    return refuse(psprintf("it has more than %d equalities of columns", kMaxEqualities));
   auto* const equality = static_cast<Equality*>(palloc(sizeof(Equality)));
   *equality = {from, to};
   result->equalities = lappend(result->equalities, equality);
@@ -262,6 +243,7 @@ void add_outputs(FlatQuery* result, Level* level) {
     auto* const output = static_cast<FlatOutput*>(palloc0(sizeof(FlatOutput)));
     output->column = entry->resno;
     output->expression = resolve(level, reinterpret_cast<Node*>(entry->expr));
+    if (result->refusal != nullptr) return;
     output->is_grouped =
         get_sortgroupref_clause_noerr(entry->ressortgroupref, query->groupClause) != nullptr;
     if (!result->has_groups || output->is_grouped || IsA(output->expression, Var))
@@ -269,14 +251,14 @@ void add_outputs(FlatQuery* result, Level* level) {
   }
 }
 
-}  // namespace
+}  // namespace flattening
 
 FlatQuery* flatten(Query* query) {
   auto* const result = static_cast<FlatQuery*>(palloc0(sizeof(FlatQuery)));
   result->has_groups = query->groupClause != NIL;
-  Flattener flattener = {result, 0};
-  Level* const level = flattener.open(query, nullptr);
-  if (result->refusal == nullptr) add_outputs(result, level);
+  flattening::Flattener flattener = {result, 0, 0};
+  flattening::Level* const level = flattener.open(query, nullptr);
+  if (result->refusal == nullptr) flattening::add_outputs(result, level);
   return result;
 }
 

@@ -46,6 +46,8 @@ struct FlatQuery {
   List* edges;       // of FlatEdge*
   bool has_groups;
   const char* refusal;  // why no key can be derived, or null
+  // What the equalities lead to, once key_columns.cpp has asked.
+  struct ColumnGraph* graph;
 };
 
 /// Takes apart a query without WITH (with_queries.hpp) and set operations.

@@ -94,19 +94,41 @@ Fingerprint with_counts(StringInfo bytes, const Counts& counts, std::uint64_t Ch
   return result;
 }
 
-PlainObservation observe_tables(Oid view) {
+const char* why_not_counted(shmem::Counting counting, Oid role) {
+  switch (counting) {
+    case shmem::Counting::kCounted:
+      return nullptr;
+    case shmem::Counting::kNotYet:
+      return "changes of its tables are not counted yet: a refresh begins to";
+    case shmem::Counting::kNoShare:
+      return psprintf(
+          "changes of its tables are not counted: the role %s has no more room "
+          "(metrics_refresh.max_tracked_tables_per_role)",
+          GetUserNameFromId(role, false));
+    case shmem::Counting::kNoRoom:
+    case shmem::Counting::kNotHere:
+      break;
+  }
+  return RecoveryInProgress()
+             ? "changes of its tables are not counted while the server is in recovery"
+             : "changes of its tables are not counted: there is no room (metrics_refresh."
+               "max_tracked_tables), or the library is not preloaded";
+}
+
+PlainObservation observe_tables(Oid view, Oid role, bool only_looks) {
   PlainObservation seen = {};
   const Dependence dependence = dependence_of(view);
   seen.obstacle = dependence.obstacle;
   const int number = dependence.table_count;
   auto* const counts =
       static_cast<ChangeCount*>(palloc0(sizeof(ChangeCount) * static_cast<Size>(number + 1)));
-  if (!shmem::count_changes(dependence.tables, number, counts)) {
-    seen.capture_obstacle =
-        RecoveryInProgress()
-            ? "changes of its tables are not counted while the server is in recovery"
-            : "changes of its tables are not counted: there is no room (metrics_refresh."
-              "max_tracked_tables), or the library is not preloaded";
+  // No table of one that was not looked into is known.
+  seen.capture_obstacle =
+      dependence.tables == nullptr
+          ? dependence.obstacle
+          : why_not_counted(
+                shmem::count_changes(dependence.tables, number, role, only_looks, counts), role);
+  if (seen.capture_obstacle != nullptr) {
     if (seen.obstacle == nullptr) seen.obstacle = seen.capture_obstacle;
     return seen;
   }
@@ -159,17 +181,21 @@ std::string obstacle_of_transactions() {
 
 // The view's own rows may be changed by somebody else too, by core's REFRESH on an old snapshot for
 // one. While we hold it exclusively nobody does, so all that began has ended, but for what we do.
-std::string whole_fingerprint(Oid view, Fingerprint of_tables, bool plus_own) {
+std::string whole_fingerprint(const View& view, Fingerprint of_tables, bool plus_own,
+                              bool only_looks) {
+  const Oid oid = view.oid;
+  const Oid role = view.owner;
   struct Own {
     ChangeCount count;
     Storage storage;
     bool known;
   };
-  const Own own = pg::call([view, plus_own] {
+  const Own own = pg::call([oid, role, plus_own, only_looks] {
     Own found = {};
-    found.known = shmem::count_changes(&view, 1, &found.count);
-    if (plus_own && pg::has_write_lock(view)) ++found.count.begun;
-    found.storage = storage_of(view);
+    found.known =
+        shmem::count_changes(&oid, 1, role, only_looks, &found.count) == shmem::Counting::kCounted;
+    if (plus_own && pg::has_write_lock(oid)) ++found.count.begun;
+    found.storage = storage_of(oid);
     return found;
   });
   if (!own.known) return "";
@@ -187,11 +213,12 @@ FullTransactionId full_transaction_id(TransactionId xid) {
 
 }  // namespace
 
-Observation observe(const View& view) {
+Observation observe(const View& view, bool only_looks) {
   const Oid oid = view.oid;
+  const Oid role = view.owner;
   const PlainObservation tables = [&] {
     pg::ActAs owner(view.owner);
-    return pg::call([oid] { return observe_tables(oid); });
+    return pg::call([oid, role, only_looks] { return observe_tables(oid, role, only_looks); });
   }();
   Observation seen = {};
   seen.obstacle = obstacle_of_transactions();
@@ -226,7 +253,9 @@ std::string to_text(Fingerprint fingerprint) {
   return text;
 }
 
-std::string fingerprint_of_rows(const View& view) { return whole_fingerprint(view.oid, {}, true); }
+std::string fingerprint_of_rows(const View& view) {
+  return whole_fingerprint(view, {}, true, false);
+}
 
 void remember_fresh(const View& view, const Observation& seen, TransactionId snapshot_xmin) {
   // What is remembered may be newer than this snapshot. If this refresh has changed the view, its
@@ -241,14 +270,14 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
     is_known = now.high == seen.structure.high && now.low == seen.structure.low;
   }
   const std::string fingerprint =
-      is_known ? whole_fingerprint(view.oid, seen.rows.ended, true) : "";
+      is_known ? whole_fingerprint(view, seen.rows.ended, true, false) : "";
   pg::as_extension([&] {
     pg::Spi spi;
     store::set_fingerprint(spi, view.oid, fingerprint);
   });
 }
 
-Freshness freshness_of(const View& view) {
+Freshness freshness_of(const View& view, bool only_looks) {
   std::optional<std::string> remembered;
   Observation seen;
   std::string current;
@@ -258,8 +287,8 @@ Freshness freshness_of(const View& view) {
       pg::Spi spi;
       remembered = store::find_fingerprint(spi, view.oid);
     });
-    seen = observe(view);
-    current = whole_fingerprint(view.oid, seen.rows.begun, false);
+    seen = observe(view, only_looks);
+    current = whole_fingerprint(view, seen.rows.begun, false, only_looks);
   });
   if (!seen.obstacle.empty()) return {false, seen.obstacle};
   if (seen.is_own_change) return {false, "this transaction has changed its tables"};

@@ -40,8 +40,9 @@ struct Observation {
   bool is_own_change;
 };
 
-/// REQUIRES: a transaction whose snapshot for the refresh has not been taken.
-Observation observe(const View& view);
+/// Has changes of the tables counted from now on, in the name of the view's owner, unless it
+/// `only_looks`. REQUIRES: a transaction whose snapshot for the refresh has not been taken.
+Observation observe(const View& view, bool only_looks = false);
 
 /// True where every transaction that a snapshot with this xmin does not see is, or will be,
 /// counted.
@@ -67,7 +68,8 @@ struct Freshness {
   std::string reason;  // either way; lower case, no full stop
 };
 
-/// Waits, as a refresh would, for whoever holds one of the tables in AccessExclusiveLock.
-Freshness freshness_of(const View& view);
+/// Waits, as a refresh would, for whoever holds one of the tables in AccessExclusiveLock; keeps no
+/// lock. What `only_looks`, and does not go on to refresh the view, has nothing counted.
+Freshness freshness_of(const View& view, bool only_looks = false);
 
 }  // namespace metrics_refresh::engine

@@ -19,7 +19,8 @@ constexpr double kWorthwhile = 0.5;
 
 struct QueryText {
   StringInfo text;
-  Oid view;  // whose query it is
+  Oid view;     // whose query it is
+  List** seen;  // plain views that are in the text already
 };
 
 // Always false, so that all functions of the node are looked at.
@@ -45,12 +46,14 @@ bool append_query(Node* node, void* context) {
     const RangeTblEntry* entry = lfirst_node(RangeTblEntry, cell);
     // Before PostgreSQL 16 a view's query has the view in its list twice, as OLD and NEW.
     if (entry->rtekind != RTE_RELATION || entry->relkind != RELKIND_VIEW ||
-        entry->relid == query_text->view)
+        entry->relid == query_text->view || list_member_oid(*query_text->seen, entry->relid))
       continue;
+    CHECK_FOR_INTERRUPTS();
+    *query_text->seen = lappend_oid(*query_text->seen, entry->relid);
     Relation const view = table_open(entry->relid, AccessShareLock);
     Query* const inner = get_view_query(view);
     appendStringInfoString(query_text->text, nodeToString(inner));
-    QueryText inner_text = {query_text->text, entry->relid};
+    QueryText inner_text = {query_text->text, entry->relid, query_text->seen};
     (void)append_query(reinterpret_cast<Node*>(inner), &inner_text);
     table_close(view, NoLock);
   }
@@ -63,7 +66,8 @@ const char* fingerprint_of(Relation view, const CaptureState& capture) {
   appendStringInfo(&text, "%s %u ", capture.identity, view->rd_rel->relfilenode);
   Query* const definition = definition_of(view);
   appendStringInfoString(&text, nodeToString(definition));
-  QueryText query_text = {&text, RelationGetRelid(view)};
+  List* seen = NIL;
+  QueryText query_text = {&text, RelationGetRelid(view), &seen};
   (void)append_query(reinterpret_cast<Node*>(definition), &query_text);
   const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data);
   return psprintf(UINT64_FORMAT "-" UINT64_FORMAT, hash_bytes_extended(bytes, text.len, 0),
@@ -119,7 +123,8 @@ struct Refresh {
 
 // Whether the captured keys can be relied on.
 void Refresh::check() {
-  derivation = derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))));
+  derivation =
+      derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))), RelationGetRelid(view));
   result.fallback = state.obstacle;
   if (derivation.refusal != nullptr) {
     result.fallback = derivation.refusal;
@@ -227,7 +232,7 @@ const char* settle_keys(Oid oid, int64 id) {
   clear_deltas(id);
   Relation const view = table_open(oid, NoLock);
   const Derivation derivation =
-      derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))));
+      derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))), oid);
   const char* fingerprint = nullptr;
   if (derivation.refusal == nullptr) {
     const CaptureState capture = read_capture(id, derivation);

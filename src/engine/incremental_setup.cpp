@@ -2,143 +2,16 @@
 
 #include "engine/definition.hpp"
 #include "engine/delta.hpp"
-#include "engine/incremental.hpp"
+#include "engine/delta_objects.hpp"
 #include "engine/incremental_ties.hpp"
+#include "engine/refresh.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
+#include "pg/transaction.hpp"
 #include "store/incremental.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
-
-constexpr char kExtension[] = "metrics_refresh";  // and its schema of functions
-
-const char* qualified_table(Oid table) {
-  return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
-                                    get_rel_name(table));
-}
-
-void append_type(StringInfo sql, const Form_pg_attribute column) {
-  appendStringInfoString(
-      sql, format_type_extended(column->atttypid, column->atttypmod,
-                                FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-  if (!OidIsValid(column->attcollation)) return;
-  const HeapTuple tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(column->attcollation));
-  if (!HeapTupleIsValid(tuple))
-    elog(ERROR, "cache lookup failed for collation %u", column->attcollation);
-  const auto* const collation = reinterpret_cast<Form_pg_collation>(GETSTRUCT(tuple));
-  appendStringInfo(sql, " COLLATE %s",
-                   quote_qualified_identifier(get_namespace_name(collation->collnamespace),
-                                              NameStr(collation->collname)));
-  ReleaseSysCache(tuple);
-}
-
-const char* owner_of_extension() {
-  Oid owner = BOOTSTRAP_SUPERUSERID;
-  Relation const extensions = table_open(ExtensionRelationId, AccessShareLock);
-  ScanKeyData key;
-  ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
-              CStringGetDatum(kExtension));
-  SysScanDesc const scan =
-      systable_beginscan(extensions, ExtensionNameIndexId, true, nullptr, 1, &key);
-  const HeapTuple tuple = systable_getnext(scan);
-  if (HeapTupleIsValid(tuple))
-    owner = reinterpret_cast<Form_pg_extension>(GETSTRUCT(tuple))->extowner;
-  systable_endscan(scan);
-  table_close(extensions, AccessShareLock);
-  return quote_identifier(GetUserNameFromId(owner, false));
-}
-
-// Unlogged: after a restart all rows are looked at in any case, writers write less, and no
-// publication of all tables has it.
-void append_delta_table(StringInfo sql, int64 id, int at, const KeyTable& table) {
-  const char* name = psprintf("%s.%s", pg::kInternalSchema, delta_name(id, at));
-  Relation const relation = table_open(table.oid, AccessShareLock);
-  appendStringInfo(sql, "CREATE UNLOGGED TABLE %s (", name);
-  int number = 0;
-  for (int column = -1; (column = bms_next_member(table.columns, column)) >= 0;) {
-    appendStringInfo(sql, "k%d ", ++number);
-    append_type(sql, TupleDescAttr(RelationGetDescr(relation), column - 1));
-    appendStringInfoString(sql, ", ");
-  }
-  appendStringInfoString(sql, "whole boolean) USING heap;");
-  table_close(relation, NoLock);
-  appendStringInfo(sql, "REVOKE ALL ON %s FROM PUBLIC; ALTER TABLE %s OWNER TO %s;", name, name,
-                   owner_of_extension());
-  appendStringInfo(sql, "COMMENT ON TABLE %s IS %s;", name,
-                   quote_literal_cstr(
-                       psprintf("keys of rows of %s that changed since the last refresh of a view",
-                                qualified_table(table.oid))));
-}
-
-void append_triggers(StringInfo sql, int64 id, int at, const KeyTable& table) {
-  const char* name = qualified_table(table.oid);
-  StringInfoData arguments;
-  initStringInfo(&arguments);
-  appendStringInfoString(&arguments, quote_literal_cstr(delta_name(id, at)));
-  ListCell* cell;
-  foreach (cell, captured_names(table))
-    appendStringInfo(&arguments, ", %s",
-                     quote_literal_cstr(static_cast<const char*>(lfirst(cell))));
-  const char* const events[][2] = {
-      {"insert", "REFERENCING NEW TABLE AS new_rows"},
-      {"update", "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"},
-      {"delete", "REFERENCING OLD TABLE AS old_rows"},
-      {"truncate", ""}};
-  for (const auto& [event, transition] : events) {
-    const char* trigger = trigger_name(id, event);
-    appendStringInfo(sql,
-                     "CREATE TRIGGER %s AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION "
-                     "%s.capture_keys(%s);"
-                     "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s;",
-                     trigger, event, name, transition, kExtension, arguments.data, name, trigger);
-  }
-}
-
-void append_parent(StringInfo sql, int64 id, int at, const KeyTable& table) {
-  appendStringInfo(sql, "INSERT INTO %s.incremental_parent VALUES (%s, ARRAY[]::text[]",
-                   pg::kInternalSchema, quote_literal_cstr(delta_name(id, at)));
-  ListCell* cell;
-  foreach (cell, captured_names(table))
-    appendStringInfo(sql, " || %s::text",
-                     quote_literal_cstr(static_cast<const char*>(lfirst(cell))));
-  appendStringInfo(sql, ", %s, %s, 0, " INT64_FORMAT ");",
-                   quote_literal_cstr(get_namespace_name(get_rel_namespace(table.oid))),
-                   quote_literal_cstr(get_rel_name(table.oid)), id);
-}
-
-const char* setup_sql(int64 id, const Derivation& derivation) {
-  StringInfoData sql;
-  initStringInfo(&sql);
-  for (int at = 0; at < derivation.table_count; ++at) {
-    append_delta_table(&sql, id, at, derivation.tables[at]);
-    if (is_view(derivation.tables[at]))
-      append_parent(&sql, id, at, derivation.tables[at]);
-    else
-      append_triggers(&sql, id, at, derivation.tables[at]);
-  }
-  return sql.data;
-}
-
-const char* removal_sql(int64 id) {
-  StringInfoData sql;
-  initStringInfo(&sql);
-  ListCell* cell;
-  foreach (cell, triggers_of(id)) {
-    const auto* const trigger = static_cast<FoundTrigger*>(lfirst(cell));
-    appendStringInfo(&sql, "DROP TRIGGER %s ON %s;", trigger->name,
-                     qualified_table(trigger->table));
-  }
-  for (int at = 0; OidIsValid(delta_oid(id, at)); ++at)
-    appendStringInfo(&sql, "DROP TABLE %s.%s;", pg::kInternalSchema, delta_name(id, at));
-  appendStringInfo(&sql, "DELETE FROM %s.incremental_parent WHERE id = " INT64_FORMAT ";",
-                   pg::kInternalSchema, id);
-  return sql.data;
-}
-
-void run(pg::Spi& spi, const char* sql) {
-  if (*sql != '\0') spi.run_discarding(sql);
-}
 
 // What is needed of a derivation, in the current memory context.
 Derivation derive(Oid view) {
@@ -147,7 +20,7 @@ Derivation derive(Oid view) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
                     errmsg("the materialized view with OID %u does not exist any more", view)));
   const Derivation derivation =
-      derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(relation))));
+      derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(relation))), view);
   table_close(relation, NoLock);
   return derivation;
 }
@@ -159,12 +32,27 @@ Derivation derive_as_owner(const View& view) {
   return pg::call([oid] { return derive(oid); });
 }
 
+// Keeps no lock: whether the roles may lock these tables is asked afterwards.
+Derivation look_at_derivation(const View& view) {
+  Derivation derivation = {};
+  pg::look([&] { derivation = derive_as_owner(view); });
+  return derivation;
+}
+
+std::string table_name(Oid table) {
+  return pg::call([table]() -> const char* {
+    const char* const name = get_rel_name(table);
+    if (name == nullptr) return psprintf("with OID %u, which is gone,", table);
+    return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), name);
+  });
+}
+
 void require_trigger_privilege(const Derivation& derivation, Oid role) {
   for (int at = 0; at < derivation.table_count; ++at) {
     const Oid table = derivation.tables[at].oid;
     if (pg::call([=] { return pg_class_aclcheck(table, role, ACL_TRIGGER) == ACLCHECK_OK; }))
       continue;
-    const std::string name = pg::call([=] { return qualified_table(table); });
+    const std::string name = table_name(table);
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for table " + name,
                        "GRANT TRIGGER ON " + name + " TO the role, or use strategy diff.",
                        "Strategy incremental makes triggers on it, for which the role " +
@@ -172,8 +60,93 @@ void require_trigger_privilege(const Derivation& derivation, Oid role) {
   }
 }
 
+void require_rights(const View& view, const Derivation& derivation, const std::vector<Oid>& roles) {
+  for (const Oid role : roles) require_view_rights(role, view);
+  require_trigger_privilege(derivation, view.owner);
+  for (const Oid role : roles) require_trigger_privilege(derivation, role);
+}
+
+void require_possible(const View& view, const Derivation& derivation) {
+  if (derivation.refusal == nullptr) return;
+  throw pg::SqlError(
+      ERRCODE_FEATURE_NOT_SUPPORTED,
+      "materialized view \"" + view.name + "\" cannot be refreshed incrementally",
+      "Strategies auto and diff refresh any definition.",
+      "Its definition cannot be kept by keys: " + std::string(derivation.refusal) + ".");
+}
+
 bool has_all(int64 id, const Derivation& derivation) {
   return pg::call([&derivation, id] { return read_capture(id, derivation).fault == nullptr; });
+}
+
+// Writers wait, and so does who would alter a table. A refresh of a materialized view that this one
+// reads either has ended before this, or sees it.
+void lock_tables(const Derivation& derivation) {
+  for (int at = 0; at < derivation.table_count; ++at) {
+    const KeyTable table = derivation.tables[at];
+    pg::call([table] {
+      LockRelationOid(table.oid, is_view(table) ? ShareUpdateExclusiveLock : ShareRowExclusiveLock);
+    });
+  }
+}
+
+bool are_same(const Derivation& a, const Derivation& b) {
+  if (a.refusal != nullptr || b.refusal != nullptr || a.table_count != b.table_count) return false;
+  for (int at = 0; at < a.table_count; ++at)
+    if (a.tables[at].oid != b.tables[at].oid ||
+        !bms_equal(a.tables[at].columns, b.tables[at].columns))
+      return false;
+  return true;
+}
+
+void require_unchanged(const View& before, const Derivation& derivation) {
+  const View now = read_view(before.oid);
+  if (now.owner == before.owner && are_same(derivation, derive_as_owner(now))) return;
+  throw pg::SqlError(ERRCODE_T_R_SERIALIZATION_FAILURE,
+                     "materialized view \"" + now.name +
+                         "\" or a table that it reads was altered "
+                         "while it was set up for the strategy incremental",
+                     "It can be tried again.");
+}
+
+void require_free_names(int64 id, const Derivation& derivation) {
+  for (int at = 0; at < derivation.table_count; ++at)
+    for (const char* const event : {"insert", "update", "delete", "truncate"}) {
+      const Oid table = derivation.tables[at].oid;
+      const char* const name = pg::call([=] { return trigger_name(id, event); });
+      if (!pg::call([=] { return OidIsValid(get_trigger_oid(table, name, true)); })) continue;
+      throw pg::SqlError(ERRCODE_DUPLICATE_OBJECT,
+                         "trigger \"" + std::string(name) + "\" for table " + table_name(table) +
+                             " already exists",
+                         "Strategy incremental needs the name: rename or drop that trigger.");
+    }
+}
+
+Datum column_names(const KeyTable& table) {
+  List* const names = captured_names(table);
+  auto* const elements =
+      static_cast<Datum*>(palloc(sizeof(Datum) * static_cast<Size>(list_length(names) + 1)));
+  int count = 0;
+  ListCell* cell;
+  foreach (cell, names) elements[count++] = CStringGetTextDatum(static_cast<char*>(lfirst(cell)));
+  return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+void make_objects(pg::Spi& spi, int64 id, const Derivation& derivation) {
+  require_free_names(id, derivation);
+  for (int at = 0; at < derivation.table_count; ++at) {
+    const KeyTable table = derivation.tables[at];
+    pg::call([=] { make_delta_table(id, at, table); });
+    if (!pg::call([table] { return is_view(table); })) {
+      pg::call([=] { make_triggers(id, at, table); });
+      continue;
+    }
+    const View parent = read_view(table.oid);
+    store::insert_parent(spi, id, pg::call([=] { return delta_name(id, at); }),
+                         pg::call([&table] { return column_names(table); }), parent.schema,
+                         parent.name);
+  }
+  pg::call([id] { tie_down(id); });
 }
 
 // A refresh locks the view before anything else, as this does: so that neither waits for the other
@@ -189,55 +162,40 @@ std::string why_not_incremental(const View& view) {
   return reason != nullptr ? reason : "";
 }
 
-void set_up_incremental(const View& view, Oid role, bool restore) {
+void set_up_incremental(const View& view, const std::vector<Oid>& roles, bool restore) {
   const Oid oid = view.oid;
-  const Derivation derivation = derive_as_owner(view);
-  if (derivation.refusal != nullptr)
-    throw pg::SqlError(
-        ERRCODE_FEATURE_NOT_SUPPORTED,
-        "materialized view \"" + view.name + "\" cannot be refreshed incrementally",
-        "Strategies auto and diff refresh any definition.",
-        "Its definition cannot be kept by keys: " + std::string(derivation.refusal) + ".");
+  for (const Oid role : roles) require_view_rights(role, view);
+  const Derivation derivation = look_at_derivation(view);
+  require_possible(view, derivation);
   pg::as_extension([&] {
     pg::Spi spi;
-    std::optional<store::IncrementalView> record = store::find_incremental(spi, oid);
-    if (record && record->demoted.empty() && has_all(record->id, derivation)) return;
+    std::optional<store::IncrementalView> record;
+    bool is_whole = false;
+    const auto is_done = [&] {
+      record = store::find_incremental(spi, oid);
+      is_whole = record && has_all(record->id, derivation);
+      return is_whole && (record->demoted.empty() || !restore);
+    };
+    if (is_done()) return;
+    require_rights(view, derivation, roles);
     lock_out_refresh(oid);
-    record = store::find_incremental(spi, oid);
-    if (record) {
-      const int64 id = record->id;
-      const bool is_whole = has_all(id, derivation);
-      if (is_whole && (record->demoted.empty() || !restore)) return;
+    if (is_done()) return;
+    if (is_whole) {
       record->fingerprint.clear();
-      if (restore) record->demoted.clear();
+      record->demoted.clear();
       store::update_incremental(spi, *record, view.schema, view.name);
-      if (is_whole) return;
-      require_trigger_privilege(derivation, role);
-      run(spi, pg::call([id] { return removal_sql(id); }));
-    } else {
-      require_trigger_privilege(derivation, role);
-      record = store::insert_incremental(spi, oid, view.schema, view.name);
+      return;
     }
-    const int64 id = record->id;
-    // Their refreshes either have ended before this, or see it.
-    for (int at = 0; at < derivation.table_count; ++at) {
-      const KeyTable table = derivation.tables[at];
-      if (pg::call([table] { return is_view(table); })) lock_out_refresh(table.oid);
-    }
-    run(spi, pg::call([&, id] { return setup_sql(id, derivation); }));
-    pg::call([=] { tie_down(oid, id); });
-  });
-}
-
-void take_down_incremental(Oid view) {
-  lock_out_refresh(view);
-  pg::as_extension([view] {
-    pg::Spi spi;
-    const std::optional<store::IncrementalView> record = store::find_incremental(spi, view);
-    if (!record) return;
-    const int64 id = record->id;
-    run(spi, pg::call([id] { return removal_sql(id); }));
-    store::delete_incremental(spi, id);
+    lock_tables(derivation);
+    require_unchanged(view, derivation);
+    // What there was is swept away later: to drop a trigger locks its table against readers too.
+    const std::string demoted = record && !restore ? record->demoted : "";
+    if (record) store::dismiss_incremental(spi, record->id);
+    record = store::insert_incremental(spi, oid, view.schema, view.name);
+    make_objects(spi, record->id, derivation);
+    if (demoted.empty()) return;
+    record->demoted = demoted;
+    store::update_incremental(spi, *record, view.schema, view.name);
   });
 }
 

@@ -1,92 +1,91 @@
 #include "engine/incremental_ties.hpp"
 
-#include "pg/identity.hpp"
-
 #include "engine/delta.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
 
 constexpr char kExtension[] = "metrics_refresh";  // and its schema of functions
+constexpr char kFunction[] = "capture_keys";
 
-void tie(const ObjectAddress& what, const ObjectAddress& to, DependencyType how) {
-  deleteDependencyRecordsForSpecific(what.classId, what.objectId, static_cast<char>(how),
-                                     to.classId, to.objectId);
-  recordDependencyOn(&what, &to, how);
+void tie(Oid class_id, Oid object) {
+  ObjectAddress extension;
+  ObjectAddressSet(extension, ExtensionRelationId, get_extension_oid(kExtension, false));
+  ObjectAddress what;
+  ObjectAddressSet(what, class_id, object);
+  deleteDependencyRecordsForSpecific(class_id, object, DEPENDENCY_AUTO_EXTENSION,
+                                     ExtensionRelationId, extension.objectId);
+  recordDependencyOn(&what, &extension, DEPENDENCY_AUTO_EXTENSION);
+}
+
+// Its first argument is the name of a delta table.
+bool fills_delta_of(HeapTuple trigger, TupleDesc row, int64 id) {
+  bool is_null;
+  const Datum value = heap_getattr(trigger, Anum_pg_trigger_tgargs, row, &is_null);
+  if (is_null) return false;
+  const bytea* const arguments = DatumGetByteaPP(value);
+  const char* const prefix = psprintf("delta_" INT64_FORMAT "_", id);
+  const Size length = strlen(prefix);
+  return VARSIZE_ANY_EXHDR(arguments) > length &&
+         memcmp(VARDATA_ANY(arguments), prefix, length) == 0;
+}
+
+FoundTrigger* find_trigger(Relation triggers, Oid oid, int64 id) {
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+  SysScanDesc const scan = systable_beginscan(triggers, TriggerOidIndexId, true, nullptr, 1, &key);
+  const HeapTuple tuple = systable_getnext(scan);
+  FoundTrigger* found = nullptr;
+  if (HeapTupleIsValid(tuple) && fills_delta_of(tuple, RelationGetDescr(triggers), id)) {
+    found = static_cast<FoundTrigger*>(palloc(sizeof(FoundTrigger)));
+    *found = {oid, reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgrelid};
+  }
+  systable_endscan(scan);
+  return found;
 }
 
 }  // namespace
 
-List* triggers_of(int64 id) {
+Oid capture_function() {
   const Oid schema = get_namespace_oid(kExtension, false);
+  const Oid function =
+      GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(kFunction),
+                      PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+  if (!OidIsValid(function))
+    ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION),
+            errmsg("function %s.%s() does not exist", kExtension, kFunction));
+  return function;
+}
+
+// All that calls the function depends on it.
+List* triggers_of(int64 id) {
   List* found = NIL;
+  Relation const dependencies = table_open(DependRelationId, AccessShareLock);
   Relation const triggers = table_open(TriggerRelationId, AccessShareLock);
-  SysScanDesc const scan = systable_beginscan(triggers, InvalidOid, false, nullptr, 0, nullptr);
-  const char* prefix = trigger_name(id, "");
+  ScanKeyData keys[2];
+  ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(ProcedureRelationId));
+  ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(capture_function()));
+  SysScanDesc const scan =
+      systable_beginscan(dependencies, DependReferenceIndexId, true, nullptr, 2, keys);
   for (HeapTuple tuple; HeapTupleIsValid(tuple = systable_getnext(scan));) {
-    const auto* const form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-    if (form->tgisinternal || strncmp(NameStr(form->tgname), prefix, strlen(prefix)) != 0) continue;
-    if (get_func_namespace(form->tgfoid) != schema) continue;
-    auto* const trigger = static_cast<FoundTrigger*>(palloc(sizeof(FoundTrigger)));
-    *trigger = {form->oid, form->tgrelid, pstrdup(NameStr(form->tgname))};
-    found = lappend(found, trigger);
+    const auto* const dependency = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple));
+    if (dependency->classid != TriggerRelationId) continue;
+    FoundTrigger* const trigger = find_trigger(triggers, dependency->objid, id);
+    if (trigger != nullptr) found = lappend(found, trigger);
   }
   systable_endscan(scan);
   table_close(triggers, AccessShareLock);
+  table_close(dependencies, AccessShareLock);
   return found;
 }
 
-void tie_down(Oid view, int64 id) {
-  ObjectAddress to_view;
-  ObjectAddressSet(to_view, RelationRelationId, view);
-  ObjectAddress to_extension;
-  ObjectAddressSet(to_extension, ExtensionRelationId, get_extension_oid(kExtension, false));
-  ObjectAddress what;
-  for (int at = 0; OidIsValid(delta_oid(id, at)); ++at) {
-    ObjectAddressSet(what, RelationRelationId, delta_oid(id, at));
-    tie(what, to_extension, DEPENDENCY_AUTO_EXTENSION);
-  }
+void tie_down(int64 id) {
+  for (int at = 0; OidIsValid(delta_oid(id, at)); ++at) tie(RelationRelationId, delta_oid(id, at));
   ListCell* cell;
-  foreach (cell, triggers_of(id)) {
-    ObjectAddressSet(what, TriggerRelationId, static_cast<FoundTrigger*>(lfirst(cell))->oid);
-    tie(what, to_view, DEPENDENCY_AUTO);
-    tie(what, to_extension, DEPENDENCY_AUTO_EXTENSION);
-  }
-}
-
-void drop_orphaned_deltas() {
-  // As the table's definition has them.
-  constexpr AttrNumber kId = 1;
-  constexpr AttrNumber kViewOid = 4;
-  const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
-  const Oid oid = OidIsValid(schema) ? get_relname_relid("incremental_view", schema) : InvalidOid;
-  Relation const table = OidIsValid(oid) ? try_table_open(oid, AccessShareLock) : nullptr;
-  if (table == nullptr) return;
-  CommandCounterIncrement();
-  ObjectAddresses* const orphans = new_object_addresses();
-  bool any = false;
-  Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
-  TupleTableSlot* const slot = table_slot_create(table, nullptr);
-  TableScanDesc const scan = table_beginscan(table, latest, 0, nullptr);
-  while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
-    bool is_null;
-    const Oid view = DatumGetObjectId(slot_getattr(slot, kViewOid, &is_null));
-    // Of a dump, a view may not have been found yet.
-    if (!OidIsValid(view) || get_rel_relkind(view) == RELKIND_MATVIEW) continue;
-    const int64 id = DatumGetInt64(slot_getattr(slot, kId, &is_null));
-    for (int at = 0; OidIsValid(delta_oid(id, at)); ++at) {
-      ObjectAddress delta;
-      ObjectAddressSet(delta, RelationRelationId, delta_oid(id, at));
-      add_exact_object_address(&delta, orphans);
-      any = true;
-    }
-  }
-  table_endscan(scan);
-  ExecDropSingleTupleTableSlot(slot);
-  UnregisterSnapshot(latest);
-  table_close(table, AccessShareLock);
-  if (any) performMultipleDeletions(orphans, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
-  free_object_addresses(orphans);
+  foreach (cell, triggers_of(id))
+    tie(TriggerRelationId, static_cast<FoundTrigger*>(lfirst(cell))->oid);
 }
 
 }  // namespace metrics_refresh::engine

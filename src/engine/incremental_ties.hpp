@@ -1,5 +1,8 @@
-// Delta tables and triggers are no members of the extension, so that pg_dump takes them along: this
-// makes them go with the view and with the extension all the same.
+// Finds the triggers of a view that is set up for the strategy incremental. Delta tables and
+// triggers are no members of the extension, so that pg_dump takes them along: this makes them go
+// with the extension all the same.
+//
+// REQUIRES of all: inside pg::call().
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -9,21 +12,18 @@ namespace metrics_refresh::engine {
 struct FoundTrigger {
   Oid oid;
   Oid table;
-  const char* name;
 };
 
-/// The triggers of a view with this number in incremental_view, on whichever tables, as List of
-/// FoundTrigger*: known by their names and by the function that they call. REQUIRES: inside
-/// pg::call().
+/// The function capture_keys(). Raises 42883 where the database lacks it.
+Oid capture_function();
+
+/// The triggers that fill the delta tables of this number, on whichever tables, as List of
+/// FoundTrigger*: known by the function that they call and what it is told, which nobody else can
+/// write. A table's owner may give a trigger any name.
 List* triggers_of(int64 id);
 
-/// Ties delta tables and triggers to the extension, and triggers to the view; a dump does not know
-/// of it. Not delta tables to the view: where that waits for a primary key, as one does that groups
-/// by it, pg_dump could not put its table before it. REQUIRES: inside pg::call().
-void tie_down(Oid view, int64 id);
-
-/// Drops the delta tables of views that are gone. Does nothing where the database lacks the
-/// extension. REQUIRES: inside a frame that a server error may leave.
-void drop_orphaned_deltas();
+/// Ties delta tables and triggers to the extension; a dump does not know of it. Not to the view:
+/// who drops that would lock the tables that it reads exclusively (incremental_sweep.hpp).
+void tie_down(int64 id);
 
 }  // namespace metrics_refresh::engine

@@ -14,48 +14,94 @@ bool is_same(const Var* a, const Var* b) {
   return a->varno == b->varno && a->varattno == b->varattno;
 }
 
-List* add_distinct(List* columns, Var* var) {
-  ListCell* cell;
-  foreach (cell, columns)
-    if (is_same(static_cast<Var*>(lfirst(cell)), var)) return columns;
-  return lappend(columns, var);
+}  // namespace
+
+// The columns that equalities are of, by their places here.
+struct ColumnGraph {
+  struct Column {
+    Var* var;
+    List* next;     // int: where an equality leads
+    List* reached;  // int: where any number of them lead, itself the first; NIL: not known yet
+    Bitmapset* is_there;  // the same as a set
+    Bitmapset* sources;   // of these columns
+  };
+  Column* columns;
+  int count;
+};
+
+namespace {
+
+int place_of(const ColumnGraph* graph, const Var* var) {
+  for (int at = 0; at < graph->count; ++at)
+    if (is_same(graph->columns[at].var, var)) return at;
+  return -1;
 }
 
-// All columns that are equal to this one, itself the first, wherever its row takes part.
-List* reached_from(const FlatQuery* flat, Var* start) {
-  List* reached = list_make1(start);
-  for (int i = 0; i < list_length(reached); ++i) {
-    const Var* at = static_cast<Var*>(list_nth(reached, i));
+int put_column(ColumnGraph* graph, Var* var) {
+  const int known = place_of(graph, var);
+  if (known >= 0) return known;
+  graph->columns[graph->count].var = var;
+  return graph->count++;
+}
+
+ColumnGraph* graph_of(FlatQuery* flat) {
+  if (flat->graph != nullptr) return flat->graph;
+  auto* const graph = static_cast<ColumnGraph*>(palloc0(sizeof(ColumnGraph)));
+  graph->columns = static_cast<ColumnGraph::Column*>(palloc0(
+      sizeof(ColumnGraph::Column) * static_cast<Size>(2 * list_length(flat->equalities) + 1)));
+  ListCell* cell;
+  foreach (cell, flat->equalities)
+    (void)put_column(graph, static_cast<Equality*>(lfirst(cell))->from);
+  foreach (cell, flat->equalities) {
+    CHECK_FOR_INTERRUPTS();
+    const auto* equality = static_cast<Equality*>(lfirst(cell));
+    ColumnGraph::Column& from = graph->columns[place_of(graph, equality->from)];
+    from.next = lappend_int(from.next, put_column(graph, equality->to));
+  }
+  return flat->graph = graph;
+}
+
+// All columns that are equal to the one at this place wherever its row takes part.
+const ColumnGraph::Column& reached_from(ColumnGraph* graph, int start) {
+  ColumnGraph::Column& column = graph->columns[start];
+  if (column.reached != NIL) return column;
+  CHECK_FOR_INTERRUPTS();
+  column.reached = list_make1_int(start);
+  column.is_there = bms_make_singleton(start);
+  for (int i = 0; i < list_length(column.reached); ++i) {
+    const ColumnGraph::Column& at = graph->columns[list_nth_int(column.reached, i)];
+    column.sources = bms_add_member(column.sources, at.var->varno);
     ListCell* cell;
-    foreach (cell, flat->equalities) {
-      const auto* equality = static_cast<Equality*>(lfirst(cell));
-      if (is_same(equality->from, at)) reached = add_distinct(reached, equality->to);
+    foreach (cell, at.next) {
+      if (bms_is_member(lfirst_int(cell), column.is_there)) continue;
+      column.is_there = bms_add_member(column.is_there, lfirst_int(cell));
+      column.reached = lappend_int(column.reached, lfirst_int(cell));
     }
   }
-  return reached;
+  return column;
 }
 
-// The columns of one source from which equalities lead somewhere.
-List* joined_columns(const FlatQuery* flat, int number) {
-  List* columns = NIL;
-  ListCell* cell;
-  foreach (cell, flat->equalities) {
-    Var* const from = static_cast<Equality*>(lfirst(cell))->from;
-    if (from->varno == number) columns = add_distinct(columns, from);
-  }
-  return columns;
+// Calls `visit(column)` for the columns of one source from which equalities lead somewhere, until
+// it returns true.
+template <typename Visit>
+void for_each_joined(FlatQuery* flat, int number, Visit visit) {
+  ColumnGraph* const graph = graph_of(flat);
+  for (int at = 0; at < graph->count; ++at)
+    if (graph->columns[at].var->varno == number && graph->columns[at].next != NIL &&
+        visit(reached_from(graph, at)))
+      return;
 }
 
 // A column of the source that is equal to `wanted`, or null.
-Var* equal_column(const FlatQuery* flat, int number, const Var* wanted) {
-  ListCell* cell;
-  foreach (cell, joined_columns(flat, number)) {
-    Var* const start = static_cast<Var*>(lfirst(cell));
-    ListCell* inner;
-    foreach (inner, reached_from(flat, start))
-      if (is_same(static_cast<Var*>(lfirst(inner)), wanted)) return start;
-  }
-  return nullptr;
+Var* equal_column(FlatQuery* flat, int number, const Var* wanted) {
+  Var* found = nullptr;
+  const int place = place_of(graph_of(flat), wanted);
+  if (place < 0) return found;
+  for_each_joined(flat, number, [&](const ColumnGraph::Column& start) {
+    if (bms_is_member(place, start.is_there)) found = start.var;
+    return found != nullptr;
+  });
+  return found;
 }
 
 // Whether an output column can be part of a key: of tables that no outer join leaves out, since a
@@ -83,7 +129,7 @@ bool is_over(Node* expression, int number) {
 }
 
 // The output column over the source's row alone, or null where that does not say it.
-Node* over_row(const FlatQuery* flat, int number, const FlatOutput* output) {
+Node* over_row(FlatQuery* flat, int number, const FlatOutput* output) {
   if (!can_be_key(flat, output)) return nullptr;
   Node* expression = output->expression;
   if (!is_over(expression, number)) {
@@ -116,7 +162,7 @@ List* columns_of_index(List* keys, const Form_pg_index index) {
 
 }  // namespace
 
-List* key_columns(const FlatQuery* flat, int number, bool only_grouped) {
+List* key_columns(FlatQuery* flat, int number, bool only_grouped) {
   List* keys = NIL;
   ListCell* cell;
   foreach (cell, flat->outputs) {
@@ -149,20 +195,20 @@ List* unique_columns(List* keys, Oid table) {
   return best;
 }
 
-List* joins_between(const FlatQuery* flat, int from, int to) {
+List* joins_between(FlatQuery* flat, int from, int to) {
   List* joins = NIL;
-  ListCell* cell;
-  foreach (cell, joined_columns(flat, from)) {
-    Var* const start = static_cast<Var*>(lfirst(cell));
-    ListCell* inner;
-    foreach (inner, reached_from(flat, start)) {
-      const Var* end = static_cast<Var*>(lfirst(inner));
+  for_each_joined(flat, from, [&](const ColumnGraph::Column& start) {
+    if (!bms_is_member(to, start.sources)) return false;
+    ListCell* cell;
+    foreach (cell, start.reached) {
+      const Var* end = graph_of(flat)->columns[lfirst_int(cell)].var;
       if (end->varno != to || list_length(joins) == kMaxKeyColumns) continue;
       auto* const join = static_cast<JoinColumn*>(palloc(sizeof(JoinColumn)));
-      *join = {start->varattno, end->varattno};
+      *join = {start.var->varattno, end->varattno};
       joins = lappend(joins, join);
     }
-  }
+    return false;
+  });
   return joins;
 }
 

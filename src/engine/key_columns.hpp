@@ -13,13 +13,13 @@ FlatSource* source_at(const FlatQuery* flat, int number);
 
 /// The output columns that a row of the source tells, as List of KeyColumn*, no more than
 /// kMaxKeyColumns; of grouping expressions only, or of all that are the same within a group.
-List* key_columns(const FlatQuery* flat, int number, bool only_grouped);
+List* key_columns(FlatQuery* flat, int number, bool only_grouped);
 
 /// Those of them that are unique in the table already, the fewest; or NIL.
 List* unique_columns(List* keys, Oid table);
 
 /// Equalities between columns of two sources, wherever a row of the first takes part; List of
 /// JoinColumn*, no more than kMaxKeyColumns.
-List* joins_between(const FlatQuery* flat, int from, int to);
+List* joins_between(FlatQuery* flat, int from, int to);
 
 }  // namespace metrics_refresh::engine

@@ -1,5 +1,6 @@
 #include "engine/key_derivation.hpp"
 
+#include "engine/definition_size.hpp"
 #include "engine/key_columns.hpp"
 #include "engine/refusals.hpp"
 #include "engine/with_queries.hpp"
@@ -10,7 +11,7 @@ namespace {
 constexpr int kUnranked = -1;
 
 struct Ranker {
-  const FlatQuery* flat;
+  FlatQuery* flat;
   KeySource* sources;  // those of this query
   int count;
 
@@ -45,7 +46,8 @@ bool Ranker::take_parts_of_keys() {
 // One table more that joins one that has a rank, of the lowest where there are several.
 bool Ranker::take_joins() {
   for (int rank = 0; rank < count; ++rank)
-    for (int i = 0; i < count; ++i)
+    for (int i = 0; i < count; ++i) {
+      CHECK_FOR_INTERRUPTS();
       for (int j = 0; j < count && sources[i].rank == kUnranked; ++j) {
         if (sources[j].rank != rank) continue;
         sources[i].joins = joins_between(flat, i + 1, j + 1);
@@ -54,6 +56,7 @@ bool Ranker::take_joins() {
         sources[i].rank = rank + 1;
         return true;
       }
+    }
   return false;
 }
 
@@ -171,9 +174,10 @@ void gather_tables(Derivation* result) {
 
 }  // namespace
 
-Derivation derive_keys(Query* definition) {
+Derivation derive_keys(Query* definition, Oid view) {
   Derivation result = {};
-  result.refusal = inline_with_queries(definition);
+  result.refusal = why_too_large(definition, view);
+  if (result.refusal == nullptr) result.refusal = inline_with_queries(definition);
   if (result.refusal == nullptr) derive_query(definition, nullptr, &result);
   if (result.refusal != nullptr) return result;
   if (result.source_count == 0)

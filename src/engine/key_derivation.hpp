@@ -61,8 +61,9 @@ struct Derivation {
   bool has_edges;
 };
 
-/// Locks what it looks into in AccessShareLock. REQUIRES: inside pg::call(); `definition` as it is
-/// stored. The result is in the current memory context and shares nodes with `definition`.
-Derivation derive_keys(Query* definition);
+/// Of the definition of `view`; one past the limits of definition_size.hpp is refused. Locks what
+/// it looks into in AccessShareLock. REQUIRES: inside pg::call(); `definition` as it is stored. The
+/// result is in the current memory context and shares nodes with `definition`.
+Derivation derive_keys(Query* definition, Oid view);
 
 }  // namespace metrics_refresh::engine

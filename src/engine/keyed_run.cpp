@@ -85,7 +85,6 @@ bool KeyedRun::run(Refreshed& refreshed) {
   if (record_->as_of) state.last_now = pg::to_timestamptz(*record_->as_of);
   state.rows = record_->rows;
   state.audit = audit_every > 0 && record_->runs + 1 >= audit_every;
-  const Oid oid = view_.oid;
   const KeyedRefresh done = refresh(state);
   const Written& written = done.difference.written;
   const std::string fingerprint = done.fingerprint != nullptr ? done.fingerprint : "";
@@ -95,7 +94,7 @@ bool KeyedRun::run(Refreshed& refreshed) {
     record_->runs = 0;
     if (fingerprint != record_->fingerprint) {
       const int64 id = record_->id;
-      pg::call([=] { tie_down(oid, id); });
+      pg::call([id] { tie_down(id); });
     }
   } else {
     choice.reason = done.keys == 0 ? "nothing that it reads has changed"

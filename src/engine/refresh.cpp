@@ -1,5 +1,7 @@
 #include "engine/refresh.hpp"
 
+#include "engine/definition.hpp"
+#include "engine/definition_size.hpp"
 #include "engine/diff.hpp"
 #include "engine/keyed_run.hpp"
 #include "pg/identity.hpp"
@@ -95,6 +97,25 @@ LOCKMODE lock_mode(const Choice& choice) {
 
 }  // namespace
 
+// Before any of it is planned, whatever the strategy: to do that could neither be canceled nor
+// ended for long.
+void require_sane_size(const View& view) {
+  const Oid oid = view.oid;
+  const int references = pg::call([oid] {
+    Relation const relation = try_table_open(oid, NoLock);
+    if (relation == nullptr) return 0;
+    const int found = size_of(definition_of(relation), oid).references;
+    table_close(relation, NoLock);
+    return found;
+  });
+  if (references <= kMostReferences) return;
+  throw pg::SqlError(ERRCODE_STATEMENT_TOO_COMPLEX,
+                     "the definition of materialized view \"" + view.name + "\" is too large",
+                     "Let it read other materialized views instead of plain ones.",
+                     "It reads more than " + std::to_string(kMostReferences) +
+                         " relations, those of plain views counted wherever they are read.");
+}
+
 // Locks the view at once as the refresh needs it: raising a lock later could deadlock with a reader
 // who goes on to write. Rights come first, so that nobody locks what is not theirs; and all is
 // looked at again under the lock, for it may have changed while this waited.
@@ -113,6 +134,7 @@ LockedView lock_view(Oid oid, Requested requested, Oid role, MayRun may_run) {
                          "Try again.");
     Choice choice = choose(view, read_state(view), requested);
     if (lock_mode(choice) <= mode) {
+      require_sane_size(view);
       Observation observation = observe(view);
       return {std::move(view), std::move(choice), std::move(observation)};
     }

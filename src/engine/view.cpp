@@ -88,6 +88,11 @@ bool is_matview(Oid oid) { return OidIsValid(oid) && get_rel_relkind(oid) == REL
 std::string qualified_name(const std::string& schema, const std::string& name) {
   const char* first = schema.c_str();
   const char* second = name.c_str();
+  // A job may be named after it: the name is the same whatever the session's setting.
+  struct Scope {
+    bool saved = std::exchange(quote_all_identifiers, false);
+    ~Scope() { quote_all_identifiers = saved; }
+  } scope;
   return pg::call([=]() -> const char* { return quote_qualified_identifier(first, second); });
 }
 

@@ -1,5 +1,6 @@
 #include "engine/with_queries.hpp"
 
+#include "engine/definition_size.hpp"
 #include "engine/tree.hpp"
 
 namespace metrics_refresh::engine {
@@ -56,6 +57,12 @@ const char* inline_with_queries(Query* query) {
   foreach (cell, query->cteList) {
     const auto* with = lfirst_node(CommonTableExpr, cell);
     if (const char* why = why_not_inlined(with)) return why;
+    const int64 copied =
+        static_cast<int64>(count_references(reinterpret_cast<Query*>(with->ctequery))) *
+        std::max(1, with->cterefcount);
+    if (copied > kMaxReferences)
+      return psprintf("its WITH query %s would be put into too many places", with->ctename);
+    CHECK_FOR_INTERRUPTS();
     // In those that follow it, too.
     Place place = {with, 0};
     (void)query_tree_walker(query, as_visitor(put_in_place), &place, QTW_EXAMINE_RTES_BEFORE);

@@ -41,15 +41,19 @@ extern "C" {
 #include "access/xact.h"                 // transactions and their callbacks
 #include "catalog/catalog.h"             // which tables are the server's own
 #include "catalog/dependency.h"          // what goes with a view or the extension
+#include "catalog/heap.h"                // making a delta table
+#include "catalog/indexing.h"            // writing a row of a catalog
 #include "catalog/namespace.h"           // names to oids
 #include "catalog/objectaccess.h"        // the hook that sees DROP EXTENSION
 #include "catalog/pg_aggregate.h"        // which aggregates look at the order of rows
 #include "catalog/pg_am.h"               // BTREE_AM_OID
+#include "catalog/pg_attribute.h"        // the statistics targets of columns
 #include "catalog/pg_authid.h"           // BOOTSTRAP_SUPERUSERID
 #include "catalog/pg_class.h"            // relation kinds
 #include "catalog/pg_collation.h"        // the names of collations
 #include "catalog/pg_database.h"         // the launcher's list of databases
 #include "catalog/pg_db_role_setting.h"  // what a role's session begins with
+#include "catalog/pg_depend.h"           // what depends on a function
 #include "catalog/pg_extension.h"        // ExtensionRelationId
 #include "catalog/pg_index.h"            // which index is usable
 #include "catalog/pg_inherits.h"         // has_subclass
@@ -58,7 +62,9 @@ extern "C" {
 #include "catalog/pg_proc.h"             // may the caller execute the admin check
 #include "catalog/pg_trigger.h"          // the triggers that capture keys
 #include "catalog/pg_type.h"             // type oids of parameters
+#include "catalog/toasting.h"            // and its TOAST table
 #include "commands/async.h"              // ending a session's LISTEN
+#include "commands/comment.h"            // comments on what we make
 #include "commands/dbcommands.h"         // databases by name
 #include "commands/defrem.h"             // options of CREATE DATABASE
 #include "commands/extension.h"          // get_extension_oid

@@ -164,39 +164,66 @@ bool has_room(const TrackedTable& table, TimestampTz now) {
   return !OidIsValid(table.database) || table.asked_at < now - kKeptFor;
 }
 
-// What is not tracked yet, as far as there is room. Transactions that are yet to come see the new
-// version before they commit, for they get their numbers after it was written.
-void track(const Oid* relations, int number, TimestampTz now) {
-  auto* const is_tracked = static_cast<bool*>(palloc0(static_cast<Size>(number)));
-  LWLockAcquire(counters->lock, LW_EXCLUSIVE);
-  (void)for_each_tracked(relations, number, [&](int at, TrackedTable& table) {
-    is_tracked[at] = true;
-    table.asked_at = now;
-  });
-  const std::uint64_t last = counters->serials;
-  int next = 0;
-  for (int i = 0; i < counters->max_tables; ++i) {
-    while (next < number && is_tracked[next]) ++next;
-    if (next == number) break;
-    TrackedTable& table = tables[i];
-    if (!has_room(table, now)) continue;
-    table.database = MyDatabaseId;
-    table.relation = relations[next++];
-    table.asked_at = now;
-    table.serial = ++counters->serials;
-  }
-  pg_atomic_fetch_add_u64(&counters->version, 1);
-  const FullTransactionId since = ReadNextFullTransactionId();
+// How many more tables may be tracked for a role. REQUIRES: the lock is held.
+int share_left(Oid role, int limit, TimestampTz now) {
+  if (limit < 0) return counters->max_tables;
+  int left = limit;
   for (int i = 0; i < counters->max_tables; ++i)
-    if (tables[i].serial > last) tables[i].since = since;
+    if (tables[i].role == role && !has_room(tables[i], now)) --left;
+  return left;
+}
+
+// Has what is not tracked yet tracked for a role, all of it or nothing: a view needs all its
+// tables. Transactions that are yet to come see the new version before they commit, for they get
+// their numbers after it was written.
+Counting track(const Oid* relations, int number, TimestampTz now, Oid role, int limit,
+               bool only_looks) {
+  auto* const is_tracked = static_cast<bool*>(palloc0(static_cast<Size>(number)));
+  auto* const places = static_cast<int*>(palloc(sizeof(int) * static_cast<Size>(number)));
+  LWLockAcquire(counters->lock, LW_EXCLUSIVE);
+  const int needed = number - for_each_tracked(relations, number, [&](int at, TrackedTable& table) {
+                       is_tracked[at] = true;
+                       if (!only_looks) table.asked_at = now;
+                     });
+  int found = 0;
+  for (int i = 0; i < counters->max_tables && found < needed; ++i) {
+    const bool is_own = tables[i].database == MyDatabaseId &&
+                        std::binary_search(relations, relations + number, tables[i].relation);
+    if (!is_own && has_room(tables[i], now)) places[found++] = i;
+  }
+  Counting result = Counting::kCounted;
+  if (found < needed)
+    result = Counting::kNoRoom;
+  else if (needed > share_left(role, limit, now))
+    result = Counting::kNoShare;
+  else if (only_looks && needed > 0)
+    result = Counting::kNotYet;
+  if (result == Counting::kCounted && needed > 0) {
+    int next = 0;
+    for (int i = 0; i < needed; ++i) {
+      while (is_tracked[next]) ++next;
+      TrackedTable& table = tables[places[i]];
+      table.database = MyDatabaseId;
+      table.relation = relations[next++];
+      table.role = role;
+      table.asked_at = now;
+      table.serial = ++counters->serials;
+    }
+    pg_atomic_fetch_add_u64(&counters->version, 1);
+    const FullTransactionId since = ReadNextFullTransactionId();
+    for (int i = 0; i < needed; ++i) tables[places[i]].since = since;
+  }
   LWLockRelease(counters->lock);
+  return result;
 }
 
 // False where one of them is not tracked.
-bool read_counts(const Oid* relations, int number, TimestampTz now, ChangeCount* counts) {
+bool read_counts(const Oid* relations, int number, TimestampTz now, bool only_looks,
+                 ChangeCount* counts) {
   LWLockAcquire(counters->lock, LW_SHARED);
   const int found = for_each_tracked(relations, number, [&](int at, TrackedTable& table) {
-    table.asked_at = now;  // under a shared lock: whose time it becomes does not matter
+    // Under a shared lock: whose time it becomes does not matter.
+    if (!only_looks) table.asked_at = now;
     ChangeCount& count = counts[at];
     count.serial = table.serial;
     count.since = table.since;
@@ -239,13 +266,17 @@ void watch_changes() {
   pg::call([] { RegisterXactCallback(on_transaction, nullptr); });
 }
 
-bool count_changes(const Oid* relations, int number, ChangeCount* counts) {
+Counting count_changes(const Oid* relations, int number, Oid role, bool only_looks,
+                       ChangeCount* counts) {
   // What is counted in recovery would seem to have been counted since then, promoted or not.
-  if (counters == nullptr || RecoveryInProgress()) return false;
+  if (counters == nullptr || RecoveryInProgress()) return Counting::kNotHere;
   const TimestampTz now = GetCurrentTimestamp();
-  if (read_counts(relations, number, now, counts)) return true;
-  track(relations, number, now);
-  return read_counts(relations, number, now, counts);
+  if (read_counts(relations, number, now, only_looks, counts)) return Counting::kCounted;
+  const int limit = superuser_arg(role) ? -1 : settings::max_tracked_tables_per_role();
+  const Counting begun = track(relations, number, now, role, limit, only_looks);
+  if (begun != Counting::kCounted) return begun;
+  return read_counts(relations, number, now, only_looks, counts) ? Counting::kCounted
+                                                                 : Counting::kNoRoom;
 }
 
 void note_captured(Oid relation) { note(relation, true); }

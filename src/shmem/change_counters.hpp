@@ -19,6 +19,7 @@ namespace metrics_refresh::shmem {
 struct TrackedTable {
   Oid database;  // InvalidOid: the place is free
   Oid relation;
+  Oid role;                 // in whose name it was first asked for
   std::uint64_t serial;     // of this registration; never given out again before a restart
   FullTransactionId since;  // transactions before this may have gone uncounted
   TimestampTz asked_at;     // when somebody last asked; long after that it may make room
@@ -55,10 +56,20 @@ void init_change_counters(char* memory, LWLock* lock, bool found);
 /// Has every transaction of this process counted. REQUIRES: called once, from _PG_init.
 void watch_changes();
 
-/// Reads the counts of `tables` of this database, in the order of their oids, into `counts`, and
-/// has those counted from now on that are not yet. False where there is no room for all of them, or
-/// the library was not preloaded, or the server is in recovery. REQUIRES: inside pg::call().
-bool count_changes(const Oid* tables, int number, ChangeCount* counts);
+enum class Counting {
+  kCounted,
+  kNotYet,   // there is room, and nobody has asked for it
+  kNoRoom,   // for all of them
+  kNoShare,  // for so many more of this role's (metrics_refresh.max_tracked_tables_per_role)
+  kNotHere,  // the library was not preloaded, or the server is in recovery
+};
+
+/// Reads the counts of `tables` of this database, in the order of their oids, into `counts`, which
+/// are only there where they are counted, and has those counted from now on that are not yet,
+/// unless this `only_looks`: in the name of `role`, which has no limit if it is a superuser.
+/// REQUIRES: inside pg::call().
+Counting count_changes(const Oid* tables, int number, Oid role, bool only_looks,
+                       ChangeCount* counts);
 
 /// The keys of what the transaction under way has changed in the table are captured. A change that
 /// logical replication brings never counts as captured, for it fires no statement's trigger.

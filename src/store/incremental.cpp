@@ -1,5 +1,7 @@
 #include "store/incremental.hpp"
 
+#include "store/job_changes.hpp"
+
 namespace metrics_refresh::store {
 
 using pg::Param;
@@ -10,6 +12,27 @@ Param text_or_null(const std::string& text) {
   return text.empty() ? Param::null(TEXTOID) : Param(text);
 }
 
+// One that is gone may have had the name.
+void forget_namesakes(pg::Spi& spi, Oid view, const std::string& schema, const std::string& name) {
+  spi.query(
+      "WITH gone AS (DELETE FROM metrics_refresh_internal.incremental_view WHERE id = ANY (ARRAY("
+      "  SELECT id FROM metrics_refresh_internal.incremental_view i"
+      "   WHERE view_schema = $2 AND view_name = $3 AND view_oid <> 0 AND view_oid <> $1"
+      "   AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.view_oid)"
+      "   FOR UPDATE SKIP LOCKED)) RETURNING id)"
+      " INSERT INTO metrics_refresh_internal.incremental_leftover SELECT id FROM gone",
+      {Param::oid(view), schema, name});
+}
+
+// A role that a job belongs to has the rights over the view c.
+#if PG_VERSION_NUM >= 170000
+#define OWNER_MAY_REFRESH                                     \
+  "(pg_catalog.pg_has_role(j.owner_oid, c.relowner, 'USAGE')" \
+  " OR pg_catalog.has_table_privilege(j.owner_oid, c.oid, 'MAINTAIN'))"
+#else
+#define OWNER_MAY_REFRESH "pg_catalog.pg_has_role(j.owner_oid, c.relowner, 'USAGE')"
+#endif
+
 }  // namespace
 
 // A dump's rows come before a view that groups by a primary key: then they are bound to none, and
@@ -18,7 +41,8 @@ std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view, Reads re
   const pg::Rows rows =
       spi.query(std::string("SELECT id, fingerprint, refreshed_as_of, coalesce(rows_total, 0),"
                             " runs_since_audit::int8,") +
-                    " demoted, uncaptured FROM " + read_name(reads, "incremental_view") +
+                    " demoted, uncaptured, view_schema, view_name FROM " +
+                    read_name(reads, "incremental_view") +
                     " WHERE view_oid = $1 OR view_oid "
                     "= 0"
                     " AND EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
@@ -35,6 +59,8 @@ std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view, Reads re
   record.runs = static_cast<int>(rows.get_int64(0, 5));
   record.demoted = rows.get_text_or_null(0, 6).value_or("");
   record.uncaptured = rows.get_text_or_null(0, 7).value_or("");
+  record.schema = rows.get_text(0, 8);
+  record.name = rows.get_text(0, 9);
   return record;
 }
 
@@ -42,7 +68,9 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
                                    const std::string& name) {
   IncrementalView record;
   record.view = view;
-  forget_dropped_incremental(spi);  // one may have had the name
+  record.schema = schema;
+  record.name = name;
+  forget_namesakes(spi, view, schema, name);
   // What is left is somebody's who is about to remove it: the unique index would wait for him. Or
   // its view was renamed, which its next refresh writes down.
   if (!spi.query("SELECT FROM metrics_refresh_internal.incremental_view WHERE view_schema = $1"
@@ -64,6 +92,8 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
 
 void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::string& schema,
                         const std::string& name) {
+  if (schema != record.schema || name != record.name)
+    forget_namesakes(spi, record.view, schema, name);
   spi.query(
       "UPDATE metrics_refresh_internal.incremental_view SET view_schema = $2, view_name = $3, "
       "view_oid = "
@@ -77,31 +107,72 @@ void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::
        text_or_null(record.demoted), text_or_null(record.uncaptured)});
 }
 
-void delete_incremental(pg::Spi& spi, std::int64_t id) {
-  spi.query("DELETE FROM metrics_refresh_internal.incremental_view WHERE id = $1", {id});
-}
-
-void forget_dropped_incremental(pg::Spi& spi) {
+void insert_parent(pg::Spi& spi, std::int64_t id, const std::string& delta, Datum columns,
+                   const std::string& schema, const std::string& name) {
   spi.query(
-      // Where somebody else is about to, in a transaction that may be long, it is left to him.
-      "DELETE FROM metrics_refresh_internal.incremental_view WHERE id = ANY (ARRAY("
-      " SELECT id FROM metrics_refresh_internal.incremental_view i WHERE view_oid <> 0"
-      " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.view_oid)"
-      " FOR UPDATE SKIP LOCKED))");
+      "INSERT INTO metrics_refresh_internal.incremental_parent"
+      " (delta, columns, view_schema, view_name, view_oid, id) VALUES ($1, $2, $3, $4, 0, $5)",
+      {delta, Param(TEXTARRAYOID, columns), schema, name, id});
 }
 
-bool wants_incremental(pg::Spi& spi, Oid view) {
-  return spi
-      .query(
-          "SELECT EXISTS (SELECT FROM metrics_refresh_internal.job j, pg_catalog.pg_class c, "
-          "pg_catalog.pg_namespace n"
-          " WHERE c.oid = $1 AND n.oid = c.relnamespace AND j.strategy = 'incremental'"
-          " AND (j.view_schema = n.nspname AND j.view_name = c.relname OR j.view_oid = c.oid OR "
-          "j.group_schema = n.nspname"
-          "  OR EXISTS (SELECT FROM metrics_refresh_internal.job_member m WHERE m.job_id = j.job_id"
-          "   AND (m.view_schema = n.nspname AND m.view_name = c.relname OR m.view_oid = c.oid))))",
-          {Param::oid(view)})
-      .get_bool(0, 1);
+void dismiss_incremental(pg::Spi& spi, std::int64_t id) {
+  spi.query("DELETE FROM metrics_refresh_internal.incremental_view WHERE id = $1", {id});
+  spi.query("INSERT INTO metrics_refresh_internal.incremental_leftover VALUES ($1)", {id});
+  note_leftovers();
+}
+
+void suspect_incremental(pg::Spi& spi, Oid view) {
+  spi.query(
+      "INSERT INTO metrics_refresh_internal.incremental_leftover"
+      " SELECT id FROM metrics_refresh_internal.incremental_view WHERE view_oid = $1",
+      {Param::oid(view)});
+  note_leftovers();
+}
+
+std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi) {
+  const pg::Rows rows = spi.query(
+      "SELECT id FROM metrics_refresh_internal.incremental_leftover"
+      " UNION SELECT id FROM metrics_refresh_internal.incremental_view i WHERE view_oid <> 0"
+      "  AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
+      "   WHERE c.oid = i.view_oid AND c.relkind = 'm')");
+  std::vector<std::int64_t> ids;
+  for (std::size_t i = 0; i < rows.size(); ++i) ids.push_back(rows.get_int64(i, 1));
+  return ids;
+}
+
+LeftoverState leftover_state(pg::Spi& spi, std::int64_t id) {
+  const pg::Rows rows = spi.query(
+      "SELECT i.view_oid, EXISTS (SELECT FROM pg_catalog.pg_class c"
+      "  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+      "  JOIN metrics_refresh_internal.job j ON j.strategy = 'incremental' AND " OWNER_MAY_REFRESH
+      "  WHERE c.oid = i.view_oid AND c.relkind = 'm'"
+      "  AND (j.view_schema = n.nspname AND j.view_name = c.relname OR j.view_oid = c.oid"
+      "   OR j.group_schema = n.nspname"
+      "   OR EXISTS (SELECT FROM metrics_refresh_internal.job_member m WHERE m.job_id = j.job_id"
+      "    AND (m.view_schema = n.nspname AND m.view_name = c.relname OR m.view_oid = c.oid))))"
+      " FROM metrics_refresh_internal.incremental_view i WHERE i.id = $1",
+      {id});
+  if (rows.empty()) return {};
+  return {rows.get_oid(0, 1), rows.get_bool(0, 2)};
+}
+
+bool try_dismiss_incremental(pg::Spi& spi, std::int64_t id) {
+  return !spi.query(
+                 "WITH gone AS (DELETE FROM metrics_refresh_internal.incremental_view WHERE id ="
+                 "  (SELECT id FROM metrics_refresh_internal.incremental_view WHERE id = $1"
+                 "   FOR UPDATE SKIP LOCKED) RETURNING id)"
+                 " INSERT INTO metrics_refresh_internal.incremental_leftover SELECT id FROM gone"
+                 " RETURNING id",
+                 {id})
+              .empty();
+}
+
+void forget_leftover(pg::Spi& spi, std::int64_t id) {
+  spi.query(
+      "DELETE FROM metrics_refresh_internal.incremental_leftover WHERE ctid IN"
+      " (SELECT ctid FROM metrics_refresh_internal.incremental_leftover WHERE id = $1"
+      "  FOR UPDATE SKIP LOCKED)",
+      {id});
 }
 
 }  // namespace metrics_refresh::store

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pg/spi.hpp"
 #include "store/reads.hpp"
@@ -13,6 +14,8 @@ namespace metrics_refresh::store {
 struct IncrementalView {
   std::int64_t id = 0;
   Oid view = InvalidOid;
+  std::string schema;  // as the view was called at the last refresh
+  std::string name;
   std::string fingerprint;             // empty: no refresh so far
   std::string uncaptured;              // of what triggers do not see; empty: not known
   std::optional<core::Instant> as_of;  // now() of the last refresh
@@ -32,12 +35,31 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
 void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::string& schema,
                         const std::string& name);
 
-/// Removes the rows of views that do not exist any more; what belonged to them went with them.
-void forget_dropped_incremental(pg::Spi& spi);
+/// A materialized view that another one is kept by: its keys go into the delta table. `columns` is
+/// text[].
+void insert_parent(pg::Spi& spi, std::int64_t id, const std::string& delta, Datum columns,
+                   const std::string& schema, const std::string& name);
 
-void delete_incremental(pg::Spi& spi, std::int64_t id);
+/// The table incremental_leftover: numbers of what may have to be taken away
+/// (incremental_sweep.hpp). Who writes it waits for nobody.
+///
+/// Removes the row of a view, whose delta tables and triggers are left over.
+void dismiss_incremental(pg::Spi& spi, std::int64_t id);
+/// A job that wanted the view to be refreshed incrementally does so no more.
+void suspect_incremental(pg::Spi& spi, Oid view);
 
-/// Whether a job, of the view or of a group with it, has the strategy incremental.
-bool wants_incremental(pg::Spi& spi, Oid view);
+/// These numbers, and those of views that do not exist any more.
+std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi);
+
+struct LeftoverState {
+  Oid view = InvalidOid;   // of the row with this number; InvalidOid where there is none
+  bool is_wanted = false;  // by a job whose owner may refresh the view
+};
+LeftoverState leftover_state(pg::Spi& spi, std::int64_t id);
+
+/// As dismiss_incremental(), but false where somebody holds the row.
+bool try_dismiss_incremental(pg::Spi& spi, std::int64_t id);
+/// Removes the number, as far as nobody holds it.
+void forget_leftover(pg::Spi& spi, std::int64_t id);
 
 }  // namespace metrics_refresh::store

@@ -14,6 +14,7 @@ struct NotedDatabase {
 
 // Plain data: the callback below runs where no exception may fly.
 struct Noted {
+  bool leftovers;
   bool all;
   int count;
   std::int64_t jobs[shmem::kMaxPostedJobs];
@@ -31,7 +32,11 @@ void post_databases() noexcept {
   }
 }
 
+// No job has this number: it wakes the scheduler, which then looks at everything that is left over.
+constexpr std::int64_t kNoJob = 0;
+
 void post_jobs() noexcept {
+  if (noted.leftovers) shmem::post_changes(MyDatabaseId, &kNoJob, 1);
   if (noted.all || noted.count > 0)
     shmem::post_changes(MyDatabaseId, noted.all ? nullptr : noted.jobs, noted.count);
 }
@@ -70,6 +75,8 @@ void note_changed(std::int64_t job_id) {
   else
     noted.jobs[noted.count++] = job_id;
 }
+
+void note_leftovers() { noted.leftovers = shmem::area() != nullptr; }
 
 void note_all_changed() { noted.all = true; }
 

@@ -17,6 +17,9 @@ void note_changed(std::int64_t job_id);
 /// The same for every job of the database: after TRUNCATE or DROP EXTENSION.
 void note_all_changed();
 
+/// The transaction leaves something over of an incremental view (store/incremental.hpp).
+void note_leftovers();
+
 /// Has a database looked into that this transaction created or altered: a copy of a template may
 /// have the extension, or forgotten, for it was dropped.
 void note_database(Oid database, bool dropped);

@@ -1,7 +1,6 @@
 #include "worker/ddl_watch.hpp"
 
 #include "engine/consumers.hpp"
-#include "engine/incremental_ties.hpp"
 #include "shmem/area.hpp"
 #include "shmem/change_counters.hpp"
 #include "store/job_changes.hpp"
@@ -14,17 +13,15 @@ namespace {
 object_access_hook_type next_access_hook = nullptr;
 ProcessUtility_hook_type next_utility_hook = nullptr;
 
-// The statement under way drops a materialized view, and be it one that depends on what it is
-// about: a table's column, a role.
-bool drops_view = false;
-
 void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void* argument) {
   if (next_access_hook != nullptr) next_access_hook(access, class_id, object_id, sub_id, argument);
   if (access == OAT_DROP && class_id == ExtensionRelationId) {
     const char* name = get_extension_name(object_id);
     if (name != nullptr && strcmp(name, "metrics_refresh") == 0) store::note_all_changed();
   } else if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0) {
-    drops_view = drops_view || get_rel_relkind(object_id) == RELKIND_MATVIEW;
+    if (get_rel_relkind(object_id) == RELKIND_MATVIEW &&
+        OidIsValid(get_extension_oid("metrics_refresh", true)))
+      store::note_leftovers();
   } else if (class_id == DatabaseRelationId) {
     if (access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP)
       store::note_database(object_id, access == OAT_DROP);
@@ -123,8 +120,6 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     if (OidIsValid(database) && may_have_it(planned->utilityStmt, database))
       shmem::send_away(database);
   }
-  // An error leaves it behind, and a statement within another has its own.
-  const bool outer_drops_view = std::exchange(drops_view, false);
   // What ends a transaction may free the statement that says so: only a REFRESH is read afterwards.
   const NodeTag kind = nodeTag(planned->utilityStmt);
   (next_utility_hook != nullptr ? next_utility_hook : standard_ProcessUtility)(
@@ -133,10 +128,7 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     const auto* refresh = reinterpret_cast<RefreshMatViewStmt*>(planned->utilityStmt);
     const Oid view = RangeVarGetRelid(refresh->relation, NoLock, true);
     if (OidIsValid(view)) engine::note_core_refresh(view);
-  } else if (drops_view) {
-    engine::drop_orphaned_deltas();
   }
-  drops_view = outer_drops_view;
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "worker/hand_over.hpp"
 #include "worker/job_feed.hpp"
 #include "worker/process.hpp"
+#include "worker/sweep.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
@@ -56,8 +57,8 @@ bool in_template_database() {
 // and have a hundred thousand rows later.
 void plan_once() {
   pg::call([] {
-    for (const auto& [name, value] :
-         {std::pair("plan_cache_mode", "force_generic_plan"), std::pair("enable_seqscan", "off")})
+    for (const auto& [name, value] : {std::pair("plan_cache_mode", "force_generic_plan"),
+                                      std::pair("enable_seqscan", "off"), std::pair("jit", "off")})
       SetConfigOption(name, value, PGC_USERSET, PGC_S_SESSION);
   });
 }
@@ -95,8 +96,11 @@ class SchedulerProcess {
       wake_up = earlier(wake_up, hand_overs_.try_again_at());
       wake_up = earlier(wake_up, earlier(make_ready(now), end_overdue()));
       publish(wake_up);
+      sweep_.work(now);
+      wake_up = earlier(wake_up, sweep_.try_again_at());
       sleeper_.sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
+      if (!events_.empty()) sweep_.expect();
       // Whoever woke this process may have freed a worker.
       if (scheduler_.waiting_count() > 0) events_.push_back(core::WorkerFreed{});
     }
@@ -183,7 +187,8 @@ class SchedulerProcess {
                  kStayPerJob * static_cast<std::int64_t>(scheduler_.job_count()));
     const std::optional<Instant> next_due = scheduler_.next_due();
     if (scheduler_.waiting_count() > 0 || feed_.try_again_at() || dispatch_.try_again_at() ||
-        (next_due && *next_due - now < limit) || !shmem::busy_slots(MyDatabaseId).empty())
+        sweep_.try_again_at() || (next_due && *next_due - now < limit) ||
+        !shmem::busy_slots(MyDatabaseId).empty())
       return std::nullopt;
     if (now - last_activity < limit) return last_activity + limit;
     if (shmem::leave_database(MyDatabaseId)) leave();
@@ -194,6 +199,7 @@ class SchedulerProcess {
   JobFeed feed_;
   Dispatch dispatch_;
   HandOvers hand_overs_;
+  Sweep sweep_;
   pg::Sleeper sleeper_;
   std::vector<core::Event> events_;
   bool shows_waiting_ = false;

@@ -154,7 +154,7 @@ void set_up(int slot, Begun& begun, Oid view) {
   try {
     pg::in_transaction([&] {
       set_local("lock_timeout", std::to_string(milliseconds(begun.job.lock_timeout)), PGC_USERSET);
-      engine::set_up_incremental(engine::read_view(view), begun.job.owner_oid, false);
+      engine::set_up_incremental(engine::read_view(view), {begun.job.owner_oid}, false);
     });
   } catch (const pg::SqlError& error) {
     begun.not_incremental = error.what();

@@ -40,7 +40,7 @@ my $directory = PostgreSQL::Test::Utils::tempdir();
 sub sql { return $node->safe_psql($_[1] // 'postgres', $_[0]) }
 
 append_to_file("$directory/left.sql", q{
-SELECT 'left: ' || string_agg(concat_ws(' ', locktype, mode, relation::regclass), ', ') FROM pg_catalog.pg_lock_status() WHERE pid = pg_backend_pid() AND locktype <> 'virtualxid' HAVING count(*) > 0;
+SELECT 'left: ' || string_agg(concat_ws(' ', locktype, mode, relation::regclass), ', ') FROM pg_catalog.pg_lock_status() WHERE pid = pg_backend_pid() AND locktype <> 'virtualxid' AND mode <> 'SIReadLock' HAVING count(*) > 0;
 });
 # A role without any right on a relation has no reason to hold a lock on it.
 append_to_file("$directory/held.sql", q{
@@ -236,9 +236,9 @@ sub look
 {
 	my ($database, $before, $faults, %process) = @_;
 	return (
-		'no call raises an internal error, leaves or holds a lock, or tells a secret' => join("\n", @$faults),
+		'no call raises an internal error, leaves or holds a lock, or tells a secret' => join("\n", @$faults > 20 ? @$faults[0 .. 19] : @$faults),
 		'no process of the server has died, and nothing in its log says that something is broken' => join("\n", logged($before->{log})),
-		'the server has not been restarted' => join(' ', difference($before->{started}, sql('SELECT pg_postmaster_start_time()'))),
+		'the server has not been restarted' => join(' ', difference($before->{writer}, writer())),
 		'launcher and scheduler are the same processes' => join("\n", map { kill(0, $process{$_}) ? () : "the $_ has ended" } sort keys %process),
 		'nobody has gained rights, and nothing has appeared or gone' => join("\n", difference($before->{state}, state_of($database))),
 		'a stranger sees nothing of others' => join("\n", secrets_shown_to('fuzz_stranger', $database, @secrets)),
@@ -247,12 +247,18 @@ sub look
 		'the scheduler keeps no more than before' => join('', map { my $more = memory_of($process{scheduler}) - $_; $more > 32 * 1024 ? "$more kB more" : '' } grep { defined } $before->{memory}));
 }
 
+# A crash does not change when the postmaster was started; its helpers are new ones.
+sub writer
+{
+	return sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type IN ('background writer', 'checkpointer') ORDER BY pid});
+}
+
 sub now_is
 {
 	my ($database) = @_;
 	return {
 		log => -s $node->logfile,
-		started => sql('SELECT pg_postmaster_start_time()'),
+		writer => writer(),
 		state => state_of($database) };
 }
 
@@ -314,14 +320,21 @@ $before = now_is('broken');
 my @bad = grep { $_->{name} =~ /^bad/ } functions($node, 'broken');
 is(scalar @bad, 9, 'a function that an extension gets is called without being told of');
 %process = map { $_ => process_id($node, $_) } qw(launcher scheduler);
-@faults = map { my ($found) = fuzz('broken', @bad); @$found } 1 .. 6;
-%seen = look('broken', $before, \@faults, %process);
-for my $what (
+my @what = (
 	'XX000: cache lookup failed', 'caught XX000', 'ExclusiveLock left', 'AccessShareLock fuzz_super.vault held', "somebody else's: s3cret of super",
-	"somebody else's: .*WARNING.*s3cret of super", 'the session ended before its script')
+	"somebody else's: .*WARNING.*s3cret of super", 'the session ended before its script');
+@faults = ();
+# Which of them stands where is drawn.
+for (1 .. 50)
 {
-	like(join("\n", @faults), qr/$what/, "found out: $what");
+	push @faults, @{ (fuzz('broken', @bad))[0] };
+	last unless grep { my $what = $_; !grep { /$what/ } @faults } @what;
 }
+for my $what (@what)
+{
+	ok(scalar(grep { /$what/ } @faults), "found out: $what");
+}
+%seen = look('broken', $before, [], %process);
 like($seen{'nobody has gained rights, and nothing has appeared or gone'}, qr/new: role\|fuzz_stranger\|f\|t\|f\|t/, 'found out: a role has gained a right');
 like($seen{'nobody has gained rights, and nothing has appeared or gone'}, qr/new: relation\|fuzz_owner\|made\|/, 'found out: a table has appeared');
 like($seen{'launcher and scheduler are the same processes'}, qr/the launcher has ended/, 'found out: the launcher has ended');

@@ -82,7 +82,7 @@ my @places = (
 	sub { "SELECT $_[1]" },
 	sub { "SELECT $_[1]" },
 	sub { "SELECT * FROM $_[1]" },
-	sub { in_transaction($_[0], "SELECT $_[1]") },
+	(sub { in_transaction($_[0], "SELECT $_[1]") }) x 6,
 	sub { in_transaction($_[0], "SELECT * FROM $_[1]") },
 	sub { ('BEGIN', 'SAVEPOINT s', "SELECT $_[1]", 'ROLLBACK TO s', "SELECT $_[1]", 'RELEASE s', '\ir held.sql', 'COMMIT') },
 	sub { "DO \$fuzz\$ DECLARE context text; BEGIN PERFORM $_[1]; EXCEPTION WHEN OTHERS THEN $caught END \$fuzz\$" },
@@ -155,19 +155,21 @@ sub faults
 	for my $n (0 .. $#$calls)
 	{
 		my ($told, $errors) = ($said->{$n} // '', $warned->{$n} // '');
+		my $all = $told . $errors;
 		my @seen;
 		# pg_cron's own errors have this code, by RAISE.
 		for my $error (split /^(?=psql:.*?: (?:[A-Z]+):  )/m, $errors)
 		{
-			push @seen, $1 if $error =~ /\A.*?((?:caught )?XX\d\d\d: .*)/ && $error !~ /at RAISE/
-			  && ($error =~ /caught XX/ || $error !~ /^LOCATION:  exec_stmt_raise,/m);
+			# Not one that RAISE made, thrown or caught.
+			next if $error =~ /at RAISE/ || $error !~ /caught XX/ && $error =~ /^LOCATION:  exec_stmt_raise,/m;
+			push @seen, $1 if $error =~ /\A.*?((?:caught )?XX\d\d\d: .*)/;
 		}
-		push @seen, $1 while "$told$errors" =~ /(cache lookup failed.*|could not open relation with OID.*|unrecognized \w+ type.*|"sqlstate": "XX.*)/g;
+		push @seen, $1 while $all =~ /(cache lookup failed.*|could not open relation with OID.*|unrecognized \w+ type.*|"sqlstate": "XX.*)/g;
 		push @seen, "$1 left" while $told =~ /^left: (.+)$/mg;
 		push @seen, "$1 held" while $told =~ /^held: (.+)$/mg;
 		for my $secret (@secrets)
 		{
-			push @seen, "somebody else's: $1" if "$told$errors" =~ /(.*\Q$secret\E.*)/;
+			push @seen, "somebody else's: $1" if $all =~ /(.*\Q$secret\E.*)/;
 		}
 		push @faults, map { "$_ in: $calls->[$n]{text}" } @seen;
 	}

@@ -97,7 +97,7 @@ sub relation
 {
 	my ($self) = @_;
 	my $world = $self->{world};
-	return $self->one_of(@{ $world->{oids} }) if @{ $world->{oids} } && $self->chance(25);
+	return $self->one_of(@{ $world->{oids} }) if @{ $world->{oids} } && $self->chance(40);
 	return literal($self->one_of((@{ $world->{views} }) x 3, @{ $world->{relations} })) if $self->chance(80);
 	return $self->one_of('0', '1', '4294967295', '16383', "(SELECT max(oid) FROM pg_catalog.pg_class)::oid");
 }

@@ -174,7 +174,7 @@ sub unlike_secret
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $relations = $node->safe_psql(
 		'postgres', q{
-		SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'v', 'm') AND (n.nspname LIKE 'metrics\_refresh%' OR c.relname = 'metrics_refresh_log')
 		UNION ALL SELECT p.oid::regproc || '()' FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
 		WHERE nspname = 'metrics_refresh' AND proretset AND pronargs = pronargdefaults});

@@ -36,6 +36,15 @@ subtest 'settings that only superusers may set' => sub {
 		my $said = (try_as('mallory', q{SELECT status, sqlstate FROM metrics_refresh.run_log WHERE job_name = 'settings' ORDER BY run_id DESC LIMIT 1}))[0];
 		unlike($said, qr/XX000/, 'and nothing breaks');
 	}
+	# A superuser's job waits for a view of this name, and whoever makes it may alter the job.
+	sql(q{CREATE MATERIALIZED VIEW shared.awaited AS SELECT 1 AS one; SELECT metrics_refresh.schedule('shared.awaited', NULL, 'awaited', strategy => 'full'); DROP MATERIALIZED VIEW shared.awaited});
+	as('mallory', q{CREATE MATERIALIZED VIEW shared.awaited AS SELECT mallory.setting('plpgsql.variable_conflict') AS conflict WITH NO DATA});
+	try_as('mallory', q{SELECT metrics_refresh.alter_job('awaited', settings => '{"plpgsql.variable_conflict": "use_column"}')});
+	sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'metrics_refresh worker'});
+	run_job('mallory', 'awaited');
+	run_job('postgres', 'awaited');
+	is(sql(q{SELECT relispopulated FROM pg_class WHERE oid = 'shared.awaited'::regclass}) eq 't' ? sql('SELECT * FROM shared.awaited') : 'error', 'error', 'nor is one in force through the job of a superuser');
+	sql(q{SELECT metrics_refresh.unschedule('awaited')});
 	for my $settings ('{"exit_on_error": true}', '{"Exit_On_Error": "on"}', '{"role": "postgres"}', '{"is_superuser": "on"}', '{"metrics_refresh.admin_role": "mallory"}', '{"metrics_refresh.admin_check": "mallory.yes"}', '{"log_statement": "none"}', '{"default_transaction_read_only": true}', '{"statement_timeout": 1}', '{"transaction_read_only": "on"}')
 	{
 		my (undef, $err) = try_as('mallory', "SELECT metrics_refresh.schedule('mallory.settings', NULL, 'settings', settings => '$settings')");
@@ -266,6 +275,34 @@ subtest 'the error of another owner\'s view, through its name' => sub {
 		my ($size, $error) = try_as('peeping', "INSERT INTO metrics_refresh.$relation SELECT * FROM metrics_refresh.$relation");
 		like($error, qr/ERROR/, "$relation is nobody's to write");
 	}
+};
+
+subtest 'a role is renamed or dropped, another gets its name, and the database is dumped and restored' => sub {
+	sql(q{
+		CREATE ROLE carol LOGIN; CREATE ROLE dora LOGIN; CREATE SCHEMA carol AUTHORIZATION carol;
+		GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command TO carol, dora});
+	for my $role ('carol', 'dora')
+	{
+		as($role, q{SELECT metrics_refresh.schedule_command(format('of %s', current_user), NULL, 'ALTER ROLE mallory SUPERUSER')});
+	}
+	sql(q{
+		ALTER ROLE carol RENAME TO carol_who_was; CREATE ROLE carol LOGIN SUPERUSER;
+		DROP OWNED BY dora; DROP ROLE dora; CREATE ROLE dora LOGIN SUPERUSER});
+	run_job('postgres', "of $_") for 'carol', 'dora';
+	is_no_superuser('mallory', 'here the new ones have no jobs');
+	my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
+	system_or_bail('pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres'));
+	sql('CREATE DATABASE restored');
+	system_log('pg_restore', '-d', $node->connstr('restored'), $dump);
+	for my $role ('carol', 'dora')
+	{
+		my $run = ($node->psql('restored', "SELECT metrics_refresh.trigger('of $role')"))[1];
+		$node->psql('restored', "SELECT metrics_refresh.wait($run, '20 s')") if defined $run && $run ne '';
+	}
+	is_no_superuser('mallory', 'nor where it is restored');
+	is( $node->safe_psql('restored', q{SELECT count(*) FROM metrics_refresh.job WHERE job_name LIKE 'of %' AND owner_oid IN ('carol'::regrole, 'dora'::regrole)}),
+		0, 'nobody has got a job by his name');
+	sql('DROP ROLE dora; ALTER ROLE carol NOSUPERUSER');
 };
 
 subtest 'rights that others have given' => sub {

@@ -13,7 +13,7 @@ use Test::More;
 
 our @EXPORT = qw(
   start_attacked_node as try_as open_session say_in close_sessions run_job is_no_superuser heart_beats
-  is_worker_free memory_of_scheduler unlike_secret run_error);
+  is_worker_free becomes memory_of_scheduler unlike_secret run_error);
 
 my $node;
 my @sessions;
@@ -144,6 +144,20 @@ sub heart_beats
 		select undef, undef, undef, 0.1 if $beats ne 't';
 	}
 	return is($beats, 't', $name);
+}
+
+# Whether a query answers true within some seconds.
+sub becomes
+{
+	my ($query, $seconds) = @_;
+	my $until = time + $seconds;
+	while (time < $until)
+	{
+		my ($answer) = try_as('postgres', $query, limit => '2s');
+		return 1 if $answer eq 't';
+		select undef, undef, undef, 0.1;
+	}
+	return 0;
 }
 
 # No worker is at this job after a while.

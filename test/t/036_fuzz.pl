@@ -39,15 +39,20 @@ my $directory = PostgreSQL::Test::Utils::tempdir();
 
 sub sql { return $node->safe_psql($_[1] // 'postgres', $_[0]) }
 
+# What a call leaves, once its transaction is over; not the caller's own SET ROLE, which is reset before.
 append_to_file("$directory/left.sql", q{
 SELECT 'left: ' || string_agg(concat_ws(' ', locktype, mode, relation::regclass), ', ') FROM pg_catalog.pg_lock_status() WHERE pid = pg_backend_pid() AND locktype <> 'virtualxid' AND mode <> 'SIReadLock' HAVING count(*) > 0;
+SELECT 'left: the rights of ' || current_user WHERE current_user <> session_user;
 });
-# A role without any right on a relation has no reason to hold a lock on it.
+# A role without any right on a relation has no reason to hold a lock on it; and what is done as the
+# extension is over when the call is.
 append_to_file("$directory/held.sql", q{
 SELECT 'held: ' || string_agg(concat_ws(' ', l.mode, c.oid::regclass), ', ')
 FROM pg_catalog.pg_lock_status() l JOIN pg_catalog.pg_class c ON c.oid = l.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE l.pid = pg_backend_pid() AND n.nspname !~ '^(pg_|metrics_refresh|cron$)' AND NOT pg_has_role(c.relowner, 'USAGE')
   AND NOT has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') HAVING count(*) > 0;
+SELECT 'held: the rights of ' || current_user WHERE current_user <> session_user;
+SELECT 'held: a search_path of ours' WHERE current_setting('search_path') = 'pg_catalog, pg_temp';
 });
 
 # What is there to be hurt. The secrets are in commands, settings, names and errors of others, and in the
@@ -303,6 +308,7 @@ sql(q{
 	CREATE FUNCTION bad.internal_error() RETURNS text LANGUAGE sql AS $$ SELECT array_in('{1}', 0, -1)::text $$;
 	CREATE FUNCTION bad.leaves_lock() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_lock(1)';
 	CREATE FUNCTION bad.holds_lock() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN PERFORM FROM fuzz_super.vault; END $$;
+	CREATE FUNCTION bad.leaves_path() RETURNS void LANGUAGE sql AS $$ SELECT set_config('search_path', 'pg_catalog, pg_temp', false) $$;
 	CREATE FUNCTION bad.tells() RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN RETURN (SELECT v FROM fuzz_super.vault); END $$;
 	CREATE FUNCTION bad.warns() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN RAISE WARNING '%', (SELECT v FROM fuzz_super.vault); END $$;
 	CREATE FUNCTION bad.gives_rights() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN ALTER ROLE fuzz_stranger CREATEDB; END $$;
@@ -318,10 +324,10 @@ sql(q{
 set_up_round('broken');
 $before = now_is('broken');
 my @bad = grep { $_->{name} =~ /^bad/ } functions($node, 'broken');
-is(scalar @bad, 9, 'a function that an extension gets is called without being told of');
+is(scalar @bad, 10, 'a function that an extension gets is called without being told of');
 %process = map { $_ => process_id($node, $_) } qw(launcher scheduler);
 my @what = (
-	'XX000: cache lookup failed', 'caught XX000', 'ExclusiveLock left', 'AccessShareLock fuzz_super.vault held', "somebody else's: s3cret of super",
+	'XX000: cache lookup failed', 'caught XX000', 'ExclusiveLock left', 'AccessShareLock fuzz_super.vault held', 'a search_path of ours held', "somebody else's: s3cret of super",
 	"somebody else's: .*WARNING.*s3cret of super", 'the session ended before its script');
 @faults = ();
 # Which of them stands where is drawn.

@@ -44,7 +44,7 @@ subtest 'settings that only superusers may set' => sub {
 	run_job('mallory', 'awaited');
 	run_job('postgres', 'awaited');
 	is(sql(q{SELECT relispopulated FROM pg_class WHERE oid = 'shared.awaited'::regclass}) eq 't' ? sql('SELECT * FROM shared.awaited') : 'error', 'error', 'nor is one in force through the job of a superuser');
-	sql(q{SELECT metrics_refresh.unschedule('awaited')});
+	sql(q{SELECT metrics_refresh.unschedule('awaited'); DROP MATERIALIZED VIEW shared.awaited});
 	for my $settings ('{"exit_on_error": true}', '{"Exit_On_Error": "on"}', '{"role": "postgres"}', '{"is_superuser": "on"}', '{"metrics_refresh.admin_role": "mallory"}', '{"metrics_refresh.admin_check": "mallory.yes"}', '{"log_statement": "none"}', '{"default_transaction_read_only": true}', '{"statement_timeout": 1}', '{"transaction_read_only": "on"}')
 	{
 		my (undef, $err) = try_as('mallory', "SELECT metrics_refresh.schedule('mallory.settings', NULL, 'settings', settings => '$settings')");
@@ -325,7 +325,7 @@ subtest 'rights that others have given' => sub {
 		CREATE TABLE mallory.ts (id int PRIMARY KEY)});
 	try_as('mallory', q{
 		CREATE TABLE mallory.ts (id int PRIMARY KEY); CREATE MATERIALIZED VIEW mallory.ts_mv AS SELECT id FROM mallory.ts; CREATE UNIQUE INDEX ON mallory.ts_mv (id);
-		SET default_tablespace = forbidden; SET temp_tablespaces = forbidden;
+		SET default_tablespace = forbidden;
 		SELECT metrics_refresh.schedule('mallory.ts_mv', NULL, 'ts', strategy => 'incremental')});
 	is(sql(q{SELECT string_agg(relname, ' ') FROM pg_class c JOIN pg_tablespace t ON t.oid = reltablespace WHERE spcname = 'forbidden'}), '', 'nothing of ours goes into a tablespace that the user may not use');
 };

@@ -61,7 +61,7 @@ subtest 'rows and tables that are locked, and workers that would wait for them' 
 		CREATE MATERIALIZED VIEW mallory.k_mv AS SELECT id FROM mallory.l; CREATE UNIQUE INDEX ON mallory.k_mv (id);
 		SELECT metrics_refresh.schedule_group('l group', '{mallory.l_mv}', populate => false)});
 	# One-time jobs, whose rows the end of their run removes.
-	for my $call ("alter_job('%s', lock_timeout => '1 s')", "pause('%s')", "unschedule('%s')")
+	for my $call ("alter_job('%s', lock_timeout => '1 s')", "trigger('%s')", "unschedule('%s')")
 	{
 		my $run = (try_as('mallory', q{SELECT metrics_refresh.refresh_all_views('mallory')}))[0];
 		my $job = sql("SELECT job_name FROM metrics_refresh.run_log WHERE run_id = $run UNION SELECT j.job_name FROM metrics_refresh.job j JOIN metrics_refresh.run_request USING (job_id) WHERE run_id = $run LIMIT 1");

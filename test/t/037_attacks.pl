@@ -288,7 +288,8 @@ subtest 'a role is renamed or dropped, another gets its name, and the database i
 	sql(q{
 		ALTER ROLE carol RENAME TO carol_who_was; CREATE ROLE carol LOGIN SUPERUSER;
 		DROP OWNED BY dora; DROP ROLE dora; CREATE ROLE dora LOGIN SUPERUSER});
-	run_job('postgres', "of $_") for 'carol', 'dora';
+	# A run notes its owner's present name; carol's job does not run before the dump.
+	run_job('postgres', 'of dora');
 	is_no_superuser('mallory', 'here the new ones have no jobs');
 	my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
 	system_or_bail('pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres'));

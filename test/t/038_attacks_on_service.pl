@@ -231,9 +231,9 @@ subtest 'definitions that take long to look at' => sub {
 		CREATE TABLE mallory.j (id int PRIMARY KEY);
 		CREATE MATERIALIZED VIEW mallory.many AS SELECT j0.id FROM mallory.j j0 $tables WITH NO DATA;
 		CREATE VIEW mallory.e0 AS SELECT id FROM mallory.j}, limit => '60s');
-	as('mallory', join ';', map { my $b = $_ - 1; "CREATE VIEW mallory.e$_ AS SELECT a.id FROM mallory.e$b a JOIN mallory.e$b b USING (id)" } 1 .. 22);
+	as('mallory', join ';', map { my $b = $_ - 1; "CREATE VIEW mallory.e$_ AS SELECT a.id FROM mallory.e$b a JOIN mallory.e$b b USING (id)" } 1 .. 16);
 	as('mallory', q{
-		CREATE MATERIALIZED VIEW mallory.exponential AS SELECT id FROM mallory.e22 WITH NO DATA;
+		CREATE MATERIALIZED VIEW mallory.exponential AS SELECT id FROM mallory.e16 WITH NO DATA;
 		CREATE VIEW mallory.c1 AS SELECT 1 AS id; CREATE VIEW mallory.c2 AS SELECT id FROM mallory.c1; CREATE OR REPLACE VIEW mallory.c1 AS SELECT id FROM mallory.c2;
 		CREATE MATERIALIZED VIEW mallory.circle AS SELECT id FROM mallory.c1 WITH NO DATA});
 	for my $view (qw(many exponential circle))

@@ -226,17 +226,20 @@ subtest 'what is asked of the tables of others' => sub {
 };
 
 subtest 'definitions that take long to look at' => sub {
-	my $tables = join ' ', map { "JOIN mallory.j j$_ ON j$_.id = j0.id" } 1 .. 299;
-	as('mallory', qq{
-		CREATE TABLE mallory.j (id int PRIMARY KEY);
-		CREATE MATERIALIZED VIEW mallory.many AS SELECT j0.id FROM mallory.j j0 $tables WITH NO DATA;
-		CREATE VIEW mallory.e0 AS SELECT id FROM mallory.j}, limit => '60s');
+	my %joins = (
+		chain => join(' ', map { "JOIN mallory.j j$_ ON j$_.id = j" . ($_ - 1) . '.v' } 1 .. 299),
+		outer => join(' ', map { "LEFT JOIN mallory.j j$_ ON j$_.id = j" . ($_ - 1) . '.v' } 1 .. 299),
+		star => join(' ', map { "JOIN mallory.j j$_ ON j$_.id = j0.id" } 1 .. 299));
+	as('mallory', 'CREATE TABLE mallory.j (id int PRIMARY KEY, v int)');
+	as('mallory', "CREATE MATERIALIZED VIEW mallory.$_ AS SELECT j0.id, j299.v FROM mallory.j j0 $joins{$_} WITH NO DATA", limit => '60s') for sort keys %joins;
+	as('mallory', q{
+		CREATE VIEW mallory.e0 AS SELECT id FROM mallory.j});
 	as('mallory', join ';', map { my $b = $_ - 1; "CREATE VIEW mallory.e$_ AS SELECT a.id FROM mallory.e$b a JOIN mallory.e$b b USING (id)" } 1 .. 16);
 	as('mallory', q{
 		CREATE MATERIALIZED VIEW mallory.exponential AS SELECT id FROM mallory.e16 WITH NO DATA;
 		CREATE VIEW mallory.c1 AS SELECT 1 AS id; CREATE VIEW mallory.c2 AS SELECT id FROM mallory.c1; CREATE OR REPLACE VIEW mallory.c1 AS SELECT id FROM mallory.c2;
 		CREATE MATERIALIZED VIEW mallory.circle AS SELECT id FROM mallory.c1 WITH NO DATA});
-	for my $view (qw(many exponential circle))
+	for my $view (qw(chain outer star exponential circle))
 	{
 		for my $call ("explain_refresh('mallory.$view')", "schedule('mallory.$view', NULL, '$view', strategy => 'incremental')", 'view_status()', 'health_check()')
 		{

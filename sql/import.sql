@@ -179,7 +179,7 @@ SELECT t, metrics_refresh.as_pg_cron_reads(t) FROM unnest('{* * * * *,0 3 * * * 
     30 seconds,0 3 $ * *,0 3 * *,x * * * *}'::text[]) t;
 
 -- The trigger is the table's alone.
-SELECT tools.try('SELECT metrics_refresh.job_take_over()');
+SELECT tools.try('SELECT metrics_refresh_internal.job_take_over()');
 
 -- Of functions that may be called so, the one that the server would call.
 RESET ROLE;

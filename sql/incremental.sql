@@ -34,7 +34,7 @@ BEGIN
         SELECT coalesce(string_agg(DISTINCT t.tgrelid::regclass || ': ' || array_to_string((string_to_array(encode(t.tgargs, 'escape'), '\000'))[2:], ' '), '; '),
             (SELECT string_agg(p.view_name || ': ' || array_to_string(p.columns, ' '), '; ') FROM metrics_refresh_internal.incremental_parent p WHERE p.id = min(i.id)))
         INTO answer FROM metrics_refresh_internal.incremental_view i
-        LEFT JOIN pg_trigger t ON t.tgfoid = 'metrics_refresh.capture_keys'::regproc AND encode(t.tgargs, 'escape') LIKE 'delta\_' || i.id || '\_%'
+        LEFT JOIN pg_trigger t ON t.tgfoid = 'metrics_refresh_internal.capture_keys'::regproc AND encode(t.tgargs, 'escape') LIKE 'delta\_' || i.id || '\_%'
         WHERE i.view_name = 'trial';
         PERFORM metrics_refresh.unschedule('i.trial');
     END IF;
@@ -420,7 +420,7 @@ SELECT tools.try('SELECT count(*) FROM metrics_refresh.incremental_view');
 SET ROLE regress_owner;
 SELECT did('theirs');
 SELECT regexp_replace(tools.try(format('SELECT count(*) FROM metrics_refresh_internal.%I', relname)), '\d+_\d', 'N') FROM pg_class WHERE relname LIKE 'delta\_%' ORDER BY relname LIMIT 1;
-SELECT tools.try('CREATE TRIGGER mine AFTER INSERT ON i.event FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh.capture_keys(''job'')');
+SELECT tools.try('CREATE TRIGGER mine AFTER INSERT ON i.event FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh_internal.capture_keys(''job'')');
 -- The function in our queries is for nobody else.
 SELECT tools.try('SELECT metrics_refresh.is_changed_key(1, 2, 3)');
 SELECT tools.try('SELECT metrics_refresh.is_changed_key(NULL, 2, 3)');

@@ -18,11 +18,11 @@ CREATE SCHEMA metrics_refresh_internal;
 COMMENT ON SCHEMA metrics_refresh_internal IS 'the tables of metrics_refresh, for nobody to touch; look at the views in metrics_refresh';
 
 -- Raises a clear error, with a hint, where the library is not preloaded.
-CREATE FUNCTION metrics_refresh.require_preload() RETURNS void
+CREATE FUNCTION metrics_refresh_internal.require_preload() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_require_preload';
-COMMENT ON FUNCTION metrics_refresh.require_preload() IS
+COMMENT ON FUNCTION metrics_refresh_internal.require_preload() IS
     'raises an error with a hint where metrics_refresh is not in shared_preload_libraries';
-SELECT metrics_refresh.require_preload();
+SELECT metrics_refresh_internal.require_preload();
 
 ------------------------------------------------------------------------------------------------
 -- Who may do what
@@ -161,29 +161,29 @@ SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_member'
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.removed_default_job', '');
 
-CREATE FUNCTION metrics_refresh.job_before_write() RETURNS trigger
+CREATE FUNCTION metrics_refresh_internal.job_before_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_before_write';
-COMMENT ON FUNCTION metrics_refresh.job_before_write() IS
+COMMENT ON FUNCTION metrics_refresh_internal.job_before_write() IS
     'checks schedule, time zone and blackout windows of every row that enters the table, whichever way, and notes which view and role its names mean';
 CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.job
-    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_before_write();
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_before_write();
 
-CREATE FUNCTION metrics_refresh.member_before_write() RETURNS trigger
+CREATE FUNCTION metrics_refresh_internal.member_before_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_member_before_write';
-COMMENT ON FUNCTION metrics_refresh.member_before_write() IS
+COMMENT ON FUNCTION metrics_refresh_internal.member_before_write() IS
     'notes which view the name of a group''s member means';
 CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.job_member
-    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.member_before_write();
 
 CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.incremental_view
-    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.member_before_write();
 
 CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.incremental_parent
-    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.member_before_write();
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.member_before_write();
 
-CREATE FUNCTION metrics_refresh.capture_keys() RETURNS trigger
+CREATE FUNCTION metrics_refresh_internal.capture_keys() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_capture_keys';
-COMMENT ON FUNCTION metrics_refresh.capture_keys() IS
+COMMENT ON FUNCTION metrics_refresh_internal.capture_keys() IS
     'writes the keys of changed rows into a delta table, for the strategy incremental';
 
 CREATE FUNCTION metrics_refresh.is_changed_key(key_set bigint, VARIADIC key "any") RETURNS boolean
@@ -193,25 +193,25 @@ COMMENT ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") IS
 -- They run as the owners of the views.
 GRANT EXECUTE ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") TO PUBLIC;
 
-CREATE FUNCTION metrics_refresh.job_after_write() RETURNS trigger
+CREATE FUNCTION metrics_refresh_internal.job_after_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_after_write';
-COMMENT ON FUNCTION metrics_refresh.job_after_write() IS
+COMMENT ON FUNCTION metrics_refresh_internal.job_after_write() IS
     'tells the scheduler at commit which job changed';
 CREATE TRIGGER after_write AFTER INSERT OR UPDATE OR DELETE ON metrics_refresh_internal.job
-    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_after_write();
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_after_write();
 CREATE TRIGGER after_truncate AFTER TRUNCATE ON metrics_refresh_internal.job
-    FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh.job_after_write();
+    FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh_internal.job_after_write();
 
-CREATE FUNCTION metrics_refresh.job_take_over() RETURNS trigger
+CREATE FUNCTION metrics_refresh_internal.job_take_over() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_take_over';
-COMMENT ON FUNCTION metrics_refresh.job_take_over() IS
+COMMENT ON FUNCTION metrics_refresh_internal.job_take_over() IS
     'lets the due times of jobs that were taken over from pg_cron count from this commit on, which it keeps away from the begin of a minute';
 CREATE CONSTRAINT TRIGGER take_over AFTER UPDATE ON metrics_refresh_internal.job
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (NEW.effective_from = '9999-12-31 23:59:59+00')
-    EXECUTE FUNCTION metrics_refresh.job_take_over();
+    EXECUTE FUNCTION metrics_refresh_internal.job_take_over();
 
-CREATE FUNCTION metrics_refresh.replace_default_job() RETURNS trigger
+CREATE FUNCTION metrics_refresh_internal.replace_default_job() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_TABLE_NAME = 'removed_default_job' THEN
@@ -223,13 +223,13 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION metrics_refresh.replace_default_job() IS
+COMMENT ON FUNCTION metrics_refresh_internal.replace_default_job() IS
     'lets a restored dump replace or remove the jobs that CREATE EXTENSION has just made';
 -- After before_write, by the alphabet, which looks up the owner.
 CREATE TRIGGER replace_default BEFORE INSERT ON metrics_refresh_internal.job
-    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.replace_default_job();
 CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh_internal.removed_default_job
-    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.replace_default_job();
 
 -- Nobody else has a table that these could be triggers of.
 -- In a session that replicates or restores as well.
@@ -243,10 +243,10 @@ ALTER TABLE metrics_refresh_internal.incremental_view ENABLE ALWAYS TRIGGER befo
 ALTER TABLE metrics_refresh_internal.incremental_parent ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh_internal.removed_default_job ENABLE ALWAYS TRIGGER remove_default;
 
-REVOKE ALL ON FUNCTION metrics_refresh.require_preload(), metrics_refresh.job_before_write(),
-    metrics_refresh.member_before_write(), metrics_refresh.capture_keys(),
-    metrics_refresh.job_after_write(), metrics_refresh.job_take_over(),
-    metrics_refresh.replace_default_job() FROM PUBLIC;
+REVOKE ALL ON FUNCTION metrics_refresh_internal.require_preload(), metrics_refresh_internal.job_before_write(),
+    metrics_refresh_internal.member_before_write(), metrics_refresh_internal.capture_keys(),
+    metrics_refresh_internal.job_after_write(), metrics_refresh_internal.job_take_over(),
+    metrics_refresh_internal.replace_default_job() FROM PUBLIC;
 
 ------------------------------------------------------------------------------------------------
 -- State of jobs and their runs: not dumped
@@ -368,7 +368,7 @@ CREATE INDEX run_request_job ON metrics_refresh_internal.run_request (job_id);
 CREATE INDEX run_request_role ON metrics_refresh_internal.run_request (requested_by_oid);
 COMMENT ON TABLE metrics_refresh_internal.run_request IS 'runs asked for by trigger() that have not begun';
 CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh_internal.run_request
-    FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_after_write();
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_after_write();
 
 ------------------------------------------------------------------------------------------------
 -- Row-level security: super admins see all; others the jobs they own and those of their views. The

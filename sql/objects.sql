@@ -90,20 +90,31 @@ SET metrics_refresh.max_workers = 2;
 -- has no row.
 SET ROLE regress_stranger;
 CREATE TEMP TABLE bait (job_id bigint, job_name text, schedule text, timezone text);
-CREATE TRIGGER t AFTER INSERT ON bait EXECUTE FUNCTION metrics_refresh.job_after_write();
-CREATE TRIGGER t BEFORE INSERT ON bait FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_before_write();
-CREATE TRIGGER t BEFORE INSERT ON bait FOR EACH ROW EXECUTE FUNCTION metrics_refresh.replace_default_job();
+CREATE TRIGGER t AFTER INSERT ON bait EXECUTE FUNCTION metrics_refresh_internal.job_after_write();
+CREATE TRIGGER t BEFORE INSERT ON bait FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_before_write();
+CREATE TRIGGER t BEFORE INSERT ON bait FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.replace_default_job();
 RESET ROLE;
-CREATE TRIGGER t AFTER INSERT ON bait EXECUTE FUNCTION metrics_refresh.job_after_write();
+CREATE TRIGGER t AFTER INSERT ON bait EXECUTE FUNCTION metrics_refresh_internal.job_after_write();
 INSERT INTO bait VALUES (1);
 DROP TRIGGER t ON bait;
-CREATE TRIGGER t BEFORE INSERT ON bait EXECUTE FUNCTION metrics_refresh.job_before_write();
+CREATE TRIGGER t BEFORE INSERT ON bait EXECUTE FUNCTION metrics_refresh_internal.job_before_write();
 INSERT INTO bait VALUES (1);
 DROP TRIGGER t ON bait;
-CREATE TRIGGER t AFTER INSERT ON bait FOR EACH ROW EXECUTE FUNCTION metrics_refresh.job_before_write();
+CREATE TRIGGER t AFTER INSERT ON bait FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_before_write();
 INSERT INTO bait VALUES (1);
+DROP TRIGGER t ON bait;
+-- Nor does the capture of keys write into a table that is none of its own.
+CREATE TRIGGER t AFTER INSERT ON bait REFERENCING NEW TABLE AS n FOR EACH STATEMENT
+    EXECUTE FUNCTION metrics_refresh_internal.capture_keys('removed_default_job');
+INSERT INTO bait VALUES (2);
+SELECT count(*) FROM metrics_refresh_internal.removed_default_job;
+-- GRANT … ON ALL FUNCTIONS of the schema that people use gives none of them away.
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA metrics_refresh TO regress_stranger;
+SELECT count(*) FROM pg_proc WHERE prorettype = 'trigger'::regtype AND probin LIKE '%metrics_refresh%'
+    AND has_function_privilege('regress_stranger', oid, 'EXECUTE');
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA metrics_refresh FROM regress_stranger;
 DROP TABLE bait;
-SELECT metrics_refresh.job_before_write();
+SELECT metrics_refresh_internal.job_before_write();
 
 -- In another database, in a schema whose name needs quotes, beside objects that somebody who may
 -- create there has laid out to be taken for the server's own.

@@ -3,6 +3,7 @@
 
 #include "api/arguments.hpp"
 #include "engine/view.hpp"
+#include "pg/identity.hpp"
 #include "pg/privilege.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
@@ -18,6 +19,11 @@ namespace {
 TriggerData* trigger_data(FunctionCallInfo call) {
   if (!CALLED_AS_TRIGGER(call)) refuse_call("the function may only be called as a trigger");
   auto* data = reinterpret_cast<TriggerData*>(call->context);
+  const Oid table = RelationGetRelid(data->tg_relation);
+  if (!pg::call([table] {
+        return get_rel_namespace(table) == get_namespace_oid(pg::kInternalSchema, true);
+      }))
+    refuse_call("the function is for tables of metrics_refresh");
   // A statement's trigger has no row to look at.
   if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) && !TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
     refuse_call("the function may only be called for each row");

@@ -120,6 +120,13 @@ const char* delta_name(int64 id, int at) {
   return psprintf("delta_" INT64_FORMAT "_%d", id, at + 1);
 }
 
+bool is_delta_name(const char* name) {
+  long long id = 0;
+  int place = 0;
+  return sscanf(name, "delta_%18lld_%9d", &id, &place) == 2 && place > 0 &&
+         strcmp(name, delta_name(id, place - 1)) == 0;
+}
+
 const char* trigger_name(int64 id, const char* event) {
   return psprintf("metrics_refresh_" INT64_FORMAT "_%s", id, event);
 }

@@ -9,9 +9,11 @@
 
 namespace metrics_refresh::engine {
 
-/// The name of a delta table, in the schema metrics_refresh: of the view with this number in
-/// incremental_view, and of the table at place `at` of its derivation.
+/// The name of a delta table, in the schema metrics_refresh_internal: of the view with this number
+/// in incremental_view, and of the table at place `at` of its derivation.
 const char* delta_name(int64 id, int at);
+/// True for what delta_name() gives.
+bool is_delta_name(const char* name);
 
 /// The name of a trigger of it.
 const char* trigger_name(int64 id, const char* event);

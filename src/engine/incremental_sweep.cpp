@@ -7,13 +7,16 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// Of the triggers of this number, those of one table; whether there were any.
-bool drop_triggers_of_a_table(std::int64_t id) {
-  return pg::call([id] {
+// Of the triggers of this number, those of one table.
+Swept drop_triggers_of_a_table(std::int64_t id, bool may_wait) {
+  return pg::call([=] {
     List* const all = triggers_of(id);
-    if (all == NIL) return false;
+    if (all == NIL) return Swept::kDone;
     const Oid table = static_cast<FoundTrigger*>(linitial(all))->table;
-    LockRelationOid(table, AccessExclusiveLock);
+    if (may_wait)
+      LockRelationOid(table, AccessExclusiveLock);
+    else if (!ConditionalLockRelationOid(table, AccessExclusiveLock))
+      return Swept::kBusy;
     // It may have gone while this waited, and its triggers with it.
     List* own = NIL;
     ListCell* cell;
@@ -21,35 +24,30 @@ bool drop_triggers_of_a_table(std::int64_t id) {
       if (static_cast<FoundTrigger*>(lfirst(cell))->table == table)
         own = lappend(own, lfirst(cell));
     if (own != NIL) drop_triggers(own);
-    return true;
+    return Swept::kMore;
   });
 }
 
 // A refresh that is under way would go on to write the row.
-void dismiss(pg::Spi& spi, std::int64_t id, Oid view) {
+Swept dismiss(pg::Spi& spi, std::int64_t id, Oid view) {
   const bool locked =
       pg::call([view] { return ConditionalLockRelationOid(view, ShareUpdateExclusiveLock); });
-  if (!locked || !store::try_dismiss_incremental(spi, id))
-    throw pg::SqlError(ERRCODE_LOCK_NOT_AVAILABLE, "the view is in use");
+  return locked && store::try_dismiss_incremental(spi, id) ? Swept::kMore : Swept::kBusy;
 }
 
 }  // namespace
 
 // The row goes first: without it nobody looks at what the triggers write. The number last.
-bool sweep_incremental(pg::Spi& spi, std::int64_t id) {
+Swept sweep_incremental(pg::Spi& spi, std::int64_t id, bool may_wait) {
   const store::LeftoverState state = store::leftover_state(spi, id);
-  if (state.is_wanted) {
-    store::forget_leftover(spi, id);
-    return false;
+  if (!state.is_wanted) {
+    if (OidIsValid(state.view)) return dismiss(spi, id, state.view);
+    const Swept triggers = drop_triggers_of_a_table(id, may_wait);
+    if (triggers != Swept::kDone) return triggers;
+    pg::call([id] { drop_delta_tables(id); });
   }
-  if (OidIsValid(state.view)) {
-    dismiss(spi, id, state.view);
-    return true;
-  }
-  if (drop_triggers_of_a_table(id)) return true;
-  pg::call([id] { drop_delta_tables(id); });
   store::forget_leftover(spi, id);
-  return false;
+  return Swept::kDone;
 }
 
 }  // namespace metrics_refresh::engine

@@ -10,10 +10,15 @@
 
 namespace metrics_refresh::engine {
 
-/// One step for a number of store::incremental_leftovers(), which is a transaction's work: false
-/// where that was the last. Locks one table, for the rest of the transaction. Throws PgError where
-/// a lock cannot be had, SqlError 55P03 where a refresh is under way. REQUIRES: a transaction of
-/// its own with the extension's rights.
-bool sweep_incremental(pg::Spi& spi, std::int64_t id);
+enum class Swept {
+  kMore,  // a step was done, and there is another
+  kDone,  // nothing is left
+  kBusy,  // somebody holds what the next step needs
+};
+
+/// One step for a number of store::incremental_leftovers(), which is a transaction's work. Locks
+/// one table, for the rest of the transaction; `may_wait`: waits for that lock, and throws PgError
+/// where it cannot be had. REQUIRES: a transaction of its own with the extension's rights.
+Swept sweep_incremental(pg::Spi& spi, std::int64_t id, bool may_wait);
 
 }  // namespace metrics_refresh::engine

@@ -1,11 +1,12 @@
 #include "engine/incremental_ties.hpp"
 
 #include "engine/delta.hpp"
+#include "pg/identity.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
 
-constexpr char kExtension[] = "metrics_refresh";  // and its schema of functions
+constexpr char kExtension[] = "metrics_refresh";
 constexpr char kFunction[] = "capture_keys";
 
 void tie(Oid class_id, Oid object) {
@@ -47,13 +48,13 @@ FoundTrigger* find_trigger(Relation triggers, Oid oid, int64 id) {
 }  // namespace
 
 Oid capture_function() {
-  const Oid schema = get_namespace_oid(kExtension, false);
+  const Oid schema = get_namespace_oid(pg::kInternalSchema, false);
   const Oid function =
       GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(kFunction),
                       PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
   if (!OidIsValid(function))
     ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION),
-            errmsg("function %s.%s() does not exist", kExtension, kFunction));
+            errmsg("function %s.%s() does not exist", pg::kInternalSchema, kFunction));
   return function;
 }
 

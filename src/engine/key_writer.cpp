@@ -1,5 +1,6 @@
 #include "engine/key_writer.hpp"
 
+#include "engine/delta.hpp"
 #include "pg/identity.hpp"
 
 namespace metrics_refresh::engine {
@@ -21,6 +22,8 @@ bool KeyWriter::find_columns(Relation base, char** names) {
 }
 
 bool KeyWriter::open(Relation base, const char* delta, char** columns, int count) {
+  // A trigger that is not of our making could name any table of ours.
+  if (!is_delta_name(delta)) return false;
   const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
   const Oid oid = OidIsValid(schema) ? get_relname_relid(delta, schema) : InvalidOid;
   delta_ = OidIsValid(oid) ? try_table_open(oid, RowExclusiveLock) : nullptr;

@@ -81,10 +81,14 @@ void restore(const Values& before) {
   });
   for (const std::string& name : names) {
     const auto found = before.find(name);
-    if (found == before.end()) continue;
     const char* text = name.c_str();
-    const char* value = found->second.c_str();
-    call([=] { SetConfigOption(text, value, PGC_SUSET, PGC_S_DATABASE_USER); });
+    // A setting of nobody's, such as app.tenant, cannot be removed again.
+    const bool is_known = found != before.end();
+    const char* value = is_known ? found->second.c_str() : "";
+    call([=] {
+      if (is_known || (GetConfigOptionFlags(text, true) & GUC_CUSTOM_PLACEHOLDER) != 0)
+        SetConfigOption(text, value, PGC_SUSET, PGC_S_DATABASE_USER);
+    });
   }
 }
 

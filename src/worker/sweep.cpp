@@ -1,7 +1,6 @@
 #include "worker/sweep.hpp"
 
 #include <algorithm>
-#include <vector>
 
 #include "engine/incremental_sweep.hpp"
 #include "store/incremental.hpp"
@@ -12,34 +11,56 @@ namespace {
 
 constexpr core::Duration kLongestDelay = std::chrono::minutes(1);
 
-// True where nothing is left of it.
-bool sweep(std::int64_t id) {
-  bool more = true;
-  while (more) {
-    const bool done =
-        try_with_own_tables("what is left over of an incremental view cannot be removed now",
-                            [&](pg::Spi& spi) { more = engine::sweep_incremental(spi, id); });
-    if (!done) return false;
-  }
-  return true;
+// Of a pass; the scheduler has runs to start meanwhile.
+constexpr core::Duration kBudget = std::chrono::milliseconds(50);
+
+// Whoever locks a table of his own keeps the triggers on it. So a pass waits for one of them only,
+// and looks whether the others can be had.
+engine::Swept sweep(std::int64_t id, bool may_wait) {
+  engine::Swept swept = engine::Swept::kMore;
+  while (swept == engine::Swept::kMore)
+    if (!try_with_own_tables(
+            "what is left over of an incremental view cannot be removed now",
+            [&](pg::Spi& spi) { swept = engine::sweep_incremental(spi, id, may_wait); }))
+      return engine::Swept::kBusy;
+  return swept;
 }
 
 }  // namespace
 
+bool Sweep::read() {
+  std::vector<std::int64_t> ids;
+  const bool read =
+      try_with_own_tables("what is left over of incremental views cannot be read now",
+                          [&](pg::Spi& spi) { ids = store::incremental_leftovers(spi); });
+  ids_.assign(ids.begin(), ids.end());
+  // Each in its turn is the one that is waited for.
+  if (!ids_.empty()) std::rotate(ids_.begin(), ids_.begin() + turn_++ % ids_.size(), ids_.end());
+  return read;
+}
+
 void Sweep::work(core::Instant now) {
   // After a step of the clock it may be late, but not lost.
   if (!at_ || (*at_ > now && *at_ <= now + kLongestDelay)) return;
-  std::vector<std::int64_t> ids;
-  bool done = try_with_own_tables("what is left over of incremental views cannot be read now",
-                                  [&](pg::Spi& spi) { ids = store::incremental_leftovers(spi); });
-  for (const std::int64_t id : ids) done = sweep(id) && done;
-  at_.reset();
-  if (done) {
-    delay_ = {};
-    return;
+  bool may_wait = false;
+  if (ids_.empty()) {
+    busy_ = !read();
+    may_wait = true;
   }
-  delay_ = std::min(std::max(delay_ * 2, kTryAgain), kLongestDelay);
-  at_ = pg::now() + delay_;
+  for (const core::Instant begun = pg::now(); !ids_.empty(); may_wait = false) {
+    if (sweep(ids_.front(), may_wait) == engine::Swept::kBusy) busy_ = true;
+    ids_.pop_front();
+    if (pg::now() - begun > kBudget) break;
+  }
+  at_.reset();
+  if (!ids_.empty()) {
+    at_ = pg::now();  // the rest of the pass
+  } else if (busy_) {
+    delay_ = std::min(std::max(delay_ * 2, kTryAgain), kLongestDelay);
+    at_ = pg::now() + delay_;
+  } else {
+    delay_ = {};
+  }
 }
 
 }  // namespace metrics_refresh::worker

@@ -1,7 +1,9 @@
-// The scheduler's clean-up of what is left over of incremental views, in short transactions that
-// wait for nobody long; what cannot be done now is tried again, ever less often.
+// The scheduler's clean-up of what is left over of incremental views, in short transactions. A pass
+// looks at each; after one that could not remove them all the next comes ever later, so that
+// nobody who holds a table keeps the scheduler from its runs.
 #pragma once
 
+#include <deque>
 #include <optional>
 
 #include "pg/time.hpp"
@@ -12,19 +14,23 @@ class Sweep {
  public:
   /// Something may be left over.
   void expect() {
-    at_ = core::Instant::min();
-    delay_ = {};
+    if (!at_) at_ = core::Instant::min();
   }
 
-  /// Does what is to be done at `now`.
+  /// Does a part of what is to be done at `now`: some fifty milliseconds, and one wait for a lock.
   void work(core::Instant now);
 
   /// When to call work() again although nobody expects anything.
   std::optional<core::Instant> try_again_at() const { return at_; }
 
  private:
+  bool read();
+
   std::optional<core::Instant> at_ =
-      core::Instant::min();  // after a restart there may be something
+      core::Instant::min();       // after a restart there may be something
+  std::deque<std::int64_t> ids_;  // of this pass, that are still to be looked at
+  bool busy_ = false;             // some of this pass could not be removed
+  std::size_t turn_ = 0;          // whose turn it is to be waited for
   core::Duration delay_{};
 };
 

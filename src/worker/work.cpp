@@ -98,12 +98,12 @@ Outcome run_command(int slot, const JobRecord& job) {
   Outcome outcome = success("command");
   outcome.result = result.tags;
   outcome.rows_total = static_cast<std::int64_t>(result.rows);
-  {
-    // Deferred triggers are part of the work: within its limits, and before its success is logged.
-    pg::Spi spi;
-    spi.run_discarding("SET CONSTRAINTS ALL IMMEDIATE");
-  }
-  pg::call([] { PortalHashTableDeleteAll(); });  // nobody fetches from what is WITH HOLD
+  // Deferred triggers are part of the work: within its limits, and before its success is logged. The
+  // commit, which comes after both, would fire what they put off themselves.
+  pg::call([] {
+    AfterTriggerFireDeferred();
+    PortalHashTableDeleteAll();  // nobody fetches from what is WITH HOLD
+  });
   lift_limits(slot);
   QueryCancelPending = false;  // what is done may have been committed
   // The log has its own rows to write, and its own conflicts.

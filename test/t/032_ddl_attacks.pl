@@ -55,7 +55,7 @@ sub is_swept
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return until_ok($node, 'postgres', q{
 		SELECT NOT EXISTS (SELECT FROM metrics_refresh_internal.incremental_leftover)
-		AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = 'metrics_refresh.capture_keys'::regproc)
+		AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = 'metrics_refresh_internal.capture_keys'::regproc)
 		AND NOT EXISTS (SELECT FROM pg_class WHERE relname LIKE 'delta\_%' AND relkind = 'r')}, $name);
 }
 
@@ -87,7 +87,7 @@ as('mallory', q{
 
 # The name of a trigger is the table's owner's to choose.
 as('mallory', q{SELECT metrics_refresh.schedule('mv', strategy => 'incremental')});
-is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgfoid = 'metrics_refresh.capture_keys'::regproc}), 4, 'a view is set up');
+is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgfoid = 'metrics_refresh_internal.capture_keys'::regproc}), 4, 'a view is set up');
 my $trigger = sql(q{SELECT tgname FROM pg_trigger WHERE tgname ~ '^metrics_refresh_\d+_insert$'});
 (my $own = $trigger) =~ s/insert/x/;
 my $evil = "$own on mallory.t;alter user mallory superuser--";

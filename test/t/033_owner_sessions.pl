@@ -37,6 +37,7 @@ sql(q{
 	CREATE ROLE limited LOGIN CONNECTION LIMIT 0;
 	CREATE ROLE claimant LOGIN;
 	ALTER ROLE postgres SET work_mem = '77MB';
+	ALTER ROLE postgres SET app.tenant = 'of postgres';
 	ALTER ROLE postgres SET application_name = 'of postgres';
 	ALTER DATABASE postgres SET maintenance_work_mem = '44MB';
 	ALTER ROLE night SET work_mem = '33MB';
@@ -52,7 +53,7 @@ sql(q{
 	  || current_setting('is_superuser') || '|' || current_setting('role') || '|' || s.definer() AS is;
 	GRANT SELECT ON s.session TO PUBLIC;
 	CREATE VIEW s.settings AS SELECT current_setting('work_mem') || '|' || current_setting('maintenance_work_mem')
-	  || '|' || current_setting('random_page_cost') AS are;
+	  || '|' || current_setting('random_page_cost') || coalesce(current_setting('app.tenant', true), '') AS are;
 	GRANT SELECT ON s.settings TO PUBLIC;
 	CREATE TABLE s.secret (who text, what text);
 	INSERT INTO s.secret VALUES ('postgres', 'of postgres'), ('alice', 'of alice'), ('bob', 'of bob'),

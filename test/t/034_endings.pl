@@ -67,6 +67,21 @@ like(last_run('stubborn', 'sqlstate, error_message'),
 is(sql(q{SELECT permanent_failures, retry_at IS NULL FROM metrics_refresh.job_state s JOIN metrics_refresh.job USING (job_id) WHERE job_name = 'stubborn'}),
 	'1|t', 'it is no failure that goes away, so it is not tried again');
 
+# Deferred triggers that a command's deferred triggers put off until the commit.
+mallory(q{
+	CREATE TABLE late (n int);
+	CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	  IF TG_OP = 'INSERT' THEN SET CONSTRAINTS ALL DEFERRED; UPDATE m.late SET n = n + 1; RETURN NULL; END IF;
+	  PERFORM pg_catalog.pg_sleep(1000);
+	  RETURN NULL;
+	END $$;
+	CREATE CONSTRAINT TRIGGER late AFTER INSERT OR UPDATE ON late DEFERRABLE INITIALLY DEFERRED
+	  FOR EACH ROW EXECUTE FUNCTION late();
+	SELECT metrics_refresh.schedule_command('late', NULL, 'INSERT INTO m.late VALUES (1)', max_runtime => '1 second')});
+$run = trigger_and_wait_for('late');
+is(mallory("SELECT metrics_refresh.wait($run, '20 seconds')"), 'error', 'triggers that are put off until the commit are within the limits');
+is(mallory('SELECT count(*) FROM late'), 0, 'and nothing of the command is left');
+
 # Both workers, by the schedule.
 mallory(q{
 	CREATE MATERIALIZED VIEW stubborn2 AS SELECT stubborn() AS n WITH NO DATA;
@@ -240,11 +255,14 @@ hold(q{DO $$ BEGIN PERFORM metrics_refresh.alter_job('steady', priority => 0); E
 at_once(q{SELECT metrics_refresh.pause('steady'), metrics_refresh.resume('steady')}, 'a job that he may not change is not locked');
 my $victim = session('postgres');
 $victim->query_safe($_) for 'BEGIN', q{SELECT metrics_refresh.pause('steady')};
-for my $call (q{alter_job('steady', priority => 0)}, q{unschedule('steady')}, q{schedule('stubborn', job_name => 'steady')}, q{pause('steady')}, q{trigger('steady')})
+for my $call (q{alter_job('steady', priority => 0)}, q{unschedule('steady')}, q{pause('steady')}, q{trigger('steady')})
 {
 	my ($code, $out, $err) = $node->psql('postgres', "SET lock_timeout = '5s'; SELECT metrics_refresh.$call", extra_params => [ '-U', 'mallory' ]);
 	like($err, qr/permission denied for job "steady"/, "$call is refused before it could wait for a lock");
 }
+is(mallory(q{SET lock_timeout = '5s'; SELECT metrics_refresh.schedule('stubborn', job_name => 'steady') > 0}), 't',
+	'a job of his own may have the name meanwhile');
+is(mallory(q{SELECT metrics_refresh.unschedule('steady')}), 't', 'which is the one that he then means');
 $victim->query_safe('ROLLBACK');
 $victim->quit;
 

@@ -152,7 +152,7 @@ subtest 'locks that are asked for without any right, behind one that is held' =>
 	my $hold = 'BEGIN; ' . join(' ', map { "SELECT * FROM metrics_refresh.$_;" } qw(job_status running run_log job view_dependencies health_check() view_status() explain_refresh('mallory.inc_mv')))
 	  . "SELECT metrics_refresh.schedule('mallory.inc_mv', '1 hour', 'held', strategy => 'incremental'); SELECT metrics_refresh.refresh('mallory.inc_mv')";
 	my @asks = ('DROP EXTENSION metrics_refresh CASCADE', 'DROP SCHEMA metrics_refresh CASCADE', 'DROP SCHEMA metrics_refresh_internal CASCADE', 'ALTER EXTENSION metrics_refresh UPDATE', 'ALTER EXTENSION metrics_refresh SET SCHEMA mallory',
-		'COMMENT ON EXTENSION metrics_refresh IS $$x$$', 'DROP FUNCTION metrics_refresh.capture_keys()', 'DROP ROLE heart');
+		'COMMENT ON EXTENSION metrics_refresh IS $$x$$', 'DROP FUNCTION metrics_refresh_internal.capture_keys()', 'DROP ROLE heart');
 	my @relations = split /\n/, sql(q{SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'v') AND n.nspname LIKE 'metrics\_refresh%' AND c.relname !~ '^delta'});
 	for my $relation (@relations)

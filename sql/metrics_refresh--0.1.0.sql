@@ -9,7 +9,6 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE SCHEMA metrics_refresh;
 COMMENT ON SCHEMA metrics_refresh IS 'keeps materialized views fresh: jobs, their runs, health';
-GRANT USAGE ON SCHEMA metrics_refresh TO PUBLIC;
 
 -- Without USAGE for PUBLIC nobody can name a table in it, and so not even ask for a lock on one: some
 -- statements queue for an exclusive lock before the server asks for rights, and what jobs need would wait behind
@@ -190,8 +189,6 @@ CREATE FUNCTION metrics_refresh.is_changed_key(key_set bigint, VARIADIC key "any
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mr_is_changed_key';
 COMMENT ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") IS
     'whether these column values are a changed key; for the queries of the strategy incremental, raises 55000 elsewhere';
--- They run as the owners of the views.
-GRANT EXECUTE ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") TO PUBLIC;
 
 CREATE FUNCTION metrics_refresh_internal.job_after_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_after_write';
@@ -412,11 +409,6 @@ CREATE POLICY visible ON metrics_refresh_internal.run_log FOR SELECT USING (
     OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
                      WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
 
-GRANT SELECT ON metrics_refresh_internal.job, metrics_refresh_internal.job_member, metrics_refresh_internal.job_state,
-                metrics_refresh_internal.incremental_view,
-                metrics_refresh_internal.run_log, metrics_refresh_internal.run_request,
-                metrics_refresh_internal.group_run_member TO PUBLIC;
-
 -- What everybody looks at. They have the caller's rights, so the policies judge each row before any
 -- function in the caller's query sees it, as behind a security barrier; and the server plans them as the table
 -- itself, which it would not do with one.
@@ -521,10 +513,6 @@ COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS 'of the defini
 COMMENT ON COLUMN metrics_refresh.incremental_view.uncaptured IS 'of how often its tables were changed past the triggers, and its own rows at all, until the last refresh; where it is another one, the next looks at all rows';
 COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'what now() was for the last refresh';
 COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS 'why the view is refreshed by diff until its strategy is set again: what an audit found';
-
-GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh.job_state,
-                metrics_refresh.incremental_view, metrics_refresh.run_log,
-                metrics_refresh.run_request, metrics_refresh.group_run_member TO PUBLIC;
 
 ------------------------------------------------------------------------------------------------
 -- Schedules
@@ -893,9 +881,6 @@ CREATE VIEW metrics_refresh.settings AS
     FROM pg_catalog.pg_settings WHERE name LIKE 'metrics\_refresh.%';
 COMMENT ON VIEW metrics_refresh.settings IS 'the settings of metrics_refresh';
 
-GRANT SELECT ON metrics_refresh.running, metrics_refresh.refresh_progress, metrics_refresh.job_status,
-                metrics_refresh.view_dependencies, metrics_refresh.settings TO PUBLIC;
-
 CREATE FUNCTION metrics_refresh.get_cron_job_status(
         OUT job_name text, OUT schedule text, OUT command text, OUT active boolean,
         OUT last_run timestamptz, OUT last_status text, OUT last_duration_ms numeric,
@@ -1052,8 +1037,6 @@ CREATE VIEW @extschema@.metrics_refresh_log WITH (security_invoker = true) AS
            strategy_reason, triggered_by, initiated_by, due_at, rows_total, view_schema, job_name
     FROM metrics_refresh.run_log;
 COMMENT ON VIEW @extschema@.metrics_refresh_log IS 'the log of runs, under the names that applications read';
-GRANT SELECT ON @extschema@.metrics_refresh_log TO PUBLIC;
-
 INSERT INTO metrics_refresh_internal.job (job_name, view_schema, view_name, command, schedule, owner, is_default)
 SELECT v.job_name, CASE WHEN v.command IS NULL THEN n.nspname END,
        CASE WHEN v.command IS NULL THEN 'platform_metrics' END, v.command, v.schedule,
@@ -1068,3 +1051,53 @@ WHERE n.oid = '@extschema@'::regnamespace::oid;
 -- transaction that made it; after a crash they would be given again. This makes it log the next one.
 SELECT pg_catalog.setval('metrics_refresh_internal.job_id_seq',
                          (SELECT pg_catalog.max(job_id) FROM metrics_refresh_internal.job));
+
+------------------------------------------------------------------------------------------------
+-- Rights
+
+-- ALTER DEFAULT PRIVILEGES may have given away what was made here, and what jobs trust must be nobody's.
+CREATE FUNCTION metrics_refresh_internal.revoke_default_privileges(extension name) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('REVOKE ALL ON %s %s FROM %s', o.kind, o.name,
+                      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
+        FROM pg_extension e
+        JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+        CROSS JOIN LATERAL (
+            SELECT 'SCHEMA' AS kind, quote_ident(n.nspname) AS name, n.nspacl AS acl, n.nspowner AS owner
+            FROM pg_namespace n WHERE d.classid = 'pg_namespace'::regclass AND n.oid = d.objid
+            UNION ALL
+            SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relacl, c.relowner
+            FROM pg_class c WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid
+            UNION ALL
+            SELECT 'FUNCTION', p.oid::regprocedure::text, p.proacl, p.proowner
+            FROM pg_proc p WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid) o
+        CROSS JOIN LATERAL (SELECT DISTINCT x.grantee FROM aclexplode(o.acl) x) a
+        WHERE e.extname = extension AND a.grantee <> o.owner
+          -- Who may execute a function is said where it is made.
+          AND (a.grantee <> 0 OR o.kind <> 'FUNCTION')
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION metrics_refresh_internal.revoke_default_privileges(name) IS
+    'takes back what roles have of the objects of an extension, but for what PUBLIC has of its functions; for the scripts';
+REVOKE ALL ON FUNCTION metrics_refresh_internal.revoke_default_privileges(name) FROM PUBLIC;
+SELECT metrics_refresh_internal.revoke_default_privileges('metrics_refresh');
+
+GRANT USAGE ON SCHEMA metrics_refresh TO PUBLIC;
+GRANT SELECT ON metrics_refresh_internal.job, metrics_refresh_internal.job_member, metrics_refresh_internal.job_state,
+                metrics_refresh_internal.incremental_view,
+                metrics_refresh_internal.run_log, metrics_refresh_internal.run_request,
+                metrics_refresh_internal.group_run_member TO PUBLIC;
+GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh.job_state,
+                metrics_refresh.incremental_view, metrics_refresh.run_log,
+                metrics_refresh.run_request, metrics_refresh.group_run_member,
+                metrics_refresh.running, metrics_refresh.refresh_progress, metrics_refresh.job_status,
+                metrics_refresh.view_dependencies, metrics_refresh.settings,
+                @extschema@.metrics_refresh_log TO PUBLIC;
+-- The queries of refreshes by keys call it as the owners of the views.
+GRANT EXECUTE ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") TO PUBLIC;

@@ -366,7 +366,6 @@ ALTER VIEW cron.job ALTER COLUMN nodename SET DEFAULT 'localhost';
 ALTER VIEW cron.job ALTER COLUMN nodeport SET DEFAULT current_setting('port')::integer;
 ALTER VIEW cron.job ALTER COLUMN database SET DEFAULT current_database();
 ALTER VIEW cron.job ALTER COLUMN username SET DEFAULT current_user;
-GRANT SELECT ON cron.job TO PUBLIC;
 
 CREATE FUNCTION cron.write_job() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -465,7 +464,6 @@ CREATE VIEW cron.job_run_details WITH (security_invoker = true, security_barrier
 COMMENT ON VIEW cron.job_run_details IS
     'the runs of the caller''s command jobs, for superusers of everybody''s; rows of runs that have ended may be deleted';
 COMMENT ON COLUMN cron.job_run_details.status IS 'running, succeeded or failed';
-GRANT SELECT, DELETE ON cron.job_run_details TO PUBLIC;
 
 -- The log is nobody's to write, and clean-up is for super admins. So this runs as its owner, for a row
 -- that the view has shown to the caller; nobody may make it the trigger of another relation.
@@ -483,3 +481,8 @@ COMMENT ON FUNCTION cron.delete_run() IS 'deletes the log row of a run that has 
 REVOKE ALL ON FUNCTION cron.delete_run(), cron.write_job() FROM PUBLIC;
 CREATE TRIGGER delete_run INSTEAD OF DELETE ON cron.job_run_details
     FOR EACH ROW EXECUTE FUNCTION cron.delete_run();
+
+-- As in metrics_refresh's script.
+SELECT metrics_refresh_internal.revoke_default_privileges('metrics_refresh_cron');
+GRANT SELECT ON cron.job TO PUBLIC;
+GRANT SELECT, DELETE ON cron.job_run_details TO PUBLIC;

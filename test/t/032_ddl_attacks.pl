@@ -303,7 +303,22 @@ $traps .= "CREATE FUNCTION s.$_->[0]($_->[1]) RETURNS $_->[2] LANGUAGE sql AS 'I
   for ([ 'clock_timestamp', '', 'timestamptz' ], [ 'now', '', 'timestamptz' ], [ 'nextval', 'text', 'bigint' ], [ 'cardinality', 'text[]', 'integer' ],
 	[ 'num_nonnulls', 'name, name', 'integer' ], [ 'isfinite', 'timestamptz', 'boolean' ], [ 'current_setting', 'text', 'text' ], [ 'hashtext', 'text', 'integer' ], [ 'is_super_admin', '', 'boolean' ]);
 trapped($traps);
+# Nor do default privileges give away what the scripts make.
+trapped("ALTER DEFAULT PRIVILEGES GRANT ALL ON $_ TO mallory, PUBLIC") for qw(SCHEMAS TABLES SEQUENCES);
+trapped('ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO mallory');
 trapped('CREATE EXTENSION metrics_refresh SCHEMA s; CREATE EXTENSION metrics_refresh_cron');
+is(trapped(q{
+	SELECT string_agg(what, ', ' ORDER BY what) FROM (
+		SELECT nspname::text AS what FROM pg_namespace WHERE nspname ~ '^(metrics_refresh|cron)'
+			AND has_schema_privilege('mallory', oid, CASE nspname WHEN 'metrics_refresh' THEN 'CREATE' ELSE 'USAGE, CREATE' END)
+		UNION ALL SELECT oid::regclass::text FROM pg_class WHERE relname <> 'job_run_details'
+			AND relnamespace::regnamespace::text ~ '^(metrics_refresh|cron)'
+			AND CASE WHEN relkind IN ('r', 'v') THEN has_table_privilege('mallory', oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') END
+		UNION ALL SELECT oid::regclass::text FROM pg_class WHERE relnamespace::regnamespace::text ~ '^metrics_refresh'
+			AND CASE relkind WHEN 'S' THEN has_sequence_privilege('mallory', oid, 'USAGE, SELECT, UPDATE') END
+		UNION ALL SELECT oid::regprocedure::text FROM pg_proc WHERE (pronamespace = 'metrics_refresh_internal'::regnamespace
+			OR proname IN ('schedule_command', 'delete_run', 'write_job')) AND has_function_privilege('mallory', oid, 'EXECUTE')) has}),
+	'', 'default privileges give nothing of it away');
 trapped(q{SET search_path = s, public, metrics_refresh, cron;
 	CREATE MATERIALIZED VIEW public.v AS SELECT 1 AS one;
 	SELECT metrics_refresh.schedule('public.v', '@hourly', settings => '{"work_mem": "8MB"}', blackout => '{22:00-06:00}', starts_at => '2030-01-01', ends_at => '2040-01-01');

@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/lib";
 use Differential;
 use MetricsRefreshTest;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $rounds = ($ENV{PG_TEST_EXTRA} // '') =~ /\blong\b/ ? 200 : 8;
 
@@ -231,15 +232,21 @@ is(copy(q{SELECT string_agg(tgrelid::regclass || '.' || tgname || tgenabled::tex
 is(copy(q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname ~ '^delta_'}), $names[1], 'and the delta tables');
 is(copy(q{SELECT count(*) FROM metrics_refresh.incremental_view i WHERE view_oid IN (0, (quote_ident(view_schema) || '.' || quote_ident(view_name))::regclass)}),
 	scalar @views, 'each view is known by its new number, or will be, where it came late');
-# A transaction that began before the restoring ended, autovacuum's for one, would leave open whether
-# the first refreshes saw all that it did.
-$node->poll_query_until('copy', 'SELECT pg_snapshot_xmin(s) = pg_snapshot_xmax(s) FROM pg_current_snapshot() s') or die 'a transaction does not end';
 my $try_copy = join '', map { "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT try('$_'); COMMIT;" } @views;
 is(copy($try_copy) =~ s/\n//gr, '', 'they are refreshed');
+my $not_by_keys = q{SELECT string_agg(view_name || ': ' || coalesce(strategy_reason, status), ', ') FROM
+	(SELECT DISTINCT ON (view_name) view_name, strategy, strategy_reason, status FROM metrics_refresh.run_log ORDER BY view_name, run_id DESC) l WHERE strategy <> 'incremental'};
+# A transaction that is open during the first refreshes, autovacuum's or the scheduler's, leaves open
+# whether they saw all that it did: so there may have to be others.
+for (1 .. 100)
+{
+	last if copy($not_by_keys) eq '';
+	sleep 0.1;
+	copy($try_copy);
+}
 copy(q{CALL write_for_all(); UPDATE account SET region = 1 WHERE id % 40 = 0});
 is(copy($try_copy) =~ s/\n//gr, '', 'and again, after changes');
-is(copy(q{SELECT string_agg(view_name || ': ' || coalesce(strategy_reason, status), ', ') FROM
-	(SELECT DISTINCT ON (view_name) view_name, strategy, strategy_reason, status FROM metrics_refresh.run_log ORDER BY view_name, run_id DESC) l WHERE strategy <> 'incremental'}),
+is(copy($not_by_keys),
 	'', 'by keys');
 copy('DROP EXTENSION metrics_refresh');
 is(copy(q{SELECT (SELECT count(*) FROM pg_trigger WHERE tgname ~ '^metrics_refresh') + (SELECT count(*) FROM pg_class WHERE relname ~ '^delta_')}),

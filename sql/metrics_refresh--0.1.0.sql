@@ -228,7 +228,6 @@ CREATE TRIGGER replace_default BEFORE INSERT ON metrics_refresh_internal.job
 CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh_internal.removed_default_job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.replace_default_job();
 
--- Nobody else has a table that these could be triggers of.
 -- In a session that replicates or restores as well.
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER after_write;
@@ -363,7 +362,7 @@ CREATE TABLE metrics_refresh_internal.run_request (
 );
 CREATE INDEX run_request_job ON metrics_refresh_internal.run_request (job_id);
 CREATE INDEX run_request_role ON metrics_refresh_internal.run_request (requested_by_oid);
-COMMENT ON TABLE metrics_refresh_internal.run_request IS 'runs asked for by trigger() that have not begun';
+COMMENT ON TABLE metrics_refresh_internal.run_request IS 'runs that somebody has asked for and that have not begun';
 CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh_internal.run_request
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_after_write();
 
@@ -499,7 +498,7 @@ COMMENT ON COLUMN metrics_refresh.run_log.cpu_ms IS 'CPU time of the run''s proc
 
 CREATE VIEW metrics_refresh.run_request WITH (security_invoker = true) AS
     SELECT * FROM metrics_refresh_internal.run_request;
-COMMENT ON VIEW metrics_refresh.run_request IS 'runs asked for by trigger() that have not begun';
+COMMENT ON VIEW metrics_refresh.run_request IS 'runs that somebody has asked for and that have not begun';
 
 CREATE VIEW metrics_refresh.group_run_member WITH (security_invoker = true) AS
     SELECT * FROM metrics_refresh_internal.group_run_member;
@@ -670,12 +669,12 @@ CREATE FUNCTION metrics_refresh.refresh(view_name regclass, strategy text DEFAUL
     RETURNS jsonb
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh';
 COMMENT ON FUNCTION metrics_refresh.refresh(regclass, text) IS
-    'refreshes a view now, in this session and transaction, and logs it; an error of the refresh is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
+    'refreshes a view now and logs it: in this session and transaction, or, for a caller who lacks the rights of its owner, in a worker while the caller waits; an error of the refresh is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
 
 CREATE FUNCTION metrics_refresh.refresh_group(group_name text) RETURNS timestamptz
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_group';
 COMMENT ON FUNCTION metrics_refresh.refresh_group(text) IS
-    'refreshes the views of a group now, in this session and transaction, in the order of their dependencies, and logs each; returns the time of completion; where some fail, those that depend on them are skipped and a warning names them';
+    'refreshes the views of a group now, in the order of their dependencies, and logs each: in this session and transaction, or, for a caller who lacks the rights of one of their owners, in workers while the caller waits; returns the time of completion; where some fail, those that depend on them are skipped and a warning names them';
 
 CREATE FUNCTION metrics_refresh.refresh_all_views(schema_name text) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_all_views';

@@ -97,9 +97,9 @@ std::vector<GroupView> dependents_of(Oid relation) {
         "WITH RECURSIVE base AS (SELECT $1::oid AS oid UNION"
         "  SELECT i.inhparent FROM pg_inherits i JOIN base b ON b.oid = i.inhrelid),"
         " dependent AS ("
-        "  SELECT v.view_oid FROM metrics_refresh.view_dependencies v"
+        "  SELECT v.view_oid FROM metrics_refresh_internal.view_dependencies v"
         "   JOIN base b ON b.oid = v.depends_on_oid"
-        "  UNION SELECT v.view_oid FROM metrics_refresh.view_dependencies v"
+        "  UNION SELECT v.view_oid FROM metrics_refresh_internal.view_dependencies v"
         "   JOIN dependent d ON d.view_oid = v.depends_on_oid)"
         " SELECT c.oid, c.relispopulated FROM dependent d JOIN pg_class c ON c.oid = d.view_oid"
         " ORDER BY c.oid::regclass::text",
@@ -125,6 +125,12 @@ std::vector<store::ViewName> names_of(const std::vector<GroupView>& views) {
   std::vector<store::ViewName> names;
   for (const GroupView& member : views) names.emplace_back(member.view.schema, member.view.name);
   return names;
+}
+
+std::vector<Oid> owners_of(const std::vector<GroupView>& views, Oid job_owner) {
+  std::set<Oid> owners{job_owner};
+  for (const GroupView& member : views) owners.insert(member.view.owner);
+  return {owners.begin(), owners.end()};
 }
 
 void require_one_owner(const std::vector<GroupView>& views) {

@@ -33,6 +33,9 @@ Oid group_refresher(const std::vector<GroupView>& views);
 
 std::vector<store::ViewName> names_of(const std::vector<GroupView>& views);
 
+/// Whose rights the settings of such a group need: its owner's and the views' owners'.
+std::vector<Oid> owners_of(const std::vector<GroupView>& views, Oid job_owner);
+
 /// Throws SqlError 0A000 where these views have several owners: a snapshot is one session's, and a
 /// refresh runs in its owner's.
 void require_one_owner(const std::vector<GroupView>& views);

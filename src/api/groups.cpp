@@ -34,12 +34,6 @@ void require_schema_rights(const std::string& schema) {
                        "It holds no materialized view that you may refresh.");
 }
 
-std::vector<Oid> owners_of(const std::vector<GroupView>& views, Oid job_owner) {
-  std::set<Oid> owners{job_owner};
-  for (const GroupView& member : views) owners.insert(member.view.owner);
-  return {owners.begin(), owners.end()};
-}
-
 Datum schedule_group(FunctionCallInfo call) {
   const NamedArguments arguments(call);
   const std::string name = Arguments::required(arguments.get_text("group_name"), "group_name");

@@ -95,6 +95,11 @@ void check_kind(const store::JobRecord& job, const NamedArguments& arguments) {
                          "job \"" + job.name + "\" is no group and has no " + option);
 }
 
+std::vector<Oid> owners_of_settings(const store::JobRecord& job, Oid owner) {
+  if (job.is_group()) return owners_of(views_of_group(job), owner);
+  return {owner, view_owner(job)};
+}
+
 Datum alter_job(FunctionCallInfo call) {
   const NamedArguments arguments(call);
   // Another session may be turning the refresh that is being given away into a command.
@@ -122,12 +127,12 @@ Datum alter_job(FunctionCallInfo call) {
   if (!arguments.is_null("settings")) {
     // Nor may anybody else choose what its names mean, by search_path for one.
     if (job.is_command()) require_rights_of(owner);
-    check_settings(read_settings(arguments.datum("settings")), {owner, view_owner(job)});
+    check_settings(read_settings(arguments.datum("settings")), owners_of_settings(job, owner));
   } else if (command && owner != job.owner_oid) {
     // Another role chose the settings: they do not decide what the names in the new command mean.
     options.columns.emplace_back("settings", Param::null(JSONBOID));
   } else if (owner != job.owner_oid) {
-    check_settings(job.settings, {owner});
+    check_settings(job.settings, owners_of_settings(job, owner));
   }
   check_priority(arguments, owner);
   const std::vector<Oid> incremental = incremental_views(job);
@@ -140,7 +145,7 @@ Datum alter_job(FunctionCallInfo call) {
 
 Datum unschedule(FunctionCallInfo call) {
   const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
-  const std::optional<store::JobRecord> job = try_lock_job(name);
+  const std::optional<store::JobRecord> job = find_and_lock_job(name);
   if (!job) return BoolGetDatum(false);
   const std::vector<Oid> incremental = incremental_views(*job);
   with_tables([&](pg::Spi& spi) { store::delete_job(spi, *job); });

@@ -30,15 +30,32 @@ store::RunHead manual_head(const std::string& schema, const std::string& name, O
   return head;
 }
 
+// A job has its view set up for the strategy incremental. Whoever asks for one refresh has not.
+std::optional<store::RunError> refusal_of_strategy(const engine::View& view,
+                                                   engine::Requested requested) {
+  if (requested != engine::Requested::kIncremental) return std::nullopt;
+  try {
+    (void)engine::choose(view, engine::read_state(view), requested);
+    return std::nullopt;
+  } catch (const pg::SqlError&) {
+    return store::describe_current_error();
+  }
+}
+
 }  // namespace
 
 RefreshedNow refresh_now(Oid oid, engine::Requested requested) {
   const engine::View view = engine::read_view(oid);
   require_refresh_rights(view);
-  if (!pg::has_rights_of(view.owner)) return refresh_in_worker(oid, requested);
   const store::RunHead head = manual_head(view.schema, view.name, view.owner);
   const store::UsageMeter meter;
   store::Outcome outcome;
+  if (!pg::has_rights_of(view.owner)) {
+    outcome.error = refusal_of_strategy(view, requested);
+    if (!outcome.error) return refresh_in_worker(oid, requested);
+    outcome.status = "error";
+    return log(head, std::move(outcome));
+  }
   try {
     const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
       const engine::Refreshed refreshed =

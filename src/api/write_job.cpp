@@ -96,7 +96,7 @@ bool is_blank(const std::string& command) {
   return command.find_first_not_of(" \t\r\n;") == std::string::npos;
 }
 
-std::optional<store::JobRecord> try_lock_job(const std::string& name) {
+std::optional<store::JobRecord> find_and_lock_job(const std::string& name) {
   std::optional<std::int64_t> id;
   std::int64_t locked = 0;
   // It may be gone or another role's once it is locked.
@@ -106,7 +106,7 @@ std::optional<store::JobRecord> try_lock_job(const std::string& name) {
 }
 
 store::JobRecord locked_job(const std::string& name) {
-  std::optional<store::JobRecord> job = try_lock_job(name);
+  std::optional<store::JobRecord> job = find_and_lock_job(name);
   if (!job) refuse_missing_job(name);
   return std::move(*job);
 }

@@ -26,7 +26,7 @@ bool is_blank(const std::string& command);
 /// The job that the caller means by this name, as it stays until the transaction ends: what is
 /// decided about it must still be so when it is written. Nothing where there is none. Throws
 /// SqlError 42501 or 42P09 as find_managed() does, and locks nothing then.
-std::optional<store::JobRecord> try_lock_job(const std::string& name);
+std::optional<store::JobRecord> find_and_lock_job(const std::string& name);
 
 /// The same. Throws SqlError 42704 where there is none.
 store::JobRecord locked_job(const std::string& name);

@@ -18,7 +18,7 @@ constexpr char kIsDue[] =
 
 }  // namespace
 
-void analyze_if_changed(Oid view) {
+void analyze_if_changed(Oid view, bool (*may_run)(Oid owner)) {
   bool is_due = false;
   pg::as_extension([&] {
     pg::Spi spi;
@@ -26,7 +26,11 @@ void analyze_if_changed(Oid view) {
     is_due = !rows.empty() && rows.get_bool(0, 1);
   });
   if (!is_due) return;
+  // The same that ANALYZE will want: until it is released the view has one owner.
+  if (!pg::call([view] { return ConditionalLockRelationOid(view, ShareUpdateExclusiveLock); }))
+    return;
   const View found = read_view(view);
+  if (!may_run(found.owner)) return;
   pg::ActAs owner(found.owner);
   pg::with_fixed_search_path([&found] {
     pg::Spi spi;

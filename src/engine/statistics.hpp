@@ -9,6 +9,7 @@ namespace metrics_refresh::engine {
 /// Runs ANALYZE on a view of which as many rows have changed as autovacuum takes for enough, unless
 /// it was analyzed within the last minute, somebody holds it, or it is gone. Throws PgError.
 /// REQUIRES: a transaction after the one that refreshed it, whose changes have been reported.
-void analyze_if_changed(Oid view);
+/// `may_run(owner)`: whether the session may run the code of that role.
+void analyze_if_changed(Oid view, bool (*may_run)(Oid owner));
 
 }  // namespace metrics_refresh::engine

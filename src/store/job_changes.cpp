@@ -58,6 +58,9 @@ void on_transaction_end(XactEvent event, void*) {
         ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                 errmsg("cannot PREPARE a transaction that changed jobs of metrics_refresh"));
       break;
+    case XACT_EVENT_PREPARE:
+      noted = {};  // whatever is left over the scheduler finds when it is next told of anything
+      break;
     default:
       break;
   }

@@ -22,7 +22,7 @@ void start_limits(int slot, core::Duration max_runtime);
 /// the cancel that came meanwhile.
 void resume_limits(int slot);
 
-/// A cancel or the end of max_runtime comes too late from now on, for what follows is the log's.
+/// The run is over, or what follows is the log's alone.
 void lift_limits(int slot);
 
 /// True where the run has been canceled or has exceeded its max_runtime.

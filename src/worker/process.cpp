@@ -60,6 +60,10 @@ void set_process_settings() {
     };
     for (const auto& setting : kOwn)
       SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
+    // Later minor versions have it. Our own SQL reads views.
+    static const char kRestricted[] = "restrict_nonsystem_relation_kind";
+    if (GetConfigOption(kRestricted, true, false) != nullptr)
+      SetConfigOption(kRestricted, "", PGC_SUSET, PGC_S_OVERRIDE);
   });
 }
 

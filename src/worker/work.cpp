@@ -92,19 +92,19 @@ Outcome refresh(const Begun& begun) {
   return outcome;
 }
 
-Outcome run_command(int slot, const JobRecord& job) {
+Outcome run_command(const JobRecord& job) {
   show_activity(job.command);
   const pg::CommandResult result = pg::run_command(job.command);
   Outcome outcome = success("command");
   outcome.result = result.tags;
   outcome.rows_total = static_cast<std::int64_t>(result.rows);
-  // Deferred triggers are part of the work: within its limits, and before its success is logged. The
-  // commit, which comes after both, would fire what they put off themselves.
+  // Deferred triggers are part of the work: within its limits, and before its success is logged.
+  // The commit, which comes after both, would fire what they put off themselves.
   pg::call([] {
     AfterTriggerFireDeferred();
     PortalHashTableDeleteAll();  // nobody fetches from what is WITH HOLD
   });
-  lift_limits(slot);
+  accept_cancel(false);
   QueryCancelPending = false;  // what is done may have been committed
   // The log has its own rows to write, and its own conflicts.
   if (XactReadOnly || XactIsoLevel != XACT_READ_COMMITTED) pg::go_on_in_another_transaction();
@@ -164,7 +164,8 @@ void set_up(int slot, Begun& begun, Oid view) {
 }
 
 void set_up_incremental(int slot, Begun& begun) {
-  if (begun.job.strategy != "incremental") return;
+  // Whoever asks for one refresh asks for no set-up.
+  if (begun.job.strategy != "incremental" || begun.job.one_time) return;
   set_up(slot, begun, begun.view);
   for (const Member& member : begun.members) set_up(slot, begun, member.view_oid);
 }
@@ -185,10 +186,9 @@ void keep_statistics(int slot, const JobRecord& job, Oid view) {
   if (!OidIsValid(view) || is_to_end(slot)) return;
   try {
     pg::in_transaction([=, &job] {
-      if (!is_own(engine::relation_owner(view))) return;
       resume_limits(slot);
       set_settings_and_limit(job, GUC_ACTION_LOCAL);
-      engine::analyze_if_changed(view);
+      engine::analyze_if_changed(view, is_own);
       lift_limits(slot);
     });
   } catch (const std::exception&) {
@@ -201,14 +201,15 @@ void work(int slot, Begun& begun, const store::UsageMeter& meter) {
   const JobRecord& job = begun.job;
   if (!job.is_command()) set_settings_and_limit(job, GUC_ACTION_LOCAL);
   Outcome outcome = !begun.members.empty() ? refresh_on_one_snapshot(begun)
-                    : job.is_command()     ? run_command(slot, job)
+                    : job.is_command()     ? run_command(job)
                                            : refresh(begun);
   add_measures(slot, meter, outcome);
   // The job's own was meant for the work. Nobody but our processes, and they for a moment only, can
   // hold what the log needs.
   set_local("lock_timeout", kLogLockTimeout, PGC_USERSET);
   log_success(begun, outcome);
-  lift_limits(slot);
+  // A cancel comes too late now. What the commit does for other libraries can still be terminated.
+  accept_cancel(false);
   pg::call([] { CHECK_FOR_INTERRUPTS(); });  // the last word of one that came before
 }
 
@@ -225,6 +226,7 @@ void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
     pg::in_transaction(body);
   else
     pg::in_repeatable_read(body);
+  lift_limits(slot);
   keep_statistics(slot, begun.job, begun.view);
   for (const Member& member : begun.members) keep_statistics(slot, begun.job, member.view_oid);
 }

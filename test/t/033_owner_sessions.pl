@@ -212,8 +212,13 @@ my $evil = q{CREATE FUNCTION pg_temp.grab(text) RETURNS boolean LANGUAGE plpgsql
 	CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (pg_temp.grab(VALUE));
 	CREATE DOMAIN pg_temp.jsonb AS pg_catalog.jsonb CHECK (pg_temp.grab(VALUE::pg_catalog.text));};
 my %claim = (admin => '', claimant => q{SET app.claim = 'admin';});
+sql('CREATE TABLE s.keyed (k int PRIMARY KEY, v int); GRANT SELECT, TRIGGER ON s.keyed TO alice;
+	SET ROLE alice; CREATE MATERIALIZED VIEW s.by_key AS SELECT k, v FROM s.keyed');
 for my $role (qw(admin claimant))
 {
+	like(as($role, qq{$claim{$role} SELECT metrics_refresh.refresh('s.by_key', 'incremental')}),
+		qr/is not set up for incremental refresh/, "refresh() by $role sets nothing up");
+	is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 's.keyed'::regclass}), 0, 'no trigger is made');
 	sql('TRUNCATE s.seen');
 	my $answer = as($role, qq{$claim{$role} $evil
 		SELECT j ->> 'success', (j ->> 'run_id')::bigint > 0, j ->> 'message', j ->> 'rows', j ->> 'strategy', (j ->> 'duration_ms')::float > 0

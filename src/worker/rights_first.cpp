@@ -24,8 +24,7 @@ bool is_our_schema(Oid schema) {
   return OidIsValid(schema) && is_our_extension(getExtensionOfObject(NamespaceRelationId, schema));
 }
 
-// A member of an extension of ours, or what is in a schema of theirs, as delta tables and row types
-// are.
+// A member of an extension of ours, or what is in a schema of theirs, as delta tables are.
 bool is_ours(const ObjectAddress& object) {
   if (!OidIsValid(object.objectId)) return false;
   if (object.classId == ExtensionRelationId) return is_our_extension(object.objectId);
@@ -33,8 +32,7 @@ bool is_ours(const ObjectAddress& object) {
          is_our_schema(get_object_namespace(&object));
 }
 
-// Found as the server finds it, but without a lock; or no object. Of the kinds that a name alone is
-// for, the extensions have these, and relations.
+// Found as the server finds it, but without a lock; or no object.
 ObjectAddress find(ObjectType type, Node* name) {
   ObjectAddress found = InvalidObjectAddress;
   switch (type) {
@@ -51,11 +49,6 @@ ObjectAddress find(ObjectType type, Node* name) {
       ObjectAddressSet(found, ProcedureRelationId,
                        LookupFuncWithArgs(type, castNode(ObjectWithArgs, name), true));
       break;
-    case OBJECT_DOMAIN:
-    case OBJECT_TYPE:
-      ObjectAddressSet(found, TypeRelationId,
-                       LookupTypeNameOid(nullptr, castNode(TypeName, name), true));
-      break;
     default:
       break;
   }
@@ -65,6 +58,11 @@ ObjectAddress find(ObjectType type, Node* name) {
 void ask_for(ObjectType type, Node* name) {
   const ObjectAddress object = find(type, name);
   if (is_ours(object)) check_object_ownership(GetUserId(), type, object, name, nullptr);
+}
+
+// Of routines, schemas and extensions. What else has such a statement is named otherwise.
+void ask_for_named(ObjectType type, Node* name) {
+  if (name != nullptr && (IsA(name, ObjectWithArgs) || IsA(name, String))) ask_for(type, name);
 }
 
 // The owner of a schema may drop what is in it.
@@ -144,16 +142,27 @@ void ask_for_partitions(const AlterTableStmt* statement) {
   }
 }
 
-// What the grammar has a name for: of functions and the like. What else has these statements asks
-// for rights first, or has another shape.
-void ask_for_routine(ObjectType type, Node* name) {
-  if (name != nullptr && IsA(name, ObjectWithArgs)) ask_for(type, name);
+void ask_for_extension(char* name) {
+  ask_for(OBJECT_EXTENSION, reinterpret_cast<Node*>(makeString(name)));
+}
+
+// ADD and DROP lock the extension and what they name.
+void ask_for_contents(const AlterExtensionContentsStmt* statement) {
+  ask_for_extension(statement->extname);
+  ask_for_named(static_cast<ObjectType>(statement->objtype), statement->object);
+}
+
+void ask_for_rename(const RenameStmt* statement) {
+  if (statement->renameType == OBJECT_SCHEMA)
+    ask_for(OBJECT_SCHEMA, reinterpret_cast<Node*>(makeString(statement->subname)));
+  else
+    ask_for_named(statement->renameType, statement->object);
 }
 
 }  // namespace
 
 // Not here: what asks for rights before it locks (LOCK TABLE, TRUNCATE, ALTER TABLE, CREATE INDEX,
-// CREATE POLICY, DROP of relations, ALTER EXTENSION, ALTER SCHEMA); and what locks against others
+// CREATE POLICY, DROP of relations, GRANT); and what locks against others
 // of its kind but not against reading and using (COMMENT, SECURITY LABEL, CREATE TRIGGER, CREATE
 // STATISTICS, CREATE PUBLICATION, foreign keys, INHERITS).
 void ask_for_rights_first(Node* statement) {
@@ -169,17 +178,19 @@ void ask_for_rights_first(Node* statement) {
       return ask_for_parents(reinterpret_cast<CreateStmt*>(statement));
     case T_AlterTableStmt:
       return ask_for_partitions(reinterpret_cast<AlterTableStmt*>(statement));
-    case T_RenameStmt: {
-      const auto* rename = reinterpret_cast<RenameStmt*>(statement);
-      return ask_for_routine(rename->renameType, rename->object);
-    }
+    case T_AlterExtensionStmt:
+      return ask_for_extension(reinterpret_cast<AlterExtensionStmt*>(statement)->extname);
+    case T_AlterExtensionContentsStmt:
+      return ask_for_contents(reinterpret_cast<AlterExtensionContentsStmt*>(statement));
+    case T_RenameStmt:
+      return ask_for_rename(reinterpret_cast<RenameStmt*>(statement));
     case T_AlterObjectSchemaStmt: {
       const auto* move = reinterpret_cast<AlterObjectSchemaStmt*>(statement);
-      return ask_for_routine(move->objectType, move->object);
+      return ask_for_named(move->objectType, move->object);
     }
     case T_AlterOwnerStmt: {
       const auto* give = reinterpret_cast<AlterOwnerStmt*>(statement);
-      return ask_for_routine(give->objectType, give->object);
+      return ask_for_named(give->objectType, give->object);
     }
     default:
       return;

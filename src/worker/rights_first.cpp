@@ -86,6 +86,7 @@ void ask_for_drop(const DropStmt* drop) {
 // The relation of ours that a name without a schema means as soon as what it means now is dropped.
 // The server looks again after it has waited for a lock.
 Oid hidden_relation(const char* name) {
+  if (!OidIsValid(get_extension_oid("metrics_refresh", true))) return InvalidOid;
   constexpr int kMany = 64;
   Oid path[kMany];
   const int length = fetch_search_path_array(path, kMany);

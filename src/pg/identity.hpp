@@ -43,9 +43,9 @@ void with_fixed_search_path(Body&& body) {
 
 /// Holds off DROP EXTENSION until the transaction ends. It locks the extension itself before any of
 /// its tables, in an order of the server's choosing: whoever has done the same before touching them
-/// cannot meet it half-way, in a deadlock. Anybody can lock the extension, by ALTER FUNCTION …
-/// DEPENDS ON EXTENSION or a DROP that waits and is refused then: so only one who may drop it is
-/// waited for.
+/// cannot meet it half-way, in a deadlock. Who waits here waits for an owner of the extension, who
+/// drops it or makes something depend on it: nobody else gets to the exclusive lock, for he is
+/// refused before (worker/rights_first.hpp).
 void keep_extension();
 
 /// Until the transaction ends, no other one gets beyond this for the same role.

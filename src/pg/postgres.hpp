@@ -45,6 +45,7 @@ extern "C" {
 #include "catalog/indexing.h"            // writing a row of a catalog
 #include "catalog/namespace.h"           // names to oids
 #include "catalog/objectaccess.h"        // the hook that sees DROP EXTENSION
+#include "catalog/objectaddress.h"       // finding what DDL names
 #include "catalog/pg_aggregate.h"        // which aggregates look at the order of rows
 #include "catalog/pg_am.h"               // BTREE_AM_OID
 #include "catalog/pg_attribute.h"        // the statistics targets of columns

@@ -4,6 +4,7 @@
 #include "shmem/area.hpp"
 #include "shmem/change_counters.hpp"
 #include "store/job_changes.hpp"
+#include "worker/rights_first.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
@@ -85,35 +86,10 @@ bool may_have_it(Node* statement, Oid database) {
   return owns_database(database);
 }
 
-bool owns_extension(Oid extension) {
-#if PG_VERSION_NUM >= 160000
-  return object_ownercheck(ExtensionRelationId, extension, GetUserId());
-#else
-  return pg_extension_ownercheck(extension, GetUserId());
-#endif
-}
-
-// The server asks for the exclusive lock on an extension before it asks for the caller's rights. A
-// stranger could wait there for the transaction of another session, and everybody behind the
-// stranger.
-void refuse_strangers_drop(Node* statement) {
-  if (!IsA(statement, DropStmt)) return;
-  const auto* drop = reinterpret_cast<DropStmt*>(statement);
-  if (drop->removeType != OBJECT_EXTENSION) return;
-  ListCell* cell;
-  foreach (cell, drop->objects) {
-    const char* name = strVal(lfirst(cell));
-    const Oid extension =
-        strcmp(name, "metrics_refresh") == 0 ? get_extension_oid(name, true) : InvalidOid;
-    if (OidIsValid(extension) && !owns_extension(extension))
-      aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_EXTENSION, name);
-  }
-}
-
 void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
                 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
                 DestReceiver* destination, QueryCompletion* completion) {
-  refuse_strangers_drop(planned->utilityStmt);
+  ask_for_rights_first(planned->utilityStmt);
   const char* name = wanted_database(planned->utilityStmt);
   if (name != nullptr) {
     const Oid database = get_database_oid(name, true);

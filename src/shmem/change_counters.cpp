@@ -279,6 +279,17 @@ Counting count_changes(const Oid* relations, int number, Oid role, bool only_loo
                                                                  : Counting::kNoRoom;
 }
 
+int roles_of_tracked(Oid* roles) {
+  if (counters == nullptr) return 0;
+  int number = 0;
+  const TimestampTz now = GetCurrentTimestamp();
+  LWLockAcquire(counters->lock, LW_SHARED);
+  for (int i = 0; i < counters->max_tables; ++i)
+    if (!has_room(tables[i], now)) roles[number++] = tables[i].role;
+  LWLockRelease(counters->lock);
+  return number;
+}
+
 void note_captured(Oid relation) { note(relation, true); }
 
 void note_uncaptured(Oid relation) {

@@ -194,12 +194,13 @@ std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
   for (const Oid owner : owners)
     add(owner, "views in group runs", store::count_open_members(spi, owner, store::Reads::kViews),
         settings::max_group_views_per_role(), "metrics_refresh.max_group_views_per_role");
+  if (shmem::area() == nullptr) return shares;
   for (const auto& [role, tracked] : tracked_tables())
     if (!pg::role_name(role).empty() && !pg::is_superuser(role))
       add(role, "tracked tables", tracked, settings::max_tracked_tables_per_role(),
           "metrics_refresh.max_tracked_tables_per_role");
   // That a role uses its workers is as it should be, unless something waits.
-  if (shmem::area() == nullptr || shmem::database_status(MyDatabaseId).waiting == 0) return shares;
+  if (shmem::database_status(MyDatabaseId).waiting == 0) return shares;
   const std::map<Oid, int> runs = shmem::runs_by_owner();
   for (const Oid owner : owners)
     if (const auto found = runs.find(owner); found != runs.end())

@@ -8,8 +8,7 @@
 namespace metrics_refresh::shmem {
 namespace {
 
-// So long a table that nobody asks for keeps its place when another needs one. Were it shorter,
-// more tables than there are places would push each other out without an end.
+// So long a table that nobody asks for keeps its place: else too many would push each other out.
 constexpr TimestampTz kKeptFor = USECS_PER_HOUR;
 
 ChangeCounters* counters = nullptr;
@@ -158,8 +157,8 @@ int for_each_tracked(const Oid* relations, int number, Found found) {
   return count;
 }
 
-// A place is free, or its table has not been asked for in a long time. A process with an old copy
-// may count on in it for a moment, which makes it seem changed once too often.
+// A place is free, or its table has not been asked for in a long time. A process with an old copy of
+// it may count on for a moment: it seems changed once too often.
 bool has_room(const TrackedTable& table, TimestampTz now) {
   return !OidIsValid(table.database) || table.asked_at < now - kKeptFor;
 }

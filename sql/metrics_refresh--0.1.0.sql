@@ -442,7 +442,7 @@ COMMENT ON COLUMN metrics_refresh.job.command IS 'SQL to run instead of a refres
 COMMENT ON COLUMN metrics_refresh.job.schedule IS 'five cron fields, a nickname or an interval; NULL: only when triggered';
 COMMENT ON COLUMN metrics_refresh.job.timezone IS 'NULL: the setting metrics_refresh.timezone, else UTC';
 COMMENT ON COLUMN metrics_refresh.job.owner IS 'role whose rights the job has; a refresh computes as the owner of the view';
-COMMENT ON COLUMN metrics_refresh.job.owner_oid IS 'of the role that owner named when it was written; 0 where there was none';
+COMMENT ON COLUMN metrics_refresh.job.owner_oid IS 'of the role that owner named when it was written; 0 where there was none, or it was found to be gone';
 COMMENT ON COLUMN metrics_refresh.job.on_missed IS 'due times that passed while nothing could run: one run (once) or none (skip)';
 COMMENT ON COLUMN metrics_refresh.job.on_overlap IS 'a due time that comes while the job''s run is under way: counted (skip), or served by one run afterwards (queue_one)';
 COMMENT ON COLUMN metrics_refresh.job.priority IS 'where runs of one owner wait for a worker, the higher goes first; above 0, which is for jobs that a super admin owns, also before those of other owners';

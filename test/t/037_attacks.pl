@@ -328,6 +328,12 @@ subtest 'a role is renamed or dropped, another gets its name, and the database i
 		'alter_job() gives such a job to the role that has the name now');
 	sql(q{SELECT metrics_refresh.unschedule('of dora'); SELECT metrics_refresh.unschedule('of gina')});
 
+	# One from a dump whose owner was missing there.
+	$node->safe_psql('restored', q{INSERT INTO metrics_refresh_internal.job (job_name, command, owner) VALUES ('of a missing one', 'ALTER ROLE mallory SUPERUSER', 'latecomer')});
+	like((run_command([ 'pg_dump', $node->connstr('restored') ]))[0], qr/of a missing one\t.*\tlatecomer\t/, 'it keeps the name, for people to see');
+	sql('CREATE ROLE latecomer LOGIN SUPERUSER');
+	unlike((run_command([ 'pg_dump', $node->connstr('restored') ]))[0], qr/of a missing one/, 'and is not dumped once a role has it');
+
 	# As long as somebody holds his jobs, the scheduler does not write the new name, and a dump does without them.
 	open_session('carol_who_was', q{BEGIN; SELECT metrics_refresh.pause('of carol'); SELECT metrics_refresh.pause('of carol, a group')});
 	sql('ALTER ROLE carol_who_was RENAME TO carol_of_old; CREATE ROLE carol_who_was LOGIN SUPERUSER');
@@ -337,7 +343,7 @@ subtest 'a role is renamed or dropped, another gets its name, and the database i
 	ok(becomes(q{SELECT count(*) = 2 FROM metrics_refresh.job WHERE owner = 'carol_of_old' AND owner_oid = 'carol_of_old'::regrole}, 10), 'once it is let go, the name is written');
 	my (undef, $err) = try_as('postgres', q{BEGIN; ALTER ROLE erin RENAME TO erin_who_was; PREPARE TRANSACTION 'renames'}, goes_on => 1);
 	like($err, qr/ERROR:  0A000: cannot PREPARE a transaction that renamed or dropped roles/, 'no other session commits it');
-	sql("ALTER ROLE $_ NOSUPERUSER") for @taken, 'carol_who_was';
+	sql("ALTER ROLE $_ NOSUPERUSER") for @taken, 'carol_who_was', 'latecomer';
 };
 
 subtest 'rights that others have given' => sub {

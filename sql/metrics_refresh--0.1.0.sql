@@ -51,6 +51,7 @@ CREATE TABLE metrics_refresh_internal.job (
                    CHECK (strategy IN ('auto', 'incremental', 'diff', 'concurrently', 'full')),
     owner          name NOT NULL,
     owner_oid      oid NOT NULL,
+    owner_gone     boolean NOT NULL DEFAULT false,
     active         boolean NOT NULL DEFAULT true,
     max_runtime    interval NOT NULL DEFAULT '1 hour'
                    CHECK (max_runtime BETWEEN interval '1 millisecond' AND interval '24 days'
@@ -151,12 +152,18 @@ CREATE TABLE metrics_refresh_internal.incremental_leftover (
 CREATE INDEX incremental_leftover_id ON metrics_refresh_internal.incremental_leftover (id);
 COMMENT ON TABLE metrics_refresh_internal.incremental_leftover IS 'numbers of incremental_view whose delta tables and triggers the scheduler has to take away if no job wants them; one may be there more than once';
 
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job', 'WHERE NOT one_time');
+-- A dump has the owner by name. The scheduler keeps the names right, and notes whose role is gone; a row that it has
+-- not looked at since would be restored as the job of whoever has got that name.
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job', $$WHERE NOT one_time AND (owner_gone
+    OR owner = (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = owner_oid)
+    OR owner_oid = '0'::pg_catalog.oid AND owner NOT IN (SELECT rolname FROM pg_catalog.pg_roles))$$);
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_view', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_parent', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_member',
-    'WHERE job_id IN (SELECT job_id FROM metrics_refresh_internal.job WHERE NOT one_time)');
+    $$WHERE job_id IN (SELECT job_id FROM metrics_refresh_internal.job WHERE NOT one_time AND (owner_gone
+        OR owner = (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = owner_oid)
+        OR owner_oid = '0'::pg_catalog.oid AND owner NOT IN (SELECT rolname FROM pg_catalog.pg_roles)))$$);
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.removed_default_job', '');
 
@@ -434,7 +441,7 @@ COMMENT ON COLUMN metrics_refresh.job.command IS 'SQL to run instead of a refres
 COMMENT ON COLUMN metrics_refresh.job.schedule IS 'five cron fields, a nickname or an interval; NULL: only when triggered';
 COMMENT ON COLUMN metrics_refresh.job.timezone IS 'NULL: the setting metrics_refresh.timezone, else UTC';
 COMMENT ON COLUMN metrics_refresh.job.owner IS 'role whose rights the job has; a refresh computes as the owner of the view';
-COMMENT ON COLUMN metrics_refresh.job.owner_oid IS 'of the role that owner named when it was written; 0 where there was none';
+COMMENT ON COLUMN metrics_refresh.job.owner_oid IS 'of the role that owner named when it was written; 0 where there was none, or it was found to be gone';
 COMMENT ON COLUMN metrics_refresh.job.on_missed IS 'due times that passed while nothing could run: one run (once) or none (skip)';
 COMMENT ON COLUMN metrics_refresh.job.on_overlap IS 'a due time that comes while the job''s run is under way: counted (skip), or served by one run afterwards (queue_one)';
 COMMENT ON COLUMN metrics_refresh.job.priority IS 'where runs of one owner wait for a worker, the higher goes first; above 0, which is for jobs that a super admin owns, also before those of other owners';

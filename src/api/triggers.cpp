@@ -80,6 +80,18 @@ struct NewRow {
     return !update || text_column(old, description, column) != text(column);
   }
   void set(const char* column, Datum value) { row = with_value(row, description, column, value); }
+  bool is_true(const char* column) const { return text(column) == "t"; }
+
+  // Notes which role is meant, where it is named anew: none, if the row says that it is gone.
+  void bind_owner() {
+    if (update && is_true("owner_gone") && !is_new("owner_gone") &&
+        (is_new("owner") || is_new("owner_oid")))
+      set("owner_gone", BoolGetDatum(false));  // it is given to another
+    if (!is_new("owner") && !is_new("owner_gone")) return;
+    set("owner_oid",
+        ObjectIdGetDatum(is_true("owner_gone") ? InvalidOid
+                                               : pg::role_oid(text("owner").value_or(""))));
+  }
 
   // Notes which view is meant, where it is named anew.
   void bind_view() {
@@ -124,8 +136,7 @@ Datum check_job(FunctionCallInfo call) {
     break;
   }
   row.bind_view();
-  if (row.is_new("owner"))
-    row.set("owner_oid", ObjectIdGetDatum(pg::role_oid(row.text("owner").value_or(""))));
+  row.bind_owner();
   // A job that comes from a dump has missed nothing: its view has just been filled.
   if (!row.update) row.set("effective_from", TimestampTzGetDatum(GetCurrentTimestamp()));
   return PointerGetDatum(row.row);

@@ -33,6 +33,18 @@ void merge(Changes& into, const std::int64_t* jobs, int count) noexcept {
   }
 }
 
+// News for the database's scheduler: the one that runs, or one that is started now.
+void want_scheduler_locked(DatabaseEntry& entry) noexcept {
+  entry.wanted = true;
+  if (entry.scheduler != nullptr) {
+    SetLatch(&entry.scheduler->procLatch);
+  } else {
+    entry.failures = 0;
+    entry.not_before = 0;
+    wake_launcher_locked();
+  }
+}
+
 }  // namespace
 
 DatabaseEntry* find_database_locked(Oid database) noexcept {
@@ -60,20 +72,25 @@ void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept {
   }
   if (entry != nullptr) {
     merge(entry->changes, jobs, count);
-    entry->wanted = true;
-    if (entry->scheduler != nullptr) {
-      SetLatch(&entry->scheduler->procLatch);
-    } else {
-      entry->failures = 0;
-      entry->not_before = 0;
-      wake_launcher_locked();
-    }
+    want_scheduler_locked(*entry);
   }
   LWLockRelease(shared->lock);
   if (entry == nullptr)
     ereport(WARNING, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
             errmsg("metrics_refresh cannot serve more databases"),
             errhint("Raise metrics_refresh.max_databases and restart the server."));
+}
+
+void post_roles(bool now) noexcept {
+  Area* const shared = area();
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  for (int i = 0; i < shared->max_databases; ++i) {
+    DatabaseEntry& entry = shared->databases[i];
+    if (!OidIsValid(entry.database)) continue;
+    entry.changes.any = entry.changes.roles = true;
+    if (now || entry.scheduler != nullptr) want_scheduler_locked(entry);
+  }
+  LWLockRelease(shared->lock);
 }
 
 bool post_group_cancel(Oid database, std::int64_t group_run_id) {

@@ -15,10 +15,11 @@ inline constexpr int kMaxPostedCancels = 16;
 inline constexpr TimestampTz kNever = PG_INT64_MAX;
 
 /// News since the scheduler last asked: jobs that changed, `all` where they were too many to name,
-/// and group runs that somebody wants cancelled.
+/// group runs that somebody wants cancelled, and that roles were renamed or dropped.
 struct Changes {
   bool any;
   bool all;
+  bool roles;
   int count;
   std::int64_t jobs[kMaxPostedJobs];
   int canceled_count;
@@ -45,6 +46,11 @@ struct DatabaseEntry {
 /// a warning where the registry is full, so it may run at commit.
 /// REQUIRES: the area exists; `count` ids at `jobs`, or null for all.
 void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept;
+
+/// Tells the schedulers of all databases that roles were renamed or dropped. Where none runs, one
+/// is started if `now`; else the next one will know. Never raises.
+/// REQUIRES: the area exists.
+void post_roles(bool now) noexcept;
 
 // For backends.
 

@@ -16,6 +16,8 @@ struct NotedDatabase {
 struct Noted {
   bool leftovers;
   bool all;
+  bool roles;
+  bool renamed_roles;
   int count;
   std::int64_t jobs[shmem::kMaxPostedJobs];
   int database_count;
@@ -46,6 +48,7 @@ void on_transaction_end(XactEvent event, void*) {
     case XACT_EVENT_COMMIT:
       post_databases();
       post_jobs();
+      if (noted.roles) shmem::post_roles(noted.renamed_roles);
       noted = {};
       break;
     case XACT_EVENT_ABORT:
@@ -57,6 +60,10 @@ void on_transaction_end(XactEvent event, void*) {
       if (noted.all || noted.count > 0)
         ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                 errmsg("cannot PREPARE a transaction that changed jobs of metrics_refresh"));
+      if (noted.roles)
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("cannot PREPARE a transaction that renamed or dropped roles"),
+                errdetail("The jobs of metrics_refresh follow their owners when it commits."));
       break;
     case XACT_EVENT_PREPARE:
       noted = {};  // whatever is left over the scheduler finds when it is next told of anything
@@ -82,6 +89,11 @@ void note_changed(std::int64_t job_id) {
 void note_leftovers() { noted.leftovers = shmem::area() != nullptr; }
 
 void note_all_changed() { noted.all = true; }
+
+void note_roles(bool renamed) {
+  noted.roles = shmem::area() != nullptr;
+  noted.renamed_roles = noted.renamed_roles || renamed;
+}
 
 void note_database(Oid database, bool dropped) {
   if (noted.database_count < kMaxNotedDatabases)

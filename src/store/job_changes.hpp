@@ -20,6 +20,10 @@ void note_all_changed();
 /// The transaction leaves something over of an incremental view (store/incremental.hpp).
 void note_leftovers();
 
+/// The transaction renames or drops roles: the schedulers of all databases look whose jobs that
+/// concerns. After a drop they need not hurry: jobs of a role that is gone do not run.
+void note_roles(bool renamed);
+
 /// Has a database looked into that this transaction created or altered: a copy of a template may
 /// have the extension, or forgotten, for it was dropped.
 void note_database(Oid database, bool dropped);

@@ -219,13 +219,14 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
       " view_oid = $4, owner = $5 WHERE job_id = (SELECT job_id FROM metrics_refresh_internal.job"
       " WHERE job_id = $1 AND owner_oid = $6 AND view_schema IS NOT DISTINCT FROM nullif($7, '')"
       " AND view_name IS NOT DISTINCT FROM nullif($8, '') FOR NO KEY UPDATE SKIP LOCKED)"
-      " RETURNING view_oid",
+      " RETURNING view_oid, owner_oid",
       {job.id, schema, name, pg::Param::oid(view), owner, pg::Param::oid(job.owner_oid),
        job.view_schema, job.view_name});
-  // The table's trigger goes by the name, which may have been given up again a moment ago.
-  if (!bound.empty() && bound.get_oid(0, 1) != view)
-    spi.query("UPDATE metrics_refresh_internal.job SET view_oid = $2 WHERE job_id = $1",
-              {job.id, pg::Param::oid(view)});
+  // The table's trigger goes by the names, which may have been given up again a moment ago.
+  if (!bound.empty() && (bound.get_oid(0, 1) != view || bound.get_oid(0, 2) != job.owner_oid))
+    spi.query(
+        "UPDATE metrics_refresh_internal.job SET view_oid = $2, owner_oid = $3 WHERE job_id = $1",
+        {job.id, pg::Param::oid(view), pg::Param::oid(job.owner_oid)});
 }
 
 std::optional<std::int64_t> insert_request(pg::Spi& spi, std::int64_t job_id,

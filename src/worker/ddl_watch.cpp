@@ -86,10 +86,18 @@ bool may_have_it(Node* statement, Oid database) {
   return owns_database(database);
 }
 
+// Noted before it is done: if it fails, nothing is posted.
+void note_roles(Node* statement) {
+  const bool renamed = IsA(statement, RenameStmt) &&
+                       reinterpret_cast<RenameStmt*>(statement)->renameType == OBJECT_ROLE;
+  if (renamed || IsA(statement, DropRoleStmt)) store::note_roles(renamed);
+}
+
 void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
                 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
                 DestReceiver* destination, QueryCompletion* completion) {
   ask_for_rights_first(planned->utilityStmt);
+  note_roles(planned->utilityStmt);
   const char* name = wanted_database(planned->utilityStmt);
   if (name != nullptr) {
     const Oid database = get_database_oid(name, true);

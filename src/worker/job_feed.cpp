@@ -101,6 +101,7 @@ const store::Member* JobFeed::find_member(core::JobId group, int number) const {
 void JobFeed::note_changes(const shmem::Changes& changes) {
   unread_ = true;
   unread_all_ = unread_all_ || changes.all;
+  roles_ = roles_ || changes.roles;
   unread_jobs_.insert(unread_jobs_.end(), changes.jobs, changes.jobs + changes.count);
   if (unread_jobs_.size() > kMostUnread) {
     unread_all_ = true;

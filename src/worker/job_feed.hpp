@@ -7,6 +7,7 @@
 
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "shmem/databases.hpp"
@@ -34,6 +35,9 @@ class JobFeed {
   /// Has the open runs of groups read again: one has just been planned.
   void expect_groups() { unread_ = unread_groups_ = true; }
 
+  /// True once after roles were renamed or dropped.
+  bool take_role_news() { return std::exchange(roles_, false); }
+
   /// Of the job as last read, or null.
   const store::PlannedJob* find(core::JobId id) const;
   std::size_t job_count() const noexcept { return jobs_.size(); }
@@ -56,6 +60,7 @@ class JobFeed {
   bool unread_ = true;
   bool unread_all_ = true;
   bool unread_groups_ = true;
+  bool roles_ = false;
   bool one_time_jobs_ = false;  // one of them has changed
   std::vector<core::JobId> unread_jobs_;
   struct Canceled {

@@ -41,6 +41,18 @@ store::RunError error_of(int sqlstate, const std::string& message, const std::st
   return {message, std::string(unpack_sql_state(sqlstate), 5), "", hint, ""};
 }
 
+store::RunError no_owner(const store::JobRecord& job) {
+  store::RunError error =
+      error_of(ERRCODE_UNDEFINED_OBJECT, "role \"" + job.owner + "\" does not exist",
+               "A super admin can give the job to another role: "
+               "metrics_refresh.alter_job(job_name, owner => ...).");
+  if (OidIsValid(pg::role_oid(job.owner))) {
+    error.message = "the role \"" + job.owner + "\" that owned the job does not exist any more";
+    error.detail = "The role that has this name now is another one.";
+  }
+  return error;
+}
+
 }  // namespace
 
 shmem::Session session_for(const store::PlannedJob& job, const store::Member* member) {
@@ -59,10 +71,7 @@ shmem::Session session_for(const store::PlannedJob& job, const store::Member* me
 
 std::optional<store::RunError> owner_problem(const store::JobRecord& job) {
   const Oid role = job.owner_oid;
-  if (pg::role_name(role).empty())
-    return error_of(ERRCODE_UNDEFINED_OBJECT, "role \"" + job.owner + "\" does not exist",
-                    "A super admin can give the job to another role: "
-                    "metrics_refresh.alter_job(job_name, owner => ...).");
+  if (pg::role_name(role).empty()) return no_owner(job);
   if (!job.is_command()) return std::nullopt;
   if (!pg::can_log_in(role))
     return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,

@@ -14,6 +14,7 @@
 #include "worker/dispatch.hpp"
 #include "worker/hand_over.hpp"
 #include "worker/job_feed.hpp"
+#include "worker/job_owners.hpp"
 #include "worker/process.hpp"
 #include "worker/sweep.hpp"
 
@@ -99,7 +100,9 @@ class SchedulerProcess {
       wake_up = earlier(wake_up, earlier(make_ready(now), end_overdue()));
       publish(wake_up);
       sweep_.work(now);
-      wake_up = earlier(wake_up, sweep_.try_again_at());
+      if (feed_.take_role_news()) owners_.expect();
+      owners_.work(now);
+      wake_up = earlier(wake_up, earlier(sweep_.try_again_at(), owners_.try_again_at()));
       sleeper_.sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
       if (!events_.empty()) sweep_.expect();
@@ -189,7 +192,7 @@ class SchedulerProcess {
                  kStayPerJob * static_cast<std::int64_t>(scheduler_.job_count()));
     const std::optional<Instant> next_due = scheduler_.next_due();
     if (scheduler_.waiting_count() > 0 || feed_.try_again_at() || dispatch_.try_again_at() ||
-        sweep_.try_again_at() || (next_due && *next_due - now < limit) ||
+        sweep_.try_again_at() || owners_.try_again_at() || (next_due && *next_due - now < limit) ||
         !shmem::busy_slots(MyDatabaseId).empty())
       return std::nullopt;
     if (now - last_activity < limit) return last_activity + limit;
@@ -202,6 +205,7 @@ class SchedulerProcess {
   Dispatch dispatch_;
   HandOvers hand_overs_;
   Sweep sweep_;
+  JobOwners owners_;
   pg::Sleeper sleeper_;
   std::vector<core::Event> events_;
   bool shows_waiting_ = false;

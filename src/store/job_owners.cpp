@@ -1,0 +1,36 @@
+#include "store/job_owners.hpp"
+
+#include <string>
+
+namespace metrics_refresh::store {
+namespace {
+
+// The owner has another name now, or is gone. One that never was here (the job comes from a dump)
+// stays as it is named until another role has the name. What is dumped (pg_extension_config_dump)
+// is what is none of these.
+constexpr char kStale[] =
+    " FROM metrics_refresh_internal.job j LEFT JOIN pg_roles r ON r.oid = j.owner_oid"
+    " WHERE NOT j.owner_gone AND (r.rolname <> j.owner OR r.oid IS NULL"
+    " AND (j.owner_oid <> '0'::oid OR EXISTS (SELECT FROM pg_roles n WHERE n.rolname = j.owner)))";
+
+}  // namespace
+
+bool follow_owners(pg::Spi& spi) {
+  const std::int64_t stale = spi.query(std::string("SELECT count(*)") + kStale).get_int64(0, 1);
+  if (stale == 0) return true;
+  const pg::Rows rows = spi.query(
+      std::string("WITH stale AS MATERIALIZED (SELECT j.job_id, j.owner_oid, r.rolname") + kStale +
+      " FOR NO KEY UPDATE OF j SKIP LOCKED)"
+      " UPDATE metrics_refresh_internal.job j"
+      " SET owner = coalesce(s.rolname, j.owner), owner_gone = s.rolname IS NULL"
+      " FROM stale s WHERE s.job_id = j.job_id"
+      " RETURNING j.job_id, s.owner_oid, s.rolname IS NULL OR s.owner_oid = j.owner_oid");
+  // The table's trigger goes by the name, which may have been given up again a moment ago.
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (!rows.get_bool(i, 3))
+      spi.query("UPDATE metrics_refresh_internal.job SET owner_oid = $2 WHERE job_id = $1",
+                {rows.get_int64(i, 1), pg::Param::oid(rows.get_oid(i, 2))});
+  return static_cast<std::int64_t>(rows.size()) >= stale;
+}
+
+}  // namespace metrics_refresh::store

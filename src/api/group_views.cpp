@@ -6,12 +6,22 @@
 #include "api/access.hpp"
 #include "engine/refresh.hpp"
 #include "pg/privilege.hpp"
+#include "store/groups.hpp"
 
 namespace metrics_refresh::api {
 namespace {
 
+void require_sane_count(std::size_t views) {
+  if (views > store::kMaxMembers)
+    throw pg::SqlError(
+        ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        "a group has at most " + std::to_string(store::kMaxMembers) + " materialized views",
+        "Make several groups of them.");
+}
+
 // REQUIRES: the rows are oid and relispopulated of materialized views.
 std::vector<GroupView> read_views(const pg::Rows& rows) {
+  require_sane_count(rows.size());
   std::vector<GroupView> views;
   for (std::size_t i = 0; i < rows.size(); ++i)
     views.push_back({engine::read_view(rows.get_oid(i, 1)), rows.get_bool(i, 2)});
@@ -54,6 +64,7 @@ std::vector<GroupView> listed_views(Datum regclass_array) {
   });
   if (elements.count == 0)
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "views must not be empty");
+  require_sane_count(static_cast<std::size_t>(elements.count));
   std::vector<GroupView> views;
   for (int i = 0; i < elements.count; ++i) {
     const Oid oid = DatumGetObjectId(elements.values[i]);

@@ -50,7 +50,11 @@ void require_committed(Oid view) {
         "This transaction has made or changed the view, and a worker is to refresh it.");
 }
 
-[[noreturn]] void refuse_lost() {
+[[noreturn]] void refuse(const shmem::HandOver& hand_over) {
+  if (hand_over.sqlstate != 0)
+    throw pg::SqlError(hand_over.sqlstate, hand_over.message,
+                       "The server log has the rest of the error.",
+                       "The refresh could not be written down for a worker.");
   throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "the refresh was not begun",
                      "It may have been dropped or unscheduled meanwhile.",
                      "What was to be refreshed is not there any more, or its request is not.");
@@ -81,7 +85,8 @@ RefreshedNow wait_for_end(int place, std::int64_t run) {
   pg::call([&area] { ConditionVariablePrepareToSleep(&area.run_ended); });
   for (;;) {
     // In this order: what is taken is requested or logged.
-    const HandOverState state = shmem::hand_over_state(place, run);
+    const shmem::HandOver hand_over = shmem::read_hand_over(place, run);
+    const HandOverState state = hand_over.state;
     const store::KnownOutcome known = outcome_of(run);
     if (known.outcome && known.outcome->status != "running") {
       pg::call([] { ConditionVariableCancelSleep(); });
@@ -89,7 +94,7 @@ RefreshedNow wait_for_end(int place, std::int64_t run) {
     }
     const bool waits = state == HandOverState::kPosted;
     if (!waits && !known.outcome && !(state == HandOverState::kTaken && known.is_queued))
-      refuse_lost();
+      refuse(hand_over);
     if (!known.outcome) require_patience(since);
     const long timeout = next_look();
     pg::call([&area, timeout] {

@@ -16,6 +16,7 @@
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/area.hpp"
+#include "shmem/change_counters.hpp"
 #include "shmem/worker_slots.hpp"
 #include "store/groups.hpp"
 #include "store/incremental.hpp"
@@ -160,6 +161,15 @@ std::vector<Oid> limited_roles(pg::Spi& spi, const char* sql) {
   return roles;
 }
 
+std::map<Oid, int> tracked_tables() {
+  std::vector<Oid> roles(static_cast<std::size_t>(settings::max_tracked_tables()));
+  Oid* const found = roles.data();
+  roles.resize(static_cast<std::size_t>(pg::call([=] { return shmem::roles_of_tracked(found); })));
+  std::map<Oid, int> tables;
+  for (const Oid role : roles) ++tables[role];
+  return tables;
+}
+
 // Of the roles whose rights the caller has, which for a super admin are all.
 std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
   std::vector<core::ShareFacts> shares;
@@ -181,8 +191,16 @@ std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
            spi, "SELECT DISTINCT requested_by_oid FROM metrics_refresh.run_request ORDER BY 1"))
     add(role, "requests", store::count_requests(role), settings::max_requests_per_role(),
         "metrics_refresh.max_requests_per_role");
+  for (const Oid owner : owners)
+    add(owner, "views in group runs", store::count_open_members(spi, owner, store::Reads::kViews),
+        settings::max_group_views_per_role(), "metrics_refresh.max_group_views_per_role");
+  if (shmem::area() == nullptr) return shares;
+  for (const auto& [role, tracked] : tracked_tables())
+    if (!pg::role_name(role).empty() && !pg::is_superuser(role))
+      add(role, "tracked tables", tracked, settings::max_tracked_tables_per_role(),
+          "metrics_refresh.max_tracked_tables_per_role");
   // That a role uses its workers is as it should be, unless something waits.
-  if (shmem::area() == nullptr || shmem::database_status(MyDatabaseId).waiting == 0) return shares;
+  if (shmem::database_status(MyDatabaseId).waiting == 0) return shares;
   const std::map<Oid, int> runs = shmem::runs_by_owner();
   for (const Oid owner : owners)
     if (const auto found = runs.find(owner); found != runs.end())

@@ -63,12 +63,15 @@ Settings read_settings(Datum jsonb) {
 
 void check_settings(const Settings& settings, const std::vector<Oid>& owners) {
   for (const auto& [name, value] : settings) {
+    pg::call([] { CHECK_FOR_INTERRUPTS(); });
     if (const char* hint = core::why_no_job_setting(name))
       throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
                          hint);
     try_setting(name, value, GetUserId());
-    for (const Oid owner : owners)
+    for (const Oid owner : owners) {
+      pg::call([] { CHECK_FOR_INTERRUPTS(); });
       if (OidIsValid(owner) && owner != GetUserId()) try_setting(name, value, owner);
+    }
   }
 }
 

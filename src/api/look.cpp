@@ -75,12 +75,14 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
   std::string chosen;
   std::string reason;
   try {
+    engine::require_sane_size(view);
     const engine::Choice choice = choose(view, state, around.strategy, freshness);
     chosen = engine::to_string(choice.strategy);
     reason = choice.reason;
   } catch (const pg::SqlError& error) {
     chosen = "error";
     reason = error.what();
+    if (error.sqlstate() == ERRCODE_STATEMENT_TOO_COMPLEX) reason += ": " + error.detail();
   }
   const std::string index =
       state.unique_index.empty() ? engine::propose_unique_index(view) : std::string();

@@ -101,19 +101,17 @@ LOCKMODE lock_mode(const Choice& choice) {
 // ended for long.
 void require_sane_size(const View& view) {
   const Oid oid = view.oid;
-  const int references = pg::call([oid] {
-    Relation const relation = try_table_open(oid, NoLock);
-    if (relation == nullptr) return 0;
-    const int found = size_of(definition_of(relation), oid).references;
-    table_close(relation, NoLock);
+  const char* const why = pg::call([oid]() -> const char* {
+    Relation const relation = try_table_open(oid, AccessShareLock);
+    if (relation == nullptr) return nullptr;
+    const char* const found = why_not_refreshed(definition_of(relation), oid);
+    table_close(relation, AccessShareLock);
     return found;
   });
-  if (references <= kMostReferences) return;
+  if (why == nullptr) return;
   throw pg::SqlError(ERRCODE_STATEMENT_TOO_COMPLEX,
                      "the definition of materialized view \"" + view.name + "\" is too large",
-                     "Let it read other materialized views instead of plain ones.",
-                     "It reads more than " + std::to_string(kMostReferences) +
-                         " relations, those of plain views counted wherever they are read.");
+                     "Let it read other materialized views instead of plain ones.", why);
 }
 
 // Locks the view at once as the refresh needs it: raising a lock later could deadlock with a reader

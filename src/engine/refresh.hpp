@@ -35,6 +35,10 @@ bool has_view_rights(Oid role, const View& view);
 /// Throws SqlError 42501 unless has_view_rights().
 void require_view_rights(Oid role, const View& view);
 
+/// Throws SqlError 54001 where the view's definition is too large to be planned
+/// (definition_size.hpp), whatever the strategy.
+void require_sane_size(const View& view);
+
 /// The choice of `skip` where `auto` is asked for and the view is fresh, else nothing. Throws
 /// SqlError as require_view_rights() and read_view() do.
 std::optional<Choice> choose_skip(Oid view, Requested requested, Oid role);

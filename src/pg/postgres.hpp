@@ -103,6 +103,7 @@ extern "C" {
 #include "rewrite/prs2lock.h"            // a view's stored query
 #include "rewrite/rewriteHandler.h"      // and what it becomes
 #include "rewrite/rewriteManip.h"        // moving a query's variables
+#include "rewrite/rowsecurity.h"         // policies of tables
 #include "storage/buffile.h"             // rows that do not fit into memory
 #include "storage/condition_variable.h"  // waiting for a run to end
 #include "storage/fd.h"                  // accounting of external descriptors

@@ -18,6 +18,7 @@ int database_workers_value = 0;
 int max_jobs_per_role_value = 1000;
 int max_job_kilobytes_per_role = 10 * 1024;
 int max_requests_per_role_value = 1000;
+int max_group_views_per_role_value = 10'000;
 int max_tracked_tables_per_role_value = 256;
 int max_workers_per_role_value = 0;
 int worker_idle_timeout_ms = 5000;
@@ -131,9 +132,14 @@ void define_shares() {
                           "Runs that one role has asked for in a database and that have not begun.",
                           "Superusers have no limit.", &max_requests_per_role_value, 1000, 0,
                           INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_group_views_per_role",
+                          "Views in runs under way of the groups that one role owns in a database.",
+                          "Superusers have no limit.", &max_group_views_per_role_value, 10'000, 0,
+                          INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("metrics_refresh.max_tracked_tables_per_role",
                           "Tables whose changes are counted for the views of one role.",
-                          "Superusers have no limit but metrics_refresh.max_tracked_tables.",
+                          "At most half of metrics_refresh.max_tracked_tables, which is all that "
+                          "limits superusers.",
                           &max_tracked_tables_per_role_value, 256, 0, 100'000, PGC_SIGHUP, 0,
                           nullptr, nullptr, nullptr);
   DefineCustomIntVariable("metrics_refresh.max_workers_per_role",
@@ -202,7 +208,10 @@ int database_workers() { return database_workers_value; }
 int max_jobs_per_role() { return max_jobs_per_role_value; }
 std::int64_t max_job_bytes_per_role() { return std::int64_t{1024} * max_job_kilobytes_per_role; }
 int max_requests_per_role() { return max_requests_per_role_value; }
-int max_tracked_tables_per_role() { return max_tracked_tables_per_role_value; }
+int max_group_views_per_role() { return max_group_views_per_role_value; }
+int max_tracked_tables_per_role() {
+  return std::min(max_tracked_tables_per_role_value, max_tracked_tables_value / 2);
+}
 int role_workers() {
   if (max_workers_per_role_value > 0) return max_workers_per_role_value;
   return std::max(max_workers_value - 1, 1);

@@ -22,6 +22,7 @@ int database_workers();  ///< of one database at once; 0 = no limit of its own
 int max_jobs_per_role();
 std::int64_t max_job_bytes_per_role();
 int max_requests_per_role();        ///< runs asked for that have not begun
+int max_group_views_per_role();     ///< in runs of its groups under way
 int max_tracked_tables_per_role();  ///< of those that max_tracked_tables() counts
 int role_workers();                 ///< runs under way at once, in the cluster; at least 1
 

@@ -8,8 +8,7 @@
 namespace metrics_refresh::shmem {
 namespace {
 
-// So long a table that nobody asks for keeps its place when another needs one. Were it shorter,
-// more tables than there are places would push each other out without an end.
+// So long a table that nobody asks for keeps its place: else too many would push each other out.
 constexpr TimestampTz kKeptFor = USECS_PER_HOUR;
 
 ChangeCounters* counters = nullptr;
@@ -158,8 +157,8 @@ int for_each_tracked(const Oid* relations, int number, Found found) {
   return count;
 }
 
-// A place is free, or its table has not been asked for in a long time. A process with an old copy
-// may count on in it for a moment, which makes it seem changed once too often.
+// A place is free, or its table has not been asked for in a long time. A process with an old copy of
+// it may count on for a moment: it seems changed once too often.
 bool has_room(const TrackedTable& table, TimestampTz now) {
   return !OidIsValid(table.database) || table.asked_at < now - kKeptFor;
 }
@@ -277,6 +276,17 @@ Counting count_changes(const Oid* relations, int number, Oid role, bool only_loo
   if (begun != Counting::kCounted) return begun;
   return read_counts(relations, number, now, only_looks, counts) ? Counting::kCounted
                                                                  : Counting::kNoRoom;
+}
+
+int roles_of_tracked(Oid* roles) {
+  if (counters == nullptr) return 0;
+  int number = 0;
+  const TimestampTz now = GetCurrentTimestamp();
+  LWLockAcquire(counters->lock, LW_SHARED);
+  for (int i = 0; i < counters->max_tables; ++i)
+    if (!has_room(tables[i], now)) roles[number++] = tables[i].role;
+  LWLockRelease(counters->lock);
+  return number;
 }
 
 void note_captured(Oid relation) { note(relation, true); }

@@ -71,6 +71,10 @@ enum class Counting {
 Counting count_changes(const Oid* tables, int number, Oid role, bool only_looks,
                        ChangeCount* counts);
 
+/// The role of each tracked table, as shares count them, into `roles`, which has room for
+/// settings::max_tracked_tables(). Returns how many. REQUIRES: inside pg::call().
+int roles_of_tracked(Oid* roles);
+
 /// The keys of what the transaction under way has changed in the table are captured. A change that
 /// logical replication brings never counts as captured, for it fires no statement's trigger.
 /// REQUIRES: inside pg::call().

@@ -31,10 +31,10 @@ int post_hand_over(HandOver hand_over) {
   });
 }
 
-HandOverState hand_over_state(int place, std::int64_t run_id) {
+HandOver read_hand_over(int place, std::int64_t run_id) {
   return locked(LW_SHARED, [=] {
     const HandOver* const hand_over = own_locked(place, run_id);
-    return hand_over == nullptr ? HandOverState::kFree : hand_over->state;
+    return hand_over == nullptr ? HandOver{} : *hand_over;
   });
 }
 
@@ -73,12 +73,21 @@ void move_hand_over(const PlacedHandOver& from, HandOverState to) {
   locked(LW_EXCLUSIVE, [&] {
     HandOver* const hand_over = own_locked(from.place, from.hand_over.run_id);
     if (hand_over == nullptr || hand_over->state != from.hand_over.state) return;
-    if (to == HandOverState::kFree)
-      *hand_over = {};
-    else
-      hand_over->state = to;
+    *hand_over = from.hand_over;
+    hand_over->state = to;
+    if (to == HandOverState::kFree) *hand_over = {};
   });
   announce_run_end();
+}
+
+void refuse_hand_over(PlacedHandOver from, int sqlstate, const std::string& message) {
+  HandOver& refused = from.hand_over;
+  const char* const text = message.c_str();
+  const int length = static_cast<int>(message.size());
+  const int kept = pg::call([=] { return pg_mbcliplen(text, length, sizeof refused.message - 1); });
+  refused.sqlstate = sqlstate;
+  strlcpy(refused.message, text, static_cast<std::size_t>(kept) + 1);
+  move_hand_over(from, HandOverState::kRefused);
 }
 
 bool has_open_hand_overs_locked(Oid database) noexcept {

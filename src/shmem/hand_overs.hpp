@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "pg/postgres.hpp"
@@ -31,6 +32,9 @@ struct HandOver {
   Oid view;
   Oid requested_by;
   char strategy[16];
+  // Of one that is refused with an error, what it was; else 0 and nothing.
+  int sqlstate;
+  char message[256];
 };
 
 /// A copy with its place.
@@ -44,8 +48,8 @@ struct PlacedHandOver {
 /// Posts it and wakes the scheduler of its database. The place, or -1 where too many are open or
 /// the database is not served.
 int post_hand_over(HandOver hand_over);
-/// kFree where the place is another's by now.
-HandOverState hand_over_state(int place, std::int64_t run_id);
+/// As it is now; kFree where the place is another's by now.
+HandOver read_hand_over(int place, std::int64_t run_id);
 /// The run is over, or was refused: the place is free. It is one's own: nobody else ends it.
 void end_hand_over(int place, std::int64_t run_id) noexcept;
 /// The caller does not wait any longer: the scheduler cancels the run.
@@ -57,6 +61,8 @@ void withdraw_hand_over(int place, std::int64_t run_id) noexcept;
 std::vector<PlacedHandOver> open_hand_overs(Oid database);
 /// Moves one of them on, unless the caller has done so meanwhile, and wakes the caller.
 void move_hand_over(const PlacedHandOver& from, HandOverState to);
+/// The same to kRefused, with the error that stands in its way and will not go away by itself.
+void refuse_hand_over(PlacedHandOver from, int sqlstate, const std::string& message);
 
 /// True where the database has some for a scheduler. REQUIRES: the lock is held.
 bool has_open_hand_overs_locked(Oid database) noexcept;

@@ -120,6 +120,37 @@ Claim claim_spare(Oid database, const Session& session, int wanted) {
   });
 }
 
+bool make_room(Oid database, const std::map<Session, int>& wanted) {
+  return locked(LW_EXCLUSIVE, [&] {
+    Area* const shared = area();
+    int lacking = 0;
+    for (const auto& [session, count] : wanted) {
+      int ready = 0;
+      for (int i = 0; i < shared->max_workers; ++i) {
+        const WorkerSlot& slot = shared->slots[i];
+        if (is_available(slot) && slot.database == database && slot.session == session) ++ready;
+      }
+      lacking += std::max(0, count - ready);
+    }
+    int leaving = 0;
+    for (int i = 0; i < shared->max_workers; ++i) {
+      const WorkerSlot& slot = shared->slots[i];
+      if (slot.state == SlotState::kFree) --lacking;
+      if (slot.state == SlotState::kIdle && slot.leave) ++leaving;
+    }
+    for (int i = 0; i < shared->max_workers && leaving < lacking; ++i) {
+      WorkerSlot& slot = shared->slots[i];
+      if (slot.state != SlotState::kIdle || slot.leave ||
+          (slot.database == database && wanted.count(slot.session) != 0))
+        continue;
+      slot.leave = true;
+      SetLatch(&slot.worker->procLatch);
+      ++leaving;
+    }
+    return lacking > 0 && leaving > 0;
+  });
+}
+
 int free_workers(Oid database, int limit) {
   return locked(LW_SHARED, [=] {
     Area* const shared = area();

@@ -128,6 +128,9 @@ Claim claim_slot(Oid database, const Session& session, const Assignment& run);
 /// its process. index is -1 where `wanted` workers of the session are idle or starting already, or
 /// no slot is free.
 Claim claim_spare(Oid database, const Session& session, int wanted);
+/// Where the sessions lack workers of the numbers `wanted`, and no slot is free, asks as many idle
+/// workers to leave that are none of these sessions'. True where some are about to.
+bool make_room(Oid database, const std::map<Session, int>& wanted);
 /// Takes a claim back whose process could not be started.
 void release_claim(int index, std::uint64_t generation);
 /// How many runs the database can have started now: slots that are free, or whose worker has

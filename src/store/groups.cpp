@@ -42,8 +42,8 @@ std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group, Reads re
           " WHERE job_id = $1"
           "  UNION ALL SELECT n.nspname, c.relname, c.oid FROM pg_class c"
           "  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $2 AND c.relkind = "
-          "'m') v",
-      {group.id, group.group_schema}));
+          "'m') v ORDER BY v.view_schema, v.view_name LIMIT $3",
+      {group.id, group.group_schema, std::int64_t{kMaxMembers + 1}}));
 }
 
 void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const Member& now) {
@@ -87,8 +87,8 @@ std::vector<std::pair<int, int>> dependencies(pg::Spi& spi, const std::vector<Oi
       "SELECT array_position($1, view_oid::int8)::int8 - 1,"
       " array_position($1, depends_on_oid::int8)::int8 - 1"
       " FROM metrics_refresh_internal.view_dependencies"
-      " WHERE view_oid::int8 = ANY ($1) AND depends_on_oid::int8 = ANY ($1)",
-      {Param::array(oids)});
+      " WHERE view_oid::int8 = ANY ($1) AND depends_on_oid::int8 = ANY ($1) LIMIT $2",
+      {Param::array(oids), std::int64_t{kMaxDependencies + 1}});
   std::vector<std::pair<int, int>> edges;
   for (std::size_t i = 0; i < rows.size(); ++i)
     edges.emplace_back(static_cast<int>(rows.get_int64(i, 1)),
@@ -121,6 +121,14 @@ std::vector<OpenGroup> load_open_groups(pg::Spi& spi) {
     if (rows.get_text(i, 8) == "pending") groups.back().pending.push_back(read_member(rows, i));
   }
   return groups;
+}
+
+std::int64_t count_open_members(pg::Spi& spi, Oid owner, Reads reads) {
+  return spi
+      .query("SELECT count(*) FROM " + read_name(reads, "group_run_member") + " m JOIN " +
+                 read_name(reads, "job") + " j USING (job_id) WHERE j.owner_oid = $1",
+             {Param::oid(owner)})
+      .get_int64(0, 1);
 }
 
 bool is_open_group(pg::Spi& spi, std::int64_t run_id) {

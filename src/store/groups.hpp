@@ -24,7 +24,13 @@ struct Member {
   std::string view() const { return view_schema + "." + view_name; }
 };
 
-/// The views that a group names: those of its schema, or those listed. Numbers count from 0.
+/// Views that a group may have, and ways in which they may depend on each other: what is open of a
+/// group's run, the scheduler keeps in memory.
+inline constexpr int kMaxMembers = 10'000;
+inline constexpr int kMaxDependencies = 100'000;
+
+/// The views that a group names: those of its schema, or those listed. Numbers count from 0. Of too
+/// many, kMaxMembers + 1.
 std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group,
                                   Reads reads = Reads::kTables);
 /// Writes down which view a listed member turned out to mean. Waits for nobody.
@@ -33,7 +39,7 @@ void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const 
 std::vector<std::string> refreshed_before(pg::Spi& spi, std::int64_t job_id,
                                           std::int64_t group_run_id);
 /// Which of these views reads which, directly or through plain views: pairs (dependent, referenced)
-/// of their places in `views`.
+/// of their places in `views`. Of too many, kMaxDependencies + 1.
 std::vector<std::pair<int, int>> dependencies(pg::Spi& spi, const std::vector<Oid>& views);
 
 /// Writes the plan: the run goes on in its members.
@@ -46,6 +52,9 @@ struct OpenGroup {
   std::vector<Member> pending;
 };
 std::vector<OpenGroup> load_open_groups(pg::Spi& spi);
+/// Members of the group runs under way, of the groups that the role owns; ended ones, too, until
+/// their group's run is over.
+std::int64_t count_open_members(pg::Spi& spi, Oid owner, Reads reads = Reads::kTables);
 /// True where this is the run of a group that goes on in its members.
 bool is_open_group(pg::Spi& spi, std::int64_t run_id);
 

@@ -108,7 +108,7 @@ void Dispatch::count(const core::Missed& missed) {
     it = jobs_.find(it->first) == nullptr ? to_count_.erase(it) : std::next(it);
 }
 
-void Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
+bool Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
   std::map<shmem::Session, int> wanted;
   for (const core::JobId id : jobs) {
     const store::PlannedJob* const job = jobs_.find(id);
@@ -121,6 +121,7 @@ void Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
       const shmem::Claim claim = shmem::claim_spare(MyDatabaseId, session, count);
       if (claim.index < 0 || !start_worker(claim)) break;
     }
+  return shmem::make_room(MyDatabaseId, wanted);
 }
 
 bool Dispatch::start_worker(const shmem::Claim& claim) {

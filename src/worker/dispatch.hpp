@@ -30,7 +30,8 @@ class Dispatch {
   void count(const core::Missed& missed);
 
   /// Has workers started for jobs that are due soon, so that no run has to wait for its process.
-  void make_ready(const std::vector<core::JobId>& jobs);
+  /// True where another owner's worker must leave first: to be called again in a moment.
+  bool make_ready(const std::vector<core::JobId>& jobs);
 
   /// Adds an event for each run that ended.
   void collect(std::vector<core::Event>& events);

@@ -81,6 +81,28 @@ void close_if_done(pg::Spi& spi, std::int64_t group_run_id) {
   if (job && job->one_time) store::remove_one_time_job(spi, job->id);
 }
 
+// The share is of what the scheduler keeps of groups that go on in their members.
+std::optional<store::RunError> too_many(pg::Spi& spi, const store::JobRecord& group,
+                                        std::size_t members) {
+  if (members > store::kMaxMembers)
+    return store::RunError{
+        "the group has more than " + std::to_string(store::kMaxMembers) + " views", "54000", "",
+        "Make several groups of them.", ""};
+  if (group.repeatable_read || pg::is_superuser(group.owner_oid)) return std::nullopt;
+  const int most = settings::max_group_views_per_role();
+  const std::int64_t open = store::count_open_members(spi, group.owner_oid);
+  if (open + static_cast<std::int64_t>(members) <= most) return std::nullopt;
+  return store::RunError{
+      "role \"" + group.owner + "\" would have more views in group runs under way than it may",
+      "53400",
+      "metrics_refresh.max_group_views_per_role is " + std::to_string(most) + "; " +
+          std::to_string(open) + " are under way, and this group has " + std::to_string(members) +
+          ".",
+      "Give the role's groups other schedules, or ask an administrator to raise "
+      "metrics_refresh.max_group_views_per_role.",
+      ""};
+}
+
 }  // namespace
 
 store::RunHead head_of_member(const Member& member, const std::string& job_name,
@@ -98,11 +120,16 @@ store::RunHead head_of_member(const Member& member, const std::string& job_name,
   return head;
 }
 
-std::vector<Member> plan_group(pg::Spi& spi, const store::JobRecord& group,
-                               std::int64_t group_run_id, int attempt) {
+GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t group_run_id,
+                     int attempt) {
+  GroupPlan plan;
+  std::vector<Member> listed = store::named_members(spi, group);
+  plan.refused = too_many(spi, group, listed.size());
+  if (plan.refused) return plan;
   std::vector<Member> named;
   std::set<Oid> seen;
-  for (Member& member : store::named_members(spi, group)) {
+  for (Member& member : listed) {
+    pg::call([] { CHECK_FOR_INTERRUPTS(); });
     const Member before = member;
     member.view_oid = engine::resolve_view(member.view_schema, member.view_name, member.view_oid);
     if (OidIsValid(member.view_oid)) {
@@ -115,30 +142,34 @@ std::vector<Member> plan_group(pg::Spi& spi, const store::JobRecord& group,
     named.push_back(std::move(member));
   }
   if (attempt > 1) {
-    const std::vector<std::string> done = store::refreshed_before(spi, group.id, group_run_id);
-    named.erase(std::remove_if(named.begin(), named.end(),
-                               [&done](const Member& member) {
-                                 return std::find(done.begin(), done.end(), member.view()) !=
-                                        done.end();
-                               }),
-                named.end());
+    const std::vector<std::string> before = store::refreshed_before(spi, group.id, group_run_id);
+    const std::set<std::string> done(before.begin(), before.end());
+    named.erase(
+        std::remove_if(named.begin(), named.end(),
+                       [&done](const Member& member) { return done.count(member.view()) != 0; }),
+        named.end());
   }
   std::vector<Oid> oids;
   for (const Member& member : named) oids.push_back(member.view_oid);
-  const core::RefreshOrder order =
-      core::refresh_order(static_cast<int>(named.size()), store::dependencies(spi, oids));
+  const std::vector<std::pair<int, int>> edges = store::dependencies(spi, oids);
+  if (edges.size() > store::kMaxDependencies) {
+    plan.refused = store::RunError{"the views of the group depend on each other in more than " +
+                                       std::to_string(store::kMaxDependencies) + " ways",
+                                   "54000", "", "Make several groups of them.", ""};
+    return plan;
+  }
+  const core::RefreshOrder order = core::refresh_order(static_cast<int>(named.size()), edges);
   std::vector<int> number(named.size());  // in that order, by place in `named`
   for (std::size_t i = 0; i < order.order.size(); ++i)
     number[static_cast<std::size_t>(order.order[i])] = static_cast<int>(i);
-  std::vector<Member> members;
   for (const int place : order.order) {
-    Member& member = members.emplace_back(std::move(named[static_cast<std::size_t>(place)]));
+    Member& member = plan.members.emplace_back(std::move(named[static_cast<std::size_t>(place)]));
     member.group_run_id = group_run_id;
     member.number = number[static_cast<std::size_t>(place)];
     for (const int other : order.waits_for[static_cast<std::size_t>(place)])
       member.waits_for.push_back(number[static_cast<std::size_t>(other)]);
   }
-  return members;
+  return plan;
 }
 
 void log_rolled_back(pg::Spi& spi, const std::string& job_name, const std::vector<Member>& members,

@@ -9,10 +9,17 @@
 
 namespace metrics_refresh::worker {
 
+/// Why a group's run must not even be planned or begun: there is more of it than one group, or than
+/// all of its owner's together, may have.
+struct GroupPlan {
+  std::vector<store::Member> members;
+  std::optional<store::RunError> refused;
+};
+
 /// The members that this run shall refresh, in the order of their dependencies; a retry leaves out
 /// those that the run before has refreshed. Views are bound by name as a job's is.
-std::vector<store::Member> plan_group(pg::Spi& spi, const store::JobRecord& group,
-                                      std::int64_t group_run_id, int attempt);
+GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t group_run_id,
+                     int attempt);
 
 /// The head of a log row of a member that has no run of its own: it was skipped, or the group's own
 /// run refreshes it.

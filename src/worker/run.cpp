@@ -76,6 +76,7 @@ bool skip(pg::Spi& spi, const RunHead& head, const Begun& begun) {
   if (job.is_group())
     for (const Member& member : store::named_members(spi, job))
       views.push_back(engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
+  if (views.size() > store::kMaxMembers) return false;
   if (views.empty() || std::find(views.begin(), views.end(), InvalidOid) != views.end())
     return false;
   return are_fresh(job, views) && shmem::note_skipped_job(job.id, pg::to_timestamptz(head.started),
@@ -109,7 +110,10 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
   }
   begun.run_id = store::begin_run(spi, head);
   if (!job.is_group() || begun.refused) return;
-  begun.members = plan_group(spi, job, begun.run_id, head.attempt);
+  GroupPlan plan = plan_group(spi, job, begun.run_id, head.attempt);
+  begun.refused = std::move(plan.refused);
+  if (begun.refused) return;
+  begun.members = std::move(plan.members);
   if (!begun.members.empty() && job.repeatable_read) {
     begun.refused = several_owners(begun.members);
     for (const Member& member : begun.members)
@@ -249,6 +253,8 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
     outcome.status = "error";
     outcome.error = begun.refused;
     outcome.permanent = !core::is_transient(begun.refused->sqlstate);
+    if (!outcome.permanent && !begun.member && run.trigger == shmem::Trigger::kSchedule)
+      outcome.retry = plan_retry(begun.job, run.attempt, pg::to_instant(run.due));
   } else {
     try {
       do_work(slot, begun, meter);

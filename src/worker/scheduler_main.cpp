@@ -24,6 +24,8 @@ using core::Instant;
 
 // A worker is up, connected and waiting well within this.
 constexpr core::Duration kLead = std::chrono::milliseconds(250);
+// Until another owner's worker that was asked to leave has probably left.
+constexpr core::Duration kLookForRoom = std::chrono::milliseconds(20);
 // So many runs that wait are shown to those who look.
 constexpr std::size_t kShownWaiting = 100;
 // A scheduler stays the longer, the more jobs the next one would have to read.
@@ -175,7 +177,7 @@ class SchedulerProcess {
     if (*next_due - kLead > now) return *next_due - kLead;
     const auto most = static_cast<std::size_t>(
         std::max(0, shmem::free_workers(MyDatabaseId, settings::database_workers())));
-    dispatch_.make_ready(scheduler_.due_until(now + kLead, most));
+    if (dispatch_.make_ready(scheduler_.due_until(now + kLead, most))) return now + kLookForRoom;
     return std::nullopt;  // the due time will say
   }
 

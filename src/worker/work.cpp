@@ -42,6 +42,7 @@ void set_local(const char* name, const std::string& value, GucContext context) {
 // written may have been written before that.
 void set_settings(const JobRecord& job, GucAction action) {
   for (const auto& [name, value] : job.settings) {
+    pg::call([] { CHECK_FOR_INTERRUPTS(); });
     if (const char* hint = core::why_no_job_setting(name))
       throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
                          hint);

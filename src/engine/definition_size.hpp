@@ -25,7 +25,7 @@ inline constexpr int kMostReferences = 10'000;
 /// Nodes of expressions that any definition may come to: a column that a plain view computes counts
 /// again wherever it is read, as the planner puts it there, and so does what that view computes it
 /// from. A subquery in an expression is planned by itself, and counts as more.
-inline constexpr int kMostNodes = 1'000'000;
+inline constexpr int kMostNodes = 100'000;
 inline constexpr int kNodesOfSubquery = 100;
 
 struct DefinitionSize {

@@ -115,10 +115,10 @@ int post(const shmem::HandOver& wanted) {
     case shmem::Posting::kPosted:
       break;
     case shmem::Posting::kNotServed:
-      throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                         "no scheduler serves this database",
-                         "Raise metrics_refresh.max_databases and restart the server.",
-                         "A refresh by one who lacks the rights of the view's owner takes a worker.");
+      throw pg::SqlError(
+          ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "no scheduler serves this database",
+          "Raise metrics_refresh.max_databases and restart the server.",
+          "A refresh by one who lacks the rights of the view's owner takes a worker.");
     case shmem::Posting::kTooManyOfRole:
       throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
                          "role \"" + pg::role_name(wanted.requested_by) +

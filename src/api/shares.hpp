@@ -20,8 +20,8 @@ class JobShare {
   store::Share before_;
 };
 
-/// After a request was written, or before `coming` are. Throws SqlError 53400 where the current role
-/// has more of them than its share.
+/// After a request was written, or before `coming` are. Throws SqlError 53400 where the current
+/// role has more of them than its share.
 void check_share_of_requests(std::int64_t coming = 0);
 
 /// Throws SqlError 42501 where the argument `priority` is above 0, unless the caller is a super

@@ -17,7 +17,8 @@ namespace {
 using shmem::HandOver;
 using shmem::HandOverState;
 
-// kHeld: somebody holds what it needs, which cost no time. kLater: it may have waited for something.
+// kHeld: somebody holds what it needs, which cost no time. kLater: it may have waited for
+// something.
 enum class Tried { kDone, kHeld, kLater, kFailed };
 
 // An error that goes away by itself is a reason to try again; any other is kept in `error`.
@@ -68,9 +69,8 @@ Tried accept(const shmem::PlacedHandOver& posted) {
 
 bool is_served(std::int64_t run) {
   const std::vector<shmem::SlotView> busy = shmem::busy_slots(MyDatabaseId);
-  return std::any_of(busy.begin(), busy.end(), [run](const shmem::SlotView& view) {
-    return view.slot.run.run_id == run;
-  });
+  return std::any_of(busy.begin(), busy.end(),
+                     [run](const shmem::SlotView& view) { return view.slot.run.run_id == run; });
 }
 
 // A request is deleted; a run that has begun is canceled, and logs that itself. A request that

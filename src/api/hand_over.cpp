@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "api/access.hpp"
+#include "api/shares.hpp"
+#include "pg/privilege.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
@@ -53,10 +55,10 @@ void require_committed(Oid view) {
 [[noreturn]] void refuse(const shmem::HandOver& hand_over) {
   if (hand_over.sqlstate != 0)
     throw pg::SqlError(hand_over.sqlstate, hand_over.message,
-                       "The server log has the rest of the error.",
+                       "Look into the server log for the rest of the error.",
                        "The refresh could not be written down for a worker.");
   throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "the refresh was not begun",
-                     "It may have been dropped or unscheduled meanwhile.",
+                     "Look whether it was dropped or unscheduled meanwhile.",
                      "What was to be refreshed is not there any more, or its request is not.");
 }
 
@@ -103,18 +105,44 @@ RefreshedNow wait_for_end(int place, std::int64_t run) {
   }
 }
 
+// Its place.
+int post(const shmem::HandOver& wanted) {
+  constexpr int kMost = shmem::kMaxHandOversPerRole;
+  const bool limited = !pg::is_superuser(wanted.requested_by);
+  const shmem::PostedHandOver posted =
+      shmem::post_hand_over(wanted, limited ? kMost : shmem::kMaxHandOvers);
+  switch (posted.posting) {
+    case shmem::Posting::kPosted:
+      break;
+    case shmem::Posting::kNotServed:
+      throw pg::SqlError(
+          ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "no scheduler serves this database",
+          "Raise metrics_refresh.max_databases and restart the server.",
+          "A refresh by one who lacks the rights of the view's owner takes a worker.");
+    case shmem::Posting::kTooManyOfRole:
+      throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                         "role \"" + pg::role_name(wanted.requested_by) +
+                             "\" would have more callers that wait for a worker than it may",
+                         "Try again when some of them are through.",
+                         "At most " + std::to_string(kMost) + " of one role may wait at once.");
+    case shmem::Posting::kFull:
+      throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                         "too many callers wait for a refresh in a worker",
+                         "Try again in a moment.");
+  }
+  return posted.place;
+}
+
 RefreshedNow have_done(shmem::HandOver wanted) {
   static bool registered = false;
   if (!registered) pg::call([] { before_shmem_exit(on_exit, 0); });
   registered = true;
+  check_share_of_requests(1);
   with_tables([&wanted](pg::Spi& spi) { wanted.run_id = store::next_run_id(spi); });
   wanted.database = MyDatabaseId;
   wanted.requested_by = GetUserId();
   own_run = wanted.run_id;
-  own_place = shmem::post_hand_over(wanted);
-  if (own_place < 0)
-    throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-                       "too many callers wait for a refresh in a worker", "Try again in a moment.");
+  own_place = post(wanted);
   try {
     RefreshedNow done = wait_for_end(own_place, own_run);
     shmem::end_hand_over(std::exchange(own_place, -1), own_run);

@@ -10,8 +10,9 @@
 namespace metrics_refresh::api {
 
 /// Refreshes the view in a worker. Throws SqlError 55000 where no worker can run, 53400 where too
-/// many callers wait already, 55P03 where the run has not begun within the caller's lock_timeout. A
-/// canceled caller cancels the run. What goes wrong in the run is logged and returned.
+/// many callers wait already, of the same role or of all, 55P03 where the run has not begun within
+/// the caller's lock_timeout. A canceled caller cancels the run. What goes wrong in the run is
+/// logged and returned.
 RefreshedNow refresh_in_worker(Oid view, engine::Requested requested);
 
 /// The same of all views of a group, by a run of its job.

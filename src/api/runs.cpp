@@ -129,8 +129,10 @@ Datum wait(FunctionCallInfo call) {
 // A request that no worker has taken yet. False where it has been taken, or never was.
 bool withdraw(const store::Request& request, const store::JobRecord& job) {
   bool withdrawn = false;
-  with_tables(
-      [&](pg::Spi& spi) { withdrawn = store::withdraw_request(spi, request, job, pg::now()); });
+  with_tables([&](pg::Spi& spi) {
+    store::await_request(spi, request.run_id);
+    withdrawn = store::withdraw_request(spi, request, job, pg::now());
+  });
   return withdrawn;
 }
 

@@ -33,11 +33,11 @@ void JobShare::check() const {
            "metrics_refresh.max_job_bytes_per_role");
 }
 
-void check_share_of_requests() {
+void check_share_of_requests(std::int64_t coming) {
   const Oid role = GetUserId();
   if (pg::is_superuser(role)) return;
   const std::int64_t most = settings::max_requests_per_role();
-  if (store::count_requests(role) > most)
+  if (store::count_requests(role) + coming > most)
     throw pg::SqlError(
         ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
         "role \"" + pg::role_name(role) + "\" would have more runs asked for than it may",

@@ -20,9 +20,9 @@ class JobShare {
   store::Share before_;
 };
 
-/// After a request was written. Throws SqlError 53400 where the current role has more of them than
-/// its share.
-void check_share_of_requests();
+/// After a request was written, or before `coming` are. Throws SqlError 53400 where the current
+/// role has more of them than its share.
+void check_share_of_requests(std::int64_t coming = 0);
 
 /// Throws SqlError 42501 where the argument `priority` is above 0, unless the caller is a super
 /// admin and the job's owner a superuser or a member of metrics_refresh.admin_role.

@@ -157,8 +157,7 @@ int for_each_tracked(const Oid* relations, int number, Found found) {
   return count;
 }
 
-// A place is free, or its table has not been asked for in a long time. A process with an old copy of
-// it may count on for a moment: it seems changed once too often.
+// A place is free, or long not asked for. A process with an old copy may count on for a moment.
 bool has_room(const TrackedTable& table, TimestampTz now) {
   return !OidIsValid(table.database) || table.asked_at < now - kKeptFor;
 }

@@ -17,17 +17,24 @@ HandOver* own_locked(int place, std::int64_t run_id) noexcept {
 
 }  // namespace
 
-int post_hand_over(HandOver hand_over) {
-  return locked(LW_EXCLUSIVE, [&hand_over] {
-    if (!is_known_locked(hand_over.database)) return -1;
-    for (int i = 0; i < kMaxHandOvers; ++i) {
-      if (area()->hand_overs[i].state != HandOverState::kFree) continue;
-      hand_over.state = HandOverState::kPosted;
-      area()->hand_overs[i] = hand_over;
-      wake_scheduler_locked(hand_over.database);
-      return i;
+PostedHandOver post_hand_over(HandOver hand_over, int most) {
+  return locked(LW_EXCLUSIVE, [&hand_over, most]() -> PostedHandOver {
+    if (!is_known_locked(hand_over.database)) return {Posting::kNotServed};
+    int of_role = 0;
+    int free_place = -1;
+    for (int i = kMaxHandOvers - 1; i >= 0; --i) {
+      const HandOver& other = area()->hand_overs[i];
+      if (other.state == HandOverState::kFree)
+        free_place = i;
+      else if (other.requested_by == hand_over.requested_by)
+        ++of_role;
     }
-    return -1;
+    if (of_role >= most) return {Posting::kTooManyOfRole};
+    if (free_place < 0) return {Posting::kFull};
+    hand_over.state = HandOverState::kPosted;
+    area()->hand_overs[free_place] = hand_over;
+    wake_scheduler_locked(hand_over.database);
+    return {Posting::kPosted, free_place};
   });
 }
 

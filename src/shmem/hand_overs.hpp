@@ -21,6 +21,7 @@
 namespace metrics_refresh::shmem {
 
 inline constexpr int kMaxHandOvers = 64;  // in the cluster, at once
+inline constexpr int kMaxHandOversPerRole = kMaxHandOvers / 8;
 
 enum class HandOverState : std::uint8_t { kFree, kPosted, kTaken, kRefused, kWithdrawn };
 
@@ -45,9 +46,14 @@ struct PlacedHandOver {
 
 // For the caller.
 
-/// Posts it and wakes the scheduler of its database. The place, or -1 where too many are open or
-/// the database is not served.
-int post_hand_over(HandOver hand_over);
+enum class Posting { kPosted, kNotServed, kTooManyOfRole, kFull };
+struct PostedHandOver {
+  Posting posting;
+  int place = -1;  // where it is posted
+};
+/// Posts it and wakes the scheduler of its database, unless that has none, or `most` places are
+/// taken for the same role, or all.
+PostedHandOver post_hand_over(HandOver hand_over, int most);
 /// As it is now; kFree where the place is another's by now.
 HandOver read_hand_over(int place, std::int64_t run_id);
 /// The run is over, or was refused: the place is free. It is one's own: nobody else ends it.

@@ -271,12 +271,9 @@ bool is_requested_here(pg::Spi& spi, std::int64_t run_id) {
   return !rows.empty() && TransactionIdIsCurrentTransactionId(rows.get_oid(0, 1));
 }
 
-bool delete_request(pg::Spi& spi, std::int64_t run_id) {
-  return !spi.query(
-                 "DELETE FROM metrics_refresh_internal.run_request WHERE run_id = $1 RETURNING "
-                 "run_id",
-                 {run_id})
-              .empty();
+void await_request(pg::Spi& spi, std::int64_t run_id) {
+  spi.query("SELECT FROM metrics_refresh_internal.run_request WHERE run_id = $1 FOR UPDATE",
+            {run_id});
 }
 
 }  // namespace metrics_refresh::store

@@ -108,7 +108,7 @@ std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id);
 std::optional<Request> take_request(pg::Spi& spi, std::int64_t run_id);
 /// True where the current transaction has made the request, so that nobody else sees it yet.
 bool is_requested_here(pg::Spi& spi, std::int64_t run_id);
-/// False where it was gone already.
-bool delete_request(pg::Spi& spi, std::int64_t run_id);
+/// Waits for whoever holds the request, until it is one's own or gone. For a caller's session only.
+void await_request(pg::Spi& spi, std::int64_t run_id);
 
 }  // namespace metrics_refresh::store

@@ -35,20 +35,23 @@ std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
   }
 }
 
-bool insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
-                             Oid requested_by) {
-  return !spi.query(
-                 "INSERT INTO metrics_refresh_internal.run_request"
-                 " (run_id, job_id, requested_by, requested_by_oid)"
-                 " SELECT $1, job_id, $3, $4 FROM metrics_refresh_internal.job WHERE job_id = $2"
-                 " FOR KEY SHARE RETURNING run_id",
-                 {run_id, job_id, pg::role_name(requested_by), pg::Param::oid(requested_by)})
-              .empty();
+Asked insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
+                              Oid requested_by) {
+  const bool asked =
+      !spi.query(
+              "INSERT INTO metrics_refresh_internal.run_request"
+              " (run_id, job_id, requested_by, requested_by_oid)"
+              " SELECT $1, job_id, $3, $4 FROM metrics_refresh_internal.job WHERE job_id = $2"
+              " FOR KEY SHARE SKIP LOCKED RETURNING run_id",
+              {run_id, job_id, pg::role_name(requested_by), pg::Param::oid(requested_by)})
+           .empty();
+  if (asked) return Asked::kYes;
+  return find_job(spi, job_id) ? Asked::kHeld : Asked::kGone;
 }
 
 bool withdraw_request(pg::Spi& spi, const Request& request, const JobRecord& job,
                       core::Instant now) {
-  if (!delete_request(spi, request.run_id)) return false;
+  if (!take_request(spi, request.run_id)) return false;
   RunHead head = head_of(job);
   head.run_id = request.run_id;
   head.manual = true;

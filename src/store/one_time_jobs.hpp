@@ -17,11 +17,14 @@ std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
                                      const std::string& view, Oid owner,
                                      const std::string& strategy);
 
-/// Asks for the run of this number. False where the job is gone.
-bool insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
-                             Oid requested_by);
+/// Asks for the run of this number, unless the job is gone, or somebody holds its row who may be
+/// about to remove it.
+enum class Asked { kYes, kGone, kHeld };
+Asked insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
+                              Oid requested_by);
 
-/// Takes a request back that no worker has taken yet, and logs that. False where it is not there.
+/// Takes a request back that no worker has taken yet, and logs that. False where it is not there,
+/// or where somebody else holds it: a worker that begins the run, or one who withdraws it, too.
 bool withdraw_request(pg::Spi& spi, const Request& request, const JobRecord& job,
                       core::Instant now);
 

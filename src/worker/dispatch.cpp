@@ -252,7 +252,8 @@ bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
       return;
     }
     if (store::is_logged(spi, head)) return;  // it died before it could say so
-    if (head.run_id) store::delete_request(spi, *head.run_id);
+    // Whoever withdraws it at this moment logs that himself; if he does not, it comes again.
+    if (head.run_id && !store::take_request(spi, *head.run_id)) return;
     store::end_run(spi, store::begin_run(spi, head), outcome, 0);
     if (slot.run.trigger == shmem::Trigger::kManual)
       store::remove_one_time_job(spi, head.job_id.value_or(0));

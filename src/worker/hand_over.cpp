@@ -1,7 +1,8 @@
-#include "core/error_class.hpp"
-
 #include "worker/hand_over.hpp"
 
+#include <algorithm>
+
+#include "core/error_class.hpp"
 #include "engine/view.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
@@ -16,13 +17,15 @@ namespace {
 using shmem::HandOver;
 using shmem::HandOverState;
 
-enum class Tried { kDone, kLater, kFailed };
+// kHeld: somebody holds what it needs, which cost no time. kLater: it may have waited for
+// something.
+enum class Tried { kDone, kHeld, kLater, kFailed };
 
 // An error that goes away by itself is a reason to try again; any other is kept in `error`.
 template <typename Body>
 Tried try_once(const char* doing, store::RunError& error, Body&& body) {
   try {
-    with_own_tables(kSchedulerLockTimeout, body);
+    with_own_tables(kHandOverLockTimeout, body);
     return Tried::kDone;
   } catch (const std::exception&) {
     error = store::describe_current_error();
@@ -36,37 +39,47 @@ int packed(const std::string& sqlstate) {
 }
 
 // What is to be refreshed may be gone, or not be there yet for anybody but the caller.
-bool write_down(pg::Spi& spi, const HandOver& wanted) {
-  if (store::is_known_run(spi, wanted.run_id)) return true;  // by a scheduler that then died
+store::Asked write_down(pg::Spi& spi, const HandOver& wanted) {
+  if (store::is_known_run(spi, wanted.run_id)) return store::Asked::kYes;  // its scheduler died
   std::int64_t job = wanted.job_id;
   if (job == 0) {
     const Oid owner = engine::relation_owner(wanted.view);
-    if (!OidIsValid(owner)) return false;
+    if (!OidIsValid(owner)) return store::Asked::kGone;
     const engine::View view = engine::read_view(wanted.view);
     job = store::insert_one_time_refresh(spi, view.schema, view.name, owner, wanted.strategy);
   }
   return store::insert_numbered_request(spi, wanted.run_id, job, wanted.requested_by);
 }
 
-// True where nothing of it is left to be done.
-bool accept(const shmem::PlacedHandOver& posted) {
-  bool written = false;
+Tried accept(const shmem::PlacedHandOver& posted) {
+  store::Asked asked = store::Asked::kGone;
   store::RunError error;
   const Tried tried = try_once("a refresh that was handed over cannot be written down", error,
-                               [&](pg::Spi& spi) { written = write_down(spi, posted.hand_over); });
-  if (tried == Tried::kLater) return false;
+                               [&](pg::Spi& spi) { asked = write_down(spi, posted.hand_over); });
+  if (tried == Tried::kLater) return tried;
   if (tried == Tried::kFailed) {
     shmem::refuse_hand_over(posted, packed(error.sqlstate), error.message);
-    return true;
+    return tried;
   }
-  shmem::move_hand_over(posted, written ? HandOverState::kTaken : HandOverState::kRefused);
-  return true;
+  if (asked == store::Asked::kHeld) return Tried::kHeld;
+  shmem::move_hand_over(
+      posted, asked == store::Asked::kYes ? HandOverState::kTaken : HandOverState::kRefused);
+  return Tried::kDone;
 }
 
-// A request is deleted; a run that has begun is canceled, and logs that itself.
-bool give_up(const shmem::PlacedHandOver& withdrawn) {
+bool is_served(std::int64_t run) {
+  const std::vector<shmem::SlotView> busy = shmem::busy_slots(MyDatabaseId);
+  return std::any_of(busy.begin(), busy.end(),
+                     [run](const shmem::SlotView& view) { return view.slot.run.run_id == run; });
+}
+
+// A request is deleted; a run that has begun is canceled, and logs that itself. A request that
+// somebody else withdraws is his to log: nobody knows when his transaction ends.
+Tried give_up(const shmem::PlacedHandOver& withdrawn) {
   const std::int64_t run = withdrawn.hand_over.run_id;
+  const bool served = is_served(run);  // it will not become so now: this process hands runs out
   bool gone = false;
+  bool held = false;
   bool open_group = false;
   store::RunError error;
   const Tried tried =
@@ -74,27 +87,49 @@ bool give_up(const shmem::PlacedHandOver& withdrawn) {
         const auto request = store::find_request(spi, run);
         const auto job = store::job_of_run(spi, run);
         gone = request && job && store::withdraw_request(spi, *request, *job, pg::now());
+        held = request && !gone;
         open_group = store::is_open_group(spi, run);
       });
-  if (tried == Tried::kLater) return false;
+  if (tried == Tried::kLater) return tried;
   if (open_group) {
-    if (!shmem::post_group_cancel(MyDatabaseId, run)) return false;
+    if (!shmem::post_group_cancel(MyDatabaseId, run)) return Tried::kHeld;
   } else if (!gone) {
     (void)shmem::cancel_run(MyDatabaseId, run);
+    if (held && served) return Tried::kHeld;  // its worker may be about to open a group
   }
   shmem::move_hand_over(withdrawn, HandOverState::kFree);
-  return true;
+  return tried;
 }
 
 }  // namespace
 
+// One that waited ends the pass, so that the scheduler's other work comes in between.
 void HandOvers::serve() {
-  if (try_again_at_ && !is_time(*try_again_at_, pg::now())) return;
-  try_again_at_.reset();
+  const core::Instant now = pg::now();
+  std::map<std::int64_t, core::Instant> again;
+  bool has_waited = false;
   for (const shmem::PlacedHandOver& open : shmem::open_hand_overs(MyDatabaseId)) {
-    const bool posted = open.hand_over.state == HandOverState::kPosted;
-    if (!(posted ? accept(open) : give_up(open))) try_again_at_ = pg::now() + kTryAgain;
+    const std::int64_t run = open.hand_over.run_id;
+    const auto known = again_.find(run);
+    if (known != again_.end() && !is_time(known->second, now)) {
+      again.insert(*known);
+    } else if (has_waited) {
+      again.emplace(run, now);
+    } else {
+      const bool posted = open.hand_over.state == HandOverState::kPosted;
+      const Tried tried = posted ? accept(open) : give_up(open);
+      has_waited = tried == Tried::kLater;
+      if (has_waited || tried == Tried::kHeld) again.emplace(run, pg::now() + kTryAgain);
+    }
   }
+  again_ = std::move(again);
+}
+
+std::optional<core::Instant> HandOvers::try_again_at() const {
+  std::optional<core::Instant> first;
+  for (const auto& [run, at] : again_)
+    if (!first || at < *first) first = at;
+  return first;
 }
 
 }  // namespace metrics_refresh::worker

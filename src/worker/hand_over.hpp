@@ -3,6 +3,8 @@
 // up.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 
 #include "core/instant.hpp"
@@ -15,10 +17,10 @@ class HandOvers {
   void serve();
 
   /// When to call serve() again although nobody posts anything; nothing where all is done.
-  std::optional<core::Instant> try_again_at() const { return try_again_at_; }
+  std::optional<core::Instant> try_again_at() const;
 
  private:
-  std::optional<core::Instant> try_again_at_;
+  std::map<std::int64_t, core::Instant> again_;  // by the run's number: those that are not done
 };
 
 }  // namespace metrics_refresh::worker

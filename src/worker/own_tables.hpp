@@ -13,6 +13,8 @@ namespace metrics_refresh::worker {
 /// to start meanwhile; a worker has not, and a run that cannot begin starts later.
 inline constexpr char kSchedulerLockTimeout[] = "100ms";
 inline constexpr char kWorkerLockTimeout[] = "2s";
+/// The same for hand-overs, which wait for no row; there may be many, and each is tried again.
+inline constexpr char kHandOverLockTimeout[] = "20ms";
 /// The same where a wait that ends costs a refresh.
 inline constexpr char kLogLockTimeout[] = "10s";
 

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = start_node('owner_sessions', 'metrics_refresh.max_workers' => 1,
-	'metrics_refresh.worker_idle_timeout' => '1h');
+	'metrics_refresh.worker_idle_timeout' => '1h', 'metrics_refresh.max_databases' => 1);
 create_extension($node);
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
@@ -294,6 +294,86 @@ sql(q{ALTER SYSTEM SET metrics_refresh.enabled = off; SELECT pg_reload_conf()});
 until_ok($node, 'postgres', q{SELECT current_setting('metrics_refresh.enabled') = 'off'}, 'no worker shall run');
 like(as('admin', q{SELECT metrics_refresh.refresh('s.of_super')}), qr/no worker runs while metrics_refresh.enabled is off/, 'which is said');
 sql(q{ALTER SYSTEM RESET metrics_refresh.enabled; SELECT pg_reload_conf()});
+
+# What is handed over waits for no row that another role holds, nor does anybody else's.
+sql(q{
+	CREATE ROLE mallory LOGIN;
+	GRANT CONNECT ON DATABASE postgres TO mallory;
+	SET ROLE mallory;
+	CREATE MATERIALIZED VIEW s.hers AS SELECT 1 AS one WITH NO DATA;
+	SELECT metrics_refresh.schedule_group('hers', '{s.hers}');
+	SELECT metrics_refresh.pause('hers')});
+my @sessions;
+
+# A session of the role that has done `$done`, if any, and is at `$sent`.
+sub session
+{
+	my ($role, $done, $sent) = @_;
+	my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', $role ]);
+	push @sessions, $session;
+	$session->query($done) if $done;
+	$session->query_until(qr/is sent/, "\\echo is sent\n$sent;\n") if $sent;
+	return $session;
+}
+
+sub close_sessions
+{
+	sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('admin', 'mallory') AND backend_type = 'client backend'});
+	eval { $_->{run}->finish } for @sessions;
+	@sessions = ();
+	return;
+}
+
+sub logged { return slurp_file($node->logfile, $_[0]) }
+my $log = -s $node->logfile;
+my $mallory = session('mallory', q{BEGIN; SELECT metrics_refresh.unschedule('hers')});
+session('admin', undef, q{SELECT metrics_refresh.refresh_group('hers')}) for 1 .. 4;
+until_ok($node, 'postgres', q{SELECT count(*) = 4 FROM pg_stat_activity WHERE usename = 'admin' AND wait_event_type = 'Extension'}, 'four wait for a group that is held');
+is(as('admin', q{SELECT metrics_refresh.refresh('s.of_super') ->> 'success' FROM generate_series(1, 3)}), "true\ntrue\ntrue", 'another refresh does not');
+sleep 2;
+unlike(logged($log), qr/cannot be written down/, 'the scheduler has waited for nothing');
+is(sql(q{SELECT count(*) FROM metrics_refresh.run_log WHERE job_name = 'hers' AND initiated_by = 'admin'}), '0', 'what is held has not begun');
+$mallory->query('ROLLBACK');
+until_ok($node, 'postgres', q{SELECT count(*) >= 4 FROM metrics_refresh.run_log WHERE job_name = 'hers' AND initiated_by = 'admin' AND status = 'success'}, 'once it is not held it runs');
+close_sessions();
+
+# A request that somebody withdraws, and does not say whether he means it, while its caller gives up.
+$nap = sql(q{SELECT metrics_refresh.trigger('nap')});
+wait_for_run($node, 'postgres', 'nap');
+$log = -s $node->logfile;
+session('admin', q{SET statement_timeout = '4s'}, q{SELECT metrics_refresh.refresh('s.hers')});
+until_ok($node, 'postgres', q{SELECT count(*) = 1 FROM metrics_refresh.run_request}, 'a refresh waits for a worker');
+my $hers = sql(q{SELECT run_id FROM metrics_refresh.run_request});
+$mallory = session('mallory', "BEGIN; SELECT metrics_refresh.cancel($hers)");
+until_ok($node, 'postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'admin' AND state = 'active'}, 'its caller gives up');
+sleep 2;
+unlike(logged($log), qr/cannot be canceled/, 'the scheduler waits for nobody who withdraws it, too');
+like(as('admin', q{SET lock_timeout = '300ms'; SELECT metrics_refresh.refresh('s.of_super')}), qr/no worker was free/, 'and serves others meanwhile');
+$mallory->query('COMMIT');
+is(ended($hers, 'status'), 'canceled', 'it is withdrawn');
+until_ok($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM metrics_refresh.job WHERE one_time)}, 'with its job');
+close_sessions();
+
+# What one role may hand over.
+session('admin', undef, q{SELECT metrics_refresh.refresh('s.of_super')}) for 1 .. 8;
+until_ok($node, 'postgres', q{SELECT count(*) = 8 FROM metrics_refresh.run_request}, 'eight callers of one role wait');
+like(as('admin', q{SET statement_timeout = '3s'; SELECT metrics_refresh.refresh('s.of_super')}), qr/role "admin" would have more callers that wait for a worker than it may/, 'a ninth is refused');
+like(as('claimant', q{SET app.claim = 'admin'; SET lock_timeout = '300ms'; SELECT metrics_refresh.refresh('s.of_super')}), qr/no worker was free/, 'another role\'s is not');
+sql(q{ALTER SYSTEM SET metrics_refresh.max_requests_per_role = 8; SELECT pg_reload_conf()});
+until_ok($node, 'postgres', q{SELECT current_setting('metrics_refresh.max_requests_per_role') = '8'}, 'a limit of requests');
+like(as('admin', q{SET statement_timeout = '3s'; SELECT metrics_refresh.refresh('s.of_super')}), qr/would have more runs asked for than it may/, 'counts them as well');
+sql(q{ALTER SYSTEM RESET metrics_refresh.max_requests_per_role; SELECT pg_reload_conf()});
+close_sessions();
+sql("SELECT metrics_refresh.cancel($nap)");
+until_ok($node, 'postgres', q{SELECT count(*) = 0 FROM metrics_refresh.run_request}, 'those who are gone want nothing');
+
+# A database that nobody serves.
+sql('CREATE DATABASE unserved');
+$node->safe_psql('unserved', q{CREATE EXTENSION metrics_refresh; CREATE MATERIALIZED VIEW public.mv AS SELECT 1 AS one});
+my (undef, undef, $unserved) = $node->psql('unserved', q{SELECT metrics_refresh.refresh('public.mv')},
+	extra_params => [ '-U', 'admin', '-v', 'VERBOSITY=verbose' ]);
+like($unserved, qr/55000: .*no scheduler serves this database.*HINT:  Raise metrics_refresh.max_databases/s, 'a database that is not served');
+sql('DROP DATABASE unserved');
 
 # Without a scheduler: the launcher starts one.
 sql(q{SELECT metrics_refresh.pause(job_name) FROM metrics_refresh.job});

@@ -160,6 +160,7 @@ like(as('mallory', q{
 sql('ANALYZE');
 nobody_rose('and no function of its type is run as the owner of what was captured');
 as('mallory', q{DROP MATERIALIZED VIEW spanned; SELECT metrics_refresh.unschedule('mallory.spanned')});
+is_swept('and nothing is left of it');
 
 # Triggers are made in the name of the job's owner and of the view's, and both have to have the right.
 sql(q{

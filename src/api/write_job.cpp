@@ -42,6 +42,18 @@ std::optional<store::JobRecord> read_job(std::int64_t id) {
   return job;
 }
 
+// Locks the job, of which this is known. The owner of its view may hold it for as long as he likes:
+// where that is another role than the job's own nobody waits.
+void lock_or_refuse(pg::Spi& spi, std::int64_t id, Oid owner, Oid view) {
+  const Oid view_owner = OidIsValid(view) ? engine::relation_owner(view) : InvalidOid;
+  if (!OidIsValid(view_owner) || view_owner == owner) return store::lock_job(spi, id);
+  if (store::try_lock_job(spi, id) || !store::find_key(spi, id)) return;
+  throw pg::SqlError(ERRCODE_LOCK_NOT_AVAILABLE,
+                     "job " + std::to_string(id) + " is being changed by another session",
+                     "Try again when its transaction has ended.",
+                     "Its view belongs to another role, whose transaction is not waited for.");
+}
+
 // The owner's own job of this name, locked.
 std::optional<store::JobRecord> lock_own(const std::string& name, Oid owner) {
   std::optional<store::JobRecord> job;
@@ -49,7 +61,8 @@ std::optional<store::JobRecord> lock_own(const std::string& name, Oid owner) {
     std::int64_t locked = 0;
     // It may be gone once it is locked, and another one be there.
     while ((job = store::find_job(spi, name, owner)) && job->id != locked)
-      store::lock_job(spi, locked = job->id);
+      lock_or_refuse(spi, locked = job->id, owner,
+                     engine::resolve_view(job->view_schema, job->view_name, job->view_oid));
   });
   return job;
 }
@@ -101,7 +114,12 @@ std::optional<store::JobRecord> find_and_lock_job(const std::string& name) {
   std::int64_t locked = 0;
   // It may be gone or another role's once it is locked.
   while ((id = find_managed(name)) && *id != locked)
-    with_tables([&](pg::Spi& spi) { store::lock_job(spi, locked = *id); });
+    with_tables([&](pg::Spi& spi) {
+      locked = *id;
+      if (const auto job = store::find_key(spi, locked))
+        lock_or_refuse(spi, locked, job->owner_oid,
+                       engine::resolve_view(job->view_schema, job->view_name, job->view_oid));
+    });
   return id ? read_job(*id) : std::nullopt;
 }
 

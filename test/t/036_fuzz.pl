@@ -127,8 +127,8 @@ sub create_world
 sub set_up_round
 {
 	my ($database) = @_;
-	sql(q{SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE job_name !~ '^(heart|s3cret|other group)' AND NOT is_default;
-		SELECT metrics_refresh.trigger(job_name) FROM metrics_refresh.job WHERE job_name ~ '^s3cret'}, $database);
+	sql(q{SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE job_name !~ '^(heart|s3cret|other group)' AND NOT is_default;
+		SELECT metrics_refresh.trigger(job_id::text) FROM metrics_refresh.job WHERE job_name ~ '^s3cret'}, $database);
 	for my $role (@roles)
 	{
 		my $s = $schema{$role};

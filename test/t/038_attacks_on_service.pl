@@ -50,7 +50,7 @@ subtest 'definitions and commands that will not be canceled' => sub {
 	ok(becomes("SELECT count(*) = 1 FROM metrics_refresh.run_log WHERE run_id = $run AND status = 'running'", 10), 'one is under way');
 	try_as('postgres', "SELECT metrics_refresh.cancel($run)");
 	is_worker_free('^stays', 10, 'cancel() ends it in the end');
-	sql(q{SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE job_name LIKE 'stays%';
+	sql(q{SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE job_name LIKE 'stays%';
 		SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'metrics_refresh worker'});
 	# Else they were among the views of a schema that are refreshed below, for an hour.
 	as('mallory', 'DROP MATERIALIZED VIEW mallory.stays1, mallory.stays2, mallory.stays3');
@@ -87,7 +87,7 @@ subtest 'rows and tables that are locked, and workers that would wait for them' 
 	is_worker_free('^k\d', 15, 'no set-up waits longer than the run may last');
 	heart_beats('and others run');
 	close_sessions();
-	sql(q{SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE job_name ~ '^(k\d|l group)'});
+	sql(q{SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE job_name ~ '^(k\d|l group)'});
 	as('mallory', 'DROP MATERIALIZED VIEW mallory.l_mv, mallory.k_mv');
 };
 
@@ -105,7 +105,7 @@ subtest 'what is stored, and what the scheduler keeps of it' => sub {
 	heart_beats('others run');
 	cmp_ok(memory_of_scheduler() - $before, '<', 20 * 1024, 'the scheduler has not grown by it');
 	cmp_ok(sql(q{SELECT coalesce(max(greatest(length(settings::text), length(command))), 0) FROM metrics_refresh_internal.job}), '<', 3_000_000, 'nor is so much stored of one job');
-	sql(q{SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE owner = 'mallory'});
+	sql(q{SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE owner = 'mallory'});
 
 	as('mallory', q{
 		CREATE FUNCTION mallory.shout() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
@@ -123,7 +123,7 @@ subtest 'what is stored, and what the scheduler keeps of it' => sub {
 	(undef, $err) = try_as('mallory', q{SELECT metrics_refresh.schedule('mallory.one', '1 second', 'crowd' || n) FROM generate_series(1, 3000) n}, limit => '60s');
 	like($err, qr/ERROR:  5[34]\d\d\d/, 'jobs are limited');
 	heart_beats('others run');
-	sql(q{SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE owner = 'mallory'});
+	sql(q{SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE owner = 'mallory'});
 };
 
 subtest 'more work than workers' => sub {
@@ -138,7 +138,7 @@ subtest 'more work than workers' => sub {
 	my $now = sql('SELECT clock_timestamp()');
 	select undef, undef, undef, 9;
 	cmp_ok(sql("SELECT count(*) FROM metrics_refresh.run_log WHERE job_name = 'heart' AND status = 'success' AND started_at > '$now'"), '>=', 3, 'and not only now and then');
-	sql(q{SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE owner = 'mallory'});
+	sql(q{SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE owner = 'mallory'});
 	is_worker_free('^naps', 20, 'the rest ends');
 };
 
@@ -174,7 +174,7 @@ subtest 'locks that are asked for without any right, behind one that is held' =>
 		is($err, '', "$name: others schedule and refresh");
 		close_sessions();
 	}
-	sql(q{SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE owner IN ('mallory', 'alice')});
+	sql(q{SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE owner IN ('mallory', 'alice')});
 };
 
 subtest 'transactions that stay open, and advisory locks' => sub {
@@ -193,7 +193,7 @@ subtest 'transactions that stay open, and advisory locks' => sub {
 		heart_beats('and run', 4);
 		close_sessions();
 	}
-	sql(q{SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE owner IN ('mallory', 'alice')});
+	sql(q{SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE owner IN ('mallory', 'alice')});
 };
 
 subtest 'what is asked of the tables of others' => sub {

@@ -542,7 +542,7 @@ CREATE FUNCTION metrics_refresh.validate_schedule(schedule text, job_name text D
     RETURNS TABLE (valid boolean, error text, "position" integer, hint text)
     LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'mr_validate_schedule';
 COMMENT ON FUNCTION metrics_refresh.validate_schedule(text, text) IS
-    'whether a schedule is valid, and if not, what is wrong, at which character, and what is allowed there; raises nothing for it';
+    'whether a schedule is valid, and if not, what is wrong, at which character, and what is allowed there; raises nothing for it; the hint of a valid one says when a step is longer than its range, so that only the first value is left (5-6/2)';
 
 CREATE FUNCTION metrics_refresh.next_due(schedule text, timezone text DEFAULT NULL,
                                          starts_at timestamptz DEFAULT NULL,

@@ -47,7 +47,7 @@ SELECT metrics_refresh.describe_schedule(NULL), metrics_refresh.describe_schedul
 \a \t
 
 -- The error as a row.
-SELECT s, v.* FROM unnest('{0 2 * * *,0 25 * * *,0 2 * * mond,"",@seconds 0 2 * * *}'::text[]) s,
+SELECT s, v.* FROM unnest('{0 2 * * *,5-6/2 12-13/2 * * *,0 25 * * *,0 2 * * mond,"",@seconds 0 2 * * *}'::text[]) s,
      metrics_refresh.validate_schedule(s) v;
 SELECT * FROM metrics_refresh.validate_schedule('H H H(29-31) 2 *', 'any');
 SELECT * FROM metrics_refresh.validate_schedule(NULL);

@@ -61,15 +61,21 @@ Datum describe_schedule(FunctionCallInfo call) {
       Arguments::required(arguments.get_text(0), "schedule"), arguments.get_text(1).value_or(""))));
 }
 
+std::string idle_step_hint(const core::Schedule& schedule) {
+  return "A step that is longer than its range leaves the first value alone: " +
+         core::describe(schedule) + ".";
+}
+
 Datum validate_schedule(FunctionCallInfo call) {
   const Arguments arguments(call);
   const std::string text = Arguments::required(arguments.get_text(0), "schedule");
   const std::string job_name = arguments.get_text(1).value_or("");
   SetResult result(call);
   try {
-    (void)core::Schedule::parse(text, {job_name});
-    result.add(
-        {true, pg::Param::null(TEXTOID), pg::Param::null(INT4OID), pg::Param::null(TEXTOID)});
+    const core::Schedule schedule = core::Schedule::parse(text, {job_name});
+    result.add({true, pg::Param::null(TEXTOID), pg::Param::null(INT4OID),
+                schedule.has_idle_step() ? pg::Param(idle_step_hint(schedule))
+                                         : pg::Param::null(TEXTOID)});
   } catch (const core::ScheduleError& error) {
     result.add({false, std::string(error.what()),
                 pg::Param(INT4OID, Int32GetDatum(static_cast<int>(error.position()))),

@@ -124,6 +124,7 @@ CronExpression CronExpression::parse(const Words& words, std::string_view job_na
     const CronField second = parse_cron_field(words[1], kSecondField, job_name);
     cron.pattern_.seconds = second.set;
     cron.follows_clock_ = second.has_wildcard;
+    cron.has_idle_step_ = second.has_idle_step;
     cron.spread_ = second.has_spread ? 1U << kSecondField.number : 0;
     begin = 2;
   }
@@ -135,6 +136,7 @@ CronExpression CronExpression::parse(const Words& words, std::string_view job_na
   for (std::size_t i = 0; i < kFields; ++i) {
     if (begin + i >= words.size()) refuse_missing(words, kCronFields[i], cron.has_seconds_);
     fields[i] = parse_cron_field(words[begin + i], kCronFields[i], job_name);
+    cron.has_idle_step_ |= fields[i].has_idle_step;
     if (fields[i].has_spread) cron.spread_ |= 1U << kCronFields[i].number;
   }
   const auto& [minute, hour, date, month, weekday] = fields;

@@ -37,6 +37,8 @@ class CronExpression {
   /// Whether it is due at every matching reading of the clock, else at fixed times: see
   /// schedule.hpp.
   bool follows_clock() const { return follows_clock_; }
+  /// Whether a step is longer than its range, so that it leaves the first value alone.
+  bool has_idle_step() const { return has_idle_step_; }
   bool has_spread() const { return spread_ != 0; }
   /// Whether the field, numbered as in spread(), holds an `H`.
   bool has_spread(unsigned field) const { return (spread_ >> field & 1U) != 0; }
@@ -50,6 +52,7 @@ class CronExpression {
   ClockPattern pattern_;
   bool follows_clock_ = false;
   bool has_seconds_ = false;
+  bool has_idle_step_ = false;
   std::uint8_t spread_ = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "core/cron_field.hpp"
 
+#include <algorithm>
+
 #include "core/field_reader.hpp"
 #include "core/spread.hpp"
 
@@ -22,6 +24,7 @@ class Parser {
   void read_item() {
     if (reader_.at_end() || reader_.peek() == ',') reader_.refuse_empty_item();
     if (reader_.skip('*')) {
+      field_.has_wildcard = true;
       add_range(rule_.low, rule_.last, rule_.last - rule_.low);
       return;
     }
@@ -70,7 +73,7 @@ class Parser {
     }
     field_.has_spread = true;
     if (reader_.peek() == '/') {
-      const unsigned step = reader_.read_step(low, high, high - low);
+      const unsigned step = reader_.read_step(low, high, std::max(high - low, 1U));
       field_.has_wildcard = true;
       for (unsigned n = low + own(step); n <= high; n += step) add(n);
     } else {
@@ -122,8 +125,14 @@ class Parser {
     add_range(first, last, last >= first ? last - first : last + size() - first);
   }
 
+  // A step that is longer than the range leaves its first value, as in other crons. One as long as
+  // the whole field is an error: it was meant as an interval.
   void add_range(unsigned first, unsigned last, unsigned span) {
-    const unsigned step = reader_.read_step(first, last, span);
+    const bool has_step = reader_.peek() == '/';
+    const unsigned step = reader_.read_step(rule_.low, rule_.last, size() - 1);
+    const bool is_idle = step > std::max(span, 1U);
+    field_.has_idle_step |= is_idle;
+    field_.has_wildcard |= has_step && !is_idle;
     if (step == 1 && last >= first) {
       field_.set |= (std::uint64_t{2} << last) - (std::uint64_t{1} << first);
       return;
@@ -160,7 +169,6 @@ CronField parse_cron_field(const Word& word, const CronFieldRule& rule, std::str
   }
   CronField field = Parser(word, rule, job_name).parse();
   field.is_restricted = word.text.front() != '*';
-  field.has_wildcard = word.text.find_first_of("*/") != std::string_view::npos;
   return field;
 }
 

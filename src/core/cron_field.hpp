@@ -43,16 +43,18 @@ inline constexpr CronFieldRule kBlackoutDays = {"day-of-week",        0, 7, 6, k
                                                 FieldForms::kNumbers, 0, 4};
 
 struct CronField {
-  std::uint64_t set = 0;      ///< bit n stands for the number n
-  DayRule day;                ///< of a day field: what `set` cannot say; `days`, `weekdays` unused
-  bool is_restricted = true;  ///< begins neither with `*` nor with `?`
-  bool is_question = false;   ///< is `?`
-  bool has_wildcard = false;  ///< there is a `*` or a step somewhere
-  bool has_spread = false;    ///< there is an `H` somewhere
+  std::uint64_t set = 0;       ///< bit n stands for the number n
+  DayRule day;                 ///< of a day field: what `set` cannot say; `days`, `weekdays` unused
+  bool is_restricted = true;   ///< begins neither with `*` nor with `?`
+  bool is_question = false;    ///< is `?`
+  bool has_wildcard = false;   ///< there is a `*` somewhere, or a step that is taken
+  bool has_idle_step = false;  ///< there is a step that is longer than its range
+  bool has_spread = false;     ///< there is an `H` somewhere
 };
 
 /// Reads `item[,item...]`. An item is `*`, `a`, `a-b` or `H` or `H(a-b)`, each also with `/n`. A
-/// range whose end is before its begin goes on from the lowest value; `a/n` ends at the highest;
+/// range whose end is before its begin goes on from the lowest value; `a/n` ends at the highest; a
+/// step that is longer than its range leaves the first value;
 /// `H` is a number that depends on the job's name. In day-of-month also `L`, `$`, `L-n`, `LW` and
 /// `nW`, in day-of-week `aL` and `a#k`; each of them may be `?` instead. Throws ScheduleError for
 /// anything else.

@@ -54,10 +54,9 @@ FieldValue FieldReader::read_number() {
   return {number, text, where};
 }
 
-unsigned FieldReader::read_step(unsigned first, unsigned last, unsigned span) {
+unsigned FieldReader::read_step(unsigned first, unsigned last, unsigned longest) {
   if (!skip('/')) return 1;
   const FieldValue step = read_number();
-  const unsigned longest = std::max(span, 1U);
   if (step.number < 1 || step.number > longest) {
     std::string hint =
         "A step over " + range(first, last) + " is from 1 to " + std::to_string(longest) + ".";

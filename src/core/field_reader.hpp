@@ -46,9 +46,8 @@ class FieldReader {
   /// A name or a number that the field has.
   FieldValue read_value();
   FieldValue read_number();
-  /// The n of `/n` over the values from `first` to `last`, of which the last is `span` steps away;
-  /// 1 where there is none.
-  unsigned read_step(unsigned first, unsigned last, unsigned span);
+  /// The n of `/n`, at most `longest`; 1 if there is none. `first` and `last` are for the message.
+  unsigned read_step(unsigned first, unsigned last, unsigned longest);
 
   [[noreturn]] void fail(const std::string& message, std::size_t where,
                          const std::string& hint) const;

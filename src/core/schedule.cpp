@@ -183,6 +183,14 @@ bool Schedule::counts_from_end() const {
   return false;
 }
 
+bool Schedule::has_idle_step() const {
+  for (std::size_t i = 0; i < size(); ++i) {
+    const auto* cron = std::get_if<CronExpression>(&rule(i));
+    if (cron != nullptr && cron->has_idle_step()) return true;
+  }
+  return false;
+}
+
 bool Schedule::is_due_at_server_start() const {
   for (std::size_t i = 0; i < size(); ++i)
     if (std::holds_alternative<AtServerStart>(rule(i))) return true;

@@ -68,6 +68,8 @@ class Schedule {
 
   /// Whether due times depend on the end of the previous run.
   bool counts_from_end() const;
+  /// Whether a step is longer than its range, so that it leaves the first value alone (`5-6/2`).
+  bool has_idle_step() const;
   /// The due time of `@reboot`, where it is one of them and the start is known.
   std::optional<Instant> server_start() const;
   /// Whether `@reboot` is one of them.

@@ -4,17 +4,12 @@
 #include <utility>
 
 #include "core/schedule_error.hpp"
+#include "core/strange_character.hpp"
 
 namespace metrics_refresh::core {
 namespace {
 
 constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
-std::string hexadecimal(char c) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  const auto byte = static_cast<unsigned char>(c);
-  return {'0', 'x', kDigits[byte / 16U], kDigits[byte % 16U]};
-}
 
 }  // namespace
 
@@ -22,12 +17,8 @@ void check_characters(std::string_view text, const TextKind& kind) {
   const auto strange = std::find_if(text.begin(), text.end(), [](char c) {
     return !is_space(c) && (c < ' ' || c > '~');  // a negative char is a byte above 0x7F
   });
-  if (strange != text.end()) {
-    const std::string name(kind.name);
-    throw ScheduleError(name + " contains the byte " + hexadecimal(*strange),
-                        static_cast<std::size_t>(strange - text.begin()) + 1,
-                        "A " + name + " is written in " + std::string(kind.alphabet) + ".");
-  }
+  if (strange != text.end())
+    refuse_strange_character(text, static_cast<std::size_t>(strange - text.begin()), kind);
   if (text.size() > kMaxScheduleLength) {
     const std::string name(kind.name);
     throw ScheduleError(

@@ -57,8 +57,8 @@ inline constexpr TextKind kScheduleText = {
     "Write five fields (minute hour day-of-month month day-of-week), a nickname such as @daily, or "
     "an interval such as 15 minutes."};
 
-/// Throws ScheduleError for an overlong text and for a byte that is neither printable ASCII nor
-/// white space.
+/// Throws ScheduleError for an overlong text and for a character that is neither printable ASCII
+/// nor white space.
 void check_characters(std::string_view text, const TextKind& kind);
 
 /// Cuts the characters [from, to) of `text` at white space. Throws nothing.

@@ -126,7 +126,7 @@ TEST(Blackout, RefusesWhatIsNoWindow) {
       {"08:00-09:00 mon", 13, "unexpected \"mon\" after the times of day"},
       {"08:00\xE2\x80\x93"
        "09:00",
-       6, "blackout window contains the byte 0xE2"},
+       6, "unexpected \"\xE2\x80\x93\" (U+2013) in the blackout window"},
       {std::string(1001, ' '), 1001, "blackout window is 1001 characters long"}};
   for (const Refused& refused : all) {
     try {

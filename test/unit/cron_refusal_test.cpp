@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
+#include <vector>
 
+#include "core/schedule.hpp"
 #include "core/schedule_text.hpp"
 #include "unit/due_times.hpp"
 #include "unit/refusal.hpp"
@@ -87,19 +90,32 @@ TEST(CronRefuses, Steps) {
                   "nothing but the first value."});
   expect_refusal({"0 */24 * * *", "step 24 in the hour field is out of range", 5, "1 to 23."});
   expect_refusal({"0 0 * * */7", "step 7 in the day-of-week field is out of range", 11, "1 to 6."});
-  expect_refusal({"10-20/11 * * * *", "step 11 in the minute field is out of range", 7,
-                  "A step over 10-20 is from 1 to 10."});
-  expect_refusal({"5-5/2 * * * *", "step 2 in the minute field is out of range", 5, "1 to 1."});
+  expect_refusal({"10-20/60 * * * *", "step 60 in the minute field is out of range", 7,
+                  "A step over 0-59 is from 1 to 59."});
   expect_refusal({"5/0 * * * *", "step 0 in the minute field is out of range", 3,
-                  "A step over 5-59 is from 1 to 54."});
-  expect_refusal({"0 23/2 * * *", "step 2 in the hour field is out of range", 6,
-                  "over 23-23 is from 1 to 1."});
-  expect_refusal({"0 22-2/5 * * *", "step 5 in the hour field is out of range", 8,
-                  "over 22-2 is from 1 to 4."});
+                  "A step over 0-59 is from 1 to 59."});
+  expect_refusal({"0 22-2/24 * * *", "step 24 in the hour field is out of range", 8,
+                  "over 0-23 is from 1 to 23."});
+  expect_refusal({"0 0 1-2/31 * *", "step 31 in the day-of-month field is out of range", 9,
+                  "over 1-31 is from 1 to 30."});
   expect_refusal({"*/ * * * *", "missing number in the minute field", 3, "takes 0 to 59"});
   expect_refusal({"*/x * * * *", "unexpected \"x\" in the minute field", 3, "takes 0 to 59"});
   expect_refusal({"*/5/5 * * * *", "unexpected \"/\" in the minute field", 4, "takes 0 to 59"});
   expect_refusal({"0 0 1 * */jan", "unexpected \"jan\" in the day-of-week field", 11, "takes"});
+}
+
+TEST(CronRefuses, NoStepThatIsLongerThanItsRange) {
+  const std::vector<std::array<const char*, 2>> same = {
+      {"5-6/2 12-13/2 * * *", "5 12 * * *"},    {"1-10/8 * * * *", "1,9 * * * *"},
+      {"10-20/11 * * * *", "10 * * * *"},       {"5-5/2 * * * *", "5 * * * *"},
+      {"0 23/2 * * *", "0 23 * * *"},           {"0 22-2/5 * * *", "0 22 * * *"},
+      {"50/20,3-4/30 3 * * *", "3,50 3 * * *"}, {"0 0 31/5 * *", "0 0 31 * *"},
+      {"0 0 * nov-dec/5 *", "0 0 * nov *"},     {"0 0 * * sat-sun/6", "0 0 * * sat"}};
+  for (const auto& [text, other] : same)
+    EXPECT_EQ(due_times(text, "2024-01-01 00:00", 5), due_times(other, "2024-01-01 00:00", 5))
+        << text;
+  EXPECT_TRUE(Schedule::parse("@daily; 5-6/2 * * * *").has_idle_step());
+  EXPECT_FALSE(Schedule::parse("5-7/2 3-3/1 * * *").has_idle_step());
 }
 
 TEST(CronRefuses, BrokenLists) {
@@ -173,12 +189,46 @@ TEST(CronRefuses, WordsOfOtherSchedulers) {
   expect_refusal({"tz= 0 6 * * *", "unexpected \"tz=\" before the schedule", 1, "timezone => "});
 }
 
-TEST(CronRefuses, BytesAndLengths) {
-  expect_refusal({"0 0 * * m\xC3\xB6n", "schedule contains the byte 0xC3", 10, "ASCII"});
-  expect_refusal({std::string("0 0 * * *\0", 10), "schedule contains the byte 0x00", 10, "ASCII"});
-  expect_refusal({"0 0 * * *\x7F", "schedule contains the byte 0x7F", 10, "ASCII"});
+TEST(CronRefuses, CharactersOutsideAscii) {
+  const std::string full_width_five = "\xEF\xBC\x95";
+  expect_refusal({full_width_five + " * * * *",
+                  "unexpected \"" + full_width_five + "\" (U+FF15) in the minute field", 1,
+                  "Write 5. "});
+  expect_refusal(
+      {"0 9\xE2\x80\x93"
+       "17 * * *",
+       "unexpected \"\xE2\x80\x93\" (U+2013) in the hour field", 4, "Write -. "});
+  expect_refusal({"0 0 * * *; 0 0 * \xE2\x88\x97 *",
+                  "unexpected \"\xE2\x88\x97\" (U+2217) in the month field", 18, "Write *. "});
+  expect_refusal({"@seconds 0 0 \xD9\xA3 * * *",
+                  "unexpected \"\xD9\xA3\" (U+0663) in the hour field", 14, "Write 3. "});
+  expect_refusal({"@seconds \xD9\xA3 0 0 * * *",
+                  "unexpected \"\xD9\xA3\" (U+0663) in the second field", 10, "Write 3. "});
+  expect_refusal({"0 0 * * m\xC3\xB6n", "unexpected \"\xC3\xB6\" (U+00F6) in the day-of-week field",
+                  10, "A schedule is written in ASCII"});
+  expect_refusal(
+      {"0\xC2\xA0"
+       "0 * * *",
+       "unexpected character U+00A0 in the schedule", 2, "Write a space. "});
+  expect_refusal(
+      {"\xEF\xBB\xBF"
+       "0 0 * * *",
+       "unexpected character U+FEFF in the minute field", 1, "A schedule is written in ASCII"});
+  expect_refusal({"5 minut\xF0\x9F\x98\x80s",
+                  "unexpected \"\xF0\x9F\x98\x80\" (U+1F600) in the schedule", 8, "ASCII"});
+  // Not UTF-8: as it stands.
+  expect_refusal({"0 0 * * m\xF6n", "unexpected \"\xF6\" in the day-of-week field", 10, "ASCII"});
+  expect_refusal(
+      {"0 0 * * \xE2\x80", "unexpected \"\xE2\x80\" in the day-of-week field", 9, "ASCII"});
   expect_refusal({std::string(600, '1') + std::string(600, '\xC3'),
-                  "schedule contains the byte 0xC3", 601, "ASCII"});
+                  "unexpected text outside ASCII in the schedule", 601, "ASCII"});
+}
+
+TEST(CronRefuses, ControlCharactersAndLengths) {
+  expect_refusal({std::string("0 0 * * *\0", 10),
+                  "unexpected character U+0000 in the day-of-week field", 10, "ASCII"});
+  expect_refusal(
+      {"0 0 * * *\x7F", "unexpected character U+007F in the day-of-week field", 10, "ASCII"});
   expect_refusal({std::string(kMaxScheduleLength + 1, '1'), "schedule is 1001 characters long",
                   1001, "at most 1000 characters"});
 }

@@ -54,6 +54,7 @@ struct NaiveField {
   std::string text;
   std::vector<bool> holds;
   std::vector<NaiveDay> days = {};
+  bool is_open = false;  // holds a `*`, or a step that is taken
 
   bool is_restricted() const { return text[0] != '*' && text[0] != '?'; }
   bool has_day(std::int64_t day) const {
@@ -73,7 +74,7 @@ struct NaiveCron {
   }
 
   bool follows_clock() const {
-    return (second.text + minute.text + hour.text).find_first_of("*/") != std::string::npos;
+    return second.is_open || minute.is_open || hour.is_open;
   }
 
   bool matches_day(std::int64_t number) const {

@@ -44,6 +44,7 @@ class NaiveCronSource {
         const int step = form == 2 ? number(1, last - low) : 1;
         result.text += form == 2 ? "*/" + std::to_string(step) : "*";
         fill(result, low, last, step);
+        result.is_open = true;
       } else if (form <= 6) {
         const int value = number(low, high);
         result.text += std::to_string(value);
@@ -54,10 +55,12 @@ class NaiveCronSource {
         const int to = open ? last : number(low, last);
         const int size = last - low + 1;
         const int span = to >= from ? to - from : to - from + size;
-        const int step = form == 9 ? number(1, std::max(span, 1)) : 1;
+        const int step =
+            form == 9 ? number(1, number(0, 3) == 0 ? size - 1 : std::max(span, 1)) : 1;
         result.text += std::to_string(from);
         if (!open) result.text += "-" + std::to_string(to);
         if (form == 9) result.text += "/" + std::to_string(step);
+        result.is_open |= form == 9 && step <= std::max(span, 1);
         for (int n = 0; n <= span; n += step)
           result.holds[static_cast<std::size_t>(low + (from - low + n) % size)] = true;
       }

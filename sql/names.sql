@@ -42,6 +42,28 @@ SELECT nm.try(c) FROM unnest(ARRAY[
     $$SELECT metrics_refresh.pause('no such')$$, $$SELECT metrics_refresh.unschedule('no such')$$]) WITH ORDINALITY v (c, n) ORDER BY n;
 SELECT nm.try($$SELECT metrics_refresh.schedule_command('nightly', '@yearly', 'SELECT ''b''')$$);
 
+-- A view's name stands for its one job, with its schema or without; a job that only others manage is not meant.
+SET ROLE regress_nm_a;
+CREATE MATERIALIZED VIEW nm."Sales by day" AS SELECT 1 AS x;
+CREATE MATERIALIZED VIEW nm.totals AS SELECT 1 AS x;
+SELECT metrics_refresh.schedule('nm."Sales by day"', '@yearly', job_name => 'sales, nightly') > 0 AS scheduled;
+SELECT metrics_refresh.schedule('nm.totals', '@yearly') > 0 AS scheduled;
+SELECT nm.try(c) FROM unnest(ARRAY[
+    $$SELECT metrics_refresh.pause('Sales by day')$$, $$SELECT metrics_refresh.resume('nm."Sales by day"')$$,
+    $$SELECT metrics_refresh.alter_job('nm.Sales by day', schedule => '@monthly')$$,
+    $$SELECT metrics_refresh.pause('totals')$$, $$SELECT metrics_refresh.pause('other.totals')$$,
+    $$SELECT metrics_refresh.pause('nm.total')$$, $$SELECT metrics_refresh.pause('SALES, NIGHTLY')$$,
+    $$SELECT metrics_refresh.trigger('sale nightly')$$, $$SELECT metrics_refresh.refresh_group('nothing like it')$$]) WITH ORDINALITY v (c, n) ORDER BY n;
+SELECT job_name, schedule, active FROM nm.jobs;
+SET ROLE regress_nm_b;
+SELECT nm.try(c) FROM unnest(ARRAY[
+    $$SELECT metrics_refresh.pause('totals')$$, $$SELECT metrics_refresh.unschedule('nm.totals')$$]) WITH ORDINALITY v (c, n) ORDER BY n;
+SET ROLE regress_nm_a;
+SELECT metrics_refresh.schedule('nm.totals', '@yearly', job_name => 'totals again') > 0 AS scheduled;
+SELECT nm.try($$SELECT metrics_refresh.pause('totals')$$);
+SELECT metrics_refresh.unschedule(j) FROM unnest('{totals again,nm.totals,nm.Sales by day}'::text[]) j;
+DROP MATERIALIZED VIEW nm."Sales by day", nm.totals;
+
 -- One who has the rights of several owners means his own job, else the only one, else says which.
 SET ROLE regress_nm_both;
 SELECT nm.try(c) FROM unnest(ARRAY[

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <iterator>
 
+#include "api/likely_job.hpp"
 #include "engine/refresh.hpp"
 #include "pg/privilege.hpp"
 
@@ -32,7 +33,13 @@ std::string owner_of(const store::JobKey& job) {
   return role.empty() ? job.owner : role;
 }
 
-[[noreturn]] void refuse_ambiguous(const std::string& name,
+std::vector<store::JobKey> managed_of(const std::vector<store::JobKey>& jobs) {
+  std::vector<store::JobKey> managed;
+  std::copy_if(jobs.begin(), jobs.end(), std::back_inserter(managed), may_manage);
+  return managed;
+}
+
+[[noreturn]] void refuse_ambiguous(const std::string& name, const char* meaning,
                                    const std::vector<store::JobKey>& jobs) {
   constexpr std::size_t kNamed = 10;
   std::string detail;
@@ -40,8 +47,19 @@ std::string owner_of(const store::JobKey& job) {
     detail += (i > 0 ? ", job " : "Job ") + std::to_string(jobs[i].id) + " belongs to role \"" +
               owner_of(jobs[i]) + "\"";
   detail += jobs.size() > kNamed ? ", and so on." : ".";
-  throw pg::SqlError(ERRCODE_AMBIGUOUS_ALIAS, "several jobs are named \"" + name + "\"",
+  throw pg::SqlError(ERRCODE_AMBIGUOUS_ALIAS,
+                     "several jobs " + std::string(meaning) + " \"" + name + "\"",
                      "Give the job_id in place of the name.", detail);
+}
+
+// Jobs that the caller may not manage do not count: he did not name them.
+std::optional<std::int64_t> find_by_view(const std::string& view) {
+  std::vector<store::JobKey> jobs;
+  with_tables([&](pg::Spi& spi) { jobs = store::jobs_of_view(spi, view); });
+  const std::vector<store::JobKey> managed = managed_of(jobs);
+  if (managed.empty()) return std::nullopt;
+  if (managed.size() > 1) refuse_ambiguous(view, "refresh a view named", managed);
+  return managed.front().id;
 }
 
 }  // namespace
@@ -60,21 +78,23 @@ bool is_job_id(const std::string& name) {
 
 std::optional<std::int64_t> find_managed(const std::string& name) {
   const std::vector<store::JobKey> jobs = look_up(name);
-  if (jobs.empty()) return std::nullopt;
+  if (jobs.empty()) return is_job_id(name) ? std::nullopt : find_by_view(name);
   for (const store::JobKey& job : jobs)
     if (job.owner_oid == GetUserId()) return job.id;
-  std::vector<store::JobKey> managed;
-  std::copy_if(jobs.begin(), jobs.end(), std::back_inserter(managed), may_manage);
+  const std::vector<store::JobKey> managed = managed_of(jobs);
   if (managed.empty())
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for job \"" + name + "\"",
                        "Its owner, the owner of its view and super admins may change it.");
-  if (managed.size() > 1) refuse_ambiguous(name, managed);
+  if (managed.size() > 1) refuse_ambiguous(name, "are named", managed);
   return managed.front().id;
 }
 
 void refuse_missing_job(const std::string& name) {
+  const std::string likely = is_job_id(name) ? "" : likely_job(name);
   throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "job \"" + name + "\" does not exist",
-                     "The view metrics_refresh.job_status lists the jobs that you may see.");
+                     (likely.empty() ? "" : "Perhaps you meant the job \"" + likely + "\". ") +
+                         std::string("The view metrics_refresh.job_status lists the jobs that you "
+                                     "may see."));
 }
 
 store::JobRecord managed_job(const std::string& name) {

@@ -15,9 +15,11 @@ bool may_manage(const store::JobKey& job);
 /// Whether this is the number of a job in place of its name: digits, and nothing else.
 bool is_job_id(const std::string& name);
 
-/// The job that the caller means by a name: the caller's own, else the one that he may manage.
-/// Nothing where no job has the name. Throws SqlError 42501, naming what is missing, where he may
-/// manage none of that name, and 42P09 where he may manage several and owns none of them.
+/// The job that the caller means by a name: the caller's own, else the one that he may manage. If
+/// no job has the name, it may be that of a view, with its schema or without, that one job of those
+/// that he may manage refreshes. Nothing if there is none either. Throws SqlError 42501, naming
+/// what is missing, where he may manage none of that name, and 42P09 where he may manage several
+/// and owns none of them.
 std::optional<std::int64_t> find_managed(const std::string& name);
 
 /// The same job, whole. Throws SqlError 42704 where there is none.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "core/schedule_error.hpp"
 #include "core/strange_character.hpp"
@@ -66,9 +67,15 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+bool is_last_part(std::string_view name, std::string_view qualified) {
+  if (qualified.size() <= name.size()) return false;
+  const std::size_t at = qualified.size() - name.size();
+  return qualified[at - 1] == '.' && equal_ignoring_case(qualified.substr(at), name);
+}
+
 unsigned edit_distance(std::string_view a, std::string_view b, unsigned most) {
-  if (a.size() > b.size() + most) return most + 1;
-  std::array<unsigned, 32> row{};
+  if (a.size() > b.size() + most || b.size() > a.size() + most) return most + 1;
+  std::vector<unsigned> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<unsigned>(j);
   for (std::size_t i = 1; i <= a.size(); ++i) {
     unsigned diagonal = std::exchange(row[0], static_cast<unsigned>(i));

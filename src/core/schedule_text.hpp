@@ -84,8 +84,11 @@ bool equal_ignoring_case(std::string_view a, std::string_view b);
 /// `text` without the white space at its ends.
 std::string_view trimmed(std::string_view text);
 
+/// Whether `name` is the last part of `qualified`, a name with a schema.
+bool is_last_part(std::string_view name, std::string_view qualified);
+
 /// How many letters must be put in, left out or replaced (case apart) to make one of the other; at
-/// most `most` + 1. REQUIRES: `b` has at most 30 letters.
+/// most `most` + 1.
 unsigned edit_distance(std::string_view a, std::string_view b, unsigned most);
 
 }  // namespace metrics_refresh::core

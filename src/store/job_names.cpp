@@ -22,6 +22,25 @@ std::vector<JobKey> jobs_named(pg::Spi& spi, const std::string& name) {
   return read_keys(spi, "job_name = $1", name);
 }
 
+std::vector<JobKey> jobs_of_view(pg::Spi& spi, const std::string& view) {
+  return read_keys(spi,
+                   "NOT one_time AND $1 IN (view_name, view_schema || '.' || view_name,"
+                   " quote_ident(view_schema) || '.' || quote_ident(view_name))",
+                   view);
+}
+
+std::vector<std::string> names_like(pg::Spi& spi, const std::string& name) {
+  const pg::Rows rows = spi.query(
+      "SELECT job_name FROM metrics_refresh.job"
+      " WHERE NOT one_time AND (lower(left(job_name, 1)) = lower(left($1, 1))"
+      " OR lower(right(job_name, 2)) = lower(right($1, 2)))"
+      " GROUP BY job_name ORDER BY abs(length(job_name) - length($1)), job_name LIMIT 1000",
+      {name});
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < rows.size(); ++i) names.push_back(rows.get_text(i, 1));
+  return names;
+}
+
 std::optional<JobKey> find_key(pg::Spi& spi, std::int64_t id) {
   const std::vector<JobKey> keys = read_keys(spi, "job_id = $1", id);
   if (keys.empty()) return std::nullopt;

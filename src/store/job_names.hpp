@@ -18,6 +18,11 @@ struct JobKey {
 
 /// All jobs of this name, by id.
 std::vector<JobKey> jobs_named(pg::Spi& spi, const std::string& name);
+/// All refreshes of a view of this name, with its schema or without, by id.
+std::vector<JobKey> jobs_of_view(pg::Spi& spi, const std::string& view);
+/// Names of jobs that begin or end as this one does, the nearest in length first; at most 1000 of
+/// those that the current role may see.
+std::vector<std::string> names_like(pg::Spi& spi, const std::string& name);
 std::optional<JobKey> find_key(pg::Spi& spi, std::int64_t id);
 /// The job of this name that the role owns.
 std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name, Oid owner);

@@ -103,7 +103,7 @@ TEST(FromPgCron, GoesByWhatPgCronDid) {
   EXPECT_EQ(moved("@restart"), "@reboot | pg_cron runs it also when its own launcher starts anew");
   EXPECT_EQ(moved("30 seconds", PgCronVersion::k1_5),
             "30 seconds | due at whole multiples of the interval, where pg_cron counts from the "
-            "previous start");
+            "previous start; no run begins in the two seconds after the import");
   EXPECT_EQ(moved("@daily @hourly"), "@daily | pg_cron reads the schedule as \"@daily\"");
 }
 

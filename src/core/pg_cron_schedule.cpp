@@ -145,9 +145,10 @@ FromPgCron from_pg_cron(std::string_view given, PgCronVersion version) {
   if (!reading) return nothing(text, "pg_cron refuses the schedule");
   if (!reading->nickname.empty()) return from_nickname(text, reading->nickname, version);
   if (reading->is_fields()) return from_fields(text, *reading);
-  return {std::to_string(reading->seconds) + " seconds",
-          "due at whole multiples of the interval, where pg_cron counts from the previous start; no "
-          "run begins in the two seconds after the import"};
+  return {
+      std::to_string(reading->seconds) + " seconds",
+      "due at whole multiples of the interval, where pg_cron counts from the previous start; no "
+      "run begins in the two seconds after the import"};
 }
 
 }  // namespace metrics_refresh::core

@@ -73,9 +73,7 @@ struct NaiveCron {
            weekday.text;
   }
 
-  bool follows_clock() const {
-    return second.is_open || minute.is_open || hour.is_open;
-  }
+  bool follows_clock() const { return second.is_open || minute.is_open || hour.is_open; }
 
   bool matches_day(std::int64_t number) const {
     const Date date = date_of(number);

@@ -95,6 +95,69 @@ void make_trigger(int64 id, Oid table, const Event& event, List* arguments) {
                               TRIGGER_FIRES_ALWAYS);
 }
 
+Oid toast_of(Oid table) {
+  Relation const relation = table_open(table, NoLock);
+  const Oid toast = relation->rd_rel->reltoastrelid;
+  table_close(relation, NoLock);
+  return toast;
+}
+
+// ALTER DOMAIN and DROP TYPE lock the tables that have a column of the type.
+bool lock_with_toast(Oid delta) {
+  if (!ConditionalLockRelationOid(delta, AccessExclusiveLock)) return false;
+  const Oid toast = toast_of(delta);
+  return !OidIsValid(toast) || ConditionalLockRelationOid(toast, AccessExclusiveLock);
+}
+
+bool has_dependents(Oid class_id, Oid object) {
+  ScanKeyData keys[2];
+  ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(class_id));
+  ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(object));
+  Relation const dependencies = table_open(DependRelationId, AccessShareLock);
+  SysScanDesc const scan =
+      systable_beginscan(dependencies, DependReferenceIndexId, true, nullptr, 2, keys);
+  bool found = false;
+  for (HeapTuple tuple; !found && HeapTupleIsValid(tuple = systable_getnext(scan));)
+    found = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple))->deptype == DEPENDENCY_NORMAL;
+  systable_endscan(scan);
+  table_close(dependencies, AccessShareLock);
+  return found;
+}
+
+// Anybody can have the OID of a table or type as a constant, of type regclass or regtype, and what
+// it stands in depends on the table from then on.
+bool is_depended_on(Oid delta) {
+  const Oid type = get_rel_type_id(delta);
+  if (has_dependents(RelationRelationId, delta) || has_dependents(TypeRelationId, type) ||
+      has_dependents(TypeRelationId, get_array_type(type)))
+    return true;
+  const Oid toast = toast_of(delta);
+  if (!OidIsValid(toast)) return false;
+  if (has_dependents(RelationRelationId, toast)) return true;
+  Relation const relation = table_open(toast, NoLock);
+  bool found = false;
+  ListCell* cell;
+  foreach (cell, RelationGetIndexList(relation))
+    found = found || has_dependents(RelationRelationId, lfirst_oid(cell));
+  table_close(relation, NoLock);
+  return found;
+}
+
+// To drop it would drop what is somebody else's, or fail as long as he likes.
+void leave_empty(Oid delta) {
+  Relation const relation = table_open(delta, NoLock);
+  heap_truncate_one_rel(relation);
+  ereport(LOG,
+          errmsg("metrics_refresh: the delta table %s is left over, empty, because other objects "
+                 "depend on it",
+                 RelationGetRelationName(relation)),
+          errhint("DROP TABLE %s.%s CASCADE drops it with them.", pg::kInternalSchema,
+                  RelationGetRelationName(relation)));
+  table_close(relation, NoLock);
+}
+
 }  // namespace
 
 void make_delta_table(int64 id, int at, const KeyTable& table) {
@@ -138,17 +201,23 @@ void drop_triggers(List* triggers) {
   free_object_addresses(objects);
 }
 
-void drop_delta_tables(int64 id) {
+bool drop_delta_tables(int64 id) {
   ObjectAddresses* const objects = new_object_addresses();
   for (int at = 0; at < kMaxSources; ++at) {
     const Oid delta = delta_oid(id, at);
     if (!OidIsValid(delta)) continue;
+    if (!lock_with_toast(delta)) return false;
+    if (is_depended_on(delta)) {
+      leave_empty(delta);
+      continue;
+    }
     ObjectAddress object;
     ObjectAddressSet(object, RelationRelationId, delta);
     add_exact_object_address(&object, objects);
   }
   performMultipleDeletions(objects, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
   free_object_addresses(objects);
+  return true;
 }
 
 }  // namespace metrics_refresh::engine

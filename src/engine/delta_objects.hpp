@@ -22,7 +22,8 @@ void make_triggers(int64 id, int at, const KeyTable& table);
 /// Drops triggers (List of FoundTrigger*). Locks their tables exclusively.
 void drop_triggers(List* triggers);
 
-/// Drops all delta tables of a number. Locks them exclusively.
-void drop_delta_tables(int64 id);
+/// Drops all delta tables of a number, but for one that others depend on, which is emptied. Locks
+/// them exclusively. False where somebody holds one: it waits for nobody.
+bool drop_delta_tables(int64 id);
 
 }  // namespace metrics_refresh::engine

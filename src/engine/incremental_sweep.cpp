@@ -7,22 +7,21 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// Of the triggers of this number, those of one table.
-Swept drop_triggers_of_a_table(std::int64_t id, bool may_wait) {
+// Of these triggers, those of one table.
+Swept drop_triggers_of_a_table(const FoundTrigger* all, std::size_t count, bool may_wait) {
   return pg::call([=] {
-    List* const all = triggers_of(id);
-    if (all == NIL) return Swept::kDone;
-    const Oid table = static_cast<FoundTrigger*>(linitial(all))->table;
+    const FoundTrigger* first = all;
+    while (first != all + count && !is_still_there(*first)) ++first;
+    if (first == all + count) return Swept::kDone;
     if (may_wait)
-      LockRelationOid(table, AccessExclusiveLock);
-    else if (!ConditionalLockRelationOid(table, AccessExclusiveLock))
+      LockRelationOid(first->table, AccessExclusiveLock);
+    else if (!ConditionalLockRelationOid(first->table, AccessExclusiveLock))
       return Swept::kBusy;
     // It may have gone while this waited, and its triggers with it.
     List* own = NIL;
-    ListCell* cell;
-    foreach (cell, triggers_of(id))
-      if (static_cast<FoundTrigger*>(lfirst(cell))->table == table)
-        own = lappend(own, lfirst(cell));
+    for (const FoundTrigger* trigger = first; trigger != all + count; ++trigger)
+      if (trigger->table == first->table && is_still_there(*trigger))
+        own = lappend(own, const_cast<FoundTrigger*>(trigger));
     if (own != NIL) drop_triggers(own);
     return Swept::kMore;
   });
@@ -37,14 +36,28 @@ Swept dismiss(pg::Spi& spi, std::int64_t id, Oid view) {
 
 }  // namespace
 
+TriggersByNumber find_capturing_triggers() {
+  const List* const all = pg::call([] { return capturing_triggers(); });
+  TriggersByNumber found;
+  for (int i = 0; i < list_length(all); ++i) {
+    const auto* const trigger = static_cast<const FoundTrigger*>(list_nth(all, i));
+    found[trigger->id].push_back(*trigger);
+  }
+  return found;
+}
+
 // The row goes first: without it nobody looks at what the triggers write. The number last.
-Swept sweep_incremental(pg::Spi& spi, std::int64_t id, bool may_wait) {
+Swept sweep_incremental(pg::Spi& spi, std::int64_t id, const TriggersByNumber& all, bool may_wait) {
+  store::forget_repeats(spi, id);
   const store::LeftoverState state = store::leftover_state(spi, id);
   if (!state.is_wanted) {
     if (OidIsValid(state.view)) return dismiss(spi, id, state.view);
-    const Swept triggers = drop_triggers_of_a_table(id, may_wait);
-    if (triggers != Swept::kDone) return triggers;
-    pg::call([id] { drop_delta_tables(id); });
+    if (const auto found = all.find(id); found != all.end()) {
+      const Swept triggers =
+          drop_triggers_of_a_table(found->second.data(), found->second.size(), may_wait);
+      if (triggers != Swept::kDone) return triggers;
+    }
+    if (!pg::call([id] { return drop_delta_tables(id); })) return Swept::kBusy;
   }
   store::forget_leftover(spi, id);
   return Swept::kDone;

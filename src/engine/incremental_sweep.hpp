@@ -5,7 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <vector>
 
+#include "engine/incremental_ties.hpp"
 #include "pg/spi.hpp"
 
 namespace metrics_refresh::engine {
@@ -16,9 +19,15 @@ enum class Swept {
   kBusy,  // somebody holds what the next step needs
 };
 
-/// One step for a number of store::incremental_leftovers(), which is a transaction's work. Locks
-/// one table, for the rest of the transaction; `may_wait`: waits for that lock, and throws PgError
-/// where it cannot be had. REQUIRES: a transaction of its own with the extension's rights.
-Swept sweep_incremental(pg::Spi& spi, std::int64_t id, bool may_wait);
+using TriggersByNumber = std::map<std::int64_t, std::vector<FoundTrigger>>;
+/// The triggers that fill delta tables, of all numbers. Takes time by how many there are: to be
+/// called once for many numbers.
+TriggersByNumber find_capturing_triggers();
+
+/// One step for a number of store::incremental_leftovers(), which is a transaction's work. `all`
+/// was found after the number. Locks one table, for the rest of the transaction; `may_wait`: waits
+/// for that lock, and throws PgError where it cannot be had. REQUIRES: a transaction of its own
+/// with the extension's rights.
+Swept sweep_incremental(pg::Spi& spi, std::int64_t id, const TriggersByNumber& all, bool may_wait);
 
 }  // namespace metrics_refresh::engine

@@ -19,28 +19,27 @@ void tie(Oid class_id, Oid object) {
   recordDependencyOn(&what, &extension, DEPENDENCY_AUTO_EXTENSION);
 }
 
-// Its first argument is the name of a delta table.
-bool fills_delta_of(HeapTuple trigger, TupleDesc row, int64 id) {
+// Its first argument is the name of a delta table, which has the number in it; else 0.
+int64 number_of(HeapTuple trigger, TupleDesc row) {
   bool is_null;
   const Datum value = heap_getattr(trigger, Anum_pg_trigger_tgargs, row, &is_null);
-  if (is_null) return false;
+  if (is_null) return 0;
   const bytea* const arguments = DatumGetByteaPP(value);
-  const char* const prefix = psprintf("delta_" INT64_FORMAT "_", id);
-  const Size length = strlen(prefix);
-  return VARSIZE_ANY_EXHDR(arguments) > length &&
-         memcmp(VARDATA_ANY(arguments), prefix, length) == 0;
+  const char* const first = pnstrdup(VARDATA_ANY(arguments), VARSIZE_ANY_EXHDR(arguments));
+  long long id = 0;
+  return sscanf(first, "delta_%18lld_", &id) == 1 ? id : 0;
 }
 
-FoundTrigger* find_trigger(Relation triggers, Oid oid, int64 id) {
+// The trigger with its number, or a number of 0.
+FoundTrigger read_trigger(Relation triggers, Oid oid) {
   ScanKeyData key;
   ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
   SysScanDesc const scan = systable_beginscan(triggers, TriggerOidIndexId, true, nullptr, 1, &key);
   const HeapTuple tuple = systable_getnext(scan);
-  FoundTrigger* found = nullptr;
-  if (HeapTupleIsValid(tuple) && fills_delta_of(tuple, RelationGetDescr(triggers), id)) {
-    found = static_cast<FoundTrigger*>(palloc(sizeof(FoundTrigger)));
-    *found = {oid, reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgrelid};
-  }
+  FoundTrigger found = {};
+  if (HeapTupleIsValid(tuple))
+    found = {number_of(tuple, RelationGetDescr(triggers)), oid,
+             reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgrelid};
   systable_endscan(scan);
   return found;
 }
@@ -59,7 +58,7 @@ Oid capture_function() {
 }
 
 // All that calls the function depends on it.
-List* triggers_of(int64 id) {
+List* capturing_triggers() {
   List* found = NIL;
   Relation const dependencies = table_open(DependRelationId, AccessShareLock);
   Relation const triggers = table_open(TriggerRelationId, AccessShareLock);
@@ -71,10 +70,14 @@ List* triggers_of(int64 id) {
   SysScanDesc const scan =
       systable_beginscan(dependencies, DependReferenceIndexId, true, nullptr, 2, keys);
   for (HeapTuple tuple; HeapTupleIsValid(tuple = systable_getnext(scan));) {
+    CHECK_FOR_INTERRUPTS();
     const auto* const dependency = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple));
     if (dependency->classid != TriggerRelationId) continue;
-    FoundTrigger* const trigger = find_trigger(triggers, dependency->objid, id);
-    if (trigger != nullptr) found = lappend(found, trigger);
+    const FoundTrigger trigger = read_trigger(triggers, dependency->objid);
+    if (trigger.id == 0) continue;
+    auto* const kept = static_cast<FoundTrigger*>(palloc(sizeof(FoundTrigger)));
+    *kept = trigger;
+    found = lappend(found, kept);
   }
   systable_endscan(scan);
   table_close(triggers, AccessShareLock);
@@ -82,11 +85,20 @@ List* triggers_of(int64 id) {
   return found;
 }
 
+bool is_still_there(const FoundTrigger& trigger) {
+  Relation const triggers = table_open(TriggerRelationId, AccessShareLock);
+  const FoundTrigger now = read_trigger(triggers, trigger.oid);
+  table_close(triggers, AccessShareLock);
+  return now.id == trigger.id && now.table == trigger.table;
+}
+
 void tie_down(int64 id) {
   for (int at = 0; OidIsValid(delta_oid(id, at)); ++at) tie(RelationRelationId, delta_oid(id, at));
   ListCell* cell;
-  foreach (cell, triggers_of(id))
-    tie(TriggerRelationId, static_cast<FoundTrigger*>(lfirst(cell))->oid);
+  foreach (cell, capturing_triggers()) {
+    const auto* const trigger = static_cast<FoundTrigger*>(lfirst(cell));
+    if (trigger->id == id) tie(TriggerRelationId, trigger->oid);
+  }
 }
 
 }  // namespace metrics_refresh::engine

@@ -10,6 +10,7 @@
 namespace metrics_refresh::engine {
 
 struct FoundTrigger {
+  int64 id;  // the number of its delta table
   Oid oid;
   Oid table;
 };
@@ -17,10 +18,13 @@ struct FoundTrigger {
 /// The function capture_keys(). Raises 42883 where the database lacks it.
 Oid capture_function();
 
-/// The triggers that fill the delta tables of this number, on whichever tables, as List of
-/// FoundTrigger*: known by the function that they call and what it is told, which nobody else can
-/// write. A table's owner may give a trigger any name.
-List* triggers_of(int64 id);
+/// All triggers of the database that fill delta tables, as List of FoundTrigger*: known by the
+/// function that they call and what it is told, which nobody else can write. A table's owner may
+/// give a trigger any name.
+List* capturing_triggers();
+
+/// True where it has not been dropped meanwhile.
+bool is_still_there(const FoundTrigger& trigger);
 
 /// Ties delta tables and triggers to the extension; a dump does not know of it. Not to the view:
 /// who drops that would lock the tables that it reads exclusively (incremental_sweep.hpp).

@@ -167,6 +167,14 @@ bool try_dismiss_incremental(pg::Spi& spi, std::int64_t id) {
               .empty();
 }
 
+void forget_repeats(pg::Spi& spi, std::int64_t id) {
+  spi.query(
+      "DELETE FROM metrics_refresh_internal.incremental_leftover WHERE ctid = ANY (ARRAY("
+      " SELECT ctid FROM metrics_refresh_internal.incremental_leftover WHERE id = $1"
+      "  OFFSET 1 FOR UPDATE SKIP LOCKED))",
+      {id});
+}
+
 void forget_leftover(pg::Spi& spi, std::int64_t id) {
   spi.query(
       "DELETE FROM metrics_refresh_internal.incremental_leftover WHERE ctid IN"

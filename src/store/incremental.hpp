@@ -59,6 +59,8 @@ LeftoverState leftover_state(pg::Spi& spi, std::int64_t id);
 
 /// As dismiss_incremental(), but false where somebody holds the row.
 bool try_dismiss_incremental(pg::Spi& spi, std::int64_t id);
+/// Keeps one row of the number, of those that nobody holds: it is noted with each change of a job.
+void forget_repeats(pg::Spi& spi, std::int64_t id);
 /// Removes the number, as far as nobody holds it.
 void forget_leftover(pg::Spi& spi, std::int64_t id);
 

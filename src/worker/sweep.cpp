@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/incremental_sweep.hpp"
 #include "store/incremental.hpp"
 #include "worker/own_tables.hpp"
 
@@ -16,12 +15,12 @@ constexpr core::Duration kBudget = std::chrono::milliseconds(50);
 
 // Whoever locks a table of his own keeps the triggers on it. So a pass waits for one of them only,
 // and looks whether the others can be had.
-engine::Swept sweep(std::int64_t id, bool may_wait) {
+engine::Swept sweep(std::int64_t id, const engine::TriggersByNumber& triggers, bool may_wait) {
   engine::Swept swept = engine::Swept::kMore;
   while (swept == engine::Swept::kMore)
     if (!try_with_own_tables(
             "what is left over of an incremental view cannot be removed now",
-            [&](pg::Spi& spi) { swept = engine::sweep_incremental(spi, id, may_wait); }))
+            [&](pg::Spi& spi) { swept = engine::sweep_incremental(spi, id, triggers, may_wait); }))
       return engine::Swept::kBusy;
   return swept;
 }
@@ -30,9 +29,12 @@ engine::Swept sweep(std::int64_t id, bool may_wait) {
 
 bool Sweep::read() {
   std::vector<std::int64_t> ids;
-  const bool read =
-      try_with_own_tables("what is left over of incremental views cannot be read now",
-                          [&](pg::Spi& spi) { ids = store::incremental_leftovers(spi); });
+  const bool read = try_with_own_tables("what is left over of incremental views cannot be read now",
+                                        [&](pg::Spi& spi) {
+                                          ids = store::incremental_leftovers(spi);
+                                          if (!ids.empty())
+                                            triggers_ = engine::find_capturing_triggers();
+                                        });
   ids_.assign(ids.begin(), ids.end());
   // Each in its turn is the one that is waited for.
   if (!ids_.empty()) std::rotate(ids_.begin(), ids_.begin() + turn_++ % ids_.size(), ids_.end());
@@ -48,11 +50,12 @@ void Sweep::work(core::Instant now) {
     may_wait = true;
   }
   for (const core::Instant begun = pg::now(); !ids_.empty(); may_wait = false) {
-    if (sweep(ids_.front(), may_wait) == engine::Swept::kBusy) busy_ = true;
+    if (sweep(ids_.front(), triggers_, may_wait) == engine::Swept::kBusy) busy_ = true;
     ids_.pop_front();
     if (pg::now() - begun > kBudget) break;
   }
   at_.reset();
+  if (ids_.empty()) triggers_.clear();
   if (!ids_.empty()) {
     at_ = pg::now();  // the rest of the pass
   } else if (busy_) {

@@ -6,6 +6,7 @@
 #include <deque>
 #include <optional>
 
+#include "engine/incremental_sweep.hpp"
 #include "pg/time.hpp"
 
 namespace metrics_refresh::worker {
@@ -27,10 +28,11 @@ class Sweep {
   bool read();
 
   std::optional<core::Instant> at_ =
-      core::Instant::min();       // after a restart there may be something
-  std::deque<std::int64_t> ids_;  // of this pass, that are still to be looked at
-  bool busy_ = false;             // some of this pass could not be removed
-  std::size_t turn_ = 0;          // whose turn it is to be waited for
+      core::Instant::min();            // after a restart there may be something
+  std::deque<std::int64_t> ids_;       // of this pass, that are still to be looked at
+  engine::TriggersByNumber triggers_;  // found after them
+  bool busy_ = false;                  // some of this pass could not be removed
+  std::size_t turn_ = 0;               // whose turn it is to be waited for
   core::Duration delay_{};
 };
 

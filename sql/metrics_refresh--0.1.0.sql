@@ -415,6 +415,13 @@ CREATE POLICY visible ON metrics_refresh_internal.run_log FOR SELECT USING (
     OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
                      WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
 
+-- Whoever has all of a server's tables to write or read (pg_write_all_data, pg_read_all_data) has not these.
+ALTER TABLE metrics_refresh_internal.removed_default_job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE metrics_refresh_internal.incremental_parent ENABLE ROW LEVEL SECURITY;
+ALTER TABLE metrics_refresh_internal.incremental_leftover ENABLE ROW LEVEL SECURITY;
+ALTER TABLE metrics_refresh_internal.active_run ENABLE ROW LEVEL SECURITY;
+ALTER TABLE metrics_refresh_internal.view_state ENABLE ROW LEVEL SECURITY;
+
 -- What everybody looks at. They have the caller's rights, so the policies judge each row before any
 -- function in the caller's query sees it, as behind a security barrier; and the server plans them as the table
 -- itself, which it would not do with one.

@@ -100,6 +100,30 @@ Oid hidden_relation(const char* name) {
   return InvalidOid;
 }
 
+// For what locks a relation against writers by name: the tables, which a role with USAGE on every
+// schema can name (pg_read_all_data). Nobody writes to the views.
+void ask_for_table(const RangeVar* name) {
+  if (name == nullptr) return;
+  Oid relation = RangeVarGetRelid(name, NoLock, true);
+  if (!OidIsValid(relation) || !is_our_schema(get_rel_namespace(relation)))
+    relation = name->schemaname == nullptr ? hidden_relation(name->relname) : InvalidOid;
+  if (!OidIsValid(relation) || get_rel_relkind(relation) != RELKIND_RELATION) return;
+  if (!owns(RelationRelationId, relation)) refuse_relation(relation, name->relname);
+}
+
+// A foreign key, of a table or a column.
+void ask_for_referenced(const List* constraints) {
+  ListCell* cell;
+  foreach (cell, constraints) {
+    const Node* const node = static_cast<Node*>(lfirst(cell));
+    if (IsA(node, Constraint)) {
+      ask_for_table(reinterpret_cast<const Constraint*>(node)->pktable);
+    } else if (IsA(node, ColumnDef)) {
+      ask_for_referenced(reinterpret_cast<const ColumnDef*>(node)->constraints);
+    }
+  }
+}
+
 // For what locks a relation exclusively by name.
 void ask_for_relation(const RangeVar* name) {
   ObjectAddress relation;
@@ -133,14 +157,22 @@ void ask_for_parents(const CreateStmt* statement) {
   foreach (cell, statement->inhRelations) ask_for_relation(lfirst_node(RangeVar, cell));
 }
 
-// ATTACH and DETACH PARTITION lock what they name.
-void ask_for_partitions(const AlterTableStmt* statement) {
+// ATTACH and DETACH PARTITION lock what they name, and so does a foreign key that is added.
+void ask_for_named_in(const AlterTableStmt* statement) {
   ListCell* cell;
   foreach (cell, statement->cmds) {
-    const AlterTableCmd* const command = lfirst_node(AlterTableCmd, cell);
-    if (command->def != nullptr && IsA(command->def, PartitionCmd))
-      ask_for_relation(reinterpret_cast<PartitionCmd*>(command->def)->name);
+    Node* const def = lfirst_node(AlterTableCmd, cell)->def;
+    if (def == nullptr) continue;
+    if (IsA(def, PartitionCmd))
+      ask_for_relation(reinterpret_cast<PartitionCmd*>(def)->name);
+    else
+      ask_for_referenced(list_make1(def));
   }
+}
+
+void ask_for_named_in(const CreateStmt* statement) {
+  ask_for_parents(statement);
+  ask_for_referenced(statement->tableElts);
 }
 
 void ask_for_extension(char* name) {
@@ -163,9 +195,9 @@ void ask_for_rename(const RenameStmt* statement) {
 }  // namespace
 
 // Not here: what asks for rights before it locks (LOCK TABLE, TRUNCATE, ALTER TABLE, CREATE INDEX,
-// CREATE POLICY, DROP of relations, GRANT); and what locks against others
-// of its kind but not against reading and using (COMMENT, SECURITY LABEL, CREATE TRIGGER, CREATE
-// STATISTICS, CREATE PUBLICATION, foreign keys, INHERITS).
+// CREATE POLICY, DROP of relations, GRANT); and what locks against others of its kind but not
+// against reading, writing and using (COMMENT, SECURITY LABEL, CREATE STATISTICS, CREATE
+// PUBLICATION, INHERITS).
 void ask_for_rights_first(Node* statement) {
   switch (nodeTag(statement)) {
     case T_DropStmt:
@@ -176,9 +208,11 @@ void ask_for_rights_first(Node* statement) {
       return ask_for_relation(reinterpret_cast<RuleStmt*>(statement)->relation);
     case T_CreateStmt:
     case T_CreateForeignTableStmt:
-      return ask_for_parents(reinterpret_cast<CreateStmt*>(statement));
+      return ask_for_named_in(reinterpret_cast<CreateStmt*>(statement));
     case T_AlterTableStmt:
-      return ask_for_partitions(reinterpret_cast<AlterTableStmt*>(statement));
+      return ask_for_named_in(reinterpret_cast<AlterTableStmt*>(statement));
+    case T_CreateTrigStmt:
+      return ask_for_table(reinterpret_cast<CreateTrigStmt*>(statement)->relation);
     case T_AlterExtensionStmt:
       return ask_for_extension(reinterpret_cast<AlterExtensionStmt*>(statement)->extname);
     case T_AlterExtensionContentsStmt:

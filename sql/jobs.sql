@@ -163,11 +163,6 @@ SELECT metrics_refresh.schedule_command('rolled back', '1 second', 'SELECT 1') I
 ROLLBACK;
 SELECT job_name FROM j.jobs ORDER BY job_name COLLATE "C";
 
--- A prepared transaction would be committed by somebody who does not know whom to tell.
-BEGIN;
-SELECT metrics_refresh.pause('j.mv');
-PREPARE TRANSACTION 'regress';
-
 -- A due time in a second's reach wakes the scheduler at the commit.
 SELECT metrics_refresh.schedule('j.mv', '1 second', job_name => 'every second', strategy => 'diff') AS job \gset
 CALL tools.wait_until(format('SELECT count(*) >= 2 FROM metrics_refresh.run_log WHERE job_id = %s AND status = ''success''', :job));

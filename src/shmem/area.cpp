@@ -2,6 +2,7 @@
 
 #include "pg/settings.hpp"
 #include "shmem/change_counters.hpp"
+#include "shmem/prepared_news.hpp"
 #include "shmem/skipped_jobs.hpp"
 
 namespace metrics_refresh::shmem {
@@ -29,8 +30,9 @@ Size total_size() { return add_size(counters_offset(), change_counters_size()); 
 
 void on_request() {
   if (next_request_hook != nullptr) next_request_hook();
-  RequestAddinShmemSpace(add_size(total_size(), skipped_jobs_size()));
-  RequestNamedLWLockTranche(kName, 2);
+  RequestAddinShmemSpace(
+      add_size(total_size(), add_size(skipped_jobs_size(), prepared_news_size())));
+  RequestNamedLWLockTranche(kName, 3);
 }
 
 // Runs in the server's own C frames: plain data only, so a longjmp does no harm.
@@ -51,6 +53,7 @@ void on_startup() {
   }
   init_change_counters(memory + counters_offset(), &GetNamedLWLockTranche(kName)[1].lock, found);
   init_skipped_jobs();
+  init_prepared_news(&GetNamedLWLockTranche(kName)[2].lock);
   LWLockRelease(AddinShmemInitLock);
 }
 

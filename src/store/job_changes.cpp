@@ -1,72 +1,63 @@
 #include "store/job_changes.hpp"
 
 #include "shmem/area.hpp"
+#include "shmem/prepared_news.hpp"
 
 namespace metrics_refresh::store {
 namespace {
 
-constexpr int kMaxNotedDatabases = 16;
-
-struct NotedDatabase {
-  Oid oid;
-  bool dropped;
-};
-
 // Plain data: the callback below runs where no exception may fly.
-struct Noted {
-  bool leftovers;
-  bool all;
-  bool roles;
-  bool renamed_roles;
-  int count;
-  std::int64_t jobs[shmem::kMaxPostedJobs];
-  int database_count;
-  NotedDatabase databases[kMaxNotedDatabases];
-};
-Noted noted = {};
+using News = shmem::TransactionNews;
+News noted = {};
 
-void post_databases() noexcept {
-  for (int i = 0; i < noted.database_count; ++i) {
-    if (noted.databases[i].dropped)
-      shmem::remove_database(noted.databases[i].oid);
+void post_databases(const News& news) noexcept {
+  for (int i = 0; i < news.database_count; ++i) {
+    if (news.databases[i].dropped)
+      shmem::remove_database(news.databases[i].oid);
     else
-      shmem::post_changes(noted.databases[i].oid, nullptr, 0);
+      shmem::post_changes(news.databases[i].oid, nullptr, 0);
   }
 }
 
 // No job has this number: it wakes the scheduler, which then looks at everything that is left over.
 constexpr std::int64_t kNoJob = 0;
 
-void post_jobs() noexcept {
-  if (noted.leftovers) shmem::post_changes(MyDatabaseId, &kNoJob, 1);
-  if (noted.all || noted.count > 0)
-    shmem::post_changes(MyDatabaseId, noted.all ? nullptr : noted.jobs, noted.count);
+void post_jobs(Oid database, const News& news) noexcept {
+  if (news.leftovers) shmem::post_changes(database, &kNoJob, 1);
+  if (news.all || news.count > 0)
+    shmem::post_changes(database, news.all ? nullptr : news.jobs, news.count);
+}
+
+void post(Oid database, const News& news) noexcept {
+  post_databases(news);
+  post_jobs(database, news);
+  if (news.roles) shmem::post_roles(news.renamed_roles);
+}
+
+bool has_news() noexcept {
+  return noted.leftovers || noted.all || noted.roles || noted.count > 0 || noted.database_count > 0;
 }
 
 void on_transaction_end(XactEvent event, void*) {
   switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+      // An apply worker ends prepared transactions without a statement that says so.
+      if (IsLogicalWorker()) post_prepared();
+      break;
     case XACT_EVENT_COMMIT:
-      post_databases();
-      post_jobs();
-      if (noted.roles) shmem::post_roles(noted.renamed_roles);
+      post(MyDatabaseId, noted);
       noted = {};
       break;
     case XACT_EVENT_ABORT:
-      post_jobs();  // a worker may have passed over a request that was being withdrawn
+      post_jobs(MyDatabaseId, noted);  // a worker may have passed over a request that was withdrawn
       noted = {};
       break;
     case XACT_EVENT_PRE_PREPARE:
-      // Another backend will commit it, and would not know whom to tell.
-      if (noted.all || noted.count > 0)
-        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("cannot PREPARE a transaction that changed jobs of metrics_refresh"));
-      if (noted.roles)
-        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("cannot PREPARE a transaction that renamed or dropped roles"),
-                errdetail("The jobs of metrics_refresh follow their owners when it commits."));
+      post_prepared();  // makes room
       break;
     case XACT_EVENT_PREPARE:
-      noted = {};  // whatever is left over the scheduler finds when it is next told of anything
+      if (has_news()) shmem::keep_prepared_news(GetTopTransactionIdIfAny(), MyDatabaseId, noted);
+      noted = {};
       break;
     default:
       break;
@@ -96,8 +87,24 @@ void note_roles(bool renamed) {
 }
 
 void note_database(Oid database, bool dropped) {
-  if (noted.database_count < kMaxNotedDatabases)
+  if (noted.database_count < shmem::kMaxNotedDatabases)
     noted.databases[noted.database_count++] = {database, dropped};
+}
+
+void post_prepared() {
+  shmem::PreparedNews ended;
+  while (shmem::has_prepared_news() && shmem::take_prepared_news(&ended))
+    post(ended.database, ended.news);
+}
+
+void note_prepared(pg::Spi& spi) {
+  if (max_prepared_xacts == 0) return;
+  const pg::Rows rows = spi.query(
+      "SELECT transaction::text::int8 FROM pg_catalog.pg_prepared_xacts"
+      " WHERE database = pg_catalog.current_database()");
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    shmem::keep_unknown_news(static_cast<TransactionId>(rows.get_int64(i, 1)), MyDatabaseId);
+  pg::call([] { post_prepared(); });  // what has ended meanwhile
 }
 
 }  // namespace metrics_refresh::store

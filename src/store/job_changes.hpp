@@ -1,9 +1,10 @@
-// Tells the scheduler, when this transaction ends and not before, which jobs it changed.
+// Tells the scheduler, when this transaction ends and not before, which jobs it changed. Where it
+// is prepared, whoever commits it tells (shmem/prepared_news.hpp).
 #pragma once
 
 #include <cstdint>
 
-#include "pg/postgres.hpp"
+#include "pg/spi.hpp"
 
 namespace metrics_refresh::store {
 
@@ -27,5 +28,12 @@ void note_roles(bool renamed);
 /// Has a database looked into that this transaction created or altered: a copy of a template may
 /// have the extension, or forgotten, for it was dropped.
 void note_database(Oid database, bool dropped);
+
+/// A prepared transaction may just have ended: posts what it has changed. REQUIRES: inside
+/// pg::call(), or in a callback of the server that may raise.
+void post_prepared();
+
+/// Notes the prepared transactions of this database that are older than this start of the server.
+void note_prepared(pg::Spi& spi);
 
 }  // namespace metrics_refresh::store

@@ -93,6 +93,12 @@ void note_roles(Node* statement) {
   if (renamed || IsA(statement, DropRoleStmt)) store::note_roles(renamed);
 }
 
+bool is_end_of_prepared(Node* statement) {
+  if (!IsA(statement, TransactionStmt)) return false;
+  const auto kind = reinterpret_cast<TransactionStmt*>(statement)->kind;
+  return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
+}
+
 void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
                 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
                 DestReceiver* destination, QueryCompletion* completion) {
@@ -106,6 +112,7 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
   }
   // What ends a transaction may free the statement that says so: only a REFRESH is read afterwards.
   const NodeTag kind = nodeTag(planned->utilityStmt);
+  const bool ends_prepared = is_end_of_prepared(planned->utilityStmt);
   (next_utility_hook != nullptr ? next_utility_hook : standard_ProcessUtility)(
       planned, query, read_only_tree, context, params, environment, destination, completion);
   if (kind == T_RefreshMatViewStmt) {
@@ -113,6 +120,7 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     const Oid view = RangeVarGetRelid(refresh->relation, NoLock, true);
     if (OidIsValid(view)) engine::note_core_refresh(view);
   }
+  if (ends_prepared) store::post_prepared();
 }
 
 }  // namespace

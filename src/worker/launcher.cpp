@@ -10,6 +10,7 @@
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/area.hpp"
+#include "shmem/prepared_news.hpp"
 #include "worker/process.hpp"
 
 namespace metrics_refresh::worker {
@@ -62,6 +63,7 @@ std::vector<Oid> connectable_databases() {
 class Launcher {
  public:
   void run() {
+    pg::call([] { shmem::note_start(); });
     shmem::clear_starts();
     for (const Oid database : connectable_databases())
       pg::call([database] { shmem::post_changes(database, nullptr, 0); });

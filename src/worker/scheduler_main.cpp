@@ -11,6 +11,7 @@
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/area.hpp"
+#include "store/job_changes.hpp"
 #include "worker/dispatch.hpp"
 #include "worker/hand_over.hpp"
 #include "worker/job_feed.hpp"
@@ -224,6 +225,11 @@ extern "C" void mr_scheduler_main(Datum argument) {
     if (!shmem::attach_scheduler(MyDatabaseId)) worker::leave();
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
     worker::plan_once();
+    // Before the jobs are read, and where the extension is missing: one of them may create it.
+    metrics_refresh::pg::in_transaction([] {
+      metrics_refresh::pg::Spi spi;
+      metrics_refresh::store::note_prepared(spi);
+    });
     const Oid extension = worker::extension_oid();
     // In a template a connection of ours would stand in the way of CREATE DATABASE.
     if (!OidIsValid(extension) || worker::in_template_database()) {

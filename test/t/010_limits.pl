@@ -166,11 +166,6 @@ is( $node->safe_psql(
 		WHERE a.run_id = $one AND b.run_id = $two"),
 	't', 'run one after the other');
 
-# What cannot be told the scheduler later is refused.
-my ($code, $out, $err) = $node->psql('postgres',
-	q{BEGIN; SELECT metrics_refresh.pause('slow'); PREPARE TRANSACTION 'p'});
-like($err, qr/cannot PREPARE|prepared transactions are disabled/, 'PREPARE TRANSACTION is refused');
-
 $holder->quit;
 until_ok($node, 'postgres', 'SELECT count(*) = 0 FROM metrics_refresh.worker_slots()',
 	'no worker slot leaks');

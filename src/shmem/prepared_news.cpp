@@ -1,0 +1,99 @@
+#include "shmem/prepared_news.hpp"
+
+namespace metrics_refresh::shmem {
+namespace {
+
+constexpr char kName[] = "metrics_refresh prepared transactions";
+
+// One entry for each transaction that can be prepared at a time; those whose end nobody has noticed
+// make room first.
+struct Kept {
+  LWLock* lock;
+  pg_atomic_uint32 count;   // of entries that are not free
+  FullTransactionId start;  // transactions before this are older than this start of the server
+  int size;
+  PreparedNews entries[FLEXIBLE_ARRAY_MEMBER];
+};
+Kept* kept = nullptr;
+
+PreparedNews* find(TransactionId transaction) noexcept {
+  for (int i = 0; i < kept->size; ++i)
+    if (kept->entries[i].transaction == transaction) return &kept->entries[i];
+  return nullptr;
+}
+
+void release(PreparedNews& entry) noexcept {
+  entry.transaction = InvalidTransactionId;
+  pg_atomic_fetch_sub_u32(&kept->count, 1);
+}
+
+bool is_older_than_start(TransactionId transaction) noexcept {
+  // A transaction that is prepared is not older than half of all numbers.
+  return FullTransactionIdIsValid(kept->start) &&
+         TransactionIdPrecedes(transaction, XidFromFullTransactionId(kept->start));
+}
+
+void keep(TransactionId transaction, Oid database, const TransactionNews& news) noexcept {
+  LWLockAcquire(kept->lock, LW_EXCLUSIVE);
+  if (find(transaction) == nullptr) {
+    if (PreparedNews* const entry = find(InvalidTransactionId); entry != nullptr) {
+      *entry = {transaction, database, news};
+      pg_atomic_fetch_add_u32(&kept->count, 1);
+    }
+  }
+  LWLockRelease(kept->lock);
+}
+
+}  // namespace
+
+void keep_prepared_news(TransactionId transaction, Oid database,
+                        const TransactionNews& news) noexcept {
+  keep(transaction, database, news);
+}
+
+void keep_unknown_news(TransactionId transaction, Oid database) noexcept {
+  if (!is_older_than_start(transaction)) return;
+  TransactionNews anything = {};
+  anything.leftovers = anything.all = anything.roles = anything.renamed_roles = true;
+  keep(transaction, database, anything);
+}
+
+void note_start() {
+  if (!FullTransactionIdIsValid(kept->start)) kept->start = ReadNextFullTransactionId();
+}
+
+bool has_prepared_news() noexcept {
+  return kept != nullptr && pg_atomic_read_u32(&kept->count) > 0;
+}
+
+bool take_prepared_news(PreparedNews* news) {
+  bool found = false;
+  LWLockAcquire(kept->lock, LW_EXCLUSIVE);
+  for (int i = 0; i < kept->size && !found; ++i) {
+    PreparedNews& entry = kept->entries[i];
+    if (!TransactionIdIsValid(entry.transaction) || TransactionIdIsInProgress(entry.transaction))
+      continue;
+    *news = entry;
+    release(entry);
+    found = true;
+  }
+  LWLockRelease(kept->lock);
+  return found;
+}
+
+Size prepared_news_size() {
+  return add_size(offsetof(Kept, entries),
+                  mul_size(sizeof(PreparedNews), static_cast<Size>(max_prepared_xacts)));
+}
+
+void init_prepared_news(LWLock* lock) {
+  bool found;
+  kept = static_cast<Kept*>(ShmemInitStruct(kName, prepared_news_size(), &found));
+  if (found) return;
+  memset(kept, 0, prepared_news_size());
+  kept->lock = lock;
+  kept->size = max_prepared_xacts;
+  pg_atomic_init_u32(&kept->count, 0);
+}
+
+}  // namespace metrics_refresh::shmem

@@ -2,7 +2,7 @@
 #include "pg/guard.hpp"
 #include "pg/settings.hpp"
 #include "shmem/area.hpp"
-#include "shmem/change_counters.hpp"
+#include "shmem/change_watch.hpp"
 #include "store/job_changes.hpp"
 #include "worker/ddl_watch.hpp"
 #include "worker/launcher.hpp"

@@ -1,7 +1,7 @@
 #include "engine/capture.hpp"
 
 #include "engine/key_writer.hpp"
-#include "shmem/change_counters.hpp"
+#include "shmem/change_watch.hpp"
 
 namespace metrics_refresh::engine {
 namespace {

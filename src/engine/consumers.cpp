@@ -2,7 +2,7 @@
 
 #include "pg/identity.hpp"
 
-#include "shmem/change_counters.hpp"
+#include "shmem/change_watch.hpp"
 
 namespace metrics_refresh::engine {
 namespace {

@@ -2,12 +2,7 @@
 // They count at commit, in every process of the server, so a view whose tables' counts stand still
 // need not be refreshed.
 //
-// A transaction that writes rows of a table holds RowExclusiveLock on it until its end, whatever
-// wrote them: DML, COPY, a foreign key's action, logical replication, a refresh. So before a commit
-// these locks are looked through. This depends on no setting (statistics can be switched off,
-// triggers disabled) and follows savepoints, whose locks go with them. Too much is counted where a
-// statement found no row to change, never too little. What replaces a table's storage (TRUNCATE, a
-// rewrite) shows in the catalog, and is the reader's matter.
+// How they count is in change_watch.hpp.
 #pragma once
 
 #include "pg/guard.hpp"
@@ -23,6 +18,7 @@ struct TrackedTable {
   std::uint64_t serial;     // of this registration; never given out again before a restart
   FullTransactionId since;  // transactions before this may have gone uncounted
   TimestampTz asked_at;     // when somebody last asked; long after that it may make room
+  bool is_silent;           // pg::may_change_silently()
   pg_atomic_uint64 begun;   // transactions that went to commit their changes
   pg_atomic_uint64 ended;   // and of which that is over: what they changed can be seen
   // Of those whose changes no trigger captured for the strategy incremental: how many went to
@@ -53,9 +49,6 @@ struct ChangeCount {
 Size change_counters_size();
 void init_change_counters(char* memory, LWLock* lock, bool found);
 
-/// Has every transaction of this process counted. REQUIRES: called once, from _PG_init.
-void watch_changes();
-
 enum class Counting {
   kCounted,
   kNotYet,   // there is room, and nobody has asked for it
@@ -75,17 +68,12 @@ Counting count_changes(const Oid* tables, int number, Oid role, bool only_looks,
 /// settings::max_tracked_tables(). Returns how many. REQUIRES: inside pg::call().
 int roles_of_tracked(Oid* roles);
 
-/// The keys of what the transaction under way has changed in the table are captured. A change that
-/// logical replication brings never counts as captured, for it fires no statement's trigger.
-/// REQUIRES: inside pg::call().
-void note_captured(Oid relation);
-
-/// The transaction under way counts as one that has changed the table, whose changes are not
-/// captured, whatever else is noted of it before or after. REQUIRES: inside pg::call(), or in a
-/// callback of the server that may raise; the transaction has a stronger lock on the table.
-void note_uncaptured(Oid relation);
-
 /// What tells this start of the server from every other. REQUIRES: preloaded.
 const std::uint64_t* change_epoch();
+
+// For change_watch.cpp.
+
+ChangeCounters* change_counters() noexcept;
+TrackedTable* tracked_tables() noexcept;
 
 }  // namespace metrics_refresh::shmem

@@ -2,9 +2,10 @@
 
 #include "engine/consumers.hpp"
 #include "shmem/area.hpp"
-#include "shmem/change_counters.hpp"
+#include "shmem/change_watch.hpp"
 #include "store/job_changes.hpp"
 #include "worker/rights_first.hpp"
+#include "worker/silent_tools.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
@@ -16,7 +17,9 @@ ProcessUtility_hook_type next_utility_hook = nullptr;
 
 void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void* argument) {
   if (next_access_hook != nullptr) next_access_hook(access, class_id, object_id, sub_id, argument);
-  if (access == OAT_DROP && class_id == ExtensionRelationId) {
+  if (access == OAT_FUNCTION_EXECUTE) {
+    if (changes_rows_silently(object_id)) shmem::note_any_changed();
+  } else if (access == OAT_DROP && class_id == ExtensionRelationId) {
     const char* name = get_extension_name(object_id);
     if (name != nullptr && strcmp(name, "metrics_refresh") == 0) store::note_all_changed();
   } else if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0) {

@@ -66,16 +66,17 @@ Choice choose(const View& view, const ViewState& state, Requested requested) {
   }
   if (requested != Requested::kConcurrently && state.is_heap)
     return {Strategy::kDiff, "only rows that differ are written"};
-  if (requested == Requested::kDiff)
-    throw pg::SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
-                       "materialized view \"" + view.name + "\" cannot be refreshed by diff",
-                       "Strategy auto refreshes it by REFRESH MATERIALIZED VIEW.",
-                       "Its table access method is not heap.");
+  // What an access method can do is known when it is tried: one that is made for columns deletes no
+  // row.
+  if (requested != Requested::kConcurrently)
+    return {Strategy::kFull,
+            std::string(requested == Requested::kDiff ? "diff needs a heap, and the" : "the") +
+                " access method " + state.access_method + " may not be able to delete rows"};
   if (!state.unique_index.empty())
-    return {Strategy::kConcurrently, "the unique index " + state.unique_index + " is usable"};
+    return {Strategy::kConcurrently, "the unique index " + state.unique_index + " is usable",
+            !state.is_heap};
   const std::string lacking =
       "no unique index that is valid, immediate, on plain columns and without a WHERE clause";
-  if (requested == Requested::kAuto) return {Strategy::kFull, lacking};
   throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                      "materialized view \"" + view.name + "\" cannot be refreshed concurrently",
                      "metrics_refresh.explain_refresh() proposes an index where it can; strategy "

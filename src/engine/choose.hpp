@@ -33,11 +33,13 @@ Requested job_request(const std::string& strategy);
 struct Choice {
   Strategy strategy;
   std::string reason;  // lower case, no full stop
+  /// The view's access method may turn out not to be able to do it: then it is `full`.
+  bool may_be_unsupported = false;
 };
 
-/// Throws SqlError 55000 where `concurrently` or `incremental`, or 0A000 where `diff` is asked for
-/// and impossible. A view that was never populated is refreshed in full whatever is asked for: it
-/// has no readers to block.
+/// Throws SqlError 55000 where `concurrently` or `incremental` is asked for and not prepared. A
+/// view that was never populated is refreshed in full whatever is asked for: it has no readers to
+/// block. One that is in no heap is so as well, unless `concurrently` is asked for.
 Choice choose(const View& view, const ViewState& state, Requested requested);
 
 }  // namespace metrics_refresh::engine

@@ -6,6 +6,7 @@
 #include "engine/keyed_run.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
+#include "pg/transaction.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -38,6 +39,26 @@ std::int64_t run_refresh(const View& view, bool concurrently) {
                    &completion);
     return static_cast<std::int64_t>(completion.nprocessed);
   });
+}
+
+bool is_unsupported(const pg::PgError& error) {
+  // Some access methods say so without an error code of its own.
+  return error.sqlstate() == ERRCODE_FEATURE_NOT_SUPPORTED ||
+         error.sqlstate() == ERRCODE_INTERNAL_ERROR;
+}
+
+// The lock is raised only here: who reads the view and waits for a refresh of it meanwhile may be
+// in a deadlock with this, which the server ends.
+std::int64_t run_concurrently_or_full(const View& view, Choice& choice) {
+  std::int64_t rows = 0;
+  const std::optional<pg::PgError> error =
+      pg::in_subtransaction([&] { rows = run_refresh(view, true); });
+  if (!error) return rows;
+  if (!is_unsupported(*error)) throw *error;
+  choice = {Strategy::kFull, std::string("concurrently failed: ") + error->what()};
+  const Oid oid = view.oid;
+  pg::call([oid] { LockRelationOid(oid, AccessExclusiveLock); });
+  return run_refresh(view, false);
 }
 
 RowCounts run_diff(const View& view) {
@@ -163,7 +184,9 @@ Refreshed refresh_locked(const LockedView& locked) {
         rows = run_diff(view);
         break;
       case Strategy::kConcurrently:
-        rows.total = run_refresh(view, true);
+        rows.total = locked.choice.may_be_unsupported
+                         ? run_concurrently_or_full(view, refreshed.choice)
+                         : run_refresh(view, true);
         break;
       case Strategy::kFull:
         rows.total = run_refresh(view, false);

@@ -2,6 +2,7 @@
 
 #include "engine/definition.hpp"
 #include "engine/keyed_view.hpp"
+#include "pg/access_method.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -43,6 +44,7 @@ struct PlainState {
   bool exists;
   bool populated;
   bool is_heap;
+  const char* access_method;
   const char* unique_index;  // or null
 };
 
@@ -55,8 +57,9 @@ PlainState read_plain_state(Oid oid, bool may_wait) {
     UnlockRelationOid(oid, AccessShareLock);
     return {};
   }
-  PlainState state = {true, relation->rd_rel->relispopulated,
-                      relation->rd_rel->relam == HEAP_TABLE_AM_OID, nullptr};
+  const Oid access_method = relation->rd_rel->relam;
+  PlainState state = {true, relation->rd_rel->relispopulated, pg::is_heap(access_method),
+                      get_am_name(access_method), nullptr};
   List* indexes = RelationGetIndexList(relation);
   ListCell* cell;
   foreach (cell, indexes) {
@@ -77,8 +80,12 @@ PlainState read_plain_state(Oid oid, bool may_wait) {
 }
 
 ViewState to_state(const PlainState& state) {
-  return {state.populated, state.is_heap, state.unique_index != nullptr ? state.unique_index : "",
-          false, ""};
+  return {state.populated,
+          state.is_heap,
+          state.access_method != nullptr ? state.access_method : "",
+          state.unique_index != nullptr ? state.unique_index : "",
+          false,
+          ""};
 }
 
 bool is_matview(Oid oid) { return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_MATVIEW; }

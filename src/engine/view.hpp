@@ -18,7 +18,8 @@ struct View {
 /// What decides how the view can be refreshed.
 struct ViewState {
   bool populated;
-  bool is_heap;                 // the rows are in a heap, as usual
+  bool is_heap;                 // the rows are in a heap, as usual, whatever it is called
+  std::string access_method;    // that they are in
   std::string unique_index;     // one that CONCURRENTLY accepts; empty where there is none
   bool is_incremental = false;  // set up for the strategy incremental
   std::string demoted;          // why it is refreshed by diff all the same, or empty

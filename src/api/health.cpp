@@ -8,6 +8,7 @@
 
 #include "api/arguments.hpp"
 #include "api/schedule_text.hpp"
+#include "api/unseen_changes.hpp"
 #include "engine/unique_key.hpp"
 #include "engine/view.hpp"
 #include "pg/identity.hpp"
@@ -49,18 +50,17 @@ core::HealthLimits limits() {
 }
 
 core::ViewFacts view_facts(pg::Spi& spi, const std::string& schema, const std::string& name,
-                           Oid oid, const store::JobRecord& job) {
+                           Oid oid, const store::JobRecord& job, const UnseenChanges& unseen) {
   core::ViewFacts facts;
   facts.name = schema + "." + name;
   facts.exists = OidIsValid(oid);
   if (!facts.exists) return facts;
   // A check of health waits for nobody: of a view that is being written anew nothing is said.
   const engine::View view = engine::read_view(oid);
+  if (const auto found = unseen.find(oid); found != unseen.end()) facts.unseen = found->second;
   const std::optional<engine::ViewState> state = engine::try_read_state(view);
   facts.populated = !state || state->populated;
-  facts.wants_unique_index =
-      state && state->unique_index.empty() &&
-      (job.strategy == "concurrently" || (job.strategy == "auto" && !state->is_heap));
+  facts.wants_unique_index = state && state->unique_index.empty() && job.strategy == "concurrently";
   if (const auto incremental = store::find_incremental(spi, oid, store::Reads::kViews))
     facts.demoted = incremental->demoted;
   if (facts.wants_unique_index) facts.index_to_create = engine::propose_unique_index(view);
@@ -78,17 +78,18 @@ int due_since(const store::JobRecord& job, const std::optional<core::Timetable>&
 std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
                                       const std::optional<core::Timetable>& timetable,
                                       const std::optional<core::Instant>& found_fresh,
-                                      core::Instant now) {
+                                      core::Instant now, const UnseenChanges& unseen) {
   std::vector<core::ViewFacts> views;
   if (job.is_refresh())
     views.push_back(view_facts(spi, job.view_schema, job.view_name,
                                engine::resolve_view(job.view_schema, job.view_name, job.view_oid),
-                               job));
+                               job, unseen));
   if (!job.is_group()) return views;
   std::vector<Oid> oids;
   for (const store::Member& member : store::named_members(spi, job, store::Reads::kViews)) {
     oids.push_back(engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
-    views.push_back(view_facts(spi, member.view_schema, member.view_name, oids.back(), job));
+    views.push_back(
+        view_facts(spi, member.view_schema, member.view_name, oids.back(), job, unseen));
   }
   const std::map<Oid, LoggedView> logged = logged_views(spi, oids);
   for (std::size_t i = 0; i < views.size(); ++i) {
@@ -108,6 +109,7 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobR
   facts.name = is_only ? job.name : job.name + " of " + job.owner;
   facts.argument = is_only ? job.name : std::to_string(job.id);
   facts.is_group = job.is_group();
+  facts.is_incremental = job.strategy == "incremental";
   facts.owner = job.owner;
   facts.owner_exists = !pg::role_name(job.owner_oid).empty();
   if (job.suspended) facts.suspended = rows.get_text_or_null(i, 2).value_or("");
@@ -139,6 +141,7 @@ std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
     facts.push_back(read_facts(rows, i, record->second, namesakes[record->second.name] == 1));
   }
   const std::map<std::int64_t, core::Instant> fresh = found_fresh();
+  const UnseenChanges unseen = unseen_changes(spi);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const std::optional<core::Timetable> timetable = store::timetable_of(*jobs[i]);
     const std::optional<core::Instant> fresh_at = find_time(fresh, jobs[i]->id);
@@ -146,7 +149,7 @@ std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
     facts[i].last_success = std::max(facts[i].last_success, fresh_at);
     facts[i].never_due = timetable && is_never_due(*timetable, now);
     facts[i].due_since_success = due_since(*jobs[i], timetable, facts[i].last_success, now);
-    facts[i].views = views_of(spi, *jobs[i], timetable, fresh_at, now);
+    facts[i].views = views_of(spi, *jobs[i], timetable, fresh_at, now, unseen);
   }
   return facts;
 }

@@ -67,6 +67,7 @@ struct ViewFacts {
   bool populated = true;
   bool wants_unique_index = false;      // its strategy needs one, and it has none
   std::string index_to_create;          // a statement, where one can be proposed
+  std::string unseen;                   // why changes of what it reads cannot be counted here
   std::string demoted;                  // what an audit of the strategy incremental found wrong
   std::optional<Instant> last_success;  // as logged
   std::optional<std::int64_t> rows;     // after that
@@ -79,6 +80,7 @@ struct JobFacts {
   std::string name;      // with the owner, where others that are seen have the same
   std::string argument;  // what functions know it by: its name, or its number there
   bool is_group = false;
+  bool is_incremental = false;
   std::vector<ViewFacts> views;  // of a refresh the one, of a group all, of a command none
   bool owner_exists = true;
   std::string owner;

@@ -77,6 +77,26 @@ void check_indexes(std::vector<Finding>& findings, const std::vector<JobFacts>& 
   check.close();
 }
 
+// That a view is refreshed at each due time is as it should be, and people want to know why.
+void check_changes(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
+  Check check(findings, "changes", "changes of all tables that views read are counted");
+  for (const JobFacts& job : jobs)
+    for (const ViewFacts& view : job.views) {
+      if (!view.exists || view.unseen.empty()) continue;
+      if (job.is_incremental)
+        check.add(
+            Severity::kWarning,
+            view.name +
+                " is refreshed as a whole, although its strategy is incremental: " + view.unseen,
+            "Call metrics_refresh.alter_job(" + literal(argument(job)) + ", strategy => 'auto').");
+      else
+        check.add(Severity::kOk,
+                  view.name + " is refreshed at every due time, changed or not: " + view.unseen,
+                  "");
+    }
+  check.close();
+}
+
 void check_audits(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
   Check check(findings, "audit", "no audit found a row wrong");
   for (const JobFacts& job : jobs)
@@ -212,6 +232,7 @@ void check_jobs(std::vector<Finding>& findings, Instant now, const std::vector<J
   check_existence(findings, jobs);
   check_indexes(findings, jobs);
   check_population(findings, jobs);
+  check_changes(findings, jobs);
   check_audits(findings, jobs);
   check_owners(findings, jobs);
   check_blackouts(findings, jobs);

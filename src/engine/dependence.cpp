@@ -2,6 +2,7 @@
 
 #include "engine/definition.hpp"
 #include "engine/definition_size.hpp"
+#include "engine/elsewhere.hpp"
 #include "engine/functions.hpp"
 #include "engine/stable_functions.hpp"
 #include "engine/tree.hpp"
@@ -11,8 +12,10 @@ namespace {
 
 struct Walk {
   Oid view;
-  List* trees;  // tables whose children are among the tables already
+  List* trees;  // of ReadTree*
+  StringInfo shape;
   List* tables;
+  const char* uncountable;
   List* functions;
   const char* obstacle;
 };
@@ -35,6 +38,10 @@ void note_table(Walk& walk, Oid table) {
     case RELKIND_PARTITIONED_TABLE:
     case RELKIND_MATVIEW:
       walk.tables = lappend_oid(walk.tables, table);
+      if (const char* why = why_written_elsewhere(table)) {
+        object_to(walk, why);
+        if (walk.uncountable == nullptr) walk.uncountable = why;
+      }
       return;
     case RELKIND_FOREIGN_TABLE:
       return object_to(walk, psprintf("changes of the foreign table %s cannot be seen", name));
@@ -43,18 +50,43 @@ void note_table(Walk& walk, Oid table) {
   }
 }
 
+bool has_tree(const Walk& walk, Oid root, bool has_children) {
+  ListCell* cell;
+  foreach (cell, walk.trees) {
+    const auto* const tree = static_cast<ReadTree*>(lfirst(cell));
+    if (tree->root == root && tree->has_children == has_children) return true;
+  }
+  return false;
+}
+
+// What inherits from the last of the tree so far is appended to it. A partition whose detachment is
+// pending is still there, whatever the snapshot: whether there is one is part of the shape, for
+// with its rows the query's parent has been read before, and without them since.
+List* append_children(Walk& walk, List* tree, Oid parent) {
+  CHECK_FOR_INTERRUPTS();
+  bool is_detaching = false;
+  List* const children =
+      find_inheritance_children_extended(parent, false, NoLock, &is_detaching, nullptr);
+  appendStringInfoChar(walk.shape, is_detaching ? '-' : '+');
+  if (get_rel_relkind(parent) == RELKIND_PARTITIONED_TABLE) return list_concat(tree, children);
+  return list_concat_unique_oid(tree, children);
+}
+
 void note_relation(Walk& walk, const RangeTblEntry* entry) {
   if (entry->tablesample != nullptr) object_to(walk, "TABLESAMPLE may choose other rows");
   // A tree that is attached or detached meanwhile is read as it is now; the next look sees another.
-  CHECK_FOR_INTERRUPTS();
-  if (entry->inh) {
-    if (list_member_oid(walk.trees, entry->relid)) return;
-    walk.trees = lappend_oid(walk.trees, entry->relid);
+  if (has_tree(walk, entry->relid, entry->inh)) return;
+  auto* const read = static_cast<ReadTree*>(palloc(sizeof(ReadTree)));
+  *read = {entry->relid, entry->inh};
+  walk.trees = lappend(walk.trees, read);
+  List* tree = list_make1_oid(entry->relid);
+  for (int at = 0; at < list_length(tree); ++at) {
+    const Oid table = list_nth_oid(tree, at);
+    appendBinaryStringInfo(walk.shape, reinterpret_cast<const char*>(&table), sizeof table);
+    note_table(walk, table);
+    if (entry->inh) tree = append_children(walk, tree, table);
   }
-  List* const tree = entry->inh ? find_all_inheritors(entry->relid, NoLock, nullptr)
-                                : list_make1_oid(entry->relid);
-  ListCell* cell;
-  foreach (cell, tree) note_table(walk, lfirst_oid(cell));
+  appendStringInfoChar(walk.shape, ';');
 }
 
 void note_entry(Walk& walk, const RangeTblEntry* entry) {
@@ -192,10 +224,11 @@ Dependence dependence_of(Oid view) {
   if (query == nullptr) {
     Dependence nothing = {};
     nothing.obstacle = why;
+    nothing.shape = makeStringInfo();
     nothing.text = "";
     return nothing;
   }
-  Walk walk = {view, NIL, NIL, NIL, nullptr};
+  Walk walk = {view, NIL, makeStringInfo(), NIL, nullptr, NIL, nullptr};
   (void)walk_node(reinterpret_cast<Node*>(query), &walk);
   list_sort(walk.tables, list_oid_cmp);
   list_deduplicate_oid(walk.tables);
@@ -208,6 +241,9 @@ Dependence dependence_of(Oid view) {
   int i = 0;
   ListCell* cell;
   foreach (cell, walk.tables) dependence.tables[i++] = lfirst_oid(cell);
+  dependence.trees = walk.trees;
+  dependence.shape = walk.shape;
+  dependence.uncountable = walk.uncountable;
   dependence.functions = walk.functions;
   dependence.obstacle = walk.obstacle;
   dependence.text = nodeToString(query);

@@ -6,11 +6,23 @@
 
 namespace metrics_refresh::engine {
 
+/// A table of the query, with or without what inherits from it.
+struct ReadTree {
+  Oid root;
+  bool has_children;
+};
+
 struct Dependence {
   /// Tables, partitions and materialized views that are read, in the order of their oids. Null
   /// where the definition was not looked into.
   Oid* tables;
   int table_count;
+  /// These tables as the query names them: List of ReadTree*, and as bytes, each with what inherits
+  /// from it. A table may be read by its own name and as a partition.
+  List* trees;
+  StringInfo shape;
+  /// Why changes of some of these tables cannot be counted here: lower case, no full stop; or null.
+  const char* uncountable;
   /// Functions that are not the server's own, in the order of their oids.
   List* functions;
   /// Why the rows may change although none of these does: lower case, no full stop; or null.

@@ -4,7 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "engine/dependence.hpp"
+#include "engine/countable.hpp"
 #include "engine/functions.hpp"
 #include "engine/stable_functions.hpp"
 #include "pg/identity.hpp"
@@ -64,6 +64,7 @@ struct PlainObservation {
 };
 
 void put_tables(StringInfo bytes, const Dependence& dependence) {
+  put(bytes, dependence.shape->data, static_cast<std::size_t>(dependence.shape->len));
   for (int i = 0; i < dependence.table_count; ++i) {
     const Storage storage = storage_of(dependence.tables[i]);
     put(bytes, &dependence.tables[i], sizeof(Oid));
@@ -78,16 +79,12 @@ void put_definition(StringInfo bytes, const Dependence& dependence) {
   appendStringInfoString(bytes, dependence.text);
 }
 
-struct Counts {
-  const ChangeCount* of_tables;
-  int number;
-};
-
-Fingerprint with_counts(StringInfo bytes, const Counts& counts, std::uint64_t ChangeCount::*count) {
+Fingerprint with_counts(StringInfo bytes, const ChangeCount* counts, int number,
+                        std::uint64_t ChangeCount::*count) {
   const int length = bytes->len;
-  for (int i = 0; i < counts.number; ++i) {
-    put(bytes, &counts.of_tables[i].serial, sizeof(std::uint64_t));
-    put(bytes, &(counts.of_tables[i].*count), sizeof(std::uint64_t));
+  for (int i = 0; i < number; ++i) {
+    put(bytes, &counts[i].serial, sizeof(std::uint64_t));
+    put(bytes, &(counts[i].*count), sizeof(std::uint64_t));
   }
   const Fingerprint result = hash(bytes);
   bytes->len = length;
@@ -115,10 +112,11 @@ const char* why_not_counted(shmem::Counting counting, Oid role) {
                "max_tracked_tables), or the library is not preloaded";
 }
 
-PlainObservation observe_tables(Oid view, Oid role, bool only_looks) {
+PlainObservation observe_tables(const Dependence& dependence, Oid role, bool only_looks) {
   PlainObservation seen = {};
-  const Dependence dependence = dependence_of(view);
   seen.obstacle = dependence.obstacle;
+  seen.capture_obstacle = dependence.uncountable;
+  if (seen.capture_obstacle != nullptr) return seen;
   const int number = dependence.table_count;
   auto* const counts =
       static_cast<ChangeCount*>(palloc0(sizeof(ChangeCount) * static_cast<Size>(number + 1)));
@@ -138,7 +136,6 @@ PlainObservation observe_tables(Oid view, Oid role, bool only_looks) {
       seen.last_uncaptured = counts[i].last_uncaptured;
     seen.is_own_change = seen.is_own_change || pg::has_write_lock(dependence.tables[i]);
   }
-  const Counts all = {counts, number};
   StringInfoData bytes;
   initStringInfo(&bytes);
   put_tables(&bytes, dependence);
@@ -146,11 +143,11 @@ PlainObservation observe_tables(Oid view, Oid role, bool only_looks) {
   put_definition(&bytes, dependence);
   seen.structure = hash(&bytes);
   put(&bytes, shmem::change_epoch(), 2 * sizeof(std::uint64_t));
-  seen.rows = {with_counts(&bytes, all, &ChangeCount::begun),
-               with_counts(&bytes, all, &ChangeCount::ended)};
+  seen.rows = {with_counts(&bytes, counts, number, &ChangeCount::begun),
+               with_counts(&bytes, counts, number, &ChangeCount::ended)};
   bytes.len = length;
   put(&bytes, shmem::change_epoch(), 2 * sizeof(std::uint64_t));
-  seen.uncaptured = with_counts(&bytes, all, &ChangeCount::uncaptured);
+  seen.uncaptured = with_counts(&bytes, counts, number, &ChangeCount::uncaptured);
   return seen;
 }
 
@@ -214,11 +211,12 @@ FullTransactionId full_transaction_id(TransactionId xid) {
 }  // namespace
 
 Observation observe(const View& view, bool only_looks) {
-  const Oid oid = view.oid;
   const Oid role = view.owner;
+  const Dependence dependence = countable_dependence(view, only_looks);
   const PlainObservation tables = [&] {
     pg::ActAs owner(view.owner);
-    return pg::call([oid, role, only_looks] { return observe_tables(oid, role, only_looks); });
+    return pg::call(
+        [&dependence, role, only_looks] { return observe_tables(dependence, role, only_looks); });
   }();
   Observation seen = {};
   seen.obstacle = obstacle_of_transactions();

@@ -3,8 +3,10 @@
 #include "engine/definition.hpp"
 #include "engine/delta.hpp"
 #include "engine/delta_objects.hpp"
+#include "engine/elsewhere.hpp"
 #include "engine/incremental_ties.hpp"
 #include "engine/refresh.hpp"
+#include "pg/access_method.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
 #include "pg/transaction.hpp"
@@ -19,17 +21,31 @@ Derivation derive(Oid view) {
   if (relation == nullptr)
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
                     errmsg("the materialized view with OID %u does not exist any more", view)));
-  const Derivation derivation =
+  Derivation derivation =
       derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(relation))), view);
+  if (!pg::is_heap(relation->rd_rel->relam))
+    derivation.refusal =
+        psprintf("its access method %s is no heap", get_am_name(relation->rd_rel->relam));
   table_close(relation, NoLock);
   return derivation;
 }
 
-// Nothing of the owner's is run for it; if it were, it would be as him.
+// Nothing of the owner's is run for a derivation; if it were, it would be as him. A plan of its
+// tables may run something of theirs, so who may not run the owner's code makes none: a worker
+// will.
 Derivation derive_as_owner(const View& view) {
   const Oid oid = view.oid;
+  const bool may_plan = are_scans_hooked() && may_plan_for(view.owner);
   pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
-  return pg::call([oid] { return derive(oid); });
+  Derivation derivation = pg::call([oid] { return derive(oid); });
+  if (!may_plan || derivation.refusal != nullptr) return derivation;
+  pg::with_fixed_search_path([&derivation] {
+    pg::call([&derivation] {
+      for (int at = 0; at < derivation.table_count && derivation.refusal == nullptr; ++at)
+        derivation.refusal = why_scanned_elsewhere(derivation.tables[at].oid, false);
+    });
+  });
+  return derivation;
 }
 
 // Keeps no lock: whether the roles may lock these tables is asked afterwards.

@@ -1,6 +1,7 @@
 #include "engine/refusals.hpp"
 
 #include "engine/definition.hpp"
+#include "engine/elsewhere.hpp"
 #include "engine/functions.hpp"
 #include "engine/tree.hpp"
 
@@ -213,6 +214,7 @@ const char* why_not_captured(const FlatSource* source) {
     default:
       return psprintf("it reads %s, which is no table", name);
   }
+  if (const char* why = why_written_elsewhere(entry->relid)) return why;
   if (entry->tablesample != nullptr) return psprintf("it reads a sample of %s", name);
   if (has_subclass(entry->relid))
     return psprintf("the table %s has children that inherit from it", name);

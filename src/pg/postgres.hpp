@@ -84,10 +84,13 @@ extern "C" {
 #include "libpq/libpq.h"                 // where messages to a client go
 #include "mb/pg_wchar.h"                 // cutting text between characters
 #include "miscadmin.h"                   // GetUserId and friends
+#include "nodes/extensible.h"            // custom scans
 #include "nodes/makefuncs.h"             // building a REFRESH statement
 #include "nodes/nodeFuncs.h"             // walking a view's query
 #include "optimizer/optimizer.h"         // what GROUP BY and indexes refer to
+#include "optimizer/paths.h"             // who may replace a table's scan
 #include "optimizer/plancat.h"           // how many rows a view may have
+#include "optimizer/planner.h"           // likewise
 #include "parser/analyze.h"              // which statements need a snapshot
 #include "parser/parse_func.h"           // the function named by admin_check
 #include "parser/parse_relation.h"       // rights over what a query reads

@@ -54,6 +54,20 @@ TEST_F(HealthOfJobs, AViewThatWasNeverPopulatedIsAWarning) {
               "Call metrics_refresh.trigger('nightly').");
 }
 
+TEST_F(HealthOfJobs, AViewWhoseChangesAreNotSeenIsANoteUnlessItIsToBeKeptByKeys) {
+  view.unseen = "changes of the foreign table public.far cannot be seen here";
+  EXPECT_EQ(severity("changes"), "ok");
+  expect_text("changes",
+              "public.sales is refreshed at every due time, changed or not: changes of the", "");
+  job.is_incremental = true;
+  EXPECT_EQ(severity("changes"), "warning");
+  expect_text("changes",
+              "public.sales is refreshed as a whole, although its strategy is incremental:",
+              "Call metrics_refresh.alter_job('nightly', strategy => 'auto').");
+  view.exists = false;
+  EXPECT_EQ(severity("view_missing"), "warning");
+}
+
 TEST_F(HealthOfJobs, WhatAnAuditFoundIsCritical) {
   view.demoted = "an audit mended 3 rows that were wrong";
   EXPECT_EQ(severity("audit"), "critical");

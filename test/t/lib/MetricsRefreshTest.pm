@@ -14,7 +14,7 @@ use Test::More;
 our @EXPORT = qw(
   start_node create_extension create_nap_view lone_jobs processes process_id until_ok
   wait_for_runs hurt session_reports running_rows kill_process wait_for_run
-  preload twice_served unended
+  preload build_module twice_served unended
 );
 
 # A running server. Settings by name; shared_preload_libraries may be set to ''.
@@ -169,6 +169,18 @@ sub preload
 		'-o', $library, "$FindBin::RealBin/../preload/$name.c", '-ldl');
 	$ENV{LD_PRELOAD} = join ' ', grep { defined } $ENV{LD_PRELOAD}, $library;
 	return;
+}
+
+# Builds test/modules/<name> for the server under test, somewhere of its own. Returns its library's path.
+sub build_module
+{
+	my ($name) = @_;
+	my $folder = PostgreSQL::Test::Utils::tempdir() . "/$name";
+	mkdir $folder or die "$folder: $!";
+	system_or_bail('cp', glob("$FindBin::RealBin/../modules/$name/*"), $folder);
+	delete local @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};  # what was told the make that runs the tests
+	system_or_bail('make', '-s', '-C', $folder, 'PG_CONFIG=pg_config');
+	return "$folder/$name";
 }
 
 # kill -9: the server must notice, end all processes and recover.

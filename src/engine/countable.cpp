@@ -1,0 +1,46 @@
+#include "engine/countable.hpp"
+
+#include "engine/elsewhere.hpp"
+#include "pg/identity.hpp"
+#include "pg/privilege.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// Null as well where nobody may say so in this session.
+const char* why_any_scanned_elsewhere(const View& view, const Dependence& dependence,
+                                      bool only_looks) {
+  if (!are_scans_hooked()) return nullptr;
+  // Who goes on to refresh the view runs its owner's code anyway.
+  if (only_looks ? !may_plan_for(view.owner) : !pg::has_rights_of(view.owner)) return nullptr;
+  const char* why = nullptr;
+  List* const trees = dependence.trees;
+  pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
+  pg::with_fixed_search_path([&why, trees] {
+    why = pg::call([trees]() -> const char* {
+      ListCell* cell;
+      foreach (cell, trees) {
+        const auto* const tree = static_cast<ReadTree*>(lfirst(cell));
+        if (const char* found = why_scanned_elsewhere(tree->root, tree->has_children)) return found;
+      }
+      return nullptr;
+    });
+  });
+  return why;
+}
+
+}  // namespace
+
+Dependence countable_dependence(const View& view, bool only_looks) {
+  const Oid oid = view.oid;
+  Dependence dependence = [&] {
+    pg::ActAs owner(view.owner);
+    return pg::call([oid] { return dependence_of(oid); });
+  }();
+  if (dependence.uncountable == nullptr)
+    dependence.uncountable = why_any_scanned_elsewhere(view, dependence, only_looks);
+  if (dependence.obstacle == nullptr) dependence.obstacle = dependence.uncountable;
+  return dependence;
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,14 @@
+// What a view's rows depend on (dependence.hpp), and whether changes of all of it are counted here.
+#pragma once
+
+#include "engine/dependence.hpp"
+#include "engine/view.hpp"
+
+namespace metrics_refresh::engine {
+
+/// In the current memory context. Tables whose scan is replaced (elsewhere.hpp) are known where the
+/// session may run the owner's code: where it goes on to refresh the view and, if it `only_looks`,
+/// where may_plan_for() the owner. The view is locked or may change meanwhile.
+Dependence countable_dependence(const View& view, bool only_looks);
+
+}  // namespace metrics_refresh::engine

@@ -70,12 +70,17 @@ SELECT q || ' -> ' || tools.try('SELECT ' || q) FROM unnest(ARRAY[
 \a \t
 
 -- What the statistics and the clean-up read, they read through indexes.
-SET enable_seqscan = off;
-EXPLAIN (COSTS OFF) SELECT * FROM metrics_refresh.run_log WHERE view_schema = 'public' AND view_name = 'platform_metrics' AND started_at >= now() - interval '24 hours';
+TRUNCATE metrics_refresh_internal.run_log;
+INSERT INTO metrics_refresh_internal.run_log (job_id, job_name, view_schema, view_name, owner, owner_oid, triggered_by,
+    started_at, finished_at, duration_ms, status)
+SELECT 1 + i % 200, 'job ' || i % 200, 'public', 'view_' || i % 200, 'postgres', 10, 'schedule',
+       now() - i * interval '2 minutes', now() - i * interval '2 minutes', 1, 'success'
+FROM generate_series(1, 20000) i;
+VACUUM ANALYZE metrics_refresh_internal.run_log;
+EXPLAIN (COSTS OFF) SELECT * FROM metrics_refresh.run_log WHERE view_schema = 'public' AND view_name = 'view_7' AND started_at >= now() - interval '24 hours';
 EXPLAIN (COSTS OFF) SELECT * FROM metrics_refresh.run_log WHERE job_id = 1 AND started_at >= now() - interval '24 hours';
 EXPLAIN (COSTS OFF) SELECT * FROM metrics_refresh.run_log ORDER BY started_at DESC LIMIT 50;
 EXPLAIN (COSTS OFF) SELECT * FROM metrics_refresh.run_log WHERE job_id = 1 ORDER BY started_at DESC LIMIT 1;
-RESET enable_seqscan;
 
 -- Clean-up: by age of the start; what is running stays; more than two batches of 5000, one of them of
 -- rows that all began at one moment.

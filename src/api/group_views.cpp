@@ -94,6 +94,21 @@ std::vector<GroupView> views_of_schema(const std::string& schema) {
   return views;
 }
 
+void require_rights_over_schema(const std::string& schema) {
+  const char* name = schema.c_str();
+  const bool owns = pg::call([name] {
+    const Oid oid = get_namespace_oid(name, false);
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(NamespaceRelationId, oid, GetUserId());
+#else
+    return pg_namespace_ownercheck(oid, GetUserId());
+#endif
+  });
+  if (!owns && !pg::is_super_admin())
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of schema " + schema,
+                       "It holds no materialized view that you may refresh.");
+}
+
 std::vector<GroupView> dependents_of(Oid relation) {
   const char kind = pg::call([relation] { return get_rel_relkind(relation); });
   if (kind == '\0')

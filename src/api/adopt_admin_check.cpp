@@ -122,8 +122,9 @@ void adopt_retention(Adoption& adoption, const store::OldFunction& cleanup) {
     minutes = spi.query(
                      "SELECT coalesce((SELECT extract(epoch FROM replace(m[1], '''', '')::interval)"
                      " / 60 FROM regexp_matches($1, '(\\d{1,4}\\s*(?:hour|day|week|month|year)s?)',"
-                     " 'i') m), 0)::bigint",
-                     {cleanup.source})
+                     " 'i') m LIMIT 1),"
+                     " 1440 * (regexp_match($2, 'DEFAULT (\\d{1,5})$'))[1]::int, 0)::bigint",
+                     {cleanup.source, cleanup.arguments})
                   .get_int64(0, 1);
   });
   const std::int64_t present =

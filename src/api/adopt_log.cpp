@@ -68,10 +68,19 @@ std::string copy(const OldLog& log, const engine::View& view) {
       if (!now || now->oid != log.oid)
         throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
                            object_of(log) + " was renamed by another session", "Try again.");
-      rows = store::copy_rows(spi, log, view.name, view.owner);
+      rows = store::copy_rows(spi, log, view.name);
     });
   });
   return std::to_string(rows) + " rows";
+}
+
+std::string note_on_view(const OldLog& log) {
+  const std::string unfilled = store::unfilled_columns(log);
+  std::string note = unfilled.empty() ? "" : "NULL in new rows: " + unfilled;
+  if (log.has_policies)
+    note += std::string(note.empty() ? "" : "; ") +
+            "whom the policies admit sees rows if he is a super admin or has the owner's rights";
+  return note;
 }
 
 void replace_table(Adoption& adoption, const OldLog& log, const engine::View& view) {
@@ -88,12 +97,11 @@ void replace_table(Adoption& adoption, const OldLog& log, const engine::View& vi
   adoption.run(object_of(log), "renamed",
                "ALTER TABLE " + table + " RENAME TO " + pg::identifier(backup),
                "it keeps its rows, policies and grants: drop it when it is not needed any more");
-  const std::string unfilled = store::unfilled_columns(log);
   adoption.run(
       "view " + table, "made",
       store::view_statement(
           log, view.name, status != nullptr && !status->words.empty() ? status->words : rows.words),
-      unfilled.empty() ? "" : "NULL in new rows: " + unfilled);
+      note_on_view(log));
 }
 
 // The rights of the table, and none that ALTER DEFAULT PRIVILEGES gives.
@@ -135,7 +143,10 @@ void carry_dependents(Adoption& adoption, const OldLog& log) {
     if (dependent.view.empty())
       adoption.block(dependent.description, "it depends on " + object_of(log));
     else
-      adoption.run(dependent.description, "moved to the new view", view_over(dependent));
+      adoption.run(dependent.description, "moved to the new view", view_over(dependent),
+                   dependent.options.find("security_invoker=true") == std::string::npos
+                       ? "its readers see what they may see of the log themselves"
+                       : "");
 }
 
 // The old name has to be the table's again before views are moved back to it.

@@ -54,15 +54,10 @@ engine::View view_of(const std::string& schema) {
   return found;
 }
 
-Datum adopt_platform_metrics(FunctionCallInfo call) {
-  const Arguments arguments(call);
-  Adoption adoption(Arguments::required(arguments.get_bool(0), "dry_run"));
-  const std::string schema = Arguments::required(arguments.get_text(1), "schema_name");
-  pg::require_super_admin("adopting an installation that was written by hand");
+void find_steps(Adoption& adoption, const std::string& schema) {
   const Oid schema_oid = existing_schema(schema);
   refuse_own_schema(schema_oid, schema);
   const engine::View view = view_of(schema);
-  if (!adoption.dry_run()) lock_imports(BOOTSTRAP_SUPERUSERID);
   const std::vector<store::Thin> thin = store::platform_functions(schema);
   const std::vector<store::OldFunction> functions = find_functions(schema_oid, thin);
   std::vector<Oid> replaced;
@@ -79,6 +74,14 @@ Datum adopt_platform_metrics(FunctionCallInfo call) {
   for (const store::OldFunction& function : functions)
     if (function.name == "cleanup_old_metrics_logs") adopt_retention(adoption, function);
   adopt_platform_jobs(adoption, schema);
+}
+
+Datum adopt_platform_metrics(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  Adoption adoption(Arguments::required(arguments.get_bool(0), "dry_run"));
+  const std::string schema = Arguments::required(arguments.get_text(1), "schema_name");
+  pg::require_super_admin("adopting an installation that was written by hand");
+  adoption.find([&] { find_steps(adoption, schema); });
   adoption.finish(call);
   return 0;
 }

@@ -1,7 +1,9 @@
 #include "api/adoption.hpp"
 
+#include "api/imported_job.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
+#include "pg/transaction.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -34,6 +36,12 @@ void require_ownership(Oid owner, const std::string& object) {
   throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of " + object,
                      "It belongs to role \"" + pg::role_name(owner) +
                          "\": a member of it who is a super admin, or a superuser, may do this.");
+}
+
+void Adoption::find(const std::function<void()>& add_steps) {
+  if (dry_run_) return pg::look(add_steps);
+  lock_imports(BOOTSTRAP_SUPERUSERID);  // whichever super admin's
+  add_steps();
 }
 
 void Adoption::run(const std::string& object, const std::string& done, const std::string& statement,

@@ -23,6 +23,9 @@ class Adoption {
 
   bool dry_run() const { return dry_run_; }
 
+  /// Has the steps added. One adoption at a time finds what it then does; a dry run keeps no lock.
+  void find(const std::function<void()>& add_steps);
+
   /// A statement to run as the caller; `done` is the participle for it.
   void run(const std::string& object, const std::string& done, const std::string& statement,
            const std::string& note = {});

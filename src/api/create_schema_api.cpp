@@ -38,7 +38,10 @@ Group group_of(const std::string& schema) {
   return {name, false};
 }
 
-void make_group(Adoption& adoption, const std::string& schema, const Group& group) {
+// With an owner, who may refresh the views, the functions are the owner's as well as admins' to
+// call.
+void make_group(Adoption& adoption, const std::string& schema, const Group& group,
+                const std::string& owner) {
   const CronCalls calls = find_calls(adoption, schema, {"refresh_all_views", "manual_refresh"}, "");
   const CronCall* const call = first_of(calls, {"refresh_all_views", "manual_refresh"});
   const std::string object = "group " + group.name;
@@ -50,6 +53,7 @@ void make_group(Adoption& adoption, const std::string& schema, const Group& grou
     if (call != nullptr)
       statement += ", schedule => " + pg::literal(call->schedule) + ", timezone => " +
                    pg::literal(call->timezone) + (call->old.job.active ? "" : ", active => false");
+    if (!owner.empty()) statement += ", owner => " + pg::literal(owner);
     adoption.run(object, "scheduled", statement + ", populate => false)",
                  call != nullptr ? "" : "without a schedule: alter_job() gives it one");
   }
@@ -71,32 +75,39 @@ void make_group(Adoption& adoption, const std::string& schema, const Group& grou
   if (!undo.empty()) adoption.undo(object, undo);
 }
 
-Datum create_schema_api(FunctionCallInfo call) {
-  const Arguments arguments(call);
-  const std::string schema = Arguments::required(arguments.get_text(0), "schema_name");
-  Adoption adoption(Arguments::required(arguments.get_bool(1), "dry_run"));
-  pg::require_super_admin("making the functions of a schema");
+Oid owner_of_schema(Oid schema) {
+  return pg::call([schema] {
+    const HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+    if (!HeapTupleIsValid(tuple)) return InvalidOid;
+    const Oid owner = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple))->nspowner;
+    ReleaseSysCache(tuple);
+    return owner;
+  });
+}
+
+void find_steps(Adoption& adoption, const std::string& schema) {
   const std::vector<GroupView> views = views_of_schema(schema);
   const char* name = schema.c_str();
   const Oid schema_oid = pg::call([name] { return get_namespace_oid(name, false); });
-  const Oid owner = pg::call([schema_oid] {
-    const HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema_oid));
-    if (!HeapTupleIsValid(tuple)) return InvalidOid;
-    const Oid found = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple))->nspowner;
-    ReleaseSysCache(tuple);
-    return found;
-  });
+  const Oid owner = owner_of_schema(schema_oid);
   require_ownership(owner, "schema " + pg::identifier(schema));
   if (views.empty())
     throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT,
                        "schema \"" + schema + "\" holds no materialized view",
                        "Its functions would have nothing to refresh.");
-  if (!adoption.dry_run()) lock_imports(BOOTSTRAP_SUPERUSERID);
   const Group group = group_of(schema);
   const std::vector<store::Thin> thin = store::schema_functions(schema, group.name);
   const std::vector<store::OldFunction> functions = find_functions(schema_oid, thin);
-  make_group(adoption, schema, group);
+  make_group(adoption, schema, group, may_refresh_all(owner, views) ? pg::role_name(owner) : "");
   adopt_functions(adoption, schema, functions, thin, true);
+}
+
+Datum create_schema_api(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const std::string schema = Arguments::required(arguments.get_text(0), "schema_name");
+  Adoption adoption(Arguments::required(arguments.get_bool(1), "dry_run"));
+  pg::require_super_admin("making the functions of a schema");
+  adoption.find([&] { find_steps(adoption, schema); });
   adoption.finish(call);
   return 0;
 }

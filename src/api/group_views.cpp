@@ -38,12 +38,6 @@ bool is_populated(Oid view) {
   });
 }
 
-bool may_refresh_all(Oid role, const std::vector<GroupView>& views) {
-  return std::all_of(views.begin(), views.end(), [role](const GroupView& member) {
-    return engine::has_view_rights(role, member.view);
-  });
-}
-
 }  // namespace
 
 std::vector<GroupView> listed_views(Datum regclass_array) {
@@ -132,6 +126,12 @@ std::vector<GroupView> dependents_of(Oid relation) {
         {pg::Param::oid(relation)}));
   });
   return views;
+}
+
+bool may_refresh_all(Oid role, const std::vector<GroupView>& views) {
+  return std::all_of(views.begin(), views.end(), [role](const GroupView& member) {
+    return engine::has_view_rights(role, member.view);
+  });
 }
 
 Oid group_refresher(const std::vector<GroupView>& views) {

@@ -31,6 +31,8 @@ void require_rights_over_schema(const std::string& schema);
 /// exist and 42809 where no view can read it.
 std::vector<GroupView> dependents_of(Oid relation);
 
+bool may_refresh_all(Oid role, const std::vector<GroupView>& views);
+
 /// On whose behalf the caller has all of these refreshed: the caller where that is enough, else,
 /// for a super admin, an owner among them who may. Throws SqlError 42501 where there is none.
 Oid group_refresher(const std::vector<GroupView>& views);

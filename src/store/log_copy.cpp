@@ -60,14 +60,14 @@ std::string old_row(const OldLog& log) {
     const std::string name = "o." + identifier(column.name);
     names += (names.empty() ? "" : ", ") + literal(column.name);
     values += (values.empty() ? "" : ", ") + std::string("CASE WHEN ") + name +
-              " IS NOT NULL THEN format('%s', " + name + ") END";
+              " IS DISTINCT FROM NULL THEN format('%s', " + name + ") END";
   }
   return "jsonb_object(ARRAY[" + names + "]::text[], ARRAY[" + values + "]::text[])";
 }
 
 }  // namespace
 
-std::int64_t copy_rows(pg::Spi& spi, const OldLog& log, const std::string& view, Oid owner) {
+std::int64_t copy_rows(pg::Spi& spi, const OldLog& log, const std::string& view) {
   const std::string table = pg::qualified(log.schema, log.name);
   const OldLog::Column* id = find_column(log, LogColumn::kId);
   // So that the ids of later runs are new. No sequence gives numbers beyond these.
@@ -105,7 +105,7 @@ std::int64_t copy_rows(pg::Spi& spi, const OldLog& log, const std::string& view,
           value_of(find_column(log, LogColumn::kRows), "bigint") + " AS rows_total, " +
           old_row(log) + " AS adopted FROM " + table +
           " o) r ORDER BY r.started_at RETURNING 1) SELECT count(*) FROM copied",
-      {log.schema, view, Param::oid(owner), log.schema + "." + log.name});
+      {log.schema, view, Param::oid(log.owner), log.schema + "." + log.name});
   return rows.get_int64(0, 1);
 }
 

@@ -16,8 +16,8 @@ std::vector<std::string> texts(const pg::Rows& rows) {
 void read_columns(pg::Spi& spi, OldLog& log) {
   const pg::Rows rows = spi.query(
       "SELECT a.attname::text, a.atttypid, format_type(a.atttypid, a.atttypmod),"
-      " CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text"
-      "  ELSE '' END, a.attnotnull,"
+      " CASE WHEN a.attcollation <> 0 THEN a.attcollation::regcollation::text ELSE '' END,"
+      " a.attnotnull,"
       " CASE WHEN t.typtype = 'e' THEN ARRAY (SELECT e.enumlabel::text FROM pg_enum e"
       "   WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)"
       "  ELSE ARRAY (SELECT DISTINCT m[1] FROM pg_constraint c,"

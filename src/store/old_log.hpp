@@ -13,7 +13,7 @@ struct OldLog {
     std::string name;
     Oid type;
     std::string type_name;  // with its length or precision
-    std::string collation;  // where it is not the type's own, else empty
+    std::string collation;  // empty: the type has none
     bool not_null;
     std::vector<std::string> words;  // that an enum or a check allows; empty: any
   };

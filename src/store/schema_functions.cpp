@@ -11,8 +11,8 @@ const char kHealthy[] =
     "s.freshness IN ('fresh', 'unmanaged') AND coalesce(s.last_status, '') NOT IN ('error', "
     "'canceled', 'interrupted')";
 
-const std::vector<Thin::Value>& view_columns() {
-  static const auto* const values = new std::vector<Thin::Value>{
+std::vector<Thin::Value> view_columns() {
+  return {
       {" view_name matview_name matview materialized_view name ", ValueKind::kText, "s.view_name"},
       {" schema_name view_schema schemaname ", ValueKind::kText, "s.view_schema"},
       {" row_count rows row_counts total_rows record_count ", ValueKind::kNumber, "s.row_count"},
@@ -23,7 +23,6 @@ const std::vector<Thin::Value>& view_columns() {
       {" freshness ", ValueKind::kText, "s.freshness"},
       {" error error_message last_error ", ValueKind::kText, "s.last_error"},
       {" success succeeded ", ValueKind::kBool, "coalesce(s.last_status = 'success', false)"}};
-  return *values;
 }
 
 Thin view_function(const std::string& schema, const char* name) {

@@ -5,7 +5,7 @@ CREATE SCHEMA b;
 CREATE TABLE b.base AS SELECT g AS id FROM generate_series(1, 3) g;
 CREATE MATERIALIZED VIEW b.mv AS SELECT id FROM b.base;
 CREATE UNIQUE INDEX ON b.mv (id);
-CREATE VIEW b.found AS SELECT job_name, view_schema, view_name FROM metrics_refresh.job WHERE NOT is_default;
+CREATE VIEW b.found AS SELECT job_name, view_schema, view_name FROM metrics_refresh.job WHERE NOT is_default ORDER BY job_name;
 SELECT metrics_refresh.schedule('b.mv', job_name => 'job') IS NOT NULL AS scheduled;
 
 -- A rename is followed, also before the first run.

@@ -23,6 +23,36 @@ COMMENT ON FUNCTION metrics_refresh_internal.require_preload() IS
     'raises an error with a hint where metrics_refresh is not in shared_preload_libraries';
 SELECT metrics_refresh_internal.require_preload();
 
+-- Without this the server would name the first of them, and say nothing of the way in.
+DO $$
+DECLARE
+    target text := (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = '@extschema@'::pg_catalog.regnamespace);
+    hand_written text;
+    other text;
+BEGIN
+    SELECT pg_catalog.string_agg(o.name, ', ' ORDER BY o.name) INTO hand_written FROM (
+        SELECT 'function ' || p.oid::pg_catalog.regprocedure::pg_catalog.text AS name
+        FROM pg_catalog.pg_proc p
+        WHERE p.pronamespace = '@extschema@'::pg_catalog.regnamespace
+          AND (p.proname, pg_catalog.oidvectortypes(p.proargtypes)) IN (
+              ('refresh_platform_metrics_with_logging', ''), ('trigger_platform_metrics_refresh', ''),
+              ('cleanup_old_metrics_logs', ''), ('get_metrics_refresh_stats', 'integer'))
+        UNION ALL
+        SELECT CASE c.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'table ' END
+               || c.oid::pg_catalog.regclass::pg_catalog.text
+        FROM pg_catalog.pg_class c
+        WHERE c.relnamespace = '@extschema@'::pg_catalog.regnamespace AND c.relname = 'metrics_refresh_log') o;
+    IF hand_written IS NOT NULL THEN
+        other := CASE WHEN pg_catalog.to_regnamespace('metrics') IS NULL THEN 'metrics' ELSE 'metrics_platform' END;
+        RAISE duplicate_object USING
+            MESSAGE = pg_catalog.format('schema "%s" has objects already that metrics_refresh makes there', target),
+            DETAIL = pg_catalog.format('In the way: %s.', hand_written),
+            HINT = pg_catalog.format('To keep what calls them: CREATE SCHEMA %1$s; CREATE EXTENSION metrics_refresh SCHEMA %1$s; '
+                'then SELECT * FROM metrics_refresh.adopt_platform_metrics(schema_name => %2$L) shows how they are taken over.',
+                other, target);
+    END IF;
+END $$;
+
 ------------------------------------------------------------------------------------------------
 -- Who may do what
 
@@ -318,6 +348,7 @@ CREATE TABLE metrics_refresh_internal.run_log (
     buffers_read    bigint,
     cpu_ms          double precision,
     worker_pid      integer,
+    adopted         jsonb,
     CHECK ((status = 'running') = (finished_at IS NULL))
 ) WITH (fillfactor = 85);
 CREATE INDEX run_log_started_at ON metrics_refresh_internal.run_log (started_at);
@@ -510,6 +541,8 @@ COMMENT ON COLUMN metrics_refresh.run_log.rows_deleted IS 'rows that the refresh
 COMMENT ON COLUMN metrics_refresh.run_log.wal_bytes IS 'write-ahead log that the run''s process produced';
 COMMENT ON COLUMN metrics_refresh.run_log.cpu_ms IS 'CPU time of the run''s process, user and system, in milliseconds';
 
+COMMENT ON COLUMN metrics_refresh.run_log.adopted IS 'of a row that adopt_platform_metrics() copied from a hand-written log: all its columns, as texts';
+
 CREATE VIEW metrics_refresh.run_request WITH (security_invoker = true) AS
     SELECT * FROM metrics_refresh_internal.run_request;
 COMMENT ON VIEW metrics_refresh.run_request IS 'runs that somebody has asked for and that have not begun';
@@ -676,6 +709,32 @@ CREATE FUNCTION metrics_refresh.as_pg_cron_reads(schedule text) RETURNS text
 COMMENT ON FUNCTION metrics_refresh.as_pg_cron_reads(text) IS
     'the part of a schedule that pg_cron goes by: five fields, a nickname or a number of seconds, without what follows; NULL where it would refuse the schedule';
 
+CREATE FUNCTION metrics_refresh.adopt_platform_metrics(
+        dry_run boolean DEFAULT true, schema_name text DEFAULT 'public', OUT step integer, OUT object text,
+        OUT action text, OUT statement text, OUT note text)
+    RETURNS SETOF record
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_adopt_platform_metrics';
+COMMENT ON FUNCTION metrics_refresh.adopt_platform_metrics(boolean, text) IS
+    'takes over functions, log table and pg_cron jobs that were written by hand around the materialized view platform_metrics of a schema, unless it is a dry run; a row a step: action says what was or would be done, "in the way" what keeps the rest from being done, "undo" is a statement that takes it back, in the order to run them in; all or nothing; for super admins who have the rights of the objects'' owners';
+
+CREATE FUNCTION metrics_refresh.create_schema_api(
+        schema_name text, dry_run boolean DEFAULT false, OUT step integer, OUT object text,
+        OUT action text, OUT statement text, OUT note text)
+    RETURNS SETOF record
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_create_schema_api';
+COMMENT ON FUNCTION metrics_refresh.create_schema_api(text, boolean) IS
+    'makes the functions refresh_all_views(), manual_refresh(), get_cron_job_status() and health_check() in a schema of materialized views, or replaces those written by hand with the same results, and a group of the schema where there is none; takes over the pg_cron jobs that call them; rows as of adopt_platform_metrics(); for super admins who have the rights of the schema''s owner';
+
+CREATE FUNCTION metrics_refresh.forget_adopted_runs(schema_name text) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_forget_adopted_runs';
+COMMENT ON FUNCTION metrics_refresh.forget_adopted_runs(text) IS
+    'removes the log rows that adopt_platform_metrics() has copied for views of a schema, to undo it; returns how many; super admin only';
+
+CREATE FUNCTION metrics_refresh.require_schema_rights(schema_name text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_require_schema_rights';
+COMMENT ON FUNCTION metrics_refresh.require_schema_rights(text) IS
+    'raises 42501 for a caller who may not refresh each materialized view of the schema: super admins may, and owners; for the functions that create_schema_api() makes';
+
 ------------------------------------------------------------------------------------------------
 -- Runs
 
@@ -684,6 +743,12 @@ CREATE FUNCTION metrics_refresh.refresh(view_name regclass, strategy text DEFAUL
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh';
 COMMENT ON FUNCTION metrics_refresh.refresh(regclass, text) IS
     'refreshes a view now and logs it: in this session and transaction, or, for a caller who lacks the rights of its owner, in a worker while the caller waits; an error of the refresh is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
+
+CREATE FUNCTION metrics_refresh.refresh_by_name(view_schema name, view_name name, only_admins boolean DEFAULT false)
+    RETURNS jsonb
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_by_name';
+COMMENT ON FUNCTION metrics_refresh.refresh_by_name(name, name, boolean) IS
+    'the same of a view by its name, where an error is told and logged as well if there is no such view: success, duration_ms, message; only for super admins if so wished';
 
 CREATE FUNCTION metrics_refresh.refresh_group(group_name text) RETURNS timestamptz
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_group';
@@ -895,7 +960,7 @@ CREATE VIEW metrics_refresh.settings AS
 COMMENT ON VIEW metrics_refresh.settings IS 'the settings of metrics_refresh';
 
 CREATE FUNCTION metrics_refresh.get_cron_job_status(
-        OUT job_name text, OUT schedule text, OUT command text, OUT active boolean,
+        schema_name text DEFAULT NULL, OUT job_name text, OUT schedule text, OUT command text, OUT active boolean,
         OUT last_run timestamptz, OUT last_status text, OUT last_duration_ms numeric,
         OUT next_run timestamptz)
     RETURNS SETOF record
@@ -917,10 +982,15 @@ CREATE FUNCTION metrics_refresh.get_cron_job_status(
                 THEN round(1000 * extract(epoch FROM s.last_finished_at - s.last_started_at), 3) END,
            s.next_due
     FROM metrics_refresh.job_status s JOIN metrics_refresh.job j USING (job_id)
-    WHERE NOT j.one_time ORDER BY s.job_name, s.job_id
+    WHERE NOT j.one_time
+      AND (get_cron_job_status.schema_name IS NULL
+           OR get_cron_job_status.schema_name IN (j.view_schema, j.group_schema)
+           OR j.job_id IN (SELECT m.job_id FROM metrics_refresh.job_member m
+                           WHERE m.view_schema = get_cron_job_status.schema_name))
+    ORDER BY s.job_name, s.job_id
 $$;
-COMMENT ON FUNCTION metrics_refresh.get_cron_job_status() IS
-    'a row a job that the caller may see: what it runs and when, when its last run began, what became of it and how long it took, and when it is due next';
+COMMENT ON FUNCTION metrics_refresh.get_cron_job_status(text) IS
+    'a row a job that the caller may see, of all or of those that refresh views of a schema: what it runs and when, when its last run began, what became of it and how long it took, and when it is due next';
 
 CREATE FUNCTION metrics_refresh.view_status(
         OUT view_schema name, OUT view_name name, OUT owner name, OUT is_populated boolean,
@@ -968,6 +1038,37 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION metrics_refresh.get_refresh_stats(integer, text) IS
     'a row a job that the caller may see, of all or of those of a name or number: its ended runs in the last hours; success_rate in percent, durations in milliseconds; NULL where nothing ran';
+
+CREATE FUNCTION metrics_refresh.get_view_stats(
+        view_schema name, view_name name, p_hours integer DEFAULT 24,
+        OUT total_refreshes bigint, OUT successful_refreshes bigint, OUT failed_refreshes bigint,
+        OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
+        OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
+    RETURNS record
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+    SET random_page_cost = 1.1 -- the rows of the last hours are in memory: rather few of them than all
+    AS $$
+BEGIN
+    IF p_hours IS NULL OR p_hours < 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'p_hours must be at least 1',
+            HINT = 'It is the length of the window that ends now.';
+    END IF;
+    SELECT count(*), count(*) FILTER (WHERE l.status = 'success'),
+           count(*) FILTER (WHERE l.status <> 'success'),
+           round(100.0 * count(*) FILTER (WHERE l.status = 'success') / nullif(count(*), 0), 2),
+           round(avg(l.duration_ms)::numeric, 3), round(max(l.duration_ms)::numeric, 3),
+           round(min(l.duration_ms)::numeric, 3), max(l.started_at),
+           (array_agg(l.error_message ORDER BY l.started_at DESC)
+               FILTER (WHERE l.status <> 'success'))[1]
+    INTO total_refreshes, successful_refreshes, failed_refreshes, success_rate, avg_duration_ms,
+         max_duration_ms, min_duration_ms, last_refresh_at, last_error
+    FROM metrics_refresh.run_log l
+    WHERE l.view_schema = get_view_stats.view_schema AND l.view_name = get_view_stats.view_name
+      AND l.status NOT IN ('running', 'skipped')
+      AND l.started_at >= now() - make_interval(hours => least(p_hours, 876000));
+END $$;
+COMMENT ON FUNCTION metrics_refresh.get_view_stats(name, name, integer) IS
+    'one row: the ended refreshes of a materialized view, which need not exist any more, in the last p_hours hours, of those that the caller may see; success_rate in percent, durations in milliseconds; NULL where nothing ran';
 
 CREATE FUNCTION metrics_refresh.health_check(OUT check_name text, OUT severity text,
                                              OUT detail text, OUT hint text)
@@ -1017,30 +1118,11 @@ CREATE FUNCTION @extschema@.get_metrics_refresh_stats(
         OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
         OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
     RETURNS record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-    SET random_page_cost = 1.1 -- the rows of the last hours are in memory: rather few of them than all
-    AS $$
-BEGIN
-    IF p_hours IS NULL OR p_hours < 1 THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'p_hours must be at least 1',
-            HINT = 'It is the length of the window that ends now.';
-    END IF;
-    SELECT count(*), count(*) FILTER (WHERE l.status = 'success'),
-           count(*) FILTER (WHERE l.status <> 'success'),
-           round(100.0 * count(*) FILTER (WHERE l.status = 'success') / nullif(count(*), 0), 2),
-           round(avg(l.duration_ms)::numeric, 3), round(max(l.duration_ms)::numeric, 3),
-           round(min(l.duration_ms)::numeric, 3), max(l.started_at),
-           (array_agg(l.error_message ORDER BY l.started_at DESC)
-               FILTER (WHERE l.status <> 'success'))[1]
-    INTO total_refreshes, successful_refreshes, failed_refreshes, success_rate, avg_duration_ms,
-         max_duration_ms, min_duration_ms, last_refresh_at, last_error
-    FROM metrics_refresh.run_log l
-    WHERE l.view_schema = (SELECT n.nspname FROM pg_extension e
-                           JOIN pg_namespace n ON n.oid = e.extnamespace
-                           WHERE e.extname = 'metrics_refresh')
-      AND l.view_name = 'platform_metrics' AND l.status NOT IN ('running', 'skipped')
-      AND l.started_at >= now() - make_interval(hours => least(p_hours, 876000));
-END $$;
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.* FROM metrics_refresh.get_view_stats(
+        (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+         WHERE e.extname = 'metrics_refresh'), 'platform_metrics', p_hours) s
+$$;
 COMMENT ON FUNCTION @extschema@.get_metrics_refresh_stats(integer) IS
     'one row: the ended refreshes of platform_metrics in the last p_hours hours; success_rate in percent, durations in milliseconds; NULL where nothing ran';
 

@@ -38,12 +38,6 @@ bool is_populated(Oid view) {
   });
 }
 
-bool may_refresh_all(Oid role, const std::vector<GroupView>& views) {
-  return std::all_of(views.begin(), views.end(), [role](const GroupView& member) {
-    return engine::has_view_rights(role, member.view);
-  });
-}
-
 }  // namespace
 
 std::vector<GroupView> listed_views(Datum regclass_array) {
@@ -94,6 +88,21 @@ std::vector<GroupView> views_of_schema(const std::string& schema) {
   return views;
 }
 
+void require_rights_over_schema(const std::string& schema) {
+  const char* name = schema.c_str();
+  const bool owns = pg::call([name] {
+    const Oid oid = get_namespace_oid(name, false);
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(NamespaceRelationId, oid, GetUserId());
+#else
+    return pg_namespace_ownercheck(oid, GetUserId());
+#endif
+  });
+  if (!owns && !pg::is_super_admin())
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of schema " + schema,
+                       "It holds no materialized view that you may refresh.");
+}
+
 std::vector<GroupView> dependents_of(Oid relation) {
   const char kind = pg::call([relation] { return get_rel_relkind(relation); });
   if (kind == '\0')
@@ -117,6 +126,12 @@ std::vector<GroupView> dependents_of(Oid relation) {
         {pg::Param::oid(relation)}));
   });
   return views;
+}
+
+bool may_refresh_all(Oid role, const std::vector<GroupView>& views) {
+  return std::all_of(views.begin(), views.end(), [role](const GroupView& member) {
+    return engine::has_view_rights(role, member.view);
+  });
 }
 
 Oid group_refresher(const std::vector<GroupView>& views) {

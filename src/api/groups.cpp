@@ -18,22 +18,6 @@ namespace {
 
 bool is_unpopulated(const GroupView& member) { return !member.populated; }
 
-// A schema without views says nothing of who may refresh those to come.
-void require_schema_rights(const std::string& schema) {
-  const char* name = schema.c_str();
-  const bool owns = pg::call([name] {
-    const Oid oid = get_namespace_oid(name, false);
-#if PG_VERSION_NUM >= 160000
-    return object_ownercheck(NamespaceRelationId, oid, GetUserId());
-#else
-    return pg_namespace_ownercheck(oid, GetUserId());
-#endif
-  });
-  if (!owns && !pg::is_super_admin())
-    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of schema " + schema,
-                       "It holds no materialized view that you may refresh.");
-}
-
 Datum schedule_group(FunctionCallInfo call) {
   const NamedArguments arguments(call);
   const std::string name = Arguments::required(arguments.get_text("group_name"), "group_name");
@@ -45,7 +29,7 @@ Datum schedule_group(FunctionCallInfo call) {
                        "are all meant.");
   const std::vector<GroupView> views =
       schema ? views_of_schema(*schema) : listed_views(arguments.datum("views"));
-  if (views.empty()) require_schema_rights(*schema);
+  if (views.empty()) require_rights_over_schema(*schema);
   const JobOwner owner = owner_of_new(arguments, group_refresher(views), false);
   check_priority(arguments, owner.role);
   const Options options = new_options(arguments);

@@ -1,9 +1,8 @@
 // import_from_pg_cron, and how pg_cron reads a schedule.
-#include "core/pg_cron_schedule.hpp"
+#include "api/import_pg_cron.hpp"
 
 #include "api/access.hpp"
 #include "api/import_target.hpp"
-#include "api/imported_job.hpp"
 #include "api/take_over.hpp"
 #include "api/write_job.hpp"
 #include "pg/privilege.hpp"
@@ -12,21 +11,6 @@ namespace metrics_refresh::api {
 namespace {
 
 using pg::Param;
-
-struct PgCron {
-  Oid owner = InvalidOid;  // of the table cron.job, whom its row-level security does not concern
-  core::PgCronVersion version{};
-  std::string timezone = "GMT";
-  bool uses_workers = false;  // its jobs run in this server whatever their nodename says
-  std::string port;
-  std::string database;
-};
-
-struct OldJob {
-  ImportedJob job;
-  std::string nodename;
-  std::string nodeport;
-};
 
 [[noreturn]] void refuse_missing(bool has_our_api) {
   throw pg::SqlError(
@@ -40,8 +24,19 @@ struct OldJob {
             "cron.database_name names, and create metrics_refresh there.");
 }
 
-PgCron find_pg_cron() {
-  PgCron cron;
+template <typename Body>
+void with_old_jobs(const PgCron& cron, Body&& body) {
+  pg::ActAs scope(cron.owner);
+  pg::with_fixed_search_path([&] {
+    pg::Spi spi;
+    body(spi);
+  });
+}
+
+}  // namespace
+
+std::optional<PgCron> find_pg_cron() {
+  std::optional<PgCron> found;
   with_tables([&](pg::Spi& spi) {
     // A setting of this name that pg_cron has not defined is anybody's to set, and not shown here.
     const pg::Rows rows = spi.query(
@@ -55,9 +50,8 @@ PgCron find_pg_cron() {
         " JOIN pg_class c ON c.oid = d.objid AND c.relname = 'job'"
         " JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'cron'"
         " WHERE e.extname = 'pg_cron'");
-    if (rows.empty())
-      refuse_missing(
-          pg::call([] { return OidIsValid(get_extension_oid("metrics_refresh_cron", true)); }));
+    if (rows.empty()) return;
+    PgCron& cron = found.emplace();
     cron.owner = rows.get_oid(0, 1);
     cron.version = core::pg_cron_version(rows.get_text(0, 2));
     // The library may be newer than the extension, and it is the library that reads schedules.
@@ -69,19 +63,9 @@ PgCron find_pg_cron() {
     cron.port = rows.get_text(0, 5);
     cron.database = rows.get_text(0, 6);
   });
-  return cron;
+  return found;
 }
 
-template <typename Body>
-void with_old_jobs(const PgCron& cron, Body&& body) {
-  pg::ActAs scope(cron.owner);
-  pg::with_fixed_search_path([&] {
-    pg::Spi spi;
-    body(spi);
-  });
-}
-
-// Where they are taken over, nobody changes them any more.
 std::vector<OldJob> read_old_jobs(const PgCron& cron, bool dry_run) {
   std::vector<OldJob> jobs;
   with_old_jobs(cron, [&](pg::Spi& spi) {
@@ -126,6 +110,14 @@ bool is_running(const ImportedJob& job) {
 bool is_elsewhere(const OldJob& old, const PgCron& cron) {
   return !cron.uses_workers && (!is_this_host(old.nodename) || old.nodeport != cron.port);
 }
+
+void pause_in_pg_cron(const PgCron& cron, const std::vector<std::int64_t>& ids) {
+  with_old_jobs(cron, [&](pg::Spi& spi) {
+    spi.query("UPDATE cron.job SET active = false WHERE jobid = ANY ($1)", {Param::array(ids)});
+  });
+}
+
+namespace {
 
 void set_target(ImportedJob& job, const ImportTarget& target) {
   job.views = target.views;
@@ -192,17 +184,15 @@ bool settle(ImportedJob& job, Names& names, bool dry_run) {
   return true;
 }
 
-void pause_in_pg_cron(const PgCron& cron, const std::vector<std::int64_t>& ids) {
-  with_old_jobs(cron, [&](pg::Spi& spi) {
-    spi.query("UPDATE cron.job SET active = false WHERE jobid = ANY ($1)", {Param::array(ids)});
-  });
-}
-
 Datum import_from_pg_cron(FunctionCallInfo call) {
   const bool dry_run = Arguments::required(Arguments(call).get_bool(0), "dry_run");
   pg::require_super_admin("importing the jobs of pg_cron");
   SetResult result(call);
-  const PgCron cron = find_pg_cron();
+  const std::optional<PgCron> found = find_pg_cron();
+  if (!found)
+    refuse_missing(
+        pg::call([] { return OidIsValid(get_extension_oid("metrics_refresh_cron", true)); }));
+  const PgCron& cron = *found;
   if (!dry_run) {
     lock_imports(BOOTSTRAP_SUPERUSERID);  // of whichever super admin
     wait_for_quiet_moment();              // so that runs of this minute are under way, and seen

@@ -3,16 +3,13 @@
 #include <algorithm>
 
 #include "api/access.hpp"
+#include "pg/quote.hpp"
 
 namespace metrics_refresh::api {
 namespace {
 
+using pg::literal;
 using pg::Param;
-
-std::string literal(const std::string& value) {
-  const char* text = value.c_str();
-  return pg::call([text]() -> const char* { return quote_literal_cstr(text); });
-}
 
 std::string plain_name(const store::ViewName& view) {
   return engine::qualified_name(view.first, view.second);

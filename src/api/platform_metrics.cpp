@@ -21,24 +21,35 @@ std::string extension_schema() {
   return schema;
 }
 
-RefreshedNow refresh_platform_metrics() {
-  const std::string schema = extension_schema();
-  const Oid view = engine::resolve_view(schema, kView, InvalidOid);
+RefreshedNow refresh_named(const std::string& schema, const std::string& name) {
+  const Oid view = engine::resolve_view(schema, name, InvalidOid);
   if (OidIsValid(view)) return refresh_now(view, engine::Requested::kAuto);
   pg::require_super_admin("logging a refresh of a view that does not exist");
-  return refresh_of_missing_view(schema, kView);
+  return refresh_of_missing_view(schema, name);
 }
 
-Datum trigger_refresh() {
-  pg::require_super_admin("refreshing the platform metrics");
-  const RefreshedNow done = refresh_platform_metrics();
+Datum told(const RefreshedNow& done, const std::string& success) {
   const store::Outcome& outcome = done.outcome;
   return JsonObject()
       .add("success", !outcome.error)
       .add("duration_ms", done.duration_ms)
-      .add("message",
-           outcome.error ? outcome.error->message : std::string("platform metrics refreshed"))
+      .add("message", outcome.error ? outcome.error->message : success)
       .result();
+}
+
+Datum trigger_refresh() {
+  pg::require_super_admin("refreshing the platform metrics");
+  return told(refresh_named(extension_schema(), kView), "platform metrics refreshed");
+}
+
+Datum refresh_by_name(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const std::string schema = Arguments::required(arguments.get_name(0), "view_schema");
+  const std::string name = Arguments::required(arguments.get_name(1), "view_name");
+  if (Arguments::required(arguments.get_bool(2), "only_admins"))
+    pg::require_super_admin("refreshing " + schema + "." + name);
+  return told(refresh_named(schema, name),
+              name == kView ? "platform metrics refreshed" : name + " refreshed");
 }
 
 }  // namespace
@@ -47,16 +58,22 @@ Datum trigger_refresh() {
 extern "C" {
 MR_SQL_FUNCTION(mr_refresh_platform_metrics);
 MR_SQL_FUNCTION(mr_trigger_platform_metrics);
+MR_SQL_FUNCTION(mr_refresh_by_name);
 
 Datum mr_refresh_platform_metrics(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   return metrics_refresh::pg::boundary([] {
-    (void)metrics_refresh::api::refresh_platform_metrics();
+    namespace api = metrics_refresh::api;
+    (void)api::refresh_named(api::extension_schema(), api::kView);
     return Datum{0};
   });
 }
 Datum mr_trigger_platform_metrics(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   return metrics_refresh::pg::boundary([] { return metrics_refresh::api::trigger_refresh(); });
+}
+Datum mr_refresh_by_name(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::refresh_by_name(fcinfo); });
 }
 }

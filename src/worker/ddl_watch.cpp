@@ -2,6 +2,7 @@
 
 #include "engine/consumers.hpp"
 #include "shmem/area.hpp"
+#include "shmem/change_counters.hpp"
 #include "shmem/change_watch.hpp"
 #include "store/job_changes.hpp"
 #include "worker/restore_watch.hpp"

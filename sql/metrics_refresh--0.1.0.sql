@@ -129,9 +129,10 @@ CREATE UNIQUE INDEX job_owner_name ON metrics_refresh_internal.job (owner_oid, j
 CREATE INDEX job_name ON metrics_refresh_internal.job (job_name);
 COMMENT ON TABLE metrics_refresh_internal.job IS 'what is run and when; change it through the functions';
 
--- A job that refreshes no single view and runs no command is a group.
+-- A job that refreshes no single view and runs no command is a group. Between tables that are dumped there is no
+-- foreign key, for a restore may fill them in any order; the trigger delete_members does what one would do.
 CREATE TABLE metrics_refresh_internal.job_member (
-    job_id      bigint NOT NULL REFERENCES metrics_refresh_internal.job ON DELETE CASCADE,
+    job_id      bigint NOT NULL,
     view_schema name NOT NULL,
     view_name   name NOT NULL,
     view_oid    oid NOT NULL DEFAULT 0,
@@ -171,7 +172,7 @@ CREATE TABLE metrics_refresh_internal.incremental_parent (
     view_schema name NOT NULL,
     view_name   name NOT NULL,
     view_oid    oid NOT NULL,
-    id          bigint NOT NULL REFERENCES metrics_refresh_internal.incremental_view ON DELETE CASCADE
+    id          bigint NOT NULL
 );
 COMMENT ON TABLE metrics_refresh_internal.incremental_parent IS 'materialized views that others are kept by: which keys are written where when one is refreshed';
 
@@ -182,13 +183,16 @@ CREATE TABLE metrics_refresh_internal.incremental_leftover (
 CREATE INDEX incremental_leftover_id ON metrics_refresh_internal.incremental_leftover (id);
 COMMENT ON TABLE metrics_refresh_internal.incremental_leftover IS 'numbers of incremental_view whose delta tables and triggers the scheduler has to take away if no job wants them; one may be there more than once';
 
+CREATE INDEX incremental_parent_id ON metrics_refresh_internal.incremental_parent (id);
+
 -- A dump has the owner by name. The scheduler keeps the names right, and notes whose role is gone; a row that it has
 -- not looked at since would be restored as the job of whoever has got that name.
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job', $$WHERE NOT one_time AND (owner_gone
     OR owner = (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = owner_oid)
     OR owner_oid = '0'::pg_catalog.oid AND owner NOT IN (SELECT rolname FROM pg_catalog.pg_roles))$$);
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_view', '');
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_parent', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_parent',
+    'WHERE id IN (SELECT id FROM metrics_refresh_internal.incremental_view)');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_member',
     $$WHERE job_id IN (SELECT job_id FROM metrics_refresh_internal.job WHERE NOT one_time AND (owner_gone
@@ -245,13 +249,37 @@ CREATE CONSTRAINT TRIGGER take_over AFTER UPDATE ON metrics_refresh_internal.job
     WHEN (NEW.effective_from = '9999-12-31 23:59:59+00')
     EXECUTE FUNCTION metrics_refresh_internal.job_take_over();
 
+CREATE FUNCTION metrics_refresh_internal.delete_members() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'job' THEN
+        DELETE FROM metrics_refresh_internal.job_member WHERE job_id = OLD.job_id;
+    ELSE
+        DELETE FROM metrics_refresh_internal.incremental_parent WHERE id = OLD.id;
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION metrics_refresh_internal.delete_members() IS
+    'deletes with a job the members of its group, and with an incremental view what was known of the views that it is kept by';
+CREATE TRIGGER delete_members AFTER DELETE ON metrics_refresh_internal.job
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.delete_members();
+CREATE TRIGGER delete_members AFTER DELETE ON metrics_refresh_internal.incremental_view
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.delete_members();
+
 CREATE FUNCTION metrics_refresh_internal.replace_default_job() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- Both tables may be filled at the same time: who deletes locks first, in the order of the numbers.
     IF TG_TABLE_NAME = 'removed_default_job' THEN
+        PERFORM FROM metrics_refresh_internal.job j WHERE j.is_default ORDER BY j.job_id FOR UPDATE;
         DELETE FROM metrics_refresh_internal.job WHERE job_name = NEW.job_name AND is_default;
     ELSE
         -- Another owner's job of this name is no concern of the default one.
+        IF EXISTS (SELECT FROM metrics_refresh_internal.job j WHERE j.job_name = NEW.job_name AND j.is_default
+                   AND (NEW.is_default OR j.owner_oid = NEW.owner_oid)) THEN
+            PERFORM FROM metrics_refresh_internal.job j
+            WHERE j.is_default AND (NEW.is_default OR j.owner_oid = NEW.owner_oid) ORDER BY j.job_id FOR UPDATE;
+        END IF;
         DELETE FROM metrics_refresh_internal.job
         WHERE job_name = NEW.job_name AND is_default AND (NEW.is_default OR owner_oid = NEW.owner_oid);
     END IF;
@@ -271,6 +299,8 @@ ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER after_write;
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER after_truncate;
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER replace_default;
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER take_over;
+ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER delete_members;
+ALTER TABLE metrics_refresh_internal.incremental_view ENABLE ALWAYS TRIGGER delete_members;
 ALTER TABLE metrics_refresh_internal.job_member ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh_internal.incremental_view ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh_internal.incremental_parent ENABLE ALWAYS TRIGGER before_write;
@@ -279,7 +309,7 @@ ALTER TABLE metrics_refresh_internal.removed_default_job ENABLE ALWAYS TRIGGER r
 REVOKE ALL ON FUNCTION metrics_refresh_internal.require_preload(), metrics_refresh_internal.job_before_write(),
     metrics_refresh_internal.member_before_write(), metrics_refresh_internal.capture_keys(),
     metrics_refresh_internal.job_after_write(), metrics_refresh_internal.job_take_over(),
-    metrics_refresh_internal.replace_default_job() FROM PUBLIC;
+    metrics_refresh_internal.replace_default_job(), metrics_refresh_internal.delete_members() FROM PUBLIC;
 
 ------------------------------------------------------------------------------------------------
 -- State of jobs and their runs: not dumped
@@ -403,6 +433,7 @@ CREATE INDEX run_request_role ON metrics_refresh_internal.run_request (requested
 COMMENT ON TABLE metrics_refresh_internal.run_request IS 'runs that somebody has asked for and that have not begun';
 CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh_internal.run_request
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_after_write();
+ALTER TABLE metrics_refresh_internal.run_request ENABLE ALWAYS TRIGGER after_write;
 
 ------------------------------------------------------------------------------------------------
 -- Row-level security: super admins see all; others the jobs they own and those of their views. The

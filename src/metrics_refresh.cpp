@@ -1,6 +1,7 @@
 // Where the server meets the extension: settings, shared memory and processes are hooked in here.
 #include "pg/guard.hpp"
 #include "pg/settings.hpp"
+#include "pg/upkeep.hpp"
 #include "shmem/area.hpp"
 #include "shmem/change_watch.hpp"
 #include "store/job_changes.hpp"
@@ -19,6 +20,8 @@ void _PG_init(void) {
     // Loaded by a session, the library offers its functions, which say what is missing.
     if (!process_shared_preload_libraries_in_progress) return;
     metrics_refresh::pg::call([] { metrics_refresh::settings::define(); });
+    // No process, no shared memory, no hook: there it is as if the library were not preloaded.
+    if (metrics_refresh::pg::is_upkeep()) return;
     metrics_refresh::shmem::request();
     metrics_refresh::shmem::watch_changes();
     metrics_refresh::store::watch_transactions();

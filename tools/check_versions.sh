@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 . tools/lib.sh
 declare -A release=([17]=trixie [18]=forky)
 roots=${METRICS_REFRESH_ROOTS:-/var/cache/metrics_refresh}
-files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups 023_diff 025_incremental 026_skip 027_generated)
+files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups 023_diff 025_incremental 026_skip 027_generated 043_pg_upgrade 044_restore)
 where_possible=
 [ "${1:-}" != --where-possible ] || where_possible=1
 tap_files=$(printf 'test/t/%s.pl ' "${files[@]}")
@@ -73,23 +73,43 @@ need_root() {
   flock --shared 8
 }
 
+# The server of this Debian with the extension, as `make check` has installed it, for 043_pg_upgrade: it
+# lies at /mnt inside, with those of its libraries that the root has none of at /srv.
+earlier_server() { # earlier_server ROOT LIBRARIES
+  local installed=$top/build/pg library file
+  [ -n "$(find -L "$installed" -name metrics_refresh.so -print -quit 2>/dev/null)" ] || return 1
+  mkdir -p "$2"
+  ldd "$installed$(pg_config --bindir)"/{postgres,psql,pg_dump} | awk '$2 == "=>" { print $1, $3 }' | sort -u |
+    while read -r library file; do
+      [ -e "$1/usr/lib/$(gcc -print-multiarch)/$library" ] || cp -L "$file" "$2/"
+    done
+  readlink -f "$installed"
+}
+
 # Runs the project's own check inside, on a copy of the sources. Its processes have a pid namespace of
 # their own: none outlives it. The root is read-only but for what is mounted here.
 check_inside() {
-  local root=$roots/root-$1 project=$scratch/$1
+  local root=$roots/root-$1 project=$scratch/$1 libraries=$scratch/libraries-$1 earlier
   mkdir -p "$project"
   sync_sources "$project/"
+  earlier=$(earlier_server "$root" "$libraries") || say 'there is no earlier server to upgrade from'
   unshare --mount --pid --ipc --fork --kill-child bash -euc '
     mount --bind "$1" "$1"
     mount -o remount,bind,ro "$1"
     mount -t proc proc "$1/proc"
     for dir in tmp dev/shm; do mount -t tmpfs -o mode=1777 tmpfs "$1/$dir"; done
     mount --bind "$2" "$1/project"
+    if [ "$5" ]; then
+      mount --bind "$5" "$1/mnt"
+      mount --bind "$7" "$1/srv"
+    fi
     chroot "$1" /usr/bin/env -i HOME=/project LC_ALL=C.UTF-8 \
       PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+      ${5:+METRICS_REFRESH_EARLIER="/mnt$6" LD_LIBRARY_PATH=/srv} \
       PG_CONFIG="/usr/lib/postgresql/$3/bin/pg_config" TAP_FILES="$4" TAP_JOBS=1 \
       /project/tools/check.sh regress isolation tap' \
-    check "$root" "$project" "$1" "$tap_files" </dev/null 8>&- 9>&-
+    check "$root" "$project" "$1" "$tap_files" "$earlier" \
+    "$(dirname "$(pg_config --bindir)")" "$libraries" </dev/null 8>&- 9>&-
 }
 
 check_version() {

@@ -85,6 +85,14 @@ void warn_of(const Group& group, const std::vector<std::string>& failed) {
   });
 }
 
+void warn_of_none(const Group& group) {
+  const char* name = group.job.name.c_str();
+  pg::call([name] {
+    ereport(WARNING, errmsg("group \"%s\" has no views", name),
+            errhint("Call metrics_refresh.schedule_group() again with its views."));
+  });
+}
+
 // True where the caller may have one of them refreshed and must not do it himself. What he may not
 // have refreshed at all fails in his session as well, before anything of it runs.
 bool needs_workers(const Group& group) {
@@ -109,6 +117,7 @@ void refresh_by_workers(const Group& group) {
 
 Datum refresh_group(FunctionCallInfo call) {
   const Group group = read_group(Arguments::required(Arguments(call).get_text(0), "group_name"));
+  if (group.members.empty()) warn_of_none(group);
   if (needs_workers(group)) {
     refresh_by_workers(group);
     return TimestampTzGetDatum(GetCurrentTimestamp());

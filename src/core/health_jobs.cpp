@@ -64,6 +64,16 @@ void check_existence(std::vector<Finding>& findings, const std::vector<JobFacts>
   check.close();
 }
 
+void check_members(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
+  Check check(findings, "group_members", "every group has views");
+  for (const JobFacts& job : jobs)
+    if (job.is_group && job.views.empty())
+      check.add(Severity::kWarning, "group " + job.name + " has no materialized views",
+                "Create them in its schema, or call metrics_refresh.schedule_group() again with "
+                "its views.");
+  check.close();
+}
+
 void check_indexes(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
   Check check(findings, "unique_index", "every view has the unique index that its strategy needs");
   for (const JobFacts& job : jobs)
@@ -230,6 +240,7 @@ void check_jobs(std::vector<Finding>& findings, Instant now, const std::vector<J
                 const HealthLimits& limits) {
   check_suspended(findings, jobs);
   check_existence(findings, jobs);
+  check_members(findings, jobs);
   check_indexes(findings, jobs);
   check_population(findings, jobs);
   check_changes(findings, jobs);

@@ -1,6 +1,7 @@
 #include "engine/capture.hpp"
 
 #include "engine/key_writer.hpp"
+#include "pg/upkeep.hpp"
 #include "shmem/change_watch.hpp"
 
 namespace metrics_refresh::engine {
@@ -31,6 +32,8 @@ void capture_into(KeyWriter& writer, const TriggerData* data) {
 }  // namespace
 
 void capture_keys(const TriggerData* data) {
+  // The counts begin anew with the next server, so that the next refresh looks at all rows.
+  if (pg::is_upkeep()) return;
   const Trigger* trigger = data->tg_trigger;
   if (!TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) &&
       rows_of(data->tg_oldtable) + rows_of(data->tg_newtable) == 0)

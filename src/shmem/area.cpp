@@ -1,6 +1,7 @@
 #include "shmem/area.hpp"
 
 #include "pg/settings.hpp"
+#include "pg/upkeep.hpp"
 #include "shmem/change_counters.hpp"
 #include "shmem/prepared_news.hpp"
 #include "shmem/skipped_jobs.hpp"
@@ -69,6 +70,12 @@ void request() {
 Area* area() noexcept { return shared; }
 
 Area& required_area() {
+  if (shared == nullptr && pg::is_upkeep())
+    throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                       pg::is_single_user()
+                           ? "metrics_refresh does not work in single-user mode"
+                           : "metrics_refresh does not work in a server that pg_upgrade runs",
+                       "Start the server as usual.");
   if (shared == nullptr)
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                        "metrics_refresh must be loaded via shared_preload_libraries",

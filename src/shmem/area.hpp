@@ -1,5 +1,6 @@
 // The extension's fixed piece of shared memory and its lock: plain data, sized at server start,
-// never growing. What lies in it is declared in databases.hpp, worker_slots.hpp and waiting.hpp;
+// never growing. What lies in it is declared in databases.hpp, worker_slots.hpp, waiting.hpp and
+// others;
 // beside it lie change_counters.hpp and prepared_news.hpp, with locks of their own, and
 // skipped_jobs.hpp.
 #pragma once
@@ -7,6 +8,7 @@
 #include "pg/guard.hpp"
 #include "shmem/databases.hpp"
 #include "shmem/hand_overs.hpp"
+#include "shmem/restores.hpp"
 #include "shmem/waiting.hpp"
 #include "shmem/worker_slots.hpp"
 
@@ -23,16 +25,18 @@ struct Area {
   WorkerSlot* slots;         // max_workers of them
   WaitingRun waiting[kMaxShownWaiting];
   HandOver hand_overs[kMaxHandOvers];
+  Restore restores[kMaxRestores];
 };
 
 /// Asks for the memory when the server starts. REQUIRES: called once, from _PG_init, while
 /// shared_preload_libraries is processed.
 void request();
 
-/// Null where the library was not preloaded.
+/// Null where the library was not preloaded, or may do nothing (pg/upkeep.hpp).
 Area* area() noexcept;
 
-/// The area. Throws SqlError 55000 with a hint where the library was not preloaded.
+/// The area. Throws SqlError 55000 with a hint where the library was not preloaded, or may do
+/// nothing (pg/upkeep.hpp).
 Area& required_area();
 
 /// Runs `body` under the lock and returns its result.

@@ -153,6 +153,14 @@ Counting count_changes(const Oid* relations, int number, Oid role, bool only_loo
                                                                              : Counting::kNoRoom;
 }
 
+void forget_counts(Oid database) noexcept {
+  LWLockAcquire(counters->lock, LW_EXCLUSIVE);
+  for (int i = 0; i < counters->max_tables; ++i)
+    if (tables[i].database == database) tables[i].database = InvalidOid;
+  pg_atomic_fetch_add_u64(&counters->version, 1);
+  LWLockRelease(counters->lock);
+}
+
 int roles_of_tracked(Oid* roles) {
   if (counters == nullptr) return 0;
   int number = 0;

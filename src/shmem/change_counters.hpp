@@ -64,6 +64,10 @@ enum class Counting {
 Counting count_changes(const Oid* tables, int number, Oid role, bool only_looks,
                        ChangeCount* counts);
 
+/// No table of the database is tracked any more. One that is made with the number of a database
+/// that was dropped may hold a copy of its tables, and of what views remember, of another time.
+void forget_counts(Oid database) noexcept;
+
 /// The role of each tracked table, as shares count them, into `roles`, which has room for
 /// settings::max_tracked_tables(). Returns how many. REQUIRES: inside pg::call().
 int roles_of_tracked(Oid* roles);

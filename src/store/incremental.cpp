@@ -129,6 +129,11 @@ void suspect_incremental(pg::Spi& spi, Oid view) {
   note_leftovers();
 }
 
+void suspect_number(pg::Spi& spi, std::int64_t id) {
+  spi.query("INSERT INTO metrics_refresh_internal.incremental_leftover VALUES ($1)", {id});
+  note_leftovers();
+}
+
 std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
       "SELECT id FROM metrics_refresh_internal.incremental_leftover"

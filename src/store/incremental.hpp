@@ -47,6 +47,8 @@ void insert_parent(pg::Spi& spi, std::int64_t id, const std::string& delta, Datu
 void dismiss_incremental(pg::Spi& spi, std::int64_t id);
 /// A job that wanted the view to be refreshed incrementally does so no more.
 void suspect_incremental(pg::Spi& spi, Oid view);
+/// There may be delta tables or triggers of this number that belong to no view.
+void suspect_number(pg::Spi& spi, std::int64_t id);
 
 /// These numbers, and those of views that do not exist any more.
 std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi);

@@ -2,8 +2,10 @@
 
 #include "engine/consumers.hpp"
 #include "shmem/area.hpp"
+#include "shmem/change_counters.hpp"
 #include "shmem/change_watch.hpp"
 #include "store/job_changes.hpp"
+#include "worker/restore_watch.hpp"
 #include "worker/rights_first.hpp"
 #include "worker/silent_tools.hpp"
 
@@ -27,6 +29,8 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
         OidIsValid(get_extension_oid("metrics_refresh", true)))
       store::note_leftovers();
   } else if (class_id == DatabaseRelationId) {
+    // Before anybody can be connected to it.
+    if (access == OAT_POST_CREATE) shmem::forget_counts(object_id);
     if (access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP)
       store::note_database(object_id, access == OAT_DROP);
   } else if (class_id == InheritsRelationId && access == OAT_POST_ALTER) {
@@ -106,6 +110,8 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
                 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
                 DestReceiver* destination, QueryCompletion* completion) {
   ask_for_rights_first(planned->utilityStmt);
+  if (leaves_own_triggers_alone(planned->utilityStmt)) return;
+  hold_off_for_restore(planned->utilityStmt);
   note_roles(planned->utilityStmt);
   const char* name = wanted_database(planned->utilityStmt);
   if (name != nullptr) {
@@ -113,11 +119,13 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     if (OidIsValid(database) && may_have_it(planned->utilityStmt, database))
       shmem::send_away(database);
   }
-  // What ends a transaction may free the statement that says so: only a REFRESH is read afterwards.
+  // What ends a transaction may free the statement that says so: only what does not is read
+  // afterwards.
   const NodeTag kind = nodeTag(planned->utilityStmt);
   const bool ends_prepared = is_end_of_prepared(planned->utilityStmt);
   (next_utility_hook != nullptr ? next_utility_hook : standard_ProcessUtility)(
       planned, query, read_only_tree, context, params, environment, destination, completion);
+  if (kind == T_CreateTrigStmt) suspect_restored_trigger(planned->utilityStmt);
   if (kind == T_RefreshMatViewStmt) {
     const auto* refresh = reinterpret_cast<RefreshMatViewStmt*>(planned->utilityStmt);
     const Oid view = RangeVarGetRelid(refresh->relation, NoLock, true);

@@ -47,7 +47,10 @@ Outcome outcome_of(const store::GroupResult& result) {
   outcome.strategy = "group";
   outcome.strategy_reason = std::to_string(result.members) + " views, each in a run of its own";
   outcome.missed = result.missed;
-  outcome.status = result.failed > 0 ? "error" : result.canceled > 0 ? "canceled" : "success";
+  outcome.status = result.failed > 0                  ? "error"
+                   : result.canceled > 0              ? "canceled"
+                   : result.skipped == result.members ? "skipped"
+                                                      : "success";
   if (outcome.status == "success" && result.skipped == 0) return outcome;
   store::RunError error = result.first_error.value_or(store::RunError{});
   const std::string cause = error.message;
@@ -103,6 +106,13 @@ std::optional<store::RunError> too_many(pg::Spi& spi, const store::JobRecord& gr
       ""};
 }
 
+store::RunError no_members(const std::string& name) {
+  return {"group \"" + name + "\" has no views", "55000", "",
+          "Call metrics_refresh.schedule_group() again with its views, or remove it with "
+          "metrics_refresh.unschedule().",
+          ""};
+}
+
 }  // namespace
 
 store::RunHead head_of_member(const Member& member, const std::string& job_name,
@@ -124,7 +134,7 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
                      int attempt) {
   GroupPlan plan;
   std::vector<Member> listed = store::named_members(spi, group);
-  plan.refused = too_many(spi, group, listed.size());
+  plan.refused = listed.empty() ? no_members(group.name) : too_many(spi, group, listed.size());
   if (plan.refused) return plan;
   std::vector<Member> named;
   std::set<Oid> seen;

@@ -35,6 +35,9 @@ class JobFeed {
   /// Has the open runs of groups read again: one has just been planned.
   void expect_groups() { unread_ = unread_groups_ = true; }
 
+  /// True where the database has become one in which nothing is to begin, as last read.
+  bool is_at_rest() const noexcept { return at_rest_; }
+
   /// True once after roles were renamed or dropped.
   bool take_role_news() { return std::exchange(roles_, false); }
 
@@ -60,6 +63,7 @@ class JobFeed {
   bool unread_ = true;
   bool unread_all_ = true;
   bool unread_groups_ = true;
+  bool at_rest_ = false;
   bool roles_ = false;
   bool one_time_jobs_ = false;  // one of them has changed
   std::vector<core::JobId> unread_jobs_;
@@ -73,5 +77,8 @@ class JobFeed {
 
 /// The oid of the extension in this database, or InvalidOid.
 Oid extension_oid();
+
+/// True where nothing is to begin in this database: a template, or one that nobody may connect to.
+bool is_database_at_rest();
 
 }  // namespace metrics_refresh::worker

@@ -48,7 +48,7 @@ std::vector<Oid> connectable_databases() {
       HeapTuple tuple;
       while ((tuple = heap_getnext(scan, ForwardScanDirection)) != nullptr) {
         const auto database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-        if (!can_be_entered(database) || database->datistemplate) continue;
+        if (!may_be_served(database)) continue;
         if (count < static_cast<int>(databases.size())) databases.data()[count++] = database->oid;
       }
       table_endscan(scan);

@@ -44,6 +44,10 @@ void connect(Oid database) {
   set_process_settings();
 }
 
+bool may_be_served(Form_pg_database database) noexcept {
+  return database->datallowconn && !database->datistemplate && !database_is_invalid_form(database);
+}
+
 void set_process_settings() {
   pg::call([] {
     static const char* const kOwn[][2] = {

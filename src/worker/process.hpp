@@ -20,6 +20,11 @@ void accept_cancel(bool accept) noexcept;
 /// Ends the process where it cannot connect.
 void connect(Oid database);
 
+/// False where our processes would stand in the way or cannot be: in a template, which CREATE
+/// DATABASE needs for itself, in what nobody may connect to, and in what an interrupted DROP
+/// DATABASE left.
+bool may_be_served(Form_pg_database database) noexcept;
+
 /// Sets aside settings of the session's role or database that are meant for interactive sessions.
 void set_process_settings();
 

@@ -108,6 +108,14 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
     beginning.result = RunResult::kSuccess;
     return;
   }
+  // As for a view that does not exist.
+  if (!job.group_schema.empty() && !begun.refused && store::named_members(spi, job).empty()) {
+    store::note_skipped(spi, head,
+                        "schema \"" + job.group_schema + "\" holds no materialized views");
+    store::remove_one_time_job(spi, job.id);
+    beginning.result = RunResult::kSuccess;
+    return;
+  }
   begun.run_id = store::begin_run(spi, head);
   if (!job.is_group() || begun.refused) return;
   GroupPlan plan = plan_group(spi, job, begun.run_id, head.attempt);
@@ -125,7 +133,7 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
     Outcome outcome;
     outcome.status = "success";
     outcome.strategy = "group";
-    outcome.strategy_reason = "the group has no views";
+    outcome.strategy_reason = "the runs before have refreshed all views";
     store::end_run(spi, begun.run_id, outcome, 0);
     if (job.one_time) store::remove_one_time_job(spi, job.id);
     beginning.result = RunResult::kSuccess;

@@ -43,18 +43,11 @@ void on_exit(int, Datum) { shmem::detach_scheduler(MyDatabaseId, !clean_exit); }
   std::abort();  // not reached
 }
 
-bool in_template_database() {
-  bool answer = false;
-  pg::in_transaction([&answer] {
-    answer = pg::call([] {
-      const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
-      if (!HeapTupleIsValid(tuple)) return false;
-      const bool is_template = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datistemplate;
-      ReleaseSysCache(tuple);
-      return is_template;
-    });
-  });
-  return answer;
+// Until somebody posts news of the database. Where there is some already, another one starts.
+[[noreturn]] void leave_for_good() {
+  shmem::terminate_workers(MyDatabaseId);  // of a scheduler that died before it could, too
+  (void)shmem::forget_database(MyDatabaseId);
+  leave();
 }
 
 // Its reads are the same few statements, by keys: planned once, for a table that may be empty then
@@ -93,14 +86,16 @@ class SchedulerProcess {
     Instant last_activity = pg::now();
     for (;;) {
       dispatch_.collect(events_);
+      // What is under way may end.
+      if (feed_.is_at_rest() && shmem::busy_slots(MyDatabaseId).empty()) leave_for_good();
       const Instant now = pg::now();
       if (!events_.empty()) last_activity = now;
       std::optional<Instant> wake_up =
           earlier(tick(now), earlier(feed_.try_again_at(), dispatch_.try_again_at()));
-      wake_up = earlier(wake_up, hand_overs_.try_again_at());
+      wake_up = earlier(wake_up, earlier(hand_overs_.try_again_at(), end_of_restore()));
       wake_up = earlier(wake_up, earlier(make_ready(now), end_overdue()));
       publish(wake_up);
-      sweep_.work(now);
+      if (shmem::restored_until(MyDatabaseId) == 0) sweep_.work(now);
       if (feed_.take_role_news()) owners_.expect();
       owners_.work(now);
       wake_up = earlier(wake_up, earlier(sweep_.try_again_at(), owners_.try_again_at()));
@@ -128,10 +123,21 @@ class SchedulerProcess {
     leave();
   }
 
+  bool may_begin() const {
+    return settings::enabled() && !feed_.is_at_rest() && shmem::restored_until(MyDatabaseId) == 0;
+  }
+
+  // When that ends by itself.
+  static std::optional<Instant> end_of_restore() {
+    const std::int64_t until = shmem::restored_until(MyDatabaseId);
+    if (until == 0) return std::nullopt;
+    return pg::now() + core::Duration(until - pg::steady_now());
+  }
+
   // Decides and acts until every decision is carried out or refused. Returns when to do so again.
   std::optional<Instant> tick(Instant now) {
     for (;;) {
-      const core::Limits limits = {settings::enabled(),
+      const core::Limits limits = {may_begin(),
                                    shmem::free_workers(MyDatabaseId, settings::database_workers()),
                                    settings::role_workers(), shmem::runs_by_owner()};
       const core::Plan plan = scheduler_.tick(now + kHandOver, std::exchange(events_, {}), limits);
@@ -160,7 +166,7 @@ class SchedulerProcess {
 
   void publish(std::optional<Instant> looks_at) {
     const std::optional<Instant> next_due = scheduler_.next_due();
-    const std::size_t waiting = settings::enabled() ? scheduler_.waiting_count() : 0;
+    const std::size_t waiting = may_begin() ? scheduler_.waiting_count() : 0;
     shmem::publish_schedule(MyDatabaseId, next_due ? pg::to_timestamptz(*next_due) : shmem::kNever,
                             static_cast<int>(waiting), steady(looks_at));
     if (waiting == 0 && !shows_waiting_) return;
@@ -175,7 +181,7 @@ class SchedulerProcess {
 
   // Has workers started for what is due soon. Returns when to think of what is due later.
   std::optional<Instant> make_ready(Instant now) {
-    if (!settings::enabled()) return std::nullopt;
+    if (!may_begin()) return std::nullopt;
     const std::optional<Instant> next_due = scheduler_.next_due();
     if (!next_due) return std::nullopt;
     if (*next_due - kLead > now) return *next_due - kLead;
@@ -232,11 +238,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
     });
     const Oid extension = worker::extension_oid();
     // In a template a connection of ours would stand in the way of CREATE DATABASE.
-    if (!OidIsValid(extension) || worker::in_template_database()) {
-      shmem::terminate_workers(MyDatabaseId);  // of a scheduler that died before it could
-      (void)shmem::forget_database(MyDatabaseId);
-      worker::leave();
-    }
+    if (!OidIsValid(extension) || worker::is_database_at_rest()) worker::leave_for_good();
     worker::SchedulerProcess(extension).run();
   });
 }

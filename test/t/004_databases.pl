@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use MetricsRefreshTest;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $node = start_node(
 	'databases',
@@ -120,6 +121,44 @@ unlike($log, qr/PANIC|TRAP|server process .* was terminated/, 'nothing broke');
 # A database that lets nobody in does not disturb the rest.
 $node->safe_psql('postgres', 'CREATE DATABASE shut TEMPLATE plain ALLOW_CONNECTIONS false');
 wait_for_runs($node, 'one', 'beat', 2, 'the other database is served on');
+
+# One that becomes a template, or lets nobody in any more: what is under way ends, no other run begins, and
+# nobody of ours is left in it; until that is taken back.
+my $last = q{SELECT coalesce(max(run_id), 0) FROM metrics_refresh.run_log};
+for my $change ('IS_TEMPLATE true', 'ALLOW_CONNECTIONS false')
+{
+	my $nap = $node->safe_psql('one', q{SELECT metrics_refresh.schedule_command('nap', NULL, 'SELECT pg_sleep(3)'); SELECT metrics_refresh.trigger('nap')});
+	$nap =~ s/.*\n//;
+	wait_for_run($node, 'one', 'nap');
+	$node->safe_psql('postgres', "ALTER DATABASE one $change");
+	until_ok($node, 'postgres', "SELECT count(*) = 0 $ours AND datname = 'one'", "$change: our processes leave");
+	$node->safe_psql('postgres', 'UPDATE pg_database SET datallowconn = true') if $change =~ /ALLOW/;
+	is($node->safe_psql('one', "SELECT status FROM metrics_refresh.run_log WHERE run_id = $nap"), 'success', "$change: after the run under way");
+	my $before = $node->safe_psql('one', $last);
+	sleep 2.5;
+	is($node->safe_psql('one', $last), $before, "$change: no other run begins");
+	is($node->safe_psql('postgres', "SELECT count(*) $ours AND datname = 'one'"), 0, "$change: nobody comes back");
+	$node->safe_psql('postgres', 'ALTER DATABASE one ' . ($change =~ /TEMPLATE/ ? 'IS_TEMPLATE false' : 'ALLOW_CONNECTIONS true'));
+	wait_for_runs($node, 'one', 'beat', 2, "$change: and all goes on when it is taken back");
+}
+
+# A database made anew, from a copy, with the number of one that was dropped: what was counted for that is of another
+# time. The copy's table has changed since, and the dropped one's has not.
+$node->safe_psql('postgres', 'CREATE DATABASE counted');
+create_extension($node, 'counted');
+$node->safe_psql('counted', q{
+	CREATE TABLE t AS SELECT 1 AS n;
+	CREATE MATERIALIZED VIEW v AS SELECT sum(n) FROM t});
+my $refresh = q{SELECT r ->> 'strategy' FROM metrics_refresh.refresh('v') r};
+# Transactions that are under way elsewhere leave open for a moment whether it is fresh.
+$node->poll_query_until('counted', $refresh, 'skip') or die 'the view is never fresh';
+my $oid = $node->safe_psql('postgres', q{SELECT oid FROM pg_database WHERE datname = 'counted'});
+$node->safe_psql('postgres', 'CREATE DATABASE changed TEMPLATE counted');
+$node->safe_psql('changed', 'UPDATE t SET n = 2');
+$node->safe_psql('postgres', 'DROP DATABASE counted');
+$node->safe_psql('postgres', "CREATE DATABASE counted TEMPLATE changed OID $oid");
+isnt($node->safe_psql('counted', $refresh), 'skip', 'a database with the number of a dropped one: nothing counts that was counted before');
+is($node->safe_psql('counted', 'SELECT * FROM v'), 2, 'and the view is right');
 
 $node->stop;
 done_testing();

@@ -26,6 +26,15 @@ TEST_F(HealthOfJobs, AMissingViewIsAWarning) {
               "Create the view, or remove the job with metrics_refresh.unschedule('nightly')");
 }
 
+TEST_F(HealthOfJobs, AGroupWithoutViewsIsAWarning) {
+  job.views.clear();
+  EXPECT_EQ(severity("group_members"), "ok");  // of a command
+  job.is_group = true;
+  EXPECT_EQ(severity("group_members"), "warning");
+  expect_text("group_members", "group nightly has no materialized views",
+              "metrics_refresh.schedule_group() again");
+}
+
 TEST_F(HealthOfJobs, AMissingUniqueIndexIsAWarning) {
   view.wants_unique_index = true;
   EXPECT_EQ(severity("unique_index"), "warning");

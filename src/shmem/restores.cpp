@@ -1,0 +1,53 @@
+#include "shmem/restores.hpp"
+
+#include <algorithm>
+
+#include "pg/time.hpp"
+#include "shmem/area.hpp"
+
+namespace metrics_refresh::shmem {
+namespace {
+
+int own_place = -1;
+
+// No job has this number: it wakes the scheduler.
+constexpr std::int64_t kNoJob = 0;
+
+void end_restore(int, Datum) {
+  Restore& own = area()->restores[own_place];
+  const Oid database = own.database;
+  LWLockAcquire(area()->lock, LW_EXCLUSIVE);
+  own = {};
+  LWLockRelease(area()->lock);
+  post_changes(database, &kNoJob, 1);
+}
+
+int claim_place_locked() {
+  for (int i = 0; i < kMaxRestores; ++i)
+    if (!OidIsValid(area()->restores[i].database)) return i;
+  return -1;
+}
+
+}  // namespace
+
+void note_restore() {
+  if (area() == nullptr) return;
+  const std::int64_t now = pg::steady_now();
+  const bool is_new = own_place < 0;
+  LWLockAcquire(area()->lock, LW_EXCLUSIVE);
+  if (is_new) own_place = claim_place_locked();
+  if (own_place >= 0) area()->restores[own_place] = {MyDatabaseId, now};
+  LWLockRelease(area()->lock);
+  if (is_new && own_place >= 0) before_shmem_exit(end_restore, 0);
+}
+
+std::int64_t restored_until(Oid database) {
+  return locked(LW_SHARED, [=] {
+    std::int64_t until = 0;
+    for (const Restore& restore : area()->restores)
+      if (restore.database == database) until = std::max(until, restore.began + kLongestRestore);
+    return until > pg::steady_now() ? until : 0;
+  });
+}
+
+}  // namespace metrics_refresh::shmem

@@ -69,6 +69,7 @@ enum class EndReason : std::uint8_t {
   kNone,
   kCanceled,    // the run did not end within the grace period after it had been canceled
   kMaxRuntime,  // nor within the one after its max_runtime
+  kYielded,     // nor within the one after it was to give its worker up
 };
 
 /// Whose session a worker has, for as long as it lives.
@@ -87,6 +88,7 @@ struct Session {
 struct WorkerSlot {
   SlotState state;
   bool cancel_requested;
+  bool yields;               // and why: it is to give its worker up for another owner
   bool limited;              // from when the run's limits are known to when its end is being logged
   EndReason end;             // why the worker was terminated, where the run was the reason
   std::int64_t canceled_at;  // by pg::steady_now(), where a cancel was requested
@@ -101,6 +103,7 @@ struct WorkerSlot {
   Assignment run;
   RunResult result;         // of a run that ended
   TimestampTz started_at;   // of the run; 0 before it
+  std::int64_t taken_at;    // the same by pg::steady_now()
   std::int64_t missed;      // due times of the job that passed while the run was under way
   TimestampTz last_missed;  // the latest of them
   Progress progress;        // of the run
@@ -168,7 +171,7 @@ void free_dead_slots_locked(Oid database) noexcept;
 
 // For everybody.
 
-/// The slots of `database` that have a run, from assignment to its end.
+/// The slots of `database`, InvalidOid: of all, that have a run, from assignment to its end.
 std::vector<SlotView> busy_slots(Oid database);
 /// And those of whose end no scheduler has taken note.
 std::vector<SlotView> unfinished_slots(Oid database);
@@ -177,6 +180,9 @@ void announce_run_end();
 /// Asks the worker that serves `run_id` to cancel it, once, and has the scheduler see to it that
 /// the run ends. False where none does.
 bool cancel_run(Oid database, std::int64_t run_id);
+/// The same of the run that the slot had when it was copied: its worker is wanted for another
+/// owner.
+void have_yield(const SlotView& view);
 /// The same of every worker that serves a member of the group's run.
 void cancel_members(Oid database, std::int64_t group_run_id);
 

@@ -48,6 +48,12 @@ store::Outcome outcome_of(shmem::EndReason end) {
       outcome.error->message =
           "the run did not end when it exceeded its max_runtime, so its worker was terminated";
       return outcome;
+    case shmem::EndReason::kYielded:
+      outcome.status = "error";
+      outcome.error->message =
+          "the run did not end when it was to give its worker up for another role, so its worker "
+          "was terminated";
+      return outcome;
     case shmem::EndReason::kNone:
       break;
   }

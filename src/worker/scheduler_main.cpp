@@ -11,6 +11,7 @@
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/area.hpp"
+#include "shmem/starving.hpp"
 #include "store/job_changes.hpp"
 #include "worker/dispatch.hpp"
 #include "worker/hand_over.hpp"
@@ -18,6 +19,7 @@
 #include "worker/job_owners.hpp"
 #include "worker/process.hpp"
 #include "worker/sweep.hpp"
+#include "worker/yielding.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
@@ -131,9 +133,10 @@ class SchedulerProcess {
   // Decides and acts until every decision is carried out or refused. Returns when to do so again.
   std::optional<Instant> tick(Instant now) {
     for (;;) {
-      const core::Limits limits = {settings::enabled(),
-                                   shmem::free_workers(MyDatabaseId, settings::database_workers()),
-                                   settings::role_workers(), shmem::runs_by_owner()};
+      const core::Limits limits = {
+          settings::enabled(),      shmem::free_workers(MyDatabaseId, settings::database_workers()),
+          settings::role_workers(), shmem::runs_by_owner(),
+          settings::yield_after(),  shmem::starves_elsewhere(MyDatabaseId)};
       const core::Plan plan = scheduler_.tick(now + kHandOver, std::exchange(events_, {}), limits);
       for (const core::Action& action : plan.actions) {
         if (const auto* missed = std::get_if<core::Missed>(&action)) {
@@ -144,6 +147,7 @@ class SchedulerProcess {
         }
       }
       if (!events_.empty()) continue;
+      if (plan.starving) make_room_for_starving();
       if (!plan.wake_up) return std::nullopt;
       return *plan.wake_up - kHandOver;
     }

@@ -38,6 +38,7 @@ struct Assignment {
   TimestampTz handled_until;  // the job's due times up to here are history once the run has begun
   Trigger trigger;
   std::int64_t missed;  // due times of the job that passed before the run was assigned
+  int tries;            // so many workers could not begin it
 };
 
 /// How a run left its worker.
@@ -46,6 +47,7 @@ enum class RunResult : std::uint8_t {
   kFailure,   // logged, whatever the reason
   kOpened,    // a group's run is planned: it goes on in its members
   kNotBegun,  // the log could not be written, so nothing was done: it is to be tried again
+  kHopeless,  // the same for a reason that stays, and the worker cannot log its failure either
 };
 
 /// What a refresh by difference is at.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "pg/role_watch.hpp"
 #include "pg/settings.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
@@ -87,8 +88,8 @@ class SchedulerProcess {
     // or the other. And adopted after: a job that is not known yet could not be marked as running.
     const std::vector<shmem::SlotView> under_way = shmem::unfinished_slots(MyDatabaseId);
     read_news();
-    while (const std::optional<Instant> again = feed_.try_again_at()) {
-      sleeper_.sleep_until(again);
+    while (feed_.has_unread()) {
+      sleeper_.sleep_until(feed_.try_again_at());
       read_news();
     }
     dispatch_.adopt(under_way, events_);
@@ -229,6 +230,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
     if (!shmem::attach_scheduler(MyDatabaseId)) worker::leave();
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
     worker::plan_once();
+    pg::watch_roles();
     // Before the jobs are read, and where the extension is missing: one of them may create it.
     metrics_refresh::pg::in_transaction([] {
       metrics_refresh::pg::Spi spi;

@@ -78,5 +78,73 @@ is(rows_of('only', 'status'), '', 'an only run has still not');
 $node->safe_psql('postgres', q{SELECT metrics_refresh.cancel(run_id) FROM metrics_refresh.running});
 until_ok($node, 'postgres', q{SELECT count(*) = 0 FROM metrics_refresh.run_log WHERE status = 'running'}, 'all is over');
 
+# A run that cannot begin for a reason that stays has failed, and its next due time applies; one that may begin later
+# waits.
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+	    $$ BEGIN RAISE EXCEPTION 'no row of this' USING ERRCODE = TG_ARGV[0]; END $$;
+	CREATE TRIGGER stays BEFORE INSERT ON metrics_refresh_internal.run_log FOR EACH ROW
+	    WHEN (NEW.job_name = 'stays' AND NEW.worker_pid IS NOT NULL) EXECUTE FUNCTION refuse('22023');
+	CREATE TRIGGER passes BEFORE INSERT ON metrics_refresh_internal.run_log FOR EACH ROW
+	    WHEN (NEW.job_name = 'passes' AND NEW.worker_pid IS NOT NULL) EXECUTE FUNCTION refuse('55P03');
+	SELECT metrics_refresh.schedule_command('stays', '1 second', 'SELECT 1', max_retries => 0);
+	SELECT metrics_refresh.schedule_command('passes', NULL, 'SELECT 1')});
+$node->safe_psql('postgres', q{SELECT metrics_refresh.trigger('passes')});
+until_ok($node, 'postgres',
+	q{SELECT count(DISTINCT due_at) >= 2 FROM metrics_refresh.run_log WHERE job_name = 'stays' AND status = 'error'},
+	'a run that cannot begin is logged, and so is the next');
+is($node->safe_psql('postgres', q{SELECT DISTINCT sqlstate, error_message FROM metrics_refresh.run_log WHERE job_name = 'stays'}),
+	'22023|the run cannot begin: no row of this', 'with the reason');
+is(rows_of('passes', 'status'), '', 'one that may begin later waits');
+$node->safe_psql('postgres', q{SELECT metrics_refresh.unschedule('stays')});
+$node->safe_psql('postgres', q{
+	DROP TRIGGER stays ON metrics_refresh_internal.run_log;
+	DROP TRIGGER passes ON metrics_refresh_internal.run_log});
+until_ok($node, 'postgres', q{SELECT count(*) = 1 FROM metrics_refresh.run_log WHERE job_name = 'passes' AND status = 'success'},
+	'and begins');
+
+# A group that cannot be canceled keeps no other from it.
+for my $group ('bad', 'good')
+{
+	create_nap_view($node, 'postgres', "${group}_$_", 3600) for 'a', 'b';
+	$node->safe_psql('postgres',
+		qq{SELECT metrics_refresh.schedule_group('$group', ARRAY['${group}_a', '${group}_b']::regclass[], NULL, max_parallel => 1)});
+}
+wait_for_run($node, 'postgres', $_) for 'bad', 'good';
+$node->safe_psql('postgres', q{
+	CREATE TRIGGER stays BEFORE UPDATE ON metrics_refresh_internal.group_run_member FOR EACH ROW
+	    WHEN (NEW.view_name LIKE 'bad%' AND NEW.state = 'canceled') EXECUTE FUNCTION refuse('22023')});
+sub cancel_group_run
+{
+	my ($group) = @_;
+	$node->safe_psql('postgres', qq{
+		SELECT metrics_refresh.cancel(group_run_id) FROM metrics_refresh.run_log
+		WHERE view_name = '${group}_a' AND status = 'running'});
+	return;
+}
+cancel_group_run($_) for 'bad', 'good';
+my $is_canceled = q{SELECT count(*) = 1 FROM metrics_refresh.run_log WHERE job_name = '%s' AND view_name IS NULL AND status = 'canceled'};
+until_ok($node, 'postgres', sprintf($is_canceled, 'good'), 'the other group is canceled');
+$node->safe_psql('postgres', q{DROP TRIGGER stays ON metrics_refresh_internal.group_run_member});
+until_ok($node, 'postgres', q{SELECT count(*) = 0 FROM metrics_refresh_internal.group_run_member WHERE state = 'pending'},
+	'and this one later');
+$node->safe_psql('postgres', q{SELECT metrics_refresh.cancel(run_id) FROM metrics_refresh.running});
+
+# Nobody waits for an owner who takes the names of jobs that are made for one run.
+$node->safe_psql('postgres', q{CREATE SCHEMA anna AUTHORIZATION anna});
+$node->safe_psql('postgres', q{SET SESSION AUTHORIZATION anna; CREATE MATERIALIZED VIEW anna.v AS SELECT 1 AS n});
+my $taker = $node->background_psql('postgres', extra_params => [ '-U', 'anna' ]);
+my $next = $node->safe_psql('postgres', q{SELECT last_value FROM metrics_refresh_internal.job_id_seq});
+$taker->query_safe(q{BEGIN});
+$taker->query_safe(qq{
+	SELECT metrics_refresh.schedule_command('refresh_all_views anna #' || n, NULL, 'SELECT 1')
+	FROM generate_series($next, $next + 60) n});
+my ($status, $out, $error) = $node->psql('postgres', q{
+	SET lock_timeout = '5s';
+	SELECT metrics_refresh.refresh_all_views('anna') > 0});
+is($out, 't', 'a run is asked for beside him') or diag($error);
+$taker->query_safe(q{ROLLBACK});
+$taker->quit;
+
 $node->stop;
 done_testing();

@@ -84,21 +84,34 @@ $node->safe_psql('postgres', q{
 	CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
 	    $$ BEGIN RAISE EXCEPTION 'no row of this' USING ERRCODE = TG_ARGV[0]; END $$;
 	CREATE TRIGGER stays BEFORE INSERT ON metrics_refresh_internal.run_log FOR EACH ROW
-	    WHEN (NEW.job_name = 'stays' AND NEW.worker_pid IS NOT NULL) EXECUTE FUNCTION refuse('22023');
+	    WHEN (NEW.job_name = 'stays' AND NEW.worker_pid <> 0) EXECUTE FUNCTION refuse('22023');
+	CREATE FUNCTION refuse_worker() RETURNS trigger LANGUAGE plpgsql AS $$
+	    BEGIN
+	        IF (SELECT backend_type FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid())
+	            = 'metrics_refresh worker' THEN RAISE EXCEPTION 'not here' USING ERRCODE = '22023'; END IF;
+	        RETURN NEW;
+	    END $$;
+	CREATE TRIGGER not_here BEFORE INSERT ON metrics_refresh_internal.run_log FOR EACH ROW
+	    WHEN (NEW.job_name = 'not here') EXECUTE FUNCTION refuse_worker();
 	CREATE TRIGGER passes BEFORE INSERT ON metrics_refresh_internal.run_log FOR EACH ROW
-	    WHEN (NEW.job_name = 'passes' AND NEW.worker_pid IS NOT NULL) EXECUTE FUNCTION refuse('55P03');
+	    WHEN (NEW.job_name = 'passes' AND NEW.worker_pid <> 0) EXECUTE FUNCTION refuse('55P03');
 	SELECT metrics_refresh.schedule_command('stays', '1 second', 'SELECT 1', max_retries => 0);
+	SELECT metrics_refresh.schedule_command('not here', NULL, 'SELECT 1');
 	SELECT metrics_refresh.schedule_command('passes', NULL, 'SELECT 1')});
-$node->safe_psql('postgres', q{SELECT metrics_refresh.trigger('passes')});
+$node->safe_psql('postgres', q{SELECT metrics_refresh.trigger('passes'), metrics_refresh.trigger('not here')});
 until_ok($node, 'postgres',
 	q{SELECT count(DISTINCT due_at) >= 2 FROM metrics_refresh.run_log WHERE job_name = 'stays' AND status = 'error'},
 	'a run that cannot begin is logged, and so is the next');
 is($node->safe_psql('postgres', q{SELECT DISTINCT sqlstate, error_message FROM metrics_refresh.run_log WHERE job_name = 'stays'}),
 	'22023|the run cannot begin: no row of this', 'with the reason');
+until_ok($node, 'postgres',
+	q{SELECT string_agg(sqlstate, ' ') = '58000' FROM metrics_refresh.run_log WHERE job_name = 'not here' AND status = 'error'},
+	'where its session cannot write the log the scheduler does');
 is(rows_of('passes', 'status'), '', 'one that may begin later waits');
 $node->safe_psql('postgres', q{SELECT metrics_refresh.unschedule('stays')});
 $node->safe_psql('postgres', q{
 	DROP TRIGGER stays ON metrics_refresh_internal.run_log;
+	DROP TRIGGER not_here ON metrics_refresh_internal.run_log;
 	DROP TRIGGER passes ON metrics_refresh_internal.run_log});
 until_ok($node, 'postgres', q{SELECT count(*) = 1 FROM metrics_refresh.run_log WHERE job_name = 'passes' AND status = 'success'},
 	'and begins');
@@ -145,6 +158,28 @@ my ($status, $out, $error) = $node->psql('postgres', q{
 is($out, 't', 'a run is asked for beside him') or diag($error);
 $taker->query_safe(q{ROLLBACK});
 $taker->quit;
+
+# A refresh that was handed over and given up does not run after all where it cannot be taken back at once.
+$node->safe_psql('postgres', q{CREATE ROLE admins; CREATE ROLE boss LOGIN IN ROLE admins; GRANT USAGE ON SCHEMA anna TO boss});
+$node->append_conf('postgresql.conf', "metrics_refresh.admin_role = 'admins'");
+$node->reload;
+$node->safe_psql('postgres', q{
+	SELECT metrics_refresh.schedule_command('busy ' || n, NULL, 'SELECT pg_sleep(3600)') FROM generate_series(1, 3) n;
+	CREATE TRIGGER stays BEFORE DELETE ON metrics_refresh_internal.run_request FOR EACH ROW
+	    WHEN (OLD.requested_by = 'boss') EXECUTE FUNCTION refuse('22023')});
+$node->safe_psql('postgres', q{SELECT metrics_refresh.trigger('busy ' || n) FROM generate_series(1, 3) n});
+until_held('busy', 3);
+($status, $out, $error) = $node->psql('postgres', q{SET lock_timeout = '2s'; SELECT metrics_refresh.refresh('anna.v')},
+	extra_params => [ '-U', 'boss' ]);
+like($error, qr/lock|worker/, 'the caller gives up');
+until_ok($node, 'postgres', q{SELECT count(*) = 1 FROM metrics_refresh_internal.run_request WHERE requested_by = 'boss'},
+	'what was asked for is still there');
+$node->safe_psql('postgres', q{DROP TRIGGER stays ON metrics_refresh_internal.run_request});
+until_ok($node, 'postgres', q{SELECT count(*) = 0 FROM metrics_refresh_internal.run_request WHERE requested_by = 'boss'},
+	'until it can be taken back');
+is($node->safe_psql('postgres', q{SELECT string_agg(status, ',') FROM metrics_refresh.run_log WHERE initiated_by = 'boss'}),
+	'canceled', 'and it has not run');
+$node->safe_psql('postgres', q{SELECT metrics_refresh.cancel(run_id) FROM metrics_refresh.running});
 
 $node->stop;
 done_testing();

@@ -10,9 +10,9 @@
 #include "api/options.hpp"
 #include "api/shares.hpp"
 #include "api/write_job.hpp"
-#include "store/one_time_jobs.hpp"
 #include "pg/privilege.hpp"
 #include "shmem/area.hpp"
+#include "store/one_time_jobs.hpp"
 
 namespace metrics_refresh::api {
 namespace {

@@ -123,7 +123,9 @@ for my $group ('bad', 'good')
 	$node->safe_psql('postgres',
 		qq{SELECT metrics_refresh.schedule_group('$group', ARRAY['${group}_a', '${group}_b']::regclass[], NULL, max_parallel => 1)});
 }
-wait_for_run($node, 'postgres', $_) for 'bad', 'good';
+until_ok($node, 'postgres',
+	q{SELECT count(*) = 2 FROM metrics_refresh.run_log WHERE view_name IN ('bad_a', 'good_a') AND status = 'running'},
+	'two groups are under way');
 $node->safe_psql('postgres', q{
 	CREATE TRIGGER stays BEFORE UPDATE ON metrics_refresh_internal.group_run_member FOR EACH ROW
 	    WHEN (NEW.view_name LIKE 'bad%' AND NEW.state = 'canceled') EXECUTE FUNCTION refuse('22023')});

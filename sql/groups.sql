@@ -133,11 +133,11 @@ SELECT metrics_refresh.refresh_dependents('g.b') IS NOT NULL AS run;
 SELECT metrics_refresh.refresh_dependents('g.part') IS NOT NULL AS run;
 SELECT regexp_replace(job_name, '\d+', 'N') AS job, owner, schedule, one_time, members, requested FROM g.jobs ORDER BY job_name LIKE 'group', job_name;
 SELECT count(DISTINCT job_name) FROM g.jobs WHERE one_time;
--- A job that takes the name of one of them stays.
+-- A job that takes the name of one of them stands beside it.
 SAVEPOINT taken;
 SELECT job_name AS once FROM g.jobs WHERE one_time ORDER BY job_name LIMIT 1 \gset
 SELECT metrics_refresh.schedule_group(:'once', '{g.a}', populate => false) IS NOT NULL AS scheduled;
-SELECT one_time, members FROM g.jobs WHERE job_name = :'once';
+SELECT one_time, members FROM g.jobs WHERE job_name = :'once' ORDER BY one_time DESC;
 ROLLBACK TO taken;
 SELECT metrics_refresh.refresh_all_views('empty');
 SELECT metrics_refresh.populate_views('empty');

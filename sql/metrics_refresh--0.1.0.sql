@@ -124,8 +124,10 @@ CREATE TABLE metrics_refresh_internal.job (
     CHECK (starts_at < ends_at)
 );
 CREATE INDEX job_owner ON metrics_refresh_internal.job (owner_oid);
--- Each owner has names of its own. A dump may be restored where owners are missing: then the column is 0.
-CREATE UNIQUE INDEX job_owner_name ON metrics_refresh_internal.job (owner_oid, job_name) WHERE owner_oid <> '0'::oid;
+-- Each owner has names of its own. A dump may be restored where owners are missing: then the column is 0. A job that
+-- is made for one run is known by its number: who makes it must not wait for one who takes its name.
+CREATE UNIQUE INDEX job_owner_name ON metrics_refresh_internal.job (owner_oid, job_name)
+    WHERE owner_oid <> '0'::oid AND NOT one_time;
 CREATE INDEX job_name ON metrics_refresh_internal.job (job_name);
 COMMENT ON TABLE metrics_refresh_internal.job IS 'what is run and when; change it through the functions';
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "api/access.hpp"
+#include "engine/one_owner.hpp"
 #include "engine/refresh.hpp"
 #include "pg/privilege.hpp"
 #include "store/groups.hpp"
@@ -160,17 +161,9 @@ std::vector<Oid> owners_of(const std::vector<GroupView>& views, Oid job_owner) {
 }
 
 void require_one_owner(const std::vector<GroupView>& views) {
-  std::set<std::string> owners;
-  for (const GroupView& member : views) owners.insert(pg::role_name(member.view.owner));
-  if (owners.size() <= 1) return;
-  std::string names;
-  for (const std::string& owner : owners) names += (names.empty() ? "" : ", ") + owner;
-  throw pg::SqlError(
-      ERRCODE_FEATURE_NOT_SUPPORTED,
-      "a group with isolation repeatable_read needs views of one owner",
-      "A refresh runs in its owner's session, and a snapshot is one session's: make a "
-      "group for each owner, or choose isolation read_committed.",
-      "Its views belong to " + names + ".");
+  std::vector<Oid> owners;
+  for (const GroupView& member : views) owners.push_back(member.view.owner);
+  engine::require_one_owner(owners);
 }
 
 }  // namespace metrics_refresh::api

@@ -12,6 +12,7 @@
 #include "api/write_job.hpp"
 #include "pg/privilege.hpp"
 #include "shmem/area.hpp"
+#include "store/one_time_jobs.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -63,18 +64,9 @@ std::int64_t request_once(const std::string& purpose, const std::vector<GroupVie
   const JobShare share(owner);
   std::optional<std::int64_t> run_id;
   with_tables([&](pg::Spi& spi) {
-    std::optional<std::int64_t> id;
-    while (!id) {  // where a job has that name already, the next number
-      const std::int64_t number =
-          spi.query("SELECT nextval('metrics_refresh_internal.job_id_seq')").get_int64(0, 1);
-      id = store::insert_job(spi, {{"job_id", number},
-                                   {"job_name", purpose + " #" + std::to_string(number)},
-                                   {"owner", pg::role_name(owner)},
-                                   {"owner_oid", pg::Param::oid(owner)},
-                                   {"one_time", true}});
-    }
-    store::replace_members(spi, *id, names_of(views));
-    run_id = store::insert_request(spi, *id, role);
+    const std::int64_t id = store::insert_one_time_job(spi, purpose, owner, {});
+    store::replace_members(spi, id, names_of(views));
+    run_id = store::insert_request(spi, id, role);
   });
   share.check();
   check_share_of_requests();

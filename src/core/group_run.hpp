@@ -28,6 +28,10 @@ struct Place {
   std::uint64_t turn = 0;
   Instant since;  // it waits in fact; a due time may have passed long before
 
+  bool operator==(const Place& other) const noexcept {
+    return due == other.due && turn == other.turn && since == other.since;
+  }
+
   /// After a step of the clock: nothing waits since the future.
   void limit(Instant now) {
     due = std::min(due, now);

@@ -12,6 +12,13 @@
 // The bound: where n owners wait in a lane, and m runs of the same owner and lane became ready
 // before a run that has waited for kPatience, it begins within 4 * n * (m + 1) starts, as long as
 // its owner is below his limit. No start takes longer than its run's max_runtime.
+//
+// That may be long, so there is a bound for owners who have nothing under way. One who has waited
+// so for Limits::yield_after goes before all others, in the order in which they began to wait.
+// Where no worker is free then, a run of an owner who has several yields (yielding.hpp). So with k
+// such owners each of them begins within 2 * yield_after + k * the time that a run takes to end
+// when it is canceled, as long as an owner who is no superuser has two runs under way. N owners who
+// act together can keep N workers for as long as their runs may take, and no more.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -35,6 +42,9 @@ struct Rank {
   int priority = 0;
   Place place;
   bool operator<(const Rank& other) const noexcept;
+  bool operator==(const Rank& other) const noexcept {
+    return priority == other.priority && place == other.place;
+  }
 };
 
 /// The runs of one owner in one lane; of an entry, which is a job, there is one place at a time.
@@ -69,6 +79,7 @@ class ReadyRuns {
     JobId job;
     Waiting where;
     std::uint64_t turn;  // of the owner in the round
+    Instant without;     // since when the owner has waited without a run
   };
 
   void insert(JobId job, const Waiting& where);
@@ -76,24 +87,36 @@ class ReadyRuns {
 
   /// Which goes next. `may_start(owner, job)` says whether the owner is below his limit; those who
   /// are not are passed over. Takes O(log runs), and time by the owners that are passed over.
+  /// `yield_after` as in Limits.
   template <typename MayStart>
-  std::optional<Next> next(Instant now, MayStart&& may_start) const;
+  std::optional<Next> next(Instant now, Duration yield_after, MayStart&& may_start) const;
 
   /// It starts: the next turn is another owner's.
-  void take(const Next& next);
+  void take(const Next& next, Instant now);
   /// The start was refused, and the run is back in its place: so is its owner.
-  void give_back(const Waiting& where, std::uint64_t turn);
+  void give_back(const Waiting& where, std::uint64_t turn, Instant without);
+
+  /// The owner has a run under way. To be said at each look.
+  void note_under_way(OwnerId owner, Instant now);
+  /// True where an owner has waited without a run for `yield_after` (0: never).
+  bool has_starving(Instant now, Duration yield_after) const {
+    return starving(now, yield_after) != nullptr;
+  }
+  /// After a step of the clock: nobody waits since the future.
+  void limit_waits(Instant now);
 
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
 
   struct Owner {
     std::uint64_t turn;
+    Instant without;  // a run, since then
     ReadyQueue queue;
   };
   struct Lane {
     std::map<OwnerId, Owner> owners;
     std::set<std::pair<std::uint64_t, OwnerId>> round;
+    std::set<std::pair<Instant, OwnerId>> without;
   };
   const Lane& urgent() const noexcept { return urgent_; }
   const Lane& ordinary() const noexcept { return ordinary_; }
@@ -103,6 +126,11 @@ class ReadyRuns {
   Lane& lane_of(const Rank& rank) { return rank.priority > 0 ? urgent_ : ordinary_; }
   template <typename MayStart>
   static std::optional<Next> next_of(const Lane& lane, Instant now, MayStart& may_start);
+  static Next next_of_owner(const Lane& lane, OwnerId owner, Instant now);
+  // The lane whose first has waited longest, where that is long enough.
+  const Lane* starving(Instant now, Duration yield_after) const;
+  static void set_turn(Lane& lane, OwnerId id, Owner& owner, std::uint64_t turn);
+  static void set_without(Lane& lane, OwnerId id, Owner& owner, Instant since);
 
   Lane urgent_;
   Lane ordinary_;
@@ -115,14 +143,19 @@ template <typename MayStart>
 std::optional<ReadyRuns::Next> ReadyRuns::next_of(const Lane& lane, Instant now,
                                                   MayStart& may_start) {
   for (const auto& [turn, owner] : lane.round) {
-    const auto [rank, job] = lane.owners.at(owner).queue.next(now);
-    if (may_start(owner, job)) return Next{job, {owner, rank}, turn};
+    const Next next = next_of_owner(lane, owner, now);
+    if (may_start(owner, next.job)) return next;
   }
   return std::nullopt;
 }
 
 template <typename MayStart>
-std::optional<ReadyRuns::Next> ReadyRuns::next(Instant now, MayStart&& may_start) const {
+std::optional<ReadyRuns::Next> ReadyRuns::next(Instant now, Duration yield_after,
+                                               MayStart&& may_start) const {
+  if (const Lane* const lane = starving(now, yield_after)) {
+    const Next next = next_of_owner(*lane, lane->without.begin()->second, now);
+    if (may_start(next.where.owner, next.job)) return next;
+  }
   const bool ordinary_first = urgent_in_a_row_ >= kUrgentInARow;
   const auto first = next_of(ordinary_first ? ordinary_ : urgent_, now, may_start);
   return first ? first : next_of(ordinary_first ? urgent_ : ordinary_, now, may_start);

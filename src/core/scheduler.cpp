@@ -12,7 +12,8 @@ Plan Scheduler::tick(Instant now, const std::vector<Event>& events, const Limits
     std::visit([this, now](const auto& what) { on(now, what); }, event);
   Plan plan;
   collect_due(now, limits.enabled, plan);
-  if (limits.enabled) start_ready(now, limits, plan);
+  if (limits.enabled && start_ready(now, limits, plan) == 0)
+    plan.starving = ready_.has_starving(now, limits.yield_after);
   plan.wake_up = next_due();
   if (limits.enabled && !ready_.empty()) {
     const Instant again = refused_until_.value_or(now + kRefusedDelay);
@@ -49,6 +50,7 @@ void Scheduler::handle_clock_step(Instant now) {
     if (entry.group) entry.group->limit_places(now);
     update_ready(entry);
   }
+  ready_.limit_waits(now);
   if (refused_until_) refused_until_ = now;
 }
 
@@ -183,6 +185,9 @@ void Scheduler::take_next(Entry& entry, Instant now) {
 // Brings the entry's place among those that wait for a worker up to date.
 void Scheduler::update_ready(Entry& entry) {
   const auto next = starts_of(entry, 1);
+  if (entry.waits && !next.empty() && entry.waits->owner == entry.job.owner &&
+      entry.waits->rank == next.front().first)
+    return;  // nor does its owner lose his turn
   if (entry.waits) ready_.erase(*entry.waits);
   entry.waits.reset();
   if (next.empty()) return;
@@ -190,32 +195,45 @@ void Scheduler::update_ready(Entry& entry) {
   ready_.insert(entry.job.id, *entry.waits);
 }
 
-void Scheduler::start_ready(Instant now, const Limits& limits, Plan& plan) {
-  if (ready_.empty() || (refused_until_ && *refused_until_ > now)) return;
+// Returns how many workers are still free.
+int Scheduler::start_ready(Instant now, const Limits& limits, Plan& plan) {
+  int free = limits.free_workers;
+  for (const auto& [owner, runs] : limits.busy) ready_.note_under_way(owner, now);
+  if (ready_.empty() || (refused_until_ && *refused_until_ > now)) return free;
   refused_until_.reset();
   std::map<OwnerId, int> busy = limits.busy;
   const auto may_start = [&](OwnerId owner, JobId job) {
-    if (limits.owner_workers == 0 || !jobs_.at(job).job.limited) return true;
+    if (!jobs_.at(job).job.limited) return true;
     const auto found = busy.find(owner);
-    return found == busy.end() || found->second < limits.owner_workers;
+    const int runs = found == busy.end() ? 0 : found->second;
+    if (limits.kept_free && runs > 0) return false;
+    return limits.owner_workers == 0 || runs < limits.owner_workers;
   };
-  for (int free = limits.free_workers; free > 0; --free) {
-    const auto next = ready_.next(now, may_start);
-    if (!next) return;
+  for (; free > 0; --free) {
+    const auto next = ready_.next(now, limits.yield_after, may_start);
+    if (!next) break;
     Entry& entry = jobs_.at(next->job);
     plan.actions.push_back(starts_of(entry, 1).front().second);
     if (entry.job.limited) ++busy[entry.job.owner];
-    ready_.take(*next);
-    entry.waits.reset();
-    entry.turn_before = next->turn;
-    if (entry.group) {
-      entry.group->take();
-    } else {
-      entry.state = State::kRunning;
-      entry.job.retry.reset();
-    }
-    update_ready(entry);
+    take(*next, now);
   }
+  return free;
+}
+
+void Scheduler::take(const ReadyRuns::Next& next, Instant now) {
+  Entry& entry = jobs_.at(next.job);
+  ready_.take(next, now);
+  entry.waits.reset();
+  entry.turn_before = next.turn;
+  entry.without_before = next.without;
+  if (entry.group) {
+    entry.group->take();
+  } else {
+    entry.state = State::kRunning;
+    entry.job.retry.reset();
+  }
+  update_ready(entry);
+  ready_.note_under_way(next.where.owner, now);  // whatever else of his waits
 }
 
 // What of the entry waits for a worker: its run, or members of it.

@@ -60,8 +60,6 @@ class Scheduler {
   /// Only a step of the clock back looks at all jobs.
   Plan tick(Instant now, const std::vector<Event>& events, const Limits& limits = {});
 
-  /// True where runs wait for a worker.
-  bool has_waiting_runs() const noexcept { return !ready_.empty(); }
   /// How many jobs wait: for the start of their run, or of the next member of it.
   std::size_t waiting_count() const noexcept { return ready_.size(); }
   /// The runs that wait for a worker, in the order in which they would start if no owner had a
@@ -91,6 +89,7 @@ class Scheduler {
     RunId opened = 0;               // the group's run that was open last
     std::optional<ReadyRuns::Waiting> waits;  // in ready_ where set
     std::uint64_t turn_before = 0;            // the owner's turn that the last start took
+    Instant without_before;                   // since when he had waited without a run then
     std::optional<Instant> last_end;  // of a run, or when the job was made, where `@after` counts
     std::optional<Instant> queued;    // due time that waits for the end of the run under way
     std::set<RunId> requests;         // that wait, by number: in the order in which they were made
@@ -130,7 +129,8 @@ class Scheduler {
 
   // What waits for a worker.
   void update_ready(Entry& entry);
-  void start_ready(Instant now, const Limits& limits, Plan& plan);
+  int start_ready(Instant now, const Limits& limits, Plan& plan);
+  void take(const ReadyRuns::Next& next, Instant now);
   void give_back(JobId id);
   std::vector<std::pair<Rank, Start>> starts_of(const Entry& entry, std::size_t most) const;
 

@@ -124,6 +124,8 @@ using Action = std::variant<Start, Missed>;
 struct Plan {
   std::vector<Action> actions;
   std::optional<Instant> wake_up;  // nothing to do before this, unless an event comes
+  bool starving = false;  // an owner has waited without a run for Limits::yield_after, and no
+                          // worker is free: somebody's run is to yield, see yielding.hpp
 };
 
 /// What a tick may do.
@@ -133,6 +135,9 @@ struct Limits {
   int free_workers = std::numeric_limits<int>::max();  // no more starts than this
   int owner_workers = 0;          // so many runs of one owner's limited jobs at once; 0: no limit
   std::map<OwnerId, int> busy{};  // runs under way of each owner, as the limit counts them
+  Duration yield_after{};         // so long an owner without a run waits behind others; 0: any time
+  bool kept_free = false;  // an owner without a run, of another database, has waited so long:
+                           // limited jobs of owners who have one under way do not start
 };
 
 }  // namespace metrics_refresh::core

@@ -149,7 +149,8 @@ void Scheduler::on(Instant now, const StartRefused& event) {
 // The turn of the owner whose start was refused, where that job waits again.
 void Scheduler::give_back(JobId id) {
   const Entry* const entry = find(id);
-  if (entry != nullptr && entry->waits) ready_.give_back(*entry->waits, entry->turn_before);
+  if (entry != nullptr && entry->waits)
+    ready_.give_back(*entry->waits, entry->turn_before, entry->without_before);
 }
 
 void Scheduler::on(Instant, const WorkerFreed&) { refused_until_.reset(); }

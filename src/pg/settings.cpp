@@ -21,6 +21,7 @@ int max_requests_per_role_value = 1000;
 int max_group_views_per_role_value = 10'000;
 int max_tracked_tables_per_role_value = 256;
 int max_workers_per_role_value = 0;
+int yield_after_s = 600;
 int worker_idle_timeout_ms = 5000;
 int scheduler_idle_timeout_ms = 30'000;
 int log_retention_minutes = 30 * 24 * 60;
@@ -149,6 +150,12 @@ void define_shares() {
                           "limit.",
                           &max_workers_per_role_value, 0, 0, 256, PGC_SIGHUP, 0, nullptr, nullptr,
                           nullptr);
+  DefineCustomIntVariable("metrics_refresh.yield_after",
+                          "How long a role without a run under way waits for a worker before a "
+                          "role with several gives one up.",
+                          "0: for as long as their runs take. Runs of superusers' jobs go on.",
+                          &yield_after_s, 600, 0, 24 * 24 * 3600, PGC_SIGHUP, GUC_UNIT_S, nullptr,
+                          nullptr, nullptr);
 }
 
 void define_privileges() {
@@ -216,6 +223,7 @@ int role_workers() {
   if (max_workers_per_role_value > 0) return max_workers_per_role_value;
   return std::max(max_workers_value - 1, 1);
 }
+core::Duration yield_after() { return std::chrono::seconds(yield_after_s); }
 core::Duration worker_idle_timeout() { return std::chrono::milliseconds(worker_idle_timeout_ms); }
 core::Duration scheduler_idle_timeout() {
   return std::chrono::milliseconds(scheduler_idle_timeout_ms);

@@ -25,6 +25,7 @@ int max_requests_per_role();        ///< runs asked for that have not begun
 int max_group_views_per_role();     ///< in runs of its groups under way
 int max_tracked_tables_per_role();  ///< of those that max_tracked_tables() counts
 int role_workers();                 ///< runs under way at once, in the cluster; at least 1
+core::Duration yield_after();       ///< of a role without a run, behind one with several; 0 = never
 
 core::Duration worker_idle_timeout();
 core::Duration scheduler_idle_timeout();

@@ -19,6 +19,8 @@ struct Area {
   PGPROC* launcher;             // null while no launcher runs
   ConditionVariable run_ended;  // broadcast at the end of every run
   std::uint64_t generations;    // of worker slots: the last one given out
+  Oid starving_database;        // see starving.hpp
+  std::int64_t starving_until;  // by pg::steady_now()
   int max_databases;
   int max_workers;
   DatabaseEntry* databases;  // max_databases of them

@@ -20,7 +20,7 @@ LastEnd last_end(const WorkerSlot& slot, std::int64_t grace) noexcept {
   if (!has_run(slot) || !slot.limited || slot.end != EndReason::kNone)
     return {kNever, EndReason::kNone};
   if (slot.cancel_requested && slot.canceled_at < slot.deadline)
-    return {slot.canceled_at + grace, EndReason::kCanceled};
+    return {slot.canceled_at + grace, slot.yields ? EndReason::kYielded : EndReason::kCanceled};
   return {slot.deadline + grace, EndReason::kMaxRuntime};
 }
 
@@ -67,6 +67,13 @@ void terminate_workers_locked(Oid database) noexcept {
 
 namespace {
 
+// A second signal would hit what comes after the run.
+void cancel_locked(WorkerSlot& slot, std::int64_t now) noexcept {
+  if (std::exchange(slot.cancel_requested, true)) return;
+  slot.canceled_at = now;
+  if (slot.pid != 0) kill(slot.pid, SIGINT);
+}
+
 // Asks every worker whose run is `meant` to cancel it. True where there was one.
 template <typename Meant>
 bool cancel_where(Oid database, Meant&& meant) {
@@ -77,11 +84,8 @@ bool cancel_where(Oid database, Meant&& meant) {
     for (int i = 0; i < shared->max_workers; ++i) {
       WorkerSlot& slot = shared->slots[i];
       if (slot.database != database || !has_run(slot) || !meant(slot.run)) continue;
-      // A second signal would hit what comes after the run.
-      if (!std::exchange(slot.cancel_requested, true)) {
-        slot.canceled_at = now;
-        if (slot.pid != 0) kill(slot.pid, SIGINT);
-      }
+      cancel_locked(slot, now);
+      slot.yields = false;  // it is not wanted any more
       found = true;
     }
     if (found) wake_scheduler_locked(database);
@@ -93,6 +97,20 @@ bool cancel_where(Oid database, Meant&& meant) {
 
 bool cancel_run(Oid database, std::int64_t run_id) {
   return cancel_where(database, [=](const Assignment& run) { return run.run_id == run_id; });
+}
+
+void have_yield(const SlotView& view) {
+  const std::int64_t now = pg::steady_now();
+  locked(LW_EXCLUSIVE, [&view, now] {
+    WorkerSlot& slot = area()->slots[view.index];
+    const WorkerSlot& seen = view.slot;
+    if (slot.generation != seen.generation || !has_run(slot) || slot.taken_at != seen.taken_at ||
+        slot.cancel_requested)
+      return;
+    slot.yields = true;
+    cancel_locked(slot, now);
+    wake_scheduler_locked(slot.database);
+  });
 }
 
 void cancel_members(Oid database, std::int64_t group_run_id) {

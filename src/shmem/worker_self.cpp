@@ -1,4 +1,5 @@
 // A worker's own part of the pool.
+#include "pg/time.hpp"
 #include "shmem/area.hpp"
 
 namespace metrics_refresh::shmem {
@@ -37,11 +38,13 @@ WorkerSlot read_slot(int index) {
 }
 
 bool take_assignment(int index, Assignment& run) {
+  const std::int64_t now = pg::steady_now();
   return locked(LW_EXCLUSIVE, [&] {
     WorkerSlot& slot = area()->slots[index];
     if (slot.state != SlotState::kAssigned) return false;
     slot.state = SlotState::kRunning;
     slot.started_at = GetCurrentTimestamp();
+    slot.taken_at = now;
     run = slot.run;
     return true;
   });

@@ -12,6 +12,7 @@ void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.state = SlotState::kAssigned;
   slot.run = run;
   slot.cancel_requested = false;
+  slot.yields = false;
   slot.limited = false;
   slot.end = EndReason::kNone;
   slot.canceled_at = 0;
@@ -20,6 +21,7 @@ void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.noted = false;
   slot.result = RunResult::kSuccess;
   slot.started_at = 0;
+  slot.taken_at = 0;
   slot.progress = {};
   slot.missed = run.missed;
   slot.last_missed = 0;
@@ -232,8 +234,9 @@ bool count_missed(Oid database, std::int64_t job_id, TimestampTz due) {
 }
 
 std::vector<SlotView> busy_slots(Oid database) {
-  return copy_slots(
-      [=](const WorkerSlot& slot) { return slot.database == database && has_run(slot); });
+  return copy_slots([=](const WorkerSlot& slot) {
+    return (!OidIsValid(database) || slot.database == database) && has_run(slot);
+  });
 }
 
 std::vector<SlotView> unfinished_slots(Oid database) {

@@ -38,6 +38,7 @@ struct Assignment {
   TimestampTz handled_until;  // the job's due times up to here are history once the run has begun
   Trigger trigger;
   std::int64_t missed;  // due times of the job that passed before the run was assigned
+  int tries;            // so many workers could not begin it
 };
 
 /// How a run left its worker.
@@ -46,6 +47,7 @@ enum class RunResult : std::uint8_t {
   kFailure,   // logged, whatever the reason
   kOpened,    // a group's run is planned: it goes on in its members
   kNotBegun,  // the log could not be written, so nothing was done: it is to be tried again
+  kHopeless,  // the same for a reason that stays, and the worker cannot log its failure either
 };
 
 /// What a refresh by difference is at.
@@ -69,6 +71,7 @@ enum class EndReason : std::uint8_t {
   kNone,
   kCanceled,    // the run did not end within the grace period after it had been canceled
   kMaxRuntime,  // nor within the one after its max_runtime
+  kYielded,     // nor within the one after it was to give its worker up
 };
 
 /// Whose session a worker has, for as long as it lives.
@@ -87,6 +90,7 @@ struct Session {
 struct WorkerSlot {
   SlotState state;
   bool cancel_requested;
+  bool yields;               // and why: it is to give its worker up for another owner
   bool limited;              // from when the run's limits are known to when its end is being logged
   EndReason end;             // why the worker was terminated, where the run was the reason
   std::int64_t canceled_at;  // by pg::steady_now(), where a cancel was requested
@@ -101,6 +105,7 @@ struct WorkerSlot {
   Assignment run;
   RunResult result;         // of a run that ended
   TimestampTz started_at;   // of the run; 0 before it
+  std::int64_t taken_at;    // the same by pg::steady_now()
   std::int64_t missed;      // due times of the job that passed while the run was under way
   TimestampTz last_missed;  // the latest of them
   Progress progress;        // of the run
@@ -168,7 +173,7 @@ void free_dead_slots_locked(Oid database) noexcept;
 
 // For everybody.
 
-/// The slots of `database` that have a run, from assignment to its end.
+/// The slots of `database`, InvalidOid: of all, that have a run, from assignment to its end.
 std::vector<SlotView> busy_slots(Oid database);
 /// And those of whose end no scheduler has taken note.
 std::vector<SlotView> unfinished_slots(Oid database);
@@ -177,6 +182,9 @@ void announce_run_end();
 /// Asks the worker that serves `run_id` to cancel it, once, and has the scheduler see to it that
 /// the run ends. False where none does.
 bool cancel_run(Oid database, std::int64_t run_id);
+/// The same of the run that the slot had when it was copied: its worker is wanted for another
+/// owner.
+void have_yield(const SlotView& view);
 /// The same of every worker that serves a member of the group's run.
 void cancel_members(Oid database, std::int64_t group_run_id);
 

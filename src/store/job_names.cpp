@@ -7,7 +7,7 @@ std::vector<JobKey> read_keys(pg::Spi& spi, const char* condition, const pg::Par
   const pg::Rows rows = spi.query(
       std::string("SELECT job_id, owner, owner_oid, coalesce(view_schema, ''),"
                   " coalesce(view_name, ''), view_oid FROM metrics_refresh_internal.job WHERE ") +
-          condition + " ORDER BY job_id",
+          condition + " ORDER BY one_time, job_id",
       {param});
   std::vector<JobKey> keys;
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -50,7 +50,7 @@ std::optional<JobKey> find_key(pg::Spi& spi, std::int64_t id) {
 std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name, Oid owner) {
   const pg::Rows rows = spi.query(
       "SELECT job_id FROM metrics_refresh_internal.job WHERE job_name = $1 AND owner_oid = $2"
-      " AND owner_oid <> '0'::oid",
+      " AND owner_oid <> '0'::oid AND NOT one_time",
       {name, pg::Param::oid(owner)});
   if (rows.empty()) return std::nullopt;
   return find_job(spi, rows.get_int64(0, 1));

@@ -16,7 +16,8 @@ struct JobKey {
   Oid view_oid = InvalidOid;
 };
 
-/// All jobs of this name, by id.
+/// All jobs of this name, by id; those that are made for one run last, for their names are free for
+/// others.
 std::vector<JobKey> jobs_named(pg::Spi& spi, const std::string& name);
 /// All refreshes of a view of this name, with its schema or without, by id.
 std::vector<JobKey> jobs_of_view(pg::Spi& spi, const std::string& view);
@@ -24,7 +25,7 @@ std::vector<JobKey> jobs_of_view(pg::Spi& spi, const std::string& view);
 /// those that the current role may see.
 std::vector<std::string> names_like(pg::Spi& spi, const std::string& name);
 std::optional<JobKey> find_key(pg::Spi& spi, std::int64_t id);
-/// The job of this name that the role owns.
+/// The job of this name that the role owns, but for those that are made for one run.
 std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name, Oid owner);
 
 /// Keeps the job, where it exists, as it is until the transaction ends.

@@ -148,6 +148,7 @@ std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns) {
   const pg::Rows rows =
       spi.query("INSERT INTO metrics_refresh_internal.job (" + names + ") VALUES (" + values +
                     ") ON CONFLICT (owner_oid, job_name) WHERE owner_oid <> '0'::oid"
+                    " AND NOT one_time"
                     " DO NOTHING RETURNING job_id",
                 params);
   if (rows.empty()) return std::nullopt;

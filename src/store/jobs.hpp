@@ -73,7 +73,8 @@ std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id);
 
 /// Columns to write, by name; the values are bound.
 using Columns = std::vector<std::pair<const char*, pg::Param>>;
-/// Returns its id, or nothing where its owner has a job of its name already.
+/// Returns its id, or nothing where its owner has a job of its name already. Of a job for one run
+/// the name may be taken: it waits for nobody who takes it.
 std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns);
 /// Writes the columns and, where `restart` is set, lets due times count from now on only and ends a
 /// suspension.

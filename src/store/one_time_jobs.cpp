@@ -19,20 +19,21 @@ bool is_known_run(pg::Spi& spi, std::int64_t run_id) {
 std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
                                      const std::string& view, Oid owner,
                                      const std::string& strategy) {
-  for (;;) {  // where a job has that name already, the next number
-    const std::int64_t number =
-        spi.query("SELECT nextval('metrics_refresh_internal.job_id_seq')").get_int64(0, 1);
-    const std::string name = "refresh " + schema + "." + view + " #" + std::to_string(number);
-    if (const auto id = insert_job(spi, {{"job_id", number},
-                                         {"job_name", name},
-                                         {"view_schema", schema},
-                                         {"view_name", view},
-                                         {"strategy", strategy},
-                                         {"owner", pg::role_name(owner)},
-                                         {"owner_oid", pg::Param::oid(owner)},
-                                         {"one_time", true}}))
-      return *id;
-  }
+  return insert_one_time_job(
+      spi, "refresh " + schema + "." + view, owner,
+      {{"view_schema", schema}, {"view_name", view}, {"strategy", strategy}});
+}
+
+std::int64_t insert_one_time_job(pg::Spi& spi, const std::string& purpose, Oid owner,
+                                 Columns columns) {
+  const std::int64_t number =
+      spi.query("SELECT nextval('metrics_refresh_internal.job_id_seq')").get_int64(0, 1);
+  columns.emplace_back("job_id", number);
+  columns.emplace_back("job_name", purpose + " #" + std::to_string(number));
+  columns.emplace_back("owner", pg::role_name(owner));
+  columns.emplace_back("owner_oid", pg::Param::oid(owner));
+  columns.emplace_back("one_time", true);
+  return insert_job(spi, columns).value();
 }
 
 Asked insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,

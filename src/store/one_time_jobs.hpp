@@ -12,6 +12,10 @@ std::int64_t next_run_id(pg::Spi& spi);
 /// True where the run is requested or logged.
 bool is_known_run(pg::Spi& spi, std::int64_t run_id);
 
+/// Makes a job for one run of `owner`'s, named after its purpose and its number. Its number.
+std::int64_t insert_one_time_job(pg::Spi& spi, const std::string& purpose, Oid owner,
+                                 Columns columns);
+
 /// Makes a job that refreshes the view once, as `owner`, who has rights over it. Its number.
 std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
                                      const std::string& view, Oid owner,

@@ -66,20 +66,23 @@ core::Job read_plan(const pg::Rows& rows, std::size_t i) {
 std::vector<JobToPlan> read_jobs(const pg::Rows& rows) {
   std::vector<JobToPlan> jobs;
   jobs.reserve(rows.size());
-  std::map<Oid, bool> limited;  // the owners
+  std::map<Oid, OwnerRights> rights;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     JobToPlan& job =
         jobs.emplace_back(JobToPlan{read_kept(rows, i), read_times(rows, i), read_plan(rows, i)});
     const Oid owner = job.kept.owner_oid;
-    const auto [found, is_new] = limited.try_emplace(owner);
-    if (is_new) found->second = !pg::is_superuser(owner);
-    job.kept.limited = job.plan.limited = found->second;
-    if (job.plan.priority > 0 && job.plan.limited && !pg::is_admin(owner)) job.plan.priority = 0;
+    const auto [found, is_new] = rights.try_emplace(owner);
+    if (is_new) found->second = rights_of_owner(owner);
+    job.kept.rights = found->second;
+    job.plan.limited = job.kept.rights.limited;
+    if (!job.kept.rights.admin) job.plan.priority = std::min(job.plan.priority, 0);
   }
   return jobs;
 }
 
 }  // namespace
+
+OwnerRights rights_of_owner(Oid owner) { return {!pg::is_superuser(owner), pg::is_admin(owner)}; }
 
 std::vector<JobToPlan> load_jobs_to_plan(pg::Spi& spi) {
   return read_jobs(spi.query(std::string(kSelectPlans) + " ORDER BY j.job_id"));

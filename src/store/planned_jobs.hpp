@@ -12,6 +12,19 @@
 
 namespace metrics_refresh::store {
 
+/// On which the plan of an owner's jobs depends.
+struct OwnerRights {
+  bool limited = false;  // he is no superuser
+  bool admin = false;    // pg::is_admin()
+
+  bool operator==(const OwnerRights& other) const noexcept {
+    return limited == other.limited && admin == other.admin;
+  }
+};
+
+/// At this moment. REQUIRES: a transaction.
+OwnerRights rights_of_owner(Oid owner);
+
 /// What hands a run over: whose it is and which kind.
 struct PlannedJob {
   core::JobId id = 0;
@@ -22,7 +35,7 @@ struct PlannedJob {
   bool has_command = false;
   bool repeatable_read = false;
   bool one_time = false;  // removed with the end of its run
-  bool limited = false;   // the owner is no superuser
+  OwnerRights rights;     // when it was read
 
   bool is_refresh() const { return !view_name.empty(); }
   bool is_command() const { return has_command; }

@@ -10,20 +10,10 @@
 #include "worker/group_run.hpp"
 #include "worker/own_tables.hpp"
 #include "worker/run_session.hpp"
+#include "worker/unbegun_run.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
-
-store::RunHead head_of_unbegun(const shmem::Assignment& run, const store::JobRecord& job) {
-  store::RunHead head = store::head_of(job);
-  if (run.run_id != 0) head.run_id = run.run_id;
-  head.manual = run.trigger == shmem::Trigger::kManual;
-  head.attempt = run.attempt;
-  head.due = pg::to_instant(run.due);
-  if (!head.manual) head.handled_until = pg::to_instant(run.handled_until);
-  head.started = pg::now();
-  return head;
-}
 
 // Of a run whose worker is gone. `end` says why it was terminated, where the run was the reason.
 store::Outcome outcome_of(shmem::EndReason end) {
@@ -48,6 +38,12 @@ store::Outcome outcome_of(shmem::EndReason end) {
       outcome.error->message =
           "the run did not end when it exceeded its max_runtime, so its worker was terminated";
       return outcome;
+    case shmem::EndReason::kYielded:
+      outcome.status = "error";
+      outcome.error->message =
+          "the run did not end when it was to give its worker up for another role, so its worker "
+          "was terminated";
+      return outcome;
     case shmem::EndReason::kNone:
       break;
   }
@@ -57,8 +53,27 @@ store::Outcome outcome_of(shmem::EndReason end) {
   return outcome;
 }
 
-const char* state_of_member(const std::string& status) {
-  return status == "canceled" ? "canceled" : "failed";
+// Of a run whose worker died before it had committed the run's first row.
+store::Outcome outcome_of_unbegun(const shmem::WorkerSlot& slot) {
+  store::Outcome outcome = outcome_of(slot.end);
+  if (slot.end != shmem::EndReason::kNone) return outcome;
+  if (slot.state != shmem::SlotState::kDead) {
+    outcome.status = "error";
+    outcome.permanent = true;
+    outcome.error =
+        store::RunError{"the run cannot begin, nor can its session write the log", "58000", "",
+                        "The server log says why; it may be a setting of the role.", ""};
+    return outcome;
+  }
+  const bool started = slot.started_at != 0;
+  outcome.status = started ? "interrupted" : "error";
+  outcome.error = store::RunError{
+      started ? "the worker ended before the run began" : "the worker could not start or connect",
+      "08006", "",
+      "The server log says why; a command's owner needs the right to "
+      "connect to the database.",
+      ""};
+  return outcome;
 }
 
 std::optional<int> member_of(const shmem::Assignment& run) {
@@ -94,6 +109,8 @@ bool Dispatch::hand_over(const core::Start& start) {
   run.handled_until = pg::to_timestamptz(start.handled_until);
   const auto to_count = to_count_.find(start.job);
   if (to_count != to_count_.end()) run.missed = to_count->second;
+  const auto tried = tries_.find({run.job_id, run.member});
+  if (tried != tries_.end()) run.tries = tried->second.count;
   const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, session_for(*job, member), run);
   if (claim.index < 0 || (claim.start && !start_worker(claim))) return false;
   if (to_count != to_count_.end()) to_count_.erase(to_count);
@@ -114,7 +131,7 @@ bool Dispatch::make_ready(const std::vector<core::JobId>& jobs) {
     const store::PlannedJob* const job = jobs_.find(id);
     if (job == nullptr) continue;
     int& count = wanted[session_for(*job, nullptr)];
-    if (!job->limited || count < settings::role_workers()) ++count;
+    if (!job->rights.limited || count < settings::role_workers()) ++count;
   }
   for (const auto& [session, count] : wanted)
     for (;;) {
@@ -149,22 +166,25 @@ void Dispatch::collect(std::vector<core::Event>& events) {
       try_again_at_ = pg::now();
       jobs_.expect_requests();
       jobs_.expect_groups();  // it may have planned one just before
-      // What cannot be logged has not begun.
-      if (!slot.noted && !log_unbegun(slot))
-        try_later(slot.run, slot.missed);
-      else
+      if (slot.noted)
         events.push_back(core::RunEnded{job, member, false});
+      else if (!end_unbegun(slot, events))
+        continue;
+    } else if (slot.result == shmem::RunResult::kHopeless) {
+      if (!end_unbegun(slot, events)) continue;
     } else if (slot.result == shmem::RunResult::kNotBegun) {
-      try_later(slot.run, slot.missed);
+      try_later(slot, false);
+      continue;
     } else if (slot.result == shmem::RunResult::kOpened) {
       jobs_.expect_groups();
     } else {
       events.push_back(core::RunEnded{job, member, slot.result == shmem::RunResult::kSuccess});
     }
+    tries_.erase({job, slot.run.member});
   }
   const core::Instant now = pg::now();
   for (auto it = unbegun_.begin(); it != unbegun_.end();) {
-    if (!is_time(it->again_at, now)) {
+    if (!is_time(it->again_at, now, kLongestDelay)) {
       ++it;
       continue;
     }
@@ -181,10 +201,25 @@ void Dispatch::note_terminated(const shmem::WorkerSlot& slot) {
     terminated_[slot.run.run_id] = slot.end;
 }
 
+// Logs the failure of a run that its worker could not log. What cannot be logged has not begun.
+bool Dispatch::end_unbegun(const shmem::WorkerSlot& slot, std::vector<core::Event>& events) {
+  const Attempt logged = log_unbegun(kSchedulerLockTimeout, slot.run, outcome_of_unbegun(slot));
+  if (logged == Attempt::kDone)
+    events.push_back(core::RunEnded{slot.run.job_id, member_of(slot.run), false});
+  else
+    try_later(slot, logged == Attempt::kFailed);
+  return logged == Attempt::kDone;
+}
+
 // What its row would have counted as missed, that of the next try will.
-void Dispatch::try_later(const shmem::Assignment& run, std::int64_t missed) {
-  unbegun_.push_back({run.job_id, member_of(run), pg::now() + kTryAgain});
-  if (missed > 0) to_count_[run.job_id] += missed;
+void Dispatch::try_later(const shmem::WorkerSlot& slot, bool hopeless) {
+  const shmem::Assignment& run = slot.run;
+  Tries& tries = tries_[{run.job_id, run.member}];
+  ++tries.count;
+  const core::Instant now = pg::now();
+  unbegun_.push_back(
+      {run.job_id, member_of(run), hopeless ? tries.backoff.next(now) : now + kTryAgain});
+  if (slot.missed > 0) to_count_[run.job_id] += slot.missed;
 }
 
 std::optional<core::Instant> Dispatch::try_again_at() const {
@@ -217,47 +252,6 @@ void Dispatch::check_starting_workers() {
   if (starting_.empty() || !is_time(remind_at_, now)) return;
   remind_postmaster();
   remind_at_ = now + kTryAgain;
-}
-
-// A run whose worker died before it had committed the run's first row. False where it cannot be
-// logged now.
-bool Dispatch::log_unbegun(const shmem::WorkerSlot& slot) {
-  const bool started = slot.started_at != 0;
-  store::Outcome outcome = outcome_of(slot.end);
-  if (slot.end == shmem::EndReason::kNone) {
-    outcome.status = started ? "interrupted" : "error";
-    outcome.error = store::RunError{
-        started ? "the worker ended before the run began" : "the worker could not start or connect",
-        "08006", "",
-        "The server log says why; a command's owner needs the right to "
-        "connect to the database.",
-        ""};
-  }
-  return try_with_own_tables("a run that did not begin cannot be logged", [&](pg::Spi& spi) {
-    const std::optional<store::JobRecord> job = store::find_job(spi, slot.run.job_id);
-    if (!job) return;
-    store::RunHead head = head_of_unbegun(slot.run, *job);
-    if (slot.run.member != shmem::kNoMember) {
-      const auto member = store::find_pending(spi, slot.run.group_run_id, slot.run.member);
-      if (!member) return;  // it died before it could say so
-      head.job_id.reset();
-      head.group_run_id = member->group_run_id;
-      head.group_job_id = member->job_id;
-      head.view_schema = member->view_schema;
-      head.view_name = member->view_name;
-      const std::int64_t run_id = store::begin_run(spi, head);
-      store::begin_member(spi, *member, run_id);
-      store::end_run(spi, run_id, outcome, 0);
-      finish_member(spi, *member, state_of_member(outcome.status));
-      return;
-    }
-    if (store::is_logged(spi, head)) return;  // it died before it could say so
-    // Whoever withdraws it at this moment logs that himself; if he does not, it comes again.
-    if (head.run_id && !store::take_request(spi, *head.run_id)) return;
-    store::end_run(spi, store::begin_run(spi, head), outcome, 0);
-    if (slot.run.trigger == shmem::Trigger::kManual)
-      store::remove_one_time_job(spi, head.job_id.value_or(0));
-  });
 }
 
 // Rows of runs that no slot serves: after a crash, or of a worker that was terminated.

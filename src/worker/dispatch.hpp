@@ -9,6 +9,7 @@
 
 #include "shmem/worker_slots.hpp"
 #include "store/jobs.hpp"
+#include "worker/backoff.hpp"
 #include "worker/job_feed.hpp"
 
 namespace metrics_refresh::worker {
@@ -54,9 +55,15 @@ class Dispatch {
     core::Instant again_at;
   };
 
-  void try_later(const shmem::Assignment& run, std::int64_t missed);
+  // How often it could not begin.
+  struct Tries {
+    int count = 0;
+    Backoff backoff;
+  };
+
+  bool end_unbegun(const shmem::WorkerSlot& slot, std::vector<core::Event>& events);
+  void try_later(const shmem::WorkerSlot& slot, bool hopeless);
   bool start_worker(const shmem::Claim& claim);
-  bool log_unbegun(const shmem::WorkerSlot& slot);
   void note_terminated(const shmem::WorkerSlot& slot);
   void close_orphans();
 
@@ -65,6 +72,7 @@ class Dispatch {
   core::Instant remind_at_;                       // the postmaster of them
   std::map<core::JobId, std::int64_t> to_count_;  // missed before a run was under way
   std::vector<Unbegun> unbegun_;
+  std::map<std::pair<core::JobId, int>, Tries> tries_;  // by job and member
   std::map<core::RunId, shmem::EndReason> terminated_;  // until they are closed
   bool orphans_ = false;        // there may be some that could not be closed yet
   core::Instant try_again_at_;  // to close them

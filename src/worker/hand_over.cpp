@@ -1,8 +1,8 @@
 #include "worker/hand_over.hpp"
 
 #include <algorithm>
+#include <functional>
 
-#include "core/error_class.hpp"
 #include "engine/view.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
@@ -18,20 +18,19 @@ using shmem::HandOver;
 using shmem::HandOverState;
 
 // kHeld: somebody holds what it needs, which cost no time. kLater: it may have waited for
-// something.
+// something. kFailed: the reason does not go away by itself.
 enum class Tried { kDone, kHeld, kLater, kFailed };
 
-// An error that goes away by itself is a reason to try again; any other is kept in `error`.
-template <typename Body>
-Tried try_once(const char* doing, store::RunError& error, Body&& body) {
-  try {
-    with_own_tables(kHandOverLockTimeout, body);
-    return Tried::kDone;
-  } catch (const std::exception&) {
-    error = store::describe_current_error();
-    log_current_exception(doing);
+Tried try_once(const char* doing, store::RunError& error, std::function<void(pg::Spi&)> body) {
+  switch (attempt_with_own_tables(kHandOverLockTimeout, doing, body, &error)) {
+    case Attempt::kDone:
+      return Tried::kDone;
+    case Attempt::kLater:
+      return Tried::kLater;
+    case Attempt::kFailed:
+      break;
   }
-  return core::is_transient(error.sqlstate) ? Tried::kLater : Tried::kFailed;
+  return Tried::kFailed;
 }
 
 int packed(const std::string& sqlstate) {
@@ -74,7 +73,8 @@ bool is_served(std::int64_t run) {
 }
 
 // A request is deleted; a run that has begun is canceled, and logs that itself. A request that
-// somebody else withdraws is his to log: nobody knows when his transaction ends.
+// somebody else withdraws is his to log: nobody knows when his transaction ends. The place is free
+// only once the run cannot begin any more.
 Tried give_up(const shmem::PlacedHandOver& withdrawn) {
   const std::int64_t run = withdrawn.hand_over.run_id;
   const bool served = is_served(run);  // it will not become so now: this process hands runs out
@@ -90,7 +90,8 @@ Tried give_up(const shmem::PlacedHandOver& withdrawn) {
         held = request && !gone;
         open_group = store::is_open_group(spi, run);
       });
-  if (tried == Tried::kLater) return tried;
+  if (tried == Tried::kFailed) (void)shmem::cancel_run(MyDatabaseId, run);
+  if (tried != Tried::kDone) return tried;
   if (open_group) {
     if (!shmem::post_group_cancel(MyDatabaseId, run)) return Tried::kHeld;
   } else if (!gone) {
@@ -106,20 +107,23 @@ Tried give_up(const shmem::PlacedHandOver& withdrawn) {
 // One that waited ends the pass, so that the scheduler's other work comes in between.
 void HandOvers::serve() {
   const core::Instant now = pg::now();
-  std::map<std::int64_t, core::Instant> again;
+  std::map<std::int64_t, Again> again;
   bool has_waited = false;
   for (const shmem::PlacedHandOver& open : shmem::open_hand_overs(MyDatabaseId)) {
     const std::int64_t run = open.hand_over.run_id;
     const auto known = again_.find(run);
-    if (known != again_.end() && !is_time(known->second, now)) {
-      again.insert(*known);
+    Again next = known != again_.end() ? known->second : Again{now, {}};
+    if (known != again_.end() && !is_time(next.at, now, kLongestDelay)) {
+      again.emplace(run, next);
     } else if (has_waited) {
-      again.emplace(run, now);
+      again.emplace(run, Again{now, next.backoff});
     } else {
       const bool posted = open.hand_over.state == HandOverState::kPosted;
       const Tried tried = posted ? accept(open) : give_up(open);
       has_waited = tried == Tried::kLater;
-      if (has_waited || tried == Tried::kHeld) again.emplace(run, pg::now() + kTryAgain);
+      if (tried == Tried::kDone || (posted && tried == Tried::kFailed)) continue;
+      next.at = tried == Tried::kFailed ? next.backoff.next(pg::now()) : pg::now() + kTryAgain;
+      again.emplace(run, next);
     }
   }
   again_ = std::move(again);
@@ -127,8 +131,8 @@ void HandOvers::serve() {
 
 std::optional<core::Instant> HandOvers::try_again_at() const {
   std::optional<core::Instant> first;
-  for (const auto& [run, at] : again_)
-    if (!first || at < *first) first = at;
+  for (const auto& [run, again] : again_)
+    if (!first || again.at < *first) first = again.at;
   return first;
 }
 

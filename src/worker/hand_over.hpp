@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/instant.hpp"
+#include "worker/backoff.hpp"
 
 namespace metrics_refresh::worker {
 
@@ -20,7 +21,11 @@ class HandOvers {
   std::optional<core::Instant> try_again_at() const;
 
  private:
-  std::map<std::int64_t, core::Instant> again_;  // by the run's number: those that are not done
+  struct Again {
+    core::Instant at;
+    Backoff backoff;
+  };
+  std::map<std::int64_t, Again> again_;  // by the run's number: those that are not done
 };
 
 }  // namespace metrics_refresh::worker

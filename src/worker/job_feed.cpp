@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "pg/role_watch.hpp"
+#include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
@@ -55,10 +57,11 @@ Oid extension_oid() {
 }
 
 bool JobFeed::read(std::vector<core::Event>& events) {
+  look_at_owners();
   const shmem::Changes changes = shmem::take_changes(MyDatabaseId);
   if (changes.any) {
     note_changes(changes);
-  } else if (!unread_ || !is_time(try_again_at_, pg::now())) {
+  } else if (!(unread_ && is_time(try_again_at_, pg::now())) && !is_time_to_cancel()) {
     return true;
   }
   bool is_ours = true;
@@ -97,8 +100,18 @@ bool JobFeed::read(std::vector<core::Event>& events) {
 }
 
 std::optional<core::Instant> JobFeed::try_again_at() const {
-  if (!unread_) return std::nullopt;
-  return try_again_at_;
+  std::optional<core::Instant> at;
+  if (unread_) at = try_again_at_;
+  for (const Canceled& group : canceled_groups_)
+    if (!at || group.again_at < *at) at = group.again_at;
+  return at;
+}
+
+bool JobFeed::is_time_to_cancel() const {
+  const core::Instant now = pg::now();
+  return std::any_of(
+      canceled_groups_.begin(), canceled_groups_.end(),
+      [now](const Canceled& group) { return is_time(group.again_at, now, kLongestDelay); });
 }
 
 const store::PlannedJob* JobFeed::find(core::JobId id) const {
@@ -109,9 +122,29 @@ const store::PlannedJob* JobFeed::find(core::JobId id) const {
 const store::Member* JobFeed::find_member(core::JobId group, int number) const {
   const auto found = groups_.find(group);
   if (found == groups_.end()) return nullptr;
-  for (const store::Member& member : found->second.pending)
-    if (member.number == number) return &member;
-  return nullptr;
+  const std::vector<store::Member>& members = found->second.pending;
+  const auto at = std::lower_bound(
+      members.begin(), members.end(), number,
+      [](const store::Member& member, int wanted) { return member.number < wanted; });
+  return at != members.end() && at->number == number ? &*at : nullptr;
+}
+
+// Whose rights are others than when his jobs were read, has them read anew.
+void JobFeed::look_at_owners() {
+  const std::string admin_role = settings::admin_role();
+  if (!pg::take_role_changes() && admin_role == admin_role_) return;
+  admin_role_ = admin_role;
+  std::map<Oid, store::OwnerRights> rights;
+  pg::in_transaction([&] {
+    for (const auto& [id, job] : jobs_) {
+      const auto [found, is_new] = rights.try_emplace(job.owner_oid);
+      if (is_new) found->second = store::rights_of_owner(job.owner_oid);
+      if (!(found->second == job.rights)) unread_jobs_.push_back(id);
+    }
+  });
+  if (unread_jobs_.empty()) return;
+  unread_ = true;
+  try_again_at_ = std::min(try_again_at_, pg::now());
 }
 
 // While the tables cannot be read, what is unread grows no further than this.
@@ -124,12 +157,16 @@ void JobFeed::note_changes(const shmem::Changes& changes) {
     unread_all_ = true;
     unread_jobs_.clear();
   }
-  for (int i = 0; i < changes.canceled_count; ++i) {
-    const core::RunId run = changes.canceled_groups[i];
-    const bool known = std::any_of(canceled_groups_.begin(), canceled_groups_.end(),
-                                   [run](const Canceled& other) { return other.run == run; });
-    if (!known) canceled_groups_.push_back({run, true});
+  for (int i = 0; i < changes.canceled_count; ++i) note_canceled(changes.canceled_groups[i], true);
+}
+
+void JobFeed::note_canceled(core::RunId run, bool members_too) {
+  for (Canceled& known : canceled_groups_) {
+    if (known.run != run) continue;
+    known.members_too = known.members_too || members_too;
+    return;
   }
+  canceled_groups_.push_back({run, members_too});
 }
 
 void JobFeed::note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events) {
@@ -190,7 +227,7 @@ void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
     events.push_back(std::move(event));
     // Its job was removed meanwhile: what is under way goes on, the rest does not begin.
     if (jobs_.count(group.job_id) == 0 && !group.pending.empty())
-      canceled_groups_.push_back({group.group_run_id, false});
+      note_canceled(group.group_run_id, false);
   }
   for (const auto& [job, group] : groups_)
     if (open.count(job) == 0) events.push_back(core::GroupOpened{job, group.group_run_id, {}});
@@ -206,18 +243,32 @@ void JobFeed::remove_one_time_jobs() {
 }
 
 // Members that have not begun, then, where somebody wants it, those under way, whose workers close
-// the run: in the other order they would still find members to skip.
+// the run: in the other order they would still find members to skip. Each for itself: none waits
+// because another cannot be closed.
 void JobFeed::close_canceled_groups() {
-  if (canceled_groups_.empty()) return;
-  const bool closed = try_with_own_tables("a group cannot be canceled now", [&](pg::Spi& spi) {
-    for (const Canceled& group : canceled_groups_) cancel_group(spi, group.run);
-  });
-  unread_ = unread_groups_ = true;
-  try_again_at_ = pg::now() + (closed ? core::Duration{} : kTryAgain);
-  for (const Canceled& group : canceled_groups_)
+  bool closed = false;
+  for (std::size_t i = 0; i < canceled_groups_.size();) {
+    Canceled& group = canceled_groups_[i];
+    if (!is_time(group.again_at, pg::now(), kLongestDelay)) {
+      ++i;
+      continue;
+    }
+    const Attempt attempt =
+        attempt_with_own_tables(kSchedulerLockTimeout, "a group cannot be canceled now",
+                                [&](pg::Spi& spi) { cancel_group(spi, group.run); });
     if (group.members_too) shmem::cancel_members(MyDatabaseId, group.run);
+    if (attempt == Attempt::kDone) {
+      canceled_groups_.erase(canceled_groups_.begin() + static_cast<std::ptrdiff_t>(i));
+      closed = true;
+      continue;
+    }
+    const core::Instant now = pg::now();
+    group.again_at = attempt == Attempt::kFailed ? group.backoff.next(now) : now + kTryAgain;
+    ++i;
+  }
   if (!closed) return;
-  canceled_groups_.clear();
+  unread_ = unread_groups_ = true;
+  try_again_at_ = pg::now();
   shmem::announce_run_end();
 }
 

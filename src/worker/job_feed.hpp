@@ -13,6 +13,7 @@
 #include "shmem/databases.hpp"
 #include "store/groups.hpp"
 #include "store/planned_jobs.hpp"
+#include "worker/backoff.hpp"
 
 namespace metrics_refresh::worker {
 
@@ -25,6 +26,9 @@ class JobFeed {
   /// read now, the news stays unread until try_again_at(). Returns false where the extension is
   /// gone.
   bool read(std::vector<core::Event>& events);
+
+  /// True where there is news that could not be read.
+  bool has_unread() const noexcept { return unread_; }
 
   /// When to call read() again although nobody posts anything; nothing where all is read.
   std::optional<core::Instant> try_again_at() const;
@@ -49,9 +53,12 @@ class JobFeed {
   const store::Member* find_member(core::JobId group, int number) const;
 
  private:
+  void look_at_owners();
   void note_changes(const shmem::Changes& changes);
+  void note_canceled(core::RunId run, bool members_too);
   void note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events);
   void note_requests(const std::vector<store::Request>& requests, std::vector<core::Event>& events);
+  bool is_time_to_cancel() const;
   void close_canceled_groups();
   void remove_one_time_jobs();
   void note_groups(const std::vector<store::OpenGroup>& groups, std::vector<core::Event>& events);
@@ -65,11 +72,14 @@ class JobFeed {
   bool unread_groups_ = true;
   bool at_rest_ = false;
   bool roles_ = false;
+  std::string admin_role_;      // when the owners were looked at
   bool one_time_jobs_ = false;  // one of them has changed
   std::vector<core::JobId> unread_jobs_;
   struct Canceled {
     core::RunId run;
     bool members_too;  // those under way
+    core::Instant again_at = core::Instant::min();
+    Backoff backoff{};
   };
   std::vector<Canceled> canceled_groups_;
   core::Instant try_again_at_;

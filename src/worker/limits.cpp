@@ -1,7 +1,6 @@
 #include "worker/limits.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
@@ -9,11 +8,6 @@
 
 namespace metrics_refresh::worker {
 namespace {
-
-int milliseconds(std::int64_t microseconds) noexcept {
-  return static_cast<int>(
-      std::clamp<std::int64_t>(microseconds / 1000 + 1, 1, std::numeric_limits<int>::max()));
-}
 
 // Sends a signal to this process at a point of time by pg::steady_now(), from a signal handler. The
 // server's timers go by the wall clock: where it was set, they ring too early, and are set again.
@@ -42,7 +36,11 @@ class Alarm {
   void forget() noexcept { has_rung_ = false; }
 
  private:
-  void start() noexcept { enable_timeout_after(timer_, milliseconds(time_ - pg::steady_now())); }
+  // Not before it: the timer goes by whole milliseconds.
+  void start() noexcept {
+    const core::Duration left(std::max<std::int64_t>(time_ - pg::steady_now(), 0));
+    enable_timeout_after(timer_, core::to_milliseconds(left + std::chrono::milliseconds(1)));
+  }
 
   int signal_;
   bool installed_ = false;

@@ -5,6 +5,7 @@
 #include "pg/identity.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
+#include "store/runs.hpp"
 #include "worker/process.hpp"
 
 namespace metrics_refresh::worker {
@@ -21,9 +22,10 @@ inline constexpr char kLogLockTimeout[] = "10s";
 /// How long to wait before what could not be read or written is tried again.
 inline constexpr core::Duration kTryAgain = std::chrono::seconds(1);
 
-/// True where the time to try again has come, or the clock was set back since it was chosen.
-inline bool is_time(core::Instant at, core::Instant now) {
-  return at <= now || at > now + kTryAgain;
+/// True where the time to try again has come, or the clock was set back since it was chosen, no
+/// more than `longest` ahead.
+inline bool is_time(core::Instant at, core::Instant now, core::Duration longest = kTryAgain) {
+  return at <= now || at > now + longest;
 }
 
 /// Runs `body(spi)` in a transaction of its own, with the extension's rights. Throws PgError where
@@ -42,17 +44,29 @@ void with_own_tables(const char* lock_timeout, Body&& body) {
   });
 }
 
-/// The same for the scheduler; an error goes to the server log, with `doing` saying what failed.
-/// True where it worked.
+/// How that went. kLater: what stands in the way goes away by itself (core/error_class.hpp).
+enum class Attempt { kDone, kLater, kFailed };
+
+/// Of the exception being handled, which goes to the server log and to `error`, where one is
+/// wanted.
+Attempt failed_attempt(const char* doing, store::RunError* error);
+
+/// The same; an error goes to the server log, with `doing` saying what failed, and to `error`.
+template <typename Body>
+Attempt attempt_with_own_tables(const char* lock_timeout, const char* doing, Body&& body,
+                                store::RunError* error = nullptr) {
+  try {
+    with_own_tables(lock_timeout, body);
+    return Attempt::kDone;
+  } catch (const std::exception&) {
+    return failed_attempt(doing, error);
+  }
+}
+
+/// The same for the scheduler. True where it worked.
 template <typename Body>
 bool try_with_own_tables(const char* doing, Body&& body) {
-  try {
-    with_own_tables(kSchedulerLockTimeout, body);
-    return true;
-  } catch (const std::exception&) {
-    log_current_exception(doing);
-    return false;
-  }
+  return attempt_with_own_tables(kSchedulerLockTimeout, doing, body) == Attempt::kDone;
 }
 
 }  // namespace metrics_refresh::worker

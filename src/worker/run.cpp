@@ -20,6 +20,7 @@
 #include "worker/run_failure.hpp"
 #include "worker/run_session.hpp"
 #include "worker/session.hpp"
+#include "worker/unbegun_run.hpp"
 #include "worker/work.hpp"
 
 namespace metrics_refresh::worker {
@@ -222,6 +223,30 @@ Beginning begin_within_limits(int slot, const shmem::Assignment& run, core::Inst
   return begin(slot, run, started, ended);
 }
 
+// What stays in the way after so many tries is the run's failure.
+constexpr int kMostTries = 3;
+
+// Where a run cannot begin. Says so in the log where the reason does not go away by itself.
+RunResult not_begun(const shmem::Assignment& run) {
+  Outcome outcome;
+  outcome.status = "error";
+  outcome.error = store::describe_current_error();
+  outcome.permanent = true;
+  log_current_exception("a run cannot begin now");
+  if (core::is_transient(outcome.error->sqlstate) || run.tries + 1 < kMostTries)
+    return RunResult::kNotBegun;
+  outcome.error->message = "the run cannot begin: " + outcome.error->message;
+  switch (log_unbegun(kWorkerLockTimeout, run, outcome)) {
+    case Attempt::kDone:
+      return RunResult::kFailure;
+    case Attempt::kLater:
+      return RunResult::kNotBegun;
+    case Attempt::kFailed:
+      break;
+  }
+  return RunResult::kHopeless;
+}
+
 // What is not due within this has become so by a clock that was set back, and is not waited for.
 // Returns the time.
 core::Instant wait_until(core::Instant due) {
@@ -243,8 +268,7 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
     beginning = begin_within_limits(slot, run, started, ended);
   } catch (const std::exception&) {
     lift_limits(slot);
-    log_current_exception("a run cannot begin now");
-    return RunResult::kNotBegun;
+    return not_begun(run);
   }
   Begun& begun = beginning.begun;
   shmem::note_begin(slot, beginning.result ? 0 : begun.run_id);

@@ -36,6 +36,15 @@ bool is_lock_conflict(const pg::PgError& error) {
          ERRCODE_TO_CATEGORY(error.sqlstate()) == ERRCODE_TRANSACTION_ROLLBACK;
 }
 
+// To say why the run was canceled.
+void describe_yielding(store::RunError& error) {
+  error.message = "the run gave its worker up for another role, which had none";
+  error.detail =
+      "Its owner had several runs under way, and the other had waited for "
+      "metrics_refresh.yield_after.";
+  error.hint = "More workers (metrics_refresh.max_workers) or shorter runs leave some for all.";
+}
+
 }  // namespace
 
 Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
@@ -43,11 +52,14 @@ Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
   outcome.error = store::describe_current_error();
   outcome.status = "error";
   const bool cancel = outcome.error->sqlstate == "57014";
-  if (cancel && !exceeded_max_runtime()) {
+  const bool yields = cancel && !exceeded_max_runtime() && shmem::read_slot(slot).yields;
+  if (yields) {
+    describe_yielding(*outcome.error);
+  } else if (cancel && !exceeded_max_runtime()) {
     outcome.status = "canceled";
     return outcome;
   }
-  if (cancel) {
+  if (cancel && !yields) {
     outcome.error->message = "the run was ended because it exceeded its max_runtime";
     outcome.error->hint =
         "metrics_refresh.alter_job(job_name, max_runtime => ...) raises it, up to "
@@ -56,8 +68,8 @@ Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
   outcome.permanent = !core::is_transient(outcome.error->sqlstate);
   // What took too long once would do so again, and what was to end must not begin anew because it
   // fails in another way. A member is tried again with its group.
-  if (!outcome.permanent && !is_to_end(slot) && run.trigger == shmem::Trigger::kSchedule &&
-      run.member == shmem::kNoMember)
+  if (!outcome.permanent && job.id != 0 && (yields || !is_to_end(slot)) &&
+      run.trigger == shmem::Trigger::kSchedule && run.member == shmem::kNoMember)
     outcome.retry = plan_retry(job, run.attempt, pg::to_instant(run.due));
   return outcome;
 }

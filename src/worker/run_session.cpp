@@ -2,8 +2,7 @@
 
 #include "worker/run_session.hpp"
 
-#include <set>
-
+#include "engine/one_owner.hpp"
 #include "engine/view.hpp"
 #include "pg/privilege.hpp"
 #include "pg/session_user.hpp"
@@ -100,20 +99,17 @@ void require_session_of(Oid owner, const std::string& view) {
 }
 
 std::optional<store::RunError> several_owners(const std::vector<store::Member>& members) {
-  std::set<std::string> owners;
+  std::vector<Oid> owners;
   for (const store::Member& member : members) {
     const Oid owner = engine::relation_owner(member.view_oid);
-    if (OidIsValid(owner)) owners.insert(pg::role_name(owner));
+    if (OidIsValid(owner)) owners.push_back(owner);
   }
-  if (owners.size() <= 1) return std::nullopt;
-  std::string names;
-  for (const std::string& owner : owners) names += (names.empty() ? "" : ", ") + owner;
-  return store::RunError{
-      "a group with isolation repeatable_read needs views of one owner", "0A000",
-      "Its views belong to " + names + ".",
-      "A refresh runs in its owner's session, and a snapshot is one session's: make a group for "
-      "each owner, or choose isolation read_committed.",
-      ""};
+  try {
+    engine::require_one_owner(owners);
+    return std::nullopt;
+  } catch (const pg::SqlError&) {
+    return store::describe_current_error();
+  }
 }
 
 }  // namespace metrics_refresh::worker

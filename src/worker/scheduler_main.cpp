@@ -6,11 +6,13 @@
 
 #include <algorithm>
 
+#include "pg/role_watch.hpp"
 #include "pg/settings.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/area.hpp"
+#include "shmem/starving.hpp"
 #include "store/job_changes.hpp"
 #include "worker/dispatch.hpp"
 #include "worker/hand_over.hpp"
@@ -18,6 +20,7 @@
 #include "worker/job_owners.hpp"
 #include "worker/process.hpp"
 #include "worker/sweep.hpp"
+#include "worker/yielding.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
@@ -78,8 +81,8 @@ class SchedulerProcess {
     // or the other. And adopted after: a job that is not known yet could not be marked as running.
     const std::vector<shmem::SlotView> under_way = shmem::unfinished_slots(MyDatabaseId);
     read_news();
-    while (const std::optional<Instant> again = feed_.try_again_at()) {
-      sleeper_.sleep_until(again);
+    while (feed_.has_unread()) {
+      sleeper_.sleep_until(feed_.try_again_at());
       read_news();
     }
     dispatch_.adopt(under_way, events_);
@@ -137,9 +140,10 @@ class SchedulerProcess {
   // Decides and acts until every decision is carried out or refused. Returns when to do so again.
   std::optional<Instant> tick(Instant now) {
     for (;;) {
-      const core::Limits limits = {may_begin(),
-                                   shmem::free_workers(MyDatabaseId, settings::database_workers()),
-                                   settings::role_workers(), shmem::runs_by_owner()};
+      const core::Limits limits = {
+          may_begin(),              shmem::free_workers(MyDatabaseId, settings::database_workers()),
+          settings::role_workers(), shmem::runs_by_owner(),
+          settings::yield_after(),  shmem::starves_elsewhere(MyDatabaseId)};
       const core::Plan plan = scheduler_.tick(now + kHandOver, std::exchange(events_, {}), limits);
       for (const core::Action& action : plan.actions) {
         if (const auto* missed = std::get_if<core::Missed>(&action)) {
@@ -150,6 +154,7 @@ class SchedulerProcess {
         }
       }
       if (!events_.empty()) continue;
+      if (plan.starving) make_room_for_starving();
       if (!plan.wake_up) return std::nullopt;
       return *plan.wake_up - kHandOver;
     }
@@ -231,6 +236,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
     if (!shmem::attach_scheduler(MyDatabaseId)) worker::leave();
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
     worker::plan_once();
+    pg::watch_roles();
     // Before the jobs are read, and where the extension is missing: one of them may create it.
     metrics_refresh::pg::in_transaction([] {
       metrics_refresh::pg::Spi spi;

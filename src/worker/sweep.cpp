@@ -8,8 +8,6 @@
 namespace metrics_refresh::worker {
 namespace {
 
-constexpr core::Duration kLongestDelay = std::chrono::minutes(1);
-
 // Of a pass; the scheduler has runs to start meanwhile.
 constexpr core::Duration kBudget = std::chrono::milliseconds(50);
 
@@ -43,7 +41,7 @@ bool Sweep::read() {
 
 void Sweep::work(core::Instant now) {
   // After a step of the clock it may be late, but not lost.
-  if (!at_ || (*at_ > now && *at_ <= now + kLongestDelay)) return;
+  if (!at_ || !is_time(*at_, now, kLongestDelay)) return;
   bool may_wait = false;
   if (ids_.empty()) {
     busy_ = !read();
@@ -59,10 +57,9 @@ void Sweep::work(core::Instant now) {
   if (!ids_.empty()) {
     at_ = pg::now();  // the rest of the pass
   } else if (busy_) {
-    delay_ = std::min(std::max(delay_ * 2, kTryAgain), kLongestDelay);
-    at_ = pg::now() + delay_;
+    at_ = backoff_.next(pg::now());
   } else {
-    delay_ = {};
+    backoff_.reset();
   }
 }
 

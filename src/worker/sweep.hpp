@@ -8,6 +8,7 @@
 
 #include "engine/incremental_sweep.hpp"
 #include "pg/time.hpp"
+#include "worker/backoff.hpp"
 
 namespace metrics_refresh::worker {
 
@@ -33,7 +34,7 @@ class Sweep {
   engine::TriggersByNumber triggers_;  // found after them
   bool busy_ = false;                  // some of this pass could not be removed
   std::size_t turn_ = 0;               // whose turn it is to be waited for
-  core::Duration delay_{};
+  Backoff backoff_;
 };
 
 }  // namespace metrics_refresh::worker

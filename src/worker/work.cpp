@@ -2,9 +2,6 @@
 
 #include "worker/work.hpp"
 
-#include <algorithm>
-#include <limits>
-
 #include "engine/incremental_setup.hpp"
 #include "engine/refresh.hpp"
 #include "engine/statistics.hpp"
@@ -50,15 +47,9 @@ void set_settings(const JobRecord& job, GucAction action) {
   }
 }
 
-int milliseconds(core::Duration d) {
-  return static_cast<int>(
-      std::min<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count(),
-                             std::numeric_limits<int>::max()));
-}
-
 void set_settings_and_limit(const JobRecord& job, GucAction action) {
   set_settings(job, action);
-  set("lock_timeout", std::to_string(milliseconds(job.lock_timeout)), PGC_USERSET, action);
+  set("lock_timeout", std::to_string(core::to_milliseconds(job.lock_timeout)), PGC_USERSET, action);
 }
 
 // A command may end transactions, and roll them back, so what it goes by is set before and for the
@@ -154,7 +145,8 @@ void set_up(int slot, Begun& begun, Oid view) {
   if (!OidIsValid(view)) return;
   try {
     pg::in_transaction([&] {
-      set_local("lock_timeout", std::to_string(milliseconds(begun.job.lock_timeout)), PGC_USERSET);
+      set_local("lock_timeout", std::to_string(core::to_milliseconds(begun.job.lock_timeout)),
+                PGC_USERSET);
       engine::set_up_incremental(engine::read_view(view), {begun.job.owner_oid}, false);
     });
   } catch (const pg::SqlError& error) {

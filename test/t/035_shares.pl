@@ -148,10 +148,17 @@ as_role('boss', q{SELECT metrics_refresh.trigger('urgent')});
 my $order = q{SELECT coalesce(string_agg(j.job_name, ' ' ORDER BY w.ordinality), '') = '%s'
 	FROM metrics_refresh.waiting_runs() WITH ORDINALITY w JOIN metrics_refresh.job j USING (job_id)};
 until_ok($node, 'postgres', sprintf($order, 'urgent plain'), 'the admin\'s goes first');
-$node->safe_psql('postgres', q{
-	REVOKE admins FROM boss;
-	SELECT metrics_refresh.alter_job('urgent', max_retries => 1)});
+$node->safe_psql('postgres', q{REVOKE admins FROM boss});
 until_ok($node, 'postgres', sprintf($order, 'plain urgent'), 'and not once he is none');
+$node->safe_psql('postgres', q{GRANT admins TO boss});
+until_ok($node, 'postgres', sprintf($order, 'urgent plain'), 'again once he is one');
+$node->append_conf('postgresql.conf', "metrics_refresh.admin_role = ''");
+$node->reload;
+until_ok($node, 'postgres', sprintf($order, 'plain urgent'), 'nor where no role has admins');
+$node->safe_psql('postgres', q{ALTER ROLE boss SUPERUSER});
+until_ok($node, 'postgres', sprintf($order, 'urgent plain'), 'but as a superuser');
+$node->safe_psql('postgres', q{ALTER ROLE boss NOSUPERUSER});
+until_ok($node, 'postgres', sprintf($order, 'plain urgent'), 'for as long as he is');
 $holder->quit;
 
 $node->stop;

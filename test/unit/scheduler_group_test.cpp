@@ -80,7 +80,7 @@ TEST(SchedulerGroup, NoMoreMembersRunThanMayInParallel) {
   EXPECT_EQ(day.scheduler.waiting(9).size(), 2U);
   EXPECT_EQ(day.at("11:00:01"),
             (Actions{"start 1.1 due 11:00:01 run 90", "start 1.2 due 11:00:01 run 90"}));
-  EXPECT_FALSE(day.scheduler.has_waiting_runs());
+  EXPECT_EQ(day.scheduler.waiting_count(), 0U);
   EXPECT_EQ(day.at("11:00:02", {RunEnded{1, 2}}), Actions{"start 1.3 due 11:00:01 run 90"});
   EXPECT_EQ(day.at("11:00:03", {JobChanged{group(1, 1)}, RunEnded{1, 1}}), Actions{});
   EXPECT_EQ(day.at("11:00:04", {JobChanged{group(1, 3)}}),
@@ -177,7 +177,7 @@ TEST(SchedulerGroup, ARemovedGroupStartsNoMoreMembers) {
   day.limits.free_workers = 1;
   day.at("11:00:01");
   EXPECT_EQ(day.at("11:00:02", {JobRemoved{1}}), Actions{});
-  EXPECT_FALSE(day.scheduler.has_waiting_runs());
+  EXPECT_EQ(day.scheduler.waiting_count(), 0U);
   EXPECT_EQ(day.scheduler.job_count(), 1U);
   EXPECT_EQ(day.at("11:00:03", {RunEnded{1, 1}}), Actions{});
   EXPECT_EQ(day.scheduler.job_count(), 0U);

@@ -79,7 +79,7 @@ TEST(SchedulerTrigger, ARefusedStartThatWasWithdrawnMeanwhileIsNotTriedAgain) {
   VirtualDay day;
   day.at("10:00", {JobChanged{job(1, "")}, TriggerRequested{70, 1}});
   EXPECT_EQ(day.at("10:01", {TriggerWithdrawn{70}, StartRefused{1}}), Actions{});
-  EXPECT_FALSE(day.scheduler.has_waiting_runs());
+  EXPECT_EQ(day.scheduler.waiting_count(), 0U);
   EXPECT_EQ(day.at("10:02"), Actions{});
   EXPECT_EQ(day.at("10:03", {TriggerRequested{71, 1}}), Actions{"start 1 due 10:03 run 71"});
 }
@@ -101,7 +101,7 @@ TEST(SchedulerPause, DropsAScheduledStartThatIsReady) {
   day.at("10:05");
   day.at("10:05:00.100", {StartRefused{1}});
   EXPECT_EQ(day.at("10:05:00.200", {JobChanged{paused(job(1, "5 minutes"))}}), Actions{});
-  EXPECT_FALSE(day.scheduler.has_waiting_runs());
+  EXPECT_EQ(day.scheduler.waiting_count(), 0U);
   EXPECT_EQ(day.at("10:05:05", {WorkerFreed{}}), Actions{});
 }
 
@@ -182,7 +182,7 @@ TEST(SchedulerRemoval, AReadyJobDoesNotStart) {
   VirtualDay day;
   day.at("10:00", {JobChanged{job(1, "5 minutes")}, TriggerRequested{70, 1}});
   day.at("10:01", {StartRefused{1}, TriggerRequested{71, 1}, JobRemoved{1}});
-  EXPECT_FALSE(day.scheduler.has_waiting_runs());
+  EXPECT_EQ(day.scheduler.waiting_count(), 0U);
   EXPECT_EQ(day.scheduler.job_count(), 0U);
   EXPECT_EQ(day.at("10:05", {WorkerFreed{}}), Actions{});
 }

@@ -236,5 +236,20 @@ TEST_F(SchedulerShares, AnotherOwnerOfTheJobTakesItsPlaceWithHim) {
   EXPECT_EQ(scheduler_.waiting_count(), 4U);
 }
 
+// What is changed about a job that waits costs its owner no turn.
+TEST_F(SchedulerShares, AJobThatIsAlteredKeepsItsOwnersTurn) {
+  flood(kMany, 3);
+  add(owned(kFew, 1));
+  events_.emplace_back(TriggerRequested{1, 1});
+  ++second_;
+  limits_.free_workers = 0;
+  (void)scheduler_.tick(now(), std::exchange(events_, {}), limits_);
+  add(owned(kThird, 2));
+  events_.emplace_back(TriggerRequested{2, 2});
+  add(owned(kFew, 1));
+  EXPECT_EQ(pass_second(0).size(), 0U);
+  EXPECT_EQ(pass_second(1), (std::vector<JobId>{1}));
+}
+
 }  // namespace
 }  // namespace metrics_refresh::core::test

@@ -16,7 +16,7 @@ TEST(Scheduler, WithoutJobsHasNothingToDo) {
   EXPECT_EQ(day.wake_up(), "never");
   EXPECT_EQ(day.scheduler.next_due(), std::nullopt);
   EXPECT_EQ(day.scheduler.job_count(), 0U);
-  EXPECT_FALSE(day.scheduler.has_waiting_runs());
+  EXPECT_EQ(day.scheduler.waiting_count(), 0U);
 }
 
 TEST(Scheduler, StartsAJobWhenItIsDueAndNotBefore) {
@@ -88,11 +88,11 @@ TEST(Scheduler, TriesARefusedStartAgainAfterTheDelay) {
   day.at("10:00", {JobChanged{job(1, "5 minutes")}});
   day.at("10:05");
   EXPECT_EQ(day.at("10:05:00.250", {StartRefused{1}}), Actions{});
-  EXPECT_TRUE(day.scheduler.has_waiting_runs());
+  EXPECT_GT(day.scheduler.waiting_count(), 0U);
   EXPECT_EQ(day.wake_up(), brief(moment("10:05:00.250") + Scheduler::kRefusedDelay));
   EXPECT_EQ(day.at("10:05:01.249999"), Actions{});
   EXPECT_EQ(day.at("10:05:01.250"), Actions{"start 1 due 10:05"});
-  EXPECT_FALSE(day.scheduler.has_waiting_runs());
+  EXPECT_EQ(day.scheduler.waiting_count(), 0U);
   EXPECT_EQ(day.wake_up(), "10:10");
 }
 
@@ -141,7 +141,7 @@ TEST(Scheduler, WhatWasReadyWaitsForAnAdoptedRun) {
   VirtualDay day;
   day.at("10:00", {JobChanged{job(1, "5 minutes")}, TriggerRequested{70, 1},
                    TriggerRequested{71, 1}, RunAdopted{1}});
-  EXPECT_FALSE(day.scheduler.has_waiting_runs());
+  EXPECT_EQ(day.scheduler.waiting_count(), 0U);
   EXPECT_EQ(day.at("10:01", {RunEnded{1}}), Actions{"start 1 due 10:01 run 70"});
   EXPECT_EQ(day.at("10:02", {RunEnded{1}}), Actions{"start 1 due 10:02 run 71"});
 }

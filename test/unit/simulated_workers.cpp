@@ -86,7 +86,7 @@ void SimulatedWorkers::tick() {
   EXPECT_TRUE(again.actions.empty()) << text_of(again.actions.front());
   EXPECT_EQ(text_of(again.wake_up), text_of(plan.wake_up));
   EXPECT_TRUE(!plan.wake_up || *plan.wake_up > now()) << "busy loop at " << text_of(now());
-  EXPECT_TRUE(plan.wake_up || !enabled_ || !scheduler_.has_waiting_runs()) << "a run waits";
+  EXPECT_TRUE(plan.wake_up || !enabled_ || scheduler_.waiting_count() == 0) << "a run waits";
   wake_up_real_ = plan.wake_up ? real_ + (*plan.wake_up - now()) : Instant::max();
   check_waiting(free);
   for (const auto& [id, model] : jobs) check_progress(model);
@@ -192,7 +192,7 @@ void SimulatedWorkers::check_order(const std::vector<Action>& actions) {
 
 void SimulatedWorkers::check_waiting(int free) {
   const std::vector<Start> waiting = scheduler_.waiting(1000);
-  EXPECT_EQ(scheduler_.has_waiting_runs(), !waiting.empty());
+  EXPECT_EQ(scheduler_.waiting_count() == 0, waiting.empty());
   const bool may_start = enabled_ && free > 0 && real_ - refused_real_ >= Scheduler::kRefusedDelay;
   EXPECT_FALSE(may_start && !waiting.empty()) << "a run waits for nothing at " << text_of(now());
   std::map<JobId, int> count;

@@ -1,0 +1,68 @@
+#include "worker/unbegun_run.hpp"
+
+#include "pg/settings.hpp"
+#include "pg/time.hpp"
+#include "store/groups.hpp"
+#include "store/job_changes.hpp"
+#include "store/one_time_jobs.hpp"
+#include "worker/group_run.hpp"
+
+namespace metrics_refresh::worker {
+namespace {
+
+store::RunHead head_of(const shmem::Assignment& run, const store::JobRecord& job) {
+  store::RunHead head = store::head_of(job);
+  if (run.run_id != 0) head.run_id = run.run_id;
+  head.manual = run.trigger == shmem::Trigger::kManual;
+  head.attempt = run.attempt;
+  head.due = pg::to_instant(run.due);
+  if (!head.manual) head.handled_until = pg::to_instant(run.handled_until);
+  head.started = pg::now();
+  return head;
+}
+
+void log_member(pg::Spi& spi, const shmem::Assignment& run, store::RunHead head,
+                const store::Outcome& outcome) {
+  const auto member = store::find_pending(spi, run.group_run_id, run.member);
+  if (!member) return;  // it died before it could say so
+  head.job_id.reset();
+  head.group_run_id = member->group_run_id;
+  head.group_job_id = member->job_id;
+  head.view_schema = member->view_schema;
+  head.view_name = member->view_name;
+  const std::int64_t run_id = store::begin_run(spi, head);
+  store::begin_member(spi, *member, run_id);
+  store::end_run(spi, run_id, outcome, 0);
+  finish_member(spi, *member, state_of_member(outcome.status));
+}
+
+void log_job(pg::Spi& spi, const shmem::Assignment& run, const store::RunHead& head,
+             const store::Outcome& outcome) {
+  if (store::is_logged(spi, head)) return;  // it died before it could say so
+  // Whoever withdraws it at this moment logs that himself; if he does not, it comes again.
+  if (head.run_id && !store::take_request(spi, *head.run_id)) return;
+  if (store::end_run(spi, store::begin_run(spi, head), outcome, settings::suspend_after()))
+    store::note_changed(run.job_id);
+  if (run.trigger == shmem::Trigger::kManual) store::remove_one_time_job(spi, run.job_id);
+}
+
+}  // namespace
+
+const char* state_of_member(const std::string& status) {
+  return status == "canceled" ? "canceled" : "failed";
+}
+
+Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
+                    const store::Outcome& outcome) {
+  const auto body = [&](pg::Spi& spi) {
+    const std::optional<store::JobRecord> job = store::find_job(spi, run.job_id);
+    if (!job) return;
+    if (run.member != shmem::kNoMember)
+      log_member(spi, run, head_of(run, *job), outcome);
+    else
+      log_job(spi, run, head_of(run, *job), outcome);
+  };
+  return attempt_with_own_tables(lock_timeout, "a run that did not begin cannot be logged", body);
+}
+
+}  // namespace metrics_refresh::worker

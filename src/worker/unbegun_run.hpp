@@ -1,0 +1,19 @@
+// The log of a run that did not begin: its worker died before it had committed the run's first row,
+// or could not write that for a reason which stays.
+#pragma once
+
+#include "shmem/worker_slots.hpp"
+#include "store/runs.hpp"
+#include "worker/own_tables.hpp"
+
+namespace metrics_refresh::worker {
+
+/// Logs it with its end, unless it is logged already or somebody withdraws it at this moment; its
+/// due time counts as served. REQUIRES: as for with_own_tables().
+Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
+                    const store::Outcome& outcome);
+
+/// The state of a member whose run ended so.
+const char* state_of_member(const std::string& status);
+
+}  // namespace metrics_refresh::worker

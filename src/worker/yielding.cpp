@@ -1,0 +1,33 @@
+#include "core/yielding.hpp"
+
+#include "worker/yielding.hpp"
+
+#include "pg/privilege.hpp"
+#include "pg/settings.hpp"
+#include "pg/time.hpp"
+#include "pg/transaction.hpp"
+#include "shmem/starving.hpp"
+#include "shmem/worker_slots.hpp"
+
+namespace metrics_refresh::worker {
+
+void make_room_for_starving() {
+  shmem::post_starving(MyDatabaseId);
+  // Another database's run is of no use where it is this one's own limit that is reached.
+  const auto own = static_cast<int>(shmem::busy_slots(MyDatabaseId).size());
+  const int most = settings::database_workers();
+  const std::vector<shmem::SlotView> slots =
+      shmem::busy_slots(most > 0 && own >= most ? MyDatabaseId : InvalidOid);
+  std::vector<core::RunUnderWay> runs;
+  const std::int64_t now = pg::steady_now();
+  pg::in_transaction([&] {
+    for (const auto& [index, slot] : slots)
+      runs.push_back({slot.run.owner, !pg::is_superuser(slot.run.owner),
+                      slot.cancel_requested || slot.end != shmem::EndReason::kNone,
+                      core::Duration(slot.taken_at != 0 ? now - slot.taken_at : 0)});
+  });
+  const std::optional<std::size_t> chosen = core::choose_yielding(runs, settings::yield_after());
+  if (chosen) shmem::have_yield(slots[*chosen]);
+}
+
+}  // namespace metrics_refresh::worker

@@ -151,7 +151,11 @@ sub faults
 	my ($calls, $out, $err, @secrets) = @_;
 	my ($said, $warned) = (by_call($out), by_call($err));
 	my @faults;
-	push @faults, 'the session ended before its script' if $out !~ /^\@\@ end$/m;
+	my $ended = $out !~ /^\@\@ end$/m;
+	push @faults, 'the session ended before its script' if $ended;
+	# What follows a literal that has no end for psql is read as part of it.
+	my %begun = map { $_ => 1 } $out =~ /^\@\@ (\d+)$/mg;
+	push @faults, map { $begun{$_} || $ended ? () : "psql passed over: $calls->[$_]{text}" } 0 .. $#$calls;
 	for my $n (0 .. $#$calls)
 	{
 		my ($told, $errors) = ($said->{$n} // '', $warned->{$n} // '');

@@ -154,6 +154,10 @@ Datum cancel(FunctionCallInfo call) {
                        "permission denied for run " + std::to_string(run_id),
                        "Its job was removed; only a super admin may cancel the run.");
   if (job) (void)managed_job(std::to_string(job->id));
+  // A run that a worker has is canceled there: nobody waits for a begin whose commit stalls. What
+  // became of a group shows when the worker has planned it.
+  if (job && request && !job->is_group() && shmem::cancel_run(MyDatabaseId, run_id))
+    return BoolGetDatum(true);
   if (job && request && withdraw(*request, *job)) return BoolGetDatum(true);
   // A worker that held the request has committed by now: it may have planned a group.
   if (request && !open_group)

@@ -57,6 +57,14 @@ void release_replication_slots() {
   });
 }
 
+void commit_without_standby() {
+  call([] {
+    if (synchronous_commit <= SYNCHRONOUS_COMMIT_LOCAL_FLUSH) return;
+    (void)set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION,
+                            GUC_ACTION_LOCAL, true, 0, false);
+  });
+}
+
 void go_on_in_another_transaction() {
   call([] {
     if (ActiveSnapshotSet()) PopActiveSnapshot();

@@ -24,6 +24,10 @@ void in_repeatable_read(Body&& body);
 /// REQUIRES: in_transaction() or its like.
 void go_on_in_another_transaction();
 
+/// The commit of this transaction waits for no synchronous standby.
+/// REQUIRES: a transaction.
+void commit_without_standby();
+
 /// Gives back the replication slot that a failed statement still holds, and drops temporary ones.
 void release_replication_slots();
 

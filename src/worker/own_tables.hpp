@@ -28,15 +28,20 @@ inline bool is_time(core::Instant at, core::Instant now, core::Duration longest 
   return at <= now || at > now + longest;
 }
 
+/// Whether a commit waits for a synchronous standby, as the session's settings have it. That can be
+/// for ever, so where no limit ends the wait there must be none.
+enum class Standby { kAsSet, kNotAwaited };
+
 /// Runs `body(spi)` in a transaction of its own, with the extension's rights. Throws PgError where
 /// a lock or anything else stands in the way.
 template <typename Body>
-void with_own_tables(const char* lock_timeout, Body&& body) {
-  pg::in_transaction([lock_timeout, &body] {
+void with_own_tables(const char* lock_timeout, Body&& body, Standby standby = Standby::kAsSet) {
+  pg::in_transaction([lock_timeout, standby, &body] {
     pg::call([lock_timeout] {
       (void)set_config_option("lock_timeout", lock_timeout, PGC_USERSET, PGC_S_SESSION,
                               GUC_ACTION_LOCAL, true, 0, false);
     });
+    if (standby == Standby::kNotAwaited) pg::commit_without_standby();
     pg::as_extension([&body] {
       pg::Spi spi;
       body(spi);

@@ -185,7 +185,7 @@ Beginning begin(int slot, const shmem::Assignment& run, core::Instant started,
                 const std::optional<Outcome>& ended) {
   Beginning beginning;
   beginning.begun.ended = ended.has_value();
-  with_own_tables(kWorkerLockTimeout, [&](pg::Spi& spi) {
+  const auto body = [&](pg::Spi& spi) {
     std::optional<JobRecord> job = store::find_job(spi, run.job_id);
     beginning.result = RunResult::kFailure;
     if (!job) return;  // unscheduled a moment ago
@@ -203,7 +203,8 @@ Beginning begin(int slot, const shmem::Assignment& run, core::Instant started,
       begin_job(spi, std::move(head), beginning);
     else
       begin_member(spi, run, std::move(head), beginning);
-  });
+  };
+  with_own_tables(kWorkerLockTimeout, body, ended ? Standby::kNotAwaited : Standby::kAsSet);
   return beginning;
 }
 

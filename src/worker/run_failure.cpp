@@ -19,7 +19,7 @@ using store::Outcome;
 namespace {
 
 void log_failure_once(const Begun& begun, const Outcome& outcome) {
-  with_own_tables(kWorkerLockTimeout, [&](pg::Spi& spi) {
+  const auto log = [&](pg::Spi& spi) {
     if (store::end_run(spi, begun.run_id, outcome, settings::suspend_after()) || outcome.retry)
       store::note_changed(begun.job.id);
     if (begun.member) {
@@ -28,7 +28,8 @@ void log_failure_once(const Begun& begun, const Outcome& outcome) {
     }
     log_rolled_back(spi, begun.job.name, begun.members, begun.at_member, outcome);
     if (begun.job.one_time && !outcome.retry) store::remove_one_time_job(spi, begun.job.id);
-  });
+  };
+  with_own_tables(kWorkerLockTimeout, log, Standby::kNotAwaited);
 }
 
 bool is_lock_conflict(const pg::PgError& error) {

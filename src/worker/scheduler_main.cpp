@@ -63,6 +63,12 @@ void plan_once() {
   });
 }
 
+// A standby that is not there stops nobody's runs by it: what a scheduler notes, the next one notes
+// again after a failover.
+void wait_for_no_standby() {
+  pg::call([] { SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION); });
+}
+
 std::int64_t steady(std::optional<Instant> time) {
   return time ? pg::steady_now() + (*time - pg::now()).count() : shmem::kNever;
 }
@@ -236,6 +242,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
     if (!shmem::attach_scheduler(MyDatabaseId)) worker::leave();
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
     worker::plan_once();
+    worker::wait_for_no_standby();
     pg::watch_roles();
     // Before the jobs are read, and where the extension is missing: one of them may create it.
     metrics_refresh::pg::in_transaction([] {

@@ -152,8 +152,8 @@ void set_up(int slot, Begun& begun, Oid view) {
   } catch (const pg::SqlError& error) {
     begun.not_incremental = error.what();
     if (!error.detail().empty()) begun.not_incremental += ": " + error.detail();
-    resume_limits(slot);  // the abort has stopped them
   }
+  resume_limits(slot);  // an abort has stopped them; a commit that waited has swallowed a cancel
 }
 
 void set_up_incremental(int slot, Begun& begun) {
@@ -174,6 +174,13 @@ void log_success(const Begun& begun, const Outcome& outcome) {
   });
 }
 
+// Before a commit: a cancel comes too late now. What the commit waits for, a standby or another
+// library's part of it, can still be terminated.
+void end_cancels() {
+  accept_cancel(false);
+  pg::call([] { CHECK_FOR_INTERRUPTS(); });  // the last word of one that came before
+}
+
 // In what is left of max_runtime. Where it fails the refresh is no less done.
 void keep_statistics(int slot, const JobRecord& job, Oid view) {
   if (!OidIsValid(view) || is_to_end(slot)) return;
@@ -182,8 +189,9 @@ void keep_statistics(int slot, const JobRecord& job, Oid view) {
       resume_limits(slot);
       set_settings_and_limit(job, GUC_ACTION_LOCAL);
       engine::analyze_if_changed(view, is_own);
-      lift_limits(slot);
+      end_cancels();
     });
+    lift_limits(slot);
   } catch (const std::exception&) {
     lift_limits(slot);
     log_current_exception("a view that was refreshed cannot be analyzed");
@@ -201,9 +209,7 @@ void work(int slot, Begun& begun, const store::UsageMeter& meter) {
   // hold what the log needs.
   set_local("lock_timeout", kLogLockTimeout, PGC_USERSET);
   log_success(begun, outcome);
-  // A cancel comes too late now. What the commit does for other libraries can still be terminated.
-  accept_cancel(false);
-  pg::call([] { CHECK_FOR_INTERRUPTS(); });  // the last word of one that came before
+  end_cancels();
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ void serve() {
     shmem::Assignment run;
     if (shmem::take_assignment(own_slot, run)) {
       const shmem::RunResult result = carry_out(own_slot, run);
-      const bool last = !reset_session();
+      // Told to exit in a commit that waited: it serves nobody else.
+      const bool last = !reset_session() || ProcDiePending;
       pg::call([] { pgstat_report_activity(STATE_IDLE, nullptr); });
       shmem::end_run(own_slot, result, last);
       idle_since = pg::now();

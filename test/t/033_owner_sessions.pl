@@ -161,6 +161,43 @@ run_job('leaves');
 is(run_job('finds_own'), 'success', 'another view of the same owner');
 is(sql('SELECT found FROM s.finds_own'), 't||0|0|f', 'finds no settings, statements, locks and temporary functions');
 
+# Connections of dblink.
+sql(q{
+	CREATE EXTENSION dblink;
+	GRANT EXECUTE ON FUNCTION dblink_connect_u(text, text) TO alice, bob;
+	CREATE FUNCTION s.connections() RETURNS text LANGUAGE sql AS
+	  $$ SELECT coalesce(array_to_string(public.dblink_get_connections(), ','), 'none') $$} . qq{;
+	SET ROLE alice;
+	CREATE MATERIALIZED VIEW s.connects AS SELECT public.dblink_connect_u('of_alice', '} . ($node->connstr('postgres') =~ s/'/''/gr) . qq{ user=alice') || ' ' || s.connections() AS are WITH NO DATA;
+	RESET ROLE; SET ROLE bob;
+	CREATE MATERIALIZED VIEW s.connected AS SELECT s.connections() AS are WITH NO DATA;
+	RESET ROLE;
+	SELECT metrics_refresh.schedule('s.' || v, job_name => v, strategy => 'full') FROM unnest('{connects,connected}'::text[]) v});
+is(run_job('connects', 'status, error_message'), 'success|', 'a connection of dblink');
+is(sql('SELECT are FROM s.connects'), 'OK of_alice', 'is one of its owner\'s');
+is(run_job('connected', 'status, error_message'), 'success|', 'another owner');
+is(sql('SELECT are FROM s.connected'), 'none', 'sees none');
+
+# Settings of a group are within the rights of all owners of its views.
+for my $change (q{settings => '{"session_replication_role": "replica"}'})
+{
+	my ($code, $out, $err) = $node->psql('postgres', "SELECT metrics_refresh.alter_job('all', $change)");
+	like($err, qr/permission denied to set parameter "session_replication_role"/, 'a superuser\'s group over views of others has no superuser\'s settings');
+}
+sql(q{SELECT metrics_refresh.alter_job('all', settings => '{"work_mem": "1MB"}')});
+is(sql(q{SELECT settings FROM metrics_refresh.job WHERE job_name = 'all'}), '{"work_mem": "1MB"}', 'it has those of everybody');
+sql(q{SELECT metrics_refresh.alter_job('all', settings => '{}')});
+
+# A role's setting that keeps statements from views keeps none of ours from them: the plan of a group reads one.
+if (sql(q{SELECT count(*) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'}))
+{
+	sql(q{ALTER ROLE night SET restrict_nonsystem_relation_kind = 'view';
+		SET ROLE night; SELECT metrics_refresh.schedule_group('nights', '{s.of_night,s.more}')});
+	run_job('connected');  # the worker of night leaves
+	is(run_job('nights'), 'success', 'a group whose owner may read no views by his settings');
+	sql('ALTER ROLE night RESET restrict_nonsystem_relation_kind');
+}
+
 # A command whose owner's password has expired.
 sql(q{
 	SELECT metrics_refresh.schedule_command('of bob', NULL, 'SELECT 1');

@@ -205,6 +205,20 @@ sub memory_of
 	return slurp_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+) kB/m ? $1 : die "no memory of $pid";
 }
 
+# The process, and references to its output and errors, which are whole when it has ended.
+sub start_psql
+{
+	my ($role, $database, $text) = @_;
+	my $file = "$directory/$role.sql";
+	unlink $file;
+	append_to_file($file, $text);
+	my ($out, $err) = ('', '');
+	my $psql = IPC::Run::start(
+		[ 'psql', '-XqAt', '-v', 'VERBOSITY=verbose', '-h', $node->host, '-p', $node->port, '-U', $role, '-d', $database, '-f', $file ],
+		'<', \undef, '>', \$out, '2>', \$err);
+	return ($psql, \$out, \$err);
+}
+
 # One round of calls by all roles at once: [faults], and how many calls succeeded of how many, by role.
 my $round = 0;
 sub fuzz
@@ -217,14 +231,7 @@ sub fuzz
 	{
 		my $values = HostileValues->new($seed * 1000 + $round * 10 + length $role, $own{$role});
 		my ($text, $calls) = @{ script($values, $schema{$role}, @functions) };
-		my $file = "$directory/$role.sql";
-		unlink $file;
-		append_to_file($file, $text);
-		my ($out, $err) = ('', '');
-		my $psql = IPC::Run::start(
-			[ 'psql', '-XqAt', '-v', 'VERBOSITY=verbose', '-h', $node->host, '-p', $node->port, '-U', $role, '-d', $database, '-f', $file ],
-			'<', \undef, '>', \$out, '2>', \$err);
-		push @started, [ $role, $calls, $psql, \$out, \$err ];
+		push @started, [ $role, $calls, start_psql($role, $database, $text) ];
 	}
 	for (@started)
 	{
@@ -351,6 +358,12 @@ for my $what (@what)
 {
 	ok(scalar(grep { /$what/ } @faults), "found out: $what");
 }
+# The literal of the first call ends in the third.
+my ($text, $calls) = @{ script_of(map { { function => 'none', statements => $_ } }
+	[ 'SET standard_conforming_strings = off', q{SELECT '\'} ], ['SELECT 1'], [q{SELECT ' || 'one'}], ['SELECT 2']) };
+my ($psql, $out, $err) = start_psql('fuzz_owner', 'broken', $text);
+$psql->finish;
+is(join("\n", faults($calls, $$out, $$err)), "psql passed over: SELECT 1\npsql passed over: SELECT ' || 'one'", 'found out: psql has passed over calls');
 %seen = look('broken', $before, [], %process);
 like($seen{'nobody has gained rights, and nothing has appeared or gone'}, qr/new: role\|fuzz_stranger\|f\|t\|f\|t/, 'found out: a role has gained a right');
 like($seen{'nobody has gained rights, and nothing has appeared or gone'}, qr/new: relation\|fuzz_owner\|made\|/, 'found out: a table has appeared');

@@ -11,7 +11,7 @@ use warnings;
 use Exporter 'import';
 use HostileValues;
 
-our @EXPORT = qw(functions script faults calls_that_succeeded);
+our @EXPORT = qw(functions script script_of faults calls_that_succeeded);
 
 # Each {name, called, arguments: [[name, type, is_optional]…], variadic}.
 sub functions
@@ -112,17 +112,23 @@ sub statements
 	return @statements;
 }
 
-# A script that calls each of the functions once, in some order: [text, statements by number].
+# A script that calls each of the functions once, in some order: [text, calls by number].
 sub script
 {
 	my ($values, $schema, @functions) = @_;
-	my @calls;
+	return script_of(map { { function => $_->{name}, statements => [ statements($values, $_, $schema) ] } }
+		$values->some_of(scalar @functions, @functions));
+}
+
+# The same of calls that are given: {function, statements}.
+sub script_of
+{
+	my (@calls) = @_;
 	my $text = '';
-	for my $function ($values->some_of(scalar @functions, @functions))
+	for my $n (0 .. $#calls)
 	{
-		my @statements = statements($values, $function, $schema);
-		push @calls, { function => $function->{name}, text => join "; ", @statements };
-		my $n = $#calls;
+		my @statements = @{ $calls[$n]{statements} };
+		$calls[$n]{text} = join '; ', @statements;
 		$text .= "\\echo \@\@ $n\n\\warn \@\@ $n\n"
 		  . join('', map { /^\\/ ? "$_\n" : "$_;\n" } @statements)
 		  . "ROLLBACK;\nRESET ALL;\nRESET ROLE;\n\\ir left.sql\n";

@@ -241,7 +241,7 @@ Datum health_check(FunctionCallInfo call) {
   core::ServerFacts server;
   std::vector<core::JobFacts> jobs;
   pg::look([&] {
-    pg::with_fixed_search_path([&] {
+    pg::with_own_sql([&] {
       pg::Spi spi;
       server = server_facts(spi);
       jobs = job_facts(spi, now);

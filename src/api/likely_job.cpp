@@ -11,7 +11,7 @@ std::string likely_job(const std::string& name) {
   unsigned least = static_cast<unsigned>(name.size() / 3) + 1;
   std::string best;
   // As the caller: a hint tells nobody of another role's jobs.
-  pg::with_fixed_search_path([&] {
+  pg::with_own_sql([&] {
     pg::Spi spi;
     for (std::string& job : store::names_like(spi, name)) {
       const unsigned distance = core::edit_distance(name, job, least);

@@ -35,7 +35,7 @@ struct Surroundings {
 
 Surroundings read_surroundings(const engine::View& view, MemoryContext context) {
   Surroundings found;
-  pg::with_fixed_search_path([&] {
+  pg::with_own_sql([&] {
     pg::Spi spi;
     const pg::Rows reads = spi.query(
         "SELECT array_agg(quote_ident(depends_on_schema) || '.' || quote_ident(depends_on_name)"

@@ -20,7 +20,7 @@ class Visible {
  public:
   explicit Visible(const std::vector<std::int64_t>& jobs) : sees_all_(pg::is_super_admin()) {
     if (sees_all_ || jobs.empty()) return;  // runs of jobs that were removed as well
-    pg::with_fixed_search_path([&] {
+    pg::with_own_sql([&] {
       pg::Spi spi;
       const pg::Rows rows = spi.query(
           "SELECT job_id FROM metrics_refresh.job WHERE job_id = ANY ($1)", {Param::array(jobs)});

@@ -151,7 +151,7 @@ Datum view_status(FunctionCallInfo call) {
   std::map<Oid, LoggedView> logged;
   const std::map<std::int64_t, core::Instant> fresh = found_fresh();
   pg::look([&] {
-    pg::with_fixed_search_path([&] {
+    pg::with_own_sql([&] {
       pg::Spi spi;
       views = read_views(spi);
       keepers = read_keepers(spi);

@@ -8,6 +8,14 @@ constexpr uint16 kImports = 1;
 
 }  // namespace
 
+void allow_views() {
+  static const char kRestricted[] = "restrict_nonsystem_relation_kind";
+  const char* value = GetConfigOption(kRestricted, true, false);
+  if (value == nullptr || *value == '\0') return;
+  (void)set_config_option(kRestricted, "", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                          false);
+}
+
 void keep_extension() {
   call([] {
     const Oid extension = get_extension_oid("metrics_refresh", true);

@@ -41,6 +41,19 @@ void with_fixed_search_path(Body&& body) {
   call([level] { AtEOXact_GUC(false, level); });
 }
 
+/// Until the settings' nest level ends, the session's restrict_nonsystem_relation_kind, which later
+/// minor versions have, keeps nobody from reading views. REQUIRES: within call().
+void allow_views();
+
+/// The same for SQL of ours, which reads views of ours.
+template <typename Body>
+void with_own_sql(Body&& body) {
+  with_fixed_search_path([&body] {
+    call([] { allow_views(); });
+    body();
+  });
+}
+
 /// Holds off DROP EXTENSION until the transaction ends. It locks the extension itself before any of
 /// its tables, in an order of the server's choosing: whoever has done the same before touching them
 /// cannot meet it half-way, in a deadlock. Who waits here waits for an owner of the extension, who
@@ -57,7 +70,7 @@ template <typename Body>
 void as_extension(Body&& body) {
   keep_extension();
   ActAs scope(BOOTSTRAP_SUPERUSERID);
-  with_fixed_search_path(body);
+  with_own_sql(body);
 }
 
 }  // namespace metrics_refresh::pg

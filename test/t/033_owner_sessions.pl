@@ -196,6 +196,25 @@ if (sql(q{SELECT count(*) FROM pg_settings WHERE name = 'restrict_nonsystem_rela
 	run_job('connected');  # the worker of night leaves
 	is(run_job('nights'), 'success', 'a group whose owner may read no views by his settings');
 	sql('ALTER ROLE night RESET restrict_nonsystem_relation_kind');
+
+	# Nor does it in his own session, or in a command before its outcome is logged.
+	sql('SET ROLE night; CREATE MATERIALIZED VIEW s.bare AS SELECT 1 AS one');
+	my $nights = sql(q{SELECT max(run_id) FROM metrics_refresh.run_log WHERE job_name = 'nights'});
+	my $until = q{SET ROLE night; SET restrict_nonsystem_relation_kind = 'view'};
+	for my $call (
+		q{refresh('s.bare') @> '{"success": true}'}, q{schedule('s.bare', job_name => 'bare') > 0},
+		q{schedule_group('bares', '{s.bare}') > 0}, q{refresh_group('bares') IS NOT NULL}, q{trigger('bare') > 0}, qq{wait($nights) <> ''},
+		q{cancel(metrics_refresh.trigger('bares'))}, q{explain_refresh('s.bare')::text <> ''}, q{health_check()::text <> '' LIMIT 1}, q{view_status()::text <> '' LIMIT 1},
+		q{unschedule('bare')})
+	{
+		my ($code, $out, $err) = $node->psql('postgres', "$until; SELECT metrics_refresh.$call");
+		is("$out$err", 't', "$call where views may not be read");
+	}
+	my ($code, $out, $err) = $node->psql('postgres', "$until; SELECT count(*) FROM metrics_refresh.job");
+	like($err, qr/access to non-system view "job" is restricted/, 'what he asks for himself is restricted as he says');
+	sql(q{SELECT metrics_refresh.schedule_command('restricts', NULL, $$SET restrict_nonsystem_relation_kind = 'view'$$);
+		SELECT metrics_refresh.alter_job('restricts', owner => 'alice')});
+	is(run_job('restricts', 'status, error_message'), 'success|', 'a command that has this setting');
 }
 
 # A command whose owner's password has expired.

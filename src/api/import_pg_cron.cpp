@@ -27,7 +27,7 @@ using pg::Param;
 template <typename Body>
 void with_old_jobs(const PgCron& cron, Body&& body) {
   pg::ActAs scope(cron.owner);
-  pg::with_fixed_search_path([&] {
+  pg::with_own_sql([&] {
     pg::Spi spi;
     body(spi);
   });

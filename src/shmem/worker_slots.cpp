@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
 
@@ -11,11 +12,11 @@ namespace {
 void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.state = SlotState::kAssigned;
   slot.run = run;
-  slot.cancel_requested = false;
+  slot.cancel_requested = run.canceled;
   slot.yields = false;
   slot.limited = false;
   slot.end = EndReason::kNone;
-  slot.canceled_at = 0;
+  slot.canceled_at = run.canceled ? pg::steady_now() : 0;
   slot.deadline = 0;
   slot.leave = false;
   slot.noted = false;

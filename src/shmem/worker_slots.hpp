@@ -36,6 +36,7 @@ struct Assignment {
   int attempt;                // from 1; more is a retry
   TimestampTz due;
   TimestampTz handled_until;  // the job's due times up to here are history once the run has begun
+  bool canceled;              // when a worker had it that could not begin
   Trigger trigger;
   std::int64_t missed;  // due times of the job that passed before the run was assigned
   int tries;            // so many workers could not begin it

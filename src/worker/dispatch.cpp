@@ -17,10 +17,7 @@ namespace {
 
 // Of a run whose worker is gone. `end` says why it was terminated, where the run was the reason.
 store::Outcome outcome_of(shmem::EndReason end) {
-  const std::string grace =
-      std::to_string(
-          std::chrono::duration_cast<std::chrono::milliseconds>(settings::cancel_grace()).count()) +
-      " ms";
+  const std::string grace = std::to_string(settings::cancel_grace().count() / 1000) + " ms";
   store::Outcome outcome;
   outcome.error = store::RunError{
       "", "57014", "It went on for longer than metrics_refresh.cancel_grace, " + grace + ".",
@@ -110,7 +107,10 @@ bool Dispatch::hand_over(const core::Start& start) {
   const auto to_count = to_count_.find(start.job);
   if (to_count != to_count_.end()) run.missed = to_count->second;
   const auto tried = tries_.find({run.job_id, run.member});
-  if (tried != tries_.end()) run.tries = tried->second.count;
+  if (tried != tries_.end()) {
+    run.tries = tried->second.count;
+    run.canceled = run.run_id != 0 && tried->second.canceled == run.run_id;
+  }
   const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, session_for(*job, member), run);
   if (claim.index < 0 || (claim.start && !start_worker(claim))) return false;
   if (to_count != to_count_.end()) to_count_.erase(to_count);
@@ -216,6 +216,7 @@ void Dispatch::try_later(const shmem::WorkerSlot& slot, bool hopeless) {
   const shmem::Assignment& run = slot.run;
   Tries& tries = tries_[{run.job_id, run.member}];
   ++tries.count;
+  if (slot.cancel_requested) tries.canceled = run.run_id;
   const core::Instant now = pg::now();
   unbegun_.push_back(
       {run.job_id, member_of(run), hopeless ? tries.backoff.next(now) : now + kTryAgain});

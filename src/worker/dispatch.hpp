@@ -58,6 +58,7 @@ class Dispatch {
   // How often it could not begin.
   struct Tries {
     int count = 0;
+    core::RunId canceled = 0;  // the run that was canceled meanwhile
     Backoff backoff;
   };
 

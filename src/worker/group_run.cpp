@@ -71,13 +71,13 @@ Outcome outcome_of(const store::GroupResult& result) {
   return outcome;
 }
 
-// REQUIRES: store::lock_group().
-void close_if_done(pg::Spi& spi, std::int64_t group_run_id) {
+// `ended`: the outcome, where it is not that of the members. REQUIRES: store::lock_group().
+void close_if_done(pg::Spi& spi, std::int64_t group_run_id, const Outcome* ended = nullptr) {
   const std::optional<store::GroupResult> result = store::take_result(spi, group_run_id);
   if (!result) return;
-  Outcome outcome = outcome_of(*result);
+  Outcome outcome = ended != nullptr ? *ended : outcome_of(*result);
   const std::optional<store::JobRecord> job = store::find_job(spi, result->job_id);
-  if (job && outcome.status == "error" && !outcome.permanent && !result->manual)
+  if (job && ended == nullptr && outcome.status == "error" && !outcome.permanent && !result->manual)
     outcome.retry = plan_retry(*job, result->attempt, result->due);
   if (store::end_run(spi, group_run_id, outcome, settings::suspend_after()) || outcome.retry)
     store::note_changed(result->job_id);
@@ -209,10 +209,10 @@ void finish_member(pg::Spi& spi, const Member& member, const char* state) {
   close_if_done(spi, member.group_run_id);
 }
 
-void cancel_group(pg::Spi& spi, std::int64_t group_run_id) {
+void cancel_group(pg::Spi& spi, std::int64_t group_run_id, const Outcome* ended) {
   store::lock_group(spi, group_run_id);
   store::cancel_pending(spi, group_run_id);
-  close_if_done(spi, group_run_id);
+  close_if_done(spi, group_run_id, ended);
 }
 
 std::optional<core::Retry> plan_retry(const store::JobRecord& job, int attempt, core::Instant due) {

@@ -37,8 +37,9 @@ void log_rolled_back(pg::Spi& spi, const std::string& job_name,
 /// the transaction that logs the member's own outcome.
 void finish_member(pg::Spi& spi, const store::Member& member, const char* state);
 
-/// Cancels the members that have not begun, and closes the run where none is under way.
-void cancel_group(pg::Spi& spi, std::int64_t group_run_id);
+/// Cancels the members that have not begun, and closes the run where none is under way: as
+/// canceled, or as `ended` says.
+void cancel_group(pg::Spi& spi, std::int64_t group_run_id, const store::Outcome* ended = nullptr);
 
 /// When this failed run is tried again, or nothing. Only for runs of a schedule and their retries.
 std::optional<core::Retry> plan_retry(const store::JobRecord& job, int attempt, core::Instant due);

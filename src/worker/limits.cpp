@@ -66,6 +66,11 @@ void put_in_force(int slot) {
   shmem::set_limits(slot, deadline, grace);
 }
 
+void throw_cancel(int slot) {
+  if (shmem::read_slot(slot).cancel_requested)
+    throw pg::SqlError(ERRCODE_QUERY_CANCELED, "canceled before it began");
+}
+
 }  // namespace
 
 core::Duration max_runtime_of(const store::JobRecord& job) {
@@ -80,14 +85,14 @@ void start_limits(int slot, core::Duration max_runtime) {
   max_runtime_alarm.forget();
   deadline = pg::steady_now() + max_runtime.count();
   put_in_force(slot);
+  throw_cancel(slot);
 }
 
 void resume_limits(int slot) {
   put_in_force(slot);
   if (exceeded_max_runtime())
     throw pg::SqlError(ERRCODE_QUERY_CANCELED, "the run exceeded its max_runtime");
-  if (shmem::read_slot(slot).cancel_requested)
-    throw pg::SqlError(ERRCODE_QUERY_CANCELED, "canceled before it began");
+  throw_cancel(slot);
 }
 
 void lift_limits(int slot) {

@@ -15,7 +15,8 @@ namespace metrics_refresh::worker {
 /// than metrics_refresh.max_job_runtime. REQUIRES: a transaction.
 core::Duration max_runtime_of(const store::JobRecord& job);
 
-/// A run begins that may take so long. From here on it can be canceled.
+/// A run begins that may take so long. From here on it can be canceled. Throws the cancel that came
+/// before.
 void start_limits(int slot, core::Duration max_runtime);
 
 /// The limits are in force again, after they were lifted or an abort has stopped the timers. Throws

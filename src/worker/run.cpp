@@ -190,6 +190,7 @@ Beginning begin(int slot, const shmem::Assignment& run, core::Instant started,
     beginning.result = RunResult::kFailure;
     if (!job) return;  // unscheduled a moment ago
     beginning.begun.job = std::move(*job);
+    // Throws where it was canceled before.
     if (!ended) start_limits(slot, max_runtime_of(beginning.begun.job));
     RunHead head = head_of(run, beginning.begun.job, started);
     if (run.run_id != 0) {
@@ -214,38 +215,14 @@ Beginning begin_within_limits(int slot, const shmem::Assignment& run, core::Inst
                               std::optional<Outcome>& ended) {
   try {
     return begin(slot, run, started, ended);
-  } catch (const pg::PgError& error) {
-    const bool is_end = error.sqlstate() == ERRCODE_QUERY_CANCELED && is_to_end(slot);
+  } catch (const std::exception&) {
+    const bool is_end = is_to_end(slot) && store::describe_current_error().sqlstate == "57014";
     if (is_end) ended = failed(slot, run, {});
     lift_limits(slot);
     if (!is_end) throw;
   }
   QueryCancelPending = false;  // one that came during the abort
   return begin(slot, run, started, ended);
-}
-
-// What stays in the way after so many tries is the run's failure.
-constexpr int kMostTries = 3;
-
-// Where a run cannot begin. Says so in the log where the reason does not go away by itself.
-RunResult not_begun(const shmem::Assignment& run) {
-  Outcome outcome;
-  outcome.status = "error";
-  outcome.error = store::describe_current_error();
-  outcome.permanent = true;
-  log_current_exception("a run cannot begin now");
-  if (core::is_transient(outcome.error->sqlstate) || run.tries + 1 < kMostTries)
-    return RunResult::kNotBegun;
-  outcome.error->message = "the run cannot begin: " + outcome.error->message;
-  switch (log_unbegun(kWorkerLockTimeout, run, outcome)) {
-    case Attempt::kDone:
-      return RunResult::kFailure;
-    case Attempt::kLater:
-      return RunResult::kNotBegun;
-    case Attempt::kFailed:
-      break;
-  }
-  return RunResult::kHopeless;
 }
 
 // What is not due within this has become so by a clock that was set back, and is not waited for.
@@ -272,8 +249,11 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
     return not_begun(run);
   }
   Begun& begun = beginning.begun;
+  begun.opened = beginning.result == RunResult::kOpened;
   shmem::note_begin(slot, beginning.result ? 0 : begun.run_id);
-  if (beginning.result) {
+  // A later cancel finds no worker with this run, and the group instead.
+  if (begun.opened) ended = end_of_opened(slot, run, begun);
+  if (beginning.result && !(begun.opened && ended)) {
     lift_limits(slot);
     return *beginning.result;
   }

@@ -20,6 +20,11 @@ namespace {
 
 void log_failure_once(const Begun& begun, const Outcome& outcome) {
   const auto log = [&](pg::Spi& spi) {
+    if (begun.opened) {
+      cancel_group(spi, begun.run_id, &outcome);
+      store::note_changed(begun.job.id);  // the scheduler may know of its members already
+      return;
+    }
     if (store::end_run(spi, begun.run_id, outcome, settings::suspend_after()) || outcome.retry)
       store::note_changed(begun.job.id);
     if (begun.member) {
@@ -30,6 +35,7 @@ void log_failure_once(const Begun& begun, const Outcome& outcome) {
     if (begun.job.one_time && !outcome.retry) store::remove_one_time_job(spi, begun.job.id);
   };
   with_own_tables(kWorkerLockTimeout, log, Standby::kNotAwaited);
+  if (begun.opened) shmem::cancel_members(MyDatabaseId, begun.run_id);
 }
 
 bool is_lock_conflict(const pg::PgError& error) {
@@ -73,6 +79,15 @@ Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
       run.trigger == shmem::Trigger::kSchedule && run.member == shmem::kNoMember)
     outcome.retry = plan_retry(job, run.attempt, pg::to_instant(run.due));
   return outcome;
+}
+
+std::optional<Outcome> end_of_opened(int slot, const shmem::Assignment& run, const Begun& begun) {
+  try {
+    resume_limits(slot);
+  } catch (const pg::SqlError&) {
+    return failed(slot, run, begun.job);
+  }
+  return std::nullopt;
 }
 
 // Nothing of an outcome is lost because somebody holds a lock for a moment.

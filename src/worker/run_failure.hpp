@@ -9,6 +9,12 @@ namespace metrics_refresh::worker {
 /// The outcome of the exception being handled, which ended the slot's run.
 store::Outcome failed(int slot, const shmem::Assignment& run, const store::JobRecord& job);
 
+/// How the run of a group ends whose plan has just been committed: a cancel or the end of
+/// max_runtime that came meanwhile has ended no more than the commit's wait for a standby. Nothing
+/// where it goes on. Its limits are in force again.
+std::optional<store::Outcome> end_of_opened(int slot, const shmem::Assignment& run,
+                                            const Begun& begun);
+
 /// Logs it. Throws where that cannot be done, after some tries where locks are the reason.
 void log_failure(const Begun& begun, const store::Outcome& outcome);
 

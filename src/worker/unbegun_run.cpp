@@ -1,3 +1,5 @@
+#include "core/error_class.hpp"
+
 #include "worker/unbegun_run.hpp"
 
 #include "pg/settings.hpp"
@@ -6,9 +8,13 @@
 #include "store/job_changes.hpp"
 #include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"
+#include "worker/process.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
+
+// What stays in the way after so many tries is the run's failure.
+constexpr int kMostTries = 3;
 
 store::RunHead head_of(const shmem::Assignment& run, const store::JobRecord& job) {
   store::RunHead head = store::head_of(job);
@@ -63,6 +69,26 @@ Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
       log_job(spi, run, head_of(run, *job), outcome);
   };
   return attempt_with_own_tables(lock_timeout, "a run that did not begin cannot be logged", body);
+}
+
+shmem::RunResult not_begun(const shmem::Assignment& run) {
+  store::Outcome outcome;
+  outcome.status = "error";
+  outcome.error = store::describe_current_error();
+  outcome.permanent = true;
+  log_current_exception("a run cannot begin now");
+  if (core::is_transient(outcome.error->sqlstate) || run.tries + 1 < kMostTries)
+    return shmem::RunResult::kNotBegun;
+  outcome.error->message = "the run cannot begin: " + outcome.error->message;
+  switch (log_unbegun(kWorkerLockTimeout, run, outcome)) {
+    case Attempt::kDone:
+      return shmem::RunResult::kFailure;
+    case Attempt::kLater:
+      return shmem::RunResult::kNotBegun;
+    case Attempt::kFailed:
+      break;
+  }
+  return shmem::RunResult::kHopeless;
 }
 
 }  // namespace metrics_refresh::worker

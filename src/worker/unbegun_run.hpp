@@ -16,4 +16,8 @@ Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
 /// The state of a member whose run ended so.
 const char* state_of_member(const std::string& status);
 
+/// What becomes of a run that cannot begin, for the exception being handled. Says so in the log
+/// where the reason does not go away by itself.
+shmem::RunResult not_begun(const shmem::Assignment& run);
+
 }  // namespace metrics_refresh::worker

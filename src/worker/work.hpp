@@ -22,6 +22,7 @@ struct Begun {
   std::string not_incremental;             // why a view could not be set up for its job's strategy
   std::optional<store::RunError> refused;  // why the work must not even be tried
   bool ended = false;                      // that its limits ended it while it began
+  bool opened = false;                     // a group's run, which goes on in its members
 };
 
 /// Does the work, within the limits that start_limits() has set, and logs its success. Throws

@@ -266,6 +266,31 @@ is(mallory(q{SELECT metrics_refresh.unschedule('steady')}), 't', 'which is the o
 $victim->query_safe('ROLLBACK');
 $victim->quit;
 
+# A run that was canceled while it could not begin: it does not begin when it can.
+mallory(q{
+	CREATE TABLE begun (n int);
+	CREATE FUNCTION begins() RETURNS int LANGUAGE sql AS 'INSERT INTO m.begun VALUES (1) RETURNING n';
+	CREATE MATERIALIZED VIEW begins AS SELECT begins() AS n WITH NO DATA;
+	SELECT metrics_refresh.schedule_command('begins', NULL, 'SELECT m.begins()');
+	SELECT metrics_refresh.schedule_group('begins, a group', '{m.begins}', populate => false)});
+for my $job ('begins', 'begins, a group')
+{
+	my $log = session('postgres');
+	$log->query_safe($_) for 'BEGIN', 'LOCK TABLE metrics_refresh_internal.run_log IN SHARE MODE';
+	$run = mallory("SELECT metrics_refresh.trigger('$job')");
+	my $held = q{FROM pg_stat_activity WHERE backend_type = 'metrics_refresh worker' AND usename = 'mallory' AND wait_event_type = 'Lock'};
+	until_ok($node, 'postgres', "SELECT count(*) = 1 $held", "$job: a run cannot begin");
+	my $pid = sql("SELECT pid $held");
+	my $offset = -s $node->logfile;
+	is(mallory("SET lock_timeout = '10s'; SELECT metrics_refresh.cancel($run)"), 't', "$job: it is canceled");
+	ok($node->wait_for_log(qr/\[$pid\] .*a run cannot begin now/, $offset), "$job: which cannot be logged yet");
+	until_ok($node, 'postgres', "SELECT count(*) = 1 $held", "$job: and is tried again");
+	$log->query_safe('ROLLBACK');
+	$log->quit;
+	is(mallory("SELECT metrics_refresh.wait($run, '20 seconds')"), 'canceled', "$job: then it is over");
+	is(mallory('SELECT count(*) FROM begun'), 0, "$job: nothing of it has been done");
+}
+
 # What an ordinary role may ask for.
 my ($code, $out, $err) = $node->psql('postgres', q{SELECT metrics_refresh.schedule('stubborn', job_name => 'long', max_runtime => '2 days')}, extra_params => [ '-U', 'mallory' ]);
 like($err, qr/max_runtime must not be longer than metrics_refresh.max_job_runtime, 1d/, 'max_runtime has a limit');

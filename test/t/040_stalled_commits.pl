@@ -41,6 +41,7 @@ sql(q{
 	RESET ROLE; SET ROLE alice;
 	CREATE MATERIALIZED VIEW s.alice AS SELECT clock_timestamp() AS at;
 	SELECT metrics_refresh.schedule('s.alice', NULL, 'alice');
+	SELECT metrics_refresh.schedule_group('alice group', '{s.alice}');
 	SELECT metrics_refresh.schedule_command('alice command', NULL, 'SELECT 1')});
 
 sub alter { sql("SELECT metrics_refresh.alter_job('$_[0]', $_[1])"); return }
@@ -104,21 +105,68 @@ is(sql("SELECT string_agg(view_name || ' ' || status, ', ' ORDER BY run_id) FROM
 none_is_left('a group');
 
 # The begin of a run stalls.
-for my $job ('alice', 'alice command')
+for my $job ('alice', 'alice command', 'alice group')
 {
+	my $at = sql('SELECT at FROM s.alice');
 	alter($job, q{max_runtime => '1 s'});
 	ends_as(ask($job), qr/^error\|57014\|the run .* max_runtime/, "$job: a run whose begin stalls ends with its max_runtime");
 	none_is_left("$job: max_runtime");
 	alter($job, q{max_runtime => '1 hour'});
 	$run = ask($job);
 	until_waiting('SyncRep');
-	sql("SELECT metrics_refresh.cancel($run)");
-	ends_as($run, qr/^canceled\|57014/, "$job: or with its cancel");
+	is(sql("SET lock_timeout = '10s'; SELECT metrics_refresh.cancel($run)"), 't', "$job: it can be canceled at once");
+	ends_as($run, qr/^canceled\|57014/, "$job: and ends with its cancel");
 	none_is_left("$job: cancel");
+	is(sql("SELECT count(*) FROM metrics_refresh.run_log WHERE group_run_id = $run"), 0, "$job: no member of it has begun");
+	is(sql('SELECT at FROM s.alice'), $at, "$job: nothing of it is done");
 }
 
 set_server(q{synchronous_standby_names = ''});
-ends_as(ask($_), qr/^success\|/, "afterwards: $_") for 'patient', 'alice', 'alice command';
+ends_as(ask($_), qr/^success\|/, "afterwards: $_") for 'patient', 'alice', 'alice command', 'alice group';
+
+# A view that is given away between its refresh and the look at its statistics, whose expressions are
+# the new owner's code. The stalled commit still holds the extension, for which the worker has to ask again.
+sql(q{
+	CREATE ROLE heir LOGIN;
+	CREATE FUNCTION s.held() RETURNS int LANGUAGE sql AS 'SELECT 1';
+	SET ROLE heir;
+	CREATE FUNCTION s.spy(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+	  $$ BEGIN RAISE LOG 'spying in a session of %', session_user; RETURN $1; END $$;
+	RESET ROLE; SET ROLE alice;
+	CREATE MATERIALIZED VIEW s.given AS SELECT n FROM generate_series(1, 1000) n, pg_advisory_xact_lock_shared(815) WITH NO DATA;
+	RESET ROLE;
+	SELECT metrics_refresh.schedule('s.given', job_name => 'given', lock_timeout => '1 hour')});
+my $gate = $node->background_psql('postgres', on_error_stop => 1);
+$gate->query_safe($_) for 'BEGIN', 'SELECT pg_advisory_xact_lock(815)';
+$log = -s $node->logfile;
+$run = ask('given');
+until_waiting('advisory');
+set_server(q{synchronous_standby_names = 'nobody'});
+until_ok($node, 'postgres', q{SELECT current_setting('synchronous_standby_names') = 'nobody'}, 'a refresh has begun');
+$gate->query_safe('COMMIT');
+$gate->quit;
+until_waiting('SyncRep');
+my $giver = $node->background_psql('postgres', on_error_stop => 1);
+$giver->query_until(qr/giving/, q{\echo giving
+	BEGIN;
+	ALTER FUNCTION s.held() DEPENDS ON EXTENSION metrics_refresh;
+	ALTER MATERIALIZED VIEW s.given OWNER TO heir;
+	SET ROLE heir; CREATE STATISTICS s.given_n ON (s.spy(n)), n FROM s.given; RESET ROLE;
+	COMMIT;
+	ALTER FUNCTION s.held() NO DEPENDS ON EXTENSION metrics_refresh;
+});
+until_ok($node, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ '^ALTER FUNCTION s.held' AND wait_event_type = 'Lock'}, 'whoever gives the view away waits for its end');
+set_server(q{synchronous_standby_names = ''});
+ends_as($run, qr/^success\|/, 'the refresh ends');
+until_ok($node, 'postgres', q{SELECT pg_get_userbyid(relowner) = 'heir' FROM pg_class WHERE relname = 'given'}, 'the view is given away');
+$giver->quit;
+sub all_idle { return until_ok($node, 'postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'metrics_refresh worker' AND usename = '$_[0]' AND state <> 'idle'", "the worker of $_[0] is done") }
+all_idle('alice');
+sub spied { return slurp_file($node->logfile, $log) =~ /(spying in a session of \w+)/ ? $1 : '' }
+is(spied(), '', 'the code of the new owner has not run in a session of the old one');
+ends_as(ask('given'), qr/^success\|/, 'the next run');
+all_idle('heir');
+is(spied(), 'spying in a session of heir', 'runs it in one of his own');
 
 is(running_rows($node, 'postgres'), 0, 'no row is left running');
 $node->stop;

@@ -62,20 +62,31 @@ struct KnownRun {
   bool requested_here;  // by a transaction that has not committed yet: this one
 };
 
+// Of a run of a job that the caller may manage, whose log may be that of another role's view.
+std::optional<std::string> status_for_manager(std::int64_t run_id) {
+  std::optional<store::JobKey> job;
+  std::optional<std::string> status;
+  with_tables([&](pg::Spi& spi) {
+    if (const auto found = store::job_of_run(spi, run_id)) job = store::find_key(spi, found->id);
+    if (job) status = store::run_status(spi, run_id);
+  });
+  if (!job || !may_manage(*job)) return std::nullopt;
+  return status;
+}
+
 // Throws SqlError 42704 for a run that the caller may not see, or that there is not.
 KnownRun look_up(std::int64_t run_id) {
   std::optional<std::string> status;
-  bool visible = false;
   bool requested_here = false;
   // As the caller: who may see a run may wait for it.
-  pg::with_fixed_search_path([&] {
+  pg::with_own_sql([&] {
     pg::Spi spi;
     status = store::run_status(spi, run_id);
-    visible = status.has_value();
   });
+  if (!status) status = status_for_manager(run_id);
   if (status == "queued")
     with_tables([&](pg::Spi& spi) { requested_here = store::is_requested_here(spi, run_id); });
-  if (!visible)
+  if (!status)
     throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT,
                        "run " + std::to_string(run_id) + " does not exist",
                        "trigger() returns the numbers of runs; metrics_refresh.run_log lists "
@@ -154,10 +165,8 @@ Datum cancel(FunctionCallInfo call) {
                        "permission denied for run " + std::to_string(run_id),
                        "Its job was removed; only a super admin may cancel the run.");
   if (job) (void)managed_job(std::to_string(job->id));
-  // A run that a worker has is canceled there: nobody waits for a begin whose commit stalls. What
-  // became of a group shows when the worker has planned it.
-  if (job && request && !job->is_group() && shmem::cancel_run(MyDatabaseId, run_id))
-    return BoolGetDatum(true);
+  // A run that a worker has is canceled there: nobody waits for a begin whose commit stalls.
+  if (job && request && shmem::cancel_run(MyDatabaseId, run_id)) return BoolGetDatum(true);
   if (job && request && withdraw(*request, *job)) return BoolGetDatum(true);
   // A worker that held the request has committed by now: it may have planned a group.
   if (request && !open_group)

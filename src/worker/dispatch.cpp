@@ -216,7 +216,7 @@ void Dispatch::try_later(const shmem::WorkerSlot& slot, bool hopeless) {
   const shmem::Assignment& run = slot.run;
   Tries& tries = tries_[{run.job_id, run.member}];
   ++tries.count;
-  if (slot.cancel_requested) tries.canceled = run.run_id;
+  if (slot.cancel_requested && !slot.yields) tries.canceled = run.run_id;
   const core::Instant now = pg::now();
   unbegun_.push_back(
       {run.job_id, member_of(run), hopeless ? tries.backoff.next(now) : now + kTryAgain});

@@ -168,7 +168,7 @@ sub state_of
 		SELECT 'function', oid::regprocedure, proowner::regrole, proacl, prosecdef, proconfig FROM pg_proc
 		-- What create_schema_api() is called to make, as it has to be.
 		WHERE NOT (proname IN ('refresh_all_views', 'manual_refresh', 'get_cron_job_status', 'health_check')
-			AND pronamespace::regnamespace::text ~ '^fuzz_' AND NOT prosecdef AND proconfig = '{"search_path=pg_catalog, pg_temp"}') ORDER BY 2;
+			AND pronamespace::regnamespace::text ~ '^(fuzz_|public$)' AND NOT prosecdef AND proconfig = '{"search_path=pg_catalog, pg_temp"}') ORDER BY 2;
 		SELECT 'relation', n.nspname, relname, relkind, relowner::regrole, relacl, reltablespace FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 		WHERE nspname !~ '^(metrics_refresh|pg_(toast|temp))' ORDER BY 2, 3;
 		SELECT 'type', n.nspname, typname, typowner::regrole FROM pg_type JOIN pg_namespace n ON n.oid = typnamespace WHERE nspname !~ '^(metrics_refresh|pg_(toast|temp))' ORDER BY 2, 3;

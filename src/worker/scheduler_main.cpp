@@ -146,10 +146,12 @@ class SchedulerProcess {
   // Decides and acts until every decision is carried out or refused. Returns when to do so again.
   std::optional<Instant> tick(Instant now) {
     for (;;) {
-      const core::Limits limits = {
-          may_begin(),              shmem::free_workers(MyDatabaseId, settings::database_workers()),
-          settings::role_workers(), shmem::runs_by_owner(),
-          settings::yield_after(),  shmem::starves_elsewhere(MyDatabaseId)};
+      const core::Limits limits = {may_begin(),
+                                   shmem::free_workers(MyDatabaseId, settings::database_workers()),
+                                   settings::role_workers(),
+                                   shmem::runs_by_owner(),
+                                   settings::yield_after(),
+                                   shmem::starves_elsewhere(MyDatabaseId)};
       const core::Plan plan = scheduler_.tick(now + kHandOver, std::exchange(events_, {}), limits);
       for (const core::Action& action : plan.actions) {
         if (const auto* missed = std::get_if<core::Missed>(&action)) {

@@ -423,6 +423,14 @@ CREATE TABLE metrics_refresh_internal.view_state (
 COMMENT ON TABLE metrics_refresh_internal.view_state IS 'what tells whether a view is still fresh';
 COMMENT ON COLUMN metrics_refresh_internal.view_state.fingerprint IS 'of the tables and all else that its rows depend on, at its last refresh';
 
+-- Not dumped: what it says is of this server's counts.
+CREATE TABLE metrics_refresh_internal.skip_alarm (
+    view_oid oid PRIMARY KEY,
+    found    text NOT NULL,
+    found_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE metrics_refresh_internal.skip_alarm IS 'materialized views that are not skipped any more, for an audit found them wrong although nothing had changed that they were known to read';
+
 CREATE TABLE metrics_refresh_internal.run_request (
     run_id       bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.run_id_seq'),
     job_id       bigint NOT NULL REFERENCES metrics_refresh_internal.job ON DELETE CASCADE,
@@ -457,6 +465,12 @@ CREATE POLICY visible ON metrics_refresh_internal.job_member FOR SELECT USING (
 
 ALTER TABLE metrics_refresh_internal.incremental_view ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON metrics_refresh_internal.incremental_view FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = view_oid
+               AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
+
+ALTER TABLE metrics_refresh_internal.skip_alarm ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.skip_alarm FOR SELECT USING (
     (SELECT metrics_refresh.is_super_admin())
     OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = view_oid
                AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
@@ -592,6 +606,11 @@ COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS 'of the defini
 COMMENT ON COLUMN metrics_refresh.incremental_view.uncaptured IS 'of how often its tables were changed past the triggers, and its own rows at all, until the last refresh; where it is another one, the next looks at all rows';
 COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'what now() was for the last refresh';
 COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS 'why the view is refreshed by diff until its strategy is set again: what an audit found';
+
+CREATE VIEW metrics_refresh.skip_alarm WITH (security_invoker = true) AS
+    SELECT * FROM metrics_refresh_internal.skip_alarm;
+COMMENT ON VIEW metrics_refresh.skip_alarm IS 'materialized views that are not skipped any more, until the strategy of one of their jobs is set again';
+COMMENT ON COLUMN metrics_refresh.skip_alarm.found IS 'what an audit of skipping found';
 
 ------------------------------------------------------------------------------------------------
 -- Schedules
@@ -1218,11 +1237,12 @@ SELECT metrics_refresh_internal.revoke_default_privileges('metrics_refresh');
 
 GRANT USAGE ON SCHEMA metrics_refresh TO PUBLIC;
 GRANT SELECT ON metrics_refresh_internal.job, metrics_refresh_internal.job_member, metrics_refresh_internal.job_state,
-                metrics_refresh_internal.incremental_view,
+                metrics_refresh_internal.incremental_view, metrics_refresh_internal.skip_alarm,
                 metrics_refresh_internal.run_log, metrics_refresh_internal.run_request,
                 metrics_refresh_internal.group_run_member TO PUBLIC;
 GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh.job_state,
-                metrics_refresh.incremental_view, metrics_refresh.run_log,
+                metrics_refresh.incremental_view, metrics_refresh.skip_alarm,
+                metrics_refresh.run_log,
                 metrics_refresh.run_request, metrics_refresh.group_run_member,
                 metrics_refresh.running, metrics_refresh.refresh_progress, metrics_refresh.job_status,
                 metrics_refresh.view_dependencies, metrics_refresh.settings,

@@ -23,6 +23,7 @@
 #include "store/incremental.hpp"
 #include "store/shares.hpp"
 #include "store/timetable.hpp"
+#include "store/view_states.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -63,6 +64,7 @@ core::ViewFacts view_facts(pg::Spi& spi, const std::string& schema, const std::s
   facts.wants_unique_index = state && state->unique_index.empty() && job.strategy == "concurrently";
   if (const auto incremental = store::find_incremental(spi, oid, store::Reads::kViews))
     facts.demoted = incremental->demoted;
+  facts.not_skipped = store::find_alarm(spi, oid, store::Reads::kViews);
   if (facts.wants_unique_index) facts.index_to_create = engine::propose_unique_index(view);
   return facts;
 }

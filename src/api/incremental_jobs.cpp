@@ -5,6 +5,7 @@
 #include "api/access.hpp"
 #include "engine/incremental_setup.hpp"
 #include "engine/refresh.hpp"
+#include "engine/skip_audit.hpp"
 #include "pg/privilege.hpp"
 #include "store/groups.hpp"
 #include "store/incremental.hpp"
@@ -18,15 +19,12 @@ bool may_all_refresh(const std::vector<Oid>& roles, const engine::View& view) {
                      [&view](Oid role) { return engine::has_view_rights(role, view); });
 }
 
-}  // namespace
-
-std::vector<Oid> incremental_views(const store::JobRecord& job) {
+std::vector<Oid> views_of(const store::JobRecord& job) {
   std::vector<Oid> views;
   const auto add = [&views](const std::string& schema, const std::string& name, Oid remembered) {
     const Oid view = engine::resolve_view(schema, name, remembered);
     if (OidIsValid(view)) views.push_back(view);
   };
-  if (job.strategy != "incremental") return views;
   if (job.is_refresh()) add(job.view_schema, job.view_name, job.view_oid);
   if (!job.is_group()) return views;
   std::vector<store::Member> members;
@@ -34,6 +32,19 @@ std::vector<Oid> incremental_views(const store::JobRecord& job) {
   for (const store::Member& member : members)
     add(member.view_schema, member.view_name, member.view_oid);
   return views;
+}
+
+// What an audit of skipping found is over, too, for who answers for the view.
+void end_alarms(const std::vector<Oid>& roles, const store::JobRecord& job) {
+  for (const Oid view : views_of(job))
+    if (may_all_refresh(roles, engine::read_view(view))) engine::end_alarm(view);
+}
+
+}  // namespace
+
+std::vector<Oid> incremental_views(const store::JobRecord& job) {
+  if (job.strategy != "incremental") return {};
+  return views_of(job);
 }
 
 void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& job) {
@@ -46,6 +57,7 @@ void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& 
       engine::set_up_incremental(view, roles, true);
   }
   leave_incremental(before);
+  end_alarms(roles, job);
 }
 
 void leave_incremental(const std::vector<Oid>& before) {

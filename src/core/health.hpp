@@ -69,6 +69,7 @@ struct ViewFacts {
   std::string index_to_create;          // a statement, where one can be proposed
   std::string unseen;                   // why changes of what it reads cannot be counted here
   std::string demoted;                  // what an audit of the strategy incremental found wrong
+  std::string not_skipped;              // what an audit of skipping found wrong
   std::optional<Instant> last_success;  // as logged
   std::optional<std::int64_t> rows;     // after that
   int due_since_success = 0;            // due times of its job since, or since the job was set up

@@ -117,6 +117,13 @@ void check_audits(std::vector<Finding>& findings, const std::vector<JobFacts>& j
                   "Find out who changed its tables past the triggers, or report it; then call "
                   "metrics_refresh.alter_job(" +
                       literal(argument(job)) + ", strategy => 'incremental').");
+  for (const JobFacts& job : jobs)
+    for (const ViewFacts& view : job.views)
+      if (!view.not_skipped.empty())
+        check.add(Severity::kCritical, view.name + " is not skipped any more: " + view.not_skipped,
+                  "Find out which of its functions depends on more than its arguments, and declare "
+                  "it STABLE or VOLATILE; then call metrics_refresh.alter_job(" +
+                      literal(argument(job)) + ", strategy => 'auto').");
   check.close();
 }
 

@@ -31,6 +31,27 @@ const char* why_any_scanned_elsewhere(const View& view, const Dependence& depend
 
 }  // namespace
 
+const char* why_not_counted(shmem::Counting counting, Oid role) {
+  switch (counting) {
+    case shmem::Counting::kCounted:
+      return nullptr;
+    case shmem::Counting::kNotYet:
+      return "changes of its tables are not counted yet: a refresh begins to";
+    case shmem::Counting::kNoShare:
+      return psprintf(
+          "changes of its tables are not counted: the role %s has no more room "
+          "(metrics_refresh.max_tracked_tables_per_role)",
+          GetUserNameFromId(role, false));
+    case shmem::Counting::kNoRoom:
+    case shmem::Counting::kNotHere:
+      break;
+  }
+  return RecoveryInProgress()
+             ? "changes of its tables are not counted while the server is in recovery"
+             : "changes of its tables are not counted: there is no room (metrics_refresh."
+               "max_tracked_tables), or the library is not preloaded";
+}
+
 Dependence countable_dependence(const View& view, bool only_looks) {
   const Oid oid = view.oid;
   Dependence dependence = [&] {

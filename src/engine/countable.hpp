@@ -3,6 +3,7 @@
 
 #include "engine/dependence.hpp"
 #include "engine/view.hpp"
+#include "shmem/change_counters.hpp"
 
 namespace metrics_refresh::engine {
 
@@ -10,5 +11,9 @@ namespace metrics_refresh::engine {
 /// session may run the owner's code: where it goes on to refresh the view and, if it `only_looks`,
 /// where may_plan_for() the owner. The view is locked or may change meanwhile.
 Dependence countable_dependence(const View& view, bool only_looks);
+
+/// Why the changes of its tables are not counted in the name of this role, or null where they are.
+/// REQUIRES: inside pg::call().
+const char* why_not_counted(shmem::Counting counting, Oid role);
 
 }  // namespace metrics_refresh::engine

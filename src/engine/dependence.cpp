@@ -4,15 +4,22 @@
 #include "engine/definition_size.hpp"
 #include "engine/elsewhere.hpp"
 #include "engine/functions.hpp"
+#include "engine/reach.hpp"
+#include "engine/reading.hpp"
 #include "engine/stable_functions.hpp"
 #include "engine/tree.hpp"
+#include "engine/type_versions.hpp"
+#include "pg/time_zone.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
 
 struct Walk {
   Oid view;
-  List* trees;  // of ReadTree*
+  Reach reach;          // of the functions
+  StringInfo versions;  // of types and collations
+  List* types;          // that are among them
+  List* trees;          // of ReadTree*
   StringInfo shape;
   List* tables;
   const char* uncountable;
@@ -102,33 +109,6 @@ void note_entry(Walk& walk, const RangeTblEntry* entry) {
   }
 }
 
-bool has_stable_arguments(Node* node) {
-  switch (nodeTag(node)) {
-    case T_CoerceViaIO:
-      return is_written_stably(exprType(reinterpret_cast<Node*>(castNode(CoerceViaIO, node)->arg)));
-    case T_FuncExpr:
-    case T_OpExpr:
-    case T_Aggref:
-    case T_WindowFunc:
-      break;
-    default:
-      return false;
-  }
-  List* arguments = NIL;
-  if (IsA(node, FuncExpr)) arguments = castNode(FuncExpr, node)->args;
-  if (IsA(node, OpExpr)) arguments = castNode(OpExpr, node)->args;
-  if (IsA(node, WindowFunc)) arguments = castNode(WindowFunc, node)->args;
-  if (IsA(node, Aggref)) arguments = castNode(Aggref, node)->args;
-  ListCell* cell;
-  foreach (cell, arguments) {
-    Node* argument = static_cast<Node*>(lfirst(cell));
-    if (IsA(argument, TargetEntry))
-      argument = reinterpret_cast<Node*>(castNode(TargetEntry, argument)->expr);
-    if (!is_written_stably(exprType(argument))) return false;
-  }
-  return true;
-}
-
 struct Call {
   Walk* walk;
   Node* node;
@@ -150,7 +130,10 @@ bool note_function(Oid function, void* context) {
       (stability == Stability::kArguments && has_stable_arguments(call->node)))
     return false;
   const char marked = func_volatile(function);
-  if (stability == Stability::kUnknown && marked == PROVOLATILE_IMMUTABLE) return false;
+  if (stability == Stability::kUnknown && marked == PROVOLATILE_IMMUTABLE) {
+    follow(walk.reach, function);
+    return false;
+  }
   const bool is_now =
       function == F_NOW || function == F_STATEMENT_TIMESTAMP || function == F_TRANSACTION_TIMESTAMP;
   object_to(walk, psprintf(is_now                           ? "it calls %s()"
@@ -160,12 +143,32 @@ bool note_function(Oid function, void* context) {
   return false;
 }
 
+bool walk_node(Node* node, void* context);
+
+// A check raises an error or does nothing; what it reads is part of when it does.
+void note_domain(Walk& walk, Oid domain) {
+  ListCell* cell;
+  foreach (cell, domain_checks(domain)) (void)walk_node(static_cast<Node*>(lfirst(cell)), &walk);
+}
+
+void note_versions(Walk& walk, Node* node) {
+  ListCell* cell;
+  foreach (cell, types_of(node)) append_type(walk.versions, lfirst_oid(cell), &walk.types);
+  append_collations(walk.versions, node);
+  if (const char* zone = zone_of_call(node))
+    appendStringInfo(walk.versions, "zone " UINT64_FORMAT " ", pg::rules_of_zone(zone));
+}
+
 bool walk_node(Node* node, void* context) {
   if (node == nullptr) return false;
   Walk& walk = *static_cast<Walk*>(context);
   Call call = {&walk, node};
   (void)check_functions(node, note_function, &call);
+  note_versions(walk, node);
   switch (nodeTag(node)) {
+    case T_CoerceToDomain:
+      note_domain(walk, castNode(CoerceToDomain, node)->resulttype);
+      break;
     case T_Query: {
       ListCell* cell;
       foreach (cell, castNode(Query, node)->rtable)
@@ -201,6 +204,32 @@ bool walk_node(Node* node, void* context) {
   return walk_expression(node, walk_node, context);
 }
 
+// A relation that a function names, which may have been dropped by now.
+void walk_reading(Walk& walk, Oid relation) {
+  LockRelationOid(relation, AccessShareLock);
+  if (get_rel_name(relation) == nullptr) return;
+  Query* const query = reading_of(relation);
+  const char* const why = why_too_large(query, walk.view);
+  if (why != nullptr) return object_to(walk, why);
+  AcquireRewriteLocks(query, true, false);
+  (void)walk_node(linitial_node(Node, QueryRewrite(query)), &walk);
+}
+
+// These may call further functions, which read more.
+void walk_reads(Walk& walk) {
+  Oid role;
+  int context;
+  GetUserIdAndSecContext(&role, &context);
+  for (int at = 0; at < list_length(walk.reach.reads); ++at) {
+    CHECK_FOR_INTERRUPTS();
+    const auto* const read = static_cast<ReadByFunction*>(list_nth(walk.reach.reads, at));
+    if (OidIsValid(read->definer))
+      SetUserIdAndSecContext(read->definer, context | SECURITY_LOCAL_USERID_CHANGE);
+    walk_reading(walk, read->relation);
+    SetUserIdAndSecContext(role, context);
+  }
+}
+
 // Null, and in `why` the reason, where the view was dropped a moment ago or the definition is too
 // large to be looked into.
 Query* rewritten_definition(Oid view, const char** why) {
@@ -226,10 +255,15 @@ Dependence dependence_of(Oid view) {
     nothing.obstacle = why;
     nothing.shape = makeStringInfo();
     nothing.text = "";
+    nothing.versions = "";
+    nothing.read_by_functions = "";
     return nothing;
   }
-  Walk walk = {view, NIL, makeStringInfo(), NIL, nullptr, NIL, nullptr};
+  Walk walk = {view, {}, makeStringInfo(), NIL, NIL, makeStringInfo(), NIL, nullptr, NIL, nullptr};
   (void)walk_node(reinterpret_cast<Node*>(query), &walk);
+  walk_reads(walk);
+  append_reach(walk.versions, walk.reach);
+  if (walk.reach.obstacle != nullptr) object_to(walk, walk.reach.obstacle);
   list_sort(walk.tables, list_oid_cmp);
   list_deduplicate_oid(walk.tables);
   list_sort(walk.functions, list_oid_cmp);
@@ -247,6 +281,8 @@ Dependence dependence_of(Oid view) {
   dependence.functions = walk.functions;
   dependence.obstacle = walk.obstacle;
   dependence.text = nodeToString(query);
+  dependence.versions = walk.versions->data;
+  dependence.read_by_functions = describe_reads(walk.reach);
   return dependence;
 }
 

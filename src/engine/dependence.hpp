@@ -1,5 +1,6 @@
 // What the rows of a view depend on, read off its query as the server rewrites it: with plain views
-// in their places and row-level security applied. So it is known whether they can have changed.
+// in their places and row-level security applied, and off the functions that it calls (reach.hpp).
+// So it is known whether they can have changed.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -29,6 +30,10 @@ struct Dependence {
   const char* obstacle;
   /// The rewritten query as text, with the names of functions and tables as oids.
   const char* text;
+  /// The versions of types, collations, time zones and of all that the functions come to.
+  const char* versions;
+  /// What functions read, which is among the tables: for people (describe_reads()).
+  const char* read_by_functions;
 };
 
 /// REQUIRES: inside pg::call(), as the view's owner; the view is locked or may change meanwhile.

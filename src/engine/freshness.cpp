@@ -61,6 +61,7 @@ struct PlainObservation {
   Fingerprint structure;
   FullTransactionId since;
   bool is_own_change;
+  const char* read_by_functions;
 };
 
 void put_tables(StringInfo bytes, const Dependence& dependence) {
@@ -77,6 +78,7 @@ void put_definition(StringInfo bytes, const Dependence& dependence) {
   foreach (cell, dependence.functions) append_function(bytes, lfirst_oid(cell));
   appendStringInfoString(bytes, settings_of_stable_functions());
   appendStringInfoString(bytes, dependence.text);
+  appendStringInfoString(bytes, dependence.versions);
 }
 
 Fingerprint with_counts(StringInfo bytes, const ChangeCount* counts, int number,
@@ -91,30 +93,10 @@ Fingerprint with_counts(StringInfo bytes, const ChangeCount* counts, int number,
   return result;
 }
 
-const char* why_not_counted(shmem::Counting counting, Oid role) {
-  switch (counting) {
-    case shmem::Counting::kCounted:
-      return nullptr;
-    case shmem::Counting::kNotYet:
-      return "changes of its tables are not counted yet: a refresh begins to";
-    case shmem::Counting::kNoShare:
-      return psprintf(
-          "changes of its tables are not counted: the role %s has no more room "
-          "(metrics_refresh.max_tracked_tables_per_role)",
-          GetUserNameFromId(role, false));
-    case shmem::Counting::kNoRoom:
-    case shmem::Counting::kNotHere:
-      break;
-  }
-  return RecoveryInProgress()
-             ? "changes of its tables are not counted while the server is in recovery"
-             : "changes of its tables are not counted: there is no room (metrics_refresh."
-               "max_tracked_tables), or the library is not preloaded";
-}
-
 PlainObservation observe_tables(const Dependence& dependence, Oid role, bool only_looks) {
   PlainObservation seen = {};
   seen.obstacle = dependence.obstacle;
+  seen.read_by_functions = dependence.read_by_functions;
   seen.capture_obstacle = dependence.uncountable;
   if (seen.capture_obstacle != nullptr) return seen;
   const int number = dependence.table_count;
@@ -228,6 +210,7 @@ Observation observe(const View& view, bool only_looks) {
   seen.structure = tables.structure;
   seen.since = tables.since;
   seen.is_own_change = tables.is_own_change;
+  seen.read_by_functions = tables.read_by_functions;
   return seen;
 }
 
@@ -267,6 +250,8 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
     const Fingerprint now = pg::call([oid] { return structure_now(oid); });
     is_known = now.high == seen.structure.high && now.low == seen.structure.low;
   }
+  const Oid refreshed = view.oid;
+  pg::call([refreshed] { shmem::forget_skips(refreshed); });
   const std::string fingerprint =
       is_known ? whole_fingerprint(view, seen.rows.ended, true, false) : "";
   pg::as_extension([&] {
@@ -275,24 +260,36 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
   });
 }
 
+bool was_fresh(const View& view, const Observation& seen) {
+  if (!seen.obstacle.empty() || seen.is_own_change) return false;
+  store::ViewMemory memory;
+  look_as_extension([&](pg::Spi& spi) { memory = store::find_memory(spi, view.oid); });
+  return memory.fingerprint && memory.alarm.empty() &&
+         *memory.fingerprint == whole_fingerprint(view, seen.rows.begun, false, true);
+}
+
 Freshness freshness_of(const View& view, bool only_looks) {
-  std::optional<std::string> remembered;
+  store::ViewMemory memory;
   Observation seen;
   std::string current;
   // Who goes on to refresh the view locks it first, and its tables after it.
   pg::look([&] {
     pg::as_extension([&] {
       pg::Spi spi;
-      remembered = store::find_fingerprint(spi, view.oid);
+      memory = store::find_memory(spi, view.oid);
     });
     seen = observe(view, only_looks);
     current = whole_fingerprint(view, seen.rows.begun, false, only_looks);
   });
+  if (!memory.alarm.empty()) return {false, "not skipped any more: " + memory.alarm};
   if (!seen.obstacle.empty()) return {false, seen.obstacle};
-  if (seen.is_own_change) return {false, "this transaction has changed its tables"};
-  if (!remembered) return {false, "it is not known whether its tables have changed"};
-  if (*remembered != current) return {false, "its tables have changed"};
-  return {true, "no table that it reads has changed since its last refresh"};
+  const std::string reads =
+      seen.read_by_functions.empty() ? "" : "; its functions read " + seen.read_by_functions;
+  if (seen.is_own_change) return {false, "this transaction has changed its tables" + reads};
+  if (!memory.fingerprint)
+    return {false, "it is not known whether its tables have changed" + reads};
+  if (*memory.fingerprint != current) return {false, "its tables have changed" + reads};
+  return {true, "no table that it reads has changed since its last refresh" + reads};
 }
 
 }  // namespace metrics_refresh::engine

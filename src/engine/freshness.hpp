@@ -38,6 +38,8 @@ struct Observation {
   FullTransactionId since;
   /// The transaction under way has itself written one of the tables.
   bool is_own_change;
+  /// `schema.table (schema.function)`, separated by commas, or empty.
+  std::string read_by_functions;
 };
 
 /// Has changes of the tables counted from now on, in the name of the view's owner, unless it
@@ -67,6 +69,10 @@ struct Freshness {
   bool is_fresh;
   std::string reason;  // either way; lower case, no full stop
 };
+
+/// False where it was not fresh at this observation, which is from under its lock, by what its last
+/// refresh remembered.
+bool was_fresh(const View& view, const Observation& seen);
 
 /// Waits, as a refresh would, for whoever holds one of the tables in AccessExclusiveLock; keeps no
 /// lock. What `only_looks`, and does not go on to refresh the view, has nothing counted.

@@ -1,7 +1,6 @@
 #include "engine/functions.hpp"
 
 namespace metrics_refresh::engine {
-namespace {
 
 bool check_parts(Oid aggregate, check_function_callback checker, void* context) {
   if (aggregate < FirstNormalObjectId) return false;
@@ -16,8 +15,6 @@ bool check_parts(Oid aggregate, check_function_callback checker, void* context) 
   ReleaseSysCache(tuple);
   return found;
 }
-
-}  // namespace
 
 bool check_functions(Node* node, check_function_callback checker, void* context) {
   if (check_functions_in_node(node, checker, context)) return true;
@@ -48,7 +45,12 @@ void append_function(StringInfo text, Oid function) {
   if (!HeapTupleIsValid(tuple)) return;
   appendStringInfo(text, "%u:", function);
   append_version(text, tuple);
+  const Oid language = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple))->prolang;
   ReleaseSysCache(tuple);
+  const HeapTuple row = SearchSysCache1(LANGOID, ObjectIdGetDatum(language));
+  if (!HeapTupleIsValid(row)) return;
+  append_version(text, row);
+  ReleaseSysCache(row);
 }
 
 }  // namespace metrics_refresh::engine

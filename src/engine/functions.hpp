@@ -12,6 +12,10 @@ namespace metrics_refresh::engine {
 /// marked as immutable whatever that is. `checker` may be asked about InvalidOid.
 bool check_functions(Node* node, check_function_callback checker, void* context);
 
+/// The functions that an aggregate of the user's is made of. `checker` may be asked about
+/// InvalidOid.
+bool check_parts(Oid aggregate, check_function_callback checker, void* context);
+
 /// True where an argument is a text search configuration or dictionary: what such a function does
 /// is said by an object that can be altered without a trace in the view.
 bool takes_text_search_object(Oid function);
@@ -20,7 +24,8 @@ bool takes_text_search_object(Oid function);
 /// another.
 void append_version(StringInfo text, HeapTuple row);
 
-/// The version of a function of the user's: CREATE OR REPLACE keeps its number, but not its row.
+/// The version of a function of the user's, and of the language that it is in: CREATE OR REPLACE
+/// keeps its number, but not its row.
 /// Nothing for the server's own.
 void append_function(StringInfo text, Oid function);
 

@@ -5,8 +5,11 @@
 #include "engine/functions.hpp"
 #include "engine/key_queries.hpp"
 #include "engine/key_rules.hpp"
+#include "engine/reach.hpp"
 #include "engine/stable_functions.hpp"
 #include "engine/tree.hpp"
+#include "engine/type_versions.hpp"
+#include "pg/time_zone.hpp"
 #include "pg/write_locks.hpp"
 
 namespace metrics_refresh::engine {
@@ -19,14 +22,17 @@ constexpr double kWorthwhile = 0.5;
 
 struct QueryText {
   StringInfo text;
-  Oid view;     // whose query it is
-  List** seen;  // plain views that are in the text already
+  Oid view;      // whose query it is
+  List** seen;   // plain views that are in the text already
+  List** types;  // likewise
 };
 
 // Always false, so that all functions of the node are looked at.
 bool append_called(Oid function, void* context) {
   auto* const text = static_cast<StringInfo>(context);
-  append_function(text, function);
+  Reach reach = {};
+  follow(reach, function);
+  append_reach(text, reach);
   if (stability_of(function) == Stability::kSettings)
     appendStringInfoString(text, settings_of_stable_functions());
   return false;
@@ -38,6 +44,12 @@ bool append_query(Node* node, void* context) {
   if (node == nullptr) return false;
   if (!IsA(node, Query)) {
     (void)check_functions(node, append_called, query_text->text);
+    ListCell* type;
+    foreach (type, types_of(node))
+      append_type(query_text->text, lfirst_oid(type), query_text->types);
+    append_collations(query_text->text, node);
+    if (const char* zone = zone_of_call(node))
+      appendStringInfo(query_text->text, UINT64_FORMAT " ", pg::rules_of_zone(zone));
     return walk_expression(node, append_query, context);
   }
   auto* const query = reinterpret_cast<Query*>(node);
@@ -53,7 +65,7 @@ bool append_query(Node* node, void* context) {
     Relation const view = table_open(entry->relid, AccessShareLock);
     Query* const inner = get_view_query(view);
     appendStringInfoString(query_text->text, nodeToString(inner));
-    QueryText inner_text = {query_text->text, entry->relid, query_text->seen};
+    QueryText inner_text = {query_text->text, entry->relid, query_text->seen, query_text->types};
     (void)append_query(reinterpret_cast<Node*>(inner), &inner_text);
     table_close(view, NoLock);
   }
@@ -67,7 +79,8 @@ const char* fingerprint_of(Relation view, const CaptureState& capture) {
   Query* const definition = definition_of(view);
   appendStringInfoString(&text, nodeToString(definition));
   List* seen = NIL;
-  QueryText query_text = {&text, RelationGetRelid(view), &seen};
+  List* types = NIL;
+  QueryText query_text = {&text, RelationGetRelid(view), &seen, &types};
   (void)append_query(reinterpret_cast<Node*>(definition), &query_text);
   const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data);
   return psprintf(UINT64_FORMAT "-" UINT64_FORMAT, hash_bytes_extended(bytes, text.len, 0),

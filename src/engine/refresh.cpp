@@ -4,6 +4,7 @@
 #include "engine/definition_size.hpp"
 #include "engine/diff.hpp"
 #include "engine/keyed_run.hpp"
+#include "engine/skip_audit.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
 #include "pg/transaction.hpp"
@@ -155,7 +156,8 @@ LockedView lock_view(Oid oid, Requested requested, Oid role, MayRun may_run) {
     if (lock_mode(choice) <= mode) {
       require_sane_size(view);
       Observation observation = observe(view);
-      return {std::move(view), std::move(choice), std::move(observation)};
+      const bool audits = requested == Requested::kAuto && begins_audit(view, observation, choice);
+      return {std::move(view), std::move(choice), std::move(observation), audits};
     }
     pg::call([oid, mode] { UnlockRelationOid(oid, mode); });
   }
@@ -195,6 +197,7 @@ Refreshed refresh_locked(const LockedView& locked) {
     keyed.settle(rows);
   });
   pg::call([] { PopActiveSnapshot(); });
+  if (locked.audits_skipping) end_audit(view, locked.seen, refreshed);
   remember_fresh(view, locked.seen, xmin);
   return refreshed;
 }
@@ -204,12 +207,15 @@ std::optional<Choice> choose_skip(Oid oid, Requested requested, Oid role) {
   const View view = read_view(oid);
   require_view_rights(role, view);
   Freshness freshness = freshness_of(view);
-  if (!freshness.is_fresh) return std::nullopt;
+  if (!freshness.is_fresh || is_audit_due(oid)) return std::nullopt;
   return Choice{Strategy::kSkip, std::move(freshness.reason)};
 }
 
 Refreshed refresh_view(Oid oid, Requested requested, Oid role, MayRun may_run) {
-  if (std::optional<Choice> skip = choose_skip(oid, requested, role)) return {std::move(*skip), {}};
+  if (std::optional<Choice> skip = choose_skip(oid, requested, role)) {
+    note_skip(oid);
+    return {std::move(*skip), {}};
+  }
   const LockedView locked = lock_view(oid, requested, role, may_run);
   return refresh_locked(locked);
 }

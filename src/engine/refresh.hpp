@@ -39,15 +39,17 @@ void require_view_rights(Oid role, const View& view);
 /// (definition_size.hpp), whatever the strategy.
 void require_sane_size(const View& view);
 
-/// The choice of `skip` where `auto` is asked for and the view is fresh, else nothing. Throws
-/// SqlError as require_view_rights() and read_view() do.
+/// The choice of `skip` where `auto` is asked for, the view is fresh and no audit is due
+/// (skip_audit.hpp), else nothing. Who then skips it says so: note_skip(). Throws SqlError as
+/// require_view_rights() and read_view() do.
 std::optional<Choice> choose_skip(Oid view, Requested requested, Oid role);
 
 /// A view that is locked as its refresh needs it, until the transaction ends.
 struct LockedView {
   View view;
   Choice choice;
-  Observation seen;  // under the lock
+  Observation seen;      // under the lock
+  bool audits_skipping;  // it is fresh, and looked at all the same
 };
 
 /// True where this session may run the code of a view of that owner.

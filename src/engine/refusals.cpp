@@ -3,6 +3,7 @@
 #include "engine/definition.hpp"
 #include "engine/elsewhere.hpp"
 #include "engine/functions.hpp"
+#include "engine/reach.hpp"
 #include "engine/tree.hpp"
 
 namespace metrics_refresh::engine {
@@ -43,6 +44,15 @@ const char* why_not_aggregate(const Aggref* aggregate) {
   return nullptr;
 }
 
+// Changes of tables that a function reads do not tell which rows they affect.
+const char* why_not_followed(Oid function) {
+  Reach reach = {};
+  follow(reach, function);
+  if (reach.obstacle != nullptr) return reach.obstacle;
+  if (reach.reads == NIL) return nullptr;
+  return psprintf("a function reads %s", describe_reads(reach));
+}
+
 // Null where the function gives the same for the same arguments. It may be none.
 const char* why_not_function(Oid function) {
   if (!OidIsValid(function)) return nullptr;
@@ -50,7 +60,7 @@ const char* why_not_function(Oid function) {
   if (takes_text_search_object(function))
     return psprintf("the function %s depends on a text search configuration", name);
   const char marked = func_volatile(function);
-  if (marked == PROVOLATILE_IMMUTABLE) return nullptr;
+  if (marked == PROVOLATILE_IMMUTABLE) return why_not_followed(function);
   return psprintf("the function %s is %s", name,
                   marked == PROVOLATILE_STABLE ? "stable, not immutable" : "volatile");
 }

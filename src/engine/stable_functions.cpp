@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pg/time_zone.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -153,6 +155,52 @@ bool is_written_stably(Oid type) {
          stability_of(output) == Stability::kSettings;
 }
 
+bool has_stable_arguments(Node* node) {
+  switch (nodeTag(node)) {
+    case T_CoerceViaIO:
+      return is_written_stably(exprType(reinterpret_cast<Node*>(castNode(CoerceViaIO, node)->arg)));
+    case T_FuncExpr:
+    case T_OpExpr:
+    case T_Aggref:
+    case T_WindowFunc:
+      break;
+    default:
+      return false;
+  }
+  List* arguments = NIL;
+  if (IsA(node, FuncExpr)) arguments = castNode(FuncExpr, node)->args;
+  if (IsA(node, OpExpr)) arguments = castNode(OpExpr, node)->args;
+  if (IsA(node, WindowFunc)) arguments = castNode(WindowFunc, node)->args;
+  if (IsA(node, Aggref)) arguments = castNode(Aggref, node)->args;
+  ListCell* cell;
+  foreach (cell, arguments) {
+    Node* argument = static_cast<Node*>(lfirst(cell));
+    if (IsA(argument, TargetEntry))
+      argument = reinterpret_cast<Node*>(castNode(TargetEntry, argument)->expr);
+    if (!is_written_stably(exprType(argument))) return false;
+  }
+  return true;
+}
+
+// It is the first argument of timezone() and the last of the others.
+const char* zone_of_call(Node* node) {
+  if (!IsA(node, FuncExpr)) return nullptr;
+  const auto* const call = castNode(FuncExpr, node);
+  if (call->funcid >= FirstNormalObjectId || call->args == NIL) return nullptr;
+  const char* const name = get_func_name(call->funcid);
+  bool takes_zone = false;
+  for (const char* const one : {"timezone", "date_trunc", "make_timestamptz", "generate_series",
+                                "date_add", "date_subtract"})
+    takes_zone = takes_zone || strcmp(name, one) == 0;
+  if (!takes_zone) return nullptr;
+  const bool is_first = strcmp(name, "timezone") == 0;
+  auto* const argument = static_cast<Node*>(is_first ? linitial(call->args) : llast(call->args));
+  if (!IsA(argument, Const)) return nullptr;
+  const auto* const value = castNode(Const, argument);
+  if (value->constisnull || value->consttype != TEXTOID) return nullptr;
+  return TextDatumGetCString(value->constvalue);
+}
+
 const char* settings_of_stable_functions() {
   StringInfoData text;
   initStringInfo(&text);
@@ -160,6 +208,7 @@ const char* settings_of_stable_functions() {
     const char* const value = GetConfigOption(name, true, false);
     appendStringInfo(&text, "%s=%s\n", name, value != nullptr ? value : "");
   }
+  appendStringInfo(&text, "rules=" UINT64_FORMAT "\n", pg::rules_of_zone(session_timezone));
   return text.data;
 }
 

@@ -20,7 +20,16 @@ Stability stability_of(Oid function);
 /// and the settings. REQUIRES: inside pg::call().
 bool is_written_stably(Oid type);
 
-/// The settings, each as `name=value`, one after the other. REQUIRES: inside pg::call().
+/// True where all arguments of a call, or what a coercion writes, are of such types. REQUIRES:
+/// inside pg::call().
+bool has_stable_arguments(Node* node);
+
+/// The time zone that a call of a function of the server's names by a constant, or null.
+/// REQUIRES: inside pg::call().
+const char* zone_of_call(Node* node);
+
+/// The settings, each as `name=value`, one after the other, with the rules of the time zone.
+/// REQUIRES: inside pg::call().
 const char* settings_of_stable_functions();
 
 }  // namespace metrics_refresh::engine

@@ -50,18 +50,26 @@ extern "C" {
 #include "catalog/pg_am.h"               // BTREE_AM_OID
 #include "catalog/pg_attribute.h"        // the statistics targets of columns
 #include "catalog/pg_authid.h"           // BOOTSTRAP_SUPERUSERID
+#include "catalog/pg_cast.h"             // functions that cast to a type
 #include "catalog/pg_class.h"            // relation kinds
 #include "catalog/pg_collation.h"        // the names of collations
+#include "catalog/pg_constraint.h"       // the checks of domains
 #include "catalog/pg_database.h"         // the launcher's list of databases
 #include "catalog/pg_db_role_setting.h"  // what a role's session begins with
 #include "catalog/pg_depend.h"           // what depends on a function
+#include "catalog/pg_enum.h"             // labels
 #include "catalog/pg_extension.h"        // ExtensionRelationId
 #include "catalog/pg_index.h"            // which index is usable
 #include "catalog/pg_inherits.h"         // has_subclass
+#include "catalog/pg_language.h"         // SQLlanguageId
 #include "catalog/pg_namespace.h"        // who owns a schema
 #include "catalog/pg_operator.h"         // the order of numbers
 #include "catalog/pg_proc.h"             // may the caller execute the admin check
 #include "catalog/pg_trigger.h"          // the triggers that capture keys
+#include "catalog/pg_ts_config.h"        // what text search depends on
+#include "catalog/pg_ts_config_map.h"    // likewise
+#include "catalog/pg_ts_dict.h"          // likewise
+#include "catalog/pg_ts_template.h"      // likewise
 #include "catalog/pg_type.h"             // type oids of parameters
 #include "catalog/toasting.h"            // and its TOAST table
 #include "commands/async.h"              // ending a session's LISTEN
@@ -126,6 +134,7 @@ extern "C" {
 #include "utils/acl.h"                   // roles and ownership
 #include "utils/array.h"                 // text[] in and out
 #include "utils/builtins.h"              // text conversions, quoting
+#include "utils/catcache.h"              // all objects of a name
 #include "utils/datetime.h"              // zone names
 #include "utils/datum.h"                 // copying values
 #include "utils/fmgroids.h"              // which functions are which

@@ -109,12 +109,13 @@ void define_processes() {
                           "Consecutive permanent failures after which a job is suspended.",
                           "0: never.", &suspend_after_value, 20, 0, INT_MAX, PGC_SUSET, 0, nullptr,
                           nullptr, nullptr);
-  DefineCustomIntVariable("metrics_refresh.audit_every",
-                          "Incremental refreshes of a view of which the last looks at all rows.",
-                          "A row that is wrong then is an alarm, and the view is refreshed by diff "
-                          "from then on. 0: never.",
-                          &audit_every_value, 100, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr,
-                          nullptr);
+  DefineCustomIntVariable(
+      "metrics_refresh.audit_every",
+      "Incremental refreshes, and skips, of a view of which the last is "
+      "replaced by a look at all rows.",
+      "A row that is wrong then is an alarm, and the view is refreshed by diff, "
+      "and not skipped, from then on. 0: never.",
+      &audit_every_value, 100, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
 }
 
 // What a superuser gives a role or a database with ALTER ROLE … SET or ALTER DATABASE … SET is what

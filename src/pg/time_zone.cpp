@@ -91,6 +91,50 @@ const pg_tz* find_time_zone(const char* name) noexcept {
   return zone != nullptr && pg_tz_acceptable(zone) ? zone : nullptr;
 }
 
+namespace {
+
+// Beyond it the rules of the last years go on.
+constexpr pg_time_t kUntil = 4'102'444'800;  // 2100
+
+// FNV-1a; nobody gains by a collision.
+std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {
+  for (int i = 0; i < 8; ++i) hash = (hash ^ (value >> (8 * i) & 0xff)) * 0x100000001b3;
+  return hash;
+}
+
+std::uint64_t hash_rules(const pg_tz* zone) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  pg_time_t at = kBeforeAllTransitions;
+  while (at < kUntil) {
+    const pg_tm* const local = pg_localtime(&at, zone);
+    if (local == nullptr) break;
+    hash = mixed(mixed(hash, static_cast<std::uint64_t>(at)),
+                 static_cast<std::uint64_t>(local->tm_gmtoff));
+    for (const char* c = local->tm_zone; c != nullptr && *c != '\0'; ++c)
+      hash = mixed(hash, static_cast<unsigned char>(*c));
+    const Boundary boundary = next_boundary(zone, at);
+    if (!boundary.found || boundary.at <= at) break;
+    at = boundary.at;
+  }
+  return hash;
+}
+
+}  // namespace
+
+std::uint64_t rules_of_zone(const pg_tz* zone) {
+  static auto& known = *new std::map<const pg_tz*, std::uint64_t>;
+  const auto found = known.find(zone);
+  if (found != known.end()) return found->second;
+  const std::uint64_t rules = hash_rules(zone);
+  known.emplace(zone, rules);
+  return rules;
+}
+
+std::uint64_t rules_of_zone(const char* name) {
+  const pg_tz* const zone = find_time_zone(name);
+  return zone == nullptr ? 0 : rules_of_zone(zone);
+}
+
 core::TimeZone::Period ServerTimeZone::period_at(core::Instant t) const {
   while (periods_.empty() ||
          (periods_.back().end <= t && periods_.back().end < core::Instant::max())) {

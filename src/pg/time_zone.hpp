@@ -2,6 +2,7 @@
 // timestamptz arithmetic to the second.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -30,6 +31,13 @@ class ServerTimeZone final : public core::TimeZone {
 /// the server keeps, in each process and for ever, so no other POSIX rule is looked up: there are
 /// more of these than any memory holds. REQUIRES: called within call().
 const pg_tz* find_time_zone(const char* name) noexcept;
+
+/// A number for the rules of a zone, as this process has read them: another one where an offset, an
+/// abbreviation or a time of change is another. A process keeps the rules that it has read first;
+/// one that starts after the files were replaced has others. REQUIRES: within call().
+std::uint64_t rules_of_zone(const pg_tz* zone);
+/// The same by name; 0 for what find_time_zone() does not know.
+std::uint64_t rules_of_zone(const char* name);
 
 /// The zone of this name, kept for the life of the process.
 /// Throws SqlError 22023 for a name that find_time_zone() does not know.

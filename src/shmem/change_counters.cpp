@@ -79,6 +79,7 @@ Counting track(const Oid* relations, int number, const bool* are_silent, Timesta
       table.role = role;
       table.asked_at = now;
       table.serial = ++counters->serials;
+      pg_atomic_write_u32(&table.skips, 0);
     }
     pg_atomic_fetch_add_u64(&counters->version, 1);
     const FullTransactionId since = ReadNextFullTransactionId();
@@ -134,6 +135,7 @@ void init_change_counters(char* memory, LWLock* lock, bool found) {
     pg_atomic_init_u64(&tables[i].ended, 0);
     pg_atomic_init_u64(&tables[i].uncaptured, 0);
     pg_atomic_init_u64(&tables[i].last_uncaptured, 0);
+    pg_atomic_init_u32(&tables[i].skips, 0);
   }
 }
 
@@ -170,6 +172,32 @@ int roles_of_tracked(Oid* roles) {
     if (!has_room(tables[i], now)) roles[number++] = tables[i].role;
   LWLockRelease(counters->lock);
   return number;
+}
+
+namespace {
+
+template <typename Use>
+void with_tracked(Oid relation, Use use) {
+  if (counters == nullptr) return;
+  LWLockAcquire(counters->lock, LW_SHARED);
+  (void)for_each_tracked(&relation, 1, [&use](int, TrackedTable& table) { use(table.skips); });
+  LWLockRelease(counters->lock);
+}
+
+}  // namespace
+
+std::uint32_t skips_of(Oid view) {
+  std::uint32_t skips = 0;
+  with_tracked(view, [&skips](pg_atomic_uint32& count) { skips = pg_atomic_read_u32(&count); });
+  return skips;
+}
+
+void note_skip(Oid view) {
+  with_tracked(view, [](pg_atomic_uint32& count) { pg_atomic_fetch_add_u32(&count, 1); });
+}
+
+void forget_skips(Oid view) {
+  with_tracked(view, [](pg_atomic_uint32& count) { pg_atomic_write_u32(&count, 0); });
 }
 
 const std::uint64_t* change_epoch() { return counters->epoch; }

@@ -25,6 +25,9 @@ struct TrackedTable {
   // commit, and the greatest of their full numbers.
   pg_atomic_uint64 uncaptured;
   pg_atomic_uint64 last_uncaptured;
+  // Of a view that reads others: how often it was not refreshed, for it was fresh, since it last
+  // was.
+  pg_atomic_uint32 skips;
 };
 
 struct ChangeCounters {
@@ -71,6 +74,12 @@ void forget_counts(Oid database) noexcept;
 /// The role of each tracked table, as shares count them, into `roles`, which has room for
 /// settings::max_tracked_tables(). Returns how many. REQUIRES: inside pg::call().
 int roles_of_tracked(Oid* roles);
+
+/// How often the view, which is tracked, was skipped since forget_skips(); 0 where it is not.
+/// REQUIRES of the three: inside pg::call().
+std::uint32_t skips_of(Oid view);
+void note_skip(Oid view);
+void forget_skips(Oid view);
 
 /// What tells this start of the server from every other. REQUIRES: preloaded.
 const std::uint64_t* change_epoch();

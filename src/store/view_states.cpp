@@ -4,12 +4,35 @@ namespace metrics_refresh::store {
 
 using pg::Param;
 
-std::optional<std::string> find_fingerprint(pg::Spi& spi, Oid view) {
+ViewMemory find_memory(pg::Spi& spi, Oid view) {
+  const pg::Rows rows = spi.query(
+      "SELECT (SELECT fingerprint FROM metrics_refresh_internal.view_state WHERE view_oid = $1),"
+      " (SELECT found FROM metrics_refresh_internal.skip_alarm WHERE view_oid = $1)",
+      {Param::oid(view)});
+  return {rows.get_text_or_null(0, 1), rows.get_text_or_null(0, 2).value_or("")};
+}
+
+void set_alarm(pg::Spi& spi, Oid view, const std::string& found) {
+  spi.query(
+      "INSERT INTO metrics_refresh_internal.skip_alarm (view_oid, found) VALUES ($1, $2)"
+      " ON CONFLICT (view_oid) DO UPDATE SET found = EXCLUDED.found",
+      {Param::oid(view), found});
+}
+
+void clear_alarm(pg::Spi& spi, Oid view) {
+  // Who holds it clears it, too.
+  spi.query(
+      "DELETE FROM metrics_refresh_internal.skip_alarm WHERE view_oid ="
+      " (SELECT view_oid FROM metrics_refresh_internal.skip_alarm WHERE view_oid = $1"
+      "  FOR UPDATE SKIP LOCKED)",
+      {Param::oid(view)});
+}
+
+std::string find_alarm(pg::Spi& spi, Oid view, Reads reads) {
   const pg::Rows rows =
-      spi.query("SELECT fingerprint FROM metrics_refresh_internal.view_state WHERE view_oid = $1",
+      spi.query("SELECT found FROM " + read_name(reads, "skip_alarm") + " WHERE view_oid = $1",
                 {Param::oid(view)});
-  if (rows.empty()) return std::nullopt;
-  return rows.get_text(0, 1);
+  return rows.empty() ? "" : rows.get_text(0, 1);
 }
 
 void set_fingerprint(pg::Spi& spi, Oid view, const std::string& fingerprint) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/skip_audit.hpp"
 #include "engine/view.hpp"
 #include "pg/identity.hpp"
 #include "pg/notices.hpp"
@@ -80,8 +81,11 @@ bool skip(pg::Spi& spi, const RunHead& head, const Begun& begun) {
   if (views.size() > store::kMaxMembers) return false;
   if (views.empty() || std::find(views.begin(), views.end(), InvalidOid) != views.end())
     return false;
-  return are_fresh(job, views) && shmem::note_skipped_job(job.id, pg::to_timestamptz(head.started),
-                                                          pg::to_timestamptz(*head.handled_until));
+  if (!are_fresh(job, views) || !shmem::note_skipped_job(job.id, pg::to_timestamptz(head.started),
+                                                         pg::to_timestamptz(*head.handled_until)))
+    return false;
+  for (const Oid view : views) engine::note_skip(view);
+  return true;
 }
 
 // One that has been ended already is only logged.

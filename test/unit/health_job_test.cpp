@@ -77,6 +77,14 @@ TEST_F(HealthOfJobs, AViewWhoseChangesAreNotSeenIsANoteUnlessItIsToBeKeptByKeys)
   EXPECT_EQ(severity("view_missing"), "warning");
 }
 
+TEST_F(HealthOfJobs, WhatAnAuditOfSkippingFoundIsCritical) {
+  view.not_skipped = "an audit of skipping mended 1 row that was wrong";
+  EXPECT_EQ(severity("audit"), "critical");
+  expect_text("audit",
+              "public.sales is not skipped any more: an audit of skipping mended 1 row that was "
+              "wrong");
+}
+
 TEST_F(HealthOfJobs, WhatAnAuditFoundIsCritical) {
   view.demoted = "an audit mended 3 rows that were wrong";
   EXPECT_EQ(severity("audit"), "critical");

@@ -1,0 +1,150 @@
+#include "core/sql_tokens.hpp"
+
+namespace metrics_refresh::core {
+namespace {
+
+constexpr std::string_view kSpaces = " \t\r\n\f\v";
+constexpr std::string_view kOperatorCharacters = "~!@#^&|`?+-*/%<>=";
+constexpr std::size_t kNone = std::string_view::npos;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Bytes beyond ASCII are letters to the server.
+bool begins_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & '\x80') != 0;
+}
+
+bool continues_name(char c) { return begins_name(c) || is_digit(c) || c == '$'; }
+
+bool is_one_of(char c, std::string_view characters) { return characters.find(c) != kNone; }
+
+}  // namespace
+
+SqlToken SqlTokens::take(SqlTokenKind kind, std::size_t length) {
+  const SqlToken token = {kind, text_.substr(at_, length)};
+  at_ += token.text.size();
+  return token;
+}
+
+SqlToken SqlTokens::odd() { return take(SqlTokenKind::kOdd, text_.size() - at_); }
+
+// They nest. False where it has no end.
+bool SqlTokens::skip_comment() {
+  int depth = 0;
+  do {
+    const std::string_view two = text_.substr(at_, 2);
+    if (two.size() < 2) return false;
+    if (two == "/*") ++depth;
+    if (two == "*/") --depth;
+    at_ += two == "/*" || two == "*/" ? 2 : 1;
+  } while (depth > 0);
+  return true;
+}
+
+bool SqlTokens::skip_spaces() {
+  while (at_ < text_.size()) {
+    const std::string_view two = text_.substr(at_, 2);
+    if (is_one_of(text_[at_], kSpaces)) {
+      ++at_;
+    } else if (two == "--") {
+      at_ = text_.find('\n', at_);
+      if (at_ == kNone) at_ = text_.size();
+    } else if (two == "/*") {
+      if (!skip_comment()) return false;
+    } else {
+      break;
+    }
+  }
+  return true;
+}
+
+// REQUIRES: the quote is at the place.
+SqlToken SqlTokens::quoted(SqlTokenKind kind, char quote, bool escapes) {
+  std::size_t end = at_ + 1;
+  for (; end < text_.size(); ++end) {
+    if (escapes && text_[end] == '\\') {
+      ++end;
+    } else if (text_[end] == quote) {
+      if (end + 1 >= text_.size() || text_[end + 1] != quote) break;
+      ++end;
+    }
+  }
+  if (end >= text_.size()) return odd();
+  const SqlToken token = {kind, text_.substr(at_ + 1, end - at_ - 1)};
+  at_ = end + 1;
+  return token;
+}
+
+// A dollar sign that begins no string is odd.
+SqlToken SqlTokens::dollar_quoted() {
+  std::size_t end = at_ + 1;
+  while (end < text_.size() && text_[end] != '$' && continues_name(text_[end])) ++end;
+  if (end >= text_.size() || text_[end] != '$') return odd();
+  const std::string_view mark = text_.substr(at_, end + 1 - at_);
+  const std::size_t close = text_.find(mark, end + 1);
+  if (close == kNone) return odd();
+  const SqlToken token = {SqlTokenKind::kString, text_.substr(end + 1, close - end - 1)};
+  at_ = close + mark.size();
+  return token;
+}
+
+SqlToken SqlTokens::name() {
+  if (at(1) == '\'' && is_one_of(at(0), "bBeEnNxX")) {
+    const bool escapes = is_one_of(at(0), "eE") || backslash_escapes_;
+    ++at_;
+    return quoted(SqlTokenKind::kString, '\'', escapes);
+  }
+  if (is_one_of(at(0), "uU") && at(1) == '&' && (at(2) == '"' || at(2) == '\'')) return odd();
+  std::size_t length = 1;
+  while (continues_name(at(length)) && at_ + length < text_.size()) ++length;
+  return take(SqlTokenKind::kName, length);
+}
+
+// A comment ends one.
+SqlToken SqlTokens::operator_name() {
+  std::size_t length = 1;
+  while (at_ + length < text_.size() && is_one_of(at(length), kOperatorCharacters)) {
+    const std::string_view two = text_.substr(at_ + length, 2);
+    if (two == "--" || two == "/*") break;
+    ++length;
+  }
+  return take(SqlTokenKind::kOperator, length);
+}
+
+// `1..2` is two numbers.
+SqlToken SqlTokens::number() {
+  std::size_t length = 1;
+  while (at_ + length < text_.size() &&
+         (continues_name(at(length)) || (at(length) == '.' && at(length + 1) != '.')))
+    ++length;
+  return take(SqlTokenKind::kOther, length);
+}
+
+bool SqlTokens::next(SqlToken& token) {
+  if (!skip_spaces()) {
+    at_ = text_.size();
+    token = {SqlTokenKind::kOdd, {}};
+    return true;
+  }
+  if (at_ >= text_.size()) return false;
+  const char c = text_[at_];
+  if (c == '\'')
+    token = quoted(SqlTokenKind::kString, c, backslash_escapes_);
+  else if (c == '"')
+    token = quoted(SqlTokenKind::kQuotedName, c, false);
+  else if (c == '$')
+    token = is_digit(at(1)) ? number() : dollar_quoted();
+  else if (begins_name(c))
+    token = name();
+  else if (is_digit(c))
+    token = number();
+  else if (is_one_of(c, kOperatorCharacters))
+    token = operator_name();
+  else if (text_.substr(at_, 2) == "::")
+    token = take(SqlTokenKind::kOther, 2);
+  else
+    token = take(SqlTokenKind::kOther, 1);
+  return true;
+}
+
+}  // namespace metrics_refresh::core

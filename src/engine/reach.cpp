@@ -1,0 +1,101 @@
+#include "engine/reach.hpp"
+
+#include "engine/function_body.hpp"
+#include "engine/functions.hpp"
+#include "engine/type_versions.hpp"
+#include "pg/time_zone.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+constexpr int kMostDescribed = 5;
+
+void object_to(Reach& reach, Oid function, const char* why) {
+  if (reach.obstacle == nullptr)
+    reach.obstacle = psprintf("its function %s() %s", get_func_name(function), why);
+}
+
+// Functions that the body calls, and those by which its types are cast.
+List* called_by(const FunctionBody& body) {
+  List* called = list_copy(body.functions);
+  ListCell* cell;
+  foreach (cell, body.types) called = list_union_oid(called, cast_functions(lfirst_oid(cell)));
+  return called;
+}
+
+void add_called(Reach& reach, Oid caller, const FunctionBody& body) {
+  ListCell* cell;
+  foreach (cell, called_by(body)) {
+    const Oid called = lfirst_oid(cell);
+    if (list_member_oid(reach.functions, called)) continue;
+    if (list_length(reach.functions) >= kMostFunctions)
+      return object_to(reach, caller, "calls too many others");
+    reach.functions = lappend_oid(reach.functions, called);
+  }
+}
+
+void add_body(Reach& reach, Oid function, bool is_first) {
+  const FunctionBody body = read_function_body(function);
+  if (!body.is_open) {
+    if (!is_first && func_volatile(function) == PROVOLATILE_VOLATILE)
+      object_to(reach, function, "is volatile, and its language is not looked into");
+    return;
+  }
+  if (body.obstacle != nullptr) object_to(reach, function, body.obstacle);
+  ListCell* cell;
+  foreach (cell, body.relations) {
+    auto* const read = static_cast<ReadByFunction*>(palloc(sizeof(ReadByFunction)));
+    *read = {lfirst_oid(cell), function, body.definer};
+    reach.reads = lappend(reach.reads, read);
+  }
+  reach.types = list_union_oid(reach.types, body.types);
+  reach.zones = list_concat(reach.zones, body.zones);
+  reach.searches_text = reach.searches_text || body.searches_text;
+  add_called(reach, function, body);
+}
+
+}  // namespace
+
+void follow(Reach& reach, Oid function) {
+  if (function < FirstNormalObjectId || list_member_oid(reach.functions, function)) return;
+  const int first = list_length(reach.functions);
+  reach.functions = lappend_oid(reach.functions, function);
+  for (int at = first; at < list_length(reach.functions); ++at) {
+    CHECK_FOR_INTERRUPTS();
+    add_body(reach, list_nth_oid(reach.functions, at), at == first);
+  }
+}
+
+void append_reach(StringInfo text, const Reach& reach) {
+  ListCell* cell;
+  foreach (cell, reach.functions) append_function(text, lfirst_oid(cell));
+  List* seen = NIL;
+  foreach (cell, reach.types) append_type(text, lfirst_oid(cell), &seen);
+  foreach (cell, reach.zones)
+    appendStringInfo(text, "zone " UINT64_FORMAT " ",
+                     pg::rules_of_zone(static_cast<char*>(lfirst(cell))));
+  if (reach.searches_text) append_text_search(text);
+}
+
+const char* describe_reads(const Reach& reach) {
+  StringInfoData text;
+  initStringInfo(&text);
+  int count = 0;
+  ListCell* cell;
+  foreach (cell, reach.reads) {
+    const auto* const read = static_cast<ReadByFunction*>(lfirst(cell));
+    const char* const name = get_rel_name(read->relation);
+    const char* const function = get_func_name(read->function);
+    if (name == nullptr || function == nullptr) continue;
+    if (count++ >= kMostDescribed) continue;
+    appendStringInfo(
+        &text, "%s%s (%s)", count > 1 ? ", " : "",
+        quote_qualified_identifier(get_namespace_name(get_rel_namespace(read->relation)), name),
+        quote_qualified_identifier(get_namespace_name(get_func_namespace(read->function)),
+                                   function));
+  }
+  if (count > kMostDescribed) appendStringInfo(&text, " and %d more", count - kMostDescribed);
+  return text.data;
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,13 +1,13 @@
 #include "core/sql_tokens.hpp"
 
+#include "core/schedule_text.hpp"
+
 namespace metrics_refresh::core {
 namespace {
 
 constexpr std::string_view kSpaces = " \t\r\n\f\v";
 constexpr std::string_view kOperatorCharacters = "~!@#^&|`?+-*/%<>=";
 constexpr std::size_t kNone = std::string_view::npos;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Bytes beyond ASCII are letters to the server.
 bool begins_name(char c) {

@@ -40,6 +40,14 @@ void append_columns(StringInfo text, Oid type, List** seen) {
   ReleaseTupleDesc(columns);
 }
 
+// By which its values are grouped and put in order.
+void append_comparison(StringInfo text, Oid type) {
+  const TypeCacheEntry* const entry =
+      lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
+  for (const Oid function : {get_opcode(entry->eq_opr), entry->cmp_proc, entry->hash_proc})
+    append_function(text, function);
+}
+
 void append_collation(StringInfo text, Oid collation) {
   if (!OidIsValid(collation) || collation == DEFAULT_COLLATION_OID || collation == C_COLLATION_OID)
     return;
@@ -86,6 +94,8 @@ void append_type(StringInfo text, Oid type, List** seen) {
   appendStringInfo(text, "type %u:", type);
   append_version(text, row);
   ReleaseSysCache(row);
+  if (!form.typisdefined) return;
+  append_comparison(text, type);
   const auto append = [text](HeapTuple part, TupleDesc) { append_version(text, part); };
   switch (form.typtype) {
     case TYPTYPE_DOMAIN:

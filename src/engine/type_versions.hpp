@@ -12,7 +12,7 @@ namespace metrics_refresh::engine {
 List* types_of(Node* node);
 
 /// The versions of a type of the user's, and of what it is made of: labels, constraints, columns,
-/// elements. Of each type once, where `seen` has those that came before.
+/// elements, functions that compare. Of each type once, where `seen` has those that came before.
 void append_type(StringInfo text, Oid type, List** seen);
 
 /// The versions of collations that the node compares or orders by, other than the database's.

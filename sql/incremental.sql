@@ -443,7 +443,7 @@ SELECT did('by_function');
 CREATE TABLE dear_row (id int, x int);
 INSERT INTO dear_row SELECT g, g % 9 FROM generate_series(1, 1000) g;
 CREATE FUNCTION computed_by(int) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 100000000
-    AS $$ BEGIN RETURN (SELECT backend_type FROM pg_stat_activity WHERE pid = pg_backend_pid()); END $$;
+    AS $$ BEGIN RETURN (SELECT backend_type FROM pg_stat_get_activity(pg_backend_pid())); END $$;
 CREATE MATERIALIZED VIEW dear AS SELECT id, max(computed_by(x)) AS computed_by FROM dear_row GROUP BY id;
 SELECT metrics_refresh.schedule('dear', NULL, strategy => 'incremental') > 0 AS scheduled;
 SET max_parallel_workers_per_gather = 0;

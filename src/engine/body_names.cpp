@@ -165,9 +165,8 @@ void NameReader::note_keyword(const char* word) {
   if (is_plpgsql_ && strcmp(word, "execute") == 0)
     object_to(body_, "runs statements that it puts together (EXECUTE)");
   if (is_one_of(word, {"current_date", "current_time", "current_timestamp", "localtime",
-                       "localtimestamp", "current_user", "session_user", "current_role",
-                       "current_schema", "current_catalog"}))
-    object_to(body_, "asks for the current time, date, role or schema");
+                       "localtimestamp", "session_user"}))
+    object_to(body_, psprintf("asks for %s", word));
 }
 
 // A name with what qualifies it, of which the last two parts count.

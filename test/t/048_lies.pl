@@ -21,6 +21,7 @@ my $node = start_node(
 	autovacuum => 'off',
 	TimeZone => 'UTC',
 	'metrics_refresh.audit_every' => 4,
+	'metrics_refresh.log_skips' => 'off',
 	'metrics_refresh.max_workers' => 2);
 create_extension($node);
 
@@ -86,7 +87,7 @@ query(q{
 	CREATE MATERIALIZED VIEW honest AS SELECT n FROM numbers;
 	CREATE MATERIALIZED VIEW other AS SELECT n + 1 AS n FROM numbers;
 	SELECT metrics_refresh.schedule('lied', '1 second', job_name => 'lied');
-	SELECT metrics_refresh.schedule_group('both', ARRAY['honest', 'other'], '1 second')});
+	SELECT metrics_refresh.schedule_group('both', schedule => '1 second', views => ARRAY['honest', 'other'])});
 sub audits
 {
 	my ($view, $found) = @_;

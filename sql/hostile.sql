@@ -114,11 +114,13 @@ SELECT current_user, session_user, current_setting('search_path') AS search_path
 SELECT count(*) FILTER (WHERE outcome LIKE 'did it%') AS done, max(outcome) FILTER (WHERE n = 1) AS as_whom FROM h.evil;
 SELECT rolsuper FROM pg_roles WHERE rolname = 'regress_stranger';
 
--- Nor where it is kept by keys: what it calls is said to be immutable, his table has our triggers.
+-- Nor where it is kept by keys: what it calls is said to be immutable, in a language that is not looked into, his
+-- table has our triggers.
+CREATE TRUSTED LANGUAGE regress_closed HANDLER plpgsql_call_handler;
 SET ROLE regress_stranger;
 CREATE TABLE h.attempts (n int PRIMARY KEY, statement text);
 INSERT INTO h.attempts VALUES (1, 'SELECT current_user'), (2, 'SELECT secret FROM public.secret');
-CREATE FUNCTION h.sly(statement text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT h.attempt(statement)';
+CREATE FUNCTION h.sly(statement text) RETURNS text IMMUTABLE LANGUAGE regress_closed AS 'BEGIN RETURN h.attempt(statement); END';
 CREATE MATERIALIZED VIEW h.kept AS SELECT n, h.sly(statement) AS outcome FROM h.attempts;
 SELECT metrics_refresh.schedule('h.kept', strategy => 'incremental', job_name => 'hostile') IS NOT NULL AS scheduled;
 SELECT metrics_refresh.refresh('h.kept') ->> 'success' AS success;
@@ -205,3 +207,4 @@ REVOKE EXECUTE ON FUNCTION metrics_refresh.schedule_command FROM regress_strange
 DROP MATERIALIZED VIEW public.of_super;
 DROP TABLE public.secret;
 DROP SCHEMA h CASCADE;
+DROP LANGUAGE regress_closed;

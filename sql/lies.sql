@@ -127,9 +127,11 @@ CREATE ROLE regress_liar;
 GRANT USAGE, CREATE ON SCHEMA lies TO regress_liar;
 GRANT SELECT ON base TO regress_liar;
 CREATE FUNCTION definer() RETURNS int IMMUTABLE SECURITY DEFINER LANGUAGE sql AS 'SELECT rate FROM lies.conf';
+CREATE FUNCTION forbidden() RETURNS int IMMUTABLE SECURITY DEFINER LANGUAGE sql AS 'SELECT rate FROM lies.conf';
+REVOKE EXECUTE ON FUNCTION forbidden() FROM PUBLIC;
 SET ROLE regress_liar;
 CREATE FUNCTION names_it(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
-    $$ BEGIN IF $1 < 0 THEN RETURN (SELECT rate FROM lies.conf); END IF; RETURN $1; END $$;
+    $$ BEGIN IF $1 < 0 THEN RETURN (SELECT rate * lies.forbidden() FROM lies.conf); END IF; RETURN $1; END $$;
 CREATE MATERIALIZED VIEW his AS SELECT id, n * lies.definer() AS n FROM base;
 CREATE MATERIALIZED VIEW named AS SELECT lies.names_it(n) AS n FROM base;
 RESET ROLE;

@@ -223,8 +223,7 @@ void walk_reads(Walk& walk) {
   for (int at = 0; at < list_length(walk.reach.reads); ++at) {
     CHECK_FOR_INTERRUPTS();
     const auto* const read = static_cast<ReadByFunction*>(list_nth(walk.reach.reads, at));
-    if (OidIsValid(read->definer))
-      SetUserIdAndSecContext(read->definer, context | SECURITY_LOCAL_USERID_CHANGE);
+    SetUserIdAndSecContext(read->reader, context | SECURITY_LOCAL_USERID_CHANGE);
     walk_reading(walk, read->relation);
     SetUserIdAndSecContext(role, context);
   }

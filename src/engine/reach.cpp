@@ -3,6 +3,7 @@
 #include "engine/function_body.hpp"
 #include "engine/functions.hpp"
 #include "engine/type_versions.hpp"
+#include "pg/privilege.hpp"
 #include "pg/time_zone.hpp"
 
 namespace metrics_refresh::engine {
@@ -23,17 +24,41 @@ List* called_by(const FunctionBody& body) {
   return called;
 }
 
-void add_called(Reach& reach, Oid caller, const FunctionBody& body) {
+bool has(const Reach& reach, Oid function, Oid role) {
+  ListCell* called;
+  ListCell* caller;
+  forboth(called, reach.functions, caller, reach.callers) {
+    if (lfirst_oid(called) == function && lfirst_oid(caller) == role) return true;
+  }
+  return false;
+}
+
+void add(Reach& reach, Oid function, Oid role) {
+  reach.functions = lappend_oid(reach.functions, function);
+  reach.callers = lappend_oid(reach.callers, role);
+}
+
+void add_called(Reach& reach, Oid function, const FunctionBody& body, Oid role) {
   ListCell* cell;
   foreach (cell, called_by(body)) {
     const Oid called = lfirst_oid(cell);
-    if (list_member_oid(reach.functions, called)) continue;
+    if (has(reach, called, role) || !pg::may_execute(called, role)) continue;
     if (list_length(reach.functions) >= kMostFunctions)
-      return object_to(reach, caller, "calls too many others");
-    reach.functions = lappend_oid(reach.functions, called);
+      return object_to(reach, function, "calls too many others");
+    add(reach, called, role);
   }
 }
 
+void add_reads(Reach& reach, Oid function, const FunctionBody& body, Oid role) {
+  ListCell* cell;
+  foreach (cell, body.relations) {
+    auto* const read = static_cast<ReadByFunction*>(palloc(sizeof(ReadByFunction)));
+    *read = {lfirst_oid(cell), function, role};
+    reach.reads = lappend(reach.reads, read);
+  }
+}
+
+// The current role calls it.
 void add_body(Reach& reach, Oid function, bool is_first) {
   const FunctionBody body = read_function_body(function);
   if (!body.is_open) {
@@ -41,28 +66,32 @@ void add_body(Reach& reach, Oid function, bool is_first) {
       object_to(reach, function, "is volatile, and its language is not looked into");
     return;
   }
+  const Oid role = OidIsValid(body.definer) ? body.definer : GetUserId();
   if (body.obstacle != nullptr) object_to(reach, function, body.obstacle);
-  ListCell* cell;
-  foreach (cell, body.relations) {
-    auto* const read = static_cast<ReadByFunction*>(palloc(sizeof(ReadByFunction)));
-    *read = {lfirst_oid(cell), function, body.definer};
-    reach.reads = lappend(reach.reads, read);
-  }
+  add_reads(reach, function, body, role);
   reach.types = list_union_oid(reach.types, body.types);
   reach.zones = list_concat(reach.zones, body.zones);
   reach.searches_text = reach.searches_text || body.searches_text;
-  add_called(reach, function, body);
+  add_called(reach, function, body, role);
 }
 
 }  // namespace
 
+// A function that the caller may not execute raises an error where it is called, and reads nothing.
 void follow(Reach& reach, Oid function) {
-  if (function < FirstNormalObjectId || list_member_oid(reach.functions, function)) return;
+  Oid role;
+  int context;
+  GetUserIdAndSecContext(&role, &context);
+  if (function < FirstNormalObjectId || has(reach, function, role) ||
+      !pg::may_execute(function, role))
+    return;
   const int first = list_length(reach.functions);
-  reach.functions = lappend_oid(reach.functions, function);
+  add(reach, function, role);
   for (int at = first; at < list_length(reach.functions); ++at) {
     CHECK_FOR_INTERRUPTS();
+    SetUserIdAndSecContext(list_nth_oid(reach.callers, at), context | SECURITY_LOCAL_USERID_CHANGE);
     add_body(reach, list_nth_oid(reach.functions, at), at == first);
+    SetUserIdAndSecContext(role, context);
   }
 }
 

@@ -12,11 +12,12 @@ namespace metrics_refresh::engine {
 struct ReadByFunction {
   Oid relation;
   Oid function;  // the one whose body names it
-  Oid definer;   // with whose rights, if not the caller's; or InvalidOid
+  Oid reader;    // with whose rights
 };
 
 struct Reach {
   List* functions;  // oids, not the server's own
+  List* callers;    // the role that calls each
   List* reads;      // of ReadByFunction*
   List* types;      // oids, not the server's own
   List* zones;      // char*

@@ -49,13 +49,7 @@ bool passes_admin_check() {
   // A fixed search_path: else the caller could put a table of its own before the function's.
   with_fixed_search_path([&] {
     accepted = call([function] {
-#if PG_VERSION_NUM >= 160000
-      const AclResult allowed =
-          object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE);
-#else
-      const AclResult allowed = pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
-#endif
-      if (allowed != ACLCHECK_OK) return false;
+      if (!may_execute(function, GetUserId())) return false;
       FmgrInfo info;
       fmgr_info(function, &info);
       LOCAL_FCINFO(fcinfo, 0);
@@ -118,6 +112,15 @@ Oid role_oid(const std::string& name) {
 std::string role_name(Oid role) {
   const char* name = call([role]() -> const char* { return GetUserNameFromId(role, true); });
   return name != nullptr ? name : "";
+}
+
+bool may_execute(Oid function, Oid role) {
+  if (!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(function))) return false;
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#else
+  return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
 }
 
 bool can_connect(Oid role) {

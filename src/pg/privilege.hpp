@@ -29,6 +29,10 @@ bool has_rights_of(Oid role);
 /// The same asked of another role.
 bool has_rights_of(Oid member, Oid role);
 
+/// True where the role may execute the function; false where no such function exists. REQUIRES:
+/// within call().
+bool may_execute(Oid function, Oid role);
+
 /// InvalidOid where no such role exists.
 Oid role_oid(const std::string& name);
 /// Empty where no such role exists.

@@ -82,7 +82,8 @@ TEST_F(HealthOfJobs, WhatAnAuditOfSkippingFoundIsCritical) {
   EXPECT_EQ(severity("audit"), "critical");
   expect_text("audit",
               "public.sales is not skipped any more: an audit of skipping mended 1 row that was "
-              "wrong");
+              "wrong",
+              "alter_job('nightly', strategy => 'auto')");
 }
 
 TEST_F(HealthOfJobs, WhatAnAuditFoundIsCritical) {

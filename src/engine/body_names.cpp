@@ -2,6 +2,8 @@
 
 #include "engine/body_names.hpp"
 
+#include <cstdio>
+
 #include "engine/functions.hpp"
 
 namespace metrics_refresh::engine {
@@ -58,6 +60,19 @@ void object_to(FunctionBody& body, const char* why) {
   if (body.obstacle == nullptr) body.obstacle = why;
 }
 
+// The names that were looked up in a body, each with a letter for what it was looked up as: the
+// same few come again and again.
+constexpr Size kKeyLength = 2 * NAMEDATALEN + 3;
+
+HTAB* make_names() {
+  HASHCTL control = {};
+  control.keysize = kKeyLength;
+  control.entrysize = kKeyLength;
+  control.hcxt = CurrentMemoryContext;
+  return hash_create("names of a function's body", 64, &control,
+                     HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+}
+
 class NameReader {
  public:
   NameReader(FunctionBody& body, const char* source, bool is_plpgsql)
@@ -83,6 +98,7 @@ class NameReader {
   void note_functions(Name name);
   void note_relation(Name name);
   void note_type(Name name);
+  bool is_new(char as, Name name);
   bool is_in_reach(Oid schema, Oid wanted) const;
   template <typename Find>
   Oid first_of(Name name, Find find) const;
@@ -92,10 +108,20 @@ class NameReader {
   SqlToken token_ = {};
   bool has_token_ = false;
   const Path path_;
+  HTAB* const looked_up_ = make_names();
   const bool is_plpgsql_;
   const char* previous_ = "";  // the word or character before, in lower case
   const char* called_ = "";    // the function whose arguments have just begun
 };
+
+bool NameReader::is_new(char as, Name name) {
+  char key[kKeyLength];
+  (void)std::snprintf(key, sizeof key, "%c%s.%s", as, name.schema != nullptr ? name.schema : "",
+                      name.name);
+  bool found;
+  (void)hash_search(looked_up_, key, HASH_ENTER, &found);
+  return !found;
+}
 
 // `wanted`: the schema that is named, if any.
 bool NameReader::is_in_reach(Oid schema, Oid wanted) const {
@@ -117,6 +143,7 @@ Oid NameReader::first_of(Name name, Find find) const {
 }
 
 void NameReader::note_functions(Name name) {
+  if (!is_new('f', name)) return;
   const Oid wanted = name.schema != nullptr ? get_namespace_oid(name.schema, true) : InvalidOid;
   if (name.schema != nullptr && !OidIsValid(wanted)) return;
   List* found = NIL;
@@ -133,6 +160,7 @@ void NameReader::note_functions(Name name) {
 // OPERATOR(schema.name) may mean any schema's.
 void NameReader::note_operators(const char* name) {
   const bool is_qualified = strcmp(previous_, ".") == 0;
+  if (!is_new(is_qualified ? 'q' : 'o', {nullptr, name})) return;
   List* found = NIL;
   catclist* const list = SearchSysCacheList1(OPERNAMENSP, CStringGetDatum(name));
   for (int i = 0; i < list->n_members; ++i) {
@@ -148,12 +176,14 @@ void NameReader::note_operators(const char* name) {
 }
 
 void NameReader::note_relation(Name name) {
+  if (!is_new('r', name)) return;
   const Oid relation =
       first_of(name, [](const char* one, Oid schema) { return get_relname_relid(one, schema); });
   if (OidIsValid(relation)) note_read_relation(body_, relation);
 }
 
 void NameReader::note_type(Name name) {
+  if (!is_new('t', name)) return;
   const Oid type = first_of(name, [](const char* one, Oid schema) {
     return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(one),
                            ObjectIdGetDatum(schema));
@@ -210,6 +240,7 @@ void NameReader::read() {
     if (!token_.is("(")) called_ = "";
     (void)advance();
   }
+  hash_destroy(looked_up_);
 }
 
 }  // namespace

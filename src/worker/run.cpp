@@ -2,9 +2,6 @@
 
 #include "worker/run.hpp"
 
-#include <algorithm>
-
-#include "engine/skip_audit.hpp"
 #include "engine/view.hpp"
 #include "pg/identity.hpp"
 #include "pg/notices.hpp"
@@ -12,7 +9,6 @@
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
-#include "shmem/skipped_jobs.hpp"
 #include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"
 #include "worker/limits.hpp"
@@ -21,6 +17,7 @@
 #include "worker/run_failure.hpp"
 #include "worker/run_session.hpp"
 #include "worker/session.hpp"
+#include "worker/skip_due_time.hpp"
 #include "worker/unbegun_run.hpp"
 #include "worker/work.hpp"
 
@@ -66,28 +63,6 @@ struct Beginning {
   std::optional<RunResult> result;  // that there is nothing left to do
 };
 
-// Lets a due time pass without a run where none of the job's views needs one. Nothing is written;
-// so after a failure there is a run, whose success is logged.
-bool skip(pg::Spi& spi, const RunHead& head, const Begun& begun) {
-  const JobRecord& job = begun.job;
-  if (head.manual || head.attempt > 1 || begun.refused || job.is_command() || job.one_time ||
-      !job.last_succeeded || settings::log_skips())
-    return false;
-  std::vector<Oid> views;
-  if (job.is_refresh()) views.push_back(begun.view);
-  if (job.is_group())
-    for (const Member& member : store::named_members(spi, job))
-      views.push_back(engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
-  if (views.size() > store::kMaxMembers) return false;
-  if (views.empty() || std::find(views.begin(), views.end(), InvalidOid) != views.end())
-    return false;
-  if (!are_fresh(job, views) || !shmem::note_skipped_job(job.id, pg::to_timestamptz(head.started),
-                                                         pg::to_timestamptz(*head.handled_until)))
-    return false;
-  for (const Oid view : views) engine::note_skip(view);
-  return true;
-}
-
 // One that has been ended already is only logged.
 void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
   Begun& begun = beginning.begun;
@@ -109,7 +84,7 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
   const std::string owner = pg::role_name(job.owner_oid);
   store::bind_job(spi, job, begun.view, job.is_refresh() ? head.view_schema : "",
                   job.is_refresh() ? head.view_name : "", owner.empty() ? job.owner : owner);
-  if (skip(spi, head, begun)) {
+  if (skip_due_time(spi, head, begun)) {
     beginning.result = RunResult::kSuccess;
     return;
   }

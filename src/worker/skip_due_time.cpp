@@ -1,0 +1,37 @@
+#include "worker/skip_due_time.hpp"
+
+#include <algorithm>
+
+#include "engine/skip_audit.hpp"
+#include "engine/view.hpp"
+#include "pg/settings.hpp"
+#include "pg/time.hpp"
+#include "shmem/skipped_jobs.hpp"
+
+namespace metrics_refresh::worker {
+
+using store::JobRecord;
+using store::Member;
+using store::RunHead;
+
+bool skip_due_time(pg::Spi& spi, const RunHead& head, const Begun& begun) {
+  const JobRecord& job = begun.job;
+  if (head.manual || head.attempt > 1 || begun.refused || job.is_command() || job.one_time ||
+      !job.last_succeeded || settings::log_skips())
+    return false;
+  std::vector<Oid> views;
+  if (job.is_refresh()) views.push_back(begun.view);
+  if (job.is_group())
+    for (const Member& member : store::named_members(spi, job))
+      views.push_back(engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
+  if (views.size() > store::kMaxMembers) return false;
+  if (views.empty() || std::find(views.begin(), views.end(), InvalidOid) != views.end())
+    return false;
+  if (!are_fresh(job, views) || !shmem::note_skipped_job(job.id, pg::to_timestamptz(head.started),
+                                                         pg::to_timestamptz(*head.handled_until)))
+    return false;
+  for (const Oid view : views) engine::note_skip(view);
+  return true;
+}
+
+}  // namespace metrics_refresh::worker

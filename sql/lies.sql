@@ -167,7 +167,7 @@ SELECT incremental FROM metrics_refresh.explain_refresh('his');
 CREATE MATERIALIZED VIEW kept AS SELECT id, lies.honest(n) AS n FROM base;
 SELECT incremental FROM metrics_refresh.explain_refresh('kept');
 SELECT metrics_refresh.schedule('his', '0 0 1 1 *', strategy => 'incremental');
-SELECT metrics_refresh.schedule('kept', '0 0 1 1 *', strategy => 'incremental', job_name => 'kept');
+SELECT metrics_refresh.schedule('kept', '0 0 1 1 *', strategy => 'incremental', job_name => 'kept') > 0 AS made;
 CALL refresh('kept');
 UPDATE base SET n = n + 1 WHERE id = 1;
 CALL refresh('kept');

@@ -58,7 +58,7 @@ CALL c.try('INSERT INTO c.unique_at_end VALUES (1), (1)');
 SELECT status, sqlstate, error_message FROM c.log;
 SELECT count(*) FROM c.unique_at_end;
 -- What it sets does not outlive it.
-CALL c.try('SET search_path = nowhere; SET lock_timeout = 1; SET default_transaction_read_only = on; SET statement_timeout = 1; SELECT pg_sleep(0.05)');
+CALL c.try('SET search_path = nowhere; SET lock_timeout = 1; SET default_transaction_read_only = on; SET statement_timeout = 60000; SELECT pg_sleep(0.05)');
 CALL c.try('INSERT INTO c.seen (note) VALUES (concat_ws('' '', current_setting(''search_path''), current_setting(''lock_timeout''), current_setting(''statement_timeout'')))');
 SELECT note FROM c.seen ORDER BY n DESC LIMIT 1;
 CALL c.try('SET TRANSACTION READ ONLY');

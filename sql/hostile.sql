@@ -154,7 +154,7 @@ SET ROLE regress_stranger;
 SELECT metrics_refresh.schedule_command('hostile', NULL, 'DO $$ BEGIN BEGIN PERFORM pg_sleep(600);
     EXCEPTION WHEN query_canceled THEN NULL; END; END $$', max_runtime => '20 ms') IS NOT NULL AS scheduled;
 CALL tools.run('hostile');
--- A role that changes its own defaults changes nothing of ours.
+-- A role that changes its own defaults changes its command, and nothing of ours.
 ALTER ROLE regress_stranger SET search_path = h;
 ALTER ROLE regress_stranger SET row_security = off;
 ALTER ROLE regress_stranger SET default_transaction_read_only = on;

@@ -107,6 +107,7 @@ SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRA
     $$alter_job('all', jitter => '-1 s')$$,
     $$alter_job('all', blackout => '{24:00-25:00}')$$,
     $$alter_job('all', settings => '{"work_mem": "lots"}')$$,
+    $$alter_job('all', settings => '{"SEARCH_PATH": "public"}')$$,
     $$alter_job('all', isolation => 'repeatable_read')$$,
     $$alter_job('all', max_parallel => 2)$$,
     $$alter_job('command', strategy => 'full')$$]) WITH ORDINALITY v (q, n) ORDER BY n;
@@ -127,9 +128,9 @@ SELECT q || ' -> ' || tools.try('SELECT metrics_refresh.' || q) FROM unnest(ARRA
     $$alter_job('all', schedule => '0 9 * * *', blackout => '{}')$$]) WITH ORDINALITY v (q, n) ORDER BY n;
 \a \t
 -- A placeholder is a setting of somebody's own; nothing of what was tried stays.
-SELECT metrics_refresh.alter_job('all', settings => '{"my.own": "it''s", "search_path": "nowhere"}');
+SELECT metrics_refresh.alter_job('all', settings => '{"my.own": "it''s", "DateStyle": "German"}');
 SELECT settings FROM p.policies WHERE job_name = 'all';
-SELECT current_setting('my.own', true) AS own, current_setting('work_mem') AS work_mem, current_setting('search_path') AS search_path;
+SELECT current_setting('my.own', true) AS own, current_setting('work_mem') AS work_mem, current_setting('DateStyle') AS datestyle;
 
 -- By hand, or from a dump: the same checks of the times.
 \set VERBOSITY terse

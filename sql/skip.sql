@@ -192,17 +192,18 @@ CALL look('created', 'calling');
 CREATE OR REPLACE FUNCTION f(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + 1';
 CALL look('its function replaced', 'calling');
 
--- What depends on settings, on the time, or on who knows what
+-- What depends on settings, which are those of the owner, on the time, or on who knows what
+ALTER ROLE CURRENT_USER SET TimeZone = 'PST8PDT'; ALTER ROLE CURRENT_USER SET DateStyle = 'Postgres, MDY';
 CREATE MATERIALIZED VIEW days AS SELECT date_trunc('day', at) AS day, to_char(at, 'TMDay HH24') AS hour, at::text AS text,
     jsonb_agg(at) AS json, at + interval '1 day' AS next, concat(at, ' ', id) AS c FROM base GROUP BY at, id;
 CALL look('created', 'days');
-SET TimeZone = 'Asia/Tokyo';
+ALTER ROLE CURRENT_USER SET TimeZone = 'Asia/Tokyo'; SET TimeZone = 'Asia/Tokyo';
 CALL look('another TimeZone', 'days');
-SET DateStyle = 'German';
+ALTER ROLE CURRENT_USER SET DateStyle = 'German'; SET DateStyle = 'German';
 CALL look('another DateStyle', 'days');
 SET work_mem = '8MB';
 CALL look('another work_mem', 'days');
-RESET TimeZone; RESET DateStyle; RESET work_mem;
+RESET TimeZone; RESET DateStyle; RESET work_mem; ALTER ROLE CURRENT_USER RESET ALL;
 CREATE TYPE mood AS ENUM ('sad', 'glad');
 CREATE FUNCTION stable_one() RETURNS int STABLE LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION no_promise() RETURNS int LANGUAGE sql AS 'SELECT 1';

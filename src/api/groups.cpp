@@ -36,7 +36,8 @@ Datum schedule_group(FunctionCallInfo call) {
   const Options options = new_options(arguments);
   if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views);
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), owners_of(views, owner.role));
+    check_refresh_settings(read_settings(arguments.datum("settings")),
+                           owners_of(views, owner.role));
   Subject subject;
   if (schema)
     subject.group_schema = *schema;

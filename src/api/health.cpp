@@ -114,6 +114,9 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobR
   facts.is_incremental = job.strategy == "incremental";
   facts.owner = job.owner;
   facts.owner_exists = !pg::role_name(job.owner_oid).empty();
+  if (facts.owner_exists && job.is_command())
+    if (const auto problem = pg::login_problem(job.owner_oid))
+      facts.login_problem = problem->what();
   if (job.suspended) facts.suspended = rows.get_text_or_null(i, 2).value_or("");
   facts.last_success = rows.get_instant_or_null(i, 3);
   facts.last_error = rows.get_text(i, 4);

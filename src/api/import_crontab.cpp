@@ -8,6 +8,7 @@
 #include "api/imported_job.hpp"
 #include "api/schedule_text.hpp"
 #include "api/write_job.hpp"
+#include "pg/privilege.hpp"
 #include "pg/time_zone.hpp"
 
 namespace metrics_refresh::api {
@@ -59,6 +60,7 @@ void leave_without_right(ImportedJob& job) {
   } catch (const pg::SqlError& error) {
     job.leave(std::string(error.what()) + ". " + error.hint());
   }
+  if (const auto problem = pg::login_problem(job.owner)) job.leave(problem->what());
 }
 
 // Where a line names none, psql goes by its environment, and else by the user's name.
@@ -87,8 +89,7 @@ void convert(const core::CrontabEntry& entry, const std::string& database, Impor
   const bool is_ours = is_here(psql) && job.database == database;
   const ImportTarget target =
       is_ours ? find_target(job.command, job.owner) : find_target_elsewhere(job.command);
-  job.views = target.views;
-  job.note(target.note);
+  job.aim(target);
   note_connection(psql, job);
   if (!entry.variable.empty())
     return job.leave("what psql does depends on " + entry.variable + ", which is set above it");

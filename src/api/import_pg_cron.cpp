@@ -119,11 +119,6 @@ void pause_in_pg_cron(const PgCron& cron, const std::vector<std::int64_t>& ids) 
 
 namespace {
 
-void set_target(ImportedJob& job, const ImportTarget& target) {
-  job.views = target.views;
-  job.note(target.note);
-}
-
 // What the new job is, and why there is none.
 void convert(OldJob& old, const PgCron& cron) {
   ImportedJob& job = old.job;
@@ -141,17 +136,18 @@ void convert(OldJob& old, const PgCron& cron) {
     return job.leave("it runs on another server: " + old.nodename + ", port " + old.nodeport);
   if (!OidIsValid(job.owner)) return job.leave("its role does not exist");
   if (job.database != cron.database) {
-    set_target(job, find_target_elsewhere(job.command));
+    job.aim(find_target_elsewhere(job.command));
     return job.leave("run the statement in database " + job.database +
                      ", then pause it in pg_cron");
   }
   if (job.active && is_running(job))
     return job.leave("a run of it is under way, which a pause would cut off: import it afterwards");
-  set_target(job, find_target(job.command, job.owner));
+  job.aim(find_target(job.command, job.owner));
   if (!job.views.empty()) return;
   if (!pg::has_rights_of(job.owner))
     return job.leave("a command runs with all rights of its role, which you have not");
-  if (!pg::can_log_in(job.owner)) job.note("its role may not log in");
+  if (const auto problem = pg::login_problem(job.owner))
+    return job.leave(std::string(problem->what()) + ", which pg_cron asks for as well");
 }
 
 void take_over(ImportedJob& job) {

@@ -78,6 +78,33 @@ std::optional<SqlName> refreshed(Node* statement, bool& with_no_data) {
   return SqlName{schema != nullptr ? schema : "", refresh->relation->relname};
 }
 
+// The value of `SET name = constant`.
+std::optional<std::string> constant_of(const VariableSetStmt* set) {
+  if (set->kind != VAR_SET_VALUE) return std::nullopt;
+  auto* const constant = only<A_Const>(set->args, T_A_Const);
+  if (constant == nullptr || constant->isnull) return std::nullopt;
+  if (nodeTag(&constant->val) == T_Integer) return std::to_string(intVal(&constant->val));
+  if (nodeTag(&constant->val) == T_String) return strVal(&constant->val);
+  return std::nullopt;
+}
+
+// True where the statement sets one of them, and nothing else.
+bool sets_timeout(Node* statement, Timeouts& timeouts) {
+  const auto* set = as<VariableSetStmt>(statement, T_VariableSetStmt);
+  if (set == nullptr || set->name == nullptr) return false;
+  const bool is_lock = pg_strcasecmp(set->name, "lock_timeout") == 0;
+  if (!is_lock && pg_strcasecmp(set->name, "statement_timeout") != 0) return false;
+  const std::optional<std::string> text = constant_of(set);
+  if (!text) return false;
+  const char* const value = text->c_str();
+  int milliseconds = 0;
+  const bool is_read = pg::call(
+      [&milliseconds, value] { return parse_int(value, &milliseconds, GUC_UNIT_MS, nullptr); });
+  if (!is_read || milliseconds < 0) return false;
+  (is_lock ? timeouts.lock : timeouts.statement) = milliseconds;
+  return true;
+}
+
 }  // namespace
 
 ParsedCommand parse_command(const std::string& sql) {
@@ -88,11 +115,14 @@ ParsedCommand parse_command(const std::string& sql) {
   ListCell* cell;
   foreach (cell, statements) {
     const auto view = refreshed(statement_of(cell), result.with_no_data);
-    if (view) result.refreshes.push_back(*view);
-    has_others = has_others || !view;
+    if (view)
+      result.refreshes.push_back(*view);
+    else if (!result.refreshes.empty() || !sets_timeout(statement_of(cell), result.timeouts))
+      has_others = true;
   }
   result.refreshes_among_others = has_others && !result.refreshes.empty();
   if (has_others) result.refreshes.clear();
+  if (result.refreshes.empty()) result.timeouts = {};
   return result;
 }
 

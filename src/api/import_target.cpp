@@ -6,6 +6,8 @@
 
 #include "api/access.hpp"
 #include "api/import_sql.hpp"
+#include "engine/missing_names.hpp"
+#include "engine/owner_settings.hpp"
 #include "engine/refresh.hpp"
 #include "pg/transaction.hpp"
 
@@ -22,6 +24,13 @@ struct Lookup {
   std::string path;
 };
 
+// Of a function in a view.
+struct Body {
+  std::string function;
+  std::string language;
+  std::string source;
+};
+
 struct Routine {
   std::string language;
   std::string source;
@@ -31,30 +40,6 @@ struct Routine {
   bool may_execute;
   std::vector<std::string> settings;  // name=value
 };
-
-// What the role's sessions in this database begin with.
-std::string default_path(Oid role) {
-  std::string path;
-  with_tables([&](pg::Spi& spi) {
-    const pg::Rows rows = spi.query(
-        "SELECT substr(c, length('search_path=') + 1) FROM pg_db_role_setting s, unnest(setconfig) "
-        "c"
-        " WHERE c LIKE 'search\\_path=%' AND s.setrole IN (0, $1) AND s.setdatabase IN (0,"
-        "  (SELECT oid FROM pg_database WHERE datname = current_database()))"
-        " ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC LIMIT 1",
-        {Param::oid(role)});
-    if (!rows.empty()) {
-      path = rows.get_text(0, 1);
-      return;
-    }
-    path = spi.query(
-                  "SELECT coalesce((SELECT setting FROM pg_file_settings"
-                  " WHERE name = 'search_path' AND applied),"
-                  " (SELECT boot_val FROM pg_settings WHERE name = 'search_path'))")
-               .get_text(0, 1);
-  });
-  return path;
-}
 
 // Calls `find` where names mean what they mean to the role. Temporary objects are this session's,
 // not the job's, and come last.
@@ -120,7 +105,7 @@ ParsedCommand parse_plpgsql(const std::string& source) {
   if (!body || !is_constant(body->returned)) return result;
   for (const std::string& statement : body->statements) {
     const ParsedCommand one = parse_command(statement);
-    if (one.refreshes.size() != 1) return {};
+    if (one.refreshes.size() != 1 || one.timeouts.statement || one.timeouts.lock) return {};
     result.refreshes.push_back(one.refreshes[0]);
     result.with_no_data = result.with_no_data || one.with_no_data;
   }
@@ -134,7 +119,9 @@ ParsedCommand parse_body(const Routine& routine) {
     if (routine.language == "plpgsql") parsed = parse_plpgsql(routine.source);
     if (routine.language == "sql") parsed = parse_command(routine.source);
   });
-  if (error || parsed.refreshes.empty()) return {};
+  // What a body sets would go on after it.
+  if (error || parsed.refreshes.empty() || parsed.timeouts.statement || parsed.timeouts.lock)
+    return {};
   return parsed;
 }
 
@@ -189,6 +176,80 @@ ImportTarget through_routine(const ParsedCommand& command, Lookup lookup, Oid ro
   return target;
 }
 
+// A statement's own, else those that the role's sessions begin with.
+void set_timeouts(const Timeouts& own, Oid role, ImportTarget& target) {
+  target.timeouts = own;
+  for (const auto& [name, value] : pg::settings_of_role(role)) {
+    const bool is_lock = pg::is_same_setting(name, "lock_timeout");
+    if (!is_lock && !pg::is_same_setting(name, "statement_timeout")) continue;
+    std::optional<int>& timeout = is_lock ? target.timeouts.lock : target.timeouts.statement;
+    if (timeout) continue;
+    const char* const text = value.c_str();
+    int milliseconds = 0;
+    if (pg::call([&] { return parse_int(text, &milliseconds, GUC_UNIT_MS, nullptr); }) &&
+        milliseconds > 0) {
+      timeout = milliseconds;
+      target.notes.push_back("the " + name + " of its role is a limit of the job");
+    }
+  }
+}
+
+// Functions of the view, and of plain views in it, that have no search_path of their own and can be
+// read.
+std::vector<Body> bodies_in(Oid view) {
+  std::vector<Body> bodies;
+  with_tables([&](pg::Spi& spi) {
+    const pg::Rows rows = spi.query(
+        "WITH RECURSIVE used (oid) AS (SELECT $1 UNION SELECT d.refobjid FROM used u"
+        "  JOIN pg_rewrite r ON r.ev_class = u.oid JOIN pg_depend d"
+        "   ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
+        "   AND d.refclassid = 'pg_class'::regclass"
+        "  JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'v')"
+        " SELECT DISTINCT p.oid::regprocedure::text, l.lanname::text, p.prosrc FROM used u"
+        "  JOIN pg_rewrite r ON r.ev_class = u.oid JOIN pg_depend d"
+        "   ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
+        "   AND d.refclassid = 'pg_proc'::regclass"
+        "  JOIN pg_proc p ON p.oid = d.refobjid JOIN pg_language l ON l.oid = p.prolang"
+        " WHERE l.lanname IN ('sql', 'plpgsql') AND p.prosrc <> '' AND NOT EXISTS"
+        "  (SELECT FROM unnest(p.proconfig) c WHERE starts_with(c, 'search_path='))"
+        " ORDER BY 1",
+        {Param::oid(view)});
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      bodies.push_back({rows.get_text(i, 1), rows.get_text(i, 2), rows.get_text(i, 3)});
+  });
+  return bodies;
+}
+
+std::string names_in(const Body& body, Oid owner) {
+  if (body.language == "sql") return engine::names_found_by_path(body.source, owner, "");
+  std::string names;
+  for (const std::string& part : core::parts_of_body(body.source)) {
+    const std::string found = engine::names_found_by_path(part, owner, "");
+    if (!found.empty() && names.find(found) == std::string::npos)
+      names += (names.empty() ? "" : ", ") + found;
+  }
+  return names;
+}
+
+// What its role's session does today, and a refresh here does not.
+void note_differences(const store::ViewName& name, Oid role, std::vector<std::string>& notes) {
+  const Oid oid = engine::resolve_view(name.first, name.second, InvalidOid);
+  if (!OidIsValid(oid)) return;
+  const engine::View view = engine::read_view(oid);
+  const std::string written_name = engine::qualified_name(view.schema, view.name);
+  for (const Body& body : bodies_in(oid)) {
+    const std::string names = names_in(body, view.owner);
+    if (!names.empty())
+      notes.push_back(
+          written_name + " will fail if " + body.function + " needs " + names +
+          " from search_path, which is fixed: write the schema there, or ALTER FUNCTION "
+          "... SET search_path");
+  }
+  for (const engine::SettingDifference& one : engine::different_settings(role, view.owner))
+    notes.push_back(written_name + " is computed with its owner's " + one.name + ", " + one.owners +
+                    ", not its role's, " + one.roles);
+}
+
 }  // namespace
 
 ImportTarget find_target(const std::string& command, Oid role) {
@@ -198,8 +259,11 @@ ImportTarget find_target(const std::string& command, Oid role) {
       const ParsedCommand parsed = parse_command(command);
       if (parsed.refreshes_among_others) target.note = "it does more than to refresh";
       if (!parsed.call && parsed.refreshes.empty()) return;
-      const Lookup lookup{role, default_path(role)};
+      const Lookup lookup{role, engine::setting_of(role, "search_path")};
       target = parsed.call ? through_routine(parsed, lookup, role) : look_up(parsed, lookup, role);
+      if (target.views.empty()) return;
+      set_timeouts(parsed.timeouts, role, target);
+      for (const store::ViewName& view : target.views) note_differences(view, role, target.notes);
     });
     if (error) return {{}, error->what()};
   } catch (const pg::SqlError& error) {
@@ -218,6 +282,7 @@ ImportTarget find_target_elsewhere(const std::string& command) {
     if (name.schema.empty()) return {{}, "which schema " + name.name + " is in is not known here"};
     target.views.emplace_back(name.schema, name.name);
   }
+  target.timeouts = parsed.timeouts;
   return target;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "api/import_sql.hpp"
 #include "store/job_members.hpp"
 
 namespace metrics_refresh::api {
@@ -12,6 +13,8 @@ namespace metrics_refresh::api {
 struct ImportTarget {
   std::vector<store::ViewName> views;  ///< in no order, each once; empty: it stays a command
   std::string note;  ///< through which function, or why it is no refresh; or empty
+  std::vector<std::string> notes = {};  ///< what is different once it is a refresh here
+  Timeouts timeouts = {};               ///< what limits it today
 };
 
 /// In this database, run by `role`. Raises nothing for what is wrong with the command.

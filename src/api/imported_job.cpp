@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "api/access.hpp"
+#include "pg/privilege.hpp"
 #include "pg/quote.hpp"
+#include "pg/settings.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -32,16 +34,43 @@ std::string longest_runtime(Oid role) {
   return text;
 }
 
+// Where it is longer than the role may ask for, the job gets as much as it may.
+bool is_allowed(Oid role, int milliseconds) {
+  return pg::is_superuser(role) ||
+         std::chrono::milliseconds(milliseconds) <= settings::max_job_runtime();
+}
+
+std::string milliseconds(int length) {
+  return length % 1000 == 0 ? std::to_string(length / 1000) + " s" : std::to_string(length) + " ms";
+}
+
+// 0 was no limit: then it is the longest that there may be.
+std::string limits_of(const ImportedJob& job) {
+  constexpr int kLongest = 24 * 24 * 3600 * 1000;
+  std::string text;
+  if (const auto lock = job.timeouts.lock)
+    text += ", lock_timeout => " +
+            literal(*lock == 0 || *lock > kLongest ? "24 days" : milliseconds(*lock));
+  if (const auto statement = job.timeouts.statement) {
+    const bool is_limit =
+        *statement > 0 && *statement <= kLongest && is_allowed(job.owner, *statement);
+    text += ", max_runtime => " +
+            literal(is_limit ? milliseconds(*statement) : longest_runtime(job.owner));
+  }
+  return text;
+}
+
 std::string call_of(const ImportedJob& job) {
   const std::string name = literal(job.name);
   const std::string schedule = literal(job.schedule);
   if (job.views.size() == 1)
     return "schedule(" + literal(plain_name(job.views[0])) + ", " + schedule + ", job_name => " +
-           name;
+           name + limits_of(job);
   if (job.views.size() > 1)
     return "schedule_group(" + name + ", ARRAY[" +
            list(job.views, [](const store::ViewName& view) { return literal(plain_name(view)); }) +
-           "]::pg_catalog.regclass[], schedule => " + schedule + ", populate => false";
+           "]::pg_catalog.regclass[], schedule => " + schedule + ", populate => false" +
+           limits_of(job);
   // Nor did anybody try them again.
   return "schedule_command(" + name + ", " + schedule + ", " + literal(job.command) +
          ", max_runtime => " + literal(longest_runtime(job.owner)) +

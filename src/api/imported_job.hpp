@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "api/arguments.hpp"
-#include "store/job_members.hpp"
+#include "api/import_target.hpp"
 
 namespace metrics_refresh::api {
 
@@ -23,6 +23,7 @@ struct ImportedJob {
   bool active = true;
   std::string command;
   std::vector<store::ViewName> views;  ///< what it refreshes; empty: it is a command
+  Timeouts timeouts;                   ///< of a refresh
   std::string action;
   std::vector<std::string> notes;
 
@@ -32,6 +33,13 @@ struct ImportedJob {
   void leave(const std::string& why) {
     action = "left";
     note(why);
+  }
+  /// What it is to do.
+  void aim(const ImportTarget& target) {
+    views = target.views;
+    timeouts = target.timeouts;
+    note(target.note);
+    for (const std::string& text : target.notes) note(text);
   }
   bool is_left() const { return action == "left"; }
 };

@@ -75,4 +75,12 @@ void check_settings(const Settings& settings, const std::vector<Oid>& owners) {
   }
 }
 
+void check_refresh_settings(const Settings& settings, const std::vector<Oid>& owners) {
+  for (const auto& [name, value] : settings)
+    if (const char* hint = core::why_no_refresh_setting(name))
+      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
+                         name + " is not among the settings of a job that refreshes", hint);
+  check_settings(settings, owners);
+}
+
 }  // namespace metrics_refresh::api

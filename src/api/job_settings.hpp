@@ -22,4 +22,7 @@ Settings read_settings(Datum jsonb);
 /// or one of `owners` (InvalidOid: nobody) may not set it.
 void check_settings(const Settings& settings, const std::vector<Oid>& owners);
 
+/// The same for a job that refreshes: what a refresh would not heed is refused as well.
+void check_refresh_settings(const Settings& settings, const std::vector<Oid>& owners);
+
 }  // namespace metrics_refresh::api

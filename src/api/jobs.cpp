@@ -23,7 +23,7 @@ Datum schedule(FunctionCallInfo call) {
   const JobOwner owner = owner_of_new(arguments, refresher(view), false);
   check_priority(arguments, owner.role);
   if (!arguments.is_null("settings"))
-    check_settings(read_settings(arguments.datum("settings")), {owner.role, view.owner});
+    check_refresh_settings(read_settings(arguments.datum("settings")), {owner.role, view.owner});
   Subject subject;
   subject.view_schema = view.schema;
   subject.view_name = view.name;
@@ -38,6 +38,14 @@ void check_command(const std::string& command) {
   check_length("command", static_cast<std::int64_t>(command.size()), store::kMaxCommand);
 }
 
+// Else each run would fail.
+void require_login(Oid role) {
+  const std::optional<pg::SqlError> problem = pg::login_problem(role);
+  if (!problem) return;
+  throw pg::SqlError(problem->sqlstate(), problem->what(),
+                     problem->hint() + " Another role can be: owner => ...");
+}
+
 Datum schedule_command(FunctionCallInfo call) {
   const NamedArguments arguments(call);
   Subject subject;
@@ -46,6 +54,7 @@ Datum schedule_command(FunctionCallInfo call) {
   const Options options = new_options(arguments);
   // A command runs as whoever wrote it.
   const JobOwner owner = owner_of_new(arguments, GetUserId(), true);
+  require_login(owner.role);
   check_priority(arguments, owner.role);
   if (!arguments.is_null("settings"))
     check_settings(read_settings(arguments.datum("settings")), {owner.role});
@@ -119,6 +128,7 @@ Datum alter_job(FunctionCallInfo call) {
   }
   const auto name = arguments.get_name("owner");
   if (name) owner = new_owner(job, *name);
+  if (job.is_command() && (command || name)) require_login(owner);
   if (command || name) {
     // Also where the name stays: it may be another role's by now.
     options.columns.emplace_back("owner", pg::role_name(owner));
@@ -127,7 +137,8 @@ Datum alter_job(FunctionCallInfo call) {
   if (!arguments.is_null("settings")) {
     // Nor may anybody else choose what its names mean, by search_path for one.
     if (job.is_command()) require_rights_of(owner);
-    check_settings(read_settings(arguments.datum("settings")), owners_of_settings(job, owner));
+    const auto check = job.is_command() ? check_settings : check_refresh_settings;
+    check(read_settings(arguments.datum("settings")), owners_of_settings(job, owner));
   } else if (command && owner != job.owner_oid) {
     // Another role chose the settings: they do not decide what the names in the new command mean.
     options.columns.emplace_back("settings", Param::null(JSONBOID));

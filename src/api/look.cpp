@@ -4,10 +4,12 @@
 #include "engine/choose.hpp"
 #include "engine/freshness.hpp"
 #include "engine/incremental_setup.hpp"
+#include "engine/owner_settings.hpp"
 #include "engine/refresh.hpp"
 #include "engine/unique_key.hpp"
 #include "pg/privilege.hpp"
 #include "pg/transaction.hpp"
+#include "store/jobs.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -31,10 +33,12 @@ struct Surroundings {
   Param next_due = Param::null(TIMESTAMPTZOID);
   std::optional<std::string> job_name;
   std::string strategy = "auto";
+  pg::Settings settings;
 };
 
 Surroundings read_surroundings(const engine::View& view, MemoryContext context) {
   Surroundings found;
+  std::int64_t job_id = 0;
   pg::with_own_sql([&] {
     pg::Spi spi;
     const pg::Rows reads = spi.query(
@@ -44,7 +48,7 @@ Surroundings read_surroundings(const engine::View& view, MemoryContext context) 
         {Param::oid(view.oid)});
     if (!reads.empty()) found.depends_on = reads.copied(0, 1, context);
     const pg::Rows jobs = spi.query(
-        "SELECT s.job_name, s.next_due, j.strategy FROM metrics_refresh.job_status s"
+        "SELECT s.job_name, s.next_due, j.strategy, j.job_id FROM metrics_refresh.job_status s"
         " JOIN metrics_refresh.job j USING (job_id)"
         " WHERE s.view_schema = $1 AND s.view_name = $2 OR NOT j.one_time AND (j.group_schema = $1"
         "  OR EXISTS (SELECT FROM metrics_refresh.job_member m WHERE m.job_id = j.job_id"
@@ -55,8 +59,24 @@ Surroundings read_surroundings(const engine::View& view, MemoryContext context) 
     found.job_name = jobs.get_text(0, 1);
     if (const auto due = jobs.get_instant_or_null(0, 2)) found.next_due = Param(*due);
     found.strategy = jobs.get_text(0, 3);
+    job_id = jobs.get_int64(0, 4);
   });
+  if (job_id != 0)
+    with_tables([&](pg::Spi& spi) {
+      if (const auto job = store::find_job(spi, job_id)) found.settings = job->settings;
+    });
   return found;
+}
+
+// As its next run would find it.
+engine::Freshness find_freshness(const engine::View& view, const pg::Settings& of_job) {
+  engine::Freshness freshness;
+  const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
+    engine::with_settings_of(view.owner, of_job,
+                             [&] { freshness = engine::freshness_of(view, true); });
+  });
+  if (error) return {false, error->what()};
+  return freshness;
 }
 
 engine::Choice choose(const engine::View& view, const engine::ViewState& state,
@@ -71,7 +91,7 @@ engine::Choice choose(const engine::View& view, const engine::ViewState& state,
 std::vector<Param> explain(const engine::View& view, MemoryContext context) {
   const engine::ViewState state = engine::read_state(view);
   const Surroundings around = read_surroundings(view, context);
-  const engine::Freshness freshness = engine::freshness_of(view, true);
+  const engine::Freshness freshness = find_freshness(view, around.settings);
   std::string chosen;
   std::string reason;
   try {

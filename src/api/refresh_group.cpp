@@ -60,13 +60,14 @@ void log_not_begun(const Member& member, const char* status, const store::RunErr
 }
 
 // False where it failed, which is logged.
-bool refresh_member(const Member& member, engine::Requested requested) {
+bool refresh_member(const Member& member, const store::JobRecord& group) {
   if (!OidIsValid(member.view_oid)) {
     (void)refresh_of_missing_view(member.view_schema, member.view_name);
     return false;
   }
   try {
-    return !refresh_now(member.view_oid, requested).outcome.error;
+    const engine::Requested requested = engine::job_request(group.strategy);
+    return !refresh_now(member.view_oid, requested, group.settings).outcome.error;
   } catch (const pg::SqlError&) {  // the caller may not, or the view was dropped a moment ago
     log_not_begun(member, "error", store::describe_current_error());
     return false;
@@ -122,7 +123,6 @@ Datum refresh_group(FunctionCallInfo call) {
     refresh_by_workers(group);
     return TimestampTzGetDatum(GetCurrentTimestamp());
   }
-  const engine::Requested requested = engine::job_request(group.job.strategy);
   std::vector<bool> stale(group.members.size());
   std::vector<std::string> failed;
   for (const int number : group.order.order) {
@@ -133,7 +133,7 @@ Datum refresh_group(FunctionCallInfo call) {
       return stale[static_cast<std::size_t>(other)];
     });
     if (cause == before.end()) {
-      stale[place] = !refresh_member(member, requested);
+      stale[place] = !refresh_member(member, group.job);
     } else {
       stale[place] = true;
       log_not_begun(member, "skipped",

@@ -2,6 +2,8 @@
 
 #include "api/access.hpp"
 #include "api/hand_over.hpp"
+#include "engine/missing_names.hpp"
+#include "engine/owner_settings.hpp"
 #include "engine/refresh.hpp"
 #include "pg/privilege.hpp"
 #include "pg/time.hpp"
@@ -44,7 +46,7 @@ std::optional<store::RunError> refusal_of_strategy(const engine::View& view,
 
 }  // namespace
 
-RefreshedNow refresh_now(Oid oid, engine::Requested requested) {
+RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Settings& of_job) {
   const engine::View view = engine::read_view(oid);
   require_refresh_rights(view);
   const store::RunHead head = manual_head(view.schema, view.name, view.owner);
@@ -58,15 +60,20 @@ RefreshedNow refresh_now(Oid oid, engine::Requested requested) {
   }
   try {
     const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
-      const engine::Refreshed refreshed =
-          engine::refresh_view(oid, requested, GetUserId(), pg::has_rights_of);
-      outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
+      engine::with_settings_of(view.owner, of_job, [&] {
+        const engine::Refreshed refreshed =
+            engine::refresh_view(oid, requested, GetUserId(), pg::has_rights_of);
+        outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
+      });
     });
     if (error) outcome.error = store::describe_error(*error);
   } catch (const pg::SqlError&) {
     outcome.error = store::describe_current_error();
   }
-  if (outcome.error) outcome.status = "error";
+  if (outcome.error) {
+    outcome.status = "error";
+    engine::hint_at_missing_name(*outcome.error, view.owner);
+  }
   outcome.usage = meter.so_far();
   return log(head, std::move(outcome));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/choose.hpp"
+#include "pg/role_setting.hpp"
 #include "store/runs.hpp"
 
 namespace metrics_refresh::api {
@@ -15,7 +16,9 @@ struct RefreshedNow {
 
 /// Throws pg::SqlError 42501 where the caller may not refresh the view, 42809 where it is none; a
 /// cancelled query keeps flying. Whatever else goes wrong is rolled back, logged and returned.
-RefreshedNow refresh_now(Oid view, engine::Requested requested);
+/// In the caller's session it runs with the settings of the view's owner (owner_settings.hpp), and
+/// with those `of_job`, which a worker reads by itself.
+RefreshedNow refresh_now(Oid view, engine::Requested requested, const pg::Settings& of_job = {});
 
 /// Logs and returns the error of a refresh of a view that does not exist.
 RefreshedNow refresh_of_missing_view(const std::string& schema, const std::string& name);

@@ -85,6 +85,7 @@ struct JobFacts {
   std::vector<ViewFacts> views;  // of a refresh the one, of a group all, of a command none
   bool owner_exists = true;
   std::string owner;
+  std::string login_problem;             // why its command cannot run; empty where it can
   std::optional<std::string> suspended;  // the reason
   std::int64_t finished_runs = 0;
   std::int64_t successful_runs = 0;

@@ -146,6 +146,11 @@ void check_owners(std::vector<Finding>& findings, const std::vector<JobFacts>& j
                 "job " + job.name + " belongs to the role " + job.owner + ", which does not exist",
                 "A super admin can give it to another role: metrics_refresh.alter_job(" +
                     literal(argument(job)) + ", owner => ...).");
+    else if (!job.login_problem.empty())
+      check.add(Severity::kCritical, "job " + job.name + " cannot run: " + job.login_problem,
+                "A command runs connected as its owner: let the role log in, or give the job to "
+                "another with metrics_refresh.alter_job(" +
+                    literal(argument(job)) + ", owner => ...).");
   check.close();
 }
 

@@ -51,6 +51,15 @@ char lower(char letter) {
 
 }  // namespace
 
+const char* why_no_refresh_setting(const std::string& name) {
+  std::string word(name);
+  std::transform(word.begin(), word.end(), word.begin(), lower);
+  if (word != "search_path") return nullptr;
+  return "A refresh computes with search_path = pg_catalog, pg_temp, as PostgreSQL 17 does: "
+         "qualify the names in the view's functions, or give these a path of their own: ALTER "
+         "FUNCTION ... SET search_path = ..., pg_temp.";
+}
+
 const char* why_no_job_setting(const std::string& name) {
   std::string word(name);
   std::transform(word.begin(), word.end(), word.begin(), lower);

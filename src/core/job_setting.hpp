@@ -15,4 +15,7 @@ namespace metrics_refresh::core {
 /// where it may.
 const char* why_no_job_setting(const std::string& name);
 
+/// The same for what only a command may have.
+const char* why_no_refresh_setting(const std::string& name);
+
 }  // namespace metrics_refresh::core

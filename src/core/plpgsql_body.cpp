@@ -73,7 +73,51 @@ bool is_end(std::string_view part) {
   return skip_word(part, "end") && part.find_first_of(kSpaces) == std::string_view::npos;
 }
 
+bool skip_one_of(std::string_view& text, std::initializer_list<std::string_view> words) {
+  return std::any_of(words.begin(), words.end(),
+                     [&text](std::string_view word) { return skip_word(text, word); });
+}
+
+// What stands before the first such word and after it; nothing where there is none.
+std::optional<std::pair<std::string_view, std::string_view>> cut_at(std::string_view text,
+                                                                    std::string_view word) {
+  for (std::size_t at = 0; at < text.size();) {
+    at = text.find_first_of(kSpaces, at);
+    if (at == std::string_view::npos) break;
+    at = std::min(text.find_first_not_of(kSpaces, at), text.size());
+    std::string_view rest = text.substr(at);
+    if (skip_word(rest, word)) return std::pair(text.substr(0, at), rest);
+  }
+  return std::nullopt;
+}
+
+void add_parts(std::string_view text, std::vector<std::string>& parts) {
+  text = trimmed(text);
+  while (skip_one_of(text, {"begin", "declare", "else", "loop", "perform"})) {
+  }
+  if (skip_word(text, "return")) (void)skip_one_of(text, {"query", "next"});
+  const bool has_condition = skip_one_of(text, {"if", "elsif", "elseif"});
+  const bool is_loop = !has_condition && skip_one_of(text, {"for", "foreach", "while"});
+  if (has_condition || is_loop) {
+    if (const auto range = is_loop ? cut_at(text, "in") : std::nullopt) text = range->second;
+    if (const auto cut = cut_at(text, has_condition ? "then" : "loop")) {
+      parts.emplace_back(cut->first);
+      return add_parts(cut->second, parts);
+    }
+  }
+  if (const std::size_t at = text.find(":="); at != std::string_view::npos)
+    parts.emplace_back(trimmed(text.substr(at + 2)));
+  if (!text.empty()) parts.emplace_back(text);
+}
+
 }  // namespace
+
+std::vector<std::string> parts_of_body(std::string_view body) {
+  std::vector<std::string> parts;
+  if (const auto statements = Cutter(body).cut())
+    for (const std::string& statement : *statements) add_parts(statement, parts);
+  return parts;
+}
 
 std::optional<PlainBody> read_plain_body(std::string_view body) {
   std::optional<std::vector<std::string>> parts = Cutter(body).cut();

@@ -22,4 +22,9 @@ struct PlainBody {
 /// others to say.
 std::optional<PlainBody> read_plain_body(std::string_view body);
 
+/// What may be SQL in any body: statements, queries of loops, conditions and assigned expressions,
+/// without the words of PL/pgSQL around them, and with others that are none. Empty where the body
+/// cannot be taken apart. For a guess only.
+std::vector<std::string> parts_of_body(std::string_view body);
+
 }  // namespace metrics_refresh::core

@@ -89,6 +89,18 @@ QueryCompletion run_statement(RawStmt* statement, const char* text) {
   return completion;
 }
 
+// As the server's own loop does it for each statement of a client's.
+void start_statement_timeout() {
+#if PG_VERSION_NUM >= 170000
+  const bool is_first = TransactionTimeout == 0 || StatementTimeout < TransactionTimeout;
+#else
+  const bool is_first = true;
+#endif
+  if (StatementTimeout > 0 && is_first) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+}
+
+void stop_statement_timeout() { disable_timeout(STATEMENT_TIMEOUT, false); }
+
 std::string tag_text(const QueryCompletion& completion) {
   std::string text = GetCommandTagName(completion.commandTag);
   if (!command_tag_display_rowcount(completion.commandTag)) return text;
@@ -136,8 +148,11 @@ CommandResult run_command(const std::string& sql) {
     RawStmt* statement = list_nth_node(RawStmt, statements, i);
     const QueryCompletion completion = call_quoting(quoted_of(text, statement), [=] {
       CHECK_FOR_INTERRUPTS();
+      start_statement_timeout();
       if (!alone) BeginImplicitTransactionBlock();  // none within a block that has been begun
       const QueryCompletion done = run_statement(statement, text);
+      // An abort stops it as well.
+      stop_statement_timeout();
       if (IsA(statement->stmt, TransactionStmt)) {
         CommitTransactionCommand();
         StartTransactionCommand();

@@ -133,6 +133,23 @@ bool can_connect(Oid role) {
   });
 }
 
+std::optional<SqlError> login_problem(Oid role) {
+  const std::string name = "role \"" + role_name(role) + "\"";
+  if (!can_log_in(role))
+    return SqlError(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+                    name + " is not permitted to log in", "A command runs connected as its owner.");
+  if (!can_connect(role))
+    return SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    name + " is not permitted to connect to this database",
+                    "A command runs connected as its owner.");
+  if (has_password_expired(role))
+    return SqlError(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+                    "the password of " + name + " has expired",
+                    "A command runs connected as its owner: ALTER ROLE ... VALID UNTIL ... lets it "
+                    "log in again.");
+  return std::nullopt;
+}
+
 bool can_log_in(Oid role) {
   return call([role] {
     const HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));

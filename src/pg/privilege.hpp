@@ -37,6 +37,9 @@ bool may_execute(Oid function, Oid role);
 Oid role_oid(const std::string& name);
 /// Empty where no such role exists.
 std::string role_name(Oid role);
+/// Why a client could not connect to this database as the role, which exists; nothing where it
+/// could. A command runs connected as its owner.
+std::optional<SqlError> login_problem(Oid role);
 /// True for roles that may log in.
 bool can_log_in(Oid role);
 /// True for roles whose password is no longer valid.

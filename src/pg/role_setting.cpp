@@ -1,5 +1,7 @@
 #include "pg/role_setting.hpp"
 
+#include <algorithm>
+
 #include "pg/identity.hpp"
 
 namespace metrics_refresh::pg {
@@ -9,6 +11,32 @@ namespace {
 bool is_of_library(const char* name) {
   constexpr char kOurs[] = "metrics_refresh.";
   return strchr(name, '.') != nullptr && pg_strncasecmp(name, kOurs, strlen(kOurs)) != 0;
+}
+
+// `name=value` each. The later ones override those before.
+List* add_settings(List* found, Relation table, Oid database, Oid role) {
+  ScanKeyData keys[2];
+  ScanKeyInit(&keys[0], Anum_pg_db_role_setting_setdatabase, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(database));
+  ScanKeyInit(&keys[1], Anum_pg_db_role_setting_setrole, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(role));
+  SysScanDesc const scan =
+      systable_beginscan(table, DbRoleSettingDatidRolidIndexId, true, nullptr, 2, keys);
+  const HeapTuple row = systable_getnext(scan);
+  bool is_null = true;
+  const Datum settings =
+      HeapTupleIsValid(row)
+          ? heap_getattr(row, Anum_pg_db_role_setting_setconfig, RelationGetDescr(table), &is_null)
+          : 0;
+  if (!is_null) {
+    Datum* texts;
+    int count;
+    deconstruct_array(DatumGetArrayTypeP(settings), TEXTOID, -1, false, TYPALIGN_INT, &texts,
+                      nullptr, &count);
+    for (int i = 0; i < count; ++i) found = lappend(found, TextDatumGetCString(texts[i]));
+  }
+  systable_endscan(scan);
+  return found;
 }
 
 }  // namespace
@@ -24,6 +52,46 @@ void set_as(Oid role, const std::string& name, const std::string& value, GucActi
   call([=] {
     (void)set_config_option(name_text, value_text, context, PGC_S_SESSION, action, true, 0, false);
   });
+}
+
+bool is_same_setting(const std::string& one, const std::string& other) {
+  return pg_strcasecmp(one.c_str(), other.c_str()) == 0;
+}
+
+Settings settings_of_role(Oid role) {
+  const List* const texts = call([role] {
+    Relation const table = table_open(DbRoleSettingRelationId, AccessShareLock);
+    List* found = add_settings(NIL, table, InvalidOid, InvalidOid);
+    found = add_settings(found, table, MyDatabaseId, InvalidOid);
+    found = add_settings(found, table, InvalidOid, role);
+    found = add_settings(found, table, MyDatabaseId, role);
+    table_close(table, AccessShareLock);
+    return found;
+  });
+  Settings settings;
+  for (int i = 0; i < list_length(texts); ++i) {
+    const std::string text = static_cast<const char*>(list_nth(texts, i));
+    const std::size_t end = text.find('=');
+    if (end == std::string::npos) continue;
+    std::pair<std::string, std::string> one{text.substr(0, end), text.substr(end + 1)};
+    const auto known = std::find_if(settings.begin(), settings.end(), [&one](const auto& other) {
+      return is_same_setting(other.first, one.first);
+    });
+    if (known == settings.end())
+      settings.push_back(std::move(one));
+    else
+      known->second = std::move(one.second);
+  }
+  return settings;
+}
+
+config_generic** all_settings(int* count) {
+#if PG_VERSION_NUM >= 160000
+  return get_guc_variables(count);
+#else
+  *count = GetNumConfigOptions();
+  return get_guc_variables();
+#endif
 }
 
 }  // namespace metrics_refresh::pg

@@ -4,6 +4,7 @@
 
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
+#include "pg/role_setting.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 
@@ -52,13 +53,8 @@ bool has_free_connection() {
 
 // All settings as they are before any role is known.
 Values settings_of_server() {
-#if PG_VERSION_NUM >= 160000
   int count = 0;
-  config_generic** const all = call([&count] { return get_guc_variables(&count); });
-#else
-  config_generic** const all = get_guc_variables();
-  const int count = GetNumConfigOptions();
-#endif
+  config_generic** const all = call([&count] { return all_settings(&count); });
   Values values;
   for (int i = 0; i < count; ++i) {
     const config_generic* setting = all[i];

@@ -70,19 +70,19 @@ Sleeper::Sleeper() : clock_watch_(call([] { return open_clock_watch(); })) {
   });
 }
 
-void Sleeper::sleep_until(std::optional<core::Instant> wake_up) {
+bool Sleeper::sleep_until(std::optional<core::Instant> wake_up) {
   const long timeout = timeout_ms(wake_up, clock_watch_ < 0);
-  call([this, timeout] {
+  return call([this, timeout] {
     CHECK_FOR_INTERRUPTS();  // another wait may have reset the latch
     WaitEvent event;
     const int count = WaitEventSetWait(events_, timeout, &event, 1, PG_WAIT_EXTENSION);
     if (count > 0 && (event.events & WL_SOCKET_READABLE) != 0) rearm_clock_watch(clock_watch_);
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
-    if (ConfigReloadPending) {
-      ConfigReloadPending = false;
-      ProcessConfigFile(PGC_SIGHUP);
-    }
+    if (!ConfigReloadPending) return false;
+    ConfigReloadPending = false;
+    ProcessConfigFile(PGC_SIGHUP);
+    return true;
   });
 }
 

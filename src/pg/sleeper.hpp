@@ -16,8 +16,9 @@ class Sleeper {
   Sleeper& operator=(const Sleeper&) = delete;
 
   /// Sleeps until `wake_up` (nothing: for good) or an earlier event, at most a millisecond late.
-  /// Then honours a termination and a reload of the configuration. Exits with the postmaster.
-  void sleep_until(std::optional<core::Instant> wake_up);
+  /// Then honours a termination and a reload of the configuration, for which it returns true. Exits
+  /// with the postmaster.
+  bool sleep_until(std::optional<core::Instant> wake_up);
 
  private:
   WaitEventSet* events_;

@@ -65,6 +65,23 @@ void commit_without_standby() {
   });
 }
 
+#if PG_VERSION_NUM >= 170000
+void stop_transaction_timeout() {
+  call([] {
+    (void)set_config_option("transaction_timeout", "0", PGC_USERSET, PGC_S_SESSION,
+                            GUC_ACTION_LOCAL, true, 0, false);
+  });
+}
+
+bool has_transaction_timed_out() noexcept {
+  return get_timeout_indicator(TRANSACTION_TIMEOUT, false);
+}
+#else
+void stop_transaction_timeout() {}
+
+bool has_transaction_timed_out() noexcept { return false; }
+#endif
+
 void go_on_in_another_transaction() {
   call([] {
     if (ActiveSnapshotSet()) PopActiveSnapshot();

@@ -28,6 +28,13 @@ void go_on_in_another_transaction();
 /// REQUIRES: a transaction.
 void commit_without_standby();
 
+/// No transaction_timeout for the rest of the transaction.
+void stop_transaction_timeout();
+
+/// True where the transaction has exceeded transaction_timeout, which ends the process. REQUIRES:
+/// it is not aborted yet.
+bool has_transaction_timed_out() noexcept;
+
 /// Gives back the replication slot that a failed statement still holds, and drops temporary ones.
 void release_replication_slots();
 

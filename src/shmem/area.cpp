@@ -4,6 +4,7 @@
 #include "pg/upkeep.hpp"
 #include "shmem/change_counters.hpp"
 #include "shmem/prepared_news.hpp"
+#include "shmem/server_settings.hpp"
 #include "shmem/skipped_jobs.hpp"
 
 namespace metrics_refresh::shmem {
@@ -27,7 +28,9 @@ Size counters_offset() {
          MAXALIGN(mul_size(sizeof(WorkerSlot), static_cast<Size>(settings::max_workers())));
 }
 
-Size total_size() { return add_size(counters_offset(), change_counters_size()); }
+Size settings_offset() { return add_size(counters_offset(), MAXALIGN(change_counters_size())); }
+
+Size total_size() { return add_size(settings_offset(), server_settings_size()); }
 
 void on_request() {
   if (next_request_hook != nullptr) next_request_hook();
@@ -53,6 +56,7 @@ void on_startup() {
     shared->slots = reinterpret_cast<WorkerSlot*>(memory + slots_offset());
   }
   init_change_counters(memory + counters_offset(), &GetNamedLWLockTranche(kName)[1].lock, found);
+  init_server_settings(memory + settings_offset(), found);
   init_skipped_jobs();
   init_prepared_news(&GetNamedLWLockTranche(kName)[2].lock);
   LWLockRelease(AddinShmemInitLock);

@@ -1,8 +1,7 @@
 // The extension's fixed piece of shared memory and its lock: plain data, sized at server start,
 // never growing. What lies in it is declared in databases.hpp, worker_slots.hpp, waiting.hpp and
-// others;
-// beside it lie change_counters.hpp and prepared_news.hpp, with locks of their own, and
-// skipped_jobs.hpp.
+// others; beside it lie change_counters.hpp and prepared_news.hpp, with locks of their own,
+// server_settings.hpp and skipped_jobs.hpp.
 #pragma once
 
 #include "pg/guard.hpp"

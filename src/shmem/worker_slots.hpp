@@ -67,12 +67,13 @@ struct Progress {
   std::int64_t rows_changed;   // written so far
 };
 
-/// Why the worker of a run was told to exit.
+/// Why the worker of a run was told to exit, or had to.
 enum class EndReason : std::uint8_t {
   kNone,
-  kCanceled,    // the run did not end within the grace period after it had been canceled
-  kMaxRuntime,  // nor within the one after its max_runtime
-  kYielded,     // nor within the one after it was to give its worker up
+  kCanceled,            // the run did not end within the grace period after it had been canceled
+  kMaxRuntime,          // nor within the one after its max_runtime
+  kYielded,             // nor within the one after it was to give its worker up
+  kTransactionTimeout,  // a transaction of its command's took too long
 };
 
 /// Whose session a worker has, for as long as it lives.

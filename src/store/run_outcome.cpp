@@ -18,8 +18,8 @@ double milliseconds(const timeval& t) {
 
 RunError describe_error(const pg::PgError& error) {
   const ErrorData& data = error.data();
-  return {error.what(), sqlstate_text(data.sqlerrcode), text(data.detail), text(data.hint),
-          text(data.context)};
+  return {error.what(),       sqlstate_text(data.sqlerrcode), text(data.detail), text(data.hint),
+          text(data.context), text(data.internalquery)};
 }
 
 RunError describe_current_error() {

@@ -17,6 +17,7 @@ struct RunError {
   std::string detail;
   std::string hint;
   std::string context;
+  std::string query = {};  // of a function's, which failed; not logged
 };
 RunError describe_error(const pg::PgError& error);
 /// Of the exception being handled, whatever it is.

@@ -41,6 +41,12 @@ store::Outcome outcome_of(shmem::EndReason end) {
           "the run did not end when it was to give its worker up for another role, so its worker "
           "was terminated";
       return outcome;
+    case shmem::EndReason::kTransactionTimeout:
+      outcome.status = "error";
+      outcome.permanent = true;
+      outcome.error = store::RunError{"terminating connection due to transaction timeout", "25P04",
+                                      "", "SET transaction_timeout in the command changes it.", ""};
+      return outcome;
     case shmem::EndReason::kNone:
       break;
   }

@@ -11,6 +11,7 @@
 #include "pg/transaction.hpp"
 #include "shmem/area.hpp"
 #include "shmem/prepared_news.hpp"
+#include "shmem/server_settings.hpp"
 #include "worker/process.hpp"
 
 namespace metrics_refresh::worker {
@@ -60,11 +61,17 @@ std::vector<Oid> connectable_databases() {
   return databases;
 }
 
+// Sessions with other ones ask for them.
+void publish_settings() {
+  pg::in_transaction([] { shmem::publish_server_settings(); });
+}
+
 class Launcher {
  public:
   void run() {
     pg::call([] { shmem::note_start(); });
     shmem::clear_starts();
+    publish_settings();
     for (const Oid database : connectable_databases())
       pg::call([database] { shmem::post_changes(database, nullptr, 0); });
     Instant before = pg::now();
@@ -84,7 +91,7 @@ class Launcher {
         }
         if (!wake_up || remind_at_ < *wake_up) wake_up = remind_at_;
       }
-      sleeper_.sleep_until(wake_up);
+      if (sleeper_.sleep_until(wake_up)) publish_settings();
     }
   }
 

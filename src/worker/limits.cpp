@@ -4,6 +4,7 @@
 
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
+#include "pg/transaction.hpp"
 #include "worker/process.hpp"
 
 namespace metrics_refresh::worker {
@@ -53,6 +54,17 @@ Alarm max_runtime_alarm(SIGINT);
 Alarm grace_alarm(SIGTERM);
 std::int64_t deadline = 0;  // by pg::steady_now()
 
+// Asked before the abort, at the exit, has stopped the server's timer: so it is registered after
+// the server's own.
+bool transaction_timed_out = false;
+
+void note_exit(int, Datum) { transaction_timed_out = pg::has_transaction_timed_out(); }
+
+void watch_exit() {
+  static bool watched = false;
+  if (!std::exchange(watched, true)) pg::call([] { before_shmem_exit(note_exit, 0); });
+}
+
 void stop_alarms() {
   max_runtime_alarm.stop();
   grace_alarm.stop();
@@ -80,6 +92,7 @@ core::Duration max_runtime_of(const store::JobRecord& job) {
 }
 
 void start_limits(int slot, core::Duration max_runtime) {
+  watch_exit();
   max_runtime_alarm.install([] { max_runtime_alarm.ring(); });
   grace_alarm.install([] { grace_alarm.ring(); });
   max_runtime_alarm.forget();
@@ -108,7 +121,8 @@ bool is_to_end(int slot) {
 bool exceeded_max_runtime() { return max_runtime_alarm.has_rung(); }
 
 shmem::EndReason own_end_reason() {
-  return grace_alarm.has_rung() ? shmem::EndReason::kMaxRuntime : shmem::EndReason::kNone;
+  if (grace_alarm.has_rung()) return shmem::EndReason::kMaxRuntime;
+  return transaction_timed_out ? shmem::EndReason::kTransactionTimeout : shmem::EndReason::kNone;
 }
 
 }  // namespace metrics_refresh::worker

@@ -13,9 +13,11 @@ namespace metrics_refresh::worker {
 namespace {
 
 volatile sig_atomic_t cancel_accepted = false;
+volatile sig_atomic_t statement_timed_out = false;
 
-// lock_timeout ends a wait by the same signal.
+// lock_timeout ends a wait by the same signal, and statement_timeout a statement.
 void on_sigint(SIGNAL_ARGS) {
+  if (get_timeout_indicator(STATEMENT_TIMEOUT, false)) statement_timed_out = true;
   if (cancel_accepted || get_timeout_indicator(LOCK_TIMEOUT, false))
     StatementCancelHandler(postgres_signal_arg);
 }
@@ -23,9 +25,14 @@ void on_sigint(SIGNAL_ARGS) {
 }  // namespace
 
 void accept_cancel(bool accept) noexcept {
-  if (accept) QueryCancelPending = false;
+  if (accept) {
+    QueryCancelPending = false;
+    statement_timed_out = false;
+  }
   cancel_accepted = accept;
 }
+
+bool exceeded_statement_timeout() noexcept { return statement_timed_out; }
 
 void install_signals() {
   pqsignal(SIGTERM, die);
@@ -48,26 +55,42 @@ bool may_be_served(Form_pg_database database) noexcept {
   return database->datallowconn && !database->datistemplate && !database_is_invalid_form(database);
 }
 
+namespace {
+
+// The last one counts from when it is set.
+constexpr const char* kClients[][2] = {
+    {"statement_timeout", "0"},
+    {"lock_timeout", "0"},
+    {"idle_in_transaction_session_timeout", "0"},
+    {"default_transaction_read_only", "off"},
+    {"default_transaction_deferrable", "off"},
+    {"default_transaction_isolation", "read committed"},
+#if PG_VERSION_NUM >= 170000
+    {"transaction_timeout", "0"},
+#endif
+};
+
+}  // namespace
+
 void set_process_settings() {
   pg::call([] {
-    static const char* const kOwn[][2] = {
-      {"statement_timeout", "0"},
-      {"lock_timeout", "0"},
-      {"idle_in_transaction_session_timeout", "0"},
-#if PG_VERSION_NUM >= 170000
-      {"transaction_timeout", "0"},
-#endif
-      {"default_transaction_read_only", "off"},
-      {"default_transaction_deferrable", "off"},
-      {"default_transaction_isolation", "read committed"},
-      {"exit_on_error", "off"}
-    };
-    for (const auto& setting : kOwn)
-      SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
-    // Later minor versions have it. Our own SQL reads views.
+    for (const auto& setting : kClients)
+      SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_SESSION);
+    // No command brings these back. Later minor versions have the second; our own SQL reads views.
+    SetConfigOption("exit_on_error", "off", PGC_SUSET, PGC_S_OVERRIDE);
     static const char kRestricted[] = "restrict_nonsystem_relation_kind";
     if (GetConfigOption(kRestricted, true, false) != nullptr)
       SetConfigOption(kRestricted, "", PGC_SUSET, PGC_S_OVERRIDE);
+  });
+}
+
+void set_client_settings(int lock_timeout) {
+  pg::call([lock_timeout] {
+    for (const auto& setting : kClients)
+      SetConfigOption(setting[0], pstrdup(GetConfigOptionResetString(setting[0])), PGC_SUSET,
+                      PGC_S_SESSION);
+    if (LockTimeout == 0 || lock_timeout < LockTimeout)
+      SetConfigOption("lock_timeout", psprintf("%d", lock_timeout), PGC_SUSET, PGC_S_SESSION);
   });
 }
 

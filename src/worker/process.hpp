@@ -16,6 +16,9 @@ void install_signals();
 /// two runs, would hit what it is not meant for.
 void accept_cancel(bool accept) noexcept;
 
+/// True where a statement ran into its statement_timeout since a cancel was last made acceptable.
+bool exceeded_statement_timeout() noexcept;
+
 /// Connects to `database` (InvalidOid: to none, shared catalogs only) as the bootstrap superuser.
 /// Ends the process where it cannot connect.
 void connect(Oid database);
@@ -25,8 +28,13 @@ void connect(Oid database);
 /// DATABASE left.
 bool may_be_served(Form_pg_database database) noexcept;
 
-/// Sets aside settings of the session's role or database that are meant for interactive sessions.
+/// Sets aside settings of the session's role or database that are meant for clients: our own
+/// transactions go by none of them, and a refresh by its job's limits. RESET brings them back.
 void set_process_settings();
+
+/// Has a command begin with what a client's session would have of these, which RESET knows.
+/// `lock_timeout` (milliseconds) counts where it is the shorter one. REQUIRES: a transaction.
+void set_client_settings(int lock_timeout);
 
 /// Has the C library keep memory that a run gives back: the next run wants it again, and giving it
 /// to the system and getting it anew is dear in a virtual machine.

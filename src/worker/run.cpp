@@ -254,6 +254,7 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
     } catch (...) {
       lift_limits(slot);
       outcome = failed(slot, run, begun.job);
+      hint_at_missing_name(begun, outcome);
     }
   }
   lift_limits(slot);

@@ -2,6 +2,7 @@
 
 #include "worker/run_failure.hpp"
 
+#include "engine/missing_names.hpp"
 #include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "store/job_changes.hpp"
@@ -60,13 +61,15 @@ Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
   outcome.status = "error";
   const bool cancel = outcome.error->sqlstate == "57014";
   const bool yields = cancel && !exceeded_max_runtime() && shmem::read_slot(slot).yields;
+  // A statement that took longer than its own timeout has failed as others do.
+  const bool is_statements = cancel && !yields && exceeded_statement_timeout() && !is_to_end(slot);
   if (yields) {
     describe_yielding(*outcome.error);
-  } else if (cancel && !exceeded_max_runtime()) {
+  } else if (cancel && !exceeded_max_runtime() && !is_statements) {
     outcome.status = "canceled";
     return outcome;
   }
-  if (cancel && !yields) {
+  if (cancel && !yields && !is_statements) {
     outcome.error->message = "the run was ended because it exceeded its max_runtime";
     outcome.error->hint =
         "metrics_refresh.alter_job(job_name, max_runtime => ...) raises it, up to "
@@ -88,6 +91,16 @@ std::optional<Outcome> end_of_opened(int slot, const shmem::Assignment& run, con
     return failed(slot, run, begun.job);
   }
   return std::nullopt;
+}
+
+void hint_at_missing_name(const Begun& begun, Outcome& outcome) {
+  if (begun.job.is_command() || !outcome.error) return;
+  try {
+    pg::in_transaction(
+        [&outcome] { engine::hint_at_missing_name(*outcome.error, GetSessionUserId()); });
+  } catch (const std::exception&) {
+    log_current_exception("a hint at a missing name cannot be made");
+  }
 }
 
 // Nothing of an outcome is lost because somebody holds a lock for a moment.

@@ -15,6 +15,10 @@ store::Outcome failed(int slot, const shmem::Assignment& run, const store::JobRe
 std::optional<store::Outcome> end_of_opened(int slot, const shmem::Assignment& run,
                                             const Begun& begun);
 
+/// Says in the hint where a function of a view has failed because of a fixed search_path. REQUIRES:
+/// no transaction.
+void hint_at_missing_name(const Begun& begun, store::Outcome& outcome);
+
 /// Logs it. Throws where that cannot be done, after some tries where locks are the reason.
 void log_failure(const Begun& begun, const store::Outcome& outcome);
 

@@ -72,19 +72,8 @@ std::optional<store::RunError> owner_problem(const store::JobRecord& job) {
   const Oid role = job.owner_oid;
   if (pg::role_name(role).empty()) return no_owner(job);
   if (!job.is_command()) return std::nullopt;
-  if (!pg::can_log_in(role))
-    return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-                    "role \"" + job.owner + "\" is not permitted to log in",
-                    "A command runs connected as its owner.");
-  if (!pg::can_connect(role))
-    return error_of(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                    "role \"" + job.owner + "\" is not permitted to connect to this database",
-                    "A command runs connected as its owner.");
-  if (pg::has_password_expired(role))
-    return error_of(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-                    "the password of role \"" + job.owner + "\" has expired",
-                    "A command runs connected as its owner: ALTER ROLE ... VALID UNTIL ... lets it "
-                    "log in again.");
+  if (const auto problem = pg::login_problem(role))
+    return error_of(problem->sqlstate(), problem->what(), problem->hint());
   if (pg::has_session_of(role)) return std::nullopt;
   return error_of(ERRCODE_T_R_SERIALIZATION_FAILURE,
                   "the job was given to another role while its run began",

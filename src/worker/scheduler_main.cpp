@@ -88,7 +88,7 @@ class SchedulerProcess {
     const std::vector<shmem::SlotView> under_way = shmem::unfinished_slots(MyDatabaseId);
     read_news();
     while (feed_.has_unread()) {
-      sleeper_.sleep_until(feed_.try_again_at());
+      (void)sleeper_.sleep_until(feed_.try_again_at());
       read_news();
     }
     dispatch_.adopt(under_way, events_);
@@ -108,7 +108,7 @@ class SchedulerProcess {
       if (feed_.take_role_news()) owners_.expect();
       owners_.work(now);
       wake_up = earlier(wake_up, earlier(sweep_.try_again_at(), owners_.try_again_at()));
-      sleeper_.sleep_until(earlier(wake_up, leave_at(now, last_activity)));
+      (void)sleeper_.sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
       if (!events_.empty()) sweep_.expect();
       // Whoever woke this process may have freed a worker.

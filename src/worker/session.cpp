@@ -1,6 +1,7 @@
 #include "worker/session.hpp"
 
 #include "pg/identity.hpp"
+#include "pg/role_setting.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "worker/process.hpp"
@@ -31,6 +32,7 @@ bool has_temporary_objects() {
 
 void reset() {
   pg::release_replication_slots();
+  set_process_settings();  // no transaction_timeout for this one
   pg::in_transaction_without_snapshot([] {
     pg::call([] {
       PortalHashTableDeleteAll();
@@ -40,13 +42,35 @@ void reset() {
       LockReleaseAll(USER_LOCKMETHOD, true);
       ResetSequenceCaches();
     });
+    set_process_settings();
   });
 }
 
 }  // namespace
 
+bool is_session_current() {
+  static std::optional<pg::Settings> begun_with;
+  try {
+    pg::Settings settings;
+    pg::in_transaction_without_snapshot(
+        [&settings] { settings = pg::settings_of_role(GetSessionUserId()); });
+    if (!begun_with)
+      begun_with = std::move(settings);
+    else if (settings != *begun_with)
+      return false;
+    return true;
+  } catch (const std::exception&) {
+    log_current_exception("the settings of a worker's owner cannot be read");
+    return false;
+  }
+}
+
 void reset_settings() {
-  pg::in_transaction_without_snapshot([] { pg::call([] { ResetAllOptions(); }); });
+  set_process_settings();
+  pg::in_transaction_without_snapshot([] {
+    pg::call([] { ResetAllOptions(); });
+    set_process_settings();
+  });
 }
 
 bool reset_session() {

@@ -7,6 +7,10 @@
 
 namespace metrics_refresh::worker {
 
+/// False where what a new session of the owner would begin with is not what this one, when it was
+/// asked first, began with: ALTER ROLE … SET or ALTER DATABASE … SET. Then another one serves.
+bool is_session_current();
+
 /// Puts all settings back to where they were when the worker had connected.
 void reset_settings();
 

@@ -56,7 +56,10 @@ void set_settings_and_limit(const JobRecord& job, GucAction action) {
 // session, which is reset after each run.
 void set_session(const JobRecord& job) {
   if (!job.is_command()) return;
-  pg::in_transaction([&] { set_settings_and_limit(job, GUC_ACTION_SET); });
+  pg::in_transaction([&] {
+    set_settings(job, GUC_ACTION_SET);
+    set_client_settings(core::to_milliseconds(job.lock_timeout));
+  });
 }
 
 void show_activity(const std::string& activity) {
@@ -208,6 +211,7 @@ void work(int slot, Begun& begun, const store::UsageMeter& meter) {
   // The job's own was meant for the work. Nobody but our processes, and they for a moment only, can
   // hold what the log needs.
   set_local("lock_timeout", kLogLockTimeout, PGC_USERSET);
+  pg::stop_transaction_timeout();
   log_success(begun, outcome);
   end_cancels();
 }

@@ -30,9 +30,11 @@ void serve() {
   for (;;) {
     shmem::Assignment run;
     if (shmem::take_assignment(own_slot, run)) {
-      const shmem::RunResult result = carry_out(own_slot, run);
+      const bool is_current = is_session_current();
+      const shmem::RunResult result =
+          is_current ? carry_out(own_slot, run) : shmem::RunResult::kNotBegun;
       // Told to exit in a commit that waited: it serves nobody else.
-      const bool last = !reset_session() || ProcDiePending;
+      const bool last = !reset_session() || !is_current || ProcDiePending;
       pg::call([] { pgstat_report_activity(STATE_IDLE, nullptr); });
       shmem::end_run(own_slot, result, last);
       idle_since = pg::now();
@@ -45,7 +47,7 @@ void serve() {
     const bool leaves = shmem::read_slot(own_slot).leave || pg::now() >= leave_at;
     if (leaves && shmem::leave_idle(own_slot)) return;
     // Where it could not leave the latch is set, or will be once the scheduler has taken note.
-    sleeper.sleep_until(leaves ? std::nullopt : std::optional(leave_at));
+    (void)sleeper.sleep_until(leaves ? std::nullopt : std::optional(leave_at));
   }
 }
 
@@ -66,6 +68,7 @@ extern "C" void mr_worker_main(Datum argument) {
     pg::connect_as(slot.database, slot.session.role, slot.session.assumed);
     worker::set_process_settings();
     worker::keep_memory();
+    (void)worker::is_session_current();
     worker::serve();
   });
 }

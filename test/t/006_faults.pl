@@ -22,7 +22,7 @@ create_nap_view($node, 'postgres', 'quick', 0);
 $node->safe_psql(
 	'postgres', q{
 	SELECT metrics_refresh.schedule('quick', '1 second', job_name => 'steady');
-	CREATE ROLE mortal LOGIN; CREATE ROLE gone LOGIN; CREATE ROLE nologin NOLOGIN;
+	CREATE ROLE mortal LOGIN; CREATE ROLE gone LOGIN; CREATE ROLE nologin LOGIN;
 	CREATE ROLE limited LOGIN CONNECTION LIMIT 0;
 	GRANT CREATE ON SCHEMA public TO mortal;
 	GRANT EXECUTE ON FUNCTION metrics_refresh.schedule_command TO gone, nologin, limited});
@@ -106,8 +106,11 @@ $node->safe_psql(
 	SET ROLE nologin;
 	SELECT metrics_refresh.schedule_command('nologin', '1 second', 'SELECT 1');
 	SET ROLE limited;
-	SELECT metrics_refresh.schedule_command('limited', '1 second', 'SELECT 1')});
+	SELECT metrics_refresh.schedule_command('limited', '1 second', 'SELECT 1');
+	RESET ROLE;
+	ALTER ROLE nologin NOLOGIN});
 fails_with('nologin', '28000', 'role "nologin" is not permitted to log in', 'a role that cannot log in');
+health_says(qr/^owner\|critical\|job nologin cannot run: role "nologin" is not permitted to log in/m, 'a role that cannot log in');
 wait_for_runs($node, 'postgres', 'limited', 1,
 	'a connection limit, which is for clients, does not stop a command');
 $node->safe_psql('postgres', 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC');

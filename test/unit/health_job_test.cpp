@@ -128,6 +128,14 @@ TEST_F(HealthOfJobs, AMissingOwnerIsCritical) {
               "metrics_refresh.alter_job('nightly', owner");
 }
 
+TEST_F(HealthOfJobs, ACommandWhoseOwnerCannotLogInIsCritical) {
+  EXPECT_EQ(severity("owner"), "ok");
+  job.login_problem = "role \"anna\" is not permitted to log in";
+  EXPECT_EQ(severity("owner"), "critical");
+  expect_text("owner", "job nightly cannot run: role \"anna\" is not permitted to log in",
+              "metrics_refresh.alter_job('nightly', owner");
+}
+
 TEST_F(HealthOfJobs, HintsQuoteTheNameAsSqlDoes) {
   job.name = "o'hare'); DROP TABLE x; --";
   job.suspended = "reason";

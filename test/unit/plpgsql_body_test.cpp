@@ -38,5 +38,20 @@ TEST(PlpgsqlBody, WithBlocksIsNoSql) {
             (Statements{"a", "EXCEPTION WHEN OTHERS THEN b"}));
 }
 
+TEST(PlpgsqlBody, PartsOfAnyBody) {
+  EXPECT_EQ(
+      parts_of_body("DECLARE n int := (SELECT 1); BEGIN\n n := f(2); RETURN QUERY SELECT 3; END"),
+      (Statements{"(SELECT 1)", "n int := (SELECT 1)", "f(2)", "n := f(2)", "SELECT 3", "END"}));
+  EXPECT_EQ(
+      parts_of_body("BEGIN IF EXISTS (SELECT a) THEN PERFORM b(); ELSE RETURN c; END IF; END;"),
+      (Statements{"EXISTS (SELECT a) ", "b()", "c", "END IF", "END"}));
+  EXPECT_EQ(parts_of_body("BEGIN FOR r IN SELECT a FROM b LOOP c := 1; END LOOP; END"),
+            (Statements{"SELECT a FROM b ", "1", "c := 1", "END LOOP", "END"}));
+  EXPECT_EQ(parts_of_body("BEGIN WHILE a LOOP b; END LOOP; END"),
+            (Statements{"a ", "b", "END LOOP", "END"}));
+  EXPECT_EQ(parts_of_body(""), Statements{});
+  EXPECT_EQ(parts_of_body("BEGIN EXECUTE $x$a$x$; END"), Statements{});
+}
+
 }  // namespace
 }  // namespace metrics_refresh::core::test

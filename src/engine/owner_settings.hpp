@@ -1,0 +1,38 @@
+// The one rule for the settings of a refresh: it runs with those that a new session of the view's
+// owner in this database would have, whoever starts it, and with its job's own. Else a view would
+// hold other rows with each caller. Only what bounds or reports the work is the caller's.
+#pragma once
+
+#include <string>
+
+#include "pg/identity.hpp"
+#include "pg/role_setting.hpp"
+
+namespace metrics_refresh::engine {
+
+/// What the setting named `name` is in a new session of the role; empty where nobody knows.
+std::string setting_of(Oid role, const std::string& name);
+
+/// What two roles' new sessions would have that a refresh goes by.
+struct SettingDifference {
+  std::string name;
+  std::string roles;
+  std::string owners;
+};
+std::vector<SettingDifference> different_settings(Oid role, Oid owner);
+
+namespace detail {
+/// Sets them, and the job's, which no more rights set than the owner has. Returns the nest level.
+int begin_settings_of(Oid owner, const pg::Settings& of_job);
+}  // namespace detail
+
+/// Runs `body` with the settings of `owner`, and with those of `of_job`, as a worker sets them.
+/// REQUIRES: a session that is not a worker's, which has them from its beginning.
+template <typename Body>
+void with_settings_of(Oid owner, const pg::Settings& of_job, Body&& body) {
+  const int level = detail::begin_settings_of(owner, of_job);
+  body();
+  pg::call([level] { AtEOXact_GUC(false, level); });
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,72 @@
+#include "pg/names.hpp"
+
+namespace metrics_refresh::pg {
+namespace {
+
+Oid schema_of_type(Oid type) {
+  const HeapTuple row = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+  if (!HeapTupleIsValid(row)) return InvalidOid;
+  const Oid schema = reinterpret_cast<Form_pg_type>(GETSTRUCT(row))->typnamespace;
+  ReleaseSysCache(row);
+  return schema;
+}
+
+Oid schema_of_operator(Oid oid) {
+  const HeapTuple row = SearchSysCache1(OPEROID, ObjectIdGetDatum(oid));
+  if (!HeapTupleIsValid(row)) return InvalidOid;
+  const Oid schema = reinterpret_cast<Form_pg_operator>(GETSTRUCT(row))->oprnamespace;
+  ReleaseSysCache(row);
+  return schema;
+}
+
+FuncCandidateList functions_named(List* names) {
+#if PG_VERSION_NUM >= 190000
+  int flags = 0;
+  return FuncnameGetCandidates(names, -1, NIL, false, false, false, true, &flags);
+#else
+  return FuncnameGetCandidates(names, -1, NIL, false, false, false, true);
+#endif
+}
+
+FuncCandidateList operators_named(List* names) {
+#if PG_VERSION_NUM >= 190000
+  int flags = 0;
+  return OpernameGetCandidates(names, '\0', true, &flags);
+#else
+  return OpernameGetCandidates(names, '\0', true);
+#endif
+}
+
+bool is_elsewhere(Oid schema) { return OidIsValid(schema) && schema != PG_CATALOG_NAMESPACE; }
+
+// Several of one name may be in several schemas.
+template <typename SchemaOf>
+Oid elsewhere(FuncCandidateList candidate, SchemaOf schema_of) {
+  for (; candidate != nullptr; candidate = candidate->next)
+    if (is_elsewhere(schema_of(candidate->oid))) return schema_of(candidate->oid);
+  return InvalidOid;
+}
+
+Oid schema_of(Named kind, const char* name) {
+  List* const names = list_make1(makeString(pstrdup(name)));
+  switch (kind) {
+    case Named::kRelation:
+      return get_rel_namespace(RelnameGetRelid(name));
+    case Named::kFunction:
+      return elsewhere(functions_named(names), get_func_namespace);
+    case Named::kOperator:
+      return elsewhere(operators_named(names), schema_of_operator);
+    case Named::kType:
+      break;
+  }
+  return schema_of_type(TypenameGetTypid(name));
+}
+
+}  // namespace
+
+const char* schema_by_path(Named kind, const char* name) {
+  const Oid schema = schema_of(kind, name);
+  return is_elsewhere(schema) ? get_namespace_name(schema) : nullptr;
+}
+
+}  // namespace metrics_refresh::pg

@@ -21,11 +21,6 @@ class HealthOfGroups : public Health {
   }
 };
 
-TEST_F(HealthOfGroups, IsWellWithoutViews) {
-  job.views.clear();
-  EXPECT_EQ(severity("freshness"), "ok");
-}
-
 TEST_F(HealthOfGroups, EachViewThatIsMissingIsNamedAndTheGroupMayBeStaleBesides) {
   job.views[1].exists = job.views[1].populated = false;
   job.views[1].due_since_success = 1000;  // of what does not exist nothing more is said

@@ -32,21 +32,24 @@ Oid find_extension() {
   return pg::call([] { return get_extension_oid("metrics_refresh", true); });
 }
 
-bool is_at_rest_now() {
-  return pg::call([] {
-    const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
-    if (!HeapTupleIsValid(tuple)) return false;
-    const bool answer = !may_be_served(reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple)));
-    ReleaseSysCache(tuple);
-    return answer;
-  });
+// Read from the table: who wakes this process has committed, but the server tells the caches of it
+// only after that.
+bool is_at_rest_now(pg::Spi& spi) {
+  return !spi.query(
+                 "SELECT FROM pg_catalog.pg_database WHERE oid = $1"
+                 " AND (datistemplate OR NOT datallowconn OR datconnlimit = -2)",
+                 {pg::Param::oid(MyDatabaseId)})
+              .empty();
 }
 
 }  // namespace
 
 bool is_database_at_rest() {
   bool answer = false;
-  pg::in_transaction([&answer] { answer = is_at_rest_now(); });
+  pg::in_transaction([&answer] {
+    pg::Spi spi;
+    answer = is_at_rest_now(spi);
+  });
   return answer;
 }
 
@@ -71,7 +74,7 @@ bool JobFeed::read(std::vector<core::Event>& events) {
   const bool read = try_with_own_tables("the jobs cannot be read now", [&](pg::Spi& spi) {
     is_ours = find_extension() == extension_;
     if (!is_ours) return;
-    at_rest_ = is_at_rest_now();
+    at_rest_ = is_at_rest_now(spi);
     requests = store::load_requests(spi);
     // The jobs after their requests, for who changes a job and then triggers it means the new one.
     for (const store::Request& request : requests)

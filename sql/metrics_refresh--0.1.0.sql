@@ -73,6 +73,8 @@ CREATE TABLE metrics_refresh_internal.job (
     view_schema    name,
     view_name      name,
     view_oid       oid NOT NULL,
+    given_schema   name,
+    given_name     name,
     command        text CHECK (command <> '')
                    CONSTRAINT job_command_length CHECK (pg_catalog.octet_length(command) <= 1048576),
     schedule       text CHECK (pg_catalog.octet_length(schedule) <= 1000),
@@ -120,10 +122,12 @@ CREATE TABLE metrics_refresh_internal.job (
     created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     effective_from timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK (pg_catalog.num_nonnulls(view_schema, view_name) IN (0, 2)),
+    CHECK (pg_catalog.num_nonnulls(given_schema, given_name) IN (0, 2)),
     CHECK (pg_catalog.num_nonnulls(view_name, command, group_schema) <= 1),
     CHECK (starts_at < ends_at)
 );
-CREATE INDEX job_owner ON metrics_refresh_internal.job (owner_oid);
+-- With the name, so that whichever index the server looks an owner's job up by, it finds one row.
+CREATE INDEX job_owner ON metrics_refresh_internal.job (owner_oid, job_name);
 -- Each owner has names of its own. A dump may be restored where owners are missing: then the column is 0. A job that
 -- is made for one run is known by its number: who makes it must not wait for one who takes its name.
 CREATE UNIQUE INDEX job_owner_name ON metrics_refresh_internal.job (owner_oid, job_name)
@@ -138,7 +142,10 @@ CREATE TABLE metrics_refresh_internal.job_member (
     view_schema name NOT NULL,
     view_name   name NOT NULL,
     view_oid    oid NOT NULL DEFAULT 0,
-    PRIMARY KEY (job_id, view_schema, view_name)
+    given_schema name,
+    given_name  name,
+    PRIMARY KEY (job_id, view_schema, view_name),
+    CHECK (pg_catalog.num_nonnulls(given_schema, given_name) IN (0, 2))
 );
 COMMENT ON TABLE metrics_refresh_internal.job_member IS 'the materialized views of a group that lists them, bound by name as in job';
 
@@ -516,12 +523,13 @@ CREATE VIEW metrics_refresh.job WITH (security_invoker = true) AS
                                      WHERE pg_catalog.pg_has_role(r.oid, 'USAGE'))
                 THEN j.settings END AS settings,
            j.group_schema, j.isolation, j.max_parallel, j.one_time, j.is_default, j.created_at,
-           j.effective_from
+           j.effective_from, j.given_schema, j.given_name
     FROM metrics_refresh_internal.job j;
 COMMENT ON VIEW metrics_refresh.job IS 'what is run and when; change it through the functions';
 COMMENT ON COLUMN metrics_refresh.job.job_name IS 'unique among the jobs of its owner';
 COMMENT ON COLUMN metrics_refresh.job.view_name IS 'bound by name: the job survives DROP and CREATE of the view';
 COMMENT ON COLUMN metrics_refresh.job.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
+COMMENT ON COLUMN metrics_refresh.job.given_name IS 'the name that the job was given, with given_schema, if its view was renamed since; when a view of that name appears again, the job returns to it';
 COMMENT ON COLUMN metrics_refresh.job.command IS 'SQL to run instead of a refresh, connected as the owner';
 COMMENT ON COLUMN metrics_refresh.job.schedule IS 'five cron fields, a nickname or an interval; NULL: only when triggered';
 COMMENT ON COLUMN metrics_refresh.job.timezone IS 'NULL: the setting metrics_refresh.timezone, else UTC';
@@ -548,6 +556,7 @@ CREATE VIEW metrics_refresh.job_member WITH (security_invoker = true) AS
     SELECT * FROM metrics_refresh_internal.job_member;
 COMMENT ON VIEW metrics_refresh.job_member IS 'the materialized views of a group that lists them, bound by name as in job';
 COMMENT ON COLUMN metrics_refresh.job_member.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
+COMMENT ON COLUMN metrics_refresh.job_member.given_name IS 'as in job';
 
 CREATE VIEW metrics_refresh.job_state WITH (security_invoker = true) AS
     SELECT s.job_id, s.handled_until, s.last_run_id, s.last_started_at, s.last_finished_at,
@@ -830,7 +839,13 @@ COMMENT ON FUNCTION metrics_refresh.trigger(text) IS
 CREATE FUNCTION metrics_refresh.wait(run_id bigint, timeout interval DEFAULT NULL) RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait';
 COMMENT ON FUNCTION metrics_refresh.wait(bigint, interval) IS
-    'waits until a run has ended and returns its status; where the timeout comes first, the status by then: running, or queued where it has not begun';
+    'waits until a run has ended and returns its status; where the timeout comes first, the status by then: running, or queued where it has not begun; a run that waits in turn for this transaction, as CREATE INDEX CONCURRENTLY does, is not waited for: 55006, or with a timeout a warning';
+
+CREATE PROCEDURE metrics_refresh.wait_for(run_id bigint, timeout interval DEFAULT NULL,
+                                          INOUT status text DEFAULT NULL)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait_for';
+COMMENT ON PROCEDURE metrics_refresh.wait_for(bigint, interval, text) IS
+    'the same without a snapshot or a lock while it waits, so that every run can end; commits the transaction first: 25001 inside a transaction block or a function; status takes the run''s status';
 
 CREATE FUNCTION metrics_refresh.cancel(run_id bigint) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cancel';

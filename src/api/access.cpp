@@ -68,7 +68,7 @@ bool may_manage(const store::JobKey& job) {
   if (OidIsValid(job.owner_oid) && pg::has_rights_of(job.owner_oid)) return true;
   if (pg::is_super_admin()) return true;
   if (job.view_name.empty()) return false;
-  const Oid view = engine::resolve_view(job.view_schema, job.view_name, job.view_oid);
+  const Oid view = engine::resolve_view(job);
   return OidIsValid(view) && pg::has_rights_of(engine::relation_owner(view));
 }
 

@@ -42,7 +42,7 @@ void refuse_own_schema(Oid schema, const std::string& name) {
 }
 
 engine::View view_of(const std::string& schema) {
-  const Oid view = engine::resolve_view(schema, "platform_metrics", InvalidOid);
+  const Oid view = engine::resolve_view({schema, "platform_metrics"});
   if (!OidIsValid(view))
     throw pg::SqlError(
         ERRCODE_UNDEFINED_TABLE,

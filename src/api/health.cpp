@@ -11,6 +11,7 @@
 #include "api/unseen_changes.hpp"
 #include "engine/unique_key.hpp"
 #include "engine/view.hpp"
+#include "pg/background_workers.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
 #include "pg/settings.hpp"
@@ -50,15 +51,26 @@ core::HealthLimits limits() {
           settings::health_stale_warning(),         settings::health_stale_critical()};
 }
 
-core::ViewFacts view_facts(pg::Spi& spi, const std::string& schema, const std::string& name,
-                           Oid oid, const store::JobRecord& job, const UnseenChanges& unseen) {
+// Under which name the view is known, and who else has it.
+void add_names(core::ViewFacts& facts, const store::BoundView& bound, const engine::View& view) {
+  facts.name = view.schema + "." + view.name;
+  const auto [schema, name] = store::name_given(bound, view.schema, view.name);
+  if (!name.empty()) facts.given_name = schema + "." + name;
+  const Oid namesake = engine::namesake(bound, view.oid);
+  if (OidIsValid(namesake)) facts.namesake_owner = pg::role_name(engine::relation_owner(namesake));
+}
+
+core::ViewFacts view_facts(pg::Spi& spi, const store::BoundView& bound, Oid oid,
+                           const store::JobRecord& job, const UnseenChanges& unseen) {
   core::ViewFacts facts;
-  facts.name = schema + "." + name;
+  facts.name = bound.view_schema + "." + bound.view_name;
   facts.exists = OidIsValid(oid);
+  facts.never_seen = job.is_default && !OidIsValid(bound.view_oid);
   if (!facts.exists) return facts;
   // A check of health waits for nobody: of a view that is being written anew nothing is said.
   const engine::View view = engine::read_view(oid);
   if (const auto found = unseen.find(oid); found != unseen.end()) facts.unseen = found->second;
+  add_names(facts, bound, view);
   const std::optional<engine::ViewState> state = engine::try_read_state(view);
   facts.populated = !state || state->populated;
   facts.wants_unique_index = state && state->unique_index.empty() && job.strategy == "concurrently";
@@ -83,15 +95,12 @@ std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
                                       core::Instant now, const UnseenChanges& unseen) {
   std::vector<core::ViewFacts> views;
   if (job.is_refresh())
-    views.push_back(view_facts(spi, job.view_schema, job.view_name,
-                               engine::resolve_view(job.view_schema, job.view_name, job.view_oid),
-                               job, unseen));
+    views.push_back(view_facts(spi, job, engine::resolve_view(job), job, unseen));
   if (!job.is_group()) return views;
   std::vector<Oid> oids;
   for (const store::Member& member : store::named_members(spi, job, store::Reads::kViews)) {
-    oids.push_back(engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
-    views.push_back(
-        view_facts(spi, member.view_schema, member.view_name, oids.back(), job, unseen));
+    oids.push_back(engine::resolve_view(member));
+    views.push_back(view_facts(spi, member, oids.back(), job, unseen));
   }
   const std::map<Oid, LoggedView> logged = logged_views(spi, oids);
   for (std::size_t i = 0; i < views.size(); ++i) {
@@ -217,6 +226,12 @@ std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
   return shares;
 }
 
+core::ProcessFacts process_facts() {
+  const pg::BackgroundWorkers now = pg::background_workers();
+  return {now.limit, std::max(1, shmem::known_databases()), settings::max_workers(), now.others,
+          now.parallel};
+}
+
 core::ServerFacts server_facts(pg::Spi& spi) {
   core::ServerFacts facts;
   facts.log_retention = settings::log_retention();
@@ -236,6 +251,7 @@ core::ServerFacts server_facts(pg::Spi& spi) {
   facts.scheduler_running = status.scheduler_running;
   facts.waiting_runs = status.waiting;
   if (status.waiting > 0) facts.waiting_since = pg::to_instant(status.waiting_since);
+  if (!facts.in_recovery) facts.processes = process_facts();
   if (status.next_due != shmem::kNever) facts.next_due = pg::to_instant(status.next_due);
   return facts;
 }

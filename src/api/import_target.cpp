@@ -233,7 +233,7 @@ std::string names_in(const Body& body, Oid owner) {
 
 // What its role's session does today, and a refresh here does not.
 void note_differences(const store::ViewName& name, Oid role, std::vector<std::string>& notes) {
-  const Oid oid = engine::resolve_view(name.first, name.second, InvalidOid);
+  const Oid oid = engine::resolve_view({name.first, name.second});
   if (!OidIsValid(oid)) return;
   const engine::View view = engine::read_view(oid);
   const std::string written_name = engine::qualified_name(view.schema, view.name);

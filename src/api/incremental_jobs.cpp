@@ -21,16 +21,15 @@ bool may_all_refresh(const std::vector<Oid>& roles, const engine::View& view) {
 
 std::vector<Oid> views_of(const store::JobRecord& job) {
   std::vector<Oid> views;
-  const auto add = [&views](const std::string& schema, const std::string& name, Oid remembered) {
-    const Oid view = engine::resolve_view(schema, name, remembered);
+  const auto add = [&views](const store::BoundView& bound) {
+    const Oid view = engine::resolve_view(bound);
     if (OidIsValid(view)) views.push_back(view);
   };
-  if (job.is_refresh()) add(job.view_schema, job.view_name, job.view_oid);
+  if (job.is_refresh()) add(job);
   if (!job.is_group()) return views;
   std::vector<store::Member> members;
   with_tables([&](pg::Spi& spi) { members = store::named_members(spi, job); });
-  for (const store::Member& member : members)
-    add(member.view_schema, member.view_name, member.view_oid);
+  for (const store::Member& member : members) add(member);
   return views;
 }
 

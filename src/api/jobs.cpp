@@ -74,7 +74,7 @@ Oid new_owner(const store::JobRecord& job, const std::string& owner) {
 // Of a refresh whose view exists.
 Oid view_owner(const store::JobRecord& job) {
   if (!job.is_refresh()) return InvalidOid;
-  return engine::relation_owner(engine::resolve_view(job.view_schema, job.view_name, job.view_oid));
+  return engine::relation_owner(engine::resolve_view(job));
 }
 
 // Those that exist.
@@ -82,7 +82,7 @@ std::vector<GroupView> views_of_group(const store::JobRecord& group) {
   std::vector<GroupView> views;
   with_tables([&](pg::Spi& spi) {
     for (const store::Member& member : store::named_members(spi, group)) {
-      const Oid view = engine::resolve_view(member.view_schema, member.view_name, member.view_oid);
+      const Oid view = engine::resolve_view(member);
       if (OidIsValid(view)) views.push_back({engine::read_view(view), true});
     }
   });

@@ -22,7 +22,7 @@ std::string extension_schema() {
 }
 
 RefreshedNow refresh_named(const std::string& schema, const std::string& name) {
-  const Oid view = engine::resolve_view(schema, name, InvalidOid);
+  const Oid view = engine::resolve_view({schema, name});
   if (OidIsValid(view)) return refresh_now(view, engine::Requested::kAuto);
   pg::require_super_admin("logging a refresh of a view that does not exist");
   return refresh_of_missing_view(schema, name);

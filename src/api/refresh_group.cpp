@@ -34,7 +34,7 @@ Group read_group(const std::string& name) {
     group.members = store::named_members(spi, group.job);
     std::vector<Oid> views;
     for (Member& member : group.members) {
-      member.view_oid = engine::resolve_view(member.view_schema, member.view_name, member.view_oid);
+      member.view_oid = engine::resolve_view(member);
       views.push_back(member.view_oid);
     }
     group.order =

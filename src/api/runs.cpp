@@ -1,8 +1,9 @@
-// refresh, trigger, wait, cancel, cleanup_logs.
+// refresh, trigger, cancel, cleanup_logs.
 #include <algorithm>
 
 #include "api/access.hpp"
 #include "api/arguments.hpp"
+#include "api/known_run.hpp"
 #include "api/refresh_now.hpp"
 #include "api/shares.hpp"
 #include "pg/privilege.hpp"
@@ -57,86 +58,6 @@ Datum trigger(FunctionCallInfo call) {
   }
 }
 
-struct KnownRun {
-  std::string status;
-  bool requested_here;  // by a transaction that has not committed yet: this one
-};
-
-// Of a run of a job that the caller may manage, whose log may be that of another role's view.
-std::optional<std::string> status_for_manager(std::int64_t run_id) {
-  std::optional<store::JobKey> job;
-  std::optional<std::string> status;
-  with_tables([&](pg::Spi& spi) {
-    if (const auto found = store::job_of_run(spi, run_id)) job = store::find_key(spi, found->id);
-    if (job) status = store::run_status(spi, run_id);
-  });
-  if (!job || !may_manage(*job)) return std::nullopt;
-  return status;
-}
-
-// Throws SqlError 42704 for a run that the caller may not see, or that there is not.
-KnownRun look_up(std::int64_t run_id) {
-  std::optional<std::string> status;
-  bool requested_here = false;
-  // As the caller: who may see a run may wait for it.
-  pg::with_own_sql([&] {
-    pg::Spi spi;
-    status = store::run_status(spi, run_id);
-  });
-  if (!status) status = status_for_manager(run_id);
-  if (status == "queued")
-    with_tables([&](pg::Spi& spi) { requested_here = store::is_requested_here(spi, run_id); });
-  if (!status)
-    throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT,
-                       "run " + std::to_string(run_id) + " does not exist",
-                       "trigger() returns the numbers of runs; metrics_refresh.run_log lists "
-                       "those that you may see.");
-  return {*status, requested_here};
-}
-
-bool is_over(const std::string& status) { return status != "running" && status != "queued"; }
-
-Datum wait(FunctionCallInfo call) {
-  const Arguments arguments(call);
-  shmem::Area& area = shmem::required_area();
-  const std::int64_t run_id = Arguments::required(arguments.get_int64(0), "run_id");
-  std::optional<core::Instant> give_up_at;
-  if (!arguments.is_null(1)) {
-    const Datum interval = arguments.datum(1);
-    give_up_at = pg::to_instant(pg::call([interval] {
-      return DatumGetTimestampTz(DirectFunctionCall2(
-          timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), interval));
-    }));
-  }
-  if (IsolationUsesXactSnapshot())
-    throw pg::SqlError(ERRCODE_ACTIVE_SQL_TRANSACTION,
-                       "wait() needs the isolation level read committed",
-                       "This transaction's snapshot would never show the end of the run.");
-  KnownRun run = look_up(run_id);
-  if (run.requested_here)
-    throw pg::SqlError(
-        ERRCODE_ACTIVE_SQL_TRANSACTION,
-        "run " + std::to_string(run_id) + " cannot begin before this transaction has committed",
-        "Call trigger() and wait() in two transactions.");
-  pg::call([&area] { ConditionVariablePrepareToSleep(&area.run_ended); });
-  for (;;) {
-    run = look_up(run_id);  // after the preparation, so that no end is overlooked
-    if (is_over(run.status)) break;
-    long timeout = -1;
-    if (give_up_at) {
-      const auto left =
-          std::chrono::ceil<std::chrono::milliseconds>(*give_up_at - pg::now()).count();
-      if (left <= 0) break;
-      timeout = static_cast<long>(std::min<std::int64_t>(left, 3'600'000));
-    }
-    pg::call([&area, timeout] {
-      (void)ConditionVariableTimedSleep(&area.run_ended, timeout, PG_WAIT_EXTENSION);
-    });
-  }
-  pg::call([] { ConditionVariableCancelSleep(); });
-  return text_result(run.status);
-}
-
 // A request that no worker has taken yet. False where it has been taken, or never was.
 bool withdraw(const store::Request& request, const store::JobRecord& job) {
   bool withdrawn = false;
@@ -151,7 +72,7 @@ Datum cancel(FunctionCallInfo call) {
   (void)shmem::required_area();
   const std::int64_t run_id = Arguments::required(Arguments(call).get_int64(0), "run_id");
   const KnownRun run = look_up(run_id);
-  if (is_over(run.status)) return BoolGetDatum(false);
+  if (run.is_over()) return BoolGetDatum(false);
   std::optional<store::JobRecord> job;
   std::optional<store::Request> request;
   bool open_group = false;
@@ -204,7 +125,6 @@ Datum cleanup_logs(FunctionCallInfo call, bool has_argument) {
 extern "C" {
 MR_SQL_FUNCTION(mr_refresh);
 MR_SQL_FUNCTION(mr_trigger);
-MR_SQL_FUNCTION(mr_wait);
 MR_SQL_FUNCTION(mr_cancel);
 MR_SQL_FUNCTION(mr_cleanup_logs);
 MR_SQL_FUNCTION(mr_cleanup_old_metrics_logs);
@@ -214,9 +134,6 @@ Datum mr_refresh(PG_FUNCTION_ARGS) {
 }
 Datum mr_trigger(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::trigger(fcinfo); });
-}
-Datum mr_wait(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::wait(fcinfo); });
 }
 Datum mr_cancel(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::cancel(fcinfo); });

@@ -15,14 +15,21 @@ namespace {
       std::string(setting) + " is " + limit + ".");
 }
 
+bool is_beyond(const store::Share& share) {
+  return share.jobs > settings::max_jobs_per_role() ||
+         share.bytes > settings::max_job_bytes_per_role();
+}
+
 }  // namespace
 
 JobShare::JobShare(Oid owner) : owner_(owner), limited_(!pg::is_superuser(owner)) {
-  if (limited_) before_ = store::share_of_jobs(owner);
+  if (!limited_) return;
+  before_ = store::most_of_jobs(owner);
+  if (is_beyond(before_)) before_ = store::share_of_jobs(owner);
 }
 
 void JobShare::check() const {
-  if (!limited_) return;
+  if (!limited_ || !is_beyond(store::most_of_jobs(owner_))) return;
   const store::Share now = store::share_of_jobs(owner_);
   const std::int64_t most_jobs = settings::max_jobs_per_role();
   if (now.jobs > most_jobs && now.jobs > before_.jobs)

@@ -5,9 +5,11 @@
 #include "engine/view.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
+#include "pg/table_growth.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/job_changes.hpp"
+#include "store/shares.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -80,6 +82,9 @@ struct NewRow {
     return !update || text_column(old, description, column) != text(column);
   }
   void set(const char* column, Datum value) { row = with_value(row, description, column, value); }
+  bool has(const char* column) const {
+    return pg::call([this, column] { return SPI_fnumber(description, column) > 0; });
+  }
   bool is_true(const char* column) const { return text(column) == "t"; }
 
   // Notes which role is meant, where it is named anew: none, if the row says that it is gone.
@@ -96,9 +101,14 @@ struct NewRow {
   // Notes which view is meant, where it is named anew.
   void bind_view() {
     if (!is_new("view_schema") && !is_new("view_name")) return;
-    set("view_oid",
-        ObjectIdGetDatum(engine::resolve_view(text("view_schema").value_or(""),
-                                              text("view_name").value_or(""), InvalidOid)));
+    store::BoundView bound;
+    bound.view_schema = text("view_schema").value_or("");
+    bound.view_name = text("view_name").value_or("");
+    if (has("given_name")) {  // as it comes from a dump
+      bound.given_schema = text("given_schema").value_or("");
+      bound.given_name = text("given_name").value_or("");
+    }
+    set("view_oid", ObjectIdGetDatum(engine::resolve_view(bound)));
   }
 };
 
@@ -106,6 +116,7 @@ NewRow new_row(FunctionCallInfo call) {
   const TriggerData* data = trigger_data(call);
   if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) || !TRIGGER_FIRED_BEFORE(data->tg_event))
     refuse_call("the function is for BEFORE triggers of rows");
+  pg::replan_where_grown(data->tg_relation);
   const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
   return {update, update ? data->tg_trigtuple : nullptr,
           update ? data->tg_newtuple : data->tg_trigtuple, RelationGetDescr(data->tg_relation)};
@@ -156,6 +167,11 @@ Datum note_change(FunctionCallInfo call) {
   }
   HeapTuple const tuple = data->tg_trigtuple;
   TupleDesc const description = RelationGetDescr(data->tg_relation);
+  pg::replan_where_grown(data->tg_relation);
+  const bool is_job = strcmp(RelationGetRelationName(data->tg_relation), "job") == 0;
+  if (is_job && TRIGGER_FIRED_BY_INSERT(data->tg_event)) store::note_written(tuple, description);
+  if (is_job && TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+    store::note_written(data->tg_newtuple, description);
   const Datum job_id = pg::call([=] {
     bool is_null;
     return SPI_getbinval(tuple, description, SPI_fnumber(description, "job_id"), &is_null);

@@ -65,11 +65,10 @@ std::map<Oid, Keeper> read_keepers(pg::Spi& spi) {
   };
   for (const store::JobRecord& job : store::load_jobs(spi, store::Reads::kViews)) {
     if (job.one_time) continue;
-    if (job.is_refresh())
-      add(engine::resolve_view(job.view_schema, job.view_name, job.view_oid), job);
+    if (job.is_refresh()) add(engine::resolve_view(job), job);
     if (!job.is_group()) continue;
     for (const store::Member& member : store::named_members(spi, job, store::Reads::kViews))
-      add(engine::resolve_view(member.view_schema, member.view_name, member.view_oid), job);
+      add(engine::resolve_view(member), job);
   }
   for (auto& [view, keeper] : keepers) keeper.timetable = store::timetable_of(keeper.job);
   return keepers;

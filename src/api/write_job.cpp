@@ -19,6 +19,8 @@ Param text_or_null(const std::string& text) {
 store::Columns columns_of(const Subject& subject, Oid owner, const store::Columns& options) {
   store::Columns columns = {{"view_schema", text_or_null(subject.view_schema)},
                             {"view_name", text_or_null(subject.view_name)},
+                            {"given_schema", text_or_null("")},
+                            {"given_name", text_or_null("")},
                             {"command", text_or_null(subject.command)},
                             {"group_schema", text_or_null(subject.group_schema)},
                             {"owner", pg::role_name(owner)},
@@ -61,8 +63,7 @@ std::optional<store::JobRecord> lock_own(const std::string& name, Oid owner) {
     std::int64_t locked = 0;
     // It may be gone once it is locked, and another one be there.
     while ((job = store::find_job(spi, name, owner)) && job->id != locked)
-      lock_or_refuse(spi, locked = job->id, owner,
-                     engine::resolve_view(job->view_schema, job->view_name, job->view_oid));
+      lock_or_refuse(spi, locked = job->id, owner, engine::resolve_view(*job));
   });
   return job;
 }
@@ -71,8 +72,8 @@ bool is_in_place_of(const Subject& subject, const store::JobKey& job) {
   if (!may_manage(job)) return false;
   if (!pg::is_super_admin()) return true;
   return !job.view_name.empty() && !subject.view_name.empty() &&
-         engine::resolve_view(job.view_schema, job.view_name, job.view_oid) ==
-             engine::resolve_view(subject.view_schema, subject.view_name, InvalidOid);
+         engine::resolve_view(job) ==
+             engine::resolve_view({subject.view_schema, subject.view_name});
 }
 
 // Another role's job that the new one takes the place of, locked. Nobody waits for another role's
@@ -117,8 +118,7 @@ std::optional<store::JobRecord> find_and_lock_job(const std::string& name) {
     with_tables([&](pg::Spi& spi) {
       locked = *id;
       if (const auto job = store::find_key(spi, locked))
-        lock_or_refuse(spi, locked, job->owner_oid,
-                       engine::resolve_view(job->view_schema, job->view_name, job->view_oid));
+        lock_or_refuse(spi, locked, job->owner_oid, engine::resolve_view(*job));
     });
   return id ? read_job(*id) : std::nullopt;
 }

@@ -60,6 +60,47 @@ void check_server(std::vector<Finding>& findings, Instant now, const ServerFacts
   scheduler.close();
 }
 
+std::string counted(int count, const char* one, const char* many) {
+  return std::to_string(count) + " " + (count == 1 ? one : many);
+}
+
+// Launcher, schedulers, workers and what else has processes come out of one limit, and who comes
+// first has them.
+void check_processes(std::vector<Finding>& findings, const ProcessFacts& facts) {
+  const int ours = 1 + facts.databases + facts.max_workers;
+  const int wanted = ours + facts.others;
+  const int least = 3 + facts.others;
+  const std::string limit = "max_worker_processes is " + std::to_string(facts.limit);
+  const std::string sum = "1 for the launcher, " +
+                          counted(facts.databases, "scheduler", "schedulers") +
+                          " (one a database), " + counted(facts.max_workers, "worker", "workers") +
+                          " (metrics_refresh.max_workers) and " + std::to_string(facts.others) +
+                          " that other parts of the server have now";
+  Check check(findings, "processes",
+              facts.limit == 0 ? "no process of a job's runs here"
+                               : limit + ", enough for " + std::to_string(wanted) + ": " + sum);
+  if (facts.limit == 0) return check.close();
+  if (facts.limit < wanted) {
+    const bool none = facts.limit < least;
+    check.add(none ? Severity::kCritical : Severity::kWarning,
+              limit + ", " + std::to_string(wanted - facts.limit) + " too few" +
+                  (none ? ", and no run can start" : "") + ": wanted are " + sum,
+              "Set max_worker_processes to " + std::to_string(wanted) +
+                  " or more, and to max_parallel_workers more if parallel queries are run; restart "
+                  "the server.");
+  } else if (const int left = facts.limit - facts.others - facts.parallel; left < ours) {
+    check.add(Severity::kWarning,
+              "parallel queries have " + std::to_string(facts.parallel) + " of " +
+                  std::to_string(facts.limit) + " background processes now (" + limit + "), and " +
+                  std::to_string(ours - left) +
+                  " of those that metrics_refresh may want are not left",
+              "Lower max_parallel_workers to " + std::to_string(facts.limit - wanted) +
+                  ", or raise max_worker_processes by " + std::to_string(ours - left) +
+                  " or more. Wanted are " + sum + ".");
+  }
+  check.close();
+}
+
 // From nine tenths on.
 void check_shares(std::vector<Finding>& findings, const std::vector<ShareFacts>& shares) {
   Check check(findings, "shares", "no role is near the limit of its share");
@@ -120,6 +161,7 @@ std::vector<Finding> check_health(Instant now, const ServerFacts& server,
     admin.add(Severity::kWarning, server.admin_problem, "Correct the setting.");
   admin.close();
   check_shares(findings, server.shares);
+  check_processes(findings, server.processes);
   return findings;
 }
 

@@ -44,6 +44,15 @@ struct ShareFacts {
   std::string setting;
 };
 
+/// Who wants the server's background processes, and who has them.
+struct ProcessFacts {
+  int limit = 0;        // max_worker_processes; 0: nothing is known
+  int databases = 0;    // that have the extension: a scheduler each
+  int max_workers = 0;  // metrics_refresh.max_workers
+  int others = 0;       // that other parts of the server have now
+  int parallel = 0;     // that parallel queries have now
+};
+
 /// Of the server and of this database.
 struct ServerFacts {
   bool preloaded = false;
@@ -58,12 +67,16 @@ struct ServerFacts {
   std::optional<Instant> oldest_log_row;
   Duration log_retention{};
   std::vector<ShareFacts> shares;
+  ProcessFacts processes;
 };
 
 /// Of one materialized view that an active job refreshes.
 struct ViewFacts {
   std::string name;  // qualified
   bool exists = true;
+  bool never_seen = false;  // the view of a default job, which has never existed
+  std::string given_name;   // qualified, where the job was given another name than the view has now
+  std::string namesake_owner;  // of another view, which has the name that the job was given
   bool populated = true;
   bool wants_unique_index = false;      // its strategy needs one, and it has none
   std::string index_to_create;          // a statement, where one can be proposed

@@ -54,6 +54,14 @@ void check_existence(std::vector<Finding>& findings, const std::vector<JobFacts>
                   "group " + job.name + " lists the materialized view " + view.name +
                       ", which does not exist",
                   "Create the view, or call metrics_refresh.schedule_group() again without it.");
+      else if (view.never_seen)
+        check.add(Severity::kOk,
+                  "job " + job.name +
+                      " comes with the extension and waits for the materialized view " + view.name +
+                      ", which has never existed",
+                  "Create the view if you want one, or remove the job with "
+                  "metrics_refresh.unschedule(" +
+                      literal(argument(job)) + ").");
       else
         check.add(Severity::kWarning,
                   "job " + job.name + " waits for the materialized view " + view.name +
@@ -71,6 +79,33 @@ void check_members(std::vector<Finding>& findings, const std::vector<JobFacts>& 
       check.add(Severity::kWarning, "group " + job.name + " has no materialized views",
                 "Create them in its schema, or call metrics_refresh.schedule_group() again with "
                 "its views.");
+  check.close();
+}
+
+// A view that was renamed is followed; the name that the job was given means it all the same.
+void check_names(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
+  Check check(findings, "view_renamed", "every job's view has the name that the job was given");
+  for (const JobFacts& job : jobs)
+    for (const ViewFacts& view : job.views) {
+      const std::string subject = (job.is_group ? "group " : "job ") + job.name;
+      const char* const settle =
+          job.is_group
+              ? "Call metrics_refresh.schedule_group() again with the views that are meant."
+              : "Call metrics_refresh.schedule() again with this job_name and the view "
+                "that is meant.";
+      if (!view.namesake_owner.empty())
+        check.add(Severity::kWarning,
+                  subject + " refreshes " + view.name + ", and there is a materialized view " +
+                      view.given_name + ", the name that it was given, which belongs to " +
+                      view.namesake_owner,
+                  settle);
+      else if (view.exists && !view.given_name.empty())
+        check.add(Severity::kOk,
+                  subject + " refreshes " + view.name +
+                      ", which was renamed: it was given the name " + view.given_name +
+                      ", and returns to that name when a view has it again",
+                  settle);
+    }
   check.close();
 }
 
@@ -253,6 +288,7 @@ void check_jobs(std::vector<Finding>& findings, Instant now, const std::vector<J
   check_suspended(findings, jobs);
   check_existence(findings, jobs);
   check_members(findings, jobs);
+  check_names(findings, jobs);
   check_indexes(findings, jobs);
   check_population(findings, jobs);
   check_changes(findings, jobs);

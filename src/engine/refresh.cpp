@@ -4,6 +4,7 @@
 #include "engine/definition_size.hpp"
 #include "engine/diff.hpp"
 #include "engine/keyed_run.hpp"
+#include "engine/refresh_statement.hpp"
 #include "engine/skip_audit.hpp"
 #include "pg/identity.hpp"
 #include "pg/privilege.hpp"
@@ -11,36 +12,6 @@
 
 namespace metrics_refresh::engine {
 namespace {
-
-// Through ProcessUtility, so that event triggers and other extensions' hooks see the statement.
-// Returns the rows that the view holds afterwards.
-std::int64_t run_refresh(const View& view, bool concurrently) {
-  const std::string text = "REFRESH MATERIALIZED VIEW " +
-                           std::string(concurrently ? "CONCURRENTLY " : "") +
-                           qualified_name(view.schema, view.name);
-  const char* query = text.c_str();
-  // Core restricts the security context by itself before any of the view's code runs; doing it
-  // here already would forbid the temporary table that CONCURRENTLY needs.
-  pg::ActAs owner(view.owner);
-  const char* schema = view.schema.c_str();
-  const char* name = view.name.c_str();
-  return pg::call([=] {
-    auto* statement = makeNode(RefreshMatViewStmt);
-    statement->concurrent = concurrently;
-    statement->relation = makeRangeVar(pstrdup(schema), pstrdup(name), -1);
-    auto* planned = makeNode(PlannedStmt);
-    planned->commandType = CMD_UTILITY;
-    planned->canSetTag = true;
-    planned->utilityStmt = reinterpret_cast<Node*>(statement);
-    planned->stmt_location = 0;
-    planned->stmt_len = 0;
-    QueryCompletion completion;
-    InitializeQueryCompletion(&completion);
-    ProcessUtility(planned, query, false, PROCESS_UTILITY_QUERY, nullptr, nullptr, None_Receiver,
-                   &completion);
-    return static_cast<std::int64_t>(completion.nprocessed);
-  });
-}
 
 bool is_unsupported(const pg::PgError& error) {
   // Some access methods say so without an error code of its own.
@@ -50,16 +21,16 @@ bool is_unsupported(const pg::PgError& error) {
 
 // The lock is raised only here: who reads the view and waits for a refresh of it meanwhile may be
 // in a deadlock with this, which the server ends.
-std::int64_t run_concurrently_or_full(const View& view, Choice& choice) {
+std::int64_t run_concurrently_or_full(const View& view, RefreshStatement& statement,
+                                      Choice& choice) {
   std::int64_t rows = 0;
-  const std::optional<pg::PgError> error =
-      pg::in_subtransaction([&] { rows = run_refresh(view, true); });
+  const std::optional<pg::PgError> error = pg::in_subtransaction([&] { rows = statement.run(); });
   if (!error) return rows;
   if (!is_unsupported(*error)) throw *error;
   choice = {Strategy::kFull, std::string("concurrently failed: ") + error->what()};
   const Oid oid = view.oid;
   pg::call([oid] { LockRelationOid(oid, AccessExclusiveLock); });
-  return run_refresh(view, false);
+  return statement.run_in_full();
 }
 
 RowCounts run_diff(const View& view) {
@@ -92,15 +63,7 @@ store::Outcome to_outcome(const Choice& choice, const RowCounts& rows) {
   return outcome;
 }
 
-bool has_view_rights(Oid role, const View& view) {
-  if (pg::has_rights_of(role, view.owner)) return true;
-#if PG_VERSION_NUM >= 170000
-  const Oid oid = view.oid;
-  return pg::call([=] { return pg_class_aclcheck(oid, role, ACL_MAINTAIN) == ACLCHECK_OK; });
-#else
-  return false;
-#endif
-}
+bool has_view_rights(Oid role, const View& view) { return may_refresh(role, view.oid, view.owner); }
 
 void require_view_rights(Oid role, const View& view) {
   if (has_view_rights(role, view)) return;
@@ -172,6 +135,10 @@ Refreshed refresh_locked(const LockedView& locked) {
     UpdateActiveSnapshotCommandId();  // what this transaction has done is seen
     return GetActiveSnapshot()->xmin;
   });
+  std::optional<RefreshStatement> statement;
+  if (const Strategy chosen = locked.choice.strategy;
+      chosen == Strategy::kConcurrently || chosen == Strategy::kFull)
+    statement.emplace(view, chosen == Strategy::kConcurrently);
   pg::with_fixed_search_path([&] {
     KeyedRun keyed(view, locked.seen, xmin);
     if (keyed.run(refreshed)) return;
@@ -187,15 +154,16 @@ Refreshed refresh_locked(const LockedView& locked) {
         break;
       case Strategy::kConcurrently:
         rows.total = locked.choice.may_be_unsupported
-                         ? run_concurrently_or_full(view, refreshed.choice)
-                         : run_refresh(view, true);
+                         ? run_concurrently_or_full(view, *statement, refreshed.choice)
+                         : statement->run();
         break;
       case Strategy::kFull:
-        rows.total = run_refresh(view, false);
+        rows.total = statement->run();
         break;
     }
     keyed.settle(rows);
   });
+  if (statement) statement->end();
   pg::call([] { PopActiveSnapshot(); });
   if (locked.audits_skipping) end_audit(view, locked.seen, refreshed);
   remember_fresh(view, locked.seen, xmin);

@@ -3,6 +3,7 @@
 #include "engine/definition.hpp"
 #include "engine/elsewhere.hpp"
 #include "engine/functions.hpp"
+#include "engine/inheritance.hpp"
 #include "engine/reach.hpp"
 #include "engine/tree.hpp"
 
@@ -151,19 +152,6 @@ const char* why_not_clauses(const Query* query) {
   return nullptr;
 }
 
-bool has_parents(Oid relation) {
-  Relation const inherits = table_open(InheritsRelationId, AccessShareLock);
-  ScanKeyData key;
-  ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-              ObjectIdGetDatum(relation));
-  SysScanDesc const scan =
-      systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, nullptr, 1, &key);
-  const bool found = HeapTupleIsValid(systable_getnext(scan));
-  systable_endscan(scan);
-  table_close(inherits, AccessShareLock);
-  return found;
-}
-
 Oid checked_as(const FlatSource* source) {
 #if PG_VERSION_NUM >= 160000
   const auto* const permission = reinterpret_cast<const RTEPermissionInfo*>(source->permission);
@@ -226,7 +214,7 @@ const char* why_not_captured(const FlatSource* source) {
   }
   if (const char* why = why_written_elsewhere(entry->relid)) return why;
   if (entry->tablesample != nullptr) return psprintf("it reads a sample of %s", name);
-  if (has_subclass(entry->relid))
+  if (has_children(entry->relid))
     return psprintf("the table %s has children that inherit from it", name);
   if (has_parents(entry->relid))
     return psprintf("the table %s is a partition or inherits from another", name);

@@ -1,5 +1,7 @@
 #include "engine/unique_key.hpp"
 
+#include "engine/inheritance.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -43,7 +45,7 @@ List* columns_of_primary_key(const Query* query) {
   if (table->rtekind != RTE_RELATION || table->tablesample != nullptr) return NIL;
   // A primary key does not hold across the children of an inheritance parent.
   if (table->relkind != RELKIND_PARTITIONED_TABLE &&
-      (table->relkind != RELKIND_RELATION || (table->inh && has_subclass(table->relid))))
+      (table->relkind != RELKIND_RELATION || (table->inh && has_children(table->relid))))
     return NIL;
 
   if (!ConditionalLockRelationOid(table->relid, AccessShareLock)) return NIL;

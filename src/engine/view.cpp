@@ -88,7 +88,52 @@ ViewState to_state(const PlainState& state) {
           ""};
 }
 
+// The owner of a relation, or InvalidOid.
+Oid plain_owner(Oid oid) {
+  const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
+  if (!HeapTupleIsValid(tuple)) return InvalidOid;
+  const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+  ReleaseSysCache(tuple);
+  return owner;
+}
+
+// store::BoundView without its strings.
+struct PlainBinding {
+  const char* schema;
+  const char* name;
+  const char* given_schema;
+  const char* given_name;
+  Oid remembered;
+  Oid owner;
+};
+
+PlainBinding plain(const store::BoundView& bound) {
+  return {bound.view_schema.c_str(), bound.view_name.c_str(), bound.given_schema.c_str(),
+          bound.given_name.c_str(),  bound.view_oid,          bound.owner_oid};
+}
+
 bool is_matview(Oid oid) { return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_MATVIEW; }
+
+// The materialized view of that name, or InvalidOid.
+Oid named_view(const char* schema, const char* name) {
+  const Oid space = get_namespace_oid(schema, true);
+  const Oid named = OidIsValid(space) ? get_relname_relid(name, space) : InvalidOid;
+  return is_matview(named) ? named : InvalidOid;
+}
+
+bool may_refresh_plain(Oid role, [[maybe_unused]] Oid view, Oid owner) {
+  if (has_privs_of_role(role, owner)) return true;
+#if PG_VERSION_NUM >= 170000
+  return pg_class_aclcheck(view, role, ACL_MAINTAIN) == ACLCHECK_OK;
+#else
+  return false;
+#endif
+}
+
+// Whoever made or got the view `other` could do to this one whatever he likes.
+bool may_stand_for(Oid other, Oid view) {
+  return other == view || has_privs_of_role(plain_owner(other), plain_owner(view));
+}
 
 }  // namespace
 
@@ -140,25 +185,36 @@ std::optional<ViewState> try_read_state(const View& view) {
   return to_state(state);
 }
 
-Oid resolve_view(const std::string& schema, const std::string& name, Oid remembered) {
-  const char* namespace_name = schema.c_str();
-  const char* relation_name = name.c_str();
-  return pg::call([=] {
-    const Oid space = get_namespace_oid(namespace_name, true);
-    const Oid named = OidIsValid(space) ? get_relname_relid(relation_name, space) : InvalidOid;
-    if (is_matview(named)) return named;
-    return is_matview(remembered) ? remembered : InvalidOid;
+bool may_refresh(Oid role, Oid view, Oid owner) {
+  return pg::call([=] { return may_refresh_plain(role, view, owner); });
+}
+
+Oid resolve_view(const store::BoundView& bound) {
+  const PlainBinding binding = plain(bound);
+  return pg::call([&binding]() -> Oid {
+    const Oid given = named_view(binding.given_schema, binding.given_name);
+    const Oid named = named_view(binding.schema, binding.name);
+    const Oid remembered = is_matview(binding.remembered) ? binding.remembered : InvalidOid;
+    if (!OidIsValid(remembered)) return OidIsValid(named) ? named : given;
+    if (OidIsValid(given) && may_stand_for(given, remembered) &&
+        (!OidIsValid(binding.owner) || may_refresh_plain(binding.owner, given, plain_owner(given))))
+      return given;
+    return OidIsValid(named) && may_stand_for(named, remembered) ? named : remembered;
+  });
+}
+
+Oid namesake(const store::BoundView& bound, Oid meant) {
+  const PlainBinding binding = plain(bound);
+  return pg::call([&binding, meant]() -> Oid {
+    const bool renamed = binding.given_name[0] != '\0';
+    const Oid found = renamed ? named_view(binding.given_schema, binding.given_name)
+                              : named_view(binding.schema, binding.name);
+    return found == meant ? InvalidOid : found;
   });
 }
 
 Oid relation_owner(Oid oid) {
-  return pg::call([oid] {
-    const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
-    if (!HeapTupleIsValid(tuple)) return InvalidOid;
-    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-    ReleaseSysCache(tuple);
-    return owner;
-  });
+  return pg::call([oid] { return plain_owner(oid); });
 }
 
 }  // namespace metrics_refresh::engine

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "pg/guard.hpp"
+#include "store/bound_view.hpp"
 
 namespace metrics_refresh::engine {
 
@@ -40,9 +40,20 @@ ViewState read_state(const View& view);
 /// the view or an index of it is held exclusively, as by a plain refresh, or gone.
 std::optional<ViewState> try_read_state(const View& view);
 
-/// The materialized view that a late-bound name means now, or InvalidOid. A view of that name wins;
-/// else the view with the remembered oid, which was renamed or moved to another schema.
-Oid resolve_view(const std::string& schema, const std::string& name, Oid remembered);
+/// True where `role` may refresh the view, which belongs to `owner`: it has the rights of the owner
+/// or, from PostgreSQL 17 on, the privilege MAINTAIN.
+bool may_refresh(Oid role, Oid view, Oid owner);
+
+/// The materialized view that is meant now, or InvalidOid. As long as the remembered view exists, a
+/// name takes the job away from it only to a view whose owner has the rights of its owner: nobody
+/// else can take it by the name. First comes the name that was given, where the job's owner may
+/// refresh that view, then the last known one, then the remembered view, which was renamed or moved
+/// to another schema.
+Oid resolve_view(const store::BoundView& bound);
+
+/// The materialized view that has the name now which the job was given, where it is not `meant`;
+/// else InvalidOid.
+Oid namesake(const store::BoundView& bound, Oid meant);
 
 /// The owner of a relation, or InvalidOid where it does not exist.
 Oid relation_owner(Oid oid);

@@ -76,6 +76,7 @@ extern "C" {
 #include "commands/comment.h"            // comments on what we make
 #include "commands/dbcommands.h"         // databases by name
 #include "commands/defrem.h"             // options of CREATE DATABASE
+#include "commands/event_trigger.h"      // telling of a REFRESH
 #include "commands/extension.h"          // get_extension_oid
 #include "commands/prepare.h"            // a session's prepared statements
 #include "commands/sequence.h"           // a session's cached numbers
@@ -133,6 +134,7 @@ extern "C" {
 #include "tcop/utility.h"                // ProcessUtility
 #include "utils/acl.h"                   // roles and ownership
 #include "utils/array.h"                 // text[] in and out
+#include "utils/backend_status.h"        // which processes there are
 #include "utils/builtins.h"              // text conversions, quoting
 #include "utils/catcache.h"              // all objects of a name
 #include "utils/datetime.h"              // zone names

@@ -48,6 +48,8 @@ void on_startup() {
   shared = reinterpret_cast<Area*>(memory);
   if (!found) {
     memset(memory, 0, total_size());
+    pg_atomic_init_u64(&shared->written_rows, 0);
+    pg_atomic_init_u64(&shared->written_bytes, 0);
     shared->lock = &GetNamedLWLockTranche(kName)->lock;
     ConditionVariableInit(&shared->run_ended);
     shared->max_databases = settings::max_databases();

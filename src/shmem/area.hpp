@@ -14,12 +14,14 @@
 namespace metrics_refresh::shmem {
 
 struct Area {
-  LWLock* lock;                 // protects all that follows, but for the condition variable
-  PGPROC* launcher;             // null while no launcher runs
-  ConditionVariable run_ended;  // broadcast at the end of every run
-  std::uint64_t generations;    // of worker slots: the last one given out
-  Oid starving_database;        // see starving.hpp
-  std::int64_t starving_until;  // by pg::steady_now()
+  LWLock* lock;                    // protects all that follows, but for the condition variable
+  PGPROC* launcher;                // null while no launcher runs
+  ConditionVariable run_ended;     // broadcast at the end of every run
+  std::uint64_t generations;       // of worker slots: the last one given out
+  Oid starving_database;           // see starving.hpp
+  std::int64_t starving_until;     // by pg::steady_now()
+  pg_atomic_uint64 written_rows;   // of jobs, since the server started; without the lock
+  pg_atomic_uint64 written_bytes;  // in them
   int max_databases;
   int max_workers;
   DatabaseEntry* databases;  // max_databases of them

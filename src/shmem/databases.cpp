@@ -164,6 +164,15 @@ std::vector<Oid> failing_databases() {
   return databases;
 }
 
+int known_databases() {
+  return locked(LW_SHARED, [] {
+    int count = 0;
+    for (int i = 0; i < area()->max_databases; ++i)
+      if (OidIsValid(area()->databases[i].database)) ++count;
+    return count;
+  });
+}
+
 void remove_database(Oid database) noexcept {
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);

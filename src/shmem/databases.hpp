@@ -84,6 +84,8 @@ void clear_starts();
 void want_all();
 /// Databases whose scheduler keeps failing, perhaps because they were dropped.
 std::vector<Oid> failing_databases();
+/// How many databases have the extension, or may have it.
+int known_databases();
 /// Removes the entry of a database that is gone.
 void remove_database(Oid database) noexcept;
 

@@ -2,6 +2,8 @@
 
 #include "store/groups.hpp"
 
+#include "store/incremental.hpp"
+
 namespace metrics_refresh::store {
 namespace {
 
@@ -19,9 +21,15 @@ constexpr char kMemberColumns[] =
     " m.waits_for::int8[]";
 
 Member read_member(const pg::Rows& rows, std::size_t i) {
-  return {rows.get_int64(i, 1),    rows.get_int64(i, 2), static_cast<int>(rows.get_int64(i, 3)),
-          rows.get_text(i, 4),     rows.get_text(i, 5),  rows.get_oid(i, 6),
-          read_numbers(rows, i, 7)};
+  Member member;
+  member.job_id = rows.get_int64(i, 1);
+  member.group_run_id = rows.get_int64(i, 2);
+  member.number = static_cast<int>(rows.get_int64(i, 3));
+  member.view_schema = rows.get_text(i, 4);
+  member.view_name = rows.get_text(i, 5);
+  member.view_oid = rows.get_oid(i, 6);
+  member.waits_for = read_numbers(rows, i, 7);
+  return member;
 }
 
 std::vector<Member> read_members(const pg::Rows& rows) {
@@ -33,24 +41,32 @@ std::vector<Member> read_members(const pg::Rows& rows) {
 }  // namespace
 
 std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group, Reads reads) {
-  return read_members(spi.query(
-      std::string("SELECT $1, 0::int8, row_number() OVER (ORDER BY v.view_schema, v.view_name) - 1,"
-                  " v.view_schema, v.view_name, v.view_oid, '{}'::int8[] FROM (SELECT view_schema, "
-                  "view_name, "
-                  "view_oid") +
+  const pg::Rows rows = spi.query(
+      std::string(
+          "SELECT $1, 0::int8, row_number() OVER (ORDER BY v.view_schema, v.view_name) - 1,"
+          " v.view_schema, v.view_name, v.view_oid, '{}'::int8[], v.given_schema, v.given_name"
+          " FROM (SELECT view_schema, view_name, view_oid, given_schema, given_name") +
           "  FROM " + read_name(reads, "job_member") +
           " WHERE job_id = $1"
-          "  UNION ALL SELECT n.nspname, c.relname, c.oid FROM pg_class c"
+          "  UNION ALL SELECT n.nspname, c.relname, c.oid, NULL, NULL FROM pg_class c"
           "  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $2 AND c.relkind = "
           "'m') v ORDER BY v.view_schema, v.view_name LIMIT $3",
-      {group.id, group.group_schema, std::int64_t{kMaxMembers + 1}}));
+      {group.id, group.group_schema, std::int64_t{kMaxMembers + 1}});
+  std::vector<Member> members = read_members(rows);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    members[i].given_schema = rows.get_text_or_null(i, 8).value_or("");
+    members[i].given_name = rows.get_text_or_null(i, 9).value_or("");
+    members[i].owner_oid = group.owner_oid;
+  }
+  return members;
 }
 
 void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const Member& now) {
   if (before.view_oid == now.view_oid && before.view() == now.view()) return;
+  const auto [given_schema, given_name] = name_given(before, now.view_schema, now.view_name);
   const pg::Rows bound = spi.query(
       "UPDATE metrics_refresh_internal.job_member SET view_schema = $4, view_name = $5, view_oid = "
-      "$6"
+      "$6, given_schema = nullif($7, ''), given_name = nullif($8, '')"
       " WHERE (job_id, view_schema, view_name) = (SELECT job_id, view_schema, view_name"
       "  FROM metrics_refresh_internal.job_member WHERE job_id = $1 AND view_schema = $2 AND "
       "view_name = $3"
@@ -59,8 +75,12 @@ void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const 
       "  WHERE job_id = $1 AND view_schema = $4 AND view_name = $5))"
       " RETURNING view_oid",
       {job_id, before.view_schema, before.view_name, now.view_schema, now.view_name,
-       Param::oid(now.view_oid)});
-  if (!bound.empty() && bound.get_oid(0, 1) != now.view_oid)  // as for jobs (jobs.cpp)
+       Param::oid(now.view_oid), given_schema, given_name});
+  const bool is_bound = !bound.empty();  // the rest as for jobs (jobs.cpp)
+  const bool is_another = is_bound && bound.get_oid(0, 1) != now.view_oid;
+  if (is_bound && OidIsValid(before.view_oid) && before.view_oid != now.view_oid)
+    suspect_incremental(spi, before.view_oid);
+  if (is_another)
     spi.query(
         "UPDATE metrics_refresh_internal.job_member SET view_oid = $4"
         " WHERE job_id = $1 AND view_schema = $2 AND view_name = $3",

@@ -12,13 +12,10 @@
 namespace metrics_refresh::store {
 
 /// A member of a group's run.
-struct Member {
+struct Member : BoundView {
   std::int64_t job_id = 0;  // of the group
   std::int64_t group_run_id = 0;
   int number = 0;
-  std::string view_schema;
-  std::string view_name;
-  Oid view_oid = InvalidOid;  // when the run was planned
   std::vector<int> waits_for;
 
   std::string view() const { return view_schema + "." + view_name; }

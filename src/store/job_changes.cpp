@@ -2,6 +2,7 @@
 
 #include "shmem/area.hpp"
 #include "shmem/prepared_news.hpp"
+#include "store/shares.hpp"
 
 namespace metrics_refresh::store {
 namespace {
@@ -49,6 +50,7 @@ void on_transaction_end(XactEvent event, void*) {
       noted = {};
       break;
     case XACT_EVENT_ABORT:
+      forget_counted();
       post_jobs(MyDatabaseId, noted);  // a worker may have passed over a request that was withdrawn
       noted = {};
       break;
@@ -56,6 +58,7 @@ void on_transaction_end(XactEvent event, void*) {
       post_prepared();  // makes room
       break;
     case XACT_EVENT_PREPARE:
+      forget_counted();  // it may be rolled back elsewhere
       if (has_news()) shmem::keep_prepared_news(GetTopTransactionIdIfAny(), MyDatabaseId, noted);
       noted = {};
       break;
@@ -64,9 +67,16 @@ void on_transaction_end(XactEvent event, void*) {
   }
 }
 
+void on_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+  if (event == SUBXACT_EVENT_ABORT_SUB) forget_counted();
+}
+
 }  // namespace
 
-void watch_transactions() { RegisterXactCallback(on_transaction_end, nullptr); }
+void watch_transactions() {
+  RegisterXactCallback(on_transaction_end, nullptr);
+  RegisterSubXactCallback(on_subtransaction_end, nullptr);
+}
 
 void note_changed(std::int64_t job_id) {
   for (int i = 0; i < noted.count; ++i)

@@ -4,15 +4,19 @@ namespace metrics_refresh::store {
 namespace {
 
 std::vector<JobKey> read_keys(pg::Spi& spi, const char* condition, const pg::Param& param) {
-  const pg::Rows rows = spi.query(
-      std::string("SELECT job_id, owner, owner_oid, coalesce(view_schema, ''),"
-                  " coalesce(view_name, ''), view_oid FROM metrics_refresh_internal.job WHERE ") +
-          condition + " ORDER BY one_time, job_id",
-      {param});
+  const pg::Rows rows =
+      spi.query(std::string("SELECT job_id, owner, owner_oid, coalesce(view_schema, ''),"
+                            " coalesce(view_name, ''), view_oid, given_schema, given_name"
+                            " FROM metrics_refresh_internal.job WHERE ") +
+                    condition + " ORDER BY one_time, job_id",
+                {param});
   std::vector<JobKey> keys;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    keys.push_back({rows.get_int64(i, 1), rows.get_text(i, 2), rows.get_oid(i, 3),
-                    rows.get_text(i, 4), rows.get_text(i, 5), rows.get_oid(i, 6)});
+    keys.push_back({{rows.get_text(i, 4), rows.get_text(i, 5), rows.get_oid(i, 6),
+                     rows.get_text_or_null(i, 7).value_or(""),
+                     rows.get_text_or_null(i, 8).value_or(""), rows.get_oid(i, 3)},
+                    rows.get_int64(i, 1),
+                    rows.get_text(i, 2)});
   return keys;
 }
 

@@ -7,13 +7,9 @@
 namespace metrics_refresh::store {
 
 /// What tells a job from others of its name, and who may manage it.
-struct JobKey {
+struct JobKey : BoundView {
   std::int64_t id = 0;
   std::string owner;  // as the table has it
-  Oid owner_oid = InvalidOid;
-  std::string view_schema;  // of a refresh, else empty
-  std::string view_name;    // of a refresh, else empty
-  Oid view_oid = InvalidOid;
 };
 
 /// All jobs of this name, by id; those that are made for one run last, for their names are free for

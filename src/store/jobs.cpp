@@ -1,6 +1,7 @@
 #include "store/jobs.hpp"
 
 #include "pg/privilege.hpp"
+#include "store/incremental.hpp"
 
 namespace metrics_refresh::store {
 namespace {
@@ -25,7 +26,7 @@ constexpr char kJobColumns[] =
     " j.one_time, CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
     " s.retry_due, s.retry_attempt::int8, j.effective_from,"
     " coalesce(s.last_status = 'success' AND s.retry_at IS NULL, false),"
-    " greatest(j.effective_from, s.last_finished_at)"
+    " greatest(j.effective_from, s.last_finished_at), j.given_schema, j.given_name"
     " FROM ";
 
 std::string select_jobs(Reads reads = Reads::kTables) {
@@ -89,6 +90,8 @@ std::vector<JobRecord> read_jobs(pg::Spi& spi, const pg::Rows& rows) {
     job.effective_from = rows.get_instant(i, 36);
     job.last_succeeded = rows.get_bool(i, 37);
     job.last_end = rows.get_instant(i, 38);
+    job.given_schema = rows.get_text_or_null(i, 39).value_or("");
+    job.given_name = rows.get_text_or_null(i, 40).value_or("");
     jobs.push_back(std::move(job));
   }
   return jobs;
@@ -208,23 +211,40 @@ void count_from_soon(pg::Spi& spi) {
       std::string(kFromCommit));
 }
 
+std::pair<std::string, std::string> name_given(const BoundView& before, const std::string& schema,
+                                               const std::string& name) {
+  std::pair<std::string, std::string> given(before.given_schema, before.given_name);
+  if (before.view_schema == schema && before.view_name == name) return given;
+  if (!before.was_renamed()) given = {before.view_schema, before.view_name};
+  if (given == std::make_pair(schema, name)) return {};
+  return given;
+}
+
 void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& schema,
               const std::string& name, const std::string& owner) {
   if (view == job.view_oid && schema == job.view_schema && name == job.view_name &&
       owner == job.owner)
     return;
+  const auto [given_schema, given_name] = name_given(job, schema, name);
   // Only over what was read: the job may be another's, or mean another view, by now.
   const pg::Rows bound = spi.query(
       "UPDATE metrics_refresh_internal.job SET view_schema = nullif($2, ''), view_name = "
       "nullif($3, ''),"
-      " view_oid = $4, owner = $5 WHERE job_id = (SELECT job_id FROM metrics_refresh_internal.job"
+      " view_oid = $4, owner = $5, given_schema = nullif($9, ''), given_name = nullif($10, '')"
+      " WHERE job_id = (SELECT job_id FROM metrics_refresh_internal.job"
       " WHERE job_id = $1 AND owner_oid = $6 AND view_schema IS NOT DISTINCT FROM nullif($7, '')"
       " AND view_name IS NOT DISTINCT FROM nullif($8, '') FOR NO KEY UPDATE SKIP LOCKED)"
       " RETURNING view_oid, owner_oid",
       {job.id, schema, name, pg::Param::oid(view), owner, pg::Param::oid(job.owner_oid),
-       job.view_schema, job.view_name});
+       job.view_schema, job.view_name, given_schema, given_name});
   // The table's trigger goes by the names, which may have been given up again a moment ago.
-  if (!bound.empty() && (bound.get_oid(0, 1) != view || bound.get_oid(0, 2) != job.owner_oid))
+  const bool is_bound = !bound.empty();
+  const bool is_another =
+      is_bound && (bound.get_oid(0, 1) != view || bound.get_oid(0, 2) != job.owner_oid);
+  // The view that the job has left may be set up for the strategy incremental, for nobody now.
+  if (is_bound && OidIsValid(job.view_oid) && view != job.view_oid)
+    suspect_incremental(spi, job.view_oid);
+  if (is_another)
     spi.query(
         "UPDATE metrics_refresh_internal.job SET view_oid = $2, owner_oid = $3 WHERE job_id = $1",
         {job.id, pg::Param::oid(view), pg::Param::oid(job.owner_oid)});

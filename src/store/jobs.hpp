@@ -5,10 +5,12 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/retry_policy.hpp"
 #include "pg/spi.hpp"
+#include "store/bound_view.hpp"
 #include "store/reads.hpp"
 
 namespace metrics_refresh::store {
@@ -26,14 +28,11 @@ struct JobTimes {
 };
 
 /// A row of job with what job_state knows of it.
-struct JobRecord : JobTimes {
+struct JobRecord : JobTimes, BoundView {
   std::int64_t id = 0;
-  std::string view_schema;  // of a refresh, else empty
-  std::string view_name;    // of a refresh, else empty
-  std::string command;      // of a command, else empty
+  std::string command;  // of a command, else empty
   std::string strategy;
-  std::string owner;           // as the table has it; the role may have another name by now
-  Oid owner_oid = InvalidOid;  // of the role that was meant; it may be gone
+  std::string owner;  // as the table has it; the role may have another name by now
   bool active = true;
   bool is_default = false;
   core::Duration max_runtime{};
@@ -49,7 +48,6 @@ struct JobRecord : JobTimes {
   int max_parallel = 0;          // of a group: members at once; 0: no limit
   bool one_time = false;         // removed with the end of its run
   std::optional<core::Retry> retry;
-  Oid view_oid = InvalidOid;     // of the view that was meant when last seen; it may be gone
   core::Instant effective_from;  // due times and failures before this are history
   core::Instant handled_until;   // the later of effective_from and the last due time served
   bool suspended = false;
@@ -86,6 +84,11 @@ void delete_job(pg::Spi& spi, const JobRecord& job);
 void count_from_commit(pg::Spi& spi, const std::string& name, Oid owner);
 bool is_to_count_from_commit(pg::Spi& spi);
 void count_from_soon(pg::Spi& spi);
+
+/// The name that stays given, as a schema and a name, where a view that was known as `before` says
+/// is found under this name: both empty where it is the same.
+std::pair<std::string, std::string> name_given(const BoundView& before, const std::string& schema,
+                                               const std::string& name);
 
 /// Writes down what the job turned out to mean: the oid of its view, the name of a view or an owner
 /// that was renamed. Waits for nobody: a row that somebody holds is left as it is.

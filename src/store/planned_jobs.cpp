@@ -18,7 +18,7 @@ constexpr char kSelectPlans[] =
     " greatest(j.effective_from, s.handled_until), j.on_missed = 'skip',"
     " j.on_overlap = 'queue_one', j.priority::int8, coalesce(j.max_parallel, 0)::int8,"
     " CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
-    " s.retry_due, s.retry_attempt::int8, j.one_time"
+    " s.retry_due, s.retry_attempt::int8, j.one_time, j.given_schema, j.given_name"
     " FROM metrics_refresh_internal.job j LEFT JOIN metrics_refresh_internal.job_state s USING "
     "(job_id)";
 
@@ -45,6 +45,8 @@ PlannedJob read_kept(const pg::Rows& rows, std::size_t i) {
   kept.has_command = rows.get_bool(i, 7);
   kept.repeatable_read = rows.get_bool(i, 8);
   kept.one_time = rows.get_bool(i, 25);
+  kept.given_schema = rows.get_text_or_null(i, 26).value_or("");
+  kept.given_name = rows.get_text_or_null(i, 27).value_or("");
   return kept;
 }
 

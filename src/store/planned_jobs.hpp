@@ -26,12 +26,8 @@ struct OwnerRights {
 OwnerRights rights_of_owner(Oid owner);
 
 /// What hands a run over: whose it is and which kind.
-struct PlannedJob {
+struct PlannedJob : BoundView {
   core::JobId id = 0;
-  std::string view_schema;  // of a refresh, else empty
-  std::string view_name;    // of a refresh, else empty
-  Oid view_oid = InvalidOid;
-  Oid owner_oid = InvalidOid;
   bool has_command = false;
   bool repeatable_read = false;
   bool one_time = false;  // removed with the end of its run

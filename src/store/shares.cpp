@@ -1,5 +1,7 @@
 #include "store/shares.hpp"
 
+#include "shmem/area.hpp"
+
 namespace metrics_refresh::store {
 namespace {
 
@@ -48,9 +50,51 @@ Share count_rows(const char* table, const char* index, const char* column, Oid r
   });
 }
 
+// What this process last counted, and what had been written by then. Nothing that others write can
+// lessen it; rows that this session's own transaction has removed come back with its abort.
+struct Counted {
+  Oid owner;
+  Share share;
+  Share written;
+};
+Counted counted = {};
+
+Share written(shmem::Area& area) {
+  Share now;
+  now.jobs = static_cast<std::int64_t>(pg_atomic_read_u64(&area.written_rows));
+  now.bytes = static_cast<std::int64_t>(pg_atomic_read_u64(&area.written_bytes));
+  return now;
+}
+
 }  // namespace
 
-Share share_of_jobs(Oid owner) { return count_rows("job", "job_owner", "owner_oid", owner); }
+Share share_of_jobs(Oid owner) {
+  shmem::Area* const area = shmem::area();
+  Counted now = {};
+  if (area != nullptr) now.written = written(*area);  // before the rows are looked at
+  now.share = count_rows("job", "job_owner", "owner_oid", owner);
+  now.owner = area != nullptr ? owner : InvalidOid;
+  counted = now;
+  return now.share;
+}
+
+Share most_of_jobs(Oid owner) {
+  shmem::Area* const area = shmem::area();
+  if (area == nullptr || !OidIsValid(owner) || counted.owner != owner) return share_of_jobs(owner);
+  const Share now = written(*area);
+  return {counted.share.jobs + (now.jobs - counted.written.jobs),
+          counted.share.bytes + (now.bytes - counted.written.bytes)};
+}
+
+void note_written(HeapTuple row, TupleDesc description) {
+  shmem::Area* const area = shmem::area();
+  if (area == nullptr) return;
+  const std::int64_t size = pg::call([=] { return size_of(row, description); });
+  pg_atomic_fetch_add_u64(&area->written_rows, 1);
+  pg_atomic_fetch_add_u64(&area->written_bytes, static_cast<std::uint64_t>(size));
+}
+
+void forget_counted() noexcept { counted.owner = InvalidOid; }
 
 std::int64_t count_requests(Oid role) {
   return count_rows("run_request", "run_request_role", "requested_by_oid", role).jobs;

@@ -1,6 +1,7 @@
 #include "worker/ddl_watch.hpp"
 
 #include "engine/consumers.hpp"
+#include "engine/refresh_statement.hpp"
 #include "shmem/area.hpp"
 #include "shmem/change_counters.hpp"
 #include "shmem/change_watch.hpp"
@@ -106,6 +107,23 @@ bool is_end_of_prepared(Node* statement) {
   return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
 }
 
+#if PG_VERSION_NUM < 170000
+// For the temporary table of core's CONCURRENTLY, as refresh_statement.hpp says. Returns a level to
+// give back, or 0.
+int lend_session_path(Node* statement) {
+  const char* const path = engine::path_of_session();
+  const bool is_of_table =
+      IsA(statement, CreateStmt) || IsA(statement, AlterTableStmt) || IsA(statement, DropStmt);
+  if (path == nullptr || !is_of_table) return 0;
+  const int level = NewGUCNestLevel();
+  (void)set_config_option("search_path", path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                          false);
+  return level;
+}
+#else
+int lend_session_path(Node*) { return 0; }
+#endif
+
 void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
                 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
                 DestReceiver* destination, QueryCompletion* completion) {
@@ -123,8 +141,10 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
   // afterwards.
   const NodeTag kind = nodeTag(planned->utilityStmt);
   const bool ends_prepared = is_end_of_prepared(planned->utilityStmt);
+  const int level = lend_session_path(planned->utilityStmt);
   (next_utility_hook != nullptr ? next_utility_hook : standard_ProcessUtility)(
       planned, query, read_only_tree, context, params, environment, destination, completion);
+  if (level != 0) AtEOXact_GUC(false, level);
   if (kind == T_CreateTrigStmt) suspect_restored_trigger(planned->utilityStmt);
   if (kind == T_RefreshMatViewStmt) {
     const auto* refresh = reinterpret_cast<RefreshMatViewStmt*>(planned->utilityStmt);

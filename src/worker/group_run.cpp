@@ -141,7 +141,7 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
   for (Member& member : listed) {
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
     const Member before = member;
-    member.view_oid = engine::resolve_view(member.view_schema, member.view_name, member.view_oid);
+    member.view_oid = engine::resolve_view(member);
     if (OidIsValid(member.view_oid)) {
       if (!seen.insert(member.view_oid).second) continue;  // two names, one view by now
       const engine::View view = engine::read_view(member.view_oid);

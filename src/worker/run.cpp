@@ -73,7 +73,7 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
   }
   begun.refused = owner_problem(job);
   if (job.is_refresh()) {
-    begun.view = engine::resolve_view(job.view_schema, job.view_name, job.view_oid);
+    begun.view = engine::resolve_view(job);
     if (!find_view(begun, head)) {
       store::note_skipped(spi, head, missing(job.view()));
       store::remove_one_time_job(spi, job.id);
@@ -145,7 +145,7 @@ void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head, Begi
   head.view_schema = member.view_schema;
   head.view_name = member.view_name;
   if (!begun.ended) begun.refused = owner_problem(begun.job);
-  begun.view = engine::resolve_view(member.view_schema, member.view_name, member.view_oid);
+  begun.view = engine::resolve_view(member);
   const bool found = find_view(begun, head) || begun.ended;
   begun.run_id = store::begin_run(spi, head);
   store::begin_member(spi, member, begun.run_id);

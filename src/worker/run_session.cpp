@@ -11,8 +11,8 @@
 namespace metrics_refresh::worker {
 namespace {
 
-Oid owner_of(const std::string& schema, const std::string& name, Oid remembered) {
-  return engine::relation_owner(engine::resolve_view(schema, name, remembered));
+Oid owner_of(const store::BoundView& view) {
+  return engine::relation_owner(engine::resolve_view(view));
 }
 
 // Of the first of the views that exists; the worker looks at them all.
@@ -22,8 +22,7 @@ Oid owner_of_members(core::JobId id) {
     const std::optional<store::JobRecord> group = store::find_job(spi, id);
     if (!group) return;
     for (const store::Member& member : store::named_members(spi, *group))
-      if (!OidIsValid(owner))
-        owner = owner_of(member.view_schema, member.view_name, member.view_oid);
+      if (!OidIsValid(owner)) owner = owner_of(member);
   });
   return owner;
 }
@@ -60,9 +59,9 @@ shmem::Session session_for(const store::PlannedJob& job, const store::Member* me
   shmem::Session session = {};
   pg::in_transaction([&] {
     if (member != nullptr)
-      owner = owner_of(member->view_schema, member->view_name, member->view_oid);
+      owner = owner_of(*member);
     else if (job.is_refresh())
-      owner = owner_of(job.view_schema, job.view_name, job.view_oid);
+      owner = owner_of(job);
     session = session_of(OidIsValid(owner) ? owner : job.owner_oid, job.is_command());
   });
   return session;

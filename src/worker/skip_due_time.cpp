@@ -23,7 +23,7 @@ bool skip_due_time(pg::Spi& spi, const RunHead& head, const Begun& begun) {
   if (job.is_refresh()) views.push_back(begun.view);
   if (job.is_group())
     for (const Member& member : store::named_members(spi, job))
-      views.push_back(engine::resolve_view(member.view_schema, member.view_name, member.view_oid));
+      views.push_back(engine::resolve_view(member));
   if (views.size() > store::kMaxMembers) return false;
   if (views.empty() || std::find(views.begin(), views.end(), InvalidOid) != views.end())
     return false;

@@ -35,6 +35,46 @@ TEST_F(HealthOfJobs, AGroupWithoutViewsIsAWarning) {
               "metrics_refresh.schedule_group() again");
 }
 
+TEST_F(HealthOfJobs, AViewOfADefaultJobThatNeverExistedIsANote) {
+  view.exists = false;
+  view.never_seen = true;
+  EXPECT_EQ(worst(all()), Severity::kOk);
+  bool noted = false;
+  for (const Finding& found : all())
+    if (found.check == "view_missing") {
+      noted = true;
+      EXPECT_NE(found.detail.find("job nightly comes with the extension and waits for the "
+                                  "materialized view public.sales, which has never existed"),
+                std::string::npos)
+          << found.detail;
+      EXPECT_NE(found.hint.find("Create the view if you want one, or remove the job with "
+                                "metrics_refresh.unschedule('nightly')"),
+                std::string::npos)
+          << found.hint;
+    }
+  EXPECT_TRUE(noted);
+}
+
+TEST_F(HealthOfJobs, AViewThatWasRenamedIsANoteAndItsNamesakeAWarning) {
+  view.given_name = "public.turnover";
+  EXPECT_EQ(worst(all()), Severity::kOk);
+  std::vector<Finding> renamed;
+  for (const Finding& found : all())
+    if (found.check == "view_renamed") renamed.push_back(found);
+  ASSERT_EQ(renamed.size(), 1U);
+  EXPECT_EQ(renamed[0].detail,
+            "job nightly refreshes public.sales, which was renamed: it was given the name "
+            "public.turnover, and returns to that name when a view has it again");
+  view.namesake_owner = "mallory";
+  EXPECT_EQ(severity("view_renamed"), "warning");
+  expect_text("view_renamed",
+              "job nightly refreshes public.sales, and there is a materialized view "
+              "public.turnover, the name that it was given, which belongs to mallory",
+              "Call metrics_refresh.schedule() again");
+  job.is_group = true;
+  expect_text("view_renamed", "group nightly refreshes", "schedule_group()");
+}
+
 TEST_F(HealthOfJobs, AMissingUniqueIndexIsAWarning) {
   view.wants_unique_index = true;
   EXPECT_EQ(severity("unique_index"), "warning");

@@ -149,6 +149,38 @@ TEST_F(Health, AShareThatIsNearlyUsedUpIsAWarning) {
               "raise metrics_refresh.max_requests_per_role");
 }
 
+TEST_F(Health, ProcessesAreEnoughForAllThatMayRunAtOnce) {
+  server.processes = {8, 1, 4, 2, 0};
+  EXPECT_EQ(severity("processes"), "ok");
+  server.processes.databases = 2;
+  EXPECT_EQ(severity("processes"), "warning");
+  expect_text("processes",
+              "max_worker_processes is 8, 1 too few: wanted are 1 for the launcher, 2 schedulers "
+              "(one a database), 4 workers (metrics_refresh.max_workers) and 2 that other parts of "
+              "the server have now",
+              "Set max_worker_processes to 9 or more");
+}
+
+TEST_F(Health, ProcessesOfWhichNoneIsLeftForARunAreCritical) {
+  server.processes = {4, 1, 1, 1, 0};
+  EXPECT_EQ(severity("processes"), "ok");
+  server.processes.limit = 3;
+  EXPECT_EQ(severity("processes"), "critical");
+  expect_text("processes", "max_worker_processes is 3, 1 too few, and no run can start",
+              "Set max_worker_processes to 4 or more");
+}
+
+TEST_F(Health, ProcessesThatParallelQueriesHaveAreAWarningWhereOursAreNotLeft) {
+  server.processes = {8, 1, 4, 1, 1};
+  EXPECT_EQ(severity("processes"), "ok");
+  server.processes.parallel = 4;
+  EXPECT_EQ(severity("processes"), "warning");
+  expect_text("processes",
+              "parallel queries have 4 of 8 background processes now (max_worker_processes is 8), "
+              "and 3 of those that metrics_refresh may want are not left",
+              "Lower max_parallel_workers to 1, or raise max_worker_processes by 3 or more");
+}
+
 TEST_F(Health, SpansAreReadable) {
   const std::vector<std::pair<Duration, std::string>> spans = {
       {seconds{31}, "31 s"},   {seconds{119}, "119 s"},

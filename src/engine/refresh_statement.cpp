@@ -1,0 +1,92 @@
+#include "engine/refresh_statement.hpp"
+
+#include "pg/identity.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+RefreshMatViewStmt* make_statement(const View& view, bool concurrently) {
+  const char* const schema = view.schema.c_str();
+  const char* const name = view.name.c_str();
+  return pg::call([=] {
+    auto* const statement = makeNode(RefreshMatViewStmt);
+    statement->concurrent = concurrently;
+    statement->relation = makeRangeVar(pstrdup(schema), pstrdup(name), -1);
+    return statement;
+  });
+}
+
+std::string text_of(const View& view, bool concurrently) {
+  return "REFRESH MATERIALIZED VIEW " + std::string(concurrently ? "CONCURRENTLY " : "") +
+         qualified_name(view.schema, view.name);
+}
+
+#if PG_VERSION_NUM < 170000
+const char* session_path = nullptr;
+#endif
+
+}  // namespace
+
+#if PG_VERSION_NUM < 170000
+const char* path_of_session() noexcept { return session_path; }
+#endif
+
+RefreshStatement::RefreshStatement(const View& view, bool concurrently)
+    : view_(view),
+      text_(text_of(view, concurrently)),
+      statement_(make_statement(view, concurrently)) {
+  is_watched_ = pg::call([] { return EventTriggerBeginCompleteQuery(); });
+  try {
+    pg::call([this] { EventTriggerDDLCommandStart(reinterpret_cast<Node*>(statement_)); });
+#if PG_VERSION_NUM < 170000
+    // Whoever is here has the owner's rights, so his path gives him no more than he has.
+    session_path = pg::call([] { return pstrdup(namespace_search_path); });
+#endif
+  } catch (...) {
+    if (is_watched_) EventTriggerEndCompleteQuery();
+    throw;
+  }
+}
+
+RefreshStatement::~RefreshStatement() {
+#if PG_VERSION_NUM < 170000
+  session_path = nullptr;
+#endif
+  if (is_watched_) EventTriggerEndCompleteQuery();
+}
+
+std::int64_t RefreshStatement::run() {
+  const char* const query = text_.c_str();
+  Node* const statement = reinterpret_cast<Node*>(statement_);
+  // Core restricts the security context by itself before any of the view's code runs; doing it
+  // here already would forbid the temporary table that CONCURRENTLY needs.
+  pg::ActAs owner(view_.owner);
+  return pg::call([=] {
+    auto* const planned = makeNode(PlannedStmt);
+    planned->commandType = CMD_UTILITY;
+    planned->canSetTag = true;
+    planned->utilityStmt = statement;
+    planned->stmt_location = 0;
+    planned->stmt_len = 0;
+    QueryCompletion completion;
+    InitializeQueryCompletion(&completion);
+    // As a part of a statement, it is told to the event triggers of the whole alone.
+    ProcessUtility(planned, query, false, PROCESS_UTILITY_SUBCOMMAND, nullptr, nullptr,
+                   None_Receiver, &completion);
+    return static_cast<std::int64_t>(completion.nprocessed);
+  });
+}
+
+std::int64_t RefreshStatement::run_in_full() {
+  statement_->concurrent = false;
+  return run();
+}
+
+void RefreshStatement::end() {
+  pg::call([this] {
+    EventTriggerSQLDrop(reinterpret_cast<Node*>(statement_));
+    EventTriggerDDLCommandEnd(reinterpret_cast<Node*>(statement_));
+  });
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,47 @@
+#include "pg/snapshot_waits.hpp"
+
+namespace metrics_refresh::pg {
+namespace {
+
+constexpr int kMostLookedAt = 100;
+
+bool waits_for_a_transaction(pid_t process) {
+  const PGPROC* const entry = BackendPidGetProc(process);
+  return entry != nullptr && entry->wait_event_info == (PG_WAIT_LOCK | LOCKTAG_VIRTUALTRANSACTION);
+}
+
+bool waits_for_a_lock(pid_t process) {
+  const PGPROC* const entry = BackendPidGetProc(process);
+  return entry != nullptr && (entry->wait_event_info & 0xFF000000U) == PG_WAIT_LOCK;
+}
+
+List* blockers_of(pid_t process) {
+  Datum* numbers;
+  int count;
+  deconstruct_array(
+      DatumGetArrayTypeP(DirectFunctionCall1(pg_blocking_pids, Int32GetDatum(process))), INT4OID,
+      sizeof(int32), true, TYPALIGN_INT, &numbers, nullptr, &count);
+  List* found = NIL;
+  for (int i = 0; i < count; ++i) found = list_append_unique_int(found, DatumGetInt32(numbers[i]));
+  return found;
+}
+
+}  // namespace
+
+// The list of blockers takes all locks of the lock table for a moment: it is made where the cheap
+// question, of the process's wait event, is answered with yes.
+bool waits_for_this_transaction(pid_t process) {
+  return call([process] {
+    List* chain = list_make1_int(process);
+    for (int i = 0; i < list_length(chain) && i < kMostLookedAt; ++i) {
+      const pid_t waiting = list_nth_int(chain, i);
+      if (!waits_for_a_lock(waiting)) continue;
+      List* const blockers = blockers_of(waiting);
+      if (list_member_int(blockers, MyProcPid) && waits_for_a_transaction(waiting)) return true;
+      chain = list_concat_unique_int(chain, blockers);
+    }
+    return false;
+  });
+}
+
+}  // namespace metrics_refresh::pg

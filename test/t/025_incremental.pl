@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep);
 
 my $rounds = ($ENV{PG_TEST_EXTRA} // '') =~ /\blong\b/ ? 200 : 8;
 
-my $node = start_node('incremental', autovacuum_naptime => '1s', 'metrics_refresh.max_workers' => 2, 'metrics_refresh.audit_every' => 7);
+my $node = start_node('incremental', autovacuum_naptime => '1s', 'metrics_refresh.max_workers' => 2, 'metrics_refresh.audit_every' => 4);
 create_extension($node);
 create_try($node);
 sub sql { return $node->safe_psql('postgres', $_[0]) }

@@ -13,14 +13,18 @@ ALTER ROLE regress_owner SET search_path = watch, public;
 CREATE FUNCTION watch.note(event text, tag text, commands text) RETURNS void LANGUAGE sql AS
     $$ INSERT INTO watch.seen (event, tag, who, session, path, commands)
        VALUES (event, tag, current_user, session_user, current_setting('search_path'), commands) $$;
+-- From version 17 on core fixes the path itself for the temporary table of a concurrent refresh.
 CREATE FUNCTION watch.on_event() RETURNS event_trigger LANGUAGE plpgsql AS
-    $$ BEGIN PERFORM note(tg_event, tg_tag, NULL); END $$;
+    $$ BEGIN IF tg_tag = 'REFRESH MATERIALIZED VIEW' THEN PERFORM note(tg_event, tg_tag, NULL);
+             ELSE PERFORM watch.note(tg_event, tg_tag, NULL); END IF; END $$;
 CREATE FUNCTION watch.on_end() RETURNS event_trigger LANGUAGE plpgsql AS
-    $$ BEGIN PERFORM note(tg_event, tg_tag, (SELECT string_agg(command_tag || ' ' || coalesce(object_identity, ''), ', ')
-                                             FROM pg_event_trigger_ddl_commands() WHERE object_identity NOT LIKE 'pg_temp%')); END $$;
+    $$ DECLARE commands text := (SELECT string_agg(command_tag || ' ' || coalesce(object_identity, ''), ', ')
+                                 FROM pg_event_trigger_ddl_commands() WHERE object_identity NOT LIKE 'pg_temp%');
+       BEGIN IF tg_tag = 'REFRESH MATERIALIZED VIEW' THEN PERFORM note(tg_event, tg_tag, commands);
+             ELSE PERFORM watch.note(tg_event, tg_tag, commands); END IF; END $$;
 CREATE FUNCTION watch.on_drop() RETURNS event_trigger LANGUAGE plpgsql AS
-    $$ BEGIN PERFORM note(tg_event, tg_tag, (SELECT string_agg(object_identity, ', ') FROM pg_event_trigger_dropped_objects()
-                                             WHERE NOT is_temporary)); END $$;
+    $$ BEGIN PERFORM watch.note(tg_event, tg_tag, (SELECT string_agg(object_identity, ', ') FROM pg_event_trigger_dropped_objects()
+                                                   WHERE NOT is_temporary)); END $$;
 SET ROLE regress_owner;
 CREATE MATERIALIZED VIEW watch.mv AS SELECT id FROM watch.base;
 CREATE UNIQUE INDEX ON watch.mv (id);

@@ -1235,12 +1235,12 @@ BEGIN
             SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relacl, c.relowner
             FROM pg_class c WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid
             UNION ALL
-            SELECT 'FUNCTION', p.oid::regprocedure::text, p.proacl, p.proowner
+            SELECT 'ROUTINE', p.oid::regprocedure::text, p.proacl, p.proowner
             FROM pg_proc p WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid) o
         CROSS JOIN LATERAL (SELECT DISTINCT x.grantee FROM aclexplode(o.acl) x) a
         WHERE e.extname = extension AND a.grantee <> o.owner
           -- Who may execute a function is said where it is made.
-          AND (a.grantee <> 0 OR o.kind <> 'FUNCTION')
+          AND (a.grantee <> 0 OR o.kind <> 'ROUTINE')
     LOOP
         EXECUTE statement;
     END LOOP;

@@ -14,14 +14,18 @@ using pg::Param;
 struct Check {
   Oid oid = InvalidOid;
   Oid owner = InvalidOid;
-  std::string name;  // as the setting has it
+  std::string name;      // as the setting has it
+  bool is_kept = false;  // nobody but superusers can put another function in its place
 };
 
 std::optional<Check> find_check(const std::string& schema, Oid log) {
   std::optional<Check> check;
   with_tables([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
-        "SELECT p.oid, p.proowner, quote_ident(n.nspname) || '.' || quote_ident(p.proname)"
+        "SELECT p.oid, p.proowner, quote_ident(n.nspname) || '.' || quote_ident(p.proname),"
+        " (SELECT bool_and(r.rolsuper) FROM pg_roles r WHERE r.oid IN (p.proowner,"
+        "  CASE WHEN n.nspowner = 'pg_database_owner'::regrole THEN (SELECT datdba FROM pg_database"
+        "   WHERE datname = current_database()) ELSE n.nspowner END))"
         " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
         " WHERE p.pronargs = 0 AND p.prokind = 'f' AND NOT p.proretset"
         "  AND p.prorettype = 'bool'::regtype AND NOT EXISTS (SELECT FROM pg_depend e"
@@ -33,7 +37,9 @@ std::optional<Check> find_check(const std::string& schema, Oid log) {
         "    AND d.refclassid = 'pg_proc'::regclass))"
         " ORDER BY n.nspname <> $1, p.proname = 'is_admin' LIMIT 1",
         {schema, Param::oid(log)});
-    if (!rows.empty()) check = Check{rows.get_oid(0, 1), rows.get_oid(0, 2), rows.get_text(0, 3)};
+    if (!rows.empty())
+      check =
+          Check{rows.get_oid(0, 1), rows.get_oid(0, 2), rows.get_text(0, 3), rows.get_bool(0, 4)};
   });
   return check;
 }
@@ -100,10 +106,11 @@ void adopt_admin_check(Adoption& adoption, const std::string& schema, Oid log) {
         "setting " + name,
         "no function is_super_admin() or is_admin() was found: without one, super "
         "admins are superusers and members of metrics_refresh.admin_role");
-  if (!pg::is_admin(check->owner))
+  if (!check->is_kept)
     return adoption.leave("setting " + name,
                           "a superuser has to decide: " + check->name + "() belongs to role " +
-                              pg::role_name(check->owner) + ", who would say who is an admin",
+                              pg::role_name(check->owner) +
+                              ", or its schema to somebody else, who would say who is an admin",
                           for_database() + "SET " + name + " = " + pg::literal(check->name));
   const std::string problem = try_out(*check);
   if (!problem.empty())

@@ -32,6 +32,7 @@ void adopt_function(Adoption& adoption, const std::string& schema, const OldFunc
                     const Thin& thin) {
   const std::string object = "function " + function.signature;
   if (function.is_member) return adoption.block(object, "it is an extension's own");
+  if (!is_trusted(function.owner)) return adoption.block(object, stranger(function.owner));
   const auto body = store::body_of(thin, function);
   if (const auto* no = std::get_if<store::NotServed>(&body)) {
     const std::string users = joined(function.dependents);

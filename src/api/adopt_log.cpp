@@ -142,6 +142,8 @@ void carry_dependents(Adoption& adoption, const OldLog& log) {
   for (const store::OldLog::Dependent& dependent : log.dependents)
     if (dependent.view.empty())
       adoption.block(dependent.description, "it depends on " + object_of(log));
+    else if (!is_trusted(dependent.owner))
+      adoption.block(dependent.description, stranger(dependent.owner));
     else
       adoption.run(dependent.description, "moved to the new view", view_over(dependent),
                    dependent.options.find("security_invoker=true") == std::string::npos
@@ -200,6 +202,7 @@ std::optional<OldLog> find_log(const Adoption& adoption, const std::string& sche
 
 void adopt_log(Adoption& adoption, const OldLog& log, const engine::View& view) {
   if (log.is_member) return adoption.block(object_of(log), "it is an extension's own");
+  if (!is_trusted(log.owner)) return adoption.block(object_of(log), stranger(log.owner));
   if (log.reads_log) return adoption.found("view " + pg::qualified(log.schema, log.name));
   const std::string problem = store::problem_of(log);
   if (!problem.empty()) return adoption.block(object_of(log), problem);

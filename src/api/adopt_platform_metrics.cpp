@@ -54,10 +54,19 @@ engine::View view_of(const std::string& schema) {
   return found;
 }
 
+// Rows of the table are read, and texts of the old objects parsed, with the extension's rights.
+void require_superuser() {
+  if (pg::is_superuser(GetUserId())) return;
+  throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                     "adopting an installation that was written by hand requires a superuser",
+                     "A dry run as well: it reads the old table.");
+}
+
 void find_steps(Adoption& adoption, const std::string& schema) {
   const Oid schema_oid = existing_schema(schema);
   refuse_own_schema(schema_oid, schema);
   const engine::View view = view_of(schema);
+  require_superuser();
   const std::vector<store::Thin> thin = store::platform_functions(schema);
   const std::vector<store::OldFunction> functions = find_functions(schema_oid, thin);
   std::vector<Oid> replaced;

@@ -38,6 +38,14 @@ void require_ownership(Oid owner, const std::string& object) {
                          "\": a member of it who is a super admin, or a superuser, may do this.");
 }
 
+bool is_trusted(Oid owner) { return owner == GetUserId() || pg::is_superuser(owner); }
+
+std::string stranger(Oid owner) {
+  return "it belongs to role \"" + pg::role_name(owner) +
+         "\", whose code would run with the rights of the caller: give it to him or to a superuser "
+         "first";
+}
+
 void Adoption::find(const std::function<void()>& add_steps) {
   if (dry_run_) return pg::look(add_steps);
   lock_imports(BOOTSTRAP_SUPERUSERID);  // whichever super admin's

@@ -17,6 +17,13 @@ void run_as_caller(const std::string& object, const std::string& statement);
 /// Throws SqlError 42501 unless the caller has the rights of the object's owner.
 void require_ownership(Oid owner, const std::string& object);
 
+/// Whether code of the owner may run with the caller's rights: it is the caller's own or a
+/// superuser's. Statements of an adoption parse views and functions, and parsing a constant of a
+/// user's type runs the type's code.
+bool is_trusted(Oid owner);
+/// Why an object is in the way if its owner is not trusted.
+std::string stranger(Oid owner);
+
 class Adoption {
  public:
   explicit Adoption(bool dry_run) : dry_run_(dry_run) {}

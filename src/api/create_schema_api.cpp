@@ -23,14 +23,20 @@ bool has_name(const std::vector<store::JobRecord>& jobs, const std::string& name
   return false;
 }
 
-// Named after the schema, unless a job of another kind is.
-Group group_of(const std::string& schema) {
+// Named after the schema, unless a job of another kind is. Another role's group is no matter of the
+// schema's.
+Group group_of(const std::string& schema, Oid schema_owner) {
   std::vector<store::JobRecord> jobs;
   with_tables([&](pg::Spi& spi) { jobs = store::load_jobs(spi); });
   for (const store::JobRecord& job : jobs) {
     if (job.group_schema != schema || job.one_time) continue;
     std::size_t namesakes = 0;
-    with_tables([&](pg::Spi& spi) { namesakes = store::jobs_named(spi, job.name).size(); });
+    std::optional<store::JobKey> key;
+    with_tables([&](pg::Spi& spi) {
+      namesakes = store::jobs_named(spi, job.name).size();
+      key = store::find_key(spi, job.id);
+    });
+    if (!key || (key->owner_oid != schema_owner && !is_trusted(key->owner_oid))) continue;
     return {namesakes > 1 ? std::to_string(job.id) : job.name, true};
   }
   std::string name = is_job_id(schema) ? "schema " + schema : schema;
@@ -95,7 +101,7 @@ void find_steps(Adoption& adoption, const std::string& schema) {
     throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT,
                        "schema \"" + schema + "\" holds no materialized view",
                        "Its functions would have nothing to refresh.");
-  const Group group = group_of(schema);
+  const Group group = group_of(schema, owner);
   const std::vector<store::Thin> thin = store::schema_functions(schema, group.name);
   const std::vector<store::OldFunction> functions = find_functions(schema_oid, thin);
   make_group(adoption, schema, group, may_refresh_all(owner, views) ? pg::role_name(owner) : "");

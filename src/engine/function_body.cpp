@@ -84,6 +84,9 @@ bool is_plpgsql(Oid language) {
   return name != nullptr && strcmp(name, "plpgsql") == 0;
 }
 
+// In bytes: each word of it takes memory until it is read.
+constexpr std::size_t kLongestBody = 256 * 1024;
+
 void read_source(FunctionBody& body, HeapTuple tuple) {
   const auto* const form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
   const bool plpgsql = is_plpgsql(form->prolang);
@@ -91,8 +94,12 @@ void read_source(FunctionBody& body, HeapTuple tuple) {
   body.is_open = true;
   if (const char* tree = text_of(tuple, Anum_pg_proc_prosqlbody))
     (void)read_node(static_cast<Node*>(stringToNode(tree)), &body);
-  else if (const char* text = text_of(tuple, Anum_pg_proc_prosrc))
-    read_text(body, text, search_path_of(tuple), plpgsql);
+  else if (const char* text = text_of(tuple, Anum_pg_proc_prosrc)) {
+    if (strlen(text) > kLongestBody)
+      body.obstacle = "has a body that is too long to be looked into";
+    else
+      read_text(body, text, search_path_of(tuple), plpgsql);
+  }
 }
 
 }  // namespace

@@ -10,6 +10,8 @@ namespace metrics_refresh::engine {
 namespace {
 
 constexpr int kMostDescribed = 5;
+// Each is looked into as the view's own relations are.
+constexpr int kMostReads = 500;
 
 void object_to(Reach& reach, Oid function, const char* why) {
   if (reach.obstacle == nullptr)
@@ -49,9 +51,21 @@ void add_called(Reach& reach, Oid function, const FunctionBody& body, Oid role) 
   }
 }
 
+bool has_read(const Reach& reach, Oid relation, Oid role) {
+  ListCell* cell;
+  foreach (cell, reach.reads) {
+    const auto* read = static_cast<const ReadByFunction*>(lfirst(cell));
+    if (read->relation == relation && read->reader == role) return true;
+  }
+  return false;
+}
+
 void add_reads(Reach& reach, Oid function, const FunctionBody& body, Oid role) {
   ListCell* cell;
   foreach (cell, body.relations) {
+    if (has_read(reach, lfirst_oid(cell), role)) continue;
+    if (list_length(reach.reads) >= kMostReads)
+      return object_to(reach, function, "reads, with others, too many relations");
     auto* const read = static_cast<ReadByFunction*>(palloc(sizeof(ReadByFunction)));
     *read = {lfirst_oid(cell), function, role};
     reach.reads = lappend(reach.reads, read);

@@ -73,7 +73,8 @@ void read_dependents(pg::Spi& spi, OldLog& log, const std::string& replaced) {
       "   ELSE f.as_class END, coalesce(f.ev_class, f.objid), 0),"
       "  CASE WHEN c.relkind = 'v' AND c.relpersistence = 'p' THEN c.oid::regclass::text ELSE ''"
       "  END, coalesce(array_to_string(c.reloptions, ', '), ''),"
-      "  CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) ELSE '' END"
+      "  CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) ELSE '' END,"
+      "  coalesce(c.relowner, '0'::oid)"
       " FROM found f LEFT JOIN pg_class c ON c.oid = f.ev_class"
       " WHERE NOT (f.classid = 'pg_policy'::regclass AND EXISTS (SELECT FROM pg_policy p"
       "   WHERE p.oid = f.objid AND p.polrelid = $1))"
@@ -83,8 +84,8 @@ void read_dependents(pg::Spi& spi, OldLog& log, const std::string& replaced) {
       "  AND NOT f.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass) ORDER BY 1",
       {Param::oid(log.oid), Param(replaced)});
   for (std::size_t i = 0; i < rows.size(); ++i)
-    log.dependents.push_back(
-        {rows.get_text(i, 1), rows.get_text(i, 2), rows.get_text(i, 3), rows.get_text(i, 4)});
+    log.dependents.push_back({rows.get_text(i, 1), rows.get_text(i, 2), rows.get_text(i, 3),
+                              rows.get_text(i, 4), rows.get_oid(i, 5)});
 }
 
 void read_writers(pg::Spi& spi, OldLog& log, const std::string& replaced) {

@@ -27,6 +27,7 @@ struct OldLog {
     std::string view;        // a plain view, by its qualified name; empty: something else
     std::string options;     // of the view, or empty
     std::string definition;  // of the view
+    Oid owner;               // of the view
   };
 
   Oid oid = InvalidOid;

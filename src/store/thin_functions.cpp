@@ -7,7 +7,13 @@ namespace {
 
 using Value = Thin::Value;
 
-constexpr char kTag[] = "$metrics_refresh$";
+// Dollar quotes that the text cannot end: it may hold the name of a group, which anybody chooses.
+std::string quoted(const std::string& text) {
+  std::string tag = "$metrics_refresh$";
+  for (int n = 1; text.find(tag) != std::string::npos; ++n)
+    tag = "$metrics_refresh_" + std::to_string(n) + "$";
+  return tag + text + tag;
+}
 
 const Value* find_column(const Thin& thin, const std::string& name) {
   for (const Value& value : thin.columns)
@@ -71,7 +77,7 @@ std::string replace_statement(const Thin& thin, const OldFunction& function,
   return "CREATE OR REPLACE FUNCTION " + pg::qualified(schema, function.name) + "(" +
          function.arguments + ")\n    RETURNS " + function.result + "\n    LANGUAGE sql " +
          (is_volatile ? "VOLATILE" : "STABLE") + " SET search_path = pg_catalog, pg_temp AS " +
-         kTag + body + kTag;
+         quoted(body);
 }
 
 OldFunction usual_function(const Thin& thin, const std::string& schema) {

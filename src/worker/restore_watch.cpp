@@ -45,8 +45,9 @@ bool fills_own_table(Node* statement) {
   if (!IsA(statement, CopyStmt)) return false;
   const auto* copy = reinterpret_cast<CopyStmt*>(statement);
   if (!copy->is_from || !is_internal(copy->relation) || !is_member(copy->relation)) return false;
-  const Oid table = RangeVarGetRelid(copy->relation, NoLock, true);
-  return OidIsValid(table) && pg_class_aclcheck(table, GetUserId(), ACL_INSERT) == ACLCHECK_OK;
+  // Others who may write to the table, as members of pg_write_all_data, hold nothing off: its
+  // row-level security refuses them.
+  return superuser();
 }
 
 // The name of the delta table that a trigger fills which the statement makes, else null. Nobody but

@@ -15,8 +15,10 @@ namespace metrics_refresh::api {
 std::vector<store::OldFunction> find_functions(Oid schema, const std::vector<store::Thin>& thin);
 
 /// Adds the steps for them. `make_missing` makes those that are not there in their usual shape.
+/// A function is in the way unless its owner is trusted or `schema_owner`, who has the schema's
+/// functions anyway.
 void adopt_functions(Adoption& adoption, const std::string& schema,
                      const std::vector<store::OldFunction>& functions,
-                     const std::vector<store::Thin>& thin, bool make_missing);
+                     const std::vector<store::Thin>& thin, bool make_missing, Oid schema_owner);
 
 }  // namespace metrics_refresh::api

@@ -78,7 +78,7 @@ void find_steps(Adoption& adoption, const std::string& schema) {
                        "trigger_platform_metrics_refresh, cleanup_old_metrics_logs and "
                        "get_metrics_refresh_stats, and a table metrics_refresh_log.");
   if (log) adopt_log(adoption, *log, view);
-  adopt_functions(adoption, schema, functions, thin, false);
+  adopt_functions(adoption, schema, functions, thin, false, InvalidOid);
   adopt_admin_check(adoption, schema, log ? log->oid : InvalidOid);
   for (const store::OldFunction& function : functions)
     if (function.name == "cleanup_old_metrics_logs") adopt_retention(adoption, function);

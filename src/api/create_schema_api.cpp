@@ -105,7 +105,7 @@ void find_steps(Adoption& adoption, const std::string& schema) {
   const std::vector<store::Thin> thin = store::schema_functions(schema, group.name);
   const std::vector<store::OldFunction> functions = find_functions(schema_oid, thin);
   make_group(adoption, schema, group, may_refresh_all(owner, views) ? pg::role_name(owner) : "");
-  adopt_functions(adoption, schema, functions, thin, true);
+  adopt_functions(adoption, schema, functions, thin, true, owner);
 }
 
 Datum create_schema_api(FunctionCallInfo call) {

@@ -13,6 +13,7 @@ use lib "$FindBin::RealBin/lib";
 use MetricsRefreshTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $postgres_log = qr/metrics_refresh (launcher|scheduler|worker)/;
 
@@ -100,6 +101,8 @@ sub stop_old
 		my $left = slurp_file($node->data_dir . '/postmaster.pid');
 		kill 'CONT', $pid;
 		$node->stop('immediate');
+		# As long as nobody has waited for the process, its number looks taken.
+		sleep 0.1 while kill 0, $pid;
 		append_to_file($node->data_dir . '/postmaster.pid', $left);
 	}
 	else

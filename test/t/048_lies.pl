@@ -31,7 +31,8 @@ sub query { return $node->safe_psql('postgres', $_[0]); }
 sub strategy
 {
 	my ($view, $zone) = @_;
-	return query("SET TimeZone = '$zone'; SELECT metrics_refresh.refresh('$view') ->> 'strategy'");
+	query("ALTER DATABASE postgres SET TimeZone = '$zone'");
+	return query("SELECT metrics_refresh.refresh('$view') ->> 'strategy'");
 }
 
 sub is_right

@@ -24,8 +24,8 @@ $node->safe_psql(
 	SELECT metrics_refresh.pause('paused');
 	SELECT metrics_refresh.schedule_command('removed', '1 second', 'SELECT 1');
 	SELECT metrics_refresh.schedule_command('last', NULL, 'SELECT 1');
-	CREATE ROLE one;
-	CREATE ROLE two;
+	CREATE ROLE one LOGIN;
+	CREATE ROLE two LOGIN;
 	SELECT metrics_refresh.schedule_command('last', NULL, 'SELECT 1', owner => 'one');
 	SELECT metrics_refresh.schedule_command('last', NULL, 'SELECT 1', owner => 'two');
 	SELECT metrics_refresh.schedule_command('cleanup-metrics-logs', NULL, 'SELECT 1', owner => 'two');

@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = start_node('restore', 'metrics_refresh.max_workers' => 4, max_connections => 60);
-$node->safe_psql('postgres', 'CREATE ROLE keeper; CREATE ROLE app_owner; CREATE DATABASE source');
+$node->safe_psql('postgres', 'CREATE ROLE keeper LOGIN; CREATE ROLE app_owner; CREATE DATABASE source');
 $node->safe_psql(
 	'source', q{
 	CREATE SCHEMA app AUTHORIZATION app_owner;

@@ -776,7 +776,7 @@ CREATE FUNCTION metrics_refresh.adopt_platform_metrics(
     RETURNS SETOF record
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_adopt_platform_metrics';
 COMMENT ON FUNCTION metrics_refresh.adopt_platform_metrics(boolean, text) IS
-    'takes over functions, log table and pg_cron jobs that were written by hand around the materialized view platform_metrics of a schema, unless it is a dry run; a row a step: action says what was or would be done, "in the way" what keeps the rest from being done, "undo" is a statement that takes it back, in the order to run them in; all or nothing; for super admins who have the rights of the objects'' owners';
+    'takes over functions, log table and pg_cron jobs that were written by hand around the materialized view platform_metrics of a schema, unless it is a dry run; a row a step: action says what was or would be done, "in the way" what keeps the rest from being done, "undo" is a statement that takes it back, in the order to run them in; all or nothing; for superusers; the objects must be a superuser''s';
 
 CREATE FUNCTION metrics_refresh.create_schema_api(
         schema_name text, dry_run boolean DEFAULT false, OUT step integer, OUT object text,

@@ -144,7 +144,8 @@ void take_back_foreign(const All& all, const pg::Settings& own) {
   Server server;
   for (int i = 0; i < all.count; ++i) {
     const config_generic* const setting = all.settings[i];
-    if (!is_owners(setting) || !is_foreign(setting) || value_in(own, setting->name) != nullptr)
+    // The source first: few settings have another one, and names take longer to compare.
+    if (!is_foreign(setting) || !is_owners(setting) || value_in(own, setting->name) != nullptr)
       continue;
     const std::optional<std::string> value = server.value_of(setting);
     if (value && *value != value_of(setting)) set_as_at_login(setting->name, *value);

@@ -40,6 +40,8 @@ RefreshStatement::RefreshStatement(const View& view, bool concurrently)
     pg::call([this] { EventTriggerDDLCommandStart(reinterpret_cast<Node*>(statement_)); });
 #if PG_VERSION_NUM < 170000
     // Whoever is here has the owner's rights, so his path gives him no more than he has.
+    // A trigger may refresh another view meanwhile.
+    outer_path_ = session_path;
     session_path = pg::call([] { return pstrdup(namespace_search_path); });
 #endif
   } catch (...) {
@@ -50,7 +52,7 @@ RefreshStatement::RefreshStatement(const View& view, bool concurrently)
 
 RefreshStatement::~RefreshStatement() {
 #if PG_VERSION_NUM < 170000
-  session_path = nullptr;
+  session_path = outer_path_;
 #endif
   if (is_watched_) EventTriggerEndCompleteQuery();
 }

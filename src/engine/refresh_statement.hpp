@@ -32,6 +32,9 @@ class RefreshStatement {
   const std::string text_;
   RefreshMatViewStmt* statement_;
   bool is_watched_ = false;
+#if PG_VERSION_NUM < 170000
+  const char* outer_path_ = nullptr;
+#endif
 };
 
 #if PG_VERSION_NUM < 170000

@@ -49,7 +49,10 @@ void rearm_clock_watch(int) {}
 long timeout_ms(std::optional<core::Instant> wake_up, bool blind) {
   const long longest = blind ? kLongestBlindSleepMs : kLongestSleepMs;
   if (!wake_up) return blind ? longest : -1;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*wake_up - now()).count();
+  // The earliest instant means at once, and is too far away to be subtracted from.
+  const core::Instant present = now();
+  if (*wake_up <= present) return 0;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*wake_up - present).count();
   return std::clamp<long>(left, 0, longest);
 }
 

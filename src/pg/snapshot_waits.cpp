@@ -26,21 +26,35 @@ List* blockers_of(pid_t process) {
   return found;
 }
 
+// Whether one waits for this transaction, itself or through others.
+bool is_reached(pid_t process) {
+  List* chain = list_make1_int(process);
+  for (int i = 0; i < list_length(chain) && i < kMostLookedAt; ++i) {
+    const pid_t waiting = list_nth_int(chain, i);
+    if (!waits_for_a_lock(waiting)) continue;
+    List* const blockers = blockers_of(waiting);
+    if (list_member_int(blockers, MyProcPid) && waits_for_a_transaction(waiting)) return true;
+    chain = list_concat_unique_int(chain, blockers);
+  }
+  return false;
+}
+
 }  // namespace
 
 // The list of blockers takes all locks of the lock table for a moment: it is made where the cheap
 // question, of the process's wait event, is answered with yes.
 bool waits_for_this_transaction(pid_t process) {
+  // Whoever waits asks again and again within one statement.
+  static MemoryContext scratch = nullptr;
   return call([process] {
-    List* chain = list_make1_int(process);
-    for (int i = 0; i < list_length(chain) && i < kMostLookedAt; ++i) {
-      const pid_t waiting = list_nth_int(chain, i);
-      if (!waits_for_a_lock(waiting)) continue;
-      List* const blockers = blockers_of(waiting);
-      if (list_member_int(blockers, MyProcPid) && waits_for_a_transaction(waiting)) return true;
-      chain = list_concat_unique_int(chain, blockers);
-    }
-    return false;
+    if (scratch == nullptr)
+      scratch =
+          AllocSetContextCreate(TopMemoryContext, "metrics_refresh waits", ALLOCSET_SMALL_SIZES);
+    MemoryContextReset(scratch);
+    MemoryContext const before = MemoryContextSwitchTo(scratch);
+    const bool is_waiting = is_reached(process);
+    MemoryContextSwitchTo(before);
+    return is_waiting;
   });
 }
 

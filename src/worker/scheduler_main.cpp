@@ -104,10 +104,13 @@ class SchedulerProcess {
       wake_up = earlier(wake_up, earlier(hand_overs_.try_again_at(), end_of_restore()));
       wake_up = earlier(wake_up, earlier(make_ready(now), end_overdue()));
       publish(wake_up);
-      if (shmem::restored_until(MyDatabaseId) == 0) sweep_.work(now);
+      // It is due at once until it has worked, which it may not yet.
+      const bool may_sweep = shmem::restored_until(MyDatabaseId) == 0;
+      if (may_sweep) sweep_.work(now);
       if (feed_.take_role_news()) owners_.expect();
       owners_.work(now);
-      wake_up = earlier(wake_up, earlier(sweep_.try_again_at(), owners_.try_again_at()));
+      wake_up = earlier(wake_up, owners_.try_again_at());
+      if (may_sweep) wake_up = earlier(wake_up, sweep_.try_again_at());
       (void)sleeper_.sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
       if (!events_.empty()) sweep_.expect();

@@ -260,5 +260,28 @@ like(hurt($node, 'source'), qr/^group_members\|warning\|group listed has no mate
 is($node->safe_psql('source', q{SELECT count(*) FROM metrics_refresh.run_log l WHERE job_name IN ('listed', 'of schema') AND status = 'success' AND job_id IS NOT NULL
 	AND started_at > (SELECT min(started_at) FROM metrics_refresh.run_log WHERE sqlstate = '55000')}), 0, 'and none succeeds');
 
+# Whoever restores holds off what would begin, and nothing else: the scheduler ends runs in time meanwhile.
+my $held = new_database();
+create_extension($node, $held);
+$node->safe_psql('postgres', q{ALTER SYSTEM SET metrics_refresh.cancel_grace = '1s'});
+$node->reload;
+my $run = $node->safe_psql($held, q{
+	SELECT metrics_refresh.schedule_command('stubborn', NULL,
+	  'DO $x$ BEGIN LOOP BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $x$');
+	SELECT metrics_refresh.trigger('stubborn')});
+$run =~ s/.*\n//;
+wait_for_run($node, $held, 'stubborn');
+my ($in, $out, $err) = ("COPY metrics_refresh_internal.removed_default_job FROM PROGRAM 'true';\nSELECT 'copied';\n", '', '');
+my $restoring = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr($held) ], '<', \$in, '>', \$out, '2>', \$err);
+$restoring->pump until $out =~ /copied/ || $err ne '';
+is($err, '', 'a session restores');
+$node->safe_psql($held, q{SELECT metrics_refresh.schedule_command('later', '1 second', 'SELECT 1')});
+$node->safe_psql($held, "SELECT metrics_refresh.cancel($run)");
+until_ok($node, $held, "SELECT status = 'canceled' FROM metrics_refresh.run_log WHERE run_id = $run", 'a run that catches its cancel is ended all the same');
+is($node->safe_psql($held, q{SELECT count(*) FROM metrics_refresh.run_log WHERE job_name = 'later'}), 0, 'and no other has begun');
+$in .= "\\q\n";
+$restoring->finish;
+wait_for_runs($node, $held, 'later', 1, 'which begins once the session has left');
+
 $_->stop for $node, $other;
 done_testing();

@@ -187,7 +187,7 @@ SKIP:
 	my $earlier = $ENV{METRICS_REFRESH_EARLIER};
 	skip 'METRICS_REFRESH_EARLIER names no server of an earlier version', 1 unless $earlier;
 	# Minor versions with this parameter of columns dump it, and those without it refuse the dump.
-	my ($old, $new) = map { slurp_file($_->installed_command('postgres')) =~ /\bpg_attver\b/ }
+	my ($old, $new) = map { slurp_file($_->config_data('--bindir') . '/postgres') =~ /\bpg_attver\b/ }
 	  PostgreSQL::Test::Cluster->new('earlier_server', install_path => $earlier), PostgreSQL::Test::Cluster->new('server');
 	skip 'this minor version cannot take what the earlier server dumps', 1 if $old && !$new;
 	check_upgrade('earlier_copy', 'copy', 'fast', $earlier);

@@ -38,6 +38,12 @@ std::string span(Duration d);
 /// A value as SQL writes it, for hints that are meant to be copied.
 std::string literal(const std::string& value);
 
+/// The job in a call that a hint proposes: its name, or its number if others use the name.
+std::string argument(const JobFacts& job);
+
+/// The checks of what is known of changed and of wrong rows, for check_jobs().
+void check_rows(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs);
+
 /// The checks of jobs, for check_health().
 void check_jobs(std::vector<Finding>& findings, Instant now, const std::vector<JobFacts>& jobs,
                 const HealthLimits& limits);

@@ -26,8 +26,6 @@ std::string rows(const std::optional<std::int64_t>& count) {
   return " (" + std::to_string(*count) + (*count == 1 ? " row)" : " rows)");
 }
 
-std::string argument(const JobFacts& job) { return job.argument.empty() ? job.name : job.argument; }
-
 bool lacks_its_view(const JobFacts& job) {
   return !job.is_group && !job.views.empty() && !job.views.front().exists;
 }
@@ -119,46 +117,6 @@ void check_indexes(std::vector<Finding>& findings, const std::vector<JobFacts>& 
                   view.index_to_create.empty()
                       ? "Refresh it by the strategy diff instead."
                       : "Run: " + view.index_to_create + " Or refresh it by the strategy diff.");
-  check.close();
-}
-
-// That a view is refreshed at each due time is as it should be, and people want to know why.
-void check_changes(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
-  Check check(findings, "changes", "changes of all tables that views read are counted");
-  for (const JobFacts& job : jobs)
-    for (const ViewFacts& view : job.views) {
-      if (!view.exists || view.unseen.empty()) continue;
-      if (job.is_incremental)
-        check.add(
-            Severity::kWarning,
-            view.name +
-                " is refreshed as a whole, although its strategy is incremental: " + view.unseen,
-            "Call metrics_refresh.alter_job(" + literal(argument(job)) + ", strategy => 'auto').");
-      else
-        check.add(Severity::kOk,
-                  view.name + " is refreshed at every due time, changed or not: " + view.unseen,
-                  "");
-    }
-  check.close();
-}
-
-void check_audits(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
-  Check check(findings, "audit", "no audit found a row wrong");
-  for (const JobFacts& job : jobs)
-    for (const ViewFacts& view : job.views)
-      if (!view.demoted.empty())
-        check.add(Severity::kCritical,
-                  view.name + " is not refreshed incrementally any more: " + view.demoted,
-                  "Find out who changed its tables past the triggers, or report it; then call "
-                  "metrics_refresh.alter_job(" +
-                      literal(argument(job)) + ", strategy => 'incremental').");
-  for (const JobFacts& job : jobs)
-    for (const ViewFacts& view : job.views)
-      if (!view.not_skipped.empty())
-        check.add(Severity::kCritical, view.name + " is not skipped any more: " + view.not_skipped,
-                  "Find out which of its functions depends on more than its arguments, and declare "
-                  "it STABLE or VOLATILE; then call metrics_refresh.alter_job(" +
-                      literal(argument(job)) + ", strategy => 'auto').");
   check.close();
 }
 
@@ -283,6 +241,8 @@ void check_freshness(std::vector<Finding>& findings, Instant now, const std::vec
 
 }  // namespace
 
+std::string argument(const JobFacts& job) { return job.argument.empty() ? job.name : job.argument; }
+
 void check_jobs(std::vector<Finding>& findings, Instant now, const std::vector<JobFacts>& jobs,
                 const HealthLimits& limits) {
   check_suspended(findings, jobs);
@@ -291,8 +251,7 @@ void check_jobs(std::vector<Finding>& findings, Instant now, const std::vector<J
   check_names(findings, jobs);
   check_indexes(findings, jobs);
   check_population(findings, jobs);
-  check_changes(findings, jobs);
-  check_audits(findings, jobs);
+  check_rows(findings, jobs);
   check_owners(findings, jobs);
   check_blackouts(findings, jobs);
   check_success(findings, jobs, limits);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/schedule_text.hpp"
+#include "core/sql_tokens.hpp"
 
 namespace metrics_refresh::core {
 namespace {
@@ -30,7 +31,7 @@ class Cutter {
       if (text_.substr(at_, 2) == "--") {
         at_ = std::min(text_.find('\n', at_), text_.size());
       } else if (text_.substr(at_, 2) == "/*") {
-        if (!skip_comment()) return std::nullopt;
+        if (!skip_sql_comment(text_, at_)) return std::nullopt;
         part += ' ';
       } else if (c == '"' || c == '\'') {
         const std::size_t end = text_.find(c, at_ + 1);
@@ -52,18 +53,6 @@ class Cutter {
   }
 
  private:
-  bool skip_comment() {
-    int depth = 0;
-    do {
-      const std::string_view two = text_.substr(at_, 2);
-      if (two.size() < 2) return false;
-      if (two == "/*") ++depth;
-      if (two == "*/") --depth;
-      at_ += two == "/*" || two == "*/" ? 2 : 1;
-    } while (depth > 0);
-    return true;
-  }
-
   std::string_view text_;
   std::size_t at_ = 0;
   std::vector<std::string> parts_;

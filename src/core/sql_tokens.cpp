@@ -20,6 +20,18 @@ bool is_one_of(char c, std::string_view characters) { return characters.find(c) 
 
 }  // namespace
 
+bool skip_sql_comment(std::string_view text, std::size_t& at) {
+  int depth = 0;
+  do {
+    const std::string_view two = text.substr(at, 2);
+    if (two.size() < 2) return false;
+    if (two == "/*") ++depth;
+    if (two == "*/") --depth;
+    at += two == "/*" || two == "*/" ? 2 : 1;
+  } while (depth > 0);
+  return true;
+}
+
 SqlToken SqlTokens::take(SqlTokenKind kind, std::size_t length) {
   const SqlToken token = {kind, text_.substr(at_, length)};
   at_ += token.text.size();
@@ -27,19 +39,6 @@ SqlToken SqlTokens::take(SqlTokenKind kind, std::size_t length) {
 }
 
 SqlToken SqlTokens::odd() { return take(SqlTokenKind::kOdd, text_.size() - at_); }
-
-// They nest. False where it has no end.
-bool SqlTokens::skip_comment() {
-  int depth = 0;
-  do {
-    const std::string_view two = text_.substr(at_, 2);
-    if (two.size() < 2) return false;
-    if (two == "/*") ++depth;
-    if (two == "*/") --depth;
-    at_ += two == "/*" || two == "*/" ? 2 : 1;
-  } while (depth > 0);
-  return true;
-}
 
 bool SqlTokens::skip_spaces() {
   while (at_ < text_.size()) {
@@ -50,7 +49,7 @@ bool SqlTokens::skip_spaces() {
       at_ = text_.find('\n', at_);
       if (at_ == kNone) at_ = text_.size();
     } else if (two == "/*") {
-      if (!skip_comment()) return false;
+      if (!skip_sql_comment(text_, at_)) return false;
     } else {
       break;
     }

@@ -28,6 +28,10 @@ struct SqlToken {
   bool is(std::string_view other) const { return kind == SqlTokenKind::kOther && text == other; }
 };
 
+/// Moves `at`, where a comment of the form /* */ begins, to behind it; they nest. False where it
+/// has no end.
+bool skip_sql_comment(std::string_view text, std::size_t& at);
+
 class SqlTokens {
  public:
   /// `backslash_escapes`: the setting standard_conforming_strings is off. REQUIRES: the text
@@ -40,7 +44,6 @@ class SqlTokens {
 
  private:
   bool skip_spaces();
-  bool skip_comment();
   SqlToken quoted(SqlTokenKind kind, char quote, bool escapes);
   SqlToken dollar_quoted();
   SqlToken name();

@@ -81,6 +81,11 @@ void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept {
             errhint("Raise metrics_refresh.max_databases and restart the server."));
 }
 
+void wake_scheduler(Oid database) noexcept {
+  constexpr std::int64_t kNoJob = 0;  // no job has this number
+  post_changes(database, &kNoJob, 1);
+}
+
 void post_roles(bool now) noexcept {
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);

@@ -46,6 +46,8 @@ struct DatabaseEntry {
 /// a warning where the registry is full, so it may run at commit.
 /// REQUIRES: the area exists; `count` ids at `jobs`, or null for all.
 void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept;
+/// Wakes the scheduler of the database, which then looks at all that is left over. As above.
+void wake_scheduler(Oid database) noexcept;
 
 /// Tells the schedulers of all databases that roles were renamed or dropped. Where none runs, one
 /// is started if `now`; else the next one will know. Never raises.

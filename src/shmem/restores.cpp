@@ -10,16 +10,13 @@ namespace {
 
 int own_place = -1;
 
-// No job has this number: it wakes the scheduler.
-constexpr std::int64_t kNoJob = 0;
-
 void end_restore(int, Datum) {
   Restore& own = area()->restores[own_place];
   const Oid database = own.database;
   LWLockAcquire(area()->lock, LW_EXCLUSIVE);
   own = {};
   LWLockRelease(area()->lock);
-  post_changes(database, &kNoJob, 1);
+  wake_scheduler(database);
 }
 
 int claim_place_locked() {

@@ -20,11 +20,8 @@ void post_databases(const News& news) noexcept {
   }
 }
 
-// No job has this number: it wakes the scheduler, which then looks at everything that is left over.
-constexpr std::int64_t kNoJob = 0;
-
 void post_jobs(Oid database, const News& news) noexcept {
-  if (news.leftovers) shmem::post_changes(database, &kNoJob, 1);
+  if (news.leftovers) shmem::wake_scheduler(database);
   if (news.all || news.count > 0)
     shmem::post_changes(database, news.all ? nullptr : news.jobs, news.count);
 }

@@ -46,17 +46,6 @@ bool find_view(Begun& begun, RunHead& head) {
   return true;
 }
 
-RunHead head_of(const shmem::Assignment& run, const JobRecord& job, core::Instant started) {
-  RunHead head = store::head_of(job);
-  head.manual = run.trigger == shmem::Trigger::kManual;
-  head.attempt = run.attempt;
-  head.due = pg::to_instant(run.due);
-  if (!head.manual) head.handled_until = pg::to_instant(run.handled_until);
-  head.started = started;
-  head.worker_pid = MyProcPid;
-  return head;
-}
-
 // How far the first transaction has come.
 struct Beginning {
   Begun begun;
@@ -172,6 +161,7 @@ Beginning begin(int slot, const shmem::Assignment& run, core::Instant started,
     // Throws where it was canceled before.
     if (!ended) start_limits(slot, max_runtime_of(beginning.begun.job));
     RunHead head = head_of(run, beginning.begun.job, started);
+    head.worker_pid = MyProcPid;
     if (run.run_id != 0) {
       head.run_id = run.run_id;
       const std::optional<store::Request> request = store::take_request(spi, run.run_id);

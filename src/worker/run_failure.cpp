@@ -11,6 +11,7 @@
 #include "worker/limits.hpp"
 #include "worker/own_tables.hpp"
 #include "worker/process.hpp"
+#include "worker/unbegun_run.hpp"
 
 namespace metrics_refresh::worker {
 
@@ -29,7 +30,7 @@ void log_failure_once(const Begun& begun, const Outcome& outcome) {
     if (store::end_run(spi, begun.run_id, outcome, settings::suspend_after()) || outcome.retry)
       store::note_changed(begun.job.id);
     if (begun.member) {
-      finish_member(spi, *begun.member, outcome.status == "canceled" ? "canceled" : "failed");
+      finish_member(spi, *begun.member, state_of_member(outcome.status));
       return;
     }
     log_rolled_back(spi, begun.job.name, begun.members, begun.at_member, outcome);

@@ -16,17 +16,6 @@ namespace {
 // What stays in the way after so many tries is the run's failure.
 constexpr int kMostTries = 3;
 
-store::RunHead head_of(const shmem::Assignment& run, const store::JobRecord& job) {
-  store::RunHead head = store::head_of(job);
-  if (run.run_id != 0) head.run_id = run.run_id;
-  head.manual = run.trigger == shmem::Trigger::kManual;
-  head.attempt = run.attempt;
-  head.due = pg::to_instant(run.due);
-  if (!head.manual) head.handled_until = pg::to_instant(run.handled_until);
-  head.started = pg::now();
-  return head;
-}
-
 void log_member(pg::Spi& spi, const shmem::Assignment& run, store::RunHead head,
                 const store::Outcome& outcome) {
   const auto member = store::find_pending(spi, run.group_run_id, run.member);
@@ -54,6 +43,17 @@ void log_job(pg::Spi& spi, const shmem::Assignment& run, const store::RunHead& h
 
 }  // namespace
 
+store::RunHead head_of(const shmem::Assignment& run, const store::JobRecord& job,
+                       core::Instant started) {
+  store::RunHead head = store::head_of(job);
+  head.manual = run.trigger == shmem::Trigger::kManual;
+  head.attempt = run.attempt;
+  head.due = pg::to_instant(run.due);
+  if (!head.manual) head.handled_until = pg::to_instant(run.handled_until);
+  head.started = started;
+  return head;
+}
+
 const char* state_of_member(const std::string& status) {
   return status == "canceled" ? "canceled" : "failed";
 }
@@ -63,10 +63,12 @@ Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
   const auto body = [&](pg::Spi& spi) {
     const std::optional<store::JobRecord> job = store::find_job(spi, run.job_id);
     if (!job) return;
+    store::RunHead head = head_of(run, *job, pg::now());
+    if (run.run_id != 0) head.run_id = run.run_id;
     if (run.member != shmem::kNoMember)
-      log_member(spi, run, head_of(run, *job), outcome);
+      log_member(spi, run, std::move(head), outcome);
     else
-      log_job(spi, run, head_of(run, *job), outcome);
+      log_job(spi, run, head, outcome);
   };
   return attempt_with_own_tables(lock_timeout, "a run that did not begin cannot be logged", body);
 }

@@ -13,6 +13,10 @@ namespace metrics_refresh::worker {
 Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
                     const store::Outcome& outcome);
 
+/// What the row of the job's run says from the beginning, but for the worker and who asked for it.
+store::RunHead head_of(const shmem::Assignment& run, const store::JobRecord& job,
+                       core::Instant started);
+
 /// The state of a member whose run ended so.
 const char* state_of_member(const std::string& status);
 

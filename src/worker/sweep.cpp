@@ -15,11 +15,13 @@ constexpr core::Duration kBudget = std::chrono::milliseconds(50);
 // and looks whether the others can be had.
 engine::Swept sweep(std::int64_t id, const engine::TriggersByNumber& triggers, bool may_wait) {
   engine::Swept swept = engine::Swept::kMore;
-  while (swept == engine::Swept::kMore)
+  while (swept == engine::Swept::kMore) {
     if (!try_with_own_tables(
             "what is left over of an incremental view cannot be removed now",
             [&](pg::Spi& spi) { swept = engine::sweep_incremental(spi, id, triggers, may_wait); }))
       return engine::Swept::kBusy;
+    may_wait = false;
+  }
   return swept;
 }
 

@@ -82,6 +82,24 @@ CALL tools.sweep();
 SELECT count(*) FROM watch.seen;
 SELECT job_name, status, strategy FROM tools.log ORDER BY n DESC LIMIT 3;
 
+-- With the settings of the session, whatever the owner of the view or the job has chosen.
+CREATE FUNCTION watch.on_settings() RETURNS event_trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM watch.note(tg_event, 'settings', current_setting('transform_null_equals') || ' ' || current_setting('app.guard', true)); END $$;
+CREATE EVENT TRIGGER watch_settings_start ON ddl_command_start WHEN tag IN ('REFRESH MATERIALIZED VIEW') EXECUTE FUNCTION watch.on_settings();
+CREATE EVENT TRIGGER watch_settings_end ON ddl_command_end WHEN tag IN ('REFRESH MATERIALIZED VIEW') EXECUTE FUNCTION watch.on_settings();
+ALTER ROLE regress_owner SET transform_null_equals = on;
+ALTER ROLE regress_owner SET app.guard = 'off';
+SET app.guard = 'on';
+TRUNCATE watch.seen;
+SET search_path = watch, pg_catalog;
+SELECT metrics_refresh.refresh('watch.mv', 'full') ->> 'message' AS message;
+SELECT event, commands FROM watch.seen WHERE tag = 'settings' ORDER BY n;
+SELECT current_setting('transform_null_equals') AS transform_null_equals, current_setting('app.guard') AS guard;
+DROP EVENT TRIGGER watch_settings_start;
+DROP EVENT TRIGGER watch_settings_end;
+ALTER ROLE regress_owner RESET transform_null_equals;
+ALTER ROLE regress_owner RESET app.guard;
+
 -- One that refuses the command fails the refresh, and says so; the next statement is heard as before.
 SET search_path = watch, public;
 CREATE FUNCTION watch.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no % today', tg_tag; END $$;

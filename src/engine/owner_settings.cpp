@@ -140,7 +140,13 @@ bool is_owners(const All& all, const std::string& name) {
   return name.find('.') != std::string::npos && !is_callers(name.c_str());
 }
 
-void take_back_foreign(const All& all, const pg::Settings& own) {
+void note_value(pg::Settings& overridden, const std::string& name) {
+  const char* const text = name.c_str();
+  const char* const value = pg::call([text] { return GetConfigOption(text, true, false); });
+  overridden.emplace_back(name, value != nullptr ? value : "");
+}
+
+void take_back_foreign(const All& all, const pg::Settings& own, pg::Settings& overridden) {
   Server server;
   for (int i = 0; i < all.count; ++i) {
     const config_generic* const setting = all.settings[i];
@@ -148,7 +154,9 @@ void take_back_foreign(const All& all, const pg::Settings& own) {
     if (!is_foreign(setting) || !is_owners(setting) || value_in(own, setting->name) != nullptr)
       continue;
     const std::optional<std::string> value = server.value_of(setting);
-    if (value && *value != value_of(setting)) set_as_at_login(setting->name, *value);
+    if (!value || *value == value_of(setting)) continue;
+    note_value(overridden, setting->name);
+    set_as_at_login(setting->name, *value);
   }
 }
 
@@ -193,16 +201,40 @@ std::vector<SettingDifference> different_settings(Oid role, Oid owner) {
 }
 
 namespace detail {
+namespace {
 
-int begin_settings_of(Oid owner, const pg::Settings& of_job) {
+Overridden* innermost = nullptr;
+
+}  // namespace
+
+Overridden::Overridden() noexcept : outer_(innermost) { innermost = this; }
+Overridden::~Overridden() { innermost = outer_; }
+
+int begin_settings_of(Oid owner, const pg::Settings& of_job, pg::Settings& overridden) {
   const int level = pg::call([] { return NewGUCNestLevel(); });
   const pg::Settings own = pg::settings_of_role(owner);
   const All all = all_settings();
   const pg::Settings changed = changed_by(all, own);
-  take_back_foreign(all, own);
-  for (const auto& [name, value] : changed) set_as_at_login(name, value);
-  for (const auto& [name, value] : of_job)
-    if (core::why_no_job_setting(name) == nullptr) pg::set_as(owner, name, value, GUC_ACTION_SAVE);
+  take_back_foreign(all, own, overridden);
+  for (const auto& [name, value] : changed) {
+    note_value(overridden, name);
+    set_as_at_login(name, value);
+  }
+  for (const auto& [name, value] : of_job) {
+    if (core::why_no_job_setting(name) != nullptr) continue;
+    note_value(overridden, name);
+    pg::set_as(owner, name, value, GUC_ACTION_SAVE);
+  }
+  return level;
+}
+
+// The last one noted of a name is what another of ours had set: the first one counts.
+int begin_settings_of_session() {
+  const int level = pg::call([] { return NewGUCNestLevel(); });
+  if (innermost == nullptr) return level;
+  const pg::Settings& values = innermost->values;
+  for (auto one = values.rbegin(); one != values.rend(); ++one)
+    set_as_at_login(one->first, one->second);
   return level;
 }
 

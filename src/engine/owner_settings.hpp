@@ -22,15 +22,40 @@ struct SettingDifference {
 std::vector<SettingDifference> different_settings(Oid role, Oid owner);
 
 namespace detail {
+/// What the session had of the settings that are the owner's for a while.
+class Overridden {
+ public:
+  Overridden() noexcept;
+  ~Overridden();
+  Overridden(const Overridden&) = delete;
+  Overridden& operator=(const Overridden&) = delete;
+
+  pg::Settings values;
+
+ private:
+  Overridden* const outer_;
+};
+
 /// Sets them, and the job's, which no more rights set than the owner has. Returns the nest level.
-int begin_settings_of(Oid owner, const pg::Settings& of_job);
+int begin_settings_of(Oid owner, const pg::Settings& of_job, pg::Settings& overridden);
+int begin_settings_of_session();
 }  // namespace detail
 
 /// Runs `body` with the settings of `owner`, and with those of `of_job`, as a worker sets them.
 /// REQUIRES: a session that is not a worker's, which has them from its beginning.
 template <typename Body>
 void with_settings_of(Oid owner, const pg::Settings& of_job, Body&& body) {
-  const int level = detail::begin_settings_of(owner, of_job);
+  detail::Overridden overridden;
+  const int level = detail::begin_settings_of(owner, of_job, overridden.values);
+  body();
+  pg::call([level] { AtEOXact_GUC(false, level); });
+}
+
+/// Within with_settings_of(): runs `body`, which is no code of the view's, with the settings that
+/// the session had before. Elsewhere with those that it has.
+template <typename Body>
+void with_settings_of_session(Body&& body) {
+  const int level = detail::begin_settings_of_session();
   body();
   pg::call([level] { AtEOXact_GUC(false, level); });
 }

@@ -1,5 +1,6 @@
 #include "engine/refresh_statement.hpp"
 
+#include "engine/owner_settings.hpp"
 #include "pg/identity.hpp"
 
 namespace metrics_refresh::engine {
@@ -37,7 +38,9 @@ RefreshStatement::RefreshStatement(const View& view, bool concurrently)
       statement_(make_statement(view, concurrently)) {
   is_watched_ = pg::call([] { return EventTriggerBeginCompleteQuery(); });
   try {
-    pg::call([this] { EventTriggerDDLCommandStart(reinterpret_cast<Node*>(statement_)); });
+    with_settings_of_session([this] {
+      pg::call([this] { EventTriggerDDLCommandStart(reinterpret_cast<Node*>(statement_)); });
+    });
 #if PG_VERSION_NUM < 170000
     // Whoever is here has the owner's rights, so his path gives him no more than he has.
     // A trigger may refresh another view meanwhile.
@@ -85,9 +88,11 @@ std::int64_t RefreshStatement::run_in_full() {
 }
 
 void RefreshStatement::end() {
-  pg::call([this] {
-    EventTriggerSQLDrop(reinterpret_cast<Node*>(statement_));
-    EventTriggerDDLCommandEnd(reinterpret_cast<Node*>(statement_));
+  with_settings_of_session([this] {
+    pg::call([this] {
+      EventTriggerSQLDrop(reinterpret_cast<Node*>(statement_));
+      EventTriggerDDLCommandEnd(reinterpret_cast<Node*>(statement_));
+    });
   });
 }
 

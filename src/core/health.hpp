@@ -20,7 +20,7 @@ enum class Severity : std::uint8_t { kOk, kWarning, kCritical };
 const char* to_string(Severity severity);
 
 struct Finding {
-  std::string check;  // a word of the list in README.md
+  std::string check;  // a word of the list in docs/operations.md
   Severity severity;
   std::string detail;  // what was seen
   std::string hint;    // what to do; empty where nothing is to be done

@@ -1,4 +1,4 @@
-// Who the caller is and what the caller may do, as README.md's security model says it.
+// Who the caller is and what the caller may do, as docs/security.md says it.
 #pragma once
 
 #include <string>

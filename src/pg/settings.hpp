@@ -1,4 +1,4 @@
-// The extension's settings (metrics_refresh.*), as typed values. README.md describes each one.
+// The extension's settings (metrics_refresh.*), as typed values. docs/operations.md lists them.
 #pragma once
 
 #include <cstdint>

@@ -96,7 +96,7 @@ function near_change(zone, times) {
   return times.some((t) => changes.get(zone).some((day) => t > day - 86400 && t < day + 3 * 86400));
 }
 
-// Why two answers may differ: a rule of ours (README, "Schedules"), or one of theirs.
+// Why two answers may differ: a rule of ours (docs/schedules.md), or one of theirs.
 function reason(name, query, ours, other) {
   const { fields: [minute, hour], both, zone, after } = query;
   if (both && name !== 'croner')

@@ -4,7 +4,7 @@
 EXTENSION  = metrics_refresh metrics_refresh_cron
 MODULE_big = metrics_refresh
 DATA       = $(wildcard sql/metrics_refresh--*.sql sql/metrics_refresh_cron--*.sql)
-OBJS       = $(patsubst %.cpp,%.o,$(wildcard src/*.cpp src/*/*.cpp))
+OBJS       = $(patsubst %.cpp,%.o,$(wildcard src/*.cpp src/*/*.cpp src/*/*/*.cpp src/*/*/*/*.cpp))
 
 # Every suite starts a temporary instance of its own; none touches a running server.
 INPUTS        := $(sort $(basename $(notdir $(filter-out $(DATA),$(wildcard sql/*.sql)))))

@@ -1,11 +1,11 @@
 // Where the server meets the extension: settings, shared memory and processes are hooked in here.
+#include "extension/settings.hpp"
+#include "hooks/ddl_watch.hpp"
 #include "pg/guard.hpp"
-#include "pg/settings.hpp"
 #include "pg/upkeep.hpp"
 #include "shmem/area.hpp"
 #include "shmem/change_watch.hpp"
 #include "store/job_changes.hpp"
-#include "worker/ddl_watch.hpp"
 #include "worker/launcher.hpp"
 
 extern "C" {

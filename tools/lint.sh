@@ -9,34 +9,57 @@ if [ "${1:-}" = --format ]; then exec clang-format -i "${code[@]}"; fi
 problems=$(mktemp)
 trap 'rm -f "$problems"' EXIT
 
-# The walls: a layer includes only layers below it. api and worker are of one height and know nothing
-# of each other; files directly in src/ are the top. Only src/pg/postgres.hpp includes what is not
-# ours in quotes, which is the server's; core/ includes nothing but C++ and Boost, and its headers
-# refuse to stand after postgres.h.
+# The walls: tools/layers.txt says which folder of src/ may include which. Only src/pg/postgres.hpp
+# includes what is not ours in quotes, which is the server's; core/ includes nothing but C++ and
+# Boost, and its headers refuse to stand after postgres.h.
 find src -name '*.[ch]pp' | sort | xargs perl -ne '
-  BEGIN { %height = (core => 0, pg => 1, shmem => 2, store => 3, engine => 4, api => 5, worker => 5) }
-  ($layer) = $ARGV =~ m{^src/([^/]+)/};
-  $layer //= "";
-  $height = $layer eq "" ? 9 : $height{$layer} // die "$ARGV: no such layer\n";
+  BEGIN {
+    open my $table, "<", "tools/layers.txt" or die "tools/layers.txt: $!\n";
+    my $folder;
+    while (<$table>) {
+      s/#.*//;
+      ($folder, $_) = ($1, $2) if /^(\S+):(.*)/;
+      for my $term (grep { $_ ne "-" } split) {
+        my $runs_back = $term =~ s/^!//;
+        my @named = grep { $_ eq $term || $term =~ m{/$} && "$_/" =~ /^\Q$term\E/ } @folders;
+        print "tools/layers.txt:$.: $folder may not name $term, which no line before it has\n"
+          if !@named && !$runs_back;
+        push @{ $terms{$folder} }, $term;
+        $needs{$folder}{$_}{$term} = 1 for @named, $runs_back ? $term : ();
+      }
+      push @folders, $folder if length $folder && ($folders[-1] // "") ne $folder;
+    }
+  }
+  ($folder = $ARGV) =~ s{^src/|/?[^/]*$}{}g;
+  $folder = "." if $folder eq "";
   if (/^\s*#\s*include\s*"([^"]+)"/) {
-    ($other) = ($file = $1) =~ m{^([^/]+)/};
+    ($other = $file = $1) =~ s{/[^/]*$}{};
     if (!-e "src/$file") {
       print "$ARGV:$.: \"$file\" is a header of the server: only src/pg/postgres.hpp includes those\n"
         if $ARGV ne "src/pg/postgres.hpp";
-    } elsif (defined $other && $other ne $layer && $height{$other} >= $height) {
-      print "$ARGV:$.: $layer/ may not include \"$file\": $other/ is not below it\n";
+    } elsif ($other ne $folder) {
+      print "$ARGV:$.: $folder/ may not include \"$file\" (tools/layers.txt)\n"
+        if !$needs{$folder}{$other};
+      $is_needed{$folder}{$_} = 1 for keys %{ $needs{$folder}{$other} // {} };
     }
-  } elsif (/^\s*#\s*include\s*<([^>]+)>/ && $layer eq "core" && $1 !~ m{^(boost/.+|[a-z_0-9]+)$}) {
-    print "$ARGV:$.: core/ may not include <$1>: C++ and Boost alone\n";
+  } elsif ($folder =~ m{^core\b} && /^\s*#\s*include\s*<([^>]+)>/) {
+    print "$ARGV:$.: core/ may not include <$1>: C++ and Boost alone\n"
+      if $1 !~ m{^(?:boost/.+|[a-z_0-9]+)$};
   }
   $refuses = 1 if /^#ifdef (PG_VERSION_NUM|POSTGRES_H)$/;
   print "$ARGV:$.: no \"using namespace\"\n" if /^\s*using namespace /;
   if (eof) {
     print "$ARGV: a header of core/ has to refuse to stand after postgres.h\n"
-      if $layer eq "core" && $ARGV =~ /hpp$/ && !$refuses;
-    print "$ARGV: $. lines; what is its one idea? (300 at most)\n" if $. > 300;
+      if $folder =~ m{^core\b} && $ARGV =~ /hpp$/ && !$refuses;
+    print "$ARGV: $. lines; what is its one idea? (500 at most)\n" if $. > 500;
     $refuses = 0;
     close ARGV;
+  }
+  END {
+    for my $folder (@folders) {
+      print "tools/layers.txt: $folder includes nothing of $_\n"
+        for grep { !$is_needed{$folder}{$_} } @{ $terms{$folder} };
+    }
   }' >>"$problems" 2>&1
 
 # CREATE EXTENSION puts the target schema, where others may create, into the path.

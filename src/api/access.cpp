@@ -6,7 +6,7 @@
 
 #include "api/likely_job.hpp"
 #include "engine/refresh.hpp"
-#include "pg/privilege.hpp"
+#include "extension/privilege.hpp"
 
 namespace metrics_refresh::api {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "engine/view.hpp"
+#include "engine/view/view.hpp"
 #include "store/job_names.hpp"
 
 namespace metrics_refresh::api {

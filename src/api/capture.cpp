@@ -1,5 +1,5 @@
 // The trigger function of captured keys.
-#include "engine/capture.hpp"
+#include "engine/incremental/capture/capture.hpp"
 
 #include "pg/guard.hpp"
 

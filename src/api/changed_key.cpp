@@ -1,5 +1,5 @@
 // The function in conditions on keys of several columns.
-#include "engine/key_set.hpp"
+#include "engine/incremental/apply/key_set.hpp"
 #include "pg/guard.hpp"
 
 namespace metrics_refresh::api {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/schedule_text.hpp"
+#include "core/schedule/schedule_text.hpp"
 #include "pg/guard.hpp"
 #include "pg/time.hpp"
 #include "pg/time_zone.hpp"

@@ -2,7 +2,7 @@
 // errors.
 #pragma once
 
-#include "core/timetable.hpp"
+#include "core/schedule/timetable.hpp"
 
 #include <optional>
 #include <string>

@@ -1,7 +1,7 @@
 #include "api/shares.hpp"
 
-#include "pg/privilege.hpp"
-#include "pg/settings.hpp"
+#include "extension/privilege.hpp"
+#include "extension/settings.hpp"
 
 namespace metrics_refresh::api {
 namespace {

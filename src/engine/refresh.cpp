@@ -1,13 +1,13 @@
 #include "engine/refresh.hpp"
 
-#include "engine/definition.hpp"
-#include "engine/definition_size.hpp"
-#include "engine/diff.hpp"
-#include "engine/keyed_run.hpp"
+#include "engine/definition/definition.hpp"
+#include "engine/definition/definition_size.hpp"
+#include "engine/diff/diff.hpp"
+#include "engine/incremental/apply/keyed_run.hpp"
 #include "engine/refresh_statement.hpp"
-#include "engine/skip_audit.hpp"
+#include "engine/skip/skip_audit.hpp"
+#include "extension/privilege.hpp"
 #include "pg/identity.hpp"
-#include "pg/privilege.hpp"
 #include "pg/transaction.hpp"
 
 namespace metrics_refresh::engine {

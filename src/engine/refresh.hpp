@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "engine/choose.hpp"
-#include "engine/freshness.hpp"
+#include "engine/skip/freshness.hpp"
+#include "engine/strategy/choose.hpp"
 #include "store/runs.hpp"
 
 namespace metrics_refresh::engine {
@@ -36,12 +36,12 @@ bool has_view_rights(Oid role, const View& view);
 void require_view_rights(Oid role, const View& view);
 
 /// Throws SqlError 54001 where the view's definition is too large to be planned
-/// (definition_size.hpp), whatever the strategy.
+/// (engine/definition/definition_size.hpp), whatever the strategy.
 void require_sane_size(const View& view);
 
 /// The choice of `skip` where `auto` is asked for, the view is fresh and no audit is due
-/// (skip_audit.hpp), else nothing. Who then skips it says so: note_skip(). Throws SqlError as
-/// require_view_rights() and read_view() do.
+/// (engine/skip/skip_audit.hpp), else nothing. Who then skips it says so: note_skip(). Throws
+/// SqlError as require_view_rights() and read_view() do.
 std::optional<Choice> choose_skip(Oid view, Requested requested, Oid role);
 
 /// A view that is locked as its refresh needs it, until the transaction ends.

@@ -1,6 +1,6 @@
 #include "engine/refresh_statement.hpp"
 
-#include "engine/owner_settings.hpp"
+#include "engine/view/owner_settings.hpp"
 #include "pg/identity.hpp"
 
 namespace metrics_refresh::engine {

@@ -6,7 +6,7 @@
 // around it and not by the server.
 #pragma once
 
-#include "engine/view.hpp"
+#include "engine/view/view.hpp"
 
 namespace metrics_refresh::engine {
 

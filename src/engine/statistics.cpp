@@ -1,6 +1,6 @@
 #include "engine/statistics.hpp"
 
-#include "engine/view.hpp"
+#include "engine/view/view.hpp"
 #include "pg/identity.hpp"
 #include "pg/spi.hpp"
 

@@ -58,7 +58,7 @@ void with_own_sql(Body&& body) {
 /// its tables, in an order of the server's choosing: whoever has done the same before touching them
 /// cannot meet it half-way, in a deadlock. Who waits here waits for an owner of the extension, who
 /// drops it or makes something depend on it: nobody else gets to the exclusive lock, for he is
-/// refused before (worker/rights_first.hpp).
+/// refused before (hooks/rights_first.hpp).
 void keep_extension();
 
 /// Until the transaction ends, no other one gets beyond this for the same role.

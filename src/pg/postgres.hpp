@@ -15,11 +15,11 @@
 #include <vector>
 
 #include "core/instant.hpp"
-#include "core/retry_policy.hpp"
 #include "core/row_table.hpp"
-#include "core/schedule.hpp"
-#include "core/time_zone.hpp"
-#include "core/timetable.hpp"
+#include "core/schedule/schedule.hpp"
+#include "core/schedule/time_zone.hpp"
+#include "core/schedule/timetable.hpp"
+#include "core/scheduler/retry_policy.hpp"
 
 extern "C" {
 #include "postgres.h"  // first, always

@@ -2,8 +2,8 @@
 
 #include <map>
 
+#include "extension/privilege.hpp"
 #include "pg/identity.hpp"
-#include "pg/privilege.hpp"
 #include "pg/role_setting.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"

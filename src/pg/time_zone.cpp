@@ -4,8 +4,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "extension/settings.hpp"
 #include "pg/guard.hpp"
-#include "pg/settings.hpp"
 
 namespace metrics_refresh::pg {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/time_zone.hpp"
+#include "core/schedule/time_zone.hpp"
 
 struct pg_tz;
 

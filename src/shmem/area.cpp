@@ -1,6 +1,6 @@
 #include "shmem/area.hpp"
 
-#include "pg/settings.hpp"
+#include "extension/settings.hpp"
 #include "pg/upkeep.hpp"
 #include "shmem/change_counters.hpp"
 #include "shmem/prepared_news.hpp"

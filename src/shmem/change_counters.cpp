@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "extension/settings.hpp"
 #include "pg/access_method.hpp"
-#include "pg/settings.hpp"
 
 namespace metrics_refresh::shmem {
 namespace {

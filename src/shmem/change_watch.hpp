@@ -11,7 +11,7 @@
 // has done so for good, even if it is rolled back. It writes WAL, unless the table is unlogged or
 // its access method does as it likes. So where neither a number nor WAL was written, only such
 // tables count. Tools that do so and give their lock back at once (pg_surgery) are known by their
-// functions (worker/silent_tools.hpp): whatever transaction calls one counts for all tables.
+// functions (hooks/silent_tools.hpp): whatever transaction calls one counts for all tables.
 #pragma once
 
 #include "pg/postgres.hpp"

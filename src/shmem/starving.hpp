@@ -1,5 +1,6 @@
 // That owners without a run wait in a database for a worker of the cluster: as long as its
-// scheduler says so, the others leave what gets free to owners who have none (core/ready_runs.hpp).
+// scheduler says so, the others leave what gets free to owners who have none
+// (core/scheduler/ready_runs.hpp).
 #pragma once
 
 #include "pg/postgres.hpp"

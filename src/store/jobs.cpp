@@ -1,6 +1,6 @@
 #include "store/jobs.hpp"
 
-#include "pg/privilege.hpp"
+#include "extension/privilege.hpp"
 #include "store/incremental.hpp"
 
 namespace metrics_refresh::store {

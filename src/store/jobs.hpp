@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/retry_policy.hpp"
+#include "core/scheduler/retry_policy.hpp"
 #include "pg/spi.hpp"
 #include "store/bound_view.hpp"
 #include "store/reads.hpp"

@@ -1,6 +1,6 @@
 #include "store/one_time_jobs.hpp"
 
-#include "pg/privilege.hpp"
+#include "extension/privilege.hpp"
 
 namespace metrics_refresh::store {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "pg/privilege.hpp"
+#include "extension/privilege.hpp"
 
 namespace metrics_refresh::store {
 namespace {

@@ -2,7 +2,7 @@
 // Commands, settings and all else that an owner can make long stay in the table.
 #pragma once
 
-#include "core/scheduler_events.hpp"
+#include "core/scheduler/scheduler_events.hpp"
 
 #include <optional>
 #include <string>

@@ -1,7 +1,7 @@
 // When a job of the table is due.
 #pragma once
 
-#include "core/timetable.hpp"
+#include "core/schedule/timetable.hpp"
 
 #include <optional>
 

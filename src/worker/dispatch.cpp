@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "pg/settings.hpp"
+#include "extension/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/job_changes.hpp"

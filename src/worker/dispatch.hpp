@@ -2,7 +2,7 @@
 // the log what a dead worker left open.
 #pragma once
 
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 
 #include <map>
 #include <vector>

@@ -1,13 +1,13 @@
-#include "core/dependency_graph.hpp"
+#include "core/scheduler/dependency_graph.hpp"
 
 #include "worker/group_run.hpp"
 
 #include <algorithm>
 #include <set>
 
-#include "engine/view.hpp"
-#include "pg/privilege.hpp"
-#include "pg/settings.hpp"
+#include "engine/view/view.hpp"
+#include "extension/privilege.hpp"
+#include "extension/settings.hpp"
 #include "pg/time.hpp"
 #include "store/job_changes.hpp"
 #include "store/one_time_jobs.hpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "engine/view.hpp"
+#include "engine/view/view.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/groups.hpp"

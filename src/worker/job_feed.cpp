@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "extension/settings.hpp"
 #include "pg/role_watch.hpp"
-#include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"

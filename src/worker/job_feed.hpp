@@ -3,7 +3,7 @@
 // job's owner can make long.
 #pragma once
 
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 
 #include <map>
 #include <optional>

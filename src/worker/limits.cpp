@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "pg/settings.hpp"
+#include "extension/settings.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "worker/process.hpp"

@@ -2,11 +2,11 @@
 
 #include "worker/run.hpp"
 
-#include "engine/view.hpp"
+#include "engine/view/view.hpp"
+#include "extension/privilege.hpp"
+#include "extension/settings.hpp"
 #include "pg/identity.hpp"
 #include "pg/notices.hpp"
-#include "pg/privilege.hpp"
-#include "pg/settings.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "store/one_time_jobs.hpp"

@@ -2,8 +2,8 @@
 
 #include "worker/run_failure.hpp"
 
-#include "engine/missing_names.hpp"
-#include "pg/settings.hpp"
+#include "engine/view/missing_names.hpp"
+#include "extension/settings.hpp"
 #include "pg/time.hpp"
 #include "store/job_changes.hpp"
 #include "store/one_time_jobs.hpp"

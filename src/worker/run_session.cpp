@@ -2,9 +2,9 @@
 
 #include "worker/run_session.hpp"
 
-#include "engine/one_owner.hpp"
-#include "engine/view.hpp"
-#include "pg/privilege.hpp"
+#include "engine/view/one_owner.hpp"
+#include "engine/view/view.hpp"
+#include "extension/privilege.hpp"
 #include "pg/session_user.hpp"
 #include "worker/own_tables.hpp"
 

@@ -1,13 +1,13 @@
 // The loop of one database's scheduler. News comes from JobFeed and Dispatch, decisions from
 // core::Scheduler; what is left here is the order of things, sleeping, and leaving.
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 
 #include "worker/scheduler_main.hpp"
 
 #include <algorithm>
 
+#include "extension/settings.hpp"
 #include "pg/role_watch.hpp"
-#include "pg/settings.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"

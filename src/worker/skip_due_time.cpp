@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "engine/skip_audit.hpp"
-#include "engine/view.hpp"
-#include "pg/settings.hpp"
+#include "engine/skip/skip_audit.hpp"
+#include "engine/view/view.hpp"
+#include "extension/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/skipped_jobs.hpp"
 

@@ -6,7 +6,7 @@
 #include <deque>
 #include <optional>
 
-#include "engine/incremental_sweep.hpp"
+#include "engine/incremental/setup/sweep.hpp"
 #include "pg/time.hpp"
 #include "worker/backoff.hpp"
 

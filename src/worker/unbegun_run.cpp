@@ -2,7 +2,7 @@
 
 #include "worker/unbegun_run.hpp"
 
-#include "pg/settings.hpp"
+#include "extension/settings.hpp"
 #include "pg/time.hpp"
 #include "store/groups.hpp"
 #include "store/job_changes.hpp"

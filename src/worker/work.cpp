@@ -2,7 +2,7 @@
 
 #include "worker/work.hpp"
 
-#include "engine/incremental_setup.hpp"
+#include "engine/incremental/setup/setup.hpp"
 #include "engine/refresh.hpp"
 #include "engine/statistics.hpp"
 #include "pg/command.hpp"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "extension/settings.hpp"
 #include "pg/session_user.hpp"
-#include "pg/settings.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"

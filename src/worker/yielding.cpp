@@ -1,9 +1,9 @@
-#include "core/yielding.hpp"
+#include "core/scheduler/yielding.hpp"
 
 #include "worker/yielding.hpp"
 
-#include "pg/privilege.hpp"
-#include "pg/settings.hpp"
+#include "extension/privilege.hpp"
+#include "extension/settings.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/starving.hpp"

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "core/schedule.hpp"
+#include "core/schedule/schedule.hpp"
 #include "unit/fake_zone.hpp"
 #include "unit/read_back.hpp"
 

@@ -1,7 +1,7 @@
 // Windows in which nothing is due: what can be written, where windows begin and end, also where the
 // clock is set forward and back.
 
-#include "core/blackout.hpp"
+#include "core/schedule/blackout.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "core/local_time.hpp"
+#include "core/schedule/local_time.hpp"
 #include "unit/due_times.hpp"
 #include "unit/system_zone.hpp"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/schedule.hpp"
-#include "core/schedule_text.hpp"
+#include "core/schedule/schedule.hpp"
+#include "core/schedule/schedule_text.hpp"
 #include "unit/due_times.hpp"
 #include "unit/refusal.hpp"
 

@@ -1,12 +1,12 @@
 // What a cron expression accepts and what it means; how it refuses is in cron_refusal_test.cpp.
 
-#include "core/schedule.hpp"
+#include "core/schedule/schedule.hpp"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "core/schedule_text.hpp"
+#include "core/schedule/schedule_text.hpp"
 #include "unit/due_times.hpp"
 
 namespace metrics_refresh::core::test {

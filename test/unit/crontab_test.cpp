@@ -1,11 +1,11 @@
 // Crontabs, and the command lines in them.
 
-#include "core/crontab.hpp"
+#include "core/import/crontab.hpp"
 
 #include <gtest/gtest.h>
 
-#include "core/psql_command.hpp"
-#include "core/shell_words.hpp"
+#include "core/import/psql_command.hpp"
+#include "core/import/shell_words.hpp"
 
 namespace metrics_refresh::core::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/dependency_graph.hpp"
+#include "core/scheduler/dependency_graph.hpp"
 
 #include <gtest/gtest.h>
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/schedule.hpp"
+#include "core/schedule/schedule.hpp"
 #include "unit/fake_zone.hpp"
 #include "unit/utc.hpp"
 

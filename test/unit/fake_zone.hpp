@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/time_zone.hpp"
+#include "core/schedule/time_zone.hpp"
 
 namespace metrics_refresh::core::test {
 

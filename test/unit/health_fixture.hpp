@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/health.hpp"
+#include "core/health/health.hpp"
 #include "unit/utc.hpp"
 
 namespace metrics_refresh::core::test {

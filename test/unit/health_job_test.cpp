@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/health.hpp"
+#include "core/health/health.hpp"
 #include "unit/health_fixture.hpp"
 
 namespace metrics_refresh::core::test {

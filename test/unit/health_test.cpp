@@ -1,7 +1,7 @@
 // Health of the server: each check at its limits, and what its findings say. Health of jobs:
 // health_job_test.cpp.
 
-#include "core/health.hpp"
+#include "core/health/health.hpp"
 
 #include <gtest/gtest.h>
 

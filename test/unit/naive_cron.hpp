@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/time_zone.hpp"
+#include "core/schedule/time_zone.hpp"
 #include "unit/utc.hpp"
 
 namespace metrics_refresh::core::test {

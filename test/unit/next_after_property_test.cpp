@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/schedule.hpp"
+#include "core/schedule/schedule.hpp"
 #include "unit/naive_cron_source.hpp"
 #include "unit/system_zone.hpp"
 

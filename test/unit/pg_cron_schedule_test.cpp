@@ -1,12 +1,12 @@
 // Schedules as pg_cron reads them, and what becomes of them here.
 
-#include "core/pg_cron_schedule.hpp"
+#include "core/import/pg_cron_schedule.hpp"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "core/schedule.hpp"
+#include "core/schedule/schedule.hpp"
 
 namespace metrics_refresh::core::test {
 namespace {

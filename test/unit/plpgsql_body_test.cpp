@@ -1,6 +1,6 @@
 // Bodies of PL/pgSQL functions.
 
-#include "core/plpgsql_body.hpp"
+#include "core/import/plpgsql_body.hpp"
 
 #include <gtest/gtest.h>
 

@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "core/schedule.hpp"
-#include "core/schedule_description.hpp"
+#include "core/schedule/schedule.hpp"
+#include "core/schedule/schedule_description.hpp"
 #include "unit/description_reader.hpp"
 
 namespace metrics_refresh::core::test {

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "core/schedule.hpp"
+#include "core/schedule/schedule.hpp"
 
 namespace metrics_refresh::core::test {
 

@@ -1,4 +1,4 @@
-#include "core/retry_policy.hpp"
+#include "core/scheduler/retry_policy.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Schedules in plain English.
 
-#include "core/schedule_description.hpp"
+#include "core/schedule/schedule_description.hpp"
 
 #include <gtest/gtest.h>
 

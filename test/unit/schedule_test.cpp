@@ -1,6 +1,6 @@
 // Schedules as a whole: nicknames, intervals, and the ends of time.
 
-#include "core/schedule.hpp"
+#include "core/schedule/schedule.hpp"
 
 #include <gtest/gtest.h>
 

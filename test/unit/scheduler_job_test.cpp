@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 #include "unit/virtual_day.hpp"
 
 namespace metrics_refresh::core::test {

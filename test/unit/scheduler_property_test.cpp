@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 #include "unit/simulated_workers.hpp"
 #include "unit/virtual_day.hpp"
 

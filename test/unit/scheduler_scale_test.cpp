@@ -6,7 +6,7 @@
 #include <chrono>
 #include <vector>
 
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 #include "unit/virtual_day.hpp"
 
 namespace metrics_refresh::core::test {

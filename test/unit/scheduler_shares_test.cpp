@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 #include "unit/virtual_day.hpp"
 
 namespace metrics_refresh::core::test {

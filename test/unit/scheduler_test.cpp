@@ -1,7 +1,7 @@
 // What runs when: due times, overlap, refused and adopted runs, changes of jobs. The clock behaves;
 // where it does not, see scheduler_clock_test.cpp; for requests and pauses, scheduler_job_test.cpp.
 
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 
 #include <gtest/gtest.h>
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <map>
 
-#include "core/scheduler.hpp"
-#include "core/yielding.hpp"
+#include "core/scheduler/scheduler.hpp"
+#include "core/scheduler/yielding.hpp"
 #include "unit/virtual_day.hpp"
 
 namespace metrics_refresh::core::test {

@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 
 namespace metrics_refresh::core::test {
 

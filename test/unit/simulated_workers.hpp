@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 #include "unit/simulated_group.hpp"
 #include "unit/virtual_day.hpp"
 

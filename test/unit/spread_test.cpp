@@ -1,7 +1,7 @@
 // H: numbers of a job's own. What they are is a promise: these tests must never need another
 // answer.
 
-#include "core/spread.hpp"
+#include "core/schedule/spread.hpp"
 
 #include <gtest/gtest.h>
 

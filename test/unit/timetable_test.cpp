@@ -1,6 +1,6 @@
 // Due times between a start and an end, outside of blackouts; and where jitter moves their starts.
 
-#include "core/timetable.hpp"
+#include "core/schedule/timetable.hpp"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/scheduler.hpp"
+#include "core/scheduler/scheduler.hpp"
 #include "unit/fake_zone.hpp"
 #include "unit/utc.hpp"
 

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "core/schedule.hpp"
+#include "core/schedule/schedule.hpp"
 #include "unit/system_zone.hpp"
 
 namespace metrics_refresh::core {

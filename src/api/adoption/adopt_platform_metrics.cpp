@@ -1,0 +1,121 @@
+// adopt_platform_metrics: an installation around the view platform_metrics that was written by
+// hand, taken over.
+#include "api/adoption/adopt_jobs.hpp"
+
+#include "api/access.hpp"
+#include "api/adoption/adopt_admin_check.hpp"
+#include "api/adoption/adopt_functions.hpp"
+#include "api/adoption/adopt_log.hpp"
+#include "extension/privilege.hpp"
+#include "pg/quote.hpp"
+#include "store/adoption/log_copy.hpp"
+#include "store/adoption/platform_functions.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+constexpr char kLog[] = "metrics_refresh_log";
+
+Oid existing_schema(const std::string& schema) {
+  const char* name = schema.c_str();
+  const Oid oid = pg::call([name] { return get_namespace_oid(name, true); });
+  if (!OidIsValid(oid))
+    throw pg::SqlError(ERRCODE_UNDEFINED_SCHEMA, "schema \"" + schema + "\" does not exist");
+  return oid;
+}
+
+void refuse_own_schema(Oid schema, const std::string& name) {
+  bool is_own = false;
+  with_tables([&](pg::Spi& spi) {
+    is_own = spi.query(
+                    "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'metrics_refresh'"
+                    " AND extnamespace = $1)",
+                    {pg::Param::oid(schema)})
+                 .get_bool(0, 1);
+  });
+  if (is_own)
+    throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                       "schema \"" + name +
+                           "\" is that of the extension, whose functions and log are "
+                           "in it already",
+                       "Name the schema of the installation that was written by hand.");
+}
+
+engine::View view_of(const std::string& schema) {
+  const Oid view = engine::resolve_view({schema, "platform_metrics"});
+  if (!OidIsValid(view))
+    throw pg::SqlError(
+        ERRCODE_UNDEFINED_TABLE,
+        "materialized view " + pg::qualified(schema, "platform_metrics") + " does not exist",
+        "Name the schema that has it: adopt_platform_metrics(schema_name => …).");
+  const engine::View found = engine::read_view(view);
+  require_ownership(found.owner,
+                    "materialized view " + engine::qualified_name(found.schema, found.name));
+  return found;
+}
+
+// Rows of the table are read, and texts of the old objects parsed, with the extension's rights.
+void require_superuser() {
+  if (pg::is_superuser(GetUserId())) return;
+  throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                     "adopting an installation that was written by hand requires a superuser",
+                     "A dry run as well: it reads the old table.");
+}
+
+void find_steps(Adoption& adoption, const std::string& schema) {
+  const Oid schema_oid = existing_schema(schema);
+  refuse_own_schema(schema_oid, schema);
+  const engine::View view = view_of(schema);
+  require_superuser();
+  const std::vector<store::Thin> thin = store::platform_functions(schema);
+  const std::vector<store::OldFunction> functions = find_functions(schema_oid, thin);
+  std::vector<Oid> replaced;
+  for (const store::OldFunction& function : functions) replaced.push_back(function.oid);
+  const std::optional<store::OldLog> log = find_log(adoption, schema, kLog, replaced);
+  if (!log && functions.empty())
+    throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "schema \"" + schema + "\" has nothing to adopt",
+                       "Looked for are the functions refresh_platform_metrics_with_logging, "
+                       "trigger_platform_metrics_refresh, cleanup_old_metrics_logs and "
+                       "get_metrics_refresh_stats, and a table metrics_refresh_log.");
+  if (log) adopt_log(adoption, *log, view);
+  adopt_functions(adoption, schema, functions, thin, false, InvalidOid);
+  adopt_admin_check(adoption, schema, log ? log->oid : InvalidOid);
+  for (const store::OldFunction& function : functions)
+    if (function.name == "cleanup_old_metrics_logs") adopt_retention(adoption, function);
+  adopt_platform_jobs(adoption, schema);
+}
+
+Datum adopt_platform_metrics(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  Adoption adoption(Arguments::required(arguments.get_bool(0), "dry_run"));
+  const std::string schema = Arguments::required(arguments.get_text(1), "schema_name");
+  pg::require_super_admin("adopting an installation that was written by hand");
+  adoption.find([&] { find_steps(adoption, schema); });
+  adoption.finish(call);
+  return 0;
+}
+
+Datum forget_adopted_runs(FunctionCallInfo call) {
+  const std::string schema = Arguments::required(Arguments(call).get_text(0), "schema_name");
+  pg::require_super_admin("removing log rows");
+  std::int64_t removed = 0;
+  with_tables([&](pg::Spi& spi) { removed = store::forget_copied_rows(spi, schema); });
+  return Int64GetDatum(removed);
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_adopt_platform_metrics);
+MR_SQL_FUNCTION(mr_forget_adopted_runs);
+
+Datum mr_adopt_platform_metrics(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::adopt_platform_metrics(fcinfo); });
+}
+Datum mr_forget_adopted_runs(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::forget_adopted_runs(fcinfo); });
+}
+}

@@ -1,0 +1,115 @@
+#include "api/adoption/adoption.hpp"
+
+#include "api/imports/imported_job.hpp"
+#include "extension/privilege.hpp"
+#include "pg/identity.hpp"
+#include "pg/transaction.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+
+Param text_or_null(const std::string& text) {
+  return text.empty() ? Param::null(TEXTOID) : Param(text);
+}
+
+}  // namespace
+
+void run_as_caller(const std::string& object, const std::string& statement) {
+  try {
+    pg::keep_extension();
+    pg::with_fixed_search_path([&] {
+      pg::Spi spi;
+      spi.run_discarding(statement);
+    });
+  } catch (const pg::PgError& error) {
+    const ErrorData& data = error.data();
+    throw pg::SqlError(error.sqlstate(), object + ": " + error.what(),
+                       data.hint != nullptr ? data.hint : "",
+                       data.detail != nullptr ? data.detail : "Nothing was changed.");
+  }
+}
+
+void require_ownership(Oid owner, const std::string& object) {
+  if (pg::has_rights_of(owner)) return;
+  throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of " + object,
+                     "It belongs to role \"" + pg::role_name(owner) +
+                         "\": a member of it who is a super admin, or a superuser, may do this.");
+}
+
+bool is_trusted(Oid owner) { return owner == GetUserId() || pg::is_superuser(owner); }
+
+std::string stranger(Oid owner) {
+  return "it belongs to role \"" + pg::role_name(owner) +
+         "\", whose code would run with the rights of the caller: give it to him or to a superuser "
+         "first";
+}
+
+void Adoption::find(const std::function<void()>& add_steps) {
+  if (dry_run_) return pg::look(add_steps);
+  lock_imports(BOOTSTRAP_SUPERUSERID);  // whichever super admin's
+  add_steps();
+}
+
+void Adoption::run(const std::string& object, const std::string& done, const std::string& statement,
+                   const std::string& note) {
+  steps_.push_back({object, would_be(done), statement, note, true, {}});
+}
+
+void Adoption::work(const std::string& object, const std::string& done,
+                    std::function<std::string()> work, const std::string& note) {
+  steps_.push_back({object, would_be(done), "", note, false, std::move(work)});
+}
+
+void Adoption::found(const std::string& object, const std::string& note) {
+  steps_.push_back({object, "already there", "", note, false, {}});
+}
+
+void Adoption::leave(const std::string& object, const std::string& note,
+                     const std::string& statement) {
+  steps_.push_back({object, "left", statement, note, false, {}});
+}
+
+void Adoption::block(const std::string& object, const std::string& note) {
+  steps_.push_back({object, "in the way", "", note, false, {}});
+}
+
+void Adoption::undo(const std::string& object, const std::vector<std::string>& statements) {
+  std::vector<Step> steps;
+  for (const std::string& statement : statements)
+    steps.push_back({object, "undo", statement, "", false, {}});
+  undo_.insert(undo_.begin(), steps.begin(), steps.end());
+}
+
+void Adoption::require_free_way() const {
+  std::string detail;
+  for (const Step& step : steps_)
+    if (step.action == "in the way")
+      detail += (detail.empty() ? "" : "\n") + step.object + ": " + step.note + ".";
+  if (detail.empty()) return;
+  throw pg::SqlError(
+      ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST, "objects stand in the way, so nothing was changed",
+      "Change or drop them, or rename them, and try again; a dry run shows all steps.", detail);
+}
+
+void Adoption::finish(FunctionCallInfo call) {
+  if (!dry_run_) {
+    require_free_way();
+    for (Step& step : steps_) {
+      if (step.runs) run_as_caller(step.object, step.statement);
+      if (!step.work) continue;
+      const std::string note = step.work();
+      if (!note.empty()) step.note = note;
+    }
+  }
+  SetResult result(call);
+  std::int64_t number = 0;
+  for (const auto* steps : {&steps_, &undo_})
+    for (const Step& step : *steps)
+      result.add({Param(INT4OID, Int32GetDatum(static_cast<std::int32_t>(++number))),
+                  Param(step.object), Param(step.action), text_or_null(step.statement),
+                  text_or_null(step.note)});
+}
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,148 @@
+// import_from_crontab.
+#include "core/import/crontab.hpp"
+#include "core/import/pg_cron_schedule.hpp"
+#include "core/import/psql_command.hpp"
+
+#include "api/access.hpp"
+#include "api/imports/import_target.hpp"
+#include "api/imports/imported_job.hpp"
+#include "api/jobs/write_job.hpp"
+#include "api/schedule_text.hpp"
+#include "extension/privilege.hpp"
+#include "pg/time_zone.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+constexpr char kPrefix[] = "crontab line ";
+
+// Several -c are several transactions for psql, which a job can have of refreshes alone.
+std::string joined(const std::vector<std::string>& sql) {
+  std::string command;
+  for (const std::string& one : sql) command += (command.empty() ? "" : "\n;\n") + one;
+  return command;
+}
+
+void note_connection(const core::PsqlCommand& psql, ImportedJob& job) {
+  if (!psql.user.empty() && psql.user != job.owner_name)
+    job.note("psql connects as " + psql.user + ", the job is yours");
+  if (!psql.output.empty()) job.note("no output is written to " + psql.output);
+}
+
+// Whether psql connects to the server that this is.
+bool is_here(const core::PsqlCommand& psql) {
+  const char* port =
+      pg::call([]() -> const char* { return GetConfigOption("port", false, false); });
+  return is_this_host(psql.host) && (psql.port.empty() || psql.port == port);
+}
+
+void set_times(const core::CrontabEntry& entry, ImportedJob& job) {
+  if (entry.timezone.empty())
+    job.note("no CRON_TZ stands before it: its times are in the zone of metrics_refresh.timezone");
+  else
+    job.timezone = entry.timezone;
+  if (entry.schedule == "@reboot") job.note("it runs at each start of the server, not the machine");
+  try {
+    if (job.timezone) (void)pg::time_zone(*job.timezone);
+    (void)parse_schedule(entry.schedule, job.name);
+    // What is left of Vixie's cron in pg_cron reads as cron does.
+    const core::FromPgCron read = core::from_pg_cron(entry.schedule, core::PgCronVersion::k1_0);
+    if (read.schedule.empty()) return job.leave("cron does not run a schedule like this");
+    job.schedule = entry.schedule;
+  } catch (const pg::SqlError& error) {
+    job.leave(error.what());
+  }
+}
+
+void leave_without_right(ImportedJob& job) {
+  try {
+    require_right_to_commands();
+  } catch (const pg::SqlError& error) {
+    job.leave(std::string(error.what()) + ". " + error.hint());
+  }
+  if (const auto problem = pg::login_problem(job.owner)) job.leave(problem->what());
+}
+
+// Where a line names none, psql goes by its environment, and else by the user's name.
+std::string database_of(const core::CrontabEntry& entry, const core::PsqlCommand& psql) {
+  if (!psql.database.empty()) return psql.database;
+  return entry.database.empty() ? psql.user : entry.database;
+}
+
+// What the new job is, and why there is none.
+void convert(const core::CrontabEntry& entry, const std::string& database, ImportedJob& job) {
+  job.name = kPrefix + std::to_string(entry.line);
+  job.source_id = entry.line;
+  job.owner = GetUserId();
+  job.owner_name = current_role();
+  job.database = database;
+  job.old_schedule = entry.schedule;
+  if (!entry.problem.empty()) return job.leave(entry.problem);
+  if (entry.has_input) return job.leave("an unescaped % gives the command input");
+  const core::PsqlCommand psql = core::read_psql_command(entry.command);
+  if (!psql.refusal.empty()) return job.leave(psql.refusal);
+  job.command = joined(psql.sql);
+  if (is_blank(job.command)) return job.leave("its SQL is empty");
+  set_times(entry, job);
+  if (job.is_left()) return;
+  job.database = database_of(entry, psql);
+  const bool is_ours = is_here(psql) && job.database == database;
+  const ImportTarget target =
+      is_ours ? find_target(job.command, job.owner) : find_target_elsewhere(job.command);
+  job.aim(target);
+  note_connection(psql, job);
+  if (!entry.variable.empty())
+    return job.leave("what psql does depends on " + entry.variable + ", which is set above it");
+  if (!is_here(psql)) return job.leave("psql connects to another server: run the statement there");
+  if (job.database.empty())
+    return job.leave("it names no database: run the statement in the one of the user's name");
+  if (!is_ours) return job.leave("run the statement in database " + job.database);
+  if (psql.sql.size() > 1 && job.views.empty())
+    return job.leave("each -c is a transaction of its own: make a job of each");
+  if (job.views.empty()) leave_without_right(job);
+}
+
+void settle(ImportedJob& job, Names& names, bool dry_run) {
+  // Lines that stood above it may be gone by now.
+  Found found = names.find_by_task(job, kPrefix);
+  if (found == Found::kNothing) found = names.settle(job, false);
+  if (found != Found::kNothing) {
+    job.action = "already there";
+    if (found == Found::kChanged) job.note("the job here is not due alike: it stays as it is");
+    return;
+  }
+  job.action = dry_run ? "would be imported" : "imported";
+  if (dry_run) return;
+  make_job(job, job.name, job.owner);
+  job.note("take the line out of the crontab, or both run");
+}
+
+Datum import_from_crontab(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const std::string text = Arguments::required(arguments.get_text(0), "crontab");
+  const bool dry_run = Arguments::required(arguments.get_bool(1), "dry_run");
+  const std::string database =
+      pg::call([]() -> const char* { return get_database_name(MyDatabaseId); });
+  SetResult result(call);
+  if (!dry_run) lock_imports(GetUserId());
+  Names names(dry_run);
+  for (const core::CrontabEntry& entry : core::read_crontab(text)) {
+    ImportedJob job;
+    convert(entry, database, job);
+    if (!job.is_left()) settle(job, names, dry_run);
+    add_row(result, job);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_import_from_crontab);
+
+Datum mr_import_from_crontab(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::import_from_crontab(fcinfo); });
+}
+}

@@ -1,0 +1,229 @@
+// import_from_pg_cron, and how pg_cron reads a schedule.
+#include "api/imports/import_pg_cron.hpp"
+
+#include "api/access.hpp"
+#include "api/imports/import_target.hpp"
+#include "api/imports/take_over.hpp"
+#include "api/jobs/write_job.hpp"
+#include "extension/privilege.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+
+[[noreturn]] void refuse_missing(bool has_our_api) {
+  throw pg::SqlError(
+      ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+      "the extension pg_cron is not in database \"" +
+          std::string(pg::call([]() -> const char* { return get_database_name(MyDatabaseId); })) +
+          "\"",
+      has_our_api
+          ? "The schema cron is that of metrics_refresh_cron, whose jobs are metrics_refresh's."
+          : "pg_cron has its jobs in one database of the server: connect to the one that "
+            "cron.database_name names, and create metrics_refresh there.");
+}
+
+template <typename Body>
+void with_old_jobs(const PgCron& cron, Body&& body) {
+  pg::ActAs scope(cron.owner);
+  pg::with_own_sql([&] {
+    pg::Spi spi;
+    body(spi);
+  });
+}
+
+}  // namespace
+
+std::optional<PgCron> find_pg_cron() {
+  std::optional<PgCron> found;
+  with_tables([&](pg::Spi& spi) {
+    // A setting of this name that pg_cron has not defined is anybody's to set, and not shown here.
+    const pg::Rows rows = spi.query(
+        "SELECT c.relowner, e.extversion, (SELECT setting FROM pg_settings"
+        "  WHERE name = 'cron.timezone'),"
+        " coalesce((SELECT setting = 'on' FROM pg_settings"
+        "  WHERE name = 'cron.use_background_workers'), false),"
+        " current_setting('port'), current_database()::text"
+        " FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass"
+        "  AND d.refobjid = e.oid AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass"
+        " JOIN pg_class c ON c.oid = d.objid AND c.relname = 'job'"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'cron'"
+        " WHERE e.extname = 'pg_cron'");
+    if (rows.empty()) return;
+    PgCron& cron = found.emplace();
+    cron.owner = rows.get_oid(0, 1);
+    cron.version = core::pg_cron_version(rows.get_text(0, 2));
+    // The library may be newer than the extension, and it is the library that reads schedules.
+    if (const auto timezone = rows.get_text_or_null(0, 3)) {
+      cron.version = std::max(cron.version, core::PgCronVersion::k1_5);
+      cron.timezone = *timezone;
+    }
+    cron.uses_workers = rows.get_bool(0, 4);
+    cron.port = rows.get_text(0, 5);
+    cron.database = rows.get_text(0, 6);
+  });
+  return found;
+}
+
+std::vector<OldJob> read_old_jobs(const PgCron& cron, bool dry_run) {
+  std::vector<OldJob> jobs;
+  with_old_jobs(cron, [&](pg::Spi& spi) {
+    const pg::Rows rows = spi.query(
+        std::string("SELECT jobid, schedule, command, nodename, nodeport::text, database, username,"
+                    " coalesce((to_jsonb(j) ->> 'active')::boolean, true),"
+                    " coalesce(to_jsonb(j) ->> 'jobname', '') FROM cron.job j ORDER BY jobid") +
+        (dry_run ? "" : " FOR NO KEY UPDATE"));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      OldJob old;
+      old.job.source_id = rows.get_int64(i, 1);
+      old.job.old_schedule = rows.get_text(i, 2);
+      old.job.command = rows.get_text(i, 3);
+      old.nodename = rows.get_text(i, 4);
+      old.nodeport = rows.get_text(i, 5);
+      old.job.database = rows.get_text(i, 6);
+      old.job.owner_name = rows.get_text(i, 7);
+      old.job.active = rows.get_bool(i, 8);
+      old.job.name = rows.get_text(i, 9);
+      if (old.job.name.empty()) old.job.name = "pg_cron job " + std::to_string(old.job.source_id);
+      if (is_job_id(old.job.name)) old.job.name = "pg_cron job named " + old.job.name;
+      jobs.push_back(std::move(old));
+    }
+  });
+  return jobs;
+}
+
+bool is_running(const ImportedJob& job) {
+  bool running = false;
+  with_tables([&](pg::Spi& spi) {
+    running = spi.query(
+                     "SELECT EXISTS (SELECT FROM pg_stat_activity a"
+                     " WHERE (a.application_name = 'pg_cron' OR a.backend_type LIKE 'pg_cron%')"
+                     " AND a.state = 'active' AND a.usename = $1 AND a.datname = $2"
+                     " AND a.query <> '' AND starts_with($3, a.query))",
+                     {job.owner_name, job.database, job.command})
+                  .get_bool(0, 1);
+  });
+  return running;
+}
+
+bool is_elsewhere(const OldJob& old, const PgCron& cron) {
+  return !cron.uses_workers && (!is_this_host(old.nodename) || old.nodeport != cron.port);
+}
+
+void pause_in_pg_cron(const PgCron& cron, const std::vector<std::int64_t>& ids) {
+  with_old_jobs(cron, [&](pg::Spi& spi) {
+    spi.query("UPDATE cron.job SET active = false WHERE jobid = ANY ($1)", {Param::array(ids)});
+  });
+}
+
+namespace {
+
+// What the new job is, and why there is none.
+void convert(OldJob& old, const PgCron& cron) {
+  ImportedJob& job = old.job;
+  job.timezone = cron.timezone;
+  job.owner = pg::role_oid(job.owner_name);
+  const core::FromPgCron times = core::from_pg_cron(job.old_schedule, cron.version);
+  job.schedule = times.schedule;
+  if (job.schedule.empty()) return job.leave(times.remark);
+  job.note(times.remark);
+  if (is_blank(job.command)) {
+    job.schedule.clear();
+    return job.leave("its command is empty");
+  }
+  if (is_elsewhere(old, cron))
+    return job.leave("it runs on another server: " + old.nodename + ", port " + old.nodeport);
+  if (!OidIsValid(job.owner)) return job.leave("its role does not exist");
+  if (job.database != cron.database) {
+    job.aim(find_target_elsewhere(job.command));
+    return job.leave("run the statement in database " + job.database +
+                     ", then pause it in pg_cron");
+  }
+  if (job.active && is_running(job))
+    return job.leave("a run of it is under way, which a pause would cut off: import it afterwards");
+  job.aim(find_target(job.command, job.owner));
+  if (!job.views.empty()) return;
+  if (!pg::has_rights_of(job.owner))
+    return job.leave("a command runs with all rights of its role, which you have not");
+  if (const auto problem = pg::login_problem(job.owner))
+    return job.leave(std::string(problem->what()) + ", which pg_cron asks for as well");
+}
+
+void take_over(ImportedJob& job) {
+  make_job(job, "job " + std::to_string(job.source_id) + " of pg_cron", BOOTSTRAP_SUPERUSERID);
+  if (job.active)
+    with_tables([&](pg::Spi& spi) { store::count_from_commit(spi, job.name, job.owner); });
+}
+
+// Whether the old job is served here from now on, and so to be paused.
+bool settle(ImportedJob& job, Names& names, bool dry_run) {
+  switch (names.settle(job, !job.active)) {
+    case Found::kNothing:
+      job.action = dry_run ? "would be imported" : "imported";
+      if (!dry_run) take_over(job);
+      break;
+    case Found::kEqual:
+      job.action = "already there";
+      break;
+    case Found::kChanged:
+      job.action = "already there";
+      if (job.active) job.note("the job here is not due alike: both stay as they are");
+      return false;
+    case Found::kOther:
+      job.action = "already there";
+      job.note("the job of its name here does something else by now");
+      return false;
+  }
+  if (!job.active) return false;
+  job.note(dry_run ? "would be paused in pg_cron" : "paused in pg_cron");
+  return true;
+}
+
+Datum import_from_pg_cron(FunctionCallInfo call) {
+  const bool dry_run = Arguments::required(Arguments(call).get_bool(0), "dry_run");
+  pg::require_super_admin("importing the jobs of pg_cron");
+  SetResult result(call);
+  const std::optional<PgCron> found = find_pg_cron();
+  if (!found)
+    refuse_missing(
+        pg::call([] { return OidIsValid(get_extension_oid("metrics_refresh_cron", true)); }));
+  const PgCron& cron = *found;
+  if (!dry_run) {
+    lock_imports(BOOTSTRAP_SUPERUSERID);  // of whichever super admin
+    wait_for_quiet_moment();              // so that runs of this minute are under way, and seen
+  }
+  Names names(dry_run);
+  std::vector<std::int64_t> paused;
+  for (OldJob& old : read_old_jobs(cron, dry_run)) {
+    convert(old, cron);
+    if (!old.job.is_left() && settle(old.job, names, dry_run)) paused.push_back(old.job.source_id);
+    add_row(result, old.job);
+  }
+  if (!dry_run && !paused.empty()) pause_in_pg_cron(cron, paused);
+  return 0;
+}
+
+Datum as_pg_cron_reads(FunctionCallInfo call) {
+  const std::optional<std::string> words =
+      core::as_pg_cron_reads(Arguments::required(Arguments(call).get_text(0), "schedule"));
+  call->isnull = !words;
+  return words ? text_result(*words) : 0;
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_import_from_pg_cron);
+MR_SQL_FUNCTION(mr_as_pg_cron_reads);
+
+Datum mr_import_from_pg_cron(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::import_from_pg_cron(fcinfo); });
+}
+Datum mr_as_pg_cron_reads(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::as_pg_cron_reads(fcinfo); });
+}
+}

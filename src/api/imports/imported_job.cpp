@@ -1,0 +1,206 @@
+#include "api/imports/imported_job.hpp"
+
+#include <algorithm>
+
+#include "api/access.hpp"
+#include "extension/privilege.hpp"
+#include "extension/settings.hpp"
+#include "pg/quote.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::literal;
+using pg::Param;
+
+std::string plain_name(const store::ViewName& view) {
+  return engine::qualified_name(view.first, view.second);
+}
+
+// The views as one text, each behind `separator` but the first.
+template <typename Write>
+std::string list(const std::vector<store::ViewName>& views, Write write) {
+  std::string text;
+  for (const store::ViewName& view : views) text += (text.empty() ? "" : ", ") + write(view);
+  return text;
+}
+
+// Nobody ended its runs: the longest that the role may ask for.
+std::string longest_runtime(Oid role) {
+  const char* text = pg::call([role]() -> const char* {
+    if (superuser_arg(role)) return "24 days";
+    return GetConfigOptionByName("metrics_refresh.max_job_runtime", nullptr, false);
+  });
+  return text;
+}
+
+// Where it is longer than the role may ask for, the job gets as much as it may.
+bool is_allowed(Oid role, int milliseconds) {
+  return pg::is_superuser(role) ||
+         std::chrono::milliseconds(milliseconds) <= settings::max_job_runtime();
+}
+
+std::string milliseconds(int length) {
+  return length % 1000 == 0 ? std::to_string(length / 1000) + " s" : std::to_string(length) + " ms";
+}
+
+// 0 was no limit: then it is the longest that there may be.
+std::string limits_of(const ImportedJob& job) {
+  constexpr int kLongest = 24 * 24 * 3600 * 1000;
+  std::string text;
+  if (const auto lock = job.timeouts.lock)
+    text += ", lock_timeout => " +
+            literal(*lock == 0 || *lock > kLongest ? "24 days" : milliseconds(*lock));
+  if (const auto statement = job.timeouts.statement) {
+    const bool is_limit =
+        *statement > 0 && *statement <= kLongest && is_allowed(job.owner, *statement);
+    text += ", max_runtime => " +
+            literal(is_limit ? milliseconds(*statement) : longest_runtime(job.owner));
+  }
+  return text;
+}
+
+std::string call_of(const ImportedJob& job) {
+  const std::string name = literal(job.name);
+  const std::string schedule = literal(job.schedule);
+  if (job.views.size() == 1)
+    return "schedule(" + literal(plain_name(job.views[0])) + ", " + schedule + ", job_name => " +
+           name + limits_of(job);
+  if (job.views.size() > 1)
+    return "schedule_group(" + name + ", ARRAY[" +
+           list(job.views, [](const store::ViewName& view) { return literal(plain_name(view)); }) +
+           "]::pg_catalog.regclass[], schedule => " + schedule + ", populate => false" +
+           limits_of(job);
+  // Nor did anybody try them again.
+  return "schedule_command(" + name + ", " + schedule + ", " + literal(job.command) +
+         ", max_runtime => " + literal(longest_runtime(job.owner)) +
+         ", lock_timeout => '24 days', max_retries => 0";
+}
+
+const char* kind_of(const ImportedJob& job) {
+  if (job.command.empty()) return "none";
+  if (job.views.empty()) return "command";
+  return job.views.size() == 1 ? "refresh" : "group";
+}
+
+std::string target_of(const ImportedJob& job) {
+  return job.views.empty() ? job.command : list(job.views, plain_name);
+}
+
+bool has_task(pg::Spi& spi, const store::JobRecord& job, const ImportedJob& imported) {
+  if (job.owner_oid != imported.owner) return false;
+  if (job.is_command()) return imported.views.empty() && job.command == imported.command;
+  if (job.is_refresh())
+    return imported.views == std::vector<store::ViewName>{{job.view_schema, job.view_name}};
+  const std::vector<store::ViewName> members = store::members_of(spi, job.id);
+  return imported.views.size() > 1 &&
+         std::is_permutation(members.begin(), members.end(), imported.views.begin(),
+                             imported.views.end());
+}
+
+bool is_due_alike(const store::JobRecord& job, const ImportedJob& imported) {
+  return job.active == imported.active && !job.suspended && job.schedule == imported.schedule &&
+         job.timezone == imported.timezone.value_or("") && !job.starts_at && !job.ends_at &&
+         job.blackout.empty();
+}
+
+Param text_or_null(const std::string& text) {
+  return text.empty() ? Param::null(TEXTOID) : Param(text);
+}
+
+Param name_or_null(const std::string& text) {
+  if (text.empty()) return Param::null(NAMEOID);
+  const char* name = text.c_str();
+  return Param(NAMEOID,
+               pg::call([name] { return DirectFunctionCall1(namein, CStringGetDatum(name)); }));
+}
+
+}  // namespace
+
+bool is_this_host(const std::string& host) {
+  return host.empty() || host == "localhost" || host == "127.0.0.1" || host == "::1" ||
+         host.front() == '/';
+}
+
+std::string statement_of(const ImportedJob& job) {
+  std::string statement = "SELECT metrics_refresh." + call_of(job);
+  if (job.timezone) statement += ", timezone => " + literal(*job.timezone);
+  if (!job.active) statement += ", active => false";
+  return statement + ", owner => " + literal(job.owner_name) + ")";
+}
+
+Found Names::find_by_task(ImportedJob& job, const std::string& prefix) {
+  Found best = Found::kNothing;
+  with_tables([&](pg::Spi& spi) {
+    for (const store::JobRecord& other : store::load_jobs(spi)) {
+      if (other.name.compare(0, prefix.size(), prefix) != 0 ||
+          taken_.count({job.owner, other.name}) != 0 || !has_task(spi, other, job))
+        continue;
+      const Found found = is_due_alike(other, job) ? Found::kEqual : Found::kChanged;
+      if (found <= best) continue;
+      best = found;
+      job.name = other.name;
+    }
+  });
+  if (best != Found::kNothing) taken_.insert({job.owner, job.name});
+  return best;
+}
+
+Found Names::settle(ImportedJob& job, bool by_name) {
+  const std::string wished = job.name;
+  for (int i = 1;; ++i) {
+    if (i > 1) job.name = wished + " (" + std::to_string(i) + ")";
+    if (taken_.count({job.owner, job.name}) != 0) continue;
+    std::optional<store::JobRecord> found;
+    bool is_same = false;
+    with_tables([&](pg::Spi& spi) {
+      found = store::find_job(spi, job.name, job.owner);
+      if (found && !dry_run_) {
+        store::lock_job(spi, found->id);
+        found = store::find_job(spi, job.name, job.owner);
+      }
+      is_same = found && has_task(spi, *found, job);
+    });
+    if (found && !is_same && !by_name) continue;
+    taken_.insert({job.owner, job.name});
+    if (!found) return Found::kNothing;
+    if (!is_same) return Found::kOther;
+    return is_due_alike(*found, job) ? Found::kEqual : Found::kChanged;
+  }
+}
+
+void make_job(const ImportedJob& job, const std::string& what, Oid role) {
+  const std::string statement = statement_of(job);
+  try {
+    pg::keep_extension();
+    pg::ActAs scope(role);
+    pg::with_fixed_search_path([&] {
+      pg::Spi spi;
+      spi.run_discarding(statement);
+    });
+  } catch (const pg::PgError& error) {
+    const ErrorData& data = error.data();
+    throw pg::SqlError(error.sqlstate(), what + ": " + error.what(),
+                       data.hint != nullptr ? data.hint : "",
+                       data.detail != nullptr ? data.detail : "");
+  }
+}
+
+void add_row(SetResult& result, const ImportedJob& job) {
+  std::string notes;
+  for (const std::string& note : job.notes) notes += (notes.empty() ? "" : "; ") + note;
+  const bool is_made = !job.schedule.empty();
+  result.add({Param(job.source_id), text_or_null(job.name), Param(kind_of(job)),
+              text_or_null(target_of(job)), text_or_null(job.old_schedule),
+              text_or_null(job.schedule), Param::nullable(job.timezone, TEXTOID),
+              name_or_null(job.owner_name), name_or_null(job.database), Param(job.active),
+              Param(job.action), text_or_null(notes),
+              is_made ? Param(statement_of(job)) : Param::null(TEXTOID)});
+}
+
+void lock_imports(Oid role) {
+  pg::keep_extension();
+  pg::lock_imports(role);
+}
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,144 @@
+// schedule_group, and the groups that run once: refresh_all_views, refresh_dependents,
+// populate_views.
+#include "api/jobs/group_views.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+#include "api/jobs/job_settings.hpp"
+#include "api/jobs/options.hpp"
+#include "api/jobs/write_job.hpp"
+#include "api/shares.hpp"
+#include "extension/privilege.hpp"
+#include "shmem/area.hpp"
+#include "store/one_time_jobs.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+bool is_unpopulated(const GroupView& member) { return !member.populated; }
+
+Datum schedule_group(FunctionCallInfo call) {
+  const NamedArguments arguments(call);
+  const std::string name = Arguments::required(arguments.get_text("group_name"), "group_name");
+  const std::optional<std::string> schema = arguments.get_text("schema_name");
+  const bool populate = Arguments::required(arguments.get_bool("populate"), "populate");
+  if (arguments.is_null("views") != schema.has_value())
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "a group has either views or schema_name",
+                       "Give a list of materialized views, or a schema whose materialized views "
+                       "are all meant.");
+  const std::vector<GroupView> views =
+      schema ? views_of_schema(*schema) : listed_views(arguments.datum("views"));
+  if (views.empty()) require_rights_over_schema(*schema);
+  const JobOwner owner = owner_of_new(arguments, group_refresher(views), false);
+  check_priority(arguments, owner.role);
+  const Options options = new_options(arguments);
+  if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views);
+  if (!arguments.is_null("settings"))
+    check_refresh_settings(read_settings(arguments.datum("settings")),
+                           owners_of(views, owner.role));
+  Subject subject;
+  if (schema)
+    subject.group_schema = *schema;
+  else
+    subject.members = names_of(views);
+  const std::int64_t id = put_job(name, subject, owner, options.columns);
+  if (populate && std::any_of(views.begin(), views.end(), is_unpopulated)) {
+    const std::string role = current_role();
+    with_tables([&](pg::Spi& spi) { (void)store::insert_request(spi, id, role); });
+    check_share_of_requests();
+  }
+  return Int64GetDatum(id);
+}
+
+void notice(const std::string& message) {
+  const char* text = message.c_str();
+  pg::call([text] { ereport(NOTICE, errmsg_internal("%s", text)); });
+}
+
+// Asks for one run of a group of these views, named after the call that wants it. Its job is
+// removed with the end of the run. Returns the run's number.
+std::int64_t request_once(const std::string& purpose, const std::vector<GroupView>& views) {
+  const Oid owner = group_refresher(views);
+  const std::string role = current_role();
+  const JobShare share(owner);
+  std::optional<std::int64_t> run_id;
+  with_tables([&](pg::Spi& spi) {
+    const std::int64_t id = store::insert_one_time_job(spi, purpose, owner, {});
+    store::replace_members(spi, id, names_of(views));
+    run_id = store::insert_request(spi, id, role);
+  });
+  share.check();
+  check_share_of_requests();
+  return run_id.value();
+}
+
+Datum request_or_null(FunctionCallInfo call, const std::string& purpose,
+                      const std::vector<GroupView>& views, const std::string& why_none) {
+  if (!views.empty()) return Int64GetDatum(request_once(purpose, views));
+  notice(why_none);
+  call->isnull = true;
+  return 0;
+}
+
+Datum refresh_all_views(FunctionCallInfo call) {
+  (void)shmem::required_area();
+  const std::string schema = Arguments::required(Arguments(call).get_text(0), "schema_name");
+  return request_or_null(call, "refresh_all_views " + schema, views_of_schema(schema),
+                         "schema \"" + schema + "\" holds no materialized view");
+}
+
+Datum populate_views(FunctionCallInfo call) {
+  (void)shmem::required_area();
+  const std::string schema = Arguments::required(Arguments(call).get_text(0), "schema_name");
+  std::vector<GroupView> views;
+  const std::vector<GroupView> all = views_of_schema(schema);
+  std::copy_if(all.begin(), all.end(), std::back_inserter(views), is_unpopulated);
+  return request_or_null(
+      call, "populate_views " + schema, views,
+      "schema \"" + schema + "\" holds no materialized view that has never been populated");
+}
+
+Datum refresh_dependents(FunctionCallInfo call) {
+  (void)shmem::required_area();
+  const Oid relation = Arguments::required(Arguments(call).get_oid(0), "base_table");
+  const std::vector<GroupView> views = dependents_of(relation);
+  const char* name = pg::call([relation]() -> const char* {
+    const char* table = get_rel_name(relation);
+    const char* schema = get_namespace_name(get_rel_namespace(relation));
+    if (table == nullptr || schema == nullptr)  // dropped a moment ago
+      ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE),
+              errmsg("relation with OID %u does not exist", relation));
+    return quote_qualified_identifier(schema, table);
+  });
+  return request_or_null(call, std::string("refresh_dependents ") + name, views,
+                         std::string("no materialized view reads ") + name);
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_schedule_group);
+MR_SQL_FUNCTION(mr_refresh_all_views);
+MR_SQL_FUNCTION(mr_refresh_dependents);
+MR_SQL_FUNCTION(mr_populate_views);
+
+Datum mr_schedule_group(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::schedule_group(fcinfo); });
+}
+Datum mr_refresh_all_views(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::refresh_all_views(fcinfo); });
+}
+Datum mr_refresh_dependents(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::refresh_dependents(fcinfo); });
+}
+Datum mr_populate_views(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::populate_views(fcinfo); });
+}
+}

@@ -1,0 +1,69 @@
+#include "api/jobs/incremental_jobs.hpp"
+
+#include <algorithm>
+
+#include "api/access.hpp"
+#include "engine/incremental/setup/setup.hpp"
+#include "engine/refresh.hpp"
+#include "engine/skip/skip_audit.hpp"
+#include "extension/privilege.hpp"
+#include "store/groups.hpp"
+#include "store/incremental.hpp"
+
+namespace metrics_refresh::api {
+
+namespace {
+
+bool may_all_refresh(const std::vector<Oid>& roles, const engine::View& view) {
+  return std::all_of(roles.begin(), roles.end(),
+                     [&view](Oid role) { return engine::has_view_rights(role, view); });
+}
+
+std::vector<Oid> views_of(const store::JobRecord& job) {
+  std::vector<Oid> views;
+  const auto add = [&views](const store::BoundView& bound) {
+    const Oid view = engine::resolve_view(bound);
+    if (OidIsValid(view)) views.push_back(view);
+  };
+  if (job.is_refresh()) add(job);
+  if (!job.is_group()) return views;
+  std::vector<store::Member> members;
+  with_tables([&](pg::Spi& spi) { members = store::named_members(spi, job); });
+  for (const store::Member& member : members) add(member);
+  return views;
+}
+
+// What an audit of skipping found is over, too, for who answers for the view.
+void end_alarms(const std::vector<Oid>& roles, const store::JobRecord& job) {
+  for (const Oid view : views_of(job))
+    if (may_all_refresh(roles, engine::read_view(view))) engine::end_alarm(view);
+}
+
+}  // namespace
+
+std::vector<Oid> incremental_views(const store::JobRecord& job) {
+  if (job.strategy != "incremental") return {};
+  return views_of(job);
+}
+
+void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& job) {
+  std::vector<Oid> roles = {job.owner_oid};
+  if (!pg::is_super_admin()) roles.push_back(GetUserId());
+  for (const Oid oid : incremental_views(job)) {
+    const engine::View view = engine::read_view(oid);
+    // Of a schema, views of others may have come meanwhile: they are no business of the job's.
+    if (job.group_schema.empty() || may_all_refresh(roles, view))
+      engine::set_up_incremental(view, roles, true);
+  }
+  leave_incremental(before);
+  end_alarms(roles, job);
+}
+
+void leave_incremental(const std::vector<Oid>& before) {
+  if (before.empty()) return;
+  with_tables([&](pg::Spi& spi) {
+    for (const Oid view : before) store::suspect_incremental(spi, view);
+  });
+}
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,86 @@
+#include "core/job_setting.hpp"
+
+#include "api/jobs/job_settings.hpp"
+
+#include "api/access.hpp"
+#include "api/shares.hpp"
+#include "pg/role_setting.hpp"
+#include "pg/transaction.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+// As SET in a function's declaration does it, and undoes it.
+void try_setting(const std::string& name, const std::string& value, Oid role) {
+  const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
+    const int level = pg::call([] { return NewGUCNestLevel(); });
+    pg::set_as(role, name, value, GUC_ACTION_SAVE);
+    pg::call([level] { AtEOXact_GUC(false, level); });
+  });
+  if (!error) return;
+  const ErrorData& data = error->data();
+  const std::string detail = data.detail != nullptr ? data.detail : "";
+  const std::string hint = data.hint != nullptr ? data.hint : "";
+  const auto say = [&](int sqlstate, const char* our_hint) {
+    throw pg::SqlError(sqlstate, data.message, hint.empty() ? our_hint : hint, detail);
+  };
+  if (data.sqlerrcode == ERRCODE_UNDEFINED_OBJECT)
+    say(ERRCODE_INVALID_PARAMETER_VALUE, "The view pg_settings lists the settings that there are.");
+  if (data.sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
+    say(data.sqlerrcode,
+        name.find('.') == std::string::npos
+            ? "Both the job's owner and whoever asks for a setting must be allowed to set it."
+            : "A superuser's setting of a library is set for a role: ALTER ROLE ... SET.");
+  say(data.sqlerrcode, "The view pg_settings says what a setting takes and who can set it when.");
+}
+
+}  // namespace
+
+Settings read_settings(Datum jsonb) {
+  Settings settings;
+  const auto refuse = [](const std::string& what) {
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, what,
+                       "For example: {\"work_mem\": \"256MB\", \"jit\": false}");
+  };
+  with_tables([&](pg::Spi& spi) {
+    const pg::Param param(JSONBOID, jsonb);
+    const pg::Rows whole =
+        spi.query("SELECT jsonb_typeof($1), octet_length($1::text)::int8", {param});
+    check_length("settings", whole.get_int64(0, 2), store::kMaxSettings);
+    if (whole.get_text(0, 1) != "object") refuse("settings must be an object of names and values");
+    const pg::Rows rows =
+        spi.query("SELECT key, value #>> '{}', jsonb_typeof(value) FROM jsonb_each($1)", {param});
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::string name = rows.get_text(i, 1);
+      const std::string type = rows.get_text(i, 3);
+      if (type != "string" && type != "number" && type != "boolean")
+        refuse("setting \"" + name + "\" must be a text, a number, true or false");
+      settings.emplace_back(name, rows.get_text(i, 2));
+    }
+  });
+  return settings;
+}
+
+void check_settings(const Settings& settings, const std::vector<Oid>& owners) {
+  for (const auto& [name, value] : settings) {
+    pg::call([] { CHECK_FOR_INTERRUPTS(); });
+    if (const char* hint = core::why_no_job_setting(name))
+      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
+                         hint);
+    try_setting(name, value, GetUserId());
+    for (const Oid owner : owners) {
+      pg::call([] { CHECK_FOR_INTERRUPTS(); });
+      if (OidIsValid(owner) && owner != GetUserId()) try_setting(name, value, owner);
+    }
+  }
+}
+
+void check_refresh_settings(const Settings& settings, const std::vector<Oid>& owners) {
+  for (const auto& [name, value] : settings)
+    if (const char* hint = core::why_no_refresh_setting(name))
+      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
+                         name + " is not among the settings of a job that refreshes", hint);
+  check_settings(settings, owners);
+}
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,206 @@
+// schedule, schedule_command, alter_job, unschedule, pause, resume.
+#include "api/jobs/group_views.hpp"
+#include "api/jobs/incremental_jobs.hpp"
+#include "api/jobs/job_settings.hpp"
+#include "api/jobs/options.hpp"
+#include "api/jobs/write_job.hpp"
+#include "api/shares.hpp"
+#include "extension/privilege.hpp"
+#include "store/groups.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+using store::Columns;
+
+Datum schedule(FunctionCallInfo call) {
+  const NamedArguments arguments(call);
+  const engine::View view =
+      engine::read_view(Arguments::required(arguments.get_oid("view_name"), "view_name"));
+  require_refresh_rights(view);
+  const Options options = new_options(arguments);
+  const JobOwner owner = owner_of_new(arguments, refresher(view), false);
+  check_priority(arguments, owner.role);
+  if (!arguments.is_null("settings"))
+    check_refresh_settings(read_settings(arguments.datum("settings")), {owner.role, view.owner});
+  Subject subject;
+  subject.view_schema = view.schema;
+  subject.view_name = view.name;
+  const std::string name =
+      arguments.get_text("job_name").value_or(engine::qualified_name(view.schema, view.name));
+  return Int64GetDatum(put_job(name, subject, owner, options.columns));
+}
+
+void check_command(const std::string& command) {
+  if (is_blank(command))
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "command must not be empty");
+  check_length("command", static_cast<std::int64_t>(command.size()), store::kMaxCommand);
+}
+
+// Else each run would fail.
+void require_login(Oid role) {
+  const std::optional<pg::SqlError> problem = pg::login_problem(role);
+  if (!problem) return;
+  throw pg::SqlError(problem->sqlstate(), problem->what(),
+                     problem->hint() + " Another role can be: owner => ...");
+}
+
+Datum schedule_command(FunctionCallInfo call) {
+  const NamedArguments arguments(call);
+  Subject subject;
+  subject.command = Arguments::required(arguments.get_text("command"), "command");
+  check_command(subject.command);
+  const Options options = new_options(arguments);
+  // A command runs as whoever wrote it.
+  const JobOwner owner = owner_of_new(arguments, GetUserId(), true);
+  require_login(owner.role);
+  check_priority(arguments, owner.role);
+  if (!arguments.is_null("settings"))
+    check_settings(read_settings(arguments.datum("settings")), {owner.role});
+  return Int64GetDatum(put_job(Arguments::required(arguments.get_text("job_name"), "job_name"),
+                               subject, owner, options.columns));
+}
+
+// A command runs with all rights of its owner, so only one who has those may hand it over. A
+// refresh computes as the owner of the view whoever owns the job.
+Oid new_owner(const store::JobRecord& job, const std::string& owner) {
+  const Oid role = existing_role(owner);
+  pg::require_super_admin("changing the owner of a job");
+  if (job.is_command()) require_rights_of(role);
+  return role;
+}
+
+// Of a refresh whose view exists.
+Oid view_owner(const store::JobRecord& job) {
+  if (!job.is_refresh()) return InvalidOid;
+  return engine::relation_owner(engine::resolve_view(job));
+}
+
+// Those that exist.
+std::vector<GroupView> views_of_group(const store::JobRecord& group) {
+  std::vector<GroupView> views;
+  with_tables([&](pg::Spi& spi) {
+    for (const store::Member& member : store::named_members(spi, group)) {
+      const Oid view = engine::resolve_view(member);
+      if (OidIsValid(view)) views.push_back({engine::read_view(view), true});
+    }
+  });
+  return views;
+}
+
+// That the options mean something for what the job does.
+void check_kind(const store::JobRecord& job, const NamedArguments& arguments) {
+  if (job.is_command() && !arguments.is_null("strategy"))
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
+                       "job \"" + job.name + "\" runs a command and has no strategy");
+  if (!job.is_command() && !arguments.is_null("command"))
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
+                       "job \"" + job.name + "\" refreshes and has no command",
+                       "metrics_refresh.schedule_command() puts a command in its place.");
+  for (const char* const option : {"isolation", "max_parallel"})
+    if (!job.is_group() && !arguments.is_null(option))
+      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
+                         "job \"" + job.name + "\" is no group and has no " + option);
+}
+
+std::vector<Oid> owners_of_settings(const store::JobRecord& job, Oid owner) {
+  if (job.is_group()) return owners_of(views_of_group(job), owner);
+  return {owner, view_owner(job)};
+}
+
+Datum alter_job(FunctionCallInfo call) {
+  const NamedArguments arguments(call);
+  // Another session may be turning the refresh that is being given away into a command.
+  const store::JobRecord job =
+      locked_job(Arguments::required(arguments.get_text("job_name"), "job_name"));
+  Options options = changed_options(arguments);
+  check_kind(job, arguments);
+  if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views_of_group(job));
+  Oid owner = job.owner_oid;
+  const auto command = arguments.get_text("command");
+  if (command) {
+    require_right_to_commands();
+    check_command(*command);
+    options.columns.emplace_back("command", *command);
+    options.reschedules = true;  // what the old one has failed at counts no more
+    owner = GetUserId();
+  }
+  const auto name = arguments.get_name("owner");
+  if (name) owner = new_owner(job, *name);
+  if (job.is_command() && (command || name)) require_login(owner);
+  if (command || name) {
+    // Also where the name stays: it may be another role's by now.
+    options.columns.emplace_back("owner", pg::role_name(owner));
+    options.columns.emplace_back("owner_oid", Param::oid(owner));
+  }
+  if (!arguments.is_null("settings")) {
+    // Nor may anybody else choose what its names mean, by search_path for one.
+    if (job.is_command()) require_rights_of(owner);
+    const auto check = job.is_command() ? check_settings : check_refresh_settings;
+    check(read_settings(arguments.datum("settings")), owners_of_settings(job, owner));
+  } else if (command && owner != job.owner_oid) {
+    // Another role chose the settings: they do not decide what the names in the new command mean.
+    options.columns.emplace_back("settings", Param::null(JSONBOID));
+  } else if (owner != job.owner_oid) {
+    check_settings(job.settings, owners_of_settings(job, owner));
+  }
+  check_priority(arguments, owner);
+  const std::vector<Oid> incremental = incremental_views(job);
+  const JobShare share(owner);
+  write_job(job, options.columns, options.reschedules);
+  share.check();
+  if (!arguments.is_null("strategy")) settle_written(incremental, job.id);
+  return 0;
+}
+
+Datum unschedule(FunctionCallInfo call) {
+  const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
+  const std::optional<store::JobRecord> job = find_and_lock_job(name);
+  if (!job) return BoolGetDatum(false);
+  const std::vector<Oid> incremental = incremental_views(*job);
+  with_tables([&](pg::Spi& spi) { store::delete_job(spi, *job); });
+  leave_incremental(incremental);
+  return BoolGetDatum(true);
+}
+
+Datum set_active(FunctionCallInfo call, bool active) {
+  const store::JobRecord job =
+      locked_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
+  with_tables([&](pg::Spi& spi) { store::update_job(spi, job.id, {{"active", active}}, active); });
+  return 0;
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_schedule);
+MR_SQL_FUNCTION(mr_schedule_command);
+MR_SQL_FUNCTION(mr_alter_job);
+MR_SQL_FUNCTION(mr_unschedule);
+MR_SQL_FUNCTION(mr_pause);
+MR_SQL_FUNCTION(mr_resume);
+
+Datum mr_schedule(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::schedule(fcinfo); });
+}
+Datum mr_schedule_command(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::schedule_command(fcinfo); });
+}
+Datum mr_alter_job(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::alter_job(fcinfo); });
+}
+Datum mr_unschedule(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::unschedule(fcinfo); });
+}
+Datum mr_pause(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::set_active(fcinfo, false); });
+}
+Datum mr_resume(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::set_active(fcinfo, true); });
+}
+}

@@ -1,0 +1,208 @@
+// The triggers of the tables job, job_member and run_request, and what CREATE EXTENSION asks first.
+#include "api/schedule_text.hpp"
+
+#include "api/arguments.hpp"
+#include "engine/view/view.hpp"
+#include "extension/privilege.hpp"
+#include "pg/identity.hpp"
+#include "pg/table_growth.hpp"
+#include "pg/time.hpp"
+#include "shmem/area.hpp"
+#include "store/job_changes.hpp"
+#include "store/shares.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+[[noreturn]] void refuse_call(const char* message) {
+  throw pg::SqlError(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, message);
+}
+
+TriggerData* trigger_data(FunctionCallInfo call) {
+  if (!CALLED_AS_TRIGGER(call)) refuse_call("the function may only be called as a trigger");
+  auto* data = reinterpret_cast<TriggerData*>(call->context);
+  const Oid table = RelationGetRelid(data->tg_relation);
+  if (!pg::call([table] {
+        return get_rel_namespace(table) == get_namespace_oid(pg::kInternalSchema, true);
+      }))
+    refuse_call("the function is for tables of metrics_refresh");
+  // A statement's trigger has no row to look at.
+  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) && !TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+    refuse_call("the function may only be called for each row");
+  return data;
+}
+
+std::optional<std::string> text_column(HeapTuple tuple, TupleDesc description, const char* name) {
+  const char* value = pg::call([=]() -> const char* {
+    return SPI_getvalue(tuple, description, SPI_fnumber(description, name));
+  });
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+std::optional<Datum> column_value(HeapTuple tuple, TupleDesc description, const char* name) {
+  bool is_null = false;
+  const Datum value = pg::call(
+      [&] { return SPI_getbinval(tuple, description, SPI_fnumber(description, name), &is_null); });
+  if (is_null) return std::nullopt;
+  return value;
+}
+
+std::optional<core::Instant> time_column(HeapTuple tuple, TupleDesc description, const char* name) {
+  const std::optional<Datum> value = column_value(tuple, description, name);
+  if (!value) return std::nullopt;
+  const TimestampTz time = DatumGetTimestampTz(*value);
+  if (TIMESTAMP_NOT_FINITE(time))
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, std::string(name) + " must be finite",
+                       "NULL means that there is none.");
+  return pg::to_instant(time);
+}
+
+// The row with one column set.
+HeapTuple with_value(HeapTuple tuple, TupleDesc description, const char* column, Datum value) {
+  return pg::call([=] {
+    int number = SPI_fnumber(description, column);
+    Datum values[] = {value};
+    bool is_null = false;
+    return heap_modify_tuple_by_cols(tuple, description, 1, &number, values, &is_null);
+  });
+}
+
+// A row that is about to be written.
+struct NewRow {
+  bool update;
+  HeapTuple old;  // of an update
+  HeapTuple row;
+  TupleDesc description;
+
+  std::optional<std::string> text(const char* column) const {
+    return text_column(row, description, column);
+  }
+  bool is_new(const char* column) const {
+    return !update || text_column(old, description, column) != text(column);
+  }
+  void set(const char* column, Datum value) { row = with_value(row, description, column, value); }
+  bool has(const char* column) const {
+    return pg::call([this, column] { return SPI_fnumber(description, column) > 0; });
+  }
+  bool is_true(const char* column) const { return text(column) == "t"; }
+
+  // Notes which role is meant, where it is named anew: none, if the row says that it is gone.
+  void bind_owner() {
+    if (update && is_true("owner_gone") && !is_new("owner_gone") &&
+        (is_new("owner") || is_new("owner_oid")))
+      set("owner_gone", BoolGetDatum(false));  // it is given to another
+    if (!is_new("owner") && !is_new("owner_gone")) return;
+    set("owner_oid",
+        ObjectIdGetDatum(is_true("owner_gone") ? InvalidOid
+                                               : pg::role_oid(text("owner").value_or(""))));
+  }
+
+  // Notes which view is meant, where it is named anew.
+  void bind_view() {
+    if (!is_new("view_schema") && !is_new("view_name")) return;
+    store::BoundView bound;
+    bound.view_schema = text("view_schema").value_or("");
+    bound.view_name = text("view_name").value_or("");
+    if (has("given_name")) {  // as it comes from a dump
+      bound.given_schema = text("given_schema").value_or("");
+      bound.given_name = text("given_name").value_or("");
+    }
+    set("view_oid", ObjectIdGetDatum(engine::resolve_view(bound)));
+  }
+};
+
+NewRow new_row(FunctionCallInfo call) {
+  const TriggerData* data = trigger_data(call);
+  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) || !TRIGGER_FIRED_BEFORE(data->tg_event))
+    refuse_call("the function is for BEFORE triggers of rows");
+  pg::replan_where_grown(data->tg_relation);
+  const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
+  return {update, update ? data->tg_trigtuple : nullptr,
+          update ? data->tg_newtuple : data->tg_trigtuple, RelationGetDescr(data->tg_relation)};
+}
+
+TimesText times_of(const NewRow& row) {
+  TimesText times{row.text("job_name").value_or(""),
+                  row.text("schedule"),
+                  row.text("timezone"),
+                  time_column(row.row, row.description, "starts_at"),
+                  time_column(row.row, row.description, "ends_at"),
+                  {}};
+  if (const auto windows = column_value(row.row, row.description, "blackout"))
+    times.blackout = pg::texts_of(*windows, "blackout");
+  return times;
+}
+
+// Every row that enters the table has times that can be parsed and a zone that exists, whichever
+// way it came: through a function, by hand, or from a dump. Names are resolved when they are
+// written: so a rename is followed, and a role that is made anew under the name of a dropped one
+// inherits no jobs.
+Datum check_job(FunctionCallInfo call) {
+  NewRow row = new_row(call);
+  for (const char* const column :
+       {"job_name", "schedule", "timezone", "starts_at", "ends_at", "blackout"}) {
+    if (!row.is_new(column)) continue;
+    check_times(times_of(row), pg::now());
+    break;
+  }
+  row.bind_view();
+  row.bind_owner();
+  // A job that comes from a dump has missed nothing: its view has just been filled.
+  if (!row.update) row.set("effective_from", TimestampTzGetDatum(GetCurrentTimestamp()));
+  return PointerGetDatum(row.row);
+}
+
+Datum check_member(FunctionCallInfo call) {
+  NewRow row = new_row(call);
+  row.bind_view();
+  return PointerGetDatum(row.row);
+}
+
+Datum note_change(FunctionCallInfo call) {
+  const TriggerData* data = trigger_data(call);
+  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
+    store::note_all_changed();
+    return PointerGetDatum(nullptr);
+  }
+  HeapTuple const tuple = data->tg_trigtuple;
+  TupleDesc const description = RelationGetDescr(data->tg_relation);
+  pg::replan_where_grown(data->tg_relation);
+  const bool is_job = strcmp(RelationGetRelationName(data->tg_relation), "job") == 0;
+  if (is_job && TRIGGER_FIRED_BY_INSERT(data->tg_event)) store::note_written(tuple, description);
+  if (is_job && TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+    store::note_written(data->tg_newtuple, description);
+  const Datum job_id = pg::call([=] {
+    bool is_null;
+    return SPI_getbinval(tuple, description, SPI_fnumber(description, "job_id"), &is_null);
+  });
+  store::note_changed(DatumGetInt64(job_id));
+  return PointerGetDatum(nullptr);
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_require_preload);
+MR_SQL_FUNCTION(mr_job_before_write);
+MR_SQL_FUNCTION(mr_member_before_write);
+MR_SQL_FUNCTION(mr_job_after_write);
+
+Datum mr_require_preload(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return metrics_refresh::pg::boundary([] {
+    (void)metrics_refresh::shmem::required_area();
+    return Datum{0};
+  });
+}
+Datum mr_job_before_write(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::check_job(fcinfo); });
+}
+Datum mr_member_before_write(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::check_member(fcinfo); });
+}
+Datum mr_job_after_write(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::note_change(fcinfo); });
+}
+}

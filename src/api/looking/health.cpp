@@ -1,0 +1,285 @@
+// health_check: gathers facts, as the caller and so through row-level security, and lets core
+// judge.
+#include "core/health/health.hpp"
+
+#include "api/looking/view_facts.hpp"
+
+#include <algorithm>
+
+#include "api/arguments.hpp"
+#include "api/looking/unseen_changes.hpp"
+#include "api/schedule_text.hpp"
+#include "engine/view/unique_key.hpp"
+#include "engine/view/view.hpp"
+#include "extension/background_workers.hpp"
+#include "extension/privilege.hpp"
+#include "extension/settings.hpp"
+#include "pg/identity.hpp"
+#include "pg/time.hpp"
+#include "pg/transaction.hpp"
+#include "shmem/area.hpp"
+#include "shmem/change_counters.hpp"
+#include "shmem/worker_slots.hpp"
+#include "store/groups.hpp"
+#include "store/incremental.hpp"
+#include "store/shares.hpp"
+#include "store/timetable.hpp"
+#include "store/view_states.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+// By job number. What happened before somebody rescheduled or resumed the job is over.
+constexpr char kSelectFacts[] =
+    "SELECT j.job_id, s.suspend_reason, s.last_success_at,"
+    " coalesce(s.last_error, ''), l.finished, l.successful, l.mean,"
+    " CASE WHEN s.last_status = 'error' AND s.last_finished_at >= j.effective_from"
+    "  THEN (SELECT r.attempt::int8 FROM metrics_refresh.run_log r WHERE r.run_id = s.last_run_id)"
+    "  END"
+    " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)"
+    " CROSS JOIN LATERAL (SELECT count(*) AS finished,"
+    "  count(*) FILTER (WHERE r.status = 'success') AS successful,"
+    "  avg(r.duration_ms) FILTER (WHERE r.status = 'success') AS mean"
+    "  FROM metrics_refresh.run_log r WHERE r.job_id = j.job_id"
+    "  AND r.status NOT IN ('running', 'skipped')"
+    "  AND r.started_at >= now() - make_interval(hours => $1::int)) l"
+    " WHERE j.active AND NOT j.one_time ORDER BY j.job_name, j.job_id";
+
+core::HealthLimits limits() {
+  return {settings::health_window_hours(),          settings::health_success_rate_warning(),
+          settings::health_success_rate_critical(), settings::health_duration_warning(),
+          settings::health_stale_warning(),         settings::health_stale_critical()};
+}
+
+// Under which name the view is known, and who else has it.
+void add_names(core::ViewFacts& facts, const store::BoundView& bound, const engine::View& view) {
+  facts.name = view.schema + "." + view.name;
+  const auto [schema, name] = store::name_given(bound, view.schema, view.name);
+  if (!name.empty()) facts.given_name = schema + "." + name;
+  const Oid namesake = engine::namesake(bound, view.oid);
+  if (OidIsValid(namesake)) facts.namesake_owner = pg::role_name(engine::relation_owner(namesake));
+}
+
+core::ViewFacts view_facts(pg::Spi& spi, const store::BoundView& bound, Oid oid,
+                           const store::JobRecord& job, const UnseenChanges& unseen) {
+  core::ViewFacts facts;
+  facts.name = bound.view_schema + "." + bound.view_name;
+  facts.exists = OidIsValid(oid);
+  facts.never_seen = job.is_default && !OidIsValid(bound.view_oid);
+  if (!facts.exists) return facts;
+  // A check of health waits for nobody: of a view that is being written anew nothing is said.
+  const engine::View view = engine::read_view(oid);
+  if (const auto found = unseen.find(oid); found != unseen.end()) facts.unseen = found->second;
+  add_names(facts, bound, view);
+  const std::optional<engine::ViewState> state = engine::try_read_state(view);
+  facts.populated = !state || state->populated;
+  facts.wants_unique_index = state && state->unique_index.empty() && job.strategy == "concurrently";
+  if (const auto incremental = store::find_incremental(spi, oid, store::Reads::kViews))
+    facts.demoted = incremental->demoted;
+  facts.not_skipped = store::find_alarm(spi, oid, store::Reads::kViews);
+  if (facts.wants_unique_index) facts.index_to_create = engine::propose_unique_index(view);
+  return facts;
+}
+
+int due_since(const store::JobRecord& job, const std::optional<core::Timetable>& timetable,
+              const std::optional<core::Instant>& last_success, core::Instant now) {
+  return due_times_since(timetable,
+                         std::max(job.effective_from, last_success.value_or(core::Instant::min())),
+                         now, settings::health_stale_critical());
+}
+
+// The views of a job and, of a group's, what the log says of each.
+std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
+                                      const std::optional<core::Timetable>& timetable,
+                                      const std::optional<core::Instant>& found_fresh,
+                                      core::Instant now, const UnseenChanges& unseen) {
+  std::vector<core::ViewFacts> views;
+  if (job.is_refresh())
+    views.push_back(view_facts(spi, job, engine::resolve_view(job), job, unseen));
+  if (!job.is_group()) return views;
+  std::vector<Oid> oids;
+  for (const store::Member& member : store::named_members(spi, job, store::Reads::kViews)) {
+    oids.push_back(engine::resolve_view(member));
+    views.push_back(view_facts(spi, member, oids.back(), job, unseen));
+  }
+  const std::map<Oid, LoggedView> logged = logged_views(spi, oids);
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const auto found = logged.find(oids[i]);
+    if (found == logged.end()) continue;
+    views[i].last_success = std::max(found->second.last_success, found_fresh);
+    views[i].rows = found->second.rows;
+    views[i].last_error = found->second.last_error;
+    views[i].due_since_success = due_since(job, timetable, views[i].last_success, now);
+  }
+  return views;
+}
+
+core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobRecord& job,
+                          bool is_only) {
+  core::JobFacts facts;
+  facts.name = is_only ? job.name : job.name + " of " + job.owner;
+  facts.argument = is_only ? job.name : std::to_string(job.id);
+  facts.is_group = job.is_group();
+  facts.is_incremental = job.strategy == "incremental";
+  facts.owner = job.owner;
+  facts.owner_exists = !pg::role_name(job.owner_oid).empty();
+  if (facts.owner_exists && job.is_command())
+    if (const auto problem = pg::login_problem(job.owner_oid))
+      facts.login_problem = problem->what();
+  if (job.suspended) facts.suspended = rows.get_text_or_null(i, 2).value_or("");
+  facts.last_success = rows.get_instant_or_null(i, 3);
+  facts.last_error = rows.get_text(i, 4);
+  facts.finished_runs = rows.get_int64(i, 5);
+  facts.successful_runs = rows.get_int64(i, 6);
+  if (!rows.is_null(i, 7)) facts.mean_duration_ms = rows.get_float8(i, 7);
+  if (!rows.is_null(i, 8)) facts.failed_attempts = static_cast<int>(rows.get_int64(i, 8));
+  facts.max_retries = job.retry_policy.max_retries;
+  return facts;
+}
+
+std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
+  std::map<std::int64_t, store::JobRecord> records;
+  std::map<std::string, int> namesakes;
+  for (store::JobRecord& job : store::load_jobs(spi, store::Reads::kViews)) {
+    ++namesakes[job.name];
+    records[job.id] = std::move(job);
+  }
+  std::vector<core::JobFacts> facts;
+  std::vector<const store::JobRecord*> jobs;
+  const pg::Rows rows =
+      spi.query(kSelectFacts, {static_cast<std::int64_t>(settings::health_window_hours())});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto record = records.find(rows.get_int64(i, 1));
+    if (record == records.end()) continue;  // made a moment ago
+    jobs.push_back(&record->second);
+    facts.push_back(read_facts(rows, i, record->second, namesakes[record->second.name] == 1));
+  }
+  const std::map<std::int64_t, core::Instant> fresh = found_fresh();
+  const UnseenChanges unseen = unseen_changes(spi);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const std::optional<core::Timetable> timetable = store::timetable_of(*jobs[i]);
+    const std::optional<core::Instant> fresh_at = find_time(fresh, jobs[i]->id);
+    facts[i].fresh_since_last_run = jobs[i]->last_succeeded && fresh_at > facts[i].last_success;
+    facts[i].last_success = std::max(facts[i].last_success, fresh_at);
+    facts[i].never_due = timetable && is_never_due(*timetable, now);
+    facts[i].due_since_success = due_since(*jobs[i], timetable, facts[i].last_success, now);
+    facts[i].views = views_of(spi, *jobs[i], timetable, fresh_at, now, unseen);
+  }
+  return facts;
+}
+
+std::vector<Oid> limited_roles(pg::Spi& spi, const char* sql) {
+  std::vector<Oid> roles;
+  const pg::Rows rows = spi.query(sql);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Oid role = rows.get_oid(i, 1);
+    if (!pg::is_superuser(role)) roles.push_back(role);
+  }
+  return roles;
+}
+
+std::map<Oid, int> tracked_tables() {
+  std::vector<Oid> roles(static_cast<std::size_t>(settings::max_tracked_tables()));
+  Oid* const found = roles.data();
+  roles.resize(static_cast<std::size_t>(pg::call([=] { return shmem::roles_of_tracked(found); })));
+  std::map<Oid, int> tables;
+  for (const Oid role : roles) ++tables[role];
+  return tables;
+}
+
+// Of the roles whose rights the caller has, which for a super admin are all.
+std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
+  std::vector<core::ShareFacts> shares;
+  const auto add = [&](Oid role, const char* what, std::int64_t used, std::int64_t limit,
+                       const char* setting) {
+    if (super_admin || pg::has_rights_of(role))
+      shares.push_back({pg::role_name(role), what, used, limit, setting});
+  };
+  const std::vector<Oid> owners =
+      limited_roles(spi, "SELECT DISTINCT owner_oid FROM metrics_refresh.job ORDER BY 1");
+  for (const Oid owner : owners) {
+    const store::Share share = store::share_of_jobs(owner);
+    add(owner, "jobs", share.jobs, settings::max_jobs_per_role(),
+        "metrics_refresh.max_jobs_per_role");
+    add(owner, "kB for its jobs", share.bytes / 1024, settings::max_job_bytes_per_role() / 1024,
+        "metrics_refresh.max_job_bytes_per_role");
+  }
+  for (const Oid role : limited_roles(
+           spi, "SELECT DISTINCT requested_by_oid FROM metrics_refresh.run_request ORDER BY 1"))
+    add(role, "requests", store::count_requests(role), settings::max_requests_per_role(),
+        "metrics_refresh.max_requests_per_role");
+  for (const Oid owner : owners)
+    add(owner, "views in group runs", store::count_open_members(spi, owner, store::Reads::kViews),
+        settings::max_group_views_per_role(), "metrics_refresh.max_group_views_per_role");
+  if (shmem::area() == nullptr) return shares;
+  for (const auto& [role, tracked] : tracked_tables())
+    if (!pg::role_name(role).empty() && !pg::is_superuser(role))
+      add(role, "tracked tables", tracked, settings::max_tracked_tables_per_role(),
+          "metrics_refresh.max_tracked_tables_per_role");
+  // That a role uses its workers is as it should be, unless something waits.
+  if (shmem::database_status(MyDatabaseId).waiting == 0) return shares;
+  const std::map<Oid, int> runs = shmem::runs_by_owner();
+  for (const Oid owner : owners)
+    if (const auto found = runs.find(owner); found != runs.end())
+      add(owner, "workers", found->second, settings::role_workers(),
+          "metrics_refresh.max_workers_per_role");
+  return shares;
+}
+
+core::ProcessFacts process_facts() {
+  const pg::BackgroundWorkers now = pg::background_workers();
+  return {now.limit, std::max(1, shmem::known_databases()), settings::max_workers(), now.others,
+          now.parallel};
+}
+
+core::ServerFacts server_facts(pg::Spi& spi) {
+  core::ServerFacts facts;
+  facts.log_retention = settings::log_retention();
+  facts.admin_problem = pg::admin_settings_problem();
+  // For others row-level security would have the whole log walked through.
+  const bool super_admin = pg::is_super_admin();
+  facts.shares = share_facts(spi, super_admin);
+  if (super_admin)
+    facts.oldest_log_row =
+        spi.query("SELECT min(started_at) FROM metrics_refresh.run_log").get_instant_or_null(0, 1);
+  facts.preloaded = shmem::area() != nullptr;
+  if (!facts.preloaded) return facts;
+  const shmem::DatabaseStatus status = shmem::database_status(MyDatabaseId);
+  facts.enabled = settings::enabled();
+  facts.in_recovery = pg::call([] { return RecoveryInProgress(); });
+  facts.launcher_running = shmem::launcher_running();
+  facts.scheduler_running = status.scheduler_running;
+  facts.waiting_runs = status.waiting;
+  if (status.waiting > 0) facts.waiting_since = pg::to_instant(status.waiting_since);
+  if (!facts.in_recovery) facts.processes = process_facts();
+  if (status.next_due != shmem::kNever) facts.next_due = pg::to_instant(status.next_due);
+  return facts;
+}
+
+Datum health_check(FunctionCallInfo call) {
+  SetResult result(call);
+  const core::Instant now = pg::now();
+  core::ServerFacts server;
+  std::vector<core::JobFacts> jobs;
+  pg::look([&] {
+    pg::with_own_sql([&] {
+      pg::Spi spi;
+      server = server_facts(spi);
+      jobs = job_facts(spi, now);
+    });
+  });
+  for (const core::Finding& finding : core::check_health(now, server, jobs, limits()))
+    result.add({finding.check, core::to_string(finding.severity), finding.detail,
+                finding.hint.empty() ? pg::Param::null(TEXTOID) : pg::Param(finding.hint)});
+  return 0;
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_health_check);
+Datum mr_health_check(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::health_check(fcinfo); });
+}
+}

@@ -1,0 +1,161 @@
+// Functions that only look: is_super_admin, explain_refresh.
+#include "api/access.hpp"
+#include "api/arguments.hpp"
+#include "engine/incremental/setup/setup.hpp"
+#include "engine/refresh.hpp"
+#include "engine/skip/freshness.hpp"
+#include "engine/strategy/choose.hpp"
+#include "engine/view/owner_settings.hpp"
+#include "engine/view/unique_key.hpp"
+#include "extension/privilege.hpp"
+#include "pg/transaction.hpp"
+#include "store/jobs.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+
+Param text_or_null(const std::string& text) {
+  return text.empty() ? Param::null(TEXTOID) : Param(text);
+}
+
+std::string say_incremental(const engine::View& view, const engine::ViewState& state) {
+  const std::string why_not = engine::why_not_incremental(view);
+  if (!why_not.empty()) return "not possible: " + why_not;
+  if (!state.is_incremental) return "possible";
+  return state.demoted.empty() ? "set up" : "demoted: " + state.demoted;
+}
+
+// As the caller: of jobs it shows what the caller sees. The view's own job before a group.
+struct Surroundings {
+  Param depends_on = Param::null(TEXTARRAYOID);
+  Param next_due = Param::null(TIMESTAMPTZOID);
+  std::optional<std::string> job_name;
+  std::string strategy = "auto";
+  pg::Settings settings;
+};
+
+Surroundings read_surroundings(const engine::View& view, MemoryContext context) {
+  Surroundings found;
+  std::int64_t job_id = 0;
+  pg::with_own_sql([&] {
+    pg::Spi spi;
+    const pg::Rows reads = spi.query(
+        "SELECT array_agg(quote_ident(depends_on_schema) || '.' || quote_ident(depends_on_name)"
+        " ORDER BY depth, depends_on_schema, depends_on_name)"
+        " FROM metrics_refresh.view_dependencies WHERE view_oid = $1 HAVING count(*) > 0",
+        {Param::oid(view.oid)});
+    if (!reads.empty()) found.depends_on = reads.copied(0, 1, context);
+    const pg::Rows jobs = spi.query(
+        "SELECT s.job_name, s.next_due, j.strategy, j.job_id FROM metrics_refresh.job_status s"
+        " JOIN metrics_refresh.job j USING (job_id)"
+        " WHERE s.view_schema = $1 AND s.view_name = $2 OR NOT j.one_time AND (j.group_schema = $1"
+        "  OR EXISTS (SELECT FROM metrics_refresh.job_member m WHERE m.job_id = j.job_id"
+        "   AND m.view_schema = $1 AND m.view_name = $2))"
+        " ORDER BY s.kind = 'group', s.next_due, s.job_id LIMIT 1",
+        {view.schema, view.name});
+    if (jobs.empty()) return;
+    found.job_name = jobs.get_text(0, 1);
+    if (const auto due = jobs.get_instant_or_null(0, 2)) found.next_due = Param(*due);
+    found.strategy = jobs.get_text(0, 3);
+    job_id = jobs.get_int64(0, 4);
+  });
+  if (job_id != 0)
+    with_tables([&](pg::Spi& spi) {
+      if (const auto job = store::find_job(spi, job_id)) found.settings = job->settings;
+    });
+  return found;
+}
+
+// As its next run would find it.
+engine::Freshness find_freshness(const engine::View& view, const pg::Settings& of_job) {
+  engine::Freshness freshness;
+  const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
+    engine::with_settings_of(view.owner, of_job,
+                             [&] { freshness = engine::freshness_of(view, true); });
+  });
+  if (error) return {false, error->what()};
+  return freshness;
+}
+
+engine::Choice choose(const engine::View& view, const engine::ViewState& state,
+                      const std::string& strategy, const engine::Freshness& freshness) {
+  const engine::Requested requested = engine::job_request(strategy);
+  engine::Choice choice = engine::choose(view, state, requested);
+  if (requested == engine::Requested::kAuto && freshness.is_fresh)
+    choice = {engine::Strategy::kSkip, freshness.reason};
+  return choice;
+}
+
+std::vector<Param> explain(const engine::View& view, MemoryContext context) {
+  const engine::ViewState state = engine::read_state(view);
+  const Surroundings around = read_surroundings(view, context);
+  const engine::Freshness freshness = find_freshness(view, around.settings);
+  std::string chosen;
+  std::string reason;
+  try {
+    engine::require_sane_size(view);
+    const engine::Choice choice = choose(view, state, around.strategy, freshness);
+    chosen = engine::to_string(choice.strategy);
+    reason = choice.reason;
+  } catch (const pg::SqlError& error) {
+    chosen = "error";
+    reason = error.what();
+    if (error.sqlstate() == ERRCODE_STATEMENT_TOO_COMPLEX) reason += ": " + error.detail();
+  }
+  const std::string index =
+      state.unique_index.empty() ? engine::propose_unique_index(view) : std::string();
+  return {Param(chosen),
+          Param(reason),
+          Param(state.populated),
+          text_or_null(state.unique_index),
+          text_or_null(index),
+          around.depends_on,
+          Param::nullable(around.job_name, TEXTOID),
+          around.next_due,
+          text_or_null(freshness.reason),
+          Param(say_incremental(view, state))};
+}
+
+// Who looks keeps no lock, and waits for none longer than this, or the session's own limit.
+constexpr int kLockTimeout = 2000;
+
+void limit_lock_waits() {
+  pg::call([] {
+    if (LockTimeout > 0 && LockTimeout <= kLockTimeout) return;
+    (void)set_config_option("lock_timeout", psprintf("%d", kLockTimeout), PGC_USERSET,
+                            PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+  });
+}
+
+Datum explain_refresh(FunctionCallInfo call) {
+  const engine::View view =
+      engine::read_view(Arguments::required(Arguments(call).get_oid(0), "view_name"));
+  require_refresh_rights(view);
+  MemoryContext const context = CurrentMemoryContext;
+  std::vector<Param> row;
+  pg::look([&] {
+    limit_lock_waits();
+    row = explain(view, context);
+  });
+  return row_result(call, row);
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_is_super_admin);
+MR_SQL_FUNCTION(mr_explain_refresh);
+
+Datum mr_is_super_admin(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return metrics_refresh::pg::boundary(
+      [] { return BoolGetDatum(metrics_refresh::pg::is_super_admin()); });
+}
+Datum mr_explain_refresh(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::explain_refresh(fcinfo); });
+}
+}

@@ -1,0 +1,130 @@
+// worker_slots, waiting_runs and skipped_runs: what the workers of this database do, what waits for
+// them, and what they found nothing to do for, as shared memory has it. Each caller sees the runs
+// of the jobs that row-level security shows.
+#include <set>
+
+#include "api/arguments.hpp"
+#include "extension/privilege.hpp"
+#include "pg/identity.hpp"
+#include "pg/time.hpp"
+#include "shmem/area.hpp"
+#include "shmem/skipped_jobs.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+
+// Which of these jobs the caller may see.
+class Visible {
+ public:
+  explicit Visible(const std::vector<std::int64_t>& jobs) : sees_all_(pg::is_super_admin()) {
+    if (sees_all_ || jobs.empty()) return;  // runs of jobs that were removed as well
+    pg::with_own_sql([&] {
+      pg::Spi spi;
+      const pg::Rows rows = spi.query(
+          "SELECT job_id FROM metrics_refresh.job WHERE job_id = ANY ($1)", {Param::array(jobs)});
+      for (std::size_t i = 0; i < rows.size(); ++i) jobs_.insert(rows.get_int64(i, 1));
+    });
+  }
+  bool has(std::int64_t job) const { return sees_all_ || jobs_.count(job) != 0; }
+
+ private:
+  bool sees_all_;
+  std::set<std::int64_t> jobs_;
+};
+
+Param member_or_null(int member) {
+  return member == shmem::kNoMember ? Param::null(INT4OID) : Param(INT4OID, Int32GetDatum(member));
+}
+
+const char* to_string(shmem::SlotState state) {
+  return state == shmem::SlotState::kAssigned ? "starting" : "running";
+}
+
+Param to_param(shmem::Phase phase) {
+  switch (phase) {
+    case shmem::Phase::kNone:
+      break;
+    case shmem::Phase::kView:
+      return Param("reading the view");
+    case shmem::Phase::kQuery:
+      return Param("running the definition");
+    case shmem::Phase::kCompare:
+      return Param("comparing rows on disk");
+    case shmem::Phase::kWrite:
+      return Param("writing changes");
+  }
+  return Param::null(TEXTOID);
+}
+
+const char* triggered_by(const shmem::Assignment& run) {
+  if (run.attempt > 1) return "retry";
+  return run.trigger == shmem::Trigger::kManual ? "manual" : "schedule";
+}
+
+Datum worker_slots(FunctionCallInfo call) {
+  SetResult result(call);
+  if (shmem::area() == nullptr) return 0;
+  const std::vector<shmem::SlotView> slots = shmem::busy_slots(MyDatabaseId);
+  std::vector<std::int64_t> jobs;
+  for (const shmem::SlotView& view : slots) jobs.push_back(view.slot.run.job_id);
+  const Visible visible(jobs);
+  for (const shmem::SlotView& view : slots) {
+    const shmem::WorkerSlot& slot = view.slot;
+    if (!visible.has(slot.run.job_id)) continue;
+    const bool started = slot.started_at != 0;
+    result.add({slot.run.run_id == 0 ? Param::null(INT8OID) : Param(slot.run.run_id),
+                Param(slot.run.job_id), member_or_null(slot.run.member),
+                Param(INT4OID, Int32GetDatum(slot.pid)), Param(to_string(slot.state)),
+                Param(triggered_by(slot.run)), Param(pg::to_instant(slot.run.due)),
+                started ? Param(pg::to_instant(slot.started_at)) : Param::null(TIMESTAMPTZOID),
+                Param(slot.missed), to_param(slot.progress.phase), Param(slot.progress.rows_read),
+                Param(slot.progress.rows_expected), Param(slot.progress.rows_changed)});
+  }
+  return 0;
+}
+
+Datum waiting_runs(FunctionCallInfo call) {
+  SetResult result(call);
+  const std::vector<shmem::WaitingRun> runs = shmem::waiting_runs(MyDatabaseId);
+  std::vector<std::int64_t> jobs;
+  for (const shmem::WaitingRun& run : runs) jobs.push_back(run.job_id);
+  const Visible visible(jobs);
+  for (const shmem::WaitingRun& run : runs)
+    if (visible.has(run.job_id))
+      result.add({Param(run.job_id), member_or_null(run.member), Param(pg::to_instant(run.due))});
+  return 0;
+}
+
+Datum skipped_runs(FunctionCallInfo call) {
+  SetResult result(call);
+  const std::vector<shmem::SkippedJob> skipped = shmem::skipped_jobs();
+  std::vector<std::int64_t> jobs;
+  for (const shmem::SkippedJob& job : skipped) jobs.push_back(job.job_id);
+  const Visible visible(jobs);
+  for (const shmem::SkippedJob& job : skipped)
+    if (visible.has(job.job_id))
+      result.add(
+          {Param(job.job_id), Param(job.times.skipped), Param(pg::to_instant(job.times.fresh_at))});
+  return 0;
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_skipped_runs);
+MR_SQL_FUNCTION(mr_worker_slots);
+MR_SQL_FUNCTION(mr_waiting_runs);
+
+Datum mr_worker_slots(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::worker_slots(fcinfo); });
+}
+Datum mr_waiting_runs(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::waiting_runs(fcinfo); });
+}
+Datum mr_skipped_runs(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::skipped_runs(fcinfo); });
+}
+}

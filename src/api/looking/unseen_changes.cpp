@@ -1,0 +1,33 @@
+#include "api/looking/unseen_changes.hpp"
+
+#include "engine/definition/elsewhere.hpp"
+#include "engine/view/view.hpp"
+#include "pg/identity.hpp"
+#include "store/view_tables.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+// A plan of a table's scan may run what is in its indexes, which nobody who only looks runs for
+// another role.
+std::string why(Oid table, Oid owner) {
+  const bool may_plan = engine::may_plan_for(owner);
+  pg::ActAs scope(may_plan ? owner : GetUserId(), SECURITY_RESTRICTED_OPERATION);
+  const char* const found = pg::call([=] { return engine::why_unseen(table, may_plan); });
+  return found != nullptr ? found : "";
+}
+
+}  // namespace
+
+UnseenChanges unseen_changes(pg::Spi& spi) {
+  UnseenChanges unseen;
+  const bool foreign_only = pg::call([] { return !engine::may_be_elsewhere(); });
+  for (const store::ViewTable& read : store::tables_of_views(spi, foreign_only)) {
+    if (unseen.count(read.view) > 0) continue;
+    std::string found = why(read.table, read.owner);
+    if (!found.empty()) unseen[read.view] = std::move(found);
+  }
+  return unseen;
+}
+
+}  // namespace metrics_refresh::api

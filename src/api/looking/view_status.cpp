@@ -1,0 +1,193 @@
+// view_status: every materialized view that the caller may refresh, with what refreshes it and how
+// fresh it is.
+#include "api/looking/view_facts.hpp"
+
+#include <algorithm>
+
+#include "api/arguments.hpp"
+#include "engine/view/view.hpp"
+#include "extension/settings.hpp"
+#include "pg/identity.hpp"
+#include "pg/time.hpp"
+#include "pg/transaction.hpp"
+#include "store/groups.hpp"
+#include "store/timetable.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+
+struct SeenView {
+  Oid oid;
+  std::string schema;
+  std::string name;
+  std::string owner;
+  std::optional<std::int64_t> estimated_rows;
+};
+
+std::vector<SeenView> read_views(pg::Spi& spi) {
+  const pg::Rows rows = spi.query(
+      "SELECT c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner)::text,"
+      " CASE WHEN c.reltuples >= 0 THEN c.reltuples::int8 END"
+      " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+      " WHERE c.relkind = 'm' AND ((SELECT metrics_refresh.is_super_admin())"
+      "  OR pg_has_role(c.relowner, 'USAGE')) ORDER BY n.nspname, c.relname");
+  std::vector<SeenView> views;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    SeenView view{rows.get_oid(i, 1), rows.get_text(i, 2), rows.get_text(i, 3), rows.get_text(i, 4),
+                  std::nullopt};
+    if (!rows.is_null(i, 5)) view.estimated_rows = rows.get_int64(i, 5);
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+// The job that keeps a view fresh: the view's own, before a group; of several the oldest.
+struct Keeper {
+  store::JobRecord job;
+  std::optional<core::Timetable> timetable;
+};
+
+bool is_better(const store::JobRecord& a, const store::JobRecord& b) {
+  const auto rank = [](const store::JobRecord& job) {
+    return (job.active && job.schedule ? 0 : 2) + (job.is_group() ? 1 : 0);
+  };
+  return std::make_pair(rank(a), a.id) < std::make_pair(rank(b), b.id);
+}
+
+std::map<Oid, Keeper> read_keepers(pg::Spi& spi) {
+  std::map<Oid, Keeper> keepers;
+  const auto add = [&keepers](Oid view, const store::JobRecord& job) {
+    if (!OidIsValid(view)) return;
+    const auto [known, is_new] = keepers.try_emplace(view, Keeper{job, std::nullopt});
+    if (!is_new && is_better(job, known->second.job)) known->second.job = job;
+  };
+  for (const store::JobRecord& job : store::load_jobs(spi, store::Reads::kViews)) {
+    if (job.one_time) continue;
+    if (job.is_refresh()) add(engine::resolve_view(job), job);
+    if (!job.is_group()) continue;
+    for (const store::Member& member : store::named_members(spi, job, store::Reads::kViews))
+      add(engine::resolve_view(member), job);
+  }
+  for (auto& [view, keeper] : keepers) keeper.timetable = store::timetable_of(keeper.job);
+  return keepers;
+}
+
+std::string freshness(const LoggedView& view, const std::optional<core::Instant>& fresh_at,
+                      const Keeper* keeper, core::Instant now) {
+  if (!view.populated) return "never";
+  if (keeper == nullptr || !keeper->job.active) return "unmanaged";
+  const core::Instant since =
+      std::max(keeper->job.effective_from, fresh_at.value_or(core::Instant::min()));
+  const int limit = settings::health_stale_warning();
+  return due_times_since(keeper->timetable, since, now, limit) >= limit ? "stale" : "fresh";
+}
+
+// The view with its indexes and its TOAST table, in bytes. Nothing where somebody holds one of them
+// exclusively, or it is gone.
+std::optional<std::int64_t> try_size(Oid view) {
+  const std::int64_t size = pg::call([view]() -> std::int64_t {
+    List* wanted = list_make1_oid(view);
+    List* locked = NIL;
+    bool all = true;
+    for (int i = 0; all && i < list_length(wanted); ++i) {
+      const Oid oid = list_nth_oid(wanted, i);
+      all = ConditionalLockRelationOid(oid, AccessShareLock);
+      if (!all) break;
+      locked = lappend_oid(locked, oid);
+      if (get_rel_relkind(oid) == RELKIND_INDEX) continue;
+      Relation relation = try_relation_open(oid, NoLock);
+      all = relation != nullptr;
+      if (!all) break;
+      wanted = list_concat(wanted, RelationGetIndexList(relation));
+      if (OidIsValid(relation->rd_rel->reltoastrelid))
+        wanted = lappend_oid(wanted, relation->rd_rel->reltoastrelid);
+      relation_close(relation, NoLock);
+    }
+    // With these locks held it does not wait.
+    const std::int64_t bytes =
+        all ? DatumGetInt64(DirectFunctionCall1(pg_total_relation_size, ObjectIdGetDatum(view)))
+            : -1;
+    ListCell* cell;
+    foreach (cell, locked) UnlockRelationOid(lfirst_oid(cell), AccessShareLock);
+    return bytes;
+  });
+  if (size < 0) return std::nullopt;
+  return size;
+}
+
+Param time_or_null(const std::optional<core::Instant>& time) {
+  return Param::nullable(time, TIMESTAMPTZOID);
+}
+
+// REQUIRES: `since` is not later than now, but for a step of the clock.
+Param age_or_null(const std::optional<core::Instant>& since, core::Instant now) {
+  if (!since) return Param::null(INTERVALOID);
+  const TimestampTz from = pg::to_timestamptz(*since);
+  const TimestampTz to = pg::to_timestamptz(now);
+  return Param(INTERVALOID, pg::call([=] {
+                 return DirectFunctionCall2(timestamp_mi, TimestampGetDatum(to),
+                                            TimestampGetDatum(from));
+               }));
+}
+
+Param name_param(const std::string& name) {
+  const char* text = name.c_str();
+  return Param(NAMEOID,
+               pg::call([text] { return DirectFunctionCall1(namein, CStringGetDatum(text)); }));
+}
+
+Param text_or_null(const std::string& text) {
+  return text.empty() ? Param::null(TEXTOID) : Param(text);
+}
+
+Datum view_status(FunctionCallInfo call) {
+  SetResult result(call);
+  const core::Instant now = pg::now();
+  std::vector<SeenView> views;
+  std::map<Oid, Keeper> keepers;
+  std::map<Oid, LoggedView> logged;
+  const std::map<std::int64_t, core::Instant> fresh = found_fresh();
+  pg::look([&] {
+    pg::with_own_sql([&] {
+      pg::Spi spi;
+      views = read_views(spi);
+      keepers = read_keepers(spi);
+      std::vector<Oid> oids;
+      for (const SeenView& view : views) oids.push_back(view.oid);
+      logged = logged_views(spi, oids);
+    });
+  });
+  for (const SeenView& view : views) {
+    const auto found = logged.find(view.oid);
+    if (found == logged.end()) continue;  // dropped a moment ago
+    const LoggedView& log = found->second;
+    const auto kept = keepers.find(view.oid);
+    const Keeper* keeper = kept == keepers.end() ? nullptr : &kept->second;
+    std::optional<core::Instant> fresh_at = log.last_success;
+    if (keeper != nullptr) fresh_at = std::max(fresh_at, find_time(fresh, keeper->job.id));
+    std::optional<core::Instant> next_due;
+    if (keeper != nullptr && keeper->timetable && keeper->job.active && !keeper->job.suspended)
+      next_due = keeper->timetable->next_after(now);
+    result.add({name_param(view.schema), name_param(view.name), name_param(view.owner),
+                Param(log.populated),
+                Param::nullable(log.rows ? log.rows : view.estimated_rows, INT8OID),
+                Param::nullable(try_size(view.oid), INT8OID), time_or_null(log.last_success),
+                age_or_null(fresh_at, now), text_or_null(log.last_status),
+                text_or_null(log.last_error), Param(freshness(log, fresh_at, keeper, now)),
+                keeper == nullptr ? Param::null(TEXTOID) : Param(keeper->job.name),
+                time_or_null(next_due)});
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_view_status);
+Datum mr_view_status(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::view_status(fcinfo); });
+}
+}

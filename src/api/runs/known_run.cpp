@@ -1,0 +1,42 @@
+#include "api/runs/known_run.hpp"
+
+#include "api/access.hpp"
+#include "store/runs.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+// Of a run of a job that the caller may manage, whose log may be that of another role's view.
+std::optional<std::string> status_for_manager(std::int64_t run_id) {
+  std::optional<store::JobKey> job;
+  std::optional<std::string> status;
+  with_tables([&](pg::Spi& spi) {
+    if (const auto found = store::job_of_run(spi, run_id)) job = store::find_key(spi, found->id);
+    if (job) status = store::run_status(spi, run_id);
+  });
+  if (!job || !may_manage(*job)) return std::nullopt;
+  return status;
+}
+
+}  // namespace
+
+KnownRun look_up(std::int64_t run_id) {
+  std::optional<std::string> status;
+  bool requested_here = false;
+  // As the caller: who may see a run may wait for it.
+  pg::with_own_sql([&] {
+    pg::Spi spi;
+    status = store::run_status(spi, run_id);
+  });
+  if (!status) status = status_for_manager(run_id);
+  if (!status)
+    throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT,
+                       "run " + std::to_string(run_id) + " does not exist",
+                       "trigger() returns the numbers of runs; metrics_refresh.run_log lists "
+                       "those that you may see.");
+  if (status == "queued")
+    with_tables([&](pg::Spi& spi) { requested_here = store::is_requested_here(spi, run_id); });
+  return {*status, requested_here};
+}
+
+}  // namespace metrics_refresh::api

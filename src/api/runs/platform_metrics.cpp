@@ -1,0 +1,79 @@
+// The functions under the names that applications already call, over the view platform_metrics in
+// the extension's own target schema.
+#include "api/access.hpp"
+#include "api/arguments.hpp"
+#include "api/runs/refresh_now.hpp"
+#include "extension/privilege.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+constexpr char kView[] = "platform_metrics";
+
+std::string extension_schema() {
+  std::string schema;
+  with_tables([&schema](pg::Spi& spi) {
+    const pg::Rows rows = spi.query(
+        "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+        " WHERE e.extname = 'metrics_refresh'");
+    if (!rows.empty()) schema = rows.get_text(0, 1);
+  });
+  return schema;
+}
+
+RefreshedNow refresh_named(const std::string& schema, const std::string& name) {
+  const Oid view = engine::resolve_view({schema, name});
+  if (OidIsValid(view)) return refresh_now(view, engine::Requested::kAuto);
+  pg::require_super_admin("logging a refresh of a view that does not exist");
+  return refresh_of_missing_view(schema, name);
+}
+
+Datum told(const RefreshedNow& done, const std::string& success) {
+  const store::Outcome& outcome = done.outcome;
+  return JsonObject()
+      .add("success", !outcome.error)
+      .add("duration_ms", done.duration_ms)
+      .add("message", outcome.error ? outcome.error->message : success)
+      .result();
+}
+
+Datum trigger_refresh() {
+  pg::require_super_admin("refreshing the platform metrics");
+  return told(refresh_named(extension_schema(), kView), "platform metrics refreshed");
+}
+
+Datum refresh_by_name(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const std::string schema = Arguments::required(arguments.get_name(0), "view_schema");
+  const std::string name = Arguments::required(arguments.get_name(1), "view_name");
+  if (Arguments::required(arguments.get_bool(2), "only_admins"))
+    pg::require_super_admin("refreshing " + schema + "." + name);
+  return told(refresh_named(schema, name),
+              name == kView ? "platform metrics refreshed" : name + " refreshed");
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_refresh_platform_metrics);
+MR_SQL_FUNCTION(mr_trigger_platform_metrics);
+MR_SQL_FUNCTION(mr_refresh_by_name);
+
+Datum mr_refresh_platform_metrics(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return metrics_refresh::pg::boundary([] {
+    namespace api = metrics_refresh::api;
+    (void)api::refresh_named(api::extension_schema(), api::kView);
+    return Datum{0};
+  });
+}
+Datum mr_trigger_platform_metrics(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return metrics_refresh::pg::boundary([] { return metrics_refresh::api::trigger_refresh(); });
+}
+Datum mr_refresh_by_name(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::refresh_by_name(fcinfo); });
+}
+}

@@ -1,0 +1,89 @@
+#include "api/runs/refresh_now.hpp"
+
+#include "api/access.hpp"
+#include "api/runs/hand_over.hpp"
+#include "engine/refresh.hpp"
+#include "engine/view/missing_names.hpp"
+#include "engine/view/owner_settings.hpp"
+#include "extension/privilege.hpp"
+#include "pg/time.hpp"
+#include "pg/transaction.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+RefreshedNow log(const store::RunHead& head, store::Outcome outcome) {
+  std::int64_t run_id = 0;
+  with_tables([&](pg::Spi& spi) { run_id = store::log_ended_run(spi, head, outcome); });
+  const std::chrono::duration<double, std::milli> duration = pg::now() - head.started;
+  return {run_id, std::move(outcome), duration.count()};
+}
+
+store::RunHead manual_head(const std::string& schema, const std::string& name, Oid owner) {
+  store::RunHead head;
+  head.view_schema = schema;
+  head.view_name = name;
+  head.owner = pg::role_name(owner);
+  head.owner_oid = owner;
+  head.manual = true;
+  head.initiated_by = current_role();
+  head.started = pg::now();
+  head.worker_pid = MyProcPid;
+  return head;
+}
+
+// A job has its view set up for the strategy incremental. Whoever asks for one refresh has not.
+std::optional<store::RunError> refusal_of_strategy(const engine::View& view,
+                                                   engine::Requested requested) {
+  if (requested != engine::Requested::kIncremental) return std::nullopt;
+  try {
+    (void)engine::choose(view, engine::read_state(view), requested);
+    return std::nullopt;
+  } catch (const pg::SqlError&) {
+    return store::describe_current_error();
+  }
+}
+
+}  // namespace
+
+RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Settings& of_job) {
+  const engine::View view = engine::read_view(oid);
+  require_refresh_rights(view);
+  const store::RunHead head = manual_head(view.schema, view.name, view.owner);
+  const store::UsageMeter meter;
+  store::Outcome outcome;
+  if (!pg::has_rights_of(view.owner)) {
+    outcome.error = refusal_of_strategy(view, requested);
+    if (!outcome.error) return refresh_in_worker(oid, requested);
+    outcome.status = "error";
+    return log(head, std::move(outcome));
+  }
+  try {
+    const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
+      engine::with_settings_of(view.owner, of_job, [&] {
+        const engine::Refreshed refreshed =
+            engine::refresh_view(oid, requested, GetUserId(), pg::has_rights_of);
+        outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
+      });
+    });
+    if (error) outcome.error = store::describe_error(*error);
+  } catch (const pg::SqlError&) {
+    outcome.error = store::describe_current_error();
+  }
+  if (outcome.error) {
+    outcome.status = "error";
+    engine::hint_at_missing_name(*outcome.error, view.owner);
+  }
+  outcome.usage = meter.so_far();
+  return log(head, std::move(outcome));
+}
+
+RefreshedNow refresh_of_missing_view(const std::string& schema, const std::string& name) {
+  store::Outcome outcome;
+  outcome.status = "error";
+  outcome.error = store::RunError{"materialized view " + schema + "." + name + " does not exist",
+                                  "42P01", "", "Create it; its scheduled job waits for it.", ""};
+  return log(manual_head(schema, name, GetUserId()), std::move(outcome));
+}
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,149 @@
+// refresh, trigger, cancel, cleanup_logs.
+#include <algorithm>
+
+#include "api/access.hpp"
+#include "api/arguments.hpp"
+#include "api/runs/known_run.hpp"
+#include "api/runs/refresh_now.hpp"
+#include "api/shares.hpp"
+#include "extension/privilege.hpp"
+#include "extension/settings.hpp"
+#include "pg/time.hpp"
+#include "shmem/area.hpp"
+#include "store/groups.hpp"
+#include "store/one_time_jobs.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+Datum refresh(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const RefreshedNow done =
+      refresh_now(Arguments::required(arguments.get_oid(0), "view_name"),
+                  engine::parse_requested(Arguments::required(arguments.get_text(1), "strategy")));
+  const store::Outcome& outcome = done.outcome;
+  JsonObject json;
+  json.add("success", !outcome.error)
+      .add("run_id", done.run_id)
+      .add("duration_ms", done.duration_ms);
+  if (outcome.error)
+    json.add("message", outcome.error->message)
+        .add("sqlstate", outcome.error->sqlstate)
+        .add("detail", outcome.error->detail)
+        .add("hint", outcome.error->hint);
+  else
+    json.add("strategy", outcome.strategy).add("reason", outcome.strategy_reason);
+  if (outcome.rows_total) json.add("rows", *outcome.rows_total);
+  if (outcome.rows_inserted)
+    json.add("rows_inserted", *outcome.rows_inserted)
+        .add("rows_updated", outcome.rows_updated.value_or(0))
+        .add("rows_deleted", outcome.rows_deleted.value_or(0));
+  if (!outcome.error)
+    json.add("message", outcome.strategy == "skip" ? "fresh already" : "refreshed");
+  return json.result();
+}
+
+Datum trigger(FunctionCallInfo call) {
+  (void)shmem::required_area();
+  const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
+  const std::string role = current_role();
+  // Another session may remove the job, and make another one of its name, at the same time.
+  for (;;) {
+    const store::JobRecord job = managed_job(name);
+    std::optional<std::int64_t> run_id;
+    with_tables([&](pg::Spi& spi) { run_id = store::insert_request(spi, job.id, role); });
+    if (!run_id) continue;
+    check_share_of_requests();
+    return Int64GetDatum(*run_id);
+  }
+}
+
+// A request that no worker has taken yet. False where it has been taken, or never was.
+bool withdraw(const store::Request& request, const store::JobRecord& job) {
+  bool withdrawn = false;
+  with_tables([&](pg::Spi& spi) {
+    store::await_request(spi, request.run_id);
+    withdrawn = store::withdraw_request(spi, request, job, pg::now());
+  });
+  return withdrawn;
+}
+
+Datum cancel(FunctionCallInfo call) {
+  (void)shmem::required_area();
+  const std::int64_t run_id = Arguments::required(Arguments(call).get_int64(0), "run_id");
+  const KnownRun run = look_up(run_id);
+  if (run.is_over()) return BoolGetDatum(false);
+  std::optional<store::JobRecord> job;
+  std::optional<store::Request> request;
+  bool open_group = false;
+  with_tables([&](pg::Spi& spi) {
+    job = store::job_of_run(spi, run_id);
+    request = store::find_request(spi, run_id);
+    open_group = store::is_open_group(spi, run_id);
+  });
+  if (!job && !pg::is_super_admin())
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                       "permission denied for run " + std::to_string(run_id),
+                       "Its job was removed; only a super admin may cancel the run.");
+  if (job) (void)managed_job(std::to_string(job->id));
+  // A run that a worker has is canceled there: nobody waits for a begin whose commit stalls.
+  if (job && request && shmem::cancel_run(MyDatabaseId, run_id)) return BoolGetDatum(true);
+  if (job && request && withdraw(*request, *job)) return BoolGetDatum(true);
+  // A worker that held the request has committed by now: it may have planned a group.
+  if (request && !open_group)
+    with_tables([&](pg::Spi& spi) { open_group = store::is_open_group(spi, run_id); });
+  if (!open_group) return BoolGetDatum(shmem::cancel_run(MyDatabaseId, run_id));
+  if (!shmem::post_group_cancel(MyDatabaseId, run_id))
+    throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                       "too many groups are being canceled at once", "Try again in a moment.");
+  return BoolGetDatum(true);
+}
+
+Datum cleanup_logs(FunctionCallInfo call, bool has_argument) {
+  pg::require_super_admin("removing log rows");
+  pg::Param age = pg::Param::null(INTERVALOID);
+  if (has_argument && !Arguments(call).is_null(0))
+    age = pg::Param(INTERVALOID, Arguments(call).datum(0));
+  const std::int64_t retention =
+      std::chrono::duration_cast<std::chrono::minutes>(settings::log_retention()).count();
+  std::int64_t removed = 0;
+  with_tables([&](pg::Spi& spi) {
+    const pg::Rows rows = spi.query(
+        "SELECT clock_timestamp() - a.age, a.age < interval '0' FROM (SELECT coalesce($1,"
+        " make_interval(mins => $2::int))) AS a (age)",
+        {age, retention});
+    if (rows.get_bool(0, 2))
+      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "older_than must not be negative");
+    removed = store::remove_old_runs(spi, rows.get_instant(0, 1));
+  });
+  return Int64GetDatum(removed);
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_refresh);
+MR_SQL_FUNCTION(mr_trigger);
+MR_SQL_FUNCTION(mr_cancel);
+MR_SQL_FUNCTION(mr_cleanup_logs);
+MR_SQL_FUNCTION(mr_cleanup_old_metrics_logs);
+
+Datum mr_refresh(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::refresh(fcinfo); });
+}
+Datum mr_trigger(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::trigger(fcinfo); });
+}
+Datum mr_cancel(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::cancel(fcinfo); });
+}
+Datum mr_cleanup_logs(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::cleanup_logs(fcinfo, true); });
+}
+Datum mr_cleanup_old_metrics_logs(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::cleanup_logs(fcinfo, false); });
+}
+}

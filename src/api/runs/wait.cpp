@@ -1,0 +1,170 @@
+// wait and wait_for: until a run has ended. A SELECT of wait() holds a snapshot for as long as it
+// waits, and what must wait for old snapshots could never end; CALL wait_for() holds none.
+#include <algorithm>
+
+#include "api/arguments.hpp"
+#include "api/runs/known_run.hpp"
+#include "pg/snapshot_waits.hpp"
+#include "pg/time.hpp"
+#include "shmem/area.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+// How often a wait that holds a snapshot looks whether the run waits for it in turn.
+constexpr std::int64_t kLookMilliseconds = 500;
+constexpr std::int64_t kLongest = 3'600'000;
+
+// When the second argument, a span of time, has passed.
+std::optional<core::Instant> end_of(const Arguments& arguments) {
+  if (arguments.is_null(1)) return std::nullopt;
+  const Datum interval = arguments.datum(1);
+  return pg::to_instant(pg::call([interval] {
+    return DatumGetTimestampTz(DirectFunctionCall2(
+        timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), interval));
+  }));
+}
+
+// Sleeps until a run has ended, the most milliseconds have passed or it is time to give up. False
+// where that time has come before. REQUIRES: the condition variable is prepared.
+bool sleep_on(shmem::Area& area, const std::optional<core::Instant>& give_up_at,
+              std::int64_t most) {
+  if (give_up_at) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*give_up_at - pg::now()).count();
+    if (left <= 0) return false;
+    most = std::min<std::int64_t>(most, left);
+  }
+  const long timeout = static_cast<long>(most);
+  pg::call([&area, timeout] {
+    (void)ConditionVariableTimedSleep(&area.run_ended, timeout, PG_WAIT_EXTENSION);
+  });
+  return true;
+}
+
+void prepare_to_sleep(shmem::Area& area) {
+  pg::call([&area] { ConditionVariablePrepareToSleep(&area.run_ended); });
+}
+
+void cancel_sleep() {
+  pg::call([] { ConditionVariableCancelSleep(); });
+}
+
+// True where the run can never end before this transaction does.
+bool waits_for_us(std::int64_t run_id) {
+  for (const shmem::SlotView& view : shmem::busy_slots(MyDatabaseId))
+    if (view.slot.run.run_id == run_id && view.slot.pid != 0)
+      return pg::waits_for_this_transaction(view.slot.pid);
+  return false;
+}
+
+constexpr char kWhy[] =
+    "A statement of the run, such as CREATE INDEX CONCURRENTLY, waits until older snapshots are "
+    "gone, and this statement or its transaction holds one.";
+
+std::string advice(std::int64_t run_id) {
+  return "CALL metrics_refresh.wait_for(" + std::to_string(run_id) +
+         "), outside of a transaction block, waits without a snapshot.";
+}
+
+// Whoever gave a time is prepared for a run that is still under way.
+void end_vain_wait(std::int64_t run_id, bool has_limit) {
+  const std::string run = "run " + std::to_string(run_id);
+  if (!has_limit)
+    throw pg::SqlError(ERRCODE_OBJECT_IN_USE, run + " waits for the transaction that waits for it",
+                       advice(run_id), kWhy);
+  const std::string hint = advice(run_id);
+  const char* const message = run.c_str();
+  const char* const hint_text = hint.c_str();
+  pg::call([=] {
+    ereport(WARNING, errcode(ERRCODE_OBJECT_IN_USE),
+            errmsg("%s waits for the transaction that waits for it", message),
+            errdetail_internal("%s", kWhy), errhint("%s", hint_text));
+  });
+}
+
+Datum wait(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  shmem::Area& area = shmem::required_area();
+  const std::int64_t run_id = Arguments::required(arguments.get_int64(0), "run_id");
+  const std::optional<core::Instant> give_up_at = end_of(arguments);
+  if (IsolationUsesXactSnapshot())
+    throw pg::SqlError(ERRCODE_ACTIVE_SQL_TRANSACTION,
+                       "wait() needs the isolation level read committed",
+                       "This transaction's snapshot would never show the end of the run.");
+  KnownRun run = look_up(run_id);
+  if (run.requested_here)
+    throw pg::SqlError(
+        ERRCODE_ACTIVE_SQL_TRANSACTION,
+        "run " + std::to_string(run_id) + " cannot begin before this transaction has committed",
+        "Call trigger() and wait() in two transactions.");
+  prepare_to_sleep(area);
+  for (;;) {
+    run = look_up(run_id);  // after the preparation, so that no end is overlooked
+    if (run.is_over() || !sleep_on(area, give_up_at, kLookMilliseconds)) break;
+    if (!waits_for_us(run_id)) continue;
+    end_vain_wait(run_id, give_up_at.has_value());
+    break;
+  }
+  cancel_sleep();
+  return text_result(run.status);
+}
+
+// Ends the transaction, and with it every snapshot and lock, and begins another.
+void commit() {
+  pg::call([] { SPI_commit(); });
+}
+
+bool is_in_transaction(FunctionCallInfo call) {
+  return call->context == nullptr || !IsA(call->context, CallContext) ||
+         castNode(CallContext, call->context)->atomic;
+}
+
+// The status is read in transactions of its own; between them nothing is held.
+std::string await(std::int64_t run_id, const std::optional<core::Instant>& give_up_at) {
+  shmem::Area& area = shmem::required_area();
+  for (;;) {
+    prepare_to_sleep(area);
+    const KnownRun run = look_up(run_id);
+    if (run.is_over()) {
+      cancel_sleep();
+      return run.status;
+    }
+    commit();
+    if (!sleep_on(area, give_up_at, kLongest)) {
+      cancel_sleep();
+      return run.status;
+    }
+  }
+}
+
+Datum wait_for(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const std::int64_t run_id = Arguments::required(arguments.get_int64(0), "run_id");
+  if (is_in_transaction(call))
+    throw pg::SqlError(
+        ERRCODE_ACTIVE_SQL_TRANSACTION,
+        "wait_for() cannot run inside a transaction block or a function",
+        "It commits, so that it holds no snapshot while it waits. CALL it by itself, "
+        "or use metrics_refresh.wait().");
+  const std::optional<core::Instant> give_up_at = end_of(arguments);
+  pg::call([] { (void)SPI_connect_ext(SPI_OPT_NONATOMIC); });
+  commit();
+  const std::string status = await(run_id, give_up_at);
+  pg::call([] { (void)SPI_finish(); });
+  return row_result(call, {status});
+}
+
+}  // namespace
+}  // namespace metrics_refresh::api
+
+extern "C" {
+MR_SQL_FUNCTION(mr_wait);
+MR_SQL_FUNCTION(mr_wait_for);
+
+Datum mr_wait(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::wait(fcinfo); });
+}
+Datum mr_wait_for(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::wait_for(fcinfo); });
+}
+}

@@ -1,0 +1,154 @@
+#include "core/import/pg_cron_schedule.hpp"
+
+#include <algorithm>
+
+#include "core/import/pg_cron_reader.hpp"
+#include "core/schedule/schedule.hpp"
+#include "core/schedule/schedule_description.hpp"
+#include "core/schedule/schedule_text.hpp"
+
+namespace metrics_refresh::core {
+namespace {
+
+constexpr std::size_t kDayOfMonth = 2;
+constexpr std::size_t kDayOfWeek = 4;
+
+std::string join(const PgCronReading& reading) {
+  std::string text;
+  for (const PgCronField& field : reading.fields) text += (text.empty() ? "" : " ") + field.text;
+  return text;
+}
+
+ClockPattern pattern_of(const PgCronReading& reading) {
+  const auto& [minute, hour, date, month, weekday] = reading.fields;
+  ClockPattern pattern;
+  pattern.minutes = minute.set;
+  pattern.hours = static_cast<std::uint32_t>(hour.set);
+  pattern.months = static_cast<std::uint32_t>(month.set);
+  pattern.day.days = static_cast<std::uint32_t>(date.set);
+  pattern.day.before_last = date.last_day ? std::uint32_t{1} << 31 : 0;
+  pattern.day.weekdays = static_cast<std::uint8_t>(weekday.set);
+  pattern.day.either = !date.has_star && !weekday.has_star;
+  return pattern;
+}
+
+bool is_ever_due(const ClockPattern& pattern) {
+  return pattern.minutes != 0 && pattern.hours != 0 && pattern.months != 0 &&
+         pattern.ever_matches();
+}
+
+bool is_same(const DayRule& a, const DayRule& b) {
+  return a.days == b.days && a.before_last == b.before_last && a.nearest == b.nearest &&
+         a.last_working_day == b.last_working_day && a.weekdays == b.weekdays &&
+         a.last_weekdays == b.last_weekdays && a.nth_weekdays == b.nth_weekdays &&
+         a.either == b.either;
+}
+
+bool is_same(const ClockPattern& a, const ClockPattern& b) {
+  return a.seconds == b.seconds && a.minutes == b.minutes && a.hours == b.hours &&
+         a.months == b.months && is_same(a.day, b.day);
+}
+
+std::optional<Schedule> try_parse(const std::string& text) {
+  try {
+    return Schedule::parse(text);
+  } catch (const ScheduleError&) {
+    return std::nullopt;
+  }
+}
+
+// Whether the text means this pattern in our dialect, whatever the job.
+bool means(const std::string& text, const ClockPattern& pattern) {
+  const std::optional<Schedule> schedule = try_parse(text);
+  if (!schedule || schedule->size() > 1) return false;
+  const auto* cron = std::get_if<CronExpression>(&schedule->rule(0));
+  return cron != nullptr && !cron->has_spread() && is_same(cron->pattern(), pattern);
+}
+
+std::string numbers(std::uint64_t set) {
+  std::string list;
+  for (unsigned n = 0; n < 64; ++n) {
+    if ((set >> n & 1U) == 0) continue;
+    unsigned last = n;
+    while (last < 63 && (set >> (last + 1) & 1U) != 0) ++last;
+    if (!list.empty()) list += ',';
+    list += std::to_string(n);
+    if (last > n) list += '-' + std::to_string(last);
+    n = last;
+  }
+  return list;
+}
+
+// The same sets, spelled out. Of a day field it matters that it begins with a star.
+std::string spelled_out(PgCronReading reading) {
+  for (std::size_t i = 0; i < reading.fields.size(); ++i) {
+    PgCronField& field = reading.fields[i];
+    const bool is_day = i == kDayOfMonth || i == kDayOfWeek;
+    if (field.set != 0 && !(field.has_star && (is_day || field.text == "*")))
+      field.text = numbers(field.set);
+  }
+  return join(reading);
+}
+
+// What our dialect would make of the text, where it would make anything of it.
+std::string other_meaning(const std::string& text) {
+  const std::optional<Schedule> schedule = try_parse(text);
+  return schedule ? "; here the text would mean: " + describe(*schedule) : "";
+}
+
+FromPgCron nothing(const std::string& text, const std::string& why) {
+  return {"", why + other_meaning(text)};
+}
+
+FromPgCron from_fields(const std::string& text, const PgCronReading& reading) {
+  const ClockPattern pattern = pattern_of(reading);
+  if (!is_ever_due(pattern)) return nothing(text, "pg_cron never runs it, for no time matches");
+  if (means(text, pattern)) return {text, ""};
+  for (const std::string& schedule : {join(reading), spelled_out(reading)})
+    if (means(schedule, pattern))
+      return {schedule, "pg_cron reads the schedule as \"" + schedule + "\"" + other_meaning(text)};
+  return nothing(text, "what pg_cron makes of the schedule cannot be written as one");
+}
+
+FromPgCron from_nickname(const std::string& text, const std::string& nickname,
+                         PgCronVersion version) {
+  if (nickname == "@reboot" || nickname == "@restart")
+    return {"@reboot", "pg_cron runs it also when its own launcher starts anew"};
+  if (version >= PgCronVersion::k1_6 && (nickname == "@yearly" || nickname == "@annually"))
+    return nothing(text, "pg_cron 1.6 never runs " + nickname);
+  if (means(text, std::get<CronExpression>(Schedule::parse(nickname).rule(0)).pattern()))
+    return {text, ""};
+  return {nickname, "pg_cron reads the schedule as \"" + nickname + "\"" + other_meaning(text)};
+}
+
+}  // namespace
+
+PgCronVersion pg_cron_version(std::string_view extversion) {
+  const bool is_known = extversion.size() >= 3 && extversion.substr(0, 2) == "1." &&
+                        is_digit(extversion[2]) &&
+                        (extversion.size() == 3 || !is_digit(extversion[3]));
+  if (!is_known || extversion[2] >= '6') return PgCronVersion::k1_6;
+  return extversion[2] == '5' ? PgCronVersion::k1_5 : PgCronVersion::k1_0;
+}
+
+std::optional<std::string> as_pg_cron_reads(std::string_view text, PgCronVersion version) {
+  const std::optional<PgCronReading> reading = read_as_pg_cron(text, version);
+  if (!reading) return std::nullopt;
+  if (!reading->nickname.empty()) return reading->nickname;
+  if (reading->seconds != 0) return std::to_string(reading->seconds) + " seconds";
+  return join(*reading);
+}
+
+FromPgCron from_pg_cron(std::string_view given, PgCronVersion version) {
+  const std::string text(given);
+  const std::optional<PgCronReading> reading = read_as_pg_cron(text, version);
+  if (!reading) return nothing(text, "pg_cron refuses the schedule");
+  if (!reading->nickname.empty()) return from_nickname(text, reading->nickname, version);
+  if (reading->is_fields()) return from_fields(text, *reading);
+  return {
+      std::to_string(reading->seconds) + " seconds",
+      "due at whole multiples of the interval, where pg_cron counts from the previous start; no "
+      "run begins in the two seconds after the import"};
+}
+
+}  // namespace metrics_refresh::core

@@ -1,0 +1,38 @@
+// A set of wall-clock seconds, given by second, minute, hour, day and month, and the search in it.
+// Pure calendar: it knows no zone and no offset.
+#pragma once
+
+#ifdef PG_VERSION_NUM
+#error "core/ headers come before postgres.h"
+#endif
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "core/schedule/day_rule.hpp"
+#include "core/schedule/local_time.hpp"
+
+namespace metrics_refresh::core {
+
+/// Bit n of a mask stands for the number n. REQUIRES: no mask is empty, and ever_matches().
+struct ClockPattern {
+  std::uint64_t seconds = 1;  ///< 0-59
+  std::uint64_t minutes = 0;  ///< 0-59
+  std::uint32_t hours = 0;    ///< 0-23
+  std::uint32_t months = 0;   ///< 1-12
+  DayRule day;
+
+  /// Whether any year has a matching day: false for 31 February.
+  bool ever_matches() const { return day.ever_matches(months); }
+
+  /// The first matching second at or after `from`, or nothing where the calendar ends before it.
+  /// Takes time by the number of months looked at; years repeat after 400.
+  std::optional<LocalSecond> first_from(LocalSecond from) const;
+
+ private:
+  std::optional<LocalDay> first_day_from(LocalDay from) const;
+  std::optional<std::chrono::seconds> first_time_from(std::chrono::seconds from) const;
+};
+
+}  // namespace metrics_refresh::core

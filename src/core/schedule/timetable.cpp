@@ -1,0 +1,69 @@
+#include "core/schedule/timetable.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/schedule/spread.hpp"
+
+namespace metrics_refresh::core {
+namespace {
+
+constexpr Duration kInstant{1};
+constexpr int kMostSwallowed = 1000;
+
+std::optional<Instant> end_of_blackout(const Timetable& timetable, Instant t) {
+  std::optional<Instant> latest;
+  for (const Blackout& blackout : timetable.blackouts)
+    if (const auto end = blackout.end_of(t, *timetable.zone))
+      latest = std::max(latest.value_or(*end), *end);
+  return latest;
+}
+
+}  // namespace
+
+std::optional<Instant> Timetable::next_after(Instant after) const {
+  if (starts_at && after < *starts_at) after = *starts_at - kInstant;
+  std::optional<Instant> due = schedule.next_after(after, *zone, last_end);
+  for (int swallowed = 0; due && swallowed < kMostSwallowed; ++swallowed) {
+    if (ends_at && *due > *ends_at) return std::nullopt;
+    const std::optional<Instant> end = end_of_blackout(*this, *due);
+    if (!end) return due;
+    due = schedule.next_after(*end - kInstant, *zone, last_end);
+  }
+  return std::nullopt;
+}
+
+Instant Timetable::start_of(std::int64_t job, Instant due) const {
+  if (jitter <= Duration::zero()) return due;
+  Duration room = jitter;
+  if (const auto next = next_after(due)) room = std::min(room, *next - due);
+  if (ends_at) room = std::min(room, *ends_at - due + kInstant);
+  if (room <= Duration::zero()) return due;
+  const std::uint64_t chance = mix(mix(static_cast<std::uint64_t>(job)) ^
+                                   static_cast<std::uint64_t>(due.time_since_epoch().count()));
+  Duration delay{static_cast<Duration::rep>(chance % static_cast<std::uint64_t>(room.count()))};
+  while (delay > Duration::zero() && end_of_blackout(*this, due + delay)) delay /= 2;
+  return due + delay;
+}
+
+Instant Timetable::started_until(std::int64_t job, Instant due, Instant now) const {
+  if (jitter <= Duration::zero()) return now;
+  const std::optional<Instant> next = next_after(due);
+  if (!next || start_of(job, *next) > now) return due;
+  // Of the due times up to now only the last may have its start before it. It is looked for by
+  // halving, between `low`, after which a due time comes by now, and `high`, after which none does.
+  Instant low = std::max(due, now - jitter);
+  Instant high = now;
+  const auto comes_by_now = [this, now](Instant after) {
+    const std::optional<Instant> found = next_after(after);
+    return found && *found <= now;
+  };
+  if (!comes_by_now(low)) return now;
+  while (high - low > kInstant) {
+    const Instant middle = low + (high - low) / 2;
+    (comes_by_now(middle) ? low : high) = middle;
+  }
+  return start_of(job, high) > now ? high - kInstant : now;
+}
+
+}  // namespace metrics_refresh::core

@@ -1,0 +1,99 @@
+#include "core/scheduler/dependency_graph.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <queue>
+
+namespace metrics_refresh::core {
+namespace {
+
+using Lists = std::vector<std::vector<int>>;
+
+std::size_t index(int member) { return static_cast<std::size_t>(member); }
+
+Lists lists_of(int count, const std::vector<std::pair<int, int>>& edges) {
+  Lists waits_for(index(count));
+  for (const auto& [dependent, referenced] : edges)
+    if (dependent != referenced) waits_for[index(dependent)].push_back(referenced);
+  for (std::vector<int>& list : waits_for) {
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+  }
+  return waits_for;
+}
+
+// Walks from each member to those that it waits for, depth first, and leaves out every edge that
+// leads back to a member of the path walked: these, and no edge outside a circle, close circles.
+// The path is kept on the heap, for a chain of views may be long.
+class CircleCutter {
+ public:
+  explicit CircleCutter(Lists& waits_for) : waits_for_(waits_for), states_(waits_for.size()) {}
+
+  void cut() {
+    for (std::size_t member = 0; member < waits_for_.size(); ++member) {
+      if (states_[member] == State::kNew) enter(member);
+      while (!path_.empty()) step();
+    }
+  }
+
+ private:
+  enum class State : std::uint8_t { kNew, kOnPath, kDone };
+  struct Step {
+    std::size_t member;
+    std::size_t looked_at;  // of those that it waits for
+    std::size_t kept;
+  };
+
+  void enter(std::size_t member) {
+    states_[member] = State::kOnPath;
+    path_.push_back({member, 0, 0});
+  }
+
+  void step() {
+    Step& top = path_.back();
+    std::vector<int>& list = waits_for_[top.member];
+    if (top.looked_at == list.size()) {
+      list.resize(top.kept);
+      states_[top.member] = State::kDone;
+      path_.pop_back();
+      return;
+    }
+    const int other = list[top.looked_at++];
+    if (states_[index(other)] == State::kOnPath) return;
+    list[top.kept++] = other;
+    if (states_[index(other)] == State::kNew) enter(index(other));
+  }
+
+  Lists& waits_for_;
+  std::vector<State> states_;
+  std::vector<Step> path_;
+};
+
+}  // namespace
+
+RefreshOrder refresh_order(int count, const std::vector<std::pair<int, int>>& edges) {
+  RefreshOrder result;
+  result.waits_for = lists_of(count, edges);
+  CircleCutter(result.waits_for).cut();
+
+  Lists dependents(index(count));
+  std::vector<std::size_t> missing(index(count));
+  std::priority_queue<int, std::vector<int>, std::greater<>> next;
+  for (int member = 0; member < count; ++member) {
+    const std::vector<int>& list = result.waits_for[index(member)];
+    missing[index(member)] = list.size();
+    if (list.empty()) next.push(member);
+    for (const int other : list) dependents[index(other)].push_back(member);
+  }
+  while (!next.empty()) {
+    const int member = next.top();
+    next.pop();
+    result.order.push_back(member);
+    for (const int dependent : dependents[index(member)])
+      if (--missing[index(dependent)] == 0) next.push(dependent);
+  }
+  return result;
+}
+
+}  // namespace metrics_refresh::core

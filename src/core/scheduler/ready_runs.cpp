@@ -1,0 +1,111 @@
+#include "core/scheduler/ready_runs.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace metrics_refresh::core {
+
+bool Rank::operator<(const Rank& other) const noexcept {
+  return std::tie(other.priority, place.due, place.turn) <
+         std::tie(priority, other.place.due, other.place.turn);
+}
+
+void ReadyQueue::insert(const Rank& rank, JobId job) {
+  by_rank_.emplace(rank, job);
+  by_turn_.emplace(rank.place.turn, rank);
+}
+
+void ReadyQueue::erase(const Rank& rank) {
+  by_rank_.erase(rank);
+  by_turn_.erase(rank.place.turn);
+}
+
+std::pair<Rank, JobId> ReadyQueue::next(Instant now) const {
+  const Rank& oldest = by_turn_.begin()->second;
+  if (now - oldest.place.since >= ReadyRuns::kPatience) return *by_rank_.find(oldest);
+  return *by_rank_.begin();
+}
+
+void ReadyRuns::insert(JobId job, const Waiting& where) {
+  Lane& lane = lane_of(where.rank);
+  const auto [found, is_new] = lane.owners.try_emplace(where.owner);
+  if (is_new) {
+    set_turn(lane, where.owner, found->second, ++last_turn_);
+    set_without(lane, where.owner, found->second, where.rank.place.since);
+  }
+  found->second.queue.insert(where.rank, job);
+  ++size_;
+}
+
+void ReadyRuns::erase(const Waiting& where) {
+  Lane& lane = lane_of(where.rank);
+  const auto found = lane.owners.find(where.owner);
+  found->second.queue.erase(where.rank);
+  --size_;
+  if (!found->second.queue.empty()) return;
+  lane.round.erase({found->second.turn, where.owner});
+  lane.without.erase({found->second.without, where.owner});
+  lane.owners.erase(found);
+}
+
+void ReadyRuns::take(const Next& next, Instant now) {
+  Lane& lane = lane_of(next.where.rank);
+  set_turn(lane, next.where.owner, lane.owners.at(next.where.owner), ++last_turn_);
+  note_under_way(next.where.owner, now);
+  urgent_in_a_row_ = &lane == &urgent_ ? std::min(urgent_in_a_row_ + 1, kUrgentInARow) : 0;
+  erase(next.where);
+}
+
+void ReadyRuns::give_back(const Waiting& where, std::uint64_t turn, Instant without) {
+  Lane& lane = lane_of(where.rank);
+  urgent_in_a_row_ = &lane == &urgent_ ? std::max(urgent_in_a_row_ - 1, 0) : kUrgentInARow;
+  const auto found = lane.owners.find(where.owner);
+  if (found == lane.owners.end()) return;
+  Owner& owner = found->second;
+  if (without < owner.without) set_without(lane, where.owner, owner, without);
+  if (turn < owner.turn) set_turn(lane, where.owner, owner, turn);
+}
+
+void ReadyRuns::note_under_way(OwnerId owner, Instant now) {
+  for (Lane* const lane : {&urgent_, &ordinary_}) {
+    const auto found = lane->owners.find(owner);
+    if (found != lane->owners.end()) set_without(*lane, owner, found->second, now);
+  }
+}
+
+void ReadyRuns::limit_waits(Instant now) {
+  for (Lane* const lane : {&urgent_, &ordinary_})
+    for (auto& [id, owner] : lane->owners)
+      if (owner.without > now) set_without(*lane, id, owner, now);
+}
+
+ReadyRuns::Next ReadyRuns::next_of_owner(const Lane& lane, OwnerId id, Instant now) {
+  const Owner& owner = lane.owners.at(id);
+  const auto [rank, job] = owner.queue.next(now);
+  return {job, {id, rank}, owner.turn, owner.without};
+}
+
+const ReadyRuns::Lane* ReadyRuns::starving(Instant now, Duration yield_after) const {
+  if (yield_after <= Duration::zero()) return nullptr;
+  const Lane* longest = nullptr;
+  for (const Lane* const lane : {&urgent_, &ordinary_}) {
+    if (lane->without.empty() || now - lane->without.begin()->first < yield_after) continue;
+    if (longest == nullptr || lane->without.begin()->first < longest->without.begin()->first)
+      longest = lane;
+  }
+  return longest;
+}
+
+void ReadyRuns::set_turn(Lane& lane, OwnerId id, Owner& owner, std::uint64_t turn) {
+  lane.round.erase({owner.turn, id});
+  owner.turn = turn;
+  lane.round.emplace(turn, id);
+}
+
+void ReadyRuns::set_without(Lane& lane, OwnerId id, Owner& owner, Instant since) {
+  lane.without.erase({owner.without, id});
+  owner.without = since;
+  lane.without.emplace(since, id);
+}
+
+}  // namespace metrics_refresh::core

@@ -1,0 +1,25 @@
+#include "core/scheduler/retry_policy.hpp"
+
+#include <algorithm>
+
+namespace metrics_refresh::core {
+
+Duration backoff(const RetryPolicy& policy, int attempt, std::uint64_t random) noexcept {
+  const Duration most = std::max(policy.max_delay, Duration::zero());
+  Duration delay = std::clamp(policy.delay, Duration::zero(), most);
+  for (int doubled = 1; doubled < attempt && delay < most; ++doubled)
+    delay += std::min(delay, most - delay);
+  const Duration half = delay / 2;
+  const auto choices = static_cast<std::uint64_t>(half.count()) + 1;
+  return delay - Duration{static_cast<Duration::rep>(random % choices)};
+}
+
+std::optional<Retry> plan_retry(const RetryPolicy& policy, int attempt, Instant due, Instant now,
+                                std::optional<Instant> next_due, std::uint64_t random) noexcept {
+  if (attempt > policy.max_retries) return std::nullopt;
+  const Instant at = now + backoff(policy, attempt, random);
+  if (next_due && at >= *next_due) return std::nullopt;
+  return Retry{at, due, attempt + 1};
+}
+
+}  // namespace metrics_refresh::core

@@ -1,0 +1,263 @@
+#include "core/scheduler/scheduler.hpp"
+
+#include <algorithm>
+
+#include "core/scheduler/ready_preview.hpp"
+
+namespace metrics_refresh::core {
+
+Plan Scheduler::tick(Instant now, const std::vector<Event>& events, const Limits& limits) {
+  handle_clock_step(now);
+  for (const Event& event : events)
+    std::visit([this, now](const auto& what) { on(now, what); }, event);
+  Plan plan;
+  collect_due(now, limits.enabled, plan);
+  if (limits.enabled && start_ready(now, limits, plan) == 0)
+    plan.starving = ready_.has_starving(now, limits.yield_after);
+  plan.wake_up = next_due();
+  if (limits.enabled && !ready_.empty()) {
+    const Instant again = refused_until_.value_or(now + kRefusedDelay);
+    plan.wake_up = std::min(plan.wake_up.value_or(again), again);
+  }
+  return plan;
+}
+
+std::optional<Instant> Scheduler::next_due() const {
+  if (timeline_.empty()) return std::nullopt;
+  return timeline_.begin()->first;
+}
+
+std::vector<JobId> Scheduler::due_until(Instant until, std::size_t most) const {
+  std::vector<JobId> result;
+  for (auto it = timeline_.begin(); it != timeline_.end() && it->first <= until; ++it) {
+    if (result.size() == most) break;
+    if (jobs_.at(it->second).state == State::kIdle) result.push_back(it->second);
+  }
+  return result;
+}
+
+// A clock that was stepped back leaves due times far in the future: they are computed anew. Nor can
+// what waits have been due in the future.
+void Scheduler::handle_clock_step(Instant now) {
+  const std::optional<Instant> before = std::exchange(last_tick_, now);
+  if (!before || now >= *before) return;
+  for (auto& [id, entry] : jobs_) {
+    if (entry.last_end) entry.last_end = std::min(*entry.last_end, now);
+    count_from_end(entry, now);
+    plan_next(entry, now);
+    entry.place.limit(now);
+    if (entry.queued) entry.queued = std::min(*entry.queued, now);
+    if (entry.group) entry.group->limit_places(now);
+    update_ready(entry);
+  }
+  ready_.limit_waits(now);
+  if (refused_until_) refused_until_ = now;
+}
+
+// The first due time after those that are history. Where history lies in the future, the clock was
+// stepped back: after a small step (a time server's correction) it stays history, after a large one
+// it does not, for a job must not stand still for hours.
+void Scheduler::plan_next(Entry& entry, Instant now) {
+  Job& job = entry.job;
+  if (job.handled_until > now + kSmallStep) job.handled_until = now;
+  entry.due.reset();
+  if (job.timetable && job.runnable && !entry.removed) {
+    entry.due = job.timetable->next_after(job.handled_until);
+    if (entry.due) entry.start = job.timetable->start_of(job.id, *entry.due);
+  }
+  update_timeline(entry, now);
+}
+
+void Scheduler::count_from_end(Entry& entry, Instant now) {
+  std::optional<Timetable>& timetable = entry.job.timetable;
+  if (!timetable || !timetable->schedule.counts_from_end()) return;
+  timetable->last_end = entry.state == State::kIdle ? entry.last_end : Instant::max();
+  plan_next(entry, now);
+}
+
+void Scheduler::update_timeline(Entry& entry, Instant now) {
+  Job& job = entry.job;
+  std::optional<Instant> wants;
+  if (entry.due) wants = entry.start;
+  if (!job.runnable || entry.removed) job.retry.reset();
+  if (job.retry && entry.state == State::kIdle) {
+    Retry& retry = *job.retry;
+    retry.at = std::min(retry.at, now + std::max(retry.at - retry.due, Duration::zero()));
+    if (is_worth_it(entry, retry, now))
+      wants = retry.at;
+    else
+      job.retry.reset();
+  }
+  if (wants == entry.wants) return;
+  if (entry.wants) timeline_.erase({*entry.wants, job.id});
+  entry.wants = wants;
+  if (wants) timeline_.insert({*wants, job.id});
+}
+
+// No due time comes before the retry, nor has one come since its time.
+bool Scheduler::is_worth_it(const Entry& entry, const Retry& retry, Instant now) const {
+  if (!entry.job.timetable) return true;
+  if (entry.due && *entry.due <= retry.at) return false;
+  const std::optional<Instant> next = entry.job.timetable->next_after(retry.at);
+  return !next || *next > now;
+}
+
+void Scheduler::collect_due(Instant now, bool enabled, Plan& plan) {
+  while (!timeline_.empty() && timeline_.begin()->first <= now) {
+    Entry& entry = jobs_.at(timeline_.begin()->second);
+    if (entry.state == State::kIdle && entry.job.retry) {
+      const Retry retry = *std::exchange(entry.job.retry, std::nullopt);
+      make_ready(entry, retry.due, now, std::nullopt, retry.attempt);
+    } else {
+      handle_due(entry, now, enabled, plan);
+    }
+  }
+}
+
+void Scheduler::handle_due(Entry& entry, Instant now, bool enabled, Plan& plan) {
+  Job& job = entry.job;
+  if (entry.state == State::kReady && entry.attempt > 1) {
+    job.retry.reset();
+    finish(entry, now);  // the due time comes in place of the retry
+  }
+  const Instant due = *entry.due;
+  const Instant in_time = now - kMissedAfter;
+  const std::optional<Instant> at_start = job.timetable->schedule.server_start();
+  const bool skip = entry.state == State::kIdle && job.on_missed == OnMissed::kSkip &&
+                    entry.start < in_time && due != at_start;
+  // A due time that is not missed may follow those that are skipped.
+  Instant until = skip ? in_time - Duration(1) : now;
+  if (skip && at_start && due < *at_start) until = std::min(until, *at_start - Duration(1));
+  job.handled_until = job.timetable->started_until(job.id, due, until);
+  plan_next(entry, now);
+  if (!enabled || skip) return;
+  if (entry.state == State::kIdle) {
+    make_ready(entry, due, now, std::nullopt);
+  } else if (entry.state == State::kRunning && job.on_overlap == OnOverlap::kQueueOne) {
+    if (entry.queued) plan.actions.push_back(Missed{job.id, *entry.queued});
+    entry.queued = due;
+  } else {
+    plan.actions.push_back(Missed{job.id, due});
+  }
+}
+
+void Scheduler::make_ready(Entry& entry, Instant due, Instant now, std::optional<RunId> request,
+                           int attempt) {
+  entry.state = State::kReady;
+  entry.place = next_place(std::min(due, now), now);
+  entry.request = request;
+  entry.attempt = attempt;
+  update_ready(entry);
+  count_from_end(entry, now);
+  update_timeline(entry, now);
+}
+
+// Of a ready or running run: it ended, or it will not be started.
+void Scheduler::finish(Entry& entry, Instant now) {
+  if (entry.request) requests_.erase(*entry.request);
+  if (entry.state == State::kRunning) entry.last_end = now;
+  entry.state = State::kIdle;
+  entry.request.reset();
+  entry.withdrawn = false;
+  entry.group.reset();
+  update_ready(entry);
+  if (entry.removed) {
+    jobs_.erase(entry.job.id);
+    return;
+  }
+  count_from_end(entry, now);
+  take_next(entry, now);
+  update_timeline(entry, now);
+}
+
+// Requests first, for somebody waits for them, and they come to an end where due times may not.
+void Scheduler::take_next(Entry& entry, Instant now) {
+  if (entry.state != State::kIdle) return;
+  if (!entry.requests.empty()) {
+    const RunId run = *entry.requests.begin();
+    entry.requests.erase(entry.requests.begin());
+    make_ready(entry, now, now, run);
+  } else if (entry.queued) {
+    make_ready(entry, *std::exchange(entry.queued, std::nullopt), now, std::nullopt);
+  }
+}
+
+// Brings the entry's place among those that wait for a worker up to date.
+void Scheduler::update_ready(Entry& entry) {
+  const auto next = starts_of(entry, 1);
+  if (entry.waits && !next.empty() && entry.waits->owner == entry.job.owner &&
+      entry.waits->rank == next.front().first)
+    return;  // nor does its owner lose his turn
+  if (entry.waits) ready_.erase(*entry.waits);
+  entry.waits.reset();
+  if (next.empty()) return;
+  entry.waits = ReadyRuns::Waiting{entry.job.owner, next.front().first};
+  ready_.insert(entry.job.id, *entry.waits);
+}
+
+// Returns how many workers are still free.
+int Scheduler::start_ready(Instant now, const Limits& limits, Plan& plan) {
+  int free = limits.free_workers;
+  for (const auto& [owner, runs] : limits.busy) ready_.note_under_way(owner, now);
+  if (ready_.empty() || (refused_until_ && *refused_until_ > now)) return free;
+  refused_until_.reset();
+  std::map<OwnerId, int> busy = limits.busy;
+  const auto may_start = [&](OwnerId owner, JobId job) {
+    if (!jobs_.at(job).job.limited) return true;
+    const auto found = busy.find(owner);
+    const int runs = found == busy.end() ? 0 : found->second;
+    if (limits.kept_free && runs > 0) return false;
+    return limits.owner_workers == 0 || runs < limits.owner_workers;
+  };
+  for (; free > 0; --free) {
+    const auto next = ready_.next(now, limits.yield_after, may_start);
+    if (!next) break;
+    Entry& entry = jobs_.at(next->job);
+    plan.actions.push_back(starts_of(entry, 1).front().second);
+    if (entry.job.limited) ++busy[entry.job.owner];
+    take(*next, now);
+  }
+  return free;
+}
+
+void Scheduler::take(const ReadyRuns::Next& next, Instant now) {
+  Entry& entry = jobs_.at(next.job);
+  ready_.take(next, now);
+  entry.waits.reset();
+  entry.turn_before = next.turn;
+  entry.without_before = next.without;
+  if (entry.group) {
+    entry.group->take();
+  } else {
+    entry.state = State::kRunning;
+    entry.job.retry.reset();
+  }
+  update_ready(entry);
+  ready_.note_under_way(next.where.owner, now);  // whatever else of his waits
+}
+
+// What of the entry waits for a worker: its run, or members of it.
+std::vector<std::pair<Rank, Start>> Scheduler::starts_of(const Entry& entry,
+                                                         std::size_t most) const {
+  const Job& job = entry.job;
+  std::vector<std::pair<Rank, Start>> starts;
+  if (entry.state == State::kReady) {
+    starts.push_back(
+        {Rank{job.priority, entry.place}, Start{job.id, entry.place.due, entry.request,
+                                                std::nullopt, entry.attempt, job.handled_until}});
+  }
+  if (!entry.group) return starts;
+  for (const auto& [member, place] : entry.group->ready(most, job.max_parallel)) {
+    starts.push_back({Rank{job.priority, place},
+                      Start{job.id, place.due, entry.group->run(), member, 1, job.handled_until}});
+  }
+  return starts;
+}
+
+std::vector<Start> Scheduler::waiting(std::size_t most) const {
+  return preview(
+      ready_, most, last_tick_.value_or(Instant{}),
+      [this](JobId id, std::size_t members) { return starts_of(jobs_.at(id), members); });
+}
+
+}  // namespace metrics_refresh::core

@@ -1,0 +1,74 @@
+#include "engine/definition/definition.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// In the planner's units, of which a second has some hundred thousand.
+constexpr double kSmallCost = 50'000;
+
+}  // namespace
+
+Query* definition_of(Relation view) {
+  const RuleLock* const rules = view->rd_rules;
+  if (rules == nullptr || rules->numLocks != 1 || rules->rules[0]->event != CMD_SELECT ||
+      !rules->rules[0]->isInstead || list_length(rules->rules[0]->actions) != 1)
+    elog(ERROR, "materialized view \"%s\" has no proper rule", RelationGetRelationName(view));
+  return linitial_node(Query, rules->rules[0]->actions);
+}
+
+PlannedStmt* plan_query(Query* query, const char* text, bool may_be_small) {
+  AcquireRewriteLocks(query, true, false);
+  List* const rewritten = QueryRewrite(query);
+  if (list_length(rewritten) != 1) elog(ERROR, "a view's query became several");
+  CHECK_FOR_INTERRUPTS();
+  auto* const final = linitial_node(Query, rewritten);
+  if (may_be_small) {
+    PlannedStmt* const plan =
+        pg_plan_query(static_cast<Query*>(copyObjectImpl(final)), text, 0, nullptr);
+    if (plan->planTree->total_cost <= kSmallCost) return plan;
+  }
+  return pg_plan_query(final, text, CURSOR_OPT_PARALLEL_OK, nullptr);
+}
+
+void run_plan(PlannedStmt* plan, DestReceiver* receiver, const char* text) {
+  QueryDesc* const description = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot,
+                                                 receiver, nullptr, nullptr, 0);
+  ExecutorStart(description, 0);
+#if PG_VERSION_NUM >= 180000
+  ExecutorRun(description, ForwardScanDirection, 0);
+#else
+  ExecutorRun(description, ForwardScanDirection, 0, true);
+#endif
+  ExecutorFinish(description);
+  ExecutorEnd(description);
+  FreeQueryDesc(description);
+}
+
+DestReceiver receiver_calling(bool (*receive)(TupleTableSlot* slot, DestReceiver* self)) {
+  DestReceiver receiver = {};
+  receiver.receiveSlot = receive;
+  receiver.rStartup = [](DestReceiver*, int, TupleDesc) {};
+  receiver.rShutdown = [](DestReceiver*) {};
+  receiver.rDestroy = [](DestReceiver*) {};
+  receiver.mydest = DestNone;
+  return receiver;
+}
+
+bool is_partial(Relation index) {
+  return !heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr);
+}
+
+bool has_virtual_columns([[maybe_unused]] Oid table) {
+#if PG_VERSION_NUM >= 180000
+  Relation const relation = try_relation_open(table, AccessShareLock);
+  if (relation == nullptr) return false;
+  const TupleConstr* constraints = RelationGetDescr(relation)->constr;
+  const bool found = constraints != nullptr && constraints->has_generated_virtual;
+  relation_close(relation, NoLock);
+  return found;
+#else
+  return false;
+#endif
+}
+
+}  // namespace metrics_refresh::engine

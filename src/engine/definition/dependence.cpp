@@ -1,0 +1,288 @@
+#include "engine/definition/dependence.hpp"
+
+#include "engine/definition/definition.hpp"
+#include "engine/definition/definition_size.hpp"
+#include "engine/definition/elsewhere.hpp"
+#include "engine/definition/functions.hpp"
+#include "engine/definition/reach.hpp"
+#include "engine/definition/reading.hpp"
+#include "engine/definition/stable_functions.hpp"
+#include "engine/definition/tree.hpp"
+#include "engine/definition/type_versions.hpp"
+#include "pg/time_zone.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+struct Walk {
+  Oid view;
+  Reach reach;          // of the functions
+  StringInfo versions;  // of types and collations
+  List* types;          // that are among them
+  List* trees;          // of ReadTree*
+  StringInfo shape;
+  List* tables;
+  const char* uncountable;
+  List* functions;
+  const char* obstacle;
+};
+
+void object_to(Walk& walk, const char* why) {
+  if (walk.obstacle == nullptr) walk.obstacle = why;
+}
+
+void note_table(Walk& walk, Oid table) {
+  const char relkind = get_rel_relkind(table);
+  const char* const name = get_rel_name(table);
+  if (table < FirstNormalObjectId)
+    return object_to(walk, psprintf("it reads the system catalog %s", name));
+  if (get_rel_persistence(table) == RELPERSISTENCE_TEMP)
+    return object_to(walk, psprintf("other sessions do not see the temporary table %s", name));
+  if (has_virtual_columns(table))
+    return object_to(walk, psprintf("virtual generated columns of %s may be redefined", name));
+  switch (relkind) {
+    case RELKIND_RELATION:
+    case RELKIND_PARTITIONED_TABLE:
+    case RELKIND_MATVIEW:
+      walk.tables = lappend_oid(walk.tables, table);
+      if (const char* why = why_written_elsewhere(table)) {
+        object_to(walk, why);
+        if (walk.uncountable == nullptr) walk.uncountable = why;
+      }
+      return;
+    case RELKIND_FOREIGN_TABLE:
+      return object_to(walk, psprintf("changes of the foreign table %s cannot be seen", name));
+    default:
+      return object_to(walk, psprintf("changes of %s cannot be seen", name));
+  }
+}
+
+bool has_tree(const Walk& walk, Oid root, bool has_children) {
+  ListCell* cell;
+  foreach (cell, walk.trees) {
+    const auto* const tree = static_cast<ReadTree*>(lfirst(cell));
+    if (tree->root == root && tree->has_children == has_children) return true;
+  }
+  return false;
+}
+
+// What inherits from the last of the tree so far is appended to it. A partition whose detachment is
+// pending is still there, whatever the snapshot: whether there is one is part of the shape, for
+// with its rows the query's parent has been read before, and without them since.
+List* append_children(Walk& walk, List* tree, Oid parent) {
+  CHECK_FOR_INTERRUPTS();
+  bool is_detaching = false;
+  List* const children =
+      find_inheritance_children_extended(parent, false, NoLock, &is_detaching, nullptr);
+  appendStringInfoChar(walk.shape, is_detaching ? '-' : '+');
+  if (get_rel_relkind(parent) == RELKIND_PARTITIONED_TABLE) return list_concat(tree, children);
+  return list_concat_unique_oid(tree, children);
+}
+
+void note_relation(Walk& walk, const RangeTblEntry* entry) {
+  if (entry->tablesample != nullptr) object_to(walk, "TABLESAMPLE may choose other rows");
+  // A tree that is attached or detached meanwhile is read as it is now; the next look sees another.
+  if (has_tree(walk, entry->relid, entry->inh)) return;
+  auto* const read = static_cast<ReadTree*>(palloc(sizeof(ReadTree)));
+  *read = {entry->relid, entry->inh};
+  walk.trees = lappend(walk.trees, read);
+  List* tree = list_make1_oid(entry->relid);
+  for (int at = 0; at < list_length(tree); ++at) {
+    const Oid table = list_nth_oid(tree, at);
+    appendBinaryStringInfo(walk.shape, reinterpret_cast<const char*>(&table), sizeof table);
+    note_table(walk, table);
+    if (entry->inh) tree = append_children(walk, tree, table);
+  }
+  appendStringInfoChar(walk.shape, ';');
+}
+
+void note_entry(Walk& walk, const RangeTblEntry* entry) {
+  switch (entry->rtekind) {
+    case RTE_RELATION:
+      // Before 16 a rule's query names its own view twice, without reading it.
+      if (entry->relkind != RELKIND_VIEW && entry->relid != walk.view) note_relation(walk, entry);
+      return;
+    case RTE_TABLEFUNC:
+      return object_to(walk, "it uses XMLTABLE or JSON_TABLE");
+    default:
+      return;
+  }
+}
+
+struct Call {
+  Walk* walk;
+  Node* node;
+};
+
+// Always false, so that all functions of the node are looked at.
+bool note_function(Oid function, void* context) {
+  const auto* const call = static_cast<Call*>(context);
+  Walk& walk = *call->walk;
+  if (!OidIsValid(function)) return false;
+  if (function >= FirstNormalObjectId) walk.functions = lappend_oid(walk.functions, function);
+  const char* const name = get_func_name(function);
+  if (takes_text_search_object(function)) {
+    object_to(walk, psprintf("%s() depends on a text search configuration", name));
+    return false;
+  }
+  const Stability stability = stability_of(function);
+  if (stability == Stability::kSettings ||
+      (stability == Stability::kArguments && has_stable_arguments(call->node)))
+    return false;
+  const char marked = func_volatile(function);
+  if (stability == Stability::kUnknown && marked == PROVOLATILE_IMMUTABLE) {
+    follow(walk.reach, function);
+    return false;
+  }
+  const bool is_now =
+      function == F_NOW || function == F_STATEMENT_TIMESTAMP || function == F_TRANSACTION_TIMESTAMP;
+  object_to(walk, psprintf(is_now                           ? "it calls %s()"
+                           : marked == PROVOLATILE_VOLATILE ? "it calls the volatile function %s()"
+                                                            : "it calls the stable function %s()",
+                           name));
+  return false;
+}
+
+bool walk_node(Node* node, void* context);
+
+// A check raises an error or does nothing; what it reads is part of when it does.
+void note_domain(Walk& walk, Oid domain) {
+  ListCell* cell;
+  foreach (cell, domain_checks(domain)) (void)walk_node(static_cast<Node*>(lfirst(cell)), &walk);
+}
+
+void note_versions(Walk& walk, Node* node) {
+  ListCell* cell;
+  foreach (cell, types_of(node)) append_type(walk.versions, lfirst_oid(cell), &walk.types);
+  append_collations(walk.versions, node);
+  if (const char* zone = zone_of_call(node))
+    appendStringInfo(walk.versions, "zone " UINT64_FORMAT " ", pg::rules_of_zone(zone));
+}
+
+bool walk_node(Node* node, void* context) {
+  if (node == nullptr) return false;
+  Walk& walk = *static_cast<Walk*>(context);
+  Call call = {&walk, node};
+  (void)check_functions(node, note_function, &call);
+  note_versions(walk, node);
+  switch (nodeTag(node)) {
+    case T_CoerceToDomain:
+      note_domain(walk, castNode(CoerceToDomain, node)->resulttype);
+      break;
+    case T_Query: {
+      ListCell* cell;
+      foreach (cell, castNode(Query, node)->rtable)
+        note_entry(walk, lfirst_node(RangeTblEntry, cell));
+      return query_tree_walker(castNode(Query, node), as_visitor(walk_node), context, 0);
+    }
+    case T_Var:
+      // Unlike a column, it is not the same after ALTER TABLE.
+      if (castNode(Var, node)->varattno == InvalidAttrNumber)
+        object_to(walk, "it reads whole rows, whose columns may change");
+      if (castNode(Var, node)->varattno < 0 &&
+          castNode(Var, node)->varattno != TableOidAttributeNumber)
+        object_to(walk, "it reads system columns");
+      break;
+    case T_SQLValueFunction:
+      object_to(walk, "it asks for the current time, date, role or schema");
+      break;
+    case T_NextValueExpr:
+      object_to(walk, "it draws numbers from a sequence");
+      break;
+    case T_XmlExpr:
+#if PG_VERSION_NUM >= 160000
+    case T_JsonConstructorExpr:
+#endif
+#if PG_VERSION_NUM >= 170000
+    case T_JsonExpr:
+#endif
+      object_to(walk, "it makes XML or JSON in a way that is not examined");
+      break;
+    default:
+      break;
+  }
+  return walk_expression(node, walk_node, context);
+}
+
+// A relation that a function names, which may have been dropped by now.
+void walk_reading(Walk& walk, Oid relation) {
+  LockRelationOid(relation, AccessShareLock);
+  if (get_rel_name(relation) == nullptr) return;
+  Query* const query = reading_of(relation);
+  const char* const why = why_too_large(query, walk.view);
+  if (why != nullptr) return object_to(walk, why);
+  AcquireRewriteLocks(query, true, false);
+  (void)walk_node(linitial_node(Node, QueryRewrite(query)), &walk);
+}
+
+// These may call further functions, which read more.
+void walk_reads(Walk& walk) {
+  Oid role;
+  int context;
+  GetUserIdAndSecContext(&role, &context);
+  for (int at = 0; at < list_length(walk.reach.reads); ++at) {
+    CHECK_FOR_INTERRUPTS();
+    const auto* const read = static_cast<ReadByFunction*>(list_nth(walk.reach.reads, at));
+    SetUserIdAndSecContext(read->reader, context | SECURITY_LOCAL_USERID_CHANGE);
+    walk_reading(walk, read->relation);
+    SetUserIdAndSecContext(role, context);
+  }
+}
+
+// Null, and in `why` the reason, where the view was dropped a moment ago or the definition is too
+// large to be looked into.
+Query* rewritten_definition(Oid view, const char** why) {
+  *why = "it was dropped";
+  Relation relation = try_table_open(view, AccessShareLock);
+  if (relation == nullptr) return nullptr;
+  auto* const query = static_cast<Query*>(copyObjectImpl(definition_of(relation)));
+  table_close(relation, AccessShareLock);
+  *why = why_too_large(query, view);
+  if (*why != nullptr) return nullptr;
+  AcquireRewriteLocks(query, true, false);
+  List* const rewritten = QueryRewrite(query);
+  return linitial_node(Query, rewritten);
+}
+
+}  // namespace
+
+Dependence dependence_of(Oid view) {
+  const char* why;
+  Query* const query = rewritten_definition(view, &why);
+  if (query == nullptr) {
+    Dependence nothing = {};
+    nothing.obstacle = why;
+    nothing.shape = makeStringInfo();
+    nothing.text = "";
+    nothing.versions = "";
+    nothing.read_by_functions = "";
+    return nothing;
+  }
+  Walk walk = {view, {}, makeStringInfo(), NIL, NIL, makeStringInfo(), NIL, nullptr, NIL, nullptr};
+  (void)walk_node(reinterpret_cast<Node*>(query), &walk);
+  walk_reads(walk);
+  append_reach(walk.versions, walk.reach);
+  if (walk.reach.obstacle != nullptr) object_to(walk, walk.reach.obstacle);
+  list_sort(walk.tables, list_oid_cmp);
+  list_deduplicate_oid(walk.tables);
+  list_sort(walk.functions, list_oid_cmp);
+  list_deduplicate_oid(walk.functions);
+  Dependence dependence = {};
+  dependence.table_count = list_length(walk.tables);
+  dependence.tables =
+      static_cast<Oid*>(palloc(sizeof(Oid) * static_cast<Size>(dependence.table_count + 1)));
+  int i = 0;
+  ListCell* cell;
+  foreach (cell, walk.tables) dependence.tables[i++] = lfirst_oid(cell);
+  dependence.trees = walk.trees;
+  dependence.shape = walk.shape;
+  dependence.uncountable = walk.uncountable;
+  dependence.functions = walk.functions;
+  dependence.obstacle = walk.obstacle;
+  dependence.text = nodeToString(query);
+  dependence.versions = walk.versions->data;
+  dependence.read_by_functions = describe_reads(walk.reach);
+  return dependence;
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,56 @@
+#include "engine/definition/functions.hpp"
+
+namespace metrics_refresh::engine {
+
+bool check_parts(Oid aggregate, check_function_callback checker, void* context) {
+  if (aggregate < FirstNormalObjectId) return false;
+  const HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+  if (!HeapTupleIsValid(tuple)) return false;  // a window function
+  const auto* const parts = reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple));
+  bool found = false;
+  for (const Oid part :
+       {parts->aggtransfn, parts->aggfinalfn, parts->aggcombinefn, parts->aggserialfn,
+        parts->aggdeserialfn, parts->aggmtransfn, parts->aggminvtransfn, parts->aggmfinalfn})
+    found = found || checker(part, context);
+  ReleaseSysCache(tuple);
+  return found;
+}
+
+bool check_functions(Node* node, check_function_callback checker, void* context) {
+  if (check_functions_in_node(node, checker, context)) return true;
+  if (IsA(node, Aggref)) return check_parts(castNode(Aggref, node)->aggfnoid, checker, context);
+  if (IsA(node, WindowFunc))
+    return check_parts(castNode(WindowFunc, node)->winfnoid, checker, context);
+  return false;
+}
+
+bool takes_text_search_object(Oid function) {
+  Oid* types;
+  int count;
+  (void)get_func_signature(function, &types, &count);
+  for (int i = 0; i < count; ++i)
+    if (types[i] == REGCONFIGOID || types[i] == REGDICTIONARYOID) return true;
+  return false;
+}
+
+void append_version(StringInfo text, HeapTuple row) {
+  appendStringInfo(text, "%u:%u.%u ", HeapTupleHeaderGetRawXmin(row->t_data),
+                   ItemPointerGetBlockNumberNoCheck(&row->t_self),
+                   ItemPointerGetOffsetNumberNoCheck(&row->t_self));
+}
+
+void append_function(StringInfo text, Oid function) {
+  if (function < FirstNormalObjectId) return;
+  const HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+  if (!HeapTupleIsValid(tuple)) return;
+  appendStringInfo(text, "%u:", function);
+  append_version(text, tuple);
+  const Oid language = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple))->prolang;
+  ReleaseSysCache(tuple);
+  const HeapTuple row = SearchSysCache1(LANGOID, ObjectIdGetDatum(language));
+  if (!HeapTupleIsValid(row)) return;
+  append_version(text, row);
+  ReleaseSysCache(row);
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,76 @@
+#include "engine/definition/with_queries.hpp"
+
+#include "engine/definition/definition_size.hpp"
+#include "engine/definition/tree.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+const char* why_not_inlined(const CommonTableExpr* with) {
+  if (with->cterecursive) return psprintf("its WITH query %s is recursive", with->ctename);
+  if (with->ctematerialized == CTEMaterializeAlways)
+    return psprintf("its WITH query %s is MATERIALIZED", with->ctename);
+  if (with->cterefcount > 1 && with->ctematerialized == CTEMaterializeDefault)
+    return psprintf("its WITH query %s is read more than once and not NOT MATERIALIZED",
+                    with->ctename);
+  return nullptr;
+}
+
+struct Place {
+  const CommonTableExpr* with;
+  Index level;  // queries between the one that has it and the one looked at
+};
+
+bool put_in_place(Node* node, void* context) {
+  if (node == nullptr) return false;
+  auto* const place = static_cast<Place*>(context);
+  if (IsA(node, Query)) {
+    ++place->level;
+    (void)query_tree_walker(reinterpret_cast<Query*>(node), as_visitor(put_in_place), context,
+                            QTW_EXAMINE_RTES_BEFORE);
+    --place->level;
+    return false;
+  }
+  if (!IsA(node, RangeTblEntry)) return walk_expression(node, put_in_place, context);
+  auto* const entry = reinterpret_cast<RangeTblEntry*>(node);
+  if (entry->rtekind != RTE_CTE || entry->ctelevelsup != place->level ||
+      strcmp(entry->ctename, place->with->ctename) != 0)
+    return false;
+  Node* const query = static_cast<Node*>(copyObjectImpl(place->with->ctequery));
+  IncrementVarSublevelsUp(query, static_cast<int>(place->level), 1);
+  entry->rtekind = RTE_SUBQUERY;
+  entry->subquery = reinterpret_cast<Query*>(query);
+  return false;
+}
+
+bool inline_in_subqueries(Node* node, void* refusal) {
+  if (node == nullptr) return false;
+  if (!IsA(node, Query)) return walk_expression(node, inline_in_subqueries, refusal);
+  *static_cast<const char**>(refusal) = inline_with_queries(reinterpret_cast<Query*>(node));
+  return *static_cast<const char**>(refusal) != nullptr;
+}
+
+}  // namespace
+
+const char* inline_with_queries(Query* query) {
+  ListCell* cell;
+  foreach (cell, query->cteList) {
+    const auto* with = lfirst_node(CommonTableExpr, cell);
+    if (const char* why = why_not_inlined(with)) return why;
+    const int64 copied =
+        static_cast<int64>(count_references(reinterpret_cast<Query*>(with->ctequery))) *
+        std::max(1, with->cterefcount);
+    if (copied > kMaxReferences)
+      return psprintf("its WITH query %s would be put into too many places", with->ctename);
+    CHECK_FOR_INTERRUPTS();
+    // In those that follow it, too.
+    Place place = {with, 0};
+    (void)query_tree_walker(query, as_visitor(put_in_place), &place, QTW_EXAMINE_RTES_BEFORE);
+  }
+  query->cteList = NIL;
+  const char* refusal = nullptr;
+  (void)query_tree_walker(query, as_visitor(inline_in_subqueries), &refusal, 0);
+  return refusal;
+}
+
+}  // namespace metrics_refresh::engine

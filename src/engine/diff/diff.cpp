@@ -1,0 +1,124 @@
+#include "engine/diff/diff.hpp"
+
+#include "engine/definition/definition.hpp"
+#include "engine/definition/key_queries.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// What errors say that we do.
+constexpr char kCommand[] = "REFRESH MATERIALIZED VIEW";
+
+// Destinations of the executor, which calls them with themselves.
+struct Receiver {
+  DestReceiver base;
+  RowMatcher* matcher;
+  ProgressMeter* meter;
+};
+
+struct ViewReceiver {
+  Receiver receiver;
+  TupleTableSlot* row;  // without its place
+};
+
+bool receive_new(TupleTableSlot* slot, DestReceiver* self) {
+  auto* const receiver = reinterpret_cast<Receiver*>(self);
+  receiver->matcher->add_new(slot);
+  receiver->meter->row_read();
+  return true;
+}
+
+// A row of the view, with its place behind the columns.
+bool receive_old(TupleTableSlot* slot, DestReceiver* self) {
+  auto* const receiver = reinterpret_cast<ViewReceiver*>(self);
+  TupleTableSlot* const row = receiver->row;
+  const int count = row->tts_tupleDescriptor->natts;
+  slot_getallattrs(slot);
+  ExecClearTuple(row);
+  for (int i = 0; i < count; ++i) {
+    row->tts_values[i] = slot->tts_values[i];
+    row->tts_isnull[i] = slot->tts_isnull[i];
+  }
+  ExecStoreVirtualTuple(row);
+  row->tts_tid = *reinterpret_cast<ItemPointer>(DatumGetPointer(slot->tts_values[count]));
+  receiver->receiver.matcher->add_old(row);
+  receiver->receiver.meter->row_read();
+  return true;
+}
+
+double expected_rows(Relation view) {
+  BlockNumber pages;
+  double rows;
+  double all_visible;
+  estimate_rel_size(view, nullptr, &pages, &rows, &all_visible);
+  return rows;
+}
+
+void read_view_rows(Relation view, RowMatcher* matcher, ProgressMeter* meter) {
+  TupleTableSlot* const slot = table_slot_create(view, nullptr);
+  TableScanDesc const scan = table_beginscan(view, GetActiveSnapshot(), 0, nullptr);
+  while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
+    CHECK_FOR_INTERRUPTS();
+    matcher->add_old(slot);
+    meter->row_read();
+  }
+  table_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+}
+
+void read_some_view_rows(Relation view, Node* condition, RowMatcher* matcher, ProgressMeter* meter,
+                         const char* text) {
+  ViewReceiver receiver = {{receiver_calling(receive_old), matcher, meter},
+                           MakeSingleTupleTableSlot(RelationGetDescr(view), &TTSOpsVirtual)};
+  run_plan(plan_query(select_from_view(view, condition), text, true), &receiver.receiver.base,
+           text);
+  ExecDropSingleTupleTableSlot(receiver.row);
+}
+
+// What a table of hashes is made for where only some rows are looked at; it grows.
+constexpr double kSomeRows = 1000;
+
+}  // namespace
+
+Relation open_for_refresh(Oid oid) {
+  PreventCommandIfReadOnly(kCommand);
+  Relation view = table_open(oid, NoLock);
+  CheckTableNotInUse(view, kCommand);
+  return view;
+}
+
+Difference refresh_by_difference(Relation view, Node* condition, const char* text) {
+  // An error gives the memory back with the subtransaction that it ends.
+  const MemoryContext context = AllocSetContextCreate(
+      CurTransactionContext, "metrics_refresh difference", ALLOCSET_DEFAULT_SIZES);
+  const MemoryContext before = MemoryContextSwitchTo(context);
+
+  ProgressMeter meter;
+  RowMatcher matcher{};
+  const double expected = condition != nullptr ? kSomeRows : expected_rows(view);
+  matcher.init(RelationGetDescr(view), expected);
+  meter.begin(shmem::Phase::kView, static_cast<int64>(expected));
+  if (condition != nullptr)
+    read_some_view_rows(view, condition, &matcher, &meter, text);
+  else
+    read_view_rows(view, &matcher, &meter);
+  meter.begin(shmem::Phase::kQuery, matcher.old_rows());
+  Receiver receiver = {receiver_calling(receive_new), &matcher, &meter};
+  Query* const query = condition != nullptr
+                           ? select_from_definition(definition_of(view), condition)
+                           : static_cast<Query*>(copyObjectImpl(definition_of(view)));
+  run_plan(plan_query(query, text, condition != nullptr), &receiver.base, text);
+  if (matcher.has_files()) meter.begin(shmem::Phase::kCompare, matcher.new_rows());
+  matcher.finish();
+  meter.begin(shmem::Phase::kWrite, matcher.only_old_rows() + matcher.only_new_rows());
+  const Difference difference = {matcher.new_rows(), write_difference(view, matcher, meter)};
+
+  meter.end();
+  tuplesort_end(matcher.only_old());
+  tuplestore_end(matcher.only_new());
+  MemoryContextSwitchTo(before);
+  MemoryContextDelete(context);
+  return difference;
+}
+
+}  // namespace metrics_refresh::engine

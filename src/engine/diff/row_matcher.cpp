@@ -1,0 +1,269 @@
+#include "engine/diff/row_matcher.hpp"
+
+#include <sys/mman.h>
+
+namespace metrics_refresh::engine {
+namespace {
+
+// A file has a buffer of 8 kB and another one beside it.
+constexpr uint64 kMaxShares = 256;
+// Bytes: room for more than this is not kept twice.
+constexpr Size kWaitingSize = 8192;
+
+void write(BufFile*& file, MemoryContext context, const void* bytes, Size size) {
+  const MemoryContext before = MemoryContextSwitchTo(context);
+  if (file == nullptr) {
+    PrepareTempTablespaces();
+    file = BufFileCreateTemp(false);
+  }
+  BufFileWrite(file, const_cast<void*>(bytes), size);
+  MemoryContextSwitchTo(before);
+}
+
+void read(BufFile* file, void* bytes, Size size) {
+  if (BufFileRead(file, bytes, size) != size)
+    ereport(ERROR, (errcode_for_file_access(), errmsg("could not read from a temporary file")));
+}
+
+void rewind(BufFile* file) {
+  if (BufFileSeek(file, 0, 0, SEEK_SET) != 0)
+    ereport(ERROR, (errcode_for_file_access(), errmsg("could not rewind a temporary file")));
+}
+
+// A large one in huge pages, where the system has them: each look goes to another page.
+core::RowTable make_table_of(Size slots) {
+  const Size size = slots * sizeof(core::RowTable::Slot);
+  auto* const memory =
+      static_cast<char*>(MemoryContextAllocExtended(CurrentMemoryContext, size, MCXT_ALLOC_HUGE));
+#ifdef MADV_HUGEPAGE
+  constexpr Size kHugePage = Size{2} << 20;
+  char* const first = reinterpret_cast<char*>(TYPEALIGN(kHugePage, memory));
+  char* const last = reinterpret_cast<char*>(TYPEALIGN_DOWN(kHugePage, memory + size));
+  if (first < last) (void)madvise(first, static_cast<Size>(last - first), MADV_HUGEPAGE);
+#endif
+  memset(memory, 0, size);
+  return {reinterpret_cast<core::RowTable::Slot*>(memory), slots};
+}
+
+Size slots_within_limit() { return get_hash_memory_limit() / sizeof(core::RowTable::Slot); }
+
+}  // namespace
+
+core::RowPlace to_place(const ItemPointerData& tid) {
+  return static_cast<core::RowPlace>(ItemPointerGetBlockNumber(&tid)) << 16 |
+         ItemPointerGetOffsetNumber(&tid);
+}
+
+ItemPointerData to_tid(core::RowPlace place) {
+  ItemPointerData tid;
+  ItemPointerSet(&tid, static_cast<BlockNumber>(place >> 16),
+                 static_cast<OffsetNumber>(place & 0xFFFF));
+  return tid;
+}
+
+core::RowTable make_table(double rows) {
+  const Size limit = slots_within_limit();
+  return make_table_of(rows >= static_cast<double>(limit)
+                           ? limit
+                           : std::min(limit, core::RowTable::slots_for(static_cast<Size>(rows))));
+}
+
+void RowMatcher::init(TupleDesc row, double expected) {
+  context_ = CurrentMemoryContext;
+  table_context_ =
+      AllocSetContextCreate(context_, "metrics_refresh row hashes", ALLOCSET_SMALL_SIZES);
+  row_context_ = AllocSetContextCreate(context_, "metrics_refresh row", ALLOCSET_DEFAULT_SIZES);
+  hasher_.init();
+  waiting_new_.init();
+  slot_ = MakeSingleTupleTableSlot(row, &TTSOpsMinimalTuple);
+  restored_ = MakeSingleTupleTableSlot(row, &TTSOpsVirtual);
+  only_old_ =
+      tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, work_mem, nullptr, 0);
+  only_new_ = tuplestore_begin_heap(false, false, work_mem);
+
+  // A little more than is expected, so that a bad guess costs little.
+  const double rows = expected * 1.1 + 100;
+  const double shares = rows * 8 / 7 / static_cast<double>(slots_within_limit());
+  share_count_ = shares <= 1 ? 1 : std::min(kMaxShares, static_cast<uint64>(shares) + 1);
+  shares_ = static_cast<Share*>(palloc0(share_count_ * sizeof(Share)));
+  MemoryContextSwitchTo(table_context_);
+  table_ = make_table(rows);
+  MemoryContextSwitchTo(context_);
+}
+
+// By the half of the hash that the table does not look at first.
+RowMatcher::Share& RowMatcher::share_of(core::RowHash hash) {
+  return shares_[core::reduce(hash.low, share_count_)];
+}
+
+// Rows of the first share stay in memory while there is room; a table that is too small, since more
+// rows came than were expected, is exchanged for a larger one if both fit beside each other.
+bool RowMatcher::keep(core::RowHash hash, core::RowPlace place) {
+  if (table_.put(hash, place)) return true;
+  const Size limit = slots_within_limit();
+  const Size larger = std::min(limit - std::min(limit, table_.capacity()), table_.capacity() * 4);
+  if (larger <= table_.capacity() + table_.capacity() / 4) return false;
+  const MemoryContext old_context = table_context_;
+  table_context_ =
+      AllocSetContextCreate(context_, "metrics_refresh row hashes", ALLOCSET_SMALL_SIZES);
+  const MemoryContext before = MemoryContextSwitchTo(table_context_);
+  core::RowTable table = make_table_of(larger);
+  MemoryContextSwitchTo(before);
+  if (!table.put_all(table_)) elog(ERROR, "a larger table holds less");
+  table_ = table;
+  MemoryContextDelete(old_context);
+  return table_.put(hash, place);
+}
+
+void RowMatcher::add_old(TupleTableSlot* slot) {
+  const MemoryContext before = MemoryContextSwitchTo(row_context_);
+  OldRow row = {hasher_.hash(slot), to_place(slot->tts_tid)};
+  MemoryContextSwitchTo(before);
+  MemoryContextReset(row_context_);
+  ++old_rows_;
+  table_.prefetch(row.hash);
+  std::swap(row, waiting_old_[oldest_]);
+  oldest_ = (oldest_ + 1) % kWaiting;
+  if (waiting_old_count_ == kWaiting)
+    settle_old(row);
+  else
+    ++waiting_old_count_;
+}
+
+void RowMatcher::settle_waiting_old() {
+  for (int i = 0; i < waiting_old_count_; ++i)
+    settle_old(waiting_old_[(oldest_ + kWaiting - waiting_old_count_ + i) % kWaiting]);
+  waiting_old_count_ = 0;
+}
+
+void RowMatcher::settle_old(const OldRow& row) {
+  Share& share = share_of(row.hash);
+  if (&share == shares_ && share.old_count == 0 && keep(row.hash, row.place)) return;
+  write(share.old_rows, context_, &row, sizeof row);
+  ++share.old_count;
+}
+
+void RowMatcher::add_new(TupleTableSlot* slot) {
+  if (waiting_old_count_ > 0) settle_waiting_old();
+  const MemoryContext before = MemoryContextSwitchTo(row_context_);
+  const core::RowHash hash = hasher_.hash(slot);
+  ++new_rows_;
+  if (&share_of(hash) != shares_ || hasher_.image().capacity > kWaitingSize) {
+    settle_new(hash, slot);
+  } else {
+    table_.prefetch(hash);
+    settle_waiting_new();
+    is_new_waiting_ = true;
+    waiting_new_hash_ = hash;
+    hasher_.swap_image(waiting_new_);
+  }
+  MemoryContextSwitchTo(before);
+  MemoryContextReset(row_context_);
+}
+
+// Most rows are as they were, and it is not even known again what they were.
+void RowMatcher::settle_waiting_new() {
+  if (!is_new_waiting_) return;
+  is_new_waiting_ = false;
+  if (table_.take(waiting_new_hash_)) return;
+  RowHasher::restore(waiting_new_, restored_);
+  settle_new(waiting_new_hash_, restored_);
+}
+
+void RowMatcher::settle_new(core::RowHash hash, TupleTableSlot* slot) {
+  Share& share = share_of(hash);
+  if (&share == shares_ && table_.take(hash)) return;
+  if (share.old_count == 0) return put_only_new(slot);
+  bool owned = false;
+  MinimalTuple const tuple = ExecFetchSlotMinimalTuple(slot, &owned);
+  write(share.new_rows, context_, &hash, sizeof hash);
+  write(share.new_rows, context_, tuple, tuple->t_len);  // which begins with its length
+  ++share.new_count;
+}
+
+void RowMatcher::put_only_new(TupleTableSlot* slot) {
+  tuplestore_puttupleslot(only_new_, slot);
+  ++only_new_rows_;
+}
+
+void RowMatcher::put_only_old() {
+  table_.for_each([this](core::RowPlace place) {
+    tuplesort_putdatum(only_old_, Int64GetDatum(static_cast<int64>(place)), false);
+    ++only_old_rows_;
+  });
+}
+
+void RowMatcher::finish() {
+  settle_waiting_old();
+  settle_waiting_new();
+  put_only_old();
+  for (uint64 i = 0; i < share_count_; ++i)
+    if (shares_[i].old_count > 0) match_share(shares_[i]);
+  MemoryContextDelete(table_context_);
+  MemoryContextDelete(row_context_);
+  ExecDropSingleTupleTableSlot(slot_);
+  ExecDropSingleTupleTableSlot(restored_);
+  tuplesort_performsort(only_old_);
+}
+
+void RowMatcher::match_share(Share& share) {
+  auto* matched = static_cast<bits8*>(MemoryContextAllocExtended(
+      context_, share.new_count / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+  rewind(share.old_rows);
+  uint64 unread = share.old_count;
+  while (unread > 0) {
+    unread -= read_old_rows(share, unread);
+    match_new_rows(share, matched, unread == 0);
+    put_only_old();
+  }
+  pfree(matched);
+  BufFileClose(share.old_rows);
+  if (share.new_rows != nullptr) BufFileClose(share.new_rows);
+}
+
+// As many as the table holds within the limit, and at least one.
+uint64 RowMatcher::read_old_rows(Share& share, uint64 count) {
+  MemoryContextReset(table_context_);
+  const MemoryContext before = MemoryContextSwitchTo(table_context_);
+  table_ = make_table(static_cast<double>(count));
+  MemoryContextSwitchTo(before);
+  uint64 rows = 0;
+  for (; rows < count && table_.has_room(); ++rows) {
+    CHECK_FOR_INTERRUPTS();
+    OldRow row;
+    read(share.old_rows, &row, sizeof row);
+    (void)table_.put(row.hash, row.place);
+  }
+  return rows;
+}
+
+// Those that earlier batches have not matched. What the last one leaves is in the definition alone.
+void RowMatcher::match_new_rows(Share& share, bits8* matched, bool last) {
+  if (share.new_rows != nullptr) rewind(share.new_rows);
+  for (uint64 i = 0; i < share.new_count; ++i) {
+    CHECK_FOR_INTERRUPTS();
+    core::RowHash hash;
+    uint32 size;
+    read(share.new_rows, &hash, sizeof hash);
+    read(share.new_rows, &size, sizeof size);
+    if (size > buffer_size_) {
+      if (buffer_ != nullptr) pfree(buffer_);
+      buffer_size_ = std::max(Size{size}, 2 * buffer_size_);
+      buffer_ = static_cast<char*>(MemoryContextAllocHuge(context_, buffer_size_));
+    }
+    memcpy(buffer_, &size, sizeof size);
+    read(share.new_rows, buffer_ + sizeof size, size - sizeof size);
+    bits8& bits = matched[i / 8];
+    const auto bit = static_cast<bits8>(1U << (i % 8));
+    if ((bits & bit) != 0) continue;
+    if (table_.take(hash)) {
+      bits = static_cast<bits8>(bits | bit);
+    } else if (last) {
+      ExecStoreMinimalTuple(reinterpret_cast<MinimalTuple>(buffer_), slot_, false);
+      put_only_new(slot_);
+    }
+  }
+  ExecClearTuple(slot_);
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,289 @@
+#include "engine/diff/view_writer.hpp"
+
+#include "engine/incremental/capture/consumers.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// What is the same in both versions of a row that is updated.
+struct PairColumns {
+  bool can_pair;
+  int count;
+  AttrNumber columns[MaxHeapAttributeNumber];
+};
+
+// A bitmap of the server's, whose members are shifted so that system columns fit.
+Bitmapset* add_columns_of(Bitmapset* columns, Relation index) {
+  const Form_pg_index form = index->rd_index;
+  for (int i = 0; i < form->indnkeyatts; ++i)
+    if (form->indkey.values[i] != 0)
+      columns =
+          bms_add_member(columns, form->indkey.values[i] - FirstLowInvalidHeapAttributeNumber);
+  pull_varattnos(reinterpret_cast<Node*>(RelationGetIndexExpressions(index)), 1, &columns);
+  pull_varattnos(reinterpret_cast<Node*>(RelationGetIndexPredicate(index)), 1, &columns);
+  return columns;
+}
+
+PairColumns pair_columns(const ResultRelInfo* target) {
+  Bitmapset* of_unique = nullptr;
+  Bitmapset* of_all = nullptr;
+  bool unique = false;
+  for (int i = 0; i < target->ri_NumIndices; ++i) {
+    Relation index = target->ri_IndexRelationDescs[i];
+    if (index->rd_index->indisunique) {
+      unique = true;
+      of_unique = add_columns_of(of_unique, index);
+    }
+    of_all = add_columns_of(of_all, index);
+  }
+  PairColumns result = {};
+  result.can_pair = true;
+  int member = -1;
+  while ((member = bms_next_member(unique ? of_unique : of_all, member)) >= 0) {
+    const int column = member + FirstLowInvalidHeapAttributeNumber;
+    if (column <= 0)
+      result.can_pair = false;  // an expression over the whole row
+    else
+      result.columns[result.count++] = static_cast<AttrNumber>(column);
+  }
+  return result;
+}
+
+struct Writer {
+  Relation view;
+  const RowMatcher& matcher;
+  ProgressMeter& meter;
+  EState* state;
+  ResultRelInfo* target;
+  Snapshot snapshot;
+  CommandId command;
+  TupleTableSlot* stored;    // as the view's table keeps rows
+  TupleTableSlot* incoming;  // as the matcher does
+  PairColumns pair;
+  RowHasher hasher;
+  MemoryContext row_context;
+  Tuplesortstate* deletions;  // places, once pairs have taken theirs
+  bits8* is_written;          // by number of the incoming row
+  Consumers consumers;        // who wants to know which rows are written
+  Written written;
+
+  Writer(Relation view_, const RowMatcher& matcher_, ProgressMeter& meter_)
+      : view(view_), matcher(matcher_), meter(meter_), hasher(), consumers(), written() {}
+
+  void open();
+  void close();
+  void update_pairs();
+  void update(core::RowPlace place);
+  void delete_rows(Tuplesortstate* places);
+  void insert_rows();
+  core::RowHash pair_hash(TupleTableSlot* slot);
+  void fetch(core::RowPlace place);
+  void tell_of_old(core::RowPlace place);
+  void take_incoming();
+  void add_index_entries(bool only_summarizing);
+};
+
+[[noreturn]] void refuse_concurrent_change(Relation view) {
+  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                  errmsg("could not refresh materialized view \"%s\" due to a concurrent change",
+                         RelationGetRelationName(view)),
+                  errdetail("The transaction's snapshot is older than the last refresh."),
+                  errhint("The refresh can be tried again.")));
+  pg_unreachable();
+}
+
+// The next place in the order of places; false at the end.
+bool next_place(Tuplesortstate* places, core::RowPlace* place) {
+  Datum value;
+  bool is_null;
+#if PG_VERSION_NUM >= 160000
+  if (!tuplesort_getdatum(places, true, false, &value, &is_null, nullptr)) return false;
+#else
+  if (!tuplesort_getdatum(places, true, &value, &is_null, nullptr)) return false;
+#endif
+  *place = static_cast<core::RowPlace>(DatumGetInt64(value));
+  return true;
+}
+
+void Writer::open() {
+  command = GetCurrentCommandId(true);
+  snapshot = GetActiveSnapshot();
+  state = CreateExecutorState();
+  target = makeNode(ResultRelInfo);
+  InitResultRelInfo(target, view, 0, nullptr, 0);
+  // Who writes rows holds this lock, ours or not: it counts as a change
+  // (shmem/change_counters.hpp).
+  LockRelationOid(RelationGetRelid(view), RowExclusiveLock);
+  ExecOpenIndices(target, false);
+  stored = table_slot_create(view, nullptr);
+  incoming = MakeSingleTupleTableSlot(RelationGetDescr(view), &TTSOpsMinimalTuple);
+  row_context =
+      AllocSetContextCreate(CurrentMemoryContext, "metrics_refresh row", ALLOCSET_DEFAULT_SIZES);
+  hasher.init();
+  consumers.open(view);
+  pair = pair_columns(target);
+  is_written = static_cast<bits8*>(MemoryContextAllocExtended(
+      CurrentMemoryContext, static_cast<Size>(matcher.only_new_rows()) / 8 + 1,
+      MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+}
+
+void Writer::close() {
+  consumers.close();
+  ExecDropSingleTupleTableSlot(stored);
+  ExecDropSingleTupleTableSlot(incoming);
+  ExecCloseIndices(target);
+  FreeExecutorState(state);
+  CommandCounterIncrement();
+}
+
+core::RowHash Writer::pair_hash(TupleTableSlot* slot) {
+  const MemoryContext before = MemoryContextSwitchTo(row_context);
+  const core::RowHash hash = hasher.hash(slot, pair.columns, pair.count);
+  MemoryContextSwitchTo(before);
+  MemoryContextReset(row_context);
+  return hash;
+}
+
+void Writer::fetch(core::RowPlace place) {
+  ItemPointerData tid = to_tid(place);
+  if (!table_tuple_fetch_row_version(view, &tid, snapshot, stored)) refuse_concurrent_change(view);
+}
+
+void Writer::tell_of_old(core::RowPlace place) {
+  if (!consumers.any()) return;
+  fetch(place);
+  consumers.put(stored);
+}
+
+// Makes the incoming row one that the table can take.
+void Writer::take_incoming() {
+  ExecCopySlot(stored, incoming);
+  stored->tts_tableOid = RelationGetRelid(view);
+}
+
+void Writer::add_index_entries([[maybe_unused]] bool only_summarizing) {
+  if (target->ri_NumIndices == 0) return;
+#if PG_VERSION_NUM >= 160000
+  (void)ExecInsertIndexTuples(target, stored, state, false, false, nullptr, NIL, only_summarizing);
+#else
+  (void)ExecInsertIndexTuples(target, stored, state, false, false, nullptr, NIL);
+#endif
+  ResetPerTupleExprContext(state);
+}
+
+void Writer::update(core::RowPlace place) {
+  ItemPointerData tid = to_tid(place);
+  tell_of_old(place);
+  take_incoming();
+  TM_FailureData failure;
+  LockTupleMode mode;
+#if PG_VERSION_NUM >= 160000
+  TU_UpdateIndexes indexes = TU_None;
+  const TM_Result result = table_tuple_update(view, &tid, stored, command, snapshot,
+                                              InvalidSnapshot, true, &failure, &mode, &indexes);
+  const bool any = indexes != TU_None;
+  const bool only_summarizing = indexes == TU_Summarizing;
+#else
+  bool any = false;
+  const TM_Result result = table_tuple_update(view, &tid, stored, command, snapshot,
+                                              InvalidSnapshot, true, &failure, &mode, &any);
+  const bool only_summarizing = false;
+#endif
+  if (result != TM_Ok) refuse_concurrent_change(view);
+  if (any) add_index_entries(only_summarizing);
+  if (consumers.any()) consumers.put(stored);
+  ++written.updated;
+  meter.row_changed();
+}
+
+// Pairs are an economy, not a need: old rows for which the table has no room are deleted.
+void Writer::update_pairs() {
+  deletions =
+      tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, work_mem, nullptr, 0);
+  core::RowTable old_rows = make_table(static_cast<double>(matcher.only_old_rows()));
+  core::RowPlace place;
+  while (next_place(matcher.only_old(), &place)) {
+    CHECK_FOR_INTERRUPTS();
+    if (old_rows.has_room()) {
+      if (pair.count > 0) fetch(place);
+      (void)old_rows.put(pair_hash(stored), place);
+    } else {
+      tuplesort_putdatum(deletions, Int64GetDatum(static_cast<int64>(place)), false);
+    }
+  }
+  for (uint64 i = 0; tuplestore_gettupleslot(matcher.only_new(), true, false, incoming); ++i) {
+    CHECK_FOR_INTERRUPTS();
+    if (const std::optional<core::RowPlace> old_row = old_rows.take(pair_hash(incoming))) {
+      update(*old_row);
+      is_written[i / 8] = static_cast<bits8>(is_written[i / 8] | 1U << (i % 8));
+    }
+  }
+  tuplestore_rescan(matcher.only_new());
+  old_rows.for_each([this](core::RowPlace left) {
+    tuplesort_putdatum(deletions, Int64GetDatum(static_cast<int64>(left)), false);
+  });
+  tuplesort_performsort(deletions);
+}
+
+void Writer::delete_rows(Tuplesortstate* places) {
+  core::RowPlace place;
+  while (next_place(places, &place)) {
+    CHECK_FOR_INTERRUPTS();
+    ItemPointerData tid = to_tid(place);
+    tell_of_old(place);
+    TM_FailureData failure;
+    if (table_tuple_delete(view, &tid, command, snapshot, InvalidSnapshot, true, &failure, false) !=
+        TM_Ok)
+      refuse_concurrent_change(view);
+    ++written.deleted;
+    meter.row_changed();
+  }
+}
+
+void Writer::insert_rows() {
+  BulkInsertState const bulk = GetBulkInsertState();
+  for (uint64 i = 0; tuplestore_gettupleslot(matcher.only_new(), true, false, incoming); ++i) {
+    CHECK_FOR_INTERRUPTS();
+    if ((is_written[i / 8] & 1U << (i % 8)) != 0) continue;
+    take_incoming();
+    table_tuple_insert(view, stored, command, 0, bulk);
+    add_index_entries(false);
+    if (consumers.any()) consumers.put(stored);
+    ++written.inserted;
+    meter.row_changed();
+  }
+  FreeBulkInsertState(bulk);
+}
+
+// At repeatable read, rows that another refresh has added since the snapshot would be added again.
+void refuse_rows_after(Snapshot snapshot, Relation view) {
+  Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
+  TupleTableSlot* const slot = table_slot_create(view, nullptr);
+  TableScanDesc const scan = table_beginscan(view, latest, 0, nullptr);
+  while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
+    CHECK_FOR_INTERRUPTS();
+    if (!table_tuple_satisfies_snapshot(view, slot, snapshot)) refuse_concurrent_change(view);
+  }
+  table_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+  UnregisterSnapshot(latest);
+}
+
+}  // namespace
+
+Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter) {
+  Writer writer(view, matcher, meter);
+  if (matcher.only_old_rows() == 0 && matcher.only_new_rows() == 0) return writer.written;
+  if (IsolationUsesXactSnapshot()) refuse_rows_after(GetActiveSnapshot(), view);
+  writer.open();
+  const bool pairs =
+      writer.pair.can_pair && matcher.only_old_rows() > 0 && matcher.only_new_rows() > 0;
+  if (pairs) writer.update_pairs();
+  writer.delete_rows(pairs ? writer.deletions : matcher.only_old());
+  if (pairs) tuplesort_end(writer.deletions);  // which may have files
+  writer.insert_rows();
+  writer.close();
+  return writer.written;
+}
+
+}  // namespace metrics_refresh::engine

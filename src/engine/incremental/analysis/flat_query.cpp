@@ -1,0 +1,271 @@
+#include "engine/incremental/analysis/flat_query.hpp"
+
+#include "engine/definition/definition_size.hpp"
+#include "engine/definition/tree.hpp"
+#include "engine/definition/with_queries.hpp"
+#include "engine/incremental/analysis/flattener.hpp"
+#include "engine/incremental/analysis/refusals.hpp"
+
+namespace metrics_refresh::engine {
+namespace flattening {
+
+Node* unknown_value(const Var* var) {
+  return reinterpret_cast<Node*>(makeVar(0, 1, var->vartype, var->vartypmod, var->varcollid, 0));
+}
+
+Node* resolve(Level* level, Node* node);
+
+// An expression of a plain view's column that stands in it twice, in a view above that, and so on.
+bool is_too_large(Flattener& flattener) {
+  if (flattener.nodes > kMaxNodes) return true;
+  if (++flattener.nodes % 1000 == 0) CHECK_FOR_INTERRUPTS();
+  if (flattener.nodes > kMaxNodes) flattener.refuse("the expressions of its columns are too large");
+  return false;
+}
+
+Node* resolve_var(Level* level, const Var* var) {
+  const Item& item = level->items[var->varno];
+  if (var->varlevelsup != 0) return unknown_value(var);
+  if (item.source != 0)
+    return reinterpret_cast<Node*>(
+        makeVar(item.source, var->varattno, var->vartype, var->vartypmod, var->varcollid, 0));
+  if (item.subquery == nullptr || var->varattno <= 0) return unknown_value(var);
+  const TargetEntry* entry = get_tle_by_resno(item.subquery->query->targetList, var->varattno);
+  Node* const inner = resolve(item.subquery, reinterpret_cast<Node*>(entry->expr));
+  // An outer join makes a subquery's columns NULL, and what they are computed from as well; but not
+  // what else would be computed from that.
+  if (!bms_is_empty(item.scope) && !IsA(inner, Var)) return unknown_value(var);
+  return inner;
+}
+
+Node* resolve_mutator(Node* node, void* context) {
+  if (node == nullptr) return nullptr;
+  auto* const level = static_cast<Level*>(context);
+  if (is_too_large(*level->flattener)) return node;  // what comes of it is not used
+  if (IsA(node, Var)) return resolve_var(level, reinterpret_cast<Var*>(node));
+  if (IsA(node, Query)) return node;
+  return mutate_expression(node, resolve_mutator, context);
+}
+
+Node* resolve(Level* level, Node* node) {
+#if PG_VERSION_NUM >= 180000
+  if (level->query->hasGroupRTE) node = flatten_group_exprs(nullptr, level->query, node);
+#endif
+#if PG_VERSION_NUM >= 160000
+  node = flatten_join_alias_vars(nullptr, level->query, node);
+#else
+  node = flatten_join_alias_vars(level->query, node);
+#endif
+  return resolve_mutator(node, level);
+}
+
+Level* Flattener::open(Query* query, Bitmapset* scope) {
+  CHECK_FOR_INTERRUPTS();
+  auto* const level = static_cast<Level*>(palloc0(sizeof(Level)));
+  level->query = query;
+  level->flattener = this;
+  level->items =
+      static_cast<Item*>(palloc0(sizeof(Item) * static_cast<Size>(list_length(query->rtable) + 1)));
+  walk(level, reinterpret_cast<Node*>(query->jointree), scope);
+  if (result->refusal == nullptr) add_edges(level);
+  return level;
+}
+
+void Flattener::walk(Level* level, Node* node, Bitmapset* scope) {
+  if (result->refusal != nullptr) return;
+  if (IsA(node, RangeTblRef)) {
+    add_item(level, reinterpret_cast<RangeTblRef*>(node)->rtindex, scope);
+  } else if (IsA(node, FromExpr)) {
+    const auto* const from = reinterpret_cast<FromExpr*>(node);
+    ListCell* cell;
+    foreach (cell, from->fromlist) walk(level, static_cast<Node*>(lfirst(cell)), scope);
+    add_quals(level, from->quals, 0);
+  } else if (IsA(node, JoinExpr)) {
+    walk_join(level, reinterpret_cast<JoinExpr*>(node), scope);
+  } else {
+    refuse("it joins in a way that is not known");
+  }
+}
+
+void Flattener::walk_join(Level* level, JoinExpr* join, Bitmapset* scope) {
+  if (join->jointype == JOIN_INNER) {
+    walk(level, join->larg, scope);
+    walk(level, join->rarg, scope);
+    add_quals(level, join->quals, 0);
+  } else if (join->jointype == JOIN_LEFT || join->jointype == JOIN_RIGHT) {
+    const bool left = join->jointype == JOIN_LEFT;
+    const int number = ++outer_joins;
+    Bitmapset* const within = bms_add_member(bms_copy(scope), number);
+    walk(level, join->larg, left ? scope : within);
+    walk(level, join->rarg, left ? within : scope);
+    add_quals(level, join->quals, number);
+  } else {
+    refuse("it has a FULL JOIN");
+  }
+}
+
+void Flattener::add_item(Level* level, int number, Bitmapset* scope) {
+  const RangeTblEntry* entry = rt_fetch(number, level->query->rtable);
+  level->items[number].scope = scope;
+  switch (entry->rtekind) {
+    case RTE_RELATION:
+      add_relation(level, number, scope);
+      break;
+    case RTE_SUBQUERY:
+      if (entry->lateral)
+        refuse("it has a LATERAL subquery");
+      else
+        add_subquery(level, number, entry->subquery, scope);
+      break;
+    case RTE_FUNCTION:
+    case RTE_VALUES:
+    case RTE_RESULT:
+      break;  // nothing that changes by itself
+    default:
+      refuse("it reads something that is no table");
+  }
+}
+
+void Flattener::add_subquery(Level* level, int number, Query* query, Bitmapset* scope) {
+  if (const char* why = why_not_simple(query)) return refuse(why);
+  level->items[number].subquery = open(query, scope);
+}
+
+void Flattener::add_relation(Level* level, int number, Bitmapset* scope) {
+  RangeTblEntry* const entry = rt_fetch(number, level->query->rtable);
+  if (entry->relkind == RELKIND_VIEW) {
+    Relation const view = table_open(entry->relid, AccessShareLock);
+    auto* const query = static_cast<Query*>(copyObjectImpl(get_view_query(view)));
+    table_close(view, NoLock);
+    if (const char* why = inline_with_queries(query)) return refuse(why);
+    return add_subquery(level, number, query, scope);
+  }
+  auto* const source = static_cast<FlatSource*>(palloc0(sizeof(FlatSource)));
+  source->entry = entry;
+  source->scope = scope;
+#if PG_VERSION_NUM >= 160000
+  if (entry->perminfoindex != 0)
+    source->permission =
+        reinterpret_cast<Node*>(getRTEPermissionInfo(level->query->rteperminfos, entry));
+#endif
+  if (const char* why = why_not_captured(source)) return refuse(why);
+  if (list_length(result->sources) == kMaxSources)
+    return refuse(psprintf("it joins more than %d tables", kMaxSources));
+  result->sources = lappend(result->sources, source);
+  level->items[number].source = list_length(result->sources);
+}
+
+void Flattener::add_quals(Level* level, Node* quals, int outer) {
+  if (quals == nullptr || result->refusal != nullptr) return;
+  if (is_andclause(quals)) {
+    ListCell* cell;
+    foreach (cell, reinterpret_cast<BoolExpr*>(quals)->args)
+      add_quals(level, static_cast<Node*>(lfirst(cell)), outer);
+  } else if (IsA(quals, OpExpr)) {
+    add_equality(level, reinterpret_cast<OpExpr*>(quals), outer);
+  }
+}
+
+Var* as_column(Node* node);
+
+struct EdgeSearch {
+  Flattener* flattener;
+  Level* level;
+};
+
+bool find_edges(Node* node, void* context);
+
+void Flattener::add_edges(Level* level) {
+  EdgeSearch search = {this, level};
+  (void)walk_query(level->query, find_edges, &search);
+}
+
+bool find_edges(Node* node, void* context) {
+  auto* const search = static_cast<EdgeSearch*>(context);
+  if (node == nullptr) return false;
+  Var* column;
+  Node* const expression = edge_of(node, &column);
+  if (expression == nullptr) return walk_expression(node, find_edges, context);
+  Var* const resolved = as_column(resolve(search->level, reinterpret_cast<Node*>(column)));
+  if (search->flattener->result->refusal != nullptr) return true;
+  if (resolved == nullptr) {
+    search->flattener->refuse("it compares with now() what is no column of a table");
+    return true;
+  }
+  auto* const edge = static_cast<FlatEdge*>(palloc(sizeof(FlatEdge)));
+  *edge = {resolved, expression};
+  search->flattener->result->edges = lappend(search->flattener->result->edges, edge);
+  return false;
+}
+
+// The column, once labels of types that are the same in every byte are off; or null.
+Var* as_column(Node* node) {
+  while (node != nullptr && IsA(node, RelabelType))
+    node = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(node)->arg);
+  if (node == nullptr || !IsA(node, Var)) return nullptr;
+  auto* const var = reinterpret_cast<Var*>(node);
+  return var->varno > 0 && var->varattno > 0 ? var : nullptr;
+}
+
+void Flattener::add_equality(Level* level, OpExpr* expression, int outer) {
+  if (list_length(expression->args) != 2) return;
+  Var* const left = as_column(resolve(level, static_cast<Node*>(linitial(expression->args))));
+  Var* const right = as_column(resolve(level, static_cast<Node*>(lsecond(expression->args))));
+  if (result->refusal != nullptr) return;
+  if (left == nullptr || right == nullptr || left->varno == right->varno) return;
+  if (key_equality(left->vartype, expression->inputcollid) != expression->opno ||
+      key_equality(right->vartype, expression->inputcollid) != expression->opno)
+    return;
+  add_directed(left, right, outer);
+  add_directed(right, left, outer);
+}
+
+// An outer join's condition says nothing of a row of the side that it keeps, but that rows of the
+// other side meet no others; and of two columns of the other side, that both are equal where they
+// are there.
+void Flattener::add_directed(Var* from, Var* to, int outer) {
+  if (outer != 0 && !is_within(from, outer)) return;
+  if (list_length(result->equalities) >= kMaxEqualities)
+    return refuse(psprintf("it has more than %d equalities of columns", kMaxEqualities));
+  auto* const equality = static_cast<Equality*>(palloc(sizeof(Equality)));
+  *equality = {from, to};
+  result->equalities = lappend(result->equalities, equality);
+}
+
+// Without groups all output columns are the row's own; with groups, those that are the same in all
+// rows of a group: what is grouped by, and columns that depend on it.
+void add_outputs(FlatQuery* result, Level* level) {
+  Query* const query = level->query;
+  ListCell* cell;
+  foreach (cell, query->targetList) {
+    const TargetEntry* entry = lfirst_node(TargetEntry, cell);
+    if (entry->resjunk) continue;
+    auto* const output = static_cast<FlatOutput*>(palloc0(sizeof(FlatOutput)));
+    output->column = entry->resno;
+    output->expression = resolve(level, reinterpret_cast<Node*>(entry->expr));
+    if (result->refusal != nullptr) return;
+    output->is_grouped =
+        get_sortgroupref_clause_noerr(entry->ressortgroupref, query->groupClause) != nullptr;
+    if (!result->has_groups || output->is_grouped || IsA(output->expression, Var))
+      result->outputs = lappend(result->outputs, output);
+  }
+}
+
+}  // namespace flattening
+
+FlatQuery* flatten(Query* query) {
+  auto* const result = static_cast<FlatQuery*>(palloc0(sizeof(FlatQuery)));
+  result->has_groups = query->groupClause != NIL;
+  flattening::Flattener flattener = {result, 0, 0};
+  flattening::Level* const level = flattener.open(query, nullptr);
+  if (result->refusal == nullptr) flattening::add_outputs(result, level);
+  return result;
+}
+
+Oid key_equality(Oid type, Oid collation) {
+  if (OidIsValid(collation) && !get_collation_isdeterministic(collation)) return InvalidOid;
+  if (!OidIsValid(get_array_type(type))) return InvalidOid;
+  return lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,215 @@
+#include "engine/incremental/analysis/key_columns.hpp"
+
+#include "engine/definition/definition.hpp"
+
+namespace metrics_refresh::engine {
+
+FlatSource* source_at(const FlatQuery* flat, int number) {
+  return static_cast<FlatSource*>(list_nth(flat->sources, number - 1));
+}
+
+namespace {
+
+bool is_same(const Var* a, const Var* b) {
+  return a->varno == b->varno && a->varattno == b->varattno;
+}
+
+}  // namespace
+
+// The columns that equalities are of, by their places here.
+struct ColumnGraph {
+  struct Column {
+    Var* var;
+    List* next;     // int: where an equality leads
+    List* reached;  // int: where any number of them lead, itself the first; NIL: not known yet
+    Bitmapset* is_there;  // the same as a set
+    Bitmapset* sources;   // of these columns
+  };
+  Column* columns;
+  int count;
+};
+
+namespace {
+
+int place_of(const ColumnGraph* graph, const Var* var) {
+  for (int at = 0; at < graph->count; ++at)
+    if (is_same(graph->columns[at].var, var)) return at;
+  return -1;
+}
+
+int put_column(ColumnGraph* graph, Var* var) {
+  const int known = place_of(graph, var);
+  if (known >= 0) return known;
+  graph->columns[graph->count].var = var;
+  return graph->count++;
+}
+
+ColumnGraph* graph_of(FlatQuery* flat) {
+  if (flat->graph != nullptr) return flat->graph;
+  auto* const graph = static_cast<ColumnGraph*>(palloc0(sizeof(ColumnGraph)));
+  graph->columns = static_cast<ColumnGraph::Column*>(palloc0(
+      sizeof(ColumnGraph::Column) * static_cast<Size>(2 * list_length(flat->equalities) + 1)));
+  ListCell* cell;
+  foreach (cell, flat->equalities)
+    (void)put_column(graph, static_cast<Equality*>(lfirst(cell))->from);
+  foreach (cell, flat->equalities) {
+    CHECK_FOR_INTERRUPTS();
+    const auto* equality = static_cast<Equality*>(lfirst(cell));
+    ColumnGraph::Column& from = graph->columns[place_of(graph, equality->from)];
+    from.next = lappend_int(from.next, put_column(graph, equality->to));
+  }
+  return flat->graph = graph;
+}
+
+// All columns that are equal to the one at this place wherever its row takes part.
+const ColumnGraph::Column& reached_from(ColumnGraph* graph, int start) {
+  ColumnGraph::Column& column = graph->columns[start];
+  if (column.reached != NIL) return column;
+  CHECK_FOR_INTERRUPTS();
+  column.reached = list_make1_int(start);
+  column.is_there = bms_make_singleton(start);
+  for (int i = 0; i < list_length(column.reached); ++i) {
+    const ColumnGraph::Column& at = graph->columns[list_nth_int(column.reached, i)];
+    column.sources = bms_add_member(column.sources, at.var->varno);
+    ListCell* cell;
+    foreach (cell, at.next) {
+      if (bms_is_member(lfirst_int(cell), column.is_there)) continue;
+      column.is_there = bms_add_member(column.is_there, lfirst_int(cell));
+      column.reached = lappend_int(column.reached, lfirst_int(cell));
+    }
+  }
+  return column;
+}
+
+// Calls `visit(column)` for the columns of one source from which equalities lead somewhere, until
+// it returns true.
+template <typename Visit>
+void for_each_joined(FlatQuery* flat, int number, Visit visit) {
+  ColumnGraph* const graph = graph_of(flat);
+  for (int at = 0; at < graph->count; ++at)
+    if (graph->columns[at].var->varno == number && graph->columns[at].next != NIL &&
+        visit(reached_from(graph, at)))
+      return;
+}
+
+// A column of the source that is equal to `wanted`, or null.
+Var* equal_column(FlatQuery* flat, int number, const Var* wanted) {
+  Var* found = nullptr;
+  const int place = place_of(graph_of(flat), wanted);
+  if (place < 0) return found;
+  for_each_joined(flat, number, [&](const ColumnGraph::Column& start) {
+    if (bms_is_member(place, start.is_there)) found = start.var;
+    return found != nullptr;
+  });
+  return found;
+}
+
+// Whether an output column can be part of a key: of tables that no outer join leaves out, since a
+// row may leave a group with its value for one with NULL.
+bool can_be_key(const FlatQuery* flat, const FlatOutput* output) {
+  Node* const expression = output->expression;
+  if (!OidIsValid(key_equality(exprType(expression), exprCollation(expression)))) return false;
+  if (contain_mutable_functions(expression)) return false;
+  bool any = false;
+  ListCell* cell;
+  foreach (cell, pull_var_clause(expression, 0)) {
+    const Var* var = static_cast<Var*>(lfirst(cell));
+    if (var->varno == 0 || var->varattno <= 0) return false;
+    if (!bms_is_empty(source_at(flat, var->varno)->scope)) return false;
+    any = true;
+  }
+  return any;
+}
+
+bool is_over(Node* expression, int number) {
+  ListCell* cell;
+  foreach (cell, pull_var_clause(expression, 0))
+    if (static_cast<Var*>(lfirst(cell))->varno != number) return false;
+  return true;
+}
+
+// The output column over the source's row alone, or null where that does not say it.
+Node* over_row(FlatQuery* flat, int number, const FlatOutput* output) {
+  if (!can_be_key(flat, output)) return nullptr;
+  Node* expression = output->expression;
+  if (!is_over(expression, number)) {
+    if (!IsA(expression, Var)) return nullptr;
+    expression =
+        reinterpret_cast<Node*>(equal_column(flat, number, reinterpret_cast<Var*>(expression)));
+    if (expression == nullptr) return nullptr;
+  }
+  expression = static_cast<Node*>(copyObjectImpl(expression));
+  ChangeVarNodes(expression, number, 1, 0);
+  return expression;
+}
+
+// The key columns that are plain columns of an index, all of it; or NIL.
+List* columns_of_index(List* keys, const Form_pg_index index) {
+  List* found = NIL;
+  for (int i = 0; i < index->indnkeyatts; ++i) {
+    ListCell* cell;
+    foreach (cell, keys) {
+      auto* const key = static_cast<KeyColumn*>(lfirst(cell));
+      if (IsA(key->expression, Var) &&
+          reinterpret_cast<Var*>(key->expression)->varattno == index->indkey.values[i])
+        break;
+    }
+    if (cell == nullptr) return NIL;
+    found = lappend(found, lfirst(cell));
+  }
+  return found;
+}
+
+}  // namespace
+
+List* key_columns(FlatQuery* flat, int number, bool only_grouped) {
+  List* keys = NIL;
+  ListCell* cell;
+  foreach (cell, flat->outputs) {
+    const auto* output = static_cast<FlatOutput*>(lfirst(cell));
+    if (only_grouped && !output->is_grouped) continue;
+    Node* const expression = over_row(flat, number, output);
+    if (expression == nullptr || list_length(keys) == kMaxKeyColumns) continue;
+    auto* const key = static_cast<KeyColumn*>(palloc(sizeof(KeyColumn)));
+    *key = {output->column, expression};
+    keys = lappend(keys, key);
+  }
+  return keys;
+}
+
+List* unique_columns(List* keys, Oid table) {
+  Relation const relation = table_open(table, AccessShareLock);
+  List* best = NIL;
+  ListCell* cell;
+  foreach (cell, RelationGetIndexList(relation)) {
+    Relation const index = index_open(lfirst_oid(cell), AccessShareLock);
+    const Form_pg_index form = index->rd_index;
+    if (form->indisunique && form->indisvalid && !is_partial(index)) {
+      List* const columns = columns_of_index(keys, form);
+      if (columns != NIL && (best == NIL || list_length(columns) < list_length(best)))
+        best = columns;
+    }
+    index_close(index, AccessShareLock);
+  }
+  table_close(relation, NoLock);
+  return best;
+}
+
+List* joins_between(FlatQuery* flat, int from, int to) {
+  List* joins = NIL;
+  for_each_joined(flat, from, [&](const ColumnGraph::Column& start) {
+    if (!bms_is_member(to, start.sources)) return false;
+    ListCell* cell;
+    foreach (cell, start.reached) {
+      const Var* end = graph_of(flat)->columns[lfirst_int(cell)].var;
+      if (end->varno != to || list_length(joins) == kMaxKeyColumns) continue;
+      auto* const join = static_cast<JoinColumn*>(palloc(sizeof(JoinColumn)));
+      *join = {start.var->varattno, end->varattno};
+      joins = lappend(joins, join);
+    }
+    return false;
+  });
+  return joins;
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,190 @@
+#include "engine/incremental/analysis/key_derivation.hpp"
+
+#include "engine/definition/definition_size.hpp"
+#include "engine/definition/with_queries.hpp"
+#include "engine/incremental/analysis/key_columns.hpp"
+#include "engine/incremental/analysis/refusals.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+constexpr int kUnranked = -1;
+
+struct Ranker {
+  FlatQuery* flat;
+  KeySource* sources;  // those of this query
+  int count;
+
+  void take_whole_keys();
+  bool take_parts_of_keys();
+  bool take_joins();
+};
+
+// A grouped column, or what is unique already.
+void Ranker::take_whole_keys() {
+  for (int i = 0; i < count; ++i) {
+    List* keys = key_columns(flat, i + 1, true);
+    if (keys == NIL)
+      keys = unique_columns(key_columns(flat, i + 1, false), sources[i].entry->relid);
+    sources[i].keys = keys;
+    sources[i].rank = keys == NIL ? kUnranked : 0;
+  }
+}
+
+bool Ranker::take_parts_of_keys() {
+  bool any = false;
+  for (int i = 0; i < count; ++i) {
+    if (sources[i].rank != kUnranked) continue;
+    sources[i].keys = key_columns(flat, i + 1, false);
+    if (sources[i].keys == NIL) continue;
+    sources[i].rank = 0;
+    any = true;
+  }
+  return any;
+}
+
+// One table more that joins one that has a rank, of the lowest where there are several.
+bool Ranker::take_joins() {
+  for (int rank = 0; rank < count; ++rank)
+    for (int i = 0; i < count; ++i) {
+      CHECK_FOR_INTERRUPTS();
+      for (int j = 0; j < count && sources[i].rank == kUnranked; ++j) {
+        if (sources[j].rank != rank) continue;
+        sources[i].joins = joins_between(flat, i + 1, j + 1);
+        if (sources[i].joins == NIL) continue;
+        sources[i].via = j;
+        sources[i].rank = rank + 1;
+        return true;
+      }
+    }
+  return false;
+}
+
+void note_columns(KeySource* source) {
+  ListCell* cell;
+  foreach (cell, source->keys) {
+    ListCell* inner;
+    foreach (inner, pull_var_clause(static_cast<KeyColumn*>(lfirst(cell))->expression, 0))
+      source->columns = bms_add_member(source->columns, static_cast<Var*>(lfirst(inner))->varattno);
+  }
+  foreach (cell, source->joins)
+    source->columns = bms_add_member(source->columns, static_cast<JoinColumn*>(lfirst(cell))->own);
+}
+
+void add_edges(const FlatQuery* flat, KeySource* sources, Derivation* result) {
+  ListCell* cell;
+  foreach (cell, flat->edges) {
+    const auto* edge = static_cast<FlatEdge*>(lfirst(cell));
+    KeySource& source = sources[edge->column->varno - 1];
+    auto* const own = static_cast<KeyEdge*>(palloc(sizeof(KeyEdge)));
+    *own = {edge->column->varattno, edge->expression};
+    source.edges = lappend(source.edges, own);
+    result->has_edges = true;
+  }
+}
+
+void derive_from(FlatQuery* flat, Derivation* result) {
+  const int before = result->source_count;
+  const int count = list_length(flat->sources);
+  if (count == 0) return;
+  const Size size = sizeof(KeySource) * static_cast<Size>(before + count);
+  result->sources =
+      static_cast<KeySource*>(before == 0 ? palloc(size) : repalloc(result->sources, size));
+  KeySource* const sources = result->sources + before;
+  memset(sources, 0, sizeof(KeySource) * static_cast<Size>(count));
+  for (int i = 0; i < count; ++i) {
+    sources[i].entry = source_at(flat, i + 1)->entry;
+    sources[i].permission = source_at(flat, i + 1)->permission;
+  }
+  Ranker ranker = {flat, sources, count};
+  ranker.take_whole_keys();
+  do {
+    while (ranker.take_joins()) {
+    }
+  } while (ranker.take_parts_of_keys());
+  for (int i = 0; i < count; ++i) {
+    if (sources[i].rank == kUnranked)
+      result->refusal = psprintf(
+          "no output column tells which rows a change of the table %s affects, and it joins no "
+          "table of which one does by an equality of columns",
+          get_rel_name(sources[i].entry->relid));
+    note_columns(&sources[i]);
+    if (sources[i].rank > 0) sources[i].via += before;
+  }
+  add_edges(flat, sources, result);
+  result->source_count = before + count;
+}
+
+// A type or collation that one branch of a UNION ALL has otherwise is converted behind it.
+void drop_converted(FlatQuery* flat, const SetOperationStmt* whole) {
+  ListCell* cell;
+  foreach (cell, flat->outputs) {
+    const auto* output = static_cast<FlatOutput*>(lfirst(cell));
+    if (exprType(output->expression) != list_nth_oid(whole->colTypes, output->column - 1) ||
+        exprCollation(output->expression) != list_nth_oid(whole->colCollations, output->column - 1))
+      flat->outputs = foreach_delete_current(flat->outputs, cell);
+  }
+}
+
+void derive_query(Query* query, const SetOperationStmt* whole, Derivation* result);
+
+void derive_branches(Query* query, Node* node, const SetOperationStmt* whole, Derivation* result) {
+  if (result->refusal != nullptr) return;
+  if (IsA(node, RangeTblRef)) {
+    const RangeTblEntry* entry =
+        rt_fetch(reinterpret_cast<RangeTblRef*>(node)->rtindex, query->rtable);
+    return derive_query(entry->subquery, whole, result);
+  }
+  const auto* const operation = reinterpret_cast<SetOperationStmt*>(node);
+  if (operation->op != SETOP_UNION || !operation->all) {
+    result->refusal = "it has a set operation other than UNION ALL";
+    return;
+  }
+  derive_branches(query, operation->larg, whole, result);
+  derive_branches(query, operation->rarg, whole, result);
+}
+
+void derive_query(Query* query, const SetOperationStmt* whole, Derivation* result) {
+  result->refusal = why_not_kept(query);
+  if (result->refusal != nullptr) return;
+  if (query->setOperations != nullptr) {
+    const auto* const operation = reinterpret_cast<SetOperationStmt*>(query->setOperations);
+    return derive_branches(query, query->setOperations, whole != nullptr ? whole : operation,
+                           result);
+  }
+  FlatQuery* const flat = flatten(query);
+  result->refusal = flat->refusal;
+  if (result->refusal != nullptr) return;
+  if (whole != nullptr) drop_converted(flat, whole);
+  derive_from(flat, result);
+}
+
+void gather_tables(Derivation* result) {
+  result->tables =
+      static_cast<KeyTable*>(palloc0(sizeof(KeyTable) * static_cast<Size>(result->source_count)));
+  for (int i = 0; i < result->source_count; ++i) {
+    const KeySource& source = result->sources[i];
+    int at = 0;
+    while (at < result->table_count && result->tables[at].oid != source.entry->relid) ++at;
+    if (at == result->table_count) result->tables[result->table_count++].oid = source.entry->relid;
+    KeyTable& table = result->tables[at];
+    table.columns = bms_add_members(table.columns, source.columns);
+  }
+}
+
+}  // namespace
+
+Derivation derive_keys(Query* definition, Oid view) {
+  Derivation result = {};
+  result.refusal = why_too_large(definition, view);
+  if (result.refusal == nullptr) result.refusal = inline_with_queries(definition);
+  if (result.refusal == nullptr) derive_query(definition, nullptr, &result);
+  if (result.refusal != nullptr) return result;
+  if (result.source_count == 0)
+    result.refusal = "it reads no table";
+  else
+    gather_tables(&result);
+  return result;
+}
+
+}  // namespace metrics_refresh::engine

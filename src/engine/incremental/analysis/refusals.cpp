@@ -1,0 +1,230 @@
+#include "engine/incremental/analysis/refusals.hpp"
+
+#include "engine/definition/definition.hpp"
+#include "engine/definition/elsewhere.hpp"
+#include "engine/definition/functions.hpp"
+#include "engine/definition/inheritance.hpp"
+#include "engine/definition/reach.hpp"
+#include "engine/definition/tree.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// Aggregates of the server whose result depends on the order of their input whatever its type is.
+bool looks_at_order(const char* name) {
+  for (const char* const one :
+       {"array_agg", "string_agg", "json_agg", "json_agg_strict", "jsonb_agg", "jsonb_agg_strict",
+        "json_object_agg", "json_object_agg_strict", "json_object_agg_unique",
+        "json_object_agg_unique_strict", "jsonb_object_agg", "jsonb_object_agg_strict",
+        "jsonb_object_agg_unique", "jsonb_object_agg_unique_strict", "xmlagg", "any_value"})
+    if (strcmp(name, one) == 0) return true;
+  return false;
+}
+
+bool keeps_one_of_its_input(const char* name) {
+  return strcmp(name, "min") == 0 || strcmp(name, "max") == 0 || strcmp(name, "count") == 0;
+}
+
+// Sums of floating-point numbers are rounded on the way.
+bool adds_floats(const Aggref* aggregate, const char* name) {
+  if (keeps_one_of_its_input(name)) return false;
+  ListCell* cell;
+  foreach (cell, aggregate->aggargtypes)
+    if (lfirst_oid(cell) == FLOAT4OID || lfirst_oid(cell) == FLOAT8OID) return true;
+  return false;
+}
+
+const char* why_not_aggregate(const Aggref* aggregate) {
+  if (aggregate->aggorder != NIL || aggregate->aggkind != AGGKIND_NORMAL) return nullptr;
+  const char* name = get_func_name(aggregate->aggfnoid);
+  if (aggregate->aggfnoid >= FirstNormalObjectId)
+    return psprintf("the aggregate %s may depend on the order of its input and has no ORDER BY",
+                    name);
+  if (looks_at_order(name) || adds_floats(aggregate, name))
+    return psprintf("the aggregate %s depends on the order of its input and has no ORDER BY", name);
+  return nullptr;
+}
+
+// Changes of tables that a function reads do not tell which rows they affect.
+const char* why_not_followed(Oid function) {
+  Reach reach = {};
+  follow(reach, function);
+  if (reach.obstacle != nullptr) return reach.obstacle;
+  if (reach.reads == NIL) return nullptr;
+  return psprintf("a function reads %s", describe_reads(reach));
+}
+
+// Null where the function gives the same for the same arguments. It may be none.
+const char* why_not_function(Oid function) {
+  if (!OidIsValid(function)) return nullptr;
+  const char* name = get_func_name(function);
+  if (takes_text_search_object(function))
+    return psprintf("the function %s depends on a text search configuration", name);
+  const char marked = func_volatile(function);
+  if (marked == PROVOLATILE_IMMUTABLE) return why_not_followed(function);
+  return psprintf("the function %s is %s", name,
+                  marked == PROVOLATILE_STABLE ? "stable, not immutable" : "volatile");
+}
+
+bool refuse_function(Oid function, void* refusal) {
+  const char* why = why_not_function(function);
+  *static_cast<const char**>(refusal) = why;
+  return why != nullptr;
+}
+
+// What an expression of time may be made of: fixed by now() and the setting TimeZone.
+bool is_of_time(Oid function) {
+  return function == F_NOW || function == F_TRANSACTION_TIMESTAMP ||
+         function == F_TIMESTAMPTZ_PL_INTERVAL || function == F_TIMESTAMPTZ_MI_INTERVAL ||
+         function == F_DATE_TRUNC_TEXT_TIMESTAMPTZ ||
+         func_volatile(function) == PROVOLATILE_IMMUTABLE;
+}
+
+bool is_foreign_to_time(Oid function, void*) { return !is_of_time(function); }
+
+bool has_what_time_has_not(Node* node, void* context) {
+  if (node == nullptr) return false;
+  if (IsA(node, Var) || IsA(node, Param) || IsA(node, SubLink) || IsA(node, Aggref) ||
+      IsA(node, WindowFunc) || IsA(node, NextValueExpr))
+    return true;
+  if (IsA(node, SQLValueFunction))
+    return reinterpret_cast<SQLValueFunction*>(node)->op != SVFOP_CURRENT_TIMESTAMP;
+  if (check_functions_in_node(node, is_foreign_to_time, nullptr)) return true;
+  return walk_expression(node, has_what_time_has_not, context);
+}
+
+bool compares_times(Oid function) {
+  return function == F_TIMESTAMPTZ_LT || function == F_TIMESTAMPTZ_LE ||
+         function == F_TIMESTAMPTZ_GT || function == F_TIMESTAMPTZ_GE;
+}
+
+// Nodes that are no calls of functions and may depend on settings all the same.
+bool builds_by_settings(Node* node) {
+  bool is_such = IsA(node, XmlExpr);
+#if PG_VERSION_NUM >= 160000
+  is_such = is_such || IsA(node, JsonConstructorExpr);
+#endif
+#if PG_VERSION_NUM >= 170000
+  is_such = is_such || IsA(node, JsonExpr);
+#endif
+  return is_such && contain_mutable_functions(node);
+}
+
+struct Search {
+  const char* refusal;
+};
+
+bool find_refusal(Node* node, void* context) {
+  auto* const search = static_cast<Search*>(context);
+  if (node == nullptr || search->refusal != nullptr) return false;
+  Var* column;
+  if (edge_of(node, &column) != nullptr) return false;
+  if (IsA(node, SubLink)) {
+    search->refusal = "it has a subquery in an expression";
+  } else if (IsA(node, Aggref)) {
+    search->refusal = why_not_aggregate(reinterpret_cast<Aggref*>(node));
+  } else if (IsA(node, SQLValueFunction) || IsA(node, NextValueExpr)) {
+    search->refusal =
+        IsA(node, NextValueExpr)
+            ? "it calls nextval()"
+            : "it calls a function of the kind of CURRENT_DATE and CURRENT_USER, whose "
+              "value changes by itself";
+  }
+  if (search->refusal != nullptr) return true;
+  if (builds_by_settings(node)) {
+    search->refusal = "it makes XML or JSON in a way that depends on settings";
+    return true;
+  }
+  if (check_functions(node, refuse_function, &search->refusal)) return true;
+  // Subqueries of FROM are looked at where they are taken apart.
+  if (IsA(node, Query)) return walk_query(reinterpret_cast<Query*>(node), find_refusal, context);
+  return walk_expression(node, find_refusal, context);
+}
+
+const char* why_not_clauses(const Query* query) {
+  if (query->hasWindowFuncs) return "it has a window function";
+  if (query->limitCount != nullptr || query->limitOffset != nullptr)
+    return "it has LIMIT or OFFSET";
+  if (query->hasDistinctOn) return "it has DISTINCT ON";
+  if (query->groupingSets != NIL) return "it has grouping sets";
+  if (query->hasTargetSRFs) return "it has a set-returning function in its select list";
+  if (query->rowMarks != NIL) return "it locks rows";
+  return nullptr;
+}
+
+Oid checked_as(const FlatSource* source) {
+#if PG_VERSION_NUM >= 160000
+  const auto* const permission = reinterpret_cast<const RTEPermissionInfo*>(source->permission);
+  return permission != nullptr ? permission->checkAsUser : InvalidOid;
+#else
+  return source->entry->checkAsUser;
+#endif
+}
+
+}  // namespace
+
+Node* edge_of(Node* node, Var** column) {
+  if (node == nullptr || !IsA(node, OpExpr)) return nullptr;
+  auto* const comparison = reinterpret_cast<OpExpr*>(node);
+  if (list_length(comparison->args) != 2 || !compares_times(get_opcode(comparison->opno)))
+    return nullptr;
+  Node* left = static_cast<Node*>(linitial(comparison->args));
+  Node* right = static_cast<Node*>(lsecond(comparison->args));
+  if (!IsA(left, Var)) std::swap(left, right);
+  if (!IsA(left, Var) || !contain_mutable_functions(right)) return nullptr;
+  if (has_what_time_has_not(right, nullptr)) return nullptr;
+  *column = reinterpret_cast<Var*>(left);
+  return right;
+}
+
+const char* why_not_kept(Query* query) {
+  if (query->commandType != CMD_SELECT) return "it is no SELECT";
+  if (const char* why = why_not_clauses(query)) return why;
+  if (query->hasAggs && query->groupClause == NIL)
+    return "it aggregates without GROUP BY, so that one row depends on all";
+  Search search = {};
+  (void)find_refusal(reinterpret_cast<Node*>(query), &search);
+  return search.refusal;
+}
+
+const char* why_not_simple(Query* query) {
+  if (query->hasAggs || query->groupClause != NIL)
+    return "a subquery, view or WITH query in its FROM aggregates";
+  if (query->distinctClause != NIL)
+    return "a subquery, view or WITH query in its FROM has DISTINCT";
+  if (query->setOperations != nullptr)
+    return "a subquery, view or WITH query in its FROM has a set operation";
+  return why_not_kept(query);
+}
+
+const char* why_not_captured(const FlatSource* source) {
+  const RangeTblEntry* entry = source->entry;
+  const char* name = get_rel_name(entry->relid);
+  if (IsCatalogRelationOid(entry->relid)) return psprintf("it reads the system catalog %s", name);
+  switch (entry->relkind) {
+    case RELKIND_RELATION:
+    case RELKIND_MATVIEW:
+      break;
+    case RELKIND_FOREIGN_TABLE:
+      return psprintf("it reads the foreign table %s", name);
+    case RELKIND_PARTITIONED_TABLE:
+      return psprintf("it reads the partitioned table %s", name);
+    default:
+      return psprintf("it reads %s, which is no table", name);
+  }
+  if (const char* why = why_written_elsewhere(entry->relid)) return why;
+  if (entry->tablesample != nullptr) return psprintf("it reads a sample of %s", name);
+  if (has_children(entry->relid))
+    return psprintf("the table %s has children that inherit from it", name);
+  if (has_parents(entry->relid))
+    return psprintf("the table %s is a partition or inherits from another", name);
+  if (has_virtual_columns(entry->relid))
+    return psprintf("the table %s has a virtual generated column, which triggers do not see", name);
+  if (get_rel_persistence(entry->relid) != RELPERSISTENCE_PERMANENT)
+    return psprintf("the table %s is unlogged: a crash would empty it unseen", name);
+  if (check_enable_rls(entry->relid, checked_as(source), true) == RLS_ENABLED)
+    return psprintf("row-level security of the table %s applies to the view's owner", name);
+  return nullptr;
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,201 @@
+#include "engine/incremental/apply/key_set.hpp"
+
+#include "engine/incremental/analysis/flat_query.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// What a condition calls for the row of all columns.
+constexpr char kSchema[] = "metrics_refresh";
+constexpr char kFunction[] = "is_changed_key";
+
+// The sets of this process that can be found. An error that ends a refresh ends them, with the
+// memory context that they are in.
+KeySet* first_set = nullptr;
+int64 last_number = 0;
+
+// Of each two values of the type: whether they are equal only if their bytes are.
+bool has_equal_images(Oid type, Oid collation) {
+  const Oid operators = GetDefaultOpClass(type, BTREE_AM_OID);
+  if (!OidIsValid(operators)) return false;
+  const Oid input = get_opclass_input_type(operators);
+  // What says yes for these means one index alone: blanks at the end of a char(n) do not count, and
+  // before 15.5 it was not seen that 24 hours are a day.
+  if (input == BPCHAROID || input == INTERVALOID) return false;
+  const Oid function =
+      get_opfamily_proc(get_opclass_family(operators), input, input, BTEQUALIMAGE_PROC);
+  return OidIsValid(function) &&
+         DatumGetBool(OidFunctionCall1Coll(function, collation, ObjectIdGetDatum(input)));
+}
+
+}  // namespace
+
+void KeySet::init(TupleDesc types, bool nulls_match) {
+  context_ = CurrentMemoryContext;
+  types_ = types;
+  nulls_match_ = nulls_match;
+  slot_ = MakeSingleTupleTableSlot(types, &TTSOpsVirtual);
+  const auto count = static_cast<Size>(types->natts);
+  numbers_ = static_cast<AttrNumber*>(palloc(sizeof(AttrNumber) * count));
+  values_ = static_cast<Values*>(palloc0(sizeof(Values) * count));
+  seen_.init();
+  for (int i = 0; i < types->natts; ++i) {
+    numbers_[i] = static_cast<AttrNumber>(i + 1);
+    values_[i].seen.init();
+  }
+  if (types->natts > 1 && is_told_by_bytes()) enlist();
+}
+
+bool KeySet::is_told_by_bytes() const {
+  for (int i = 0; i < types_->natts; ++i)
+    if (!has_equal_images(column_type(i), TupleDescAttr(types_, i)->attcollation)) return false;
+  return true;
+}
+
+void KeySet::enlist() {
+  number_ = ++last_number;
+  next_ = first_set;
+  first_set = this;
+  at_end_.arg = this;
+  at_end_.func = [](void* ended) {
+    KeySet** at = &first_set;
+    while (*at != ended) at = &(*at)->next_;
+    *at = (*at)->next_;
+  };
+  MemoryContextRegisterResetCallback(context_, &at_end_);
+}
+
+KeySet* KeySet::find(int64 number) {
+  KeySet* set = first_set;
+  while (set != nullptr && set->number_ != number) set = set->next_;
+  return set;
+}
+
+void KeySet::fill_slot(const Datum* values, const bool* nulls) {
+  ExecClearTuple(slot_);
+  for (int i = 0; i < types_->natts; ++i) {
+    slot_->tts_values[i] = values[i];
+    slot_->tts_isnull[i] = nulls[i];
+  }
+  ExecStoreVirtualTuple(slot_);
+}
+
+bool KeySet::has(const Datum* values, const bool* nulls) {
+  fill_slot(values, nulls);
+  return seen_.has(slot_, numbers_, types_->natts);
+}
+
+void KeySet::add(const Datum* values, const bool* nulls) {
+  if (!nulls_match_)
+    for (int i = 0; i < types_->natts; ++i)
+      if (nulls[i]) return;
+  fill_slot(values, nulls);
+  if (!seen_.add(slot_, numbers_, types_->natts)) return;
+  for (int i = 0; i < types_->natts; ++i) {
+    // The hash of one column is read from its place in the whole row.
+    if (nulls[i])
+      values_[i].has_null = true;
+    else if (values_[i].seen.add(slot_, numbers_ + i, 1))
+      keep(i, values[i]);
+  }
+}
+
+void KeySet::keep(int column, Datum value) {
+  Values& kept = values_[column];
+  const MemoryContext before = MemoryContextSwitchTo(context_);
+  if (kept.count == kept.capacity) {
+    kept.capacity = std::max(16, kept.capacity * 2);
+    const Size size = sizeof(Datum) * static_cast<Size>(kept.capacity);
+    kept.values = static_cast<Datum*>(kept.values == nullptr ? palloc(size)
+                                                             : repalloc_huge(kept.values, size));
+  }
+  const Form_pg_attribute attribute = TupleDescAttr(types_, column);
+  // Out of TOAST, for the row that it is from may go.
+  if (attribute->attlen == -1) value = PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
+  kept.values[kept.count++] = datumCopy(value, attribute->attbyval, attribute->attlen);
+  MemoryContextSwitchTo(before);
+}
+
+Node* KeySet::column_condition(int column, Node* expression) const {
+  const Values& kept = values_[column];
+  const Form_pg_attribute attribute = TupleDescAttr(types_, column);
+  Node* any = nullptr;
+  if (kept.count > 0) {
+    const Oid collation = exprCollation(expression);
+    const Oid equality = key_equality(attribute->atttypid, collation);
+    Oid left;
+    Oid right;
+    op_input_types(equality, &left, &right);
+    const Oid type = IsPolymorphicType(right) ? attribute->atttypid : right;
+    if (!IsPolymorphicType(left) && left != exprType(expression))
+      expression = reinterpret_cast<Node*>(makeRelabelType(
+          reinterpret_cast<Expr*>(expression), left, -1, collation, COERCE_IMPLICIT_CAST));
+    if (kept.count == 1) {
+      Const* const value = makeConst(type, -1, collation, attribute->attlen, kept.values[0], false,
+                                     attribute->attbyval);
+      Expr* const single =
+          make_opclause(equality, BOOLOID, false, reinterpret_cast<Expr*>(expression),
+                        reinterpret_cast<Expr*>(value), InvalidOid, collation);
+      set_opfuncid(reinterpret_cast<OpExpr*>(single));
+      any = reinterpret_cast<Node*>(single);
+    } else {
+      ArrayType* const array = construct_array(kept.values, kept.count, type, attribute->attlen,
+                                               attribute->attbyval, attribute->attalign);
+      auto* const among = makeNode(ScalarArrayOpExpr);
+      among->opno = equality;
+      among->opfuncid = get_opcode(equality);
+      among->useOr = true;
+      among->inputcollid = collation;
+      among->args = list_make2(expression, makeConst(get_array_type(type), -1, collation, -1,
+                                                     PointerGetDatum(array), false, false));
+      among->location = -1;
+      any = reinterpret_cast<Node*>(among);
+    }
+  }
+  if (!kept.has_null) return any;
+  auto* const is_null = makeNode(NullTest);
+  is_null->arg = reinterpret_cast<Expr*>(copyObjectImpl(expression));
+  is_null->nulltesttype = IS_NULL;
+  is_null->location = -1;
+  if (any == nullptr) return reinterpret_cast<Node*>(is_null);
+  return reinterpret_cast<Node*>(makeBoolExpr(OR_EXPR, list_make2(any, is_null), -1));
+}
+
+// Every combination of the columns' values is there.
+bool KeySet::is_product() const {
+  double combinations = 1;
+  for (int i = 0; i < types_->natts; ++i)
+    combinations *= values_[i].count + (values_[i].has_null ? 1 : 0);
+  return combinations <= static_cast<double>(count());
+}
+
+// A column may be of another type than the set's that is the same in every byte, as varchar and
+// text.
+Node* KeySet::row_condition(List* columns) const {
+  Const* const number = makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(number_),
+                                  false, FLOAT8PASSBYVAL);
+  const Oid types[] = {INT8OID, ANYOID};
+  const Oid function = LookupFuncName(
+      list_make2(makeString(pstrdup(kSchema)), makeString(pstrdup(kFunction))), 2, types, false);
+  List* arguments = list_make1(number);
+  for (int i = 0; i < types_->natts; ++i) {
+    Node* column = static_cast<Node*>(list_nth(columns, i));
+    if (exprType(column) != column_type(i))
+      column =
+          reinterpret_cast<Node*>(makeRelabelType(reinterpret_cast<Expr*>(column), column_type(i),
+                                                  -1, exprCollation(column), COERCE_IMPLICIT_CAST));
+    arguments = lappend(arguments, column);
+  }
+  return reinterpret_cast<Node*>(
+      makeFuncExpr(function, BOOLOID, arguments, InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL));
+}
+
+Node* KeySet::condition(List* columns) const {
+  List* conditions = NIL;
+  for (int i = 0; i < types_->natts; ++i)
+    conditions = lappend(conditions, column_condition(i, static_cast<Node*>(list_nth(columns, i))));
+  if (number_ != 0 && !is_product()) conditions = lappend(conditions, row_condition(columns));
+  return reinterpret_cast<Node*>(make_ands_explicit(conditions));
+}
+
+}  // namespace metrics_refresh::engine

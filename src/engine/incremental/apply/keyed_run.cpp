@@ -1,0 +1,165 @@
+#include "core/error_class.hpp"
+
+#include "engine/incremental/apply/keyed_run.hpp"
+
+#include "engine/incremental/capture/ties.hpp"
+#include "extension/settings.hpp"
+#include "pg/identity.hpp"
+#include "pg/time.hpp"
+#include "pg/transaction.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+std::string count_of(std::int64_t n, const char* one, const char* several) {
+  return std::to_string(n) + " " + (n == 1 ? one : several);
+}
+
+const char* text_or_null(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
+
+}  // namespace
+
+KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snapshot_xmin)
+    : view_(view), seen_(seen), is_all_captured_(is_all_captured(seen, snapshot_xmin)) {
+  // A long refresh would keep DROP EXTENSION waiting.
+  pg::look([this] {
+    pg::as_extension([this] {
+      pg::Spi spi;
+      record_ = store::find_incremental(spi, view_.oid);
+    });
+  });
+}
+
+// Why changes may have been made past the triggers, which the catalogs cannot tell.
+std::string KeyedRun::why_not_captured() const {
+  if (!seen_.capture_obstacle.empty()) return seen_.capture_obstacle;
+  if (record_->uncaptured.empty())
+    return "it was not known at the last refresh whether all changes are counted";
+  if (record_->uncaptured != uncaptured())
+    return "since the last refresh the server was restarted, or something changed that the "
+           "triggers do not see";
+  return "";
+}
+
+// Another one after changes of the tables that went past the triggers, and after any of the view's
+// own rows that is not this transaction's: core's REFRESH may write what an older snapshot saw, of
+// which the keys are gone.
+std::string KeyedRun::uncaptured() const {
+  const std::string of_rows = fingerprint_of_rows(view_);
+  return of_rows.empty() ? "" : to_text(seen_.uncaptured) + of_rows;
+}
+
+// Keys and conditions are computed for rows, too, that the definition leaves out before it computes
+// anything of them. What fails so may be right for the definition as a whole.
+KeyedRefresh KeyedRun::refresh(KeyedState state) const {
+  const std::string text = "refresh of " + qualified_name(view_.schema, view_.name);
+  const char* query = text.c_str();
+  const Oid oid = view_.oid;
+  const auto refresh_now = [&] {
+    pg::ActAs owner(view_.owner, SECURITY_RESTRICTED_OPERATION);
+    return pg::call([=] { return refresh_by_keys(oid, state, query); });
+  };
+  if (state.obstacle != nullptr || state.missed != nullptr) return refresh_now();
+  KeyedRefresh done;
+  const std::optional<pg::PgError> error = pg::in_subtransaction([&] { done = refresh_now(); });
+  if (!error) return done;
+  if (core::is_transient(unpack_sql_state(error->sqlstate()))) throw *error;
+  const std::string obstacle = std::string("rows could not be computed by keys: ") + error->what();
+  const char* const kept = obstacle.c_str();
+  state.obstacle = pg::call([kept] { return pstrdup(kept); });
+  return refresh_now();
+}
+
+bool KeyedRun::run(Refreshed& refreshed) {
+  Choice& choice = refreshed.choice;
+  const bool by_keys = choice.strategy == Strategy::kIncremental;
+  if (!record_ || (!by_keys && choice.strategy != Strategy::kDiff)) return false;
+  const std::string obstacle = by_keys ? "" : choice.reason;
+  const std::string missed = by_keys ? why_not_captured() : "";
+  const int audit_every = settings::audit_every();
+  KeyedState state = {};
+  state.id = record_->id;
+  state.fingerprint = text_or_null(record_->fingerprint);
+  state.obstacle = text_or_null(obstacle);
+  state.missed = text_or_null(missed);
+  if (record_->as_of) state.last_now = pg::to_timestamptz(*record_->as_of);
+  state.rows = record_->rows;
+  state.audit = audit_every > 0 && record_->runs + 1 >= audit_every;
+  const KeyedRefresh done = refresh(state);
+  const Written& written = done.difference.written;
+  const std::string fingerprint = done.fingerprint != nullptr ? done.fingerprint : "";
+  if (done.fallback != nullptr) {
+    choice = {Strategy::kDiff, done.fallback};
+    record_->rows = done.difference.rows;
+    record_->runs = 0;
+    if (fingerprint != record_->fingerprint) {
+      const int64 id = record_->id;
+      pg::call([id] { tie_down(id); });
+    }
+  } else {
+    choice.reason = done.keys == 0 ? "nothing that it reads has changed"
+                                   : "the rows of " + count_of(done.keys, "key", "keys") +
+                                         " were computed anew";
+    record_->rows += written.inserted - written.deleted;
+    record_->runs = state.audit ? 0 : record_->runs + 1;
+  }
+  record_->fingerprint = fingerprint;
+  refreshed.rows = {record_->rows, written.inserted, written.updated, written.deleted};
+  if (const std::int64_t wrong = done.audit.inserted + done.audit.updated + done.audit.deleted;
+      wrong > 0) {
+    record_->rows += done.audit.inserted - done.audit.deleted;
+    refreshed.rows.total = record_->rows;
+    report_audit(wrong);
+    choice.reason += "; " + record_->demoted;
+  } else if (done.fallback == nullptr && state.audit) {
+    choice.reason += "; an audit of all rows found nothing wrong";
+  }
+  save();
+  return true;
+}
+
+void KeyedRun::report_audit(std::int64_t rows) {
+  record_->demoted =
+      "an audit mended " + count_of(rows, "row that was", "rows that were") + " wrong";
+  const std::string message = "incremental refresh of materialized view " +
+                              qualified_name(view_.schema, view_.name) + ": " + record_->demoted;
+  const char* text = message.c_str();
+  pg::call([text] {
+    ereport(WARNING, errmsg_internal("%s", text),
+            errdetail("It is refreshed by diff until its strategy is set again."));
+  });
+}
+
+void KeyedRun::settle(const RowCounts& rows) {
+  if (!record_) return;
+  const Oid oid = view_.oid;
+  const int64 id = record_->id;
+  const char* fingerprint = nullptr;
+  {
+    pg::ActAs owner(view_.owner, SECURITY_RESTRICTED_OPERATION);
+    fingerprint = pg::call([=] {
+      // A refresh in full has made the view anew.
+      CommandCounterIncrement();
+      return settle_keys(oid, id);
+    });
+  }
+  record_->fingerprint = fingerprint != nullptr ? fingerprint : "";
+  record_->rows = rows.total;
+  record_->runs = 0;
+  save();
+}
+
+void KeyedRun::save() {
+  // Where the tables' part is still what it was, there was no uncaptured change at all.
+  if (is_all_captured_ || record_->uncaptured.rfind(to_text(seen_.uncaptured), 0) == 0)
+    record_->uncaptured = uncaptured();
+  else
+    record_->uncaptured.clear();
+  record_->as_of = pg::to_instant(pg::call([] { return GetCurrentTransactionStartTimestamp(); }));
+  pg::as_extension([this] {
+    pg::Spi spi;
+    store::update_incremental(spi, *record_, view_.schema, view_.name);
+  });
+}
+
+}  // namespace metrics_refresh::engine

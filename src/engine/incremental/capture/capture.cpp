@@ -1,0 +1,51 @@
+#include "engine/incremental/capture/capture.hpp"
+
+#include "engine/incremental/capture/key_writer.hpp"
+#include "pg/upkeep.hpp"
+#include "shmem/change_watch.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+void put_rows(KeyWriter& writer, Tuplestorestate* rows, TupleTableSlot* row, bool only_row) {
+  const int reader = tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND);
+  tuplestore_select_read_pointer(rows, reader);
+  tuplestore_rescan(rows);
+  while (tuplestore_gettupleslot(rows, true, false, row)) {
+    CHECK_FOR_INTERRUPTS();
+    writer.put(row, only_row);
+  }
+}
+
+int64 rows_of(Tuplestorestate* rows) { return rows != nullptr ? tuplestore_tuple_count(rows) : 0; }
+
+void capture_into(KeyWriter& writer, const TriggerData* data) {
+  if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event)) return writer.put_whole();
+  const bool only_row = rows_of(data->tg_oldtable) + rows_of(data->tg_newtable) == 1;
+  TupleTableSlot* const row =
+      MakeSingleTupleTableSlot(RelationGetDescr(data->tg_relation), &TTSOpsMinimalTuple);
+  for (Tuplestorestate* const rows : {data->tg_oldtable, data->tg_newtable})
+    if (rows != nullptr) put_rows(writer, rows, row, only_row);
+  ExecDropSingleTupleTableSlot(row);
+}
+
+}  // namespace
+
+void capture_keys(const TriggerData* data) {
+  // The counts begin anew with the next server, so that the next refresh looks at all rows.
+  if (pg::is_upkeep()) return;
+  const Trigger* trigger = data->tg_trigger;
+  if (!TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) &&
+      rows_of(data->tg_oldtable) + rows_of(data->tg_newtable) == 0)
+    return shmem::note_captured(RelationGetRelid(data->tg_relation));
+  // The server calls a trigger in a memory context that it empties afterwards.
+  KeyWriter writer{};
+  if (writer.open(data->tg_relation, trigger->tgargs[0], trigger->tgargs + 1,
+                  trigger->tgnargs - 1)) {
+    capture_into(writer, data);
+    writer.close();
+    shmem::note_captured(RelationGetRelid(data->tg_relation));
+  }
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,68 @@
+#include "engine/incremental/capture/key_writer.hpp"
+
+#include "engine/incremental/capture/delta.hpp"
+#include "pg/identity.hpp"
+
+namespace metrics_refresh::engine {
+
+bool KeyWriter::find_columns(Relation base, char** names) {
+  TupleDesc const row_type = RelationGetDescr(base);
+  TupleDesc const key_type = RelationGetDescr(delta_);
+  if (key_type->natts != count_ + 1) return false;
+  from_ = static_cast<AttrNumber*>(palloc(sizeof(AttrNumber) * static_cast<Size>(count_ + 1)));
+  to_ = static_cast<AttrNumber*>(palloc(sizeof(AttrNumber) * static_cast<Size>(count_ + 1)));
+  for (int i = 0; i < count_; ++i) {
+    from_[i] = get_attnum(RelationGetRelid(base), names[i]);
+    to_[i] = static_cast<AttrNumber>(i + 1);
+    if (from_[i] <= 0 ||
+        TupleDescAttr(row_type, from_[i] - 1)->atttypid != TupleDescAttr(key_type, i)->atttypid)
+      return false;
+  }
+  return true;
+}
+
+bool KeyWriter::open(Relation base, const char* delta, char** columns, int count) {
+  // A trigger that is not of our making could name any table of ours.
+  if (!is_delta_name(delta)) return false;
+  const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
+  const Oid oid = OidIsValid(schema) ? get_relname_relid(delta, schema) : InvalidOid;
+  delta_ = OidIsValid(oid) ? try_table_open(oid, RowExclusiveLock) : nullptr;
+  if (delta_ == nullptr) return false;
+  count_ = count;
+  key_ = table_slot_create(delta_, nullptr);
+  if (!find_columns(base, columns)) put_whole();
+  return true;
+}
+
+void KeyWriter::put(TupleTableSlot* row, bool only_row) {
+  if (is_whole_) return;
+  ExecClearTuple(key_);
+  for (int i = 0; i < count_; ++i)
+    key_->tts_values[i] = slot_getattr(row, from_[i], &key_->tts_isnull[i]);
+  key_->tts_isnull[count_] = true;
+  ExecStoreVirtualTuple(key_);
+  if (!only_row) {
+    if (!remembers_) seen_.init();
+    remembers_ = true;
+    if (!seen_.add(key_, to_, count_)) return;
+    if (seen_.count() > kMaxCaptured) return put_whole();
+  }
+  table_tuple_insert(delta_, key_, GetCurrentCommandId(true), 0, nullptr);
+}
+
+void KeyWriter::put_whole() {
+  if (is_whole_) return;
+  is_whole_ = true;
+  const int last = RelationGetDescr(delta_)->natts - 1;
+  ExecStoreAllNullTuple(key_);
+  key_->tts_values[last] = BoolGetDatum(true);
+  key_->tts_isnull[last] = false;
+  table_tuple_insert(delta_, key_, GetCurrentCommandId(true), 0, nullptr);
+}
+
+void KeyWriter::close() {
+  ExecDropSingleTupleTableSlot(key_);
+  table_close(delta_, NoLock);
+}
+
+}  // namespace metrics_refresh::engine

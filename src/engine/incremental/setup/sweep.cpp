@@ -1,0 +1,66 @@
+#include "engine/incremental/setup/sweep.hpp"
+
+#include "engine/incremental/capture/ties.hpp"
+#include "engine/incremental/setup/delta_objects.hpp"
+#include "store/incremental.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// Of these triggers, those of one table.
+Swept drop_triggers_of_a_table(const FoundTrigger* all, std::size_t count, bool may_wait) {
+  return pg::call([=] {
+    const FoundTrigger* first = all;
+    while (first != all + count && !is_still_there(*first)) ++first;
+    if (first == all + count) return Swept::kDone;
+    if (may_wait)
+      LockRelationOid(first->table, AccessExclusiveLock);
+    else if (!ConditionalLockRelationOid(first->table, AccessExclusiveLock))
+      return Swept::kBusy;
+    // It may have gone while this waited, and its triggers with it.
+    List* own = NIL;
+    for (const FoundTrigger* trigger = first; trigger != all + count; ++trigger)
+      if (trigger->table == first->table && is_still_there(*trigger))
+        own = lappend(own, const_cast<FoundTrigger*>(trigger));
+    if (own != NIL) drop_triggers(own);
+    return Swept::kMore;
+  });
+}
+
+// A refresh that is under way would go on to write the row.
+Swept dismiss(pg::Spi& spi, std::int64_t id, Oid view) {
+  const bool locked =
+      pg::call([view] { return ConditionalLockRelationOid(view, ShareUpdateExclusiveLock); });
+  return locked && store::try_dismiss_incremental(spi, id) ? Swept::kMore : Swept::kBusy;
+}
+
+}  // namespace
+
+TriggersByNumber find_capturing_triggers() {
+  const List* const all = pg::call([] { return capturing_triggers(); });
+  TriggersByNumber found;
+  for (int i = 0; i < list_length(all); ++i) {
+    const auto* const trigger = static_cast<const FoundTrigger*>(list_nth(all, i));
+    found[trigger->id].push_back(*trigger);
+  }
+  return found;
+}
+
+// The row goes first: without it nobody looks at what the triggers write. The number last.
+Swept sweep_incremental(pg::Spi& spi, std::int64_t id, const TriggersByNumber& all, bool may_wait) {
+  store::forget_repeats(spi, id);
+  const store::LeftoverState state = store::leftover_state(spi, id);
+  if (!state.is_wanted) {
+    if (OidIsValid(state.view)) return dismiss(spi, id, state.view);
+    if (const auto found = all.find(id); found != all.end()) {
+      const Swept triggers =
+          drop_triggers_of_a_table(found->second.data(), found->second.size(), may_wait);
+      if (triggers != Swept::kDone) return triggers;
+    }
+    if (!pg::call([id] { return drop_delta_tables(id); })) return Swept::kBusy;
+  }
+  store::forget_leftover(spi, id);
+  return Swept::kDone;
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,67 @@
+#include "engine/skip/countable.hpp"
+
+#include "engine/definition/elsewhere.hpp"
+#include "extension/privilege.hpp"
+#include "pg/identity.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// Null as well where nobody may say so in this session.
+const char* why_any_scanned_elsewhere(const View& view, const Dependence& dependence,
+                                      bool only_looks) {
+  if (!are_scans_hooked()) return nullptr;
+  // Who goes on to refresh the view runs its owner's code anyway.
+  if (only_looks ? !may_plan_for(view.owner) : !pg::has_rights_of(view.owner)) return nullptr;
+  const char* why = nullptr;
+  List* const trees = dependence.trees;
+  pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
+  pg::with_fixed_search_path([&why, trees] {
+    why = pg::call([trees]() -> const char* {
+      ListCell* cell;
+      foreach (cell, trees) {
+        const auto* const tree = static_cast<ReadTree*>(lfirst(cell));
+        if (const char* found = why_scanned_elsewhere(tree->root, tree->has_children)) return found;
+      }
+      return nullptr;
+    });
+  });
+  return why;
+}
+
+}  // namespace
+
+const char* why_not_counted(shmem::Counting counting, Oid role) {
+  switch (counting) {
+    case shmem::Counting::kCounted:
+      return nullptr;
+    case shmem::Counting::kNotYet:
+      return "changes of its tables are not counted yet: a refresh begins to";
+    case shmem::Counting::kNoShare:
+      return psprintf(
+          "changes of its tables are not counted: the role %s has no more room "
+          "(metrics_refresh.max_tracked_tables_per_role)",
+          GetUserNameFromId(role, false));
+    case shmem::Counting::kNoRoom:
+    case shmem::Counting::kNotHere:
+      break;
+  }
+  return RecoveryInProgress()
+             ? "changes of its tables are not counted while the server is in recovery"
+             : "changes of its tables are not counted: there is no room (metrics_refresh."
+               "max_tracked_tables), or the library is not preloaded";
+}
+
+Dependence countable_dependence(const View& view, bool only_looks) {
+  const Oid oid = view.oid;
+  Dependence dependence = [&] {
+    pg::ActAs owner(view.owner);
+    return pg::call([oid] { return dependence_of(oid); });
+  }();
+  if (dependence.uncountable == nullptr)
+    dependence.uncountable = why_any_scanned_elsewhere(view, dependence, only_looks);
+  if (dependence.obstacle == nullptr) dependence.obstacle = dependence.uncountable;
+  return dependence;
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,99 @@
+#include "engine/view/missing_names.hpp"
+
+#include "engine/definition/tree.hpp"
+#include "engine/view/owner_settings.hpp"
+#include "pg/identity.hpp"
+#include "pg/names.hpp"
+#include "pg/transaction.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+using pg::Named;
+
+struct Search {
+  const char* mentioned_in;  // null: all count
+  StringInfo found;
+  List* written;  // those that are in it already
+};
+
+void look_up(Search* search, Named kind, const char* name) {
+  if (search->mentioned_in != nullptr && strstr(search->mentioned_in, name) == nullptr) return;
+  const char* const schema = pg::schema_by_path(kind, name);
+  if (schema == nullptr) return;
+  char* const text = kind == Named::kOperator
+                         ? psprintf("OPERATOR(%s.%s)", quote_identifier(schema), name)
+                         : quote_qualified_identifier(schema, name);
+  if (list_member(search->written, makeString(text))) return;
+  search->written = lappend(search->written, makeString(text));
+  appendStringInfo(search->found, "%s%s", search->found->len > 0 ? ", " : "", text);
+}
+
+void look_up_only(Search* search, Named kind, List* names) {
+  if (list_length(names) == 1) look_up(search, kind, strVal(linitial(names)));
+}
+
+bool look_up_names(Node* node, void* context) {
+  if (node == nullptr) return false;
+  auto* const search = static_cast<Search*>(context);
+  if (IsA(node, RangeVar) && castNode(RangeVar, node)->schemaname == nullptr)
+    look_up(search, Named::kRelation, castNode(RangeVar, node)->relname);
+  if (IsA(node, FuncCall))
+    look_up_only(search, Named::kFunction, castNode(FuncCall, node)->funcname);
+  if (IsA(node, TypeName)) look_up_only(search, Named::kType, castNode(TypeName, node)->names);
+  if (IsA(node, A_Expr)) look_up_only(search, Named::kOperator, castNode(A_Expr, node)->name);
+  return raw_expression_tree_walker(node, as_visitor(look_up_names), context);
+}
+
+// A function's statement, or what stands in PL/pgSQL where a statement is an expression or an
+// assignment. What is no statement at all fails.
+const char* found_in(const char* sql, RawParseMode mode, const char* path,
+                     const char* mentioned_in) {
+  const int level = NewGUCNestLevel();
+  (void)set_config_option("search_path", path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                          false);
+  StringInfoData found;
+  initStringInfo(&found);
+  Search search = {mentioned_in, &found, NIL};
+  List* const statements = raw_parser(sql, mode);
+  ListCell* cell;
+  foreach (cell, statements) (void)look_up_names(lfirst_node(RawStmt, cell)->stmt, &search);
+  AtEOXact_GUC(false, level);
+  return found.data;
+}
+
+}  // namespace
+
+std::string names_found_by_path(const std::string& sql, Oid owner,
+                                const std::string& mentioned_in) {
+  const std::string path = setting_of(owner, "search_path");
+  const char* const path_text = path.c_str();
+  const char* const sql_text = sql.c_str();
+  const char* const mention = mentioned_in.empty() ? nullptr : mentioned_in.c_str();
+  for (const RawParseMode mode :
+       {RAW_PARSE_DEFAULT, RAW_PARSE_PLPGSQL_EXPR, RAW_PARSE_PLPGSQL_ASSIGN1}) {
+    std::string found;
+    const auto error = pg::in_subtransaction([&] {
+      pg::ActAs scope(owner);
+      found = pg::call([=] { return found_in(sql_text, mode, path_text, mention); });
+    });
+    if (!error) return found;
+  }
+  return "";
+}
+
+void hint_at_missing_name(store::RunError& error, Oid owner) {
+  const std::string& state = error.sqlstate;
+  if (error.query.empty() || (state != "42P01" && state != "42883" && state != "42704")) return;
+  const std::string names = names_found_by_path(error.query, owner, error.message);
+  if (names.empty()) return;
+  error.hint =
+      "A refresh looks names up in pg_catalog and pg_temp alone; the search_path of the view's "
+      "owner "
+      "also finds " +
+      names +
+      ". Write the name so in the function, or give the function a path of its own: ALTER FUNCTION "
+      "... SET search_path = ..., pg_temp.";
+}
+
+}  // namespace metrics_refresh::engine

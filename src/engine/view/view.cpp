@@ -1,0 +1,220 @@
+#include "engine/view/view.hpp"
+
+#include "engine/definition/definition.hpp"
+#include "engine/view/keyed_view.hpp"
+#include "pg/access_method.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+// What ExecRefreshMatView() asks of an index before it accepts CONCURRENTLY.
+bool is_usable(Relation index) {
+  const Form_pg_index form = index->rd_index;
+  if (index->rd_rel->relam != BTREE_AM_OID || !form->indisunique || !form->indimmediate ||
+      !form->indisvalid || is_partial(index))
+    return false;
+  for (int i = 0; i < form->indnatts; ++i)
+    if (form->indkey.values[i] <= 0) return false;  // an expression or a system column
+  return form->indnatts > 0;
+}
+
+struct PlainView {
+  bool exists;
+  bool is_matview;
+  Oid owner;
+  const char* schema;
+  const char* name;
+};
+
+PlainView read_plain(Oid oid) {
+  PlainView view = {};
+  const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
+  if (!HeapTupleIsValid(tuple)) return view;
+  const auto* form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+  view.exists = true;
+  view.is_matview = form->relkind == RELKIND_MATVIEW;
+  view.owner = form->relowner;
+  view.schema = get_namespace_name(form->relnamespace);
+  view.name = pstrdup(NameStr(form->relname));
+  ReleaseSysCache(tuple);
+  return view;
+}
+
+struct PlainState {
+  bool exists;
+  bool populated;
+  bool is_heap;
+  const char* access_method;
+  const char* unique_index;  // or null
+};
+
+// Nothing is known (`exists` is false) where the view is gone and, unless this may wait, where
+// somebody holds an index of it exclusively.
+// REQUIRES: the relation is locked in AccessShareLock, which this releases.
+PlainState read_plain_state(Oid oid, bool may_wait) {
+  Relation relation = try_relation_open(oid, NoLock);
+  if (relation == nullptr) {
+    UnlockRelationOid(oid, AccessShareLock);
+    return {};
+  }
+  const Oid access_method = relation->rd_rel->relam;
+  PlainState state = {true, relation->rd_rel->relispopulated, pg::is_heap(access_method),
+                      get_am_name(access_method), nullptr};
+  List* indexes = RelationGetIndexList(relation);
+  ListCell* cell;
+  foreach (cell, indexes) {
+    const Oid index_oid = lfirst_oid(cell);
+    if (may_wait)
+      LockRelationOid(index_oid, AccessShareLock);
+    else if (!ConditionalLockRelationOid(index_oid, AccessShareLock)) {
+      state.exists = false;
+      break;
+    }
+    Relation index = index_open(index_oid, NoLock);
+    if (state.unique_index == nullptr && is_usable(index))
+      state.unique_index = pstrdup(RelationGetRelationName(index));
+    index_close(index, AccessShareLock);
+  }
+  relation_close(relation, AccessShareLock);
+  return state;
+}
+
+ViewState to_state(const PlainState& state) {
+  return {state.populated,
+          state.is_heap,
+          state.access_method != nullptr ? state.access_method : "",
+          state.unique_index != nullptr ? state.unique_index : "",
+          false,
+          ""};
+}
+
+// The owner of a relation, or InvalidOid.
+Oid plain_owner(Oid oid) {
+  const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
+  if (!HeapTupleIsValid(tuple)) return InvalidOid;
+  const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+  ReleaseSysCache(tuple);
+  return owner;
+}
+
+// store::BoundView without its strings.
+struct PlainBinding {
+  const char* schema;
+  const char* name;
+  const char* given_schema;
+  const char* given_name;
+  Oid remembered;
+  Oid owner;
+};
+
+PlainBinding plain(const store::BoundView& bound) {
+  return {bound.view_schema.c_str(), bound.view_name.c_str(), bound.given_schema.c_str(),
+          bound.given_name.c_str(),  bound.view_oid,          bound.owner_oid};
+}
+
+bool is_matview(Oid oid) { return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_MATVIEW; }
+
+// The materialized view of that name, or InvalidOid.
+Oid named_view(const char* schema, const char* name) {
+  const Oid space = get_namespace_oid(schema, true);
+  const Oid named = OidIsValid(space) ? get_relname_relid(name, space) : InvalidOid;
+  return is_matview(named) ? named : InvalidOid;
+}
+
+bool may_refresh_plain(Oid role, [[maybe_unused]] Oid view, Oid owner) {
+  if (has_privs_of_role(role, owner)) return true;
+#if PG_VERSION_NUM >= 170000
+  return pg_class_aclcheck(view, role, ACL_MAINTAIN) == ACLCHECK_OK;
+#else
+  return false;
+#endif
+}
+
+// Whoever made or got the view `other` could do to this one whatever he likes.
+bool may_stand_for(Oid other, Oid view) {
+  return other == view || has_privs_of_role(plain_owner(other), plain_owner(view));
+}
+
+}  // namespace
+
+std::string qualified_name(const std::string& schema, const std::string& name) {
+  const char* first = schema.c_str();
+  const char* second = name.c_str();
+  // A job may be named after it: the name is the same whatever the session's setting.
+  struct Scope {
+    bool saved = std::exchange(quote_all_identifiers, false);
+    ~Scope() { quote_all_identifiers = saved; }
+  } scope;
+  return pg::call([=]() -> const char* { return quote_qualified_identifier(first, second); });
+}
+
+View read_view(Oid oid) {
+  const PlainView view = pg::call([oid] { return read_plain(oid); });
+  if (!view.exists)
+    throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
+                       "relation with OID " + std::to_string(oid) + " does not exist");
+  if (!view.is_matview)
+    throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE,
+                       "\"" + std::string(view.name) + "\" is not a materialized view",
+                       "Only what CREATE MATERIALIZED VIEW made can be refreshed.");
+  return {oid, view.schema != nullptr ? view.schema : "", view.name, view.owner};
+}
+
+ViewState read_state(const View& view) {
+  const Oid oid = view.oid;
+  const PlainState state = pg::call([oid] {
+    LockRelationOid(oid, AccessShareLock);
+    return read_plain_state(oid, true);
+  });
+  if (!state.exists)
+    throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
+                       "materialized view \"" + view.name + "\" does not exist any more");
+  ViewState result = to_state(state);
+  const KeyedView keyed = pg::call([oid] { return find_keyed_view(oid); });
+  result.is_incremental = keyed.is_set_up && result.is_heap;
+  if (keyed.demoted != nullptr) result.demoted = keyed.demoted;
+  return result;
+}
+
+std::optional<ViewState> try_read_state(const View& view) {
+  const Oid oid = view.oid;
+  if (!pg::call([oid] { return ConditionalLockRelationOid(oid, AccessShareLock); }))
+    return std::nullopt;
+  const PlainState state = pg::call([oid] { return read_plain_state(oid, false); });
+  if (!state.exists) return std::nullopt;
+  return to_state(state);
+}
+
+bool may_refresh(Oid role, Oid view, Oid owner) {
+  return pg::call([=] { return may_refresh_plain(role, view, owner); });
+}
+
+Oid resolve_view(const store::BoundView& bound) {
+  const PlainBinding binding = plain(bound);
+  return pg::call([&binding]() -> Oid {
+    const Oid given = named_view(binding.given_schema, binding.given_name);
+    const Oid named = named_view(binding.schema, binding.name);
+    const Oid remembered = is_matview(binding.remembered) ? binding.remembered : InvalidOid;
+    if (!OidIsValid(remembered)) return OidIsValid(named) ? named : given;
+    if (OidIsValid(given) && may_stand_for(given, remembered) &&
+        (!OidIsValid(binding.owner) || may_refresh_plain(binding.owner, given, plain_owner(given))))
+      return given;
+    return OidIsValid(named) && may_stand_for(named, remembered) ? named : remembered;
+  });
+}
+
+Oid namesake(const store::BoundView& bound, Oid meant) {
+  const PlainBinding binding = plain(bound);
+  return pg::call([&binding, meant]() -> Oid {
+    const bool renamed = binding.given_name[0] != '\0';
+    const Oid found = renamed ? named_view(binding.given_schema, binding.given_name)
+                              : named_view(binding.schema, binding.name);
+    return found == meant ? InvalidOid : found;
+  });
+}
+
+Oid relation_owner(Oid oid) {
+  return pg::call([oid] { return plain_owner(oid); });
+}
+
+}  // namespace metrics_refresh::engine

@@ -1,0 +1,44 @@
+#include "extension/background_workers.hpp"
+
+namespace metrics_refresh::pg {
+namespace {
+
+const PgBackendStatus* status_at(int number) {
+#if PG_VERSION_NUM >= 160000
+  LocalPgBackendStatus* const found = pgstat_get_local_beentry_by_index(number);
+#else
+  LocalPgBackendStatus* const found = pgstat_fetch_stat_local_beentry(number);
+#endif
+  return found != nullptr ? &found->backendStatus : nullptr;
+}
+
+bool starts_with(const char* text, const char* prefix) {
+  return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+void add(BackgroundWorkers& workers, const PgBackendStatus& status) {
+  if (status.st_procpid == 0 || status.st_backendType != B_BG_WORKER) return;
+  const char* const type = GetBackgroundWorkerTypeByPid(status.st_procpid);
+  if (type == nullptr) return;  // it has just ended
+  if (starts_with(type, "metrics_refresh "))
+    ++workers.ours;
+  else if (strcmp(type, "parallel worker") == 0)
+    ++workers.parallel;
+  else
+    ++workers.others;
+}
+
+}  // namespace
+
+BackgroundWorkers background_workers() {
+  return call([] {
+    BackgroundWorkers workers = {};
+    workers.limit = max_worker_processes;
+    const int count = pgstat_fetch_stat_numbackends();
+    for (int number = 1; number <= count; ++number)
+      if (const PgBackendStatus* const status = status_at(number)) add(workers, *status);
+    return workers;
+  });
+}
+
+}  // namespace metrics_refresh::pg

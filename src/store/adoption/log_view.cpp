@@ -1,0 +1,156 @@
+#include "store/adoption/log_view.hpp"
+
+#include <algorithm>
+
+#include "pg/quote.hpp"
+#include "store/adoption/log_columns.hpp"
+#include "store/adoption/value_kind.hpp"
+
+namespace metrics_refresh::store {
+namespace {
+
+using pg::identifier;
+using pg::literal;
+
+// Statuses of ours in the log's words, where these are others.
+std::string new_status(const OldLog::Column& column, const std::vector<std::string>& words) {
+  const bool is_enum = kind_of(column.type) == ValueKind::kOther;
+  std::string text;
+  for (const std::string own : kStatuses) {
+    std::string word = word_for(own, words);
+    // A run that did not succeed is an error to those who know no third word.
+    if (word.empty() && !column.words.empty() && own != "success" && own != "running")
+      word = word_for("error", words);
+    if (!word.empty() && word != own)
+      text += " WHEN '" + own + "' THEN " + literal(word);
+    else if (word.empty() && is_enum)
+      text += " WHEN '" + own + "' THEN NULL";
+  }
+  if (text.empty()) return "l.status";
+  return "CASE l.status" + text + " ELSE l.status END";
+}
+
+std::string new_id(Oid type) {
+  if (type == UUIDOID) return "lpad(to_hex(l.run_id), 32, '0')";
+  return "l.run_id";
+}
+
+// What a new run has there; empty: NULL.
+std::string new_value(const OldLog::Column& column, const std::vector<std::string>& words) {
+  switch (meaning_of(column)) {
+    case LogColumn::kId:
+      return new_id(column.type);
+    case LogColumn::kStatus:
+      return new_status(column, words);
+    case LogColumn::kSuccess:
+      return "l.status = 'success'";
+    case LogColumn::kStarted:
+      return "l.started_at";
+    case LogColumn::kFinished:
+      return "l.finished_at";
+    case LogColumn::kDuration:
+      return column.type == INTERVALOID ? "make_interval(secs => l.duration_ms / 1000)"
+                                        : "l.duration_ms";
+    case LogColumn::kSeconds:
+      return "l.duration_ms / 1000";
+    case LogColumn::kError:
+      return "l.error_message";
+    case LogColumn::kSqlState:
+      return "l.sqlstate";
+    case LogColumn::kView:
+      return "l.view_name";
+    case LogColumn::kTrigger:
+      return "l.triggered_by";
+    case LogColumn::kRows:
+      return "l.rows_total";
+    case LogColumn::kOther:
+      return "";
+  }
+  return "";
+}
+
+std::string view_column(const OldLog& log, const OldLog::Column& column,
+                        const std::vector<std::string>& words) {
+  const std::string type = "::" + column.type_name;
+  const std::string old = "(l.adopted ->> " + literal(column.name) + ")" + type;
+  const std::string fresh = new_value(column, words);
+  std::string text = fresh.empty() ? old
+                                   : "CASE WHEN l.adopted IS NULL THEN (" + fresh + ")" + type +
+                                         " ELSE " + old + " END";
+  // The same in both, and it has an index.
+  if (column.type == TIMESTAMPTZOID && column.not_null &&
+      &column == find_column(log, LogColumn::kStarted))
+    text = "l.started_at";
+  if (!column.collation.empty()) text = "(" + text + ") COLLATE " + column.collation;
+  return text + " AS " + identifier(column.name);
+}
+
+bool has_column(const OldLog& log, const std::string& name) {
+  return std::any_of(log.columns.begin(), log.columns.end(),
+                     [&](const OldLog::Column& column) { return column.name == name; });
+}
+
+std::string role_condition(const OldLog::Policy& policy) {
+  if (policy.roles.empty()) return "true";
+  return "EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname IN (" + policy.roles +
+         ") AND pg_catalog.pg_has_role(r.oid, 'USAGE'))";
+}
+
+// Who saw a row of the table sees it in the view, as far as our own log lets him.
+std::string policy_condition(const OldLog& log) {
+  std::string permissive;
+  std::string restrictive;
+  for (const OldLog::Policy& policy : log.policies) {
+    const std::string condition = policy.condition.empty() ? "true" : policy.condition;
+    if (policy.permissive)
+      permissive += (permissive.empty() ? "" : "\n      OR ") + role_condition(policy) + " AND (" +
+                    condition + ")";
+    else
+      restrictive += "\n     AND (NOT " + role_condition(policy) + " OR (" + condition + "))";
+  }
+  std::string text =
+      "(SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles r WHERE r.rolname = "
+      "CURRENT_USER)";
+  if (!log.is_forced)
+    text += "\n    OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = " +
+            literal(log.owner_name) + " AND pg_catalog.pg_has_role(r.oid, 'USAGE'))";
+  if (permissive.empty()) return text;
+  return text + "\n    OR (" + permissive + ")" + restrictive;
+}
+
+}  // namespace
+
+std::string unfilled_columns(const OldLog& log) {
+  std::string list;
+  for (const OldLog::Column& column : log.columns)
+    if (meaning_of(column) == LogColumn::kOther) list += (list.empty() ? "" : ", ") + column.name;
+  return list;
+}
+
+std::string view_statement(const OldLog& log, const std::string& view,
+                           const std::vector<std::string>& words) {
+  std::string list;
+  for (const OldLog::Column& column : log.columns)
+    list += (list.empty() ? "" : ",\n           ") + view_column(log, column, words);
+  for (const char* own : {"view_name", "error_detail", "error_hint", "strategy", "strategy_reason",
+                          "triggered_by", "initiated_by", "due_at", "rows_total", "run_id"})
+    if (!has_column(log, own)) list += std::string(",\n           l.") + own;
+  std::string where = "l.view_schema = " + literal(log.schema);
+  if (find_column(log, LogColumn::kView) == nullptr)
+    where += " AND l.view_name = " + literal(view);
+  else
+    where += " AND l.view_name IS NOT NULL";
+  const OldLog::Column* status = find_column(log, LogColumn::kStatus);
+  const bool knows_running =
+      status == nullptr || status->words.empty() || !word_for("running", status->words).empty();
+  if (!knows_running) where += " AND l.status <> 'running'";
+  std::string statement = "CREATE VIEW " + pg::qualified(log.schema, log.name) +
+                          " WITH (security_invoker = true, security_barrier = true) AS\n"
+                          "    SELECT * FROM (\n    SELECT " +
+                          list + "\n    FROM metrics_refresh.run_log l\n    WHERE " + where +
+                          ") AS " + identifier(log.name);
+  if (log.has_policies) statement += "\n    WHERE " + policy_condition(log);
+  return statement;
+}
+
+}  // namespace metrics_refresh::store

@@ -1,0 +1,168 @@
+#include "store/adoption/old_log.hpp"
+
+#include "pg/quote.hpp"
+
+namespace metrics_refresh::store {
+namespace {
+
+using pg::Param;
+
+std::vector<std::string> texts(const pg::Rows& rows) {
+  std::vector<std::string> values;
+  for (std::size_t i = 0; i < rows.size(); ++i) values.push_back(rows.get_text(i, 1));
+  return values;
+}
+
+void read_columns(pg::Spi& spi, OldLog& log) {
+  const pg::Rows rows = spi.query(
+      "SELECT a.attname::text, a.atttypid, format_type(a.atttypid, a.atttypmod),"
+      " CASE WHEN a.attcollation <> 0 THEN a.attcollation::regcollation::text ELSE '' END,"
+      " a.attnotnull,"
+      " CASE WHEN t.typtype = 'e' THEN ARRAY (SELECT e.enumlabel::text FROM pg_enum e"
+      "   WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)"
+      "  ELSE ARRAY (SELECT DISTINCT m[1] FROM pg_constraint c,"
+      "   regexp_matches(pg_get_constraintdef(c.oid), '''([^'']*)''', 'g') m"
+      "   WHERE c.conrelid = a.attrelid AND c.contype = 'c' AND c.conkey = ARRAY[a.attnum]) END"
+      " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
+      " WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+      {Param::oid(log.oid)});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    log.columns.push_back({rows.get_text(i, 1), rows.get_oid(i, 2), rows.get_text(i, 3),
+                           rows.get_text(i, 4), rows.get_bool(i, 5), rows.get_text_array(i, 6)});
+}
+
+void read_policies(pg::Spi& spi, OldLog& log) {
+  const pg::Rows rows = spi.query(
+      "SELECT p.polpermissive, coalesce((SELECT string_agg(quote_literal(r.rolname), ', ' ORDER BY"
+      "  r.rolname) FROM pg_roles r WHERE r.oid = ANY (p.polroles)), ''),"
+      " coalesce(pg_get_expr(p.polqual, p.polrelid), '')"
+      " FROM pg_policy p WHERE p.polrelid = $1 AND p.polcmd IN ('r', '*') ORDER BY p.polname",
+      {Param::oid(log.oid)});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    log.policies.push_back({rows.get_bool(i, 1), rows.get_text(i, 2), rows.get_text(i, 3)});
+}
+
+void read_grants(pg::Spi& spi, OldLog& log) {
+  log.grants = texts(
+      spi.query("SELECT format('SELECT%s ON %%s TO %s%s', g.columns,"
+                "  CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee))"
+                "  END, CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)"
+                " FROM (SELECT '' AS columns, a.grantee, a.is_grantable, a.privilege_type"
+                "   FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1"
+                "  UNION ALL SELECT format(' (%s)', string_agg(quote_ident(t.attname), ', '"
+                "    ORDER BY t.attnum)), a.grantee, a.is_grantable, a.privilege_type"
+                "   FROM pg_attribute t, aclexplode(t.attacl) a WHERE t.attrelid = $1"
+                "    AND t.attnum > 0 GROUP BY 2, 3, 4) g"
+                " WHERE g.privilege_type = 'SELECT' AND g.grantee <> $2"
+                "  AND (g.grantee = 0 OR g.grantee IN (SELECT oid FROM pg_roles)) ORDER BY 1",
+                {Param::oid(log.oid), Param::oid(log.owner)}));
+}
+
+void read_dependents(pg::Spi& spi, OldLog& log, const std::string& replaced) {
+  const pg::Rows rows = spi.query(
+      "WITH found AS ("
+      " SELECT DISTINCT coalesce('pg_class'::regclass::oid, 0) AS as_class, d.classid, d.objid,"
+      "  r.ev_class"
+      "  FROM pg_class t JOIN pg_depend d ON d.deptype = 'n' AND d.objid <> t.oid"
+      "   AND (d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid"
+      "    OR d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.reltype,"
+      "     (SELECT y.typarray FROM pg_type y WHERE y.oid = t.reltype)) AND d.refobjid <> 0)"
+      "  LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid"
+      "  WHERE t.oid = $1)"
+      " SELECT DISTINCT pg_describe_object(CASE WHEN f.ev_class IS NULL THEN f.classid"
+      "   ELSE f.as_class END, coalesce(f.ev_class, f.objid), 0),"
+      "  CASE WHEN c.relkind = 'v' AND c.relpersistence = 'p' THEN c.oid::regclass::text ELSE ''"
+      "  END, coalesce(array_to_string(c.reloptions, ', '), ''),"
+      "  CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) ELSE '' END,"
+      "  coalesce(c.relowner, '0'::oid)"
+      " FROM found f LEFT JOIN pg_class c ON c.oid = f.ev_class"
+      " WHERE NOT (f.classid = 'pg_policy'::regclass AND EXISTS (SELECT FROM pg_policy p"
+      "   WHERE p.oid = f.objid AND p.polrelid = $1))"
+      "  AND NOT (f.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint k"
+      "   WHERE k.oid = f.objid AND k.conrelid = $1))"
+      "  AND NOT (f.classid = 'pg_proc'::regclass AND f.objid = ANY ($2::oid[]))"
+      "  AND NOT f.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass) ORDER BY 1",
+      {Param::oid(log.oid), Param(replaced)});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    log.dependents.push_back({rows.get_text(i, 1), rows.get_text(i, 2), rows.get_text(i, 3),
+                              rows.get_text(i, 4), rows.get_oid(i, 5)});
+}
+
+void read_writers(pg::Spi& spi, OldLog& log, const std::string& replaced) {
+  log.writers = texts(spi.query(
+      "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = "
+      "p.pronamespace"
+      " WHERE p.oid <> ALL ($3::oid[]) AND p.prosrc ~* ('\\m(into|update|delete\\s+from|truncate|"
+      "truncate\\s+table)\\s+(only\\s+)?(\"?' || $1 || '\"?\\.)?\"?' || $2 || '\"?\\M')"
+      " AND (n.nspname = $1 OR p.prosrc ~* ('\\m' || $1 || '\"?\\.\"?' || $2 || '\\M'))"
+      " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass"
+      "  AND d.objid = p.oid AND d.deptype = 'e') ORDER BY 1",
+      {log.schema, log.name, replaced}));
+}
+
+void read_watchers(pg::Spi& spi, OldLog& log) {
+  log.triggers =
+      texts(spi.query("SELECT quote_ident(tgname) FROM pg_trigger WHERE tgrelid = $1"
+                      " AND NOT tgisinternal ORDER BY 1",
+                      {Param::oid(log.oid)}));
+  log.publications = texts(
+      spi.query("SELECT quote_ident(p.pubname) FROM pg_publication_rel r JOIN pg_publication p"
+                " ON p.oid = r.prpubid WHERE r.prrelid = $1 ORDER BY 1",
+                {Param::oid(log.oid)}));
+}
+
+std::string array_of(const std::vector<Oid>& oids) {
+  std::string text;
+  for (const Oid oid : oids) text += (text.empty() ? "" : ",") + std::to_string(oid);
+  return "{" + text + "}";
+}
+
+}  // namespace
+
+std::optional<OldLog> read_old_log(pg::Spi& spi, const std::string& schema, const std::string& name,
+                                   const std::vector<Oid>& replaced) {
+  OldLog log;
+  {
+    const pg::Rows rows = spi.query(
+        "SELECT c.oid, c.relkind::text, c.relowner, pg_get_userbyid(c.relowner)::text,"
+        " c.relrowsecurity, c.relforcerowsecurity,"
+        " EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
+        "  AND d.objid = c.oid AND d.deptype = 'e'),"
+        " EXISTS (SELECT FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass"
+        "  AND d.objid = r.oid WHERE r.ev_class = c.oid"
+        "  AND d.refobjid = 'metrics_refresh.run_log'::regclass)"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = $1 AND c.relname = $2",
+        {schema, name});
+    if (rows.empty()) return std::nullopt;
+    log.oid = rows.get_oid(0, 1);
+    log.kind = rows.get_text(0, 2)[0];
+    log.owner = rows.get_oid(0, 3);
+    log.owner_name = rows.get_text(0, 4);
+    log.has_policies = rows.get_bool(0, 5);
+    log.is_forced = rows.get_bool(0, 6);
+    log.is_member = rows.get_bool(0, 7);
+    log.reads_log = rows.get_bool(0, 8);
+  }
+  log.schema = schema;
+  log.name = name;
+  const std::string gone = array_of(replaced);
+  read_columns(spi, log);
+  read_policies(spi, log);
+  read_grants(spi, log);
+  read_dependents(spi, log, gone);
+  read_writers(spi, log, gone);
+  read_watchers(spi, log);
+  return log;
+}
+
+OldRows count_rows(pg::Spi& spi, const OldLog& log, const std::string& status_column) {
+  const std::string column = status_column.empty() ? "'success'" : pg::identifier(status_column);
+  const pg::Rows rows = spi.query(
+      "SELECT count(*), coalesce(array_agg(DISTINCT s.word ORDER BY s.word)"
+      " FILTER (WHERE s.word <> ''), '{}') FROM (SELECT left(format('%s', " +
+      column + "), 63) AS word FROM " + pg::qualified(log.schema, log.name) + ") s");
+  return {rows.get_int64(0, 1), rows.get_text_array(0, 2)};
+}
+
+}  // namespace metrics_refresh::store

@@ -6,16 +6,33 @@
 #include "engine/incremental/analysis/flattener.hpp"
 #include "engine/incremental/analysis/refusals.hpp"
 
+// flatten() walks the FROM clause recursively. Each table becomes a source with a number. Each
+// plain view and each simple subquery becomes a level of its own, and resolve() replaces its
+// columns by the expressions that the level computes them from. At the end, every output column is
+// an expression over columns of sources.
+//
+// The walk also collects two kinds of conditions. An equality of two columns in WHERE or ON is
+// stored once in each direction, unless an outer join rules a direction out. A comparison of a
+// column with now() is stored as an edge. Only equalities that every row must pass count, so the
+// walk follows AND but neither OR nor NOT.
+//
+// Example:
+//   SELECT v.region, sum(s.amount) FROM sales s
+//     JOIN (SELECT id, region FROM shops WHERE is_open) v ON v.id = s.shop GROUP BY v.region
+//   -> sources 1 = sales, 2 = shops; output 1 = 2.region; equalities 2.id = 1.shop, 1.shop = 2.id
+
 namespace metrics_refresh::engine {
 namespace flattening {
 
+// A column that is not the column of any source. It keeps the type, because callers check types.
 Node* unknown_value(const Var* var) {
   return reinterpret_cast<Node*>(makeVar(0, 1, var->vartype, var->vartypmod, var->varcollid, 0));
 }
 
 Node* resolve(Level* level, Node* node);
 
-// An expression of a plain view's column that stands in it twice, in a view above that, and so on.
+// The limit is on the total number of nodes. If a plain view uses a column twice, and a view above
+// it does the same, the size of the resolved expression doubles with each level.
 bool is_too_large(Flattener& flattener) {
   if (flattener.nodes > kMaxNodes) return true;
   if (++flattener.nodes % 1000 == 0) CHECK_FOR_INTERRUPTS();
@@ -32,8 +49,9 @@ Node* resolve_var(Level* level, const Var* var) {
   if (item.subquery == nullptr || var->varattno <= 0) return unknown_value(var);
   const TargetEntry* entry = get_tle_by_resno(item.subquery->query->targetList, var->varattno);
   Node* const inner = resolve(item.subquery, reinterpret_cast<Node*>(entry->expr));
-  // An outer join makes a subquery's columns NULL, and what they are computed from as well; but not
-  // what else would be computed from that.
+  // An outer join replaces the subquery's columns by NULL. A plain column of a source becomes NULL
+  // as well, so it can stand for the subquery's column. Another expression cannot: for example,
+  // coalesce(x, 0) over a NULL row is 0, but the subquery's column is NULL.
   if (!bms_is_empty(item.scope) && !IsA(inner, Var)) return unknown_value(var);
   return inner;
 }
@@ -41,7 +59,7 @@ Node* resolve_var(Level* level, const Var* var) {
 Node* resolve_mutator(Node* node, void* context) {
   if (node == nullptr) return nullptr;
   auto* const level = static_cast<Level*>(context);
-  if (is_too_large(*level->flattener)) return node;  // what comes of it is not used
+  if (is_too_large(*level->flattener)) return node;  // the query is refused, so this is not used
   if (IsA(node, Var)) return resolve_var(level, reinterpret_cast<Var*>(node));
   if (IsA(node, Query)) return node;
   return mutate_expression(node, resolve_mutator, context);
@@ -49,6 +67,8 @@ Node* resolve_mutator(Node* node, void* context) {
 
 Node* resolve(Level* level, Node* node) {
 #if PG_VERSION_NUM >= 180000
+  // Since PostgreSQL 18, columns of a grouped query refer to an RTE_GROUP entry, which has no
+  // table.
   if (level->query->hasGroupRTE) node = flatten_group_exprs(nullptr, level->query, node);
 #endif
 #if PG_VERSION_NUM >= 160000
@@ -71,6 +91,7 @@ Level* Flattener::open(Query* query, Bitmapset* scope) {
   return level;
 }
 
+// `scope` is the set of outer joins that can replace the rows of `node` by NULL.
 void Flattener::walk(Level* level, Node* node, Bitmapset* scope) {
   if (result->refusal != nullptr) return;
   if (IsA(node, RangeTblRef)) {
@@ -95,11 +116,14 @@ void Flattener::walk_join(Level* level, JoinExpr* join, Bitmapset* scope) {
   } else if (join->jointype == JOIN_LEFT || join->jointype == JOIN_RIGHT) {
     const bool left = join->jointype == JOIN_LEFT;
     const int number = ++outer_joins;
+    // A condition of the join decides only about rows of the nullable side, so it gets the join's
+    // number.
     Bitmapset* const within = bms_add_member(bms_copy(scope), number);
     walk(level, join->larg, left ? scope : within);
     walk(level, join->rarg, left ? within : scope);
     add_quals(level, join->quals, number);
   } else {
+    // A changed row of either side can add or remove NULL rows of the other side.
     refuse("it has a FULL JOIN");
   }
 }
@@ -120,7 +144,7 @@ void Flattener::add_item(Level* level, int number, Bitmapset* scope) {
     case RTE_FUNCTION:
     case RTE_VALUES:
     case RTE_RESULT:
-      break;  // nothing that changes by itself
+      break;  // these change only if the definition changes
     default:
       refuse("it reads something that is no table");
   }
@@ -134,6 +158,7 @@ void Flattener::add_subquery(Level* level, int number, Query* query, Bitmapset* 
 void Flattener::add_relation(Level* level, int number, Bitmapset* scope) {
   RangeTblEntry* const entry = rt_fetch(number, level->query->rtable);
   if (entry->relkind == RELKIND_VIEW) {
+    // Concurrent CREATE OR REPLACE VIEW must not change the query while it is copied.
     Relation const view = table_open(entry->relid, AccessShareLock);
     auto* const query = static_cast<Query*>(copyObjectImpl(get_view_query(view)));
     table_close(view, NoLock);
@@ -157,6 +182,7 @@ void Flattener::add_relation(Level* level, int number, Bitmapset* scope) {
 
 void Flattener::add_quals(Level* level, Node* quals, int outer) {
   if (quals == nullptr || result->refusal != nullptr) return;
+  // A row must pass all arguments of an AND. Nothing follows from a single argument of an OR.
   if (is_andclause(quals)) {
     ListCell* cell;
     foreach (cell, reinterpret_cast<BoolExpr*>(quals)->args)
@@ -178,6 +204,7 @@ bool find_edges(Node* node, void* context);
 void Flattener::add_edges(Level* level) {
   EdgeSearch search = {this, level};
   (void)walk_query(level->query, find_edges, &search);
+// now() can stand in any expression of the query, so this looks beyond WHERE and ON.
 }
 
 bool find_edges(Node* node, void* context) {
@@ -198,7 +225,7 @@ bool find_edges(Node* node, void* context) {
   return false;
 }
 
-// The column, once labels of types that are the same in every byte are off; or null.
+// Returns the column of a source below any binary-compatible relabelings, or null.
 Var* as_column(Node* node) {
   while (node != nullptr && IsA(node, RelabelType))
     node = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(node)->arg);
@@ -213,6 +240,8 @@ void Flattener::add_equality(Level* level, OpExpr* expression, int outer) {
   Var* const right = as_column(resolve(level, static_cast<Node*>(lsecond(expression->args))));
   if (result->refusal != nullptr) return;
   if (left == nullptr || right == nullptr || left->varno == right->varno) return;
+  // The operator must be the equality that keys of this type are compared by. Another operator may
+  // treat different values as equal.
   if (key_equality(left->vartype, expression->inputcollid) != expression->opno ||
       key_equality(right->vartype, expression->inputcollid) != expression->opno)
     return;
@@ -220,9 +249,10 @@ void Flattener::add_equality(Level* level, OpExpr* expression, int outer) {
   add_directed(right, left, outer);
 }
 
-// An outer join's condition says nothing of a row of the side that it keeps, but that rows of the
-// other side meet no others; and of two columns of the other side, that both are equal where they
-// are there.
+// The condition of an outer join does not restrict the rows of the preserved side: they are in the
+// result in any case. It does restrict the rows of the nullable side. So an equality is stored only
+// if it starts at the nullable side. If both columns are on that side, they are equal whenever its
+// row is in the result.
 void Flattener::add_directed(Var* from, Var* to, int outer) {
   if (outer != 0 && !is_within(from, outer)) return;
   if (list_length(result->equalities) >= kMaxEqualities)
@@ -232,8 +262,8 @@ void Flattener::add_directed(Var* from, Var* to, int outer) {
   result->equalities = lappend(result->equalities, equality);
 }
 
-// Without groups all output columns are the row's own; with groups, those that are the same in all
-// rows of a group: what is grouped by, and columns that depend on it.
+// Without groups, every output column belongs to one row. With groups, only columns that are equal
+// in all rows of a group count: grouping expressions, and columns that functionally depend on them.
 void add_outputs(FlatQuery* result, Level* level) {
   Query* const query = level->query;
   ListCell* cell;
@@ -263,6 +293,8 @@ FlatQuery* flatten(Query* query) {
 }
 
 Oid key_equality(Oid type, Oid collation) {
+  // Grouping needs a total equality: values that it merges must be equal for the key, too. The
+  // values of a key are compared as an array, so the type needs an array type.
   if (OidIsValid(collation) && !get_collation_isdeterministic(collation)) return InvalidOid;
   if (!OidIsValid(get_array_type(type))) return InvalidOid;
   return lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;

@@ -1,32 +1,35 @@
-// A SELECT taken apart for the derivation of keys: the tables that it reads, through plain views
-// and simple subqueries in FROM; its output columns, said over the columns of these tables; and the
-// columns that are equal wherever a row of one of them takes part in the result.
+// A SELECT in a simpler form, from which keys can be derived. It lists the tables that the query
+// reads (also through plain views and simple subqueries in FROM), its output columns as expressions
+// over the columns of these tables, and the equalities of columns that hold for the rows of the
+// result.
 //
-// Plain data in the current memory context; what is said here of a function that can raise holds
-// for all: REQUIRES: inside pg::call().
+// The structs are plain data in the current memory context. REQUIRES for all functions: inside
+// pg::call().
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::engine {
 
-/// A table in FROM; a self join has two of them. Its number counts from 1, and is the varno of the
-/// Vars that name its columns in what follows.
+/// A table in FROM. A self join has two sources. Sources are numbered from 1, and this number is
+/// the varno of the Vars that name the columns of the source.
 struct FlatSource {
   RangeTblEntry* entry;
-  Node* permission;  // of the query that it stands in: its RTEPermissionInfo, from PostgreSQL 16 on
+  Node* permission;  // RTEPermissionInfo of its query, from PostgreSQL 16 on
   Bitmapset*
       scope;  // numbers of the outer joins that may leave it out, by its being the other side
 };
 
-/// In a combination of rows that has a row of `from`, and that reaches the result or would without
-/// an outer join's leaving that row out, `to` is a row's column as well and equal to it.
+/// If a row of `from` takes part in a combination of rows, then the combination also has a row of
+/// `to`, and both columns are equal. A combination counts even if an outer join replaces one of its
+/// rows by NULL.
 struct Equality {
   Var* from;
   Var* to;
 };
 
-/// `expression` is over the sources' columns; a Var of number 0 in it is what cannot be said so.
+/// `expression` is over the columns of the sources. A Var with the number 0 stands for a part that
+/// cannot be expressed by them.
 struct FlatOutput {
   int column;
   Node* expression;
@@ -41,21 +44,22 @@ struct FlatEdge {
 
 struct FlatQuery {
   List* sources;     // of FlatSource*
-  List* outputs;     // of FlatOutput*, those that are the same for all rows of a group
+  List* outputs;     // of FlatOutput*, only those that are equal in all rows of a group
   List* equalities;  // of Equality*
   List* edges;       // of FlatEdge*
   bool has_groups;
   const char* refusal;  // why no key can be derived, or null
-  // What the equalities lead to, once key_columns.cpp has asked.
+  // The transitive closure of the equalities. key_columns.cpp computes it when it is first needed.
   struct ColumnGraph* graph;
 };
 
-/// Takes apart a query without WITH (engine/definition/with_queries.hpp) and set operations.
+/// Requires a query without WITH (see engine/definition/with_queries.hpp) and without set
+/// operations. Sets `refusal` if the query cannot be flattened.
 FlatQuery* flatten(Query* query);
 
-/// The operator that a key of this type is compared by, or InvalidOid where it cannot be: the one
-/// of its default B-tree operator class, where an array of the type exists and values that are
-/// equal under the collation are so in every other respect that matters to grouping.
+/// Returns the operator that compares keys of this type, or InvalidOid if the type cannot be a key.
+/// It is the equality of the default B-tree operator class. The type needs an array type and a
+/// deterministic collation, so that equal values also belong to the same group.
 Oid key_equality(Oid type, Oid collation);
 
 }  // namespace metrics_refresh::engine

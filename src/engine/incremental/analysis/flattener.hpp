@@ -1,19 +1,19 @@
-// The inside of flat_query.cpp: how the queries of a definition are put into one.
+// The internal types of flat_query.cpp.
 #pragma once
 
 #include "engine/incremental/analysis/flat_query.hpp"
 
 namespace metrics_refresh::engine::flattening {
 
-// What an entry of a range table turned out to be.
+// The meaning of one range table entry: a source, a subquery, or neither.
 struct Level;
 struct Item {
-  int source;        // number, or 0
+  int source;        // number of the source, or 0
   Level* subquery;   // or null
-  Bitmapset* scope;  // of outer joins, in all of the query
+  Bitmapset* scope;  // outer joins that can replace its row by NULL
 };
 
-// One query of those that were put into one.
+// One of the queries that are merged: the definition, a plain view or a subquery.
 struct Flattener;
 struct Level {
   Query* query;
@@ -24,7 +24,7 @@ struct Level {
 struct Flattener {
   FlatQuery* result;
   int outer_joins;
-  int nodes;  // that expressions over the sources' columns have come to
+  int nodes;  // nodes that were visited while expressions were resolved
 
   Level* open(Query* query, Bitmapset* scope);
   void walk(Level* level, Node* node, Bitmapset* scope);
@@ -32,7 +32,7 @@ struct Flattener {
   void add_relation(Level* level, int number, Bitmapset* scope);
   void add_subquery(Level* level, int number, Query* query, Bitmapset* scope);
   void walk_join(Level* level, JoinExpr* join, Bitmapset* scope);
-  // Of an outer join: `outer` is its number; 0 for quals that every row has to pass.
+  // `outer` is the number of the outer join that has these quals, or 0 if every row must pass them.
   void add_quals(Level* level, Node* quals, int outer);
   void add_equality(Level* level, OpExpr* expression, int outer);
   void add_directed(Var* from, Var* to, int outer);

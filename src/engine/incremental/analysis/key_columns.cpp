@@ -2,6 +2,16 @@
 
 #include "engine/definition/definition.hpp"
 
+// The equalities of a flat query form a directed graph of columns. If a row of a source is in the
+// result, then each column that can be reached from one of its columns has the same value. A column
+// of a source can therefore be used in place of any output column that it reaches. The same search
+// finds the columns by which two sources are joined, also through a third one.
+//
+// Example:
+//   SELECT s.region, sum(x.amount) FROM shops s JOIN sales x ON x.region = s.region GROUP BY 1
+//   graph: x.region <-> s.region
+//   key_columns(sales) = { output column 1, computed as sales.region }
+
 namespace metrics_refresh::engine {
 
 FlatSource* source_at(const FlatQuery* flat, int number) {
@@ -16,14 +26,14 @@ bool is_same(const Var* a, const Var* b) {
 
 }  // namespace
 
-// The columns that equalities are of, by their places here.
+// The columns that occur in an equality. Each one is identified by its index in `columns`.
 struct ColumnGraph {
   struct Column {
     Var* var;
-    List* next;     // int: where an equality leads
-    List* reached;  // int: where any number of them lead, itself the first; NIL: not known yet
-    Bitmapset* is_there;  // the same as a set
-    Bitmapset* sources;   // of these columns
+    List* next;     // int: the columns that an equality leads to directly
+    List* reached;  // int: all columns that are reachable, itself first; NIL if not computed yet
+    Bitmapset* is_there;  // `reached` as a set
+    Bitmapset* sources;   // the sources of these columns
   };
   Column* columns;
   int count;
@@ -44,6 +54,8 @@ int put_column(ColumnGraph* graph, Var* var) {
   return graph->count++;
 }
 
+// Every column is put in before any equality, because put_column() must not move columns later.
+// There are at most two columns for each equality.
 ColumnGraph* graph_of(FlatQuery* flat) {
   if (flat->graph != nullptr) return flat->graph;
   auto* const graph = static_cast<ColumnGraph*>(palloc0(sizeof(ColumnGraph)));
@@ -61,7 +73,9 @@ ColumnGraph* graph_of(FlatQuery* flat) {
   return flat->graph = graph;
 }
 
-// All columns that are equal to the one at this place wherever its row takes part.
+// Computes, by a breadth-first search, all columns that are equal to this one. The result is
+// stored, because the same column is asked for once for each output column and for each other
+// source.
 const ColumnGraph::Column& reached_from(ColumnGraph* graph, int start) {
   ColumnGraph::Column& column = graph->columns[start];
   if (column.reached != NIL) return column;
@@ -81,8 +95,7 @@ const ColumnGraph::Column& reached_from(ColumnGraph* graph, int start) {
   return column;
 }
 
-// Calls `visit(column)` for the columns of one source from which equalities lead somewhere, until
-// it returns true.
+// Calls `visit(column)` for each column of one source that has an equality, until it returns true.
 template <typename Visit>
 void for_each_joined(FlatQuery* flat, int number, Visit visit) {
   ColumnGraph* const graph = graph_of(flat);
@@ -92,7 +105,7 @@ void for_each_joined(FlatQuery* flat, int number, Visit visit) {
       return;
 }
 
-// A column of the source that is equal to `wanted`, or null.
+// Returns a column of the source that is equal to `wanted`, or null.
 Var* equal_column(FlatQuery* flat, int number, const Var* wanted) {
   Var* found = nullptr;
   const int place = place_of(graph_of(flat), wanted);
@@ -104,8 +117,9 @@ Var* equal_column(FlatQuery* flat, int number, const Var* wanted) {
   return found;
 }
 
-// Whether an output column can be part of a key: of tables that no outer join leaves out, since a
-// row may leave a group with its value for one with NULL.
+// Returns whether an output column can be part of a key. Columns on the nullable side of an outer
+// join cannot: if a row there changes, a row of the view can move from the group of its value to
+// the group of NULL, and the changed row does not contain that key.
 bool can_be_key(const FlatQuery* flat, const FlatOutput* output) {
   Node* const expression = output->expression;
   if (!OidIsValid(key_equality(exprType(expression), exprCollation(expression)))) return false;
@@ -114,6 +128,7 @@ bool can_be_key(const FlatQuery* flat, const FlatOutput* output) {
   ListCell* cell;
   foreach (cell, pull_var_clause(expression, 0)) {
     const Var* var = static_cast<Var*>(lfirst(cell));
+    // Number 0 marks an unknown part. System columns and whole rows are not captured.
     if (var->varno == 0 || var->varattno <= 0) return false;
     if (!bms_is_empty(source_at(flat, var->varno)->scope)) return false;
     any = true;
@@ -128,7 +143,8 @@ bool is_over(Node* expression, int number) {
   return true;
 }
 
-// The output column over the source's row alone, or null where that does not say it.
+// Returns the output column as an expression over the row of this source only, or null if it needs
+// columns of another source that no equality replaces.
 Node* over_row(FlatQuery* flat, int number, const FlatOutput* output) {
   if (!can_be_key(flat, output)) return nullptr;
   Node* expression = output->expression;
@@ -143,7 +159,7 @@ Node* over_row(FlatQuery* flat, int number, const FlatOutput* output) {
   return expression;
 }
 
-// The key columns that are plain columns of an index, all of it; or NIL.
+// Returns the key columns that are the columns of the index, or NIL if an index column is missing.
 List* columns_of_index(List* keys, const Form_pg_index index) {
   List* found = NIL;
   for (int i = 0; i < index->indnkeyatts; ++i) {
@@ -184,6 +200,7 @@ List* unique_columns(List* keys, Oid table) {
   foreach (cell, RelationGetIndexList(relation)) {
     Relation const index = index_open(lfirst_oid(cell), AccessShareLock);
     const Form_pg_index form = index->rd_index;
+    // An index that is not valid, or that covers only part of the rows, does not prove uniqueness.
     if (form->indisunique && form->indisvalid && !is_partial(index)) {
       List* const columns = columns_of_index(keys, form);
       if (columns != NIL && (best == NIL || list_length(columns) < list_length(best)))

@@ -5,6 +5,20 @@
 #include "engine/incremental/analysis/key_columns.hpp"
 #include "engine/incremental/analysis/refusals.hpp"
 
+// Each table of a query gets a rule, in three steps:
+// - A table whose row gives a grouped output column, or output columns that are unique in the
+//   table, gets rank 0. Such a key picks few rows of the view.
+// - A table that is joined to a ranked table by equal columns gets the next higher rank.
+// - If tables without a rank are left, those that give any output column get rank 0 after all, and
+//   the second step is repeated. Their keys pick more rows, so they come last. If a table still has
+//   no rank, then the definition is refused. Each branch of a UNION ALL is a query of its own, and
+//   the rules of all branches are concatenated.
+//
+// Example:
+//   SELECT s.region, sum(x.amount) FROM shops s JOIN sales x ON x.shop = s.id GROUP BY s.region
+//   shops: rank 0, key column 1 = region; captures region
+//   sales: rank 1, its shop equals shops.id; captures shop
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -20,7 +34,7 @@ struct Ranker {
   bool take_joins();
 };
 
-// A grouped column, or what is unique already.
+// Assigns rank 0 to tables with a grouped column or a unique key.
 void Ranker::take_whole_keys() {
   for (int i = 0; i < count; ++i) {
     List* keys = key_columns(flat, i + 1, true);
@@ -31,6 +45,7 @@ void Ranker::take_whole_keys() {
   }
 }
 
+// Assigns rank 0 to tables without a rank that give any output column.
 bool Ranker::take_parts_of_keys() {
   bool any = false;
   for (int i = 0; i < count; ++i) {
@@ -43,7 +58,8 @@ bool Ranker::take_parts_of_keys() {
   return any;
 }
 
-// One table more that joins one that has a rank, of the lowest where there are several.
+// Assigns a rank to one more table, if it joins a ranked one. A join to the lowest rank is
+// preferred, because each further rank costs one more look-up in a refresh.
 bool Ranker::take_joins() {
   for (int rank = 0; rank < count; ++rank)
     for (int i = 0; i < count; ++i) {
@@ -83,6 +99,7 @@ void add_edges(const FlatQuery* flat, KeySource* sources, Derivation* result) {
   }
 }
 
+// A UNION ALL calls this once for each branch. The sources of earlier branches are kept in front.
 void derive_from(FlatQuery* flat, Derivation* result) {
   const int before = result->source_count;
   const int count = list_length(flat->sources);
@@ -98,6 +115,7 @@ void derive_from(FlatQuery* flat, Derivation* result) {
   }
   Ranker ranker = {flat, sources, count};
   ranker.take_whole_keys();
+  // Joins are exhausted before parts of keys are used, and tried again after each use.
   do {
     while (ranker.take_joins()) {
     }
@@ -109,13 +127,15 @@ void derive_from(FlatQuery* flat, Derivation* result) {
           "table of which one does by an equality of columns",
           get_rel_name(sources[i].entry->relid));
     note_columns(&sources[i]);
+    // `via` was an index into the sources of this branch.
     if (sources[i].rank > 0) sources[i].via += before;
   }
   add_edges(flat, sources, result);
   result->source_count = before + count;
 }
 
-// A type or collation that one branch of a UNION ALL has otherwise is converted behind it.
+// If a branch of a UNION ALL has another type or collation than the result, the server converts its
+// values above the branch. The key of the result then differs from the value that is captured.
 void drop_converted(FlatQuery* flat, const SetOperationStmt* whole) {
   ListCell* cell;
   foreach (cell, flat->outputs) {
@@ -162,6 +182,8 @@ void derive_query(Query* query, const SetOperationStmt* whole, Derivation* resul
 void gather_tables(Derivation* result) {
   result->tables =
       static_cast<KeyTable*>(palloc0(sizeof(KeyTable) * static_cast<Size>(result->source_count)));
+  // A table that occurs several times, as in a self join, is captured once with the columns of all
+  // rules.
   for (int i = 0; i < result->source_count; ++i) {
     const KeySource& source = result->sources[i];
     int at = 0;

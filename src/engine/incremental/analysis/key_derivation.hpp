@@ -1,22 +1,24 @@
-// From a view's definition to the rules that keep it by keys: for each table that it reads, which
-// of its columns tell the output rows that a changed row of it can have to do with.
+// Derives, from a view's definition, the rules for an incremental refresh. For each table that the
+// definition reads, a rule states which columns of a changed row identify the output rows that the
+// change can affect.
 //
-// The principle: a combination of rows that appears in, or vanishes from, what a definition joins
-// has a member that changed. Where the table of that member has the rank 0, its row alone says the
-// values of some output columns of the combination (`keys`). Where it has a higher one, its join
-// columns say which rows of another table, of a lower rank, it is combined with, and these are
-// looked up: had they changed as well, they would have been captured themselves. So, by induction,
-// the rules name every output row that could have changed. They may name more.
+// Principle: if a combination of joined rows appears or disappears, then at least one of its rows
+// was changed. If the table of that row has rank 0, the row alone determines some output columns of
+// the combination (`keys`). If the rank is higher, the row's join columns determine the matching
+// rows of another table with a lower rank. These rows are looked up in the table. If they were
+// changed as well, they were captured themselves. By induction, the rules find every output row
+// that may have changed. They may find more rows than that.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::engine {
 
-/// A rule has no more key columns, nor join columns, than this.
+/// The maximum number of key columns, and of join columns, of a rule.
 inline constexpr int kMaxKeyColumns = 8;
 
-/// Output column `column` is `expression` over the row, whose columns are Vars of number 1.
+/// Output column `column` equals `expression` over a row of the table, whose columns are Vars with
+/// number 1.
 struct KeyColumn {
   int column;
   Node* expression;
@@ -27,8 +29,8 @@ struct JoinColumn {
   AttrNumber theirs;
 };
 
-/// The row's part in the view changes without a change of it when this column passes `expression`,
-/// which is of now() and constants.
+/// A row can enter or leave the view without being changed, when its `column` meets `expression`.
+/// The expression consists of now() and constants.
 struct KeyEdge {
   AttrNumber column;
   Node* expression;
@@ -39,21 +41,21 @@ struct KeySource {
   RangeTblEntry* entry;
   Node* permission;  // its RTEPermissionInfo, from PostgreSQL 16 on
   int rank;
-  List* keys;          // of KeyColumn*; of rank 0
-  int via;             // of a higher rank: the place of another one among the sources
-  List* joins;         // of JoinColumn*, to that one
+  List* keys;          // of KeyColumn*; only for rank 0
+  int via;             // for a higher rank: index of the source that it joins
+  List* joins;         // of JoinColumn*, to the source `via`
   List* edges;         // of KeyEdge*
-  Bitmapset* columns;  // of the table, that the rule needs
+  Bitmapset* columns;  // columns of the table that the rule needs
 };
 
-/// What is captured of a table: these columns of its changed rows.
+/// The columns of a table that are captured from its changed rows.
 struct KeyTable {
   Oid oid;
   Bitmapset* columns;
 };
 
 struct Derivation {
-  const char* refusal;  // why the definition cannot be kept by keys; nothing else counts then
+  const char* refusal;  // why the view cannot be kept by keys, or null; if set, the rest is void
   KeySource* sources;
   int source_count;
   KeyTable* tables;
@@ -61,9 +63,10 @@ struct Derivation {
   bool has_edges;
 };
 
-/// Of the definition of `view`; one past the limits of engine/definition/definition_size.hpp is
-/// refused. Locks what it looks into in AccessShareLock. REQUIRES: inside pg::call(); `definition`
-/// as it is stored. The result is in the current memory context and shares nodes with `definition`.
+/// Derives the rules of `view`. A definition beyond the limits of
+/// engine/definition/definition_size.hpp is refused. Locks the relations that it reads in
+/// AccessShareLock. REQUIRES: inside pg::call(); `definition` as it is stored. The result is in the
+/// current memory context and shares nodes with `definition`.
 Derivation derive_keys(Query* definition, Oid view);
 
 }  // namespace metrics_refresh::engine

@@ -7,10 +7,23 @@
 #include "engine/definition/reach.hpp"
 #include "engine/definition/tree.hpp"
 
+// A definition can be refreshed by keys only if an output row depends on nothing but the rows of
+// its key. The checks here reject everything else, and each returns the reason as text:
+// - find_refusal() walks all expressions: subqueries, aggregates that depend on the order of their
+//   input, and functions that are not immutable or read tables.
+// - why_not_clauses() rejects clauses such as LIMIT, in which one row decides about another.
+// - why_not_captured() rejects tables whose changes the triggers do not see, or not always.
+//
+// Example:
+//   SELECT region, array_agg(id) FROM shops GROUP BY region
+//   -> the aggregate array_agg depends on the order of its input and has no ORDER BY
+//   SELECT region, array_agg(id ORDER BY id) FROM shops GROUP BY region  -> null, nothing to refuse
+
 namespace metrics_refresh::engine {
 namespace {
 
-// Aggregates of the server whose result depends on the order of their input whatever its type is.
+// Aggregates of the server whose result depends on the order of their input for every type. A
+// partial refresh reads the rows in another order than a full one.
 bool looks_at_order(const char* name) {
   for (const char* const one :
        {"array_agg", "string_agg", "json_agg", "json_agg_strict", "jsonb_agg", "jsonb_agg_strict",
@@ -25,7 +38,7 @@ bool keeps_one_of_its_input(const char* name) {
   return strcmp(name, "min") == 0 || strcmp(name, "max") == 0 || strcmp(name, "count") == 0;
 }
 
-// Sums of floating-point numbers are rounded on the way.
+// The sum of floating-point numbers is rounded at each step, so it depends on the order.
 bool adds_floats(const Aggref* aggregate, const char* name) {
   if (keeps_one_of_its_input(name)) return false;
   ListCell* cell;
@@ -35,8 +48,10 @@ bool adds_floats(const Aggref* aggregate, const char* name) {
 }
 
 const char* why_not_aggregate(const Aggref* aggregate) {
+  // An ordered-set aggregate sorts its input itself.
   if (aggregate->aggorder != NIL || aggregate->aggkind != AGGKIND_NORMAL) return nullptr;
   const char* name = get_func_name(aggregate->aggfnoid);
+  // The transition function of a user-defined aggregate is unknown, so the worst is assumed.
   if (aggregate->aggfnoid >= FirstNormalObjectId)
     return psprintf("the aggregate %s may depend on the order of its input and has no ORDER BY",
                     name);
@@ -45,7 +60,7 @@ const char* why_not_aggregate(const Aggref* aggregate) {
   return nullptr;
 }
 
-// Changes of tables that a function reads do not tell which rows they affect.
+// If a function reads tables, a changed row of such a table does not identify the affected rows.
 const char* why_not_followed(Oid function) {
   Reach reach = {};
   follow(reach, function);
@@ -54,13 +69,15 @@ const char* why_not_followed(Oid function) {
   return psprintf("a function reads %s", describe_reads(reach));
 }
 
-// Null where the function gives the same for the same arguments. It may be none.
+// Returns null if the function has the same result for the same arguments. An invalid OID is
+// allowed: not every node calls a function.
 const char* why_not_function(Oid function) {
   if (!OidIsValid(function)) return nullptr;
   const char* name = get_func_name(function);
   if (takes_text_search_object(function))
     return psprintf("the function %s depends on a text search configuration", name);
   const char marked = func_volatile(function);
+  // IMMUTABLE is only a declaration, so the body is checked as well.
   if (marked == PROVOLATILE_IMMUTABLE) return why_not_followed(function);
   return psprintf("the function %s is %s", name,
                   marked == PROVOLATILE_STABLE ? "stable, not immutable" : "volatile");
@@ -72,7 +89,8 @@ bool refuse_function(Oid function, void* refusal) {
   return why != nullptr;
 }
 
-// What an expression of time may be made of: fixed by now() and the setting TimeZone.
+// The functions that an expression of now() may call. Their results depend only on now() and
+// TimeZone. The setting is part of the view's fingerprint.
 bool is_of_time(Oid function) {
   return function == F_NOW || function == F_TRANSACTION_TIMESTAMP ||
          function == F_TIMESTAMPTZ_PL_INTERVAL || function == F_TIMESTAMPTZ_MI_INTERVAL ||
@@ -82,6 +100,7 @@ bool is_of_time(Oid function) {
 
 bool is_foreign_to_time(Oid function, void*) { return !is_of_time(function); }
 
+// Returns true if the expression depends on anything but constants, now() and TimeZone.
 bool has_what_time_has_not(Node* node, void* context) {
   if (node == nullptr) return false;
   if (IsA(node, Var) || IsA(node, Param) || IsA(node, SubLink) || IsA(node, Aggref) ||
@@ -98,7 +117,7 @@ bool compares_times(Oid function) {
          function == F_TIMESTAMPTZ_GT || function == F_TIMESTAMPTZ_GE;
 }
 
-// Nodes that are no calls of functions and may depend on settings all the same.
+// Nodes that call no function and can still depend on settings.
 bool builds_by_settings(Node* node) {
   bool is_such = IsA(node, XmlExpr);
 #if PG_VERSION_NUM >= 160000
@@ -118,6 +137,7 @@ bool find_refusal(Node* node, void* context) {
   auto* const search = static_cast<Search*>(context);
   if (node == nullptr || search->refusal != nullptr) return false;
   Var* column;
+  // The refresh handles these comparisons itself, by the rows whose time has come.
   if (edge_of(node, &column) != nullptr) return false;
   if (IsA(node, SubLink)) {
     search->refusal = "it has a subquery in an expression";
@@ -136,7 +156,7 @@ bool find_refusal(Node* node, void* context) {
     return true;
   }
   if (check_functions(node, refuse_function, &search->refusal)) return true;
-  // Subqueries of FROM are looked at where they are taken apart.
+  // This does not descend into subqueries in FROM. why_not_simple() checks them.
   if (IsA(node, Query)) return walk_query(reinterpret_cast<Query*>(node), find_refusal, context);
   return walk_expression(node, find_refusal, context);
 }
@@ -170,6 +190,7 @@ Node* edge_of(Node* node, Var** column) {
     return nullptr;
   Node* left = static_cast<Node*>(linitial(comparison->args));
   Node* right = static_cast<Node*>(lsecond(comparison->args));
+  // The column may be on either side of the comparison.
   if (!IsA(left, Var)) std::swap(left, right);
   if (!IsA(left, Var) || !contain_mutable_functions(right)) return nullptr;
   if (has_what_time_has_not(right, nullptr)) return nullptr;
@@ -187,6 +208,8 @@ const char* why_not_kept(Query* query) {
   return search.refusal;
 }
 
+// A subquery that aggregates is refused, because one changed row changes a row of the subquery that
+// depends on other rows, too.
 const char* why_not_simple(Query* query) {
   if (query->hasAggs || query->groupClause != NIL)
     return "a subquery, view or WITH query in its FROM aggregates";
@@ -212,6 +235,7 @@ const char* why_not_captured(const FlatSource* source) {
     default:
       return psprintf("it reads %s, which is no table", name);
   }
+  // From here on: rows that can change without firing a trigger of this table.
   if (const char* why = why_written_elsewhere(entry->relid)) return why;
   if (entry->tablesample != nullptr) return psprintf("it reads a sample of %s", name);
   if (has_children(entry->relid))
@@ -220,8 +244,10 @@ const char* why_not_captured(const FlatSource* source) {
     return psprintf("the table %s is a partition or inherits from another", name);
   if (has_virtual_columns(entry->relid))
     return psprintf("the table %s has a virtual generated column, which triggers do not see", name);
+  // A crash resets an unlogged table to empty.
   if (get_rel_persistence(entry->relid) != RELPERSISTENCE_PERMANENT)
     return psprintf("the table %s is unlogged: a crash would empty it unseen", name);
+  // A policy can depend on anything, and its result can change without a change of the row.
   if (check_enable_rls(entry->relid, checked_as(source), true) == RLS_ENABLED)
     return psprintf("row-level security of the table %s applies to the view's owner", name);
   return nullptr;

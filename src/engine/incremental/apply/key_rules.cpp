@@ -4,6 +4,18 @@
 #include "engine/definition/key_queries.hpp"
 #include "engine/definition/tree.hpp"
 
+// Rows come in from two places: captured rows of delta tables, and rows whose comparison with now()
+// has changed. Each row is given to the rules of its table. A rule of rank 0 computes output
+// columns from the row and adds them to a key set. A rule of a higher rank adds the row's join
+// columns to a set of its own. follow_joins() then looks these up in the joined table and gives the
+// rows that it finds to the rule of that table. It starts at the highest rank, so each table is
+// read once.
+//
+// Example:
+//   captured in sales (rank 1): shop = 3        -> joins = {3}
+//   SELECT region FROM shops WHERE id = 3       -> 'north' for the rule of shops (rank 0)
+//   condition() of the refresh                  -> region = 'north'
+
 namespace metrics_refresh::engine {
 
 void KeyRules::init(const Derivation& derivation, TupleDesc view, const char* text) {
@@ -20,6 +32,7 @@ void KeyRules::init(const Derivation& derivation, TupleDesc view, const char* te
 }
 
 void KeyRules::open(Rule& rule) {
+  // The lock lasts until the transaction ends, so that the row type stays valid.
   Relation const table = table_open(rule.source->entry->relid, AccessShareLock);
   TupleDesc const row = CreateTupleDescCopy(RelationGetDescr(table));
   table_close(table, NoLock);
@@ -50,7 +63,7 @@ TupleDesc KeyRules::types_of(List* columns) const {
   return types;
 }
 
-// Rules that say the same output columns share their keys, so that one condition serves them all.
+// Rules for the same output columns share a key set, so that one condition serves them all.
 KeyRules::Keys* KeyRules::keys_of(const KeySource* source) {
   List* columns = NIL;
   ListCell* cell;
@@ -68,7 +81,8 @@ KeyRules::Keys* KeyRules::keys_of(const KeySource* source) {
 
 void KeyRules::begin_table(int at) { table_ = &derivation_->tables[at]; }
 
-// `slot` has `columns`, and no others, one after the other.
+// `slot` has exactly the columns of the set `columns`, in ascending order. They are put at their
+// places in a row of the table, because the expressions of the rule refer to these.
 void KeyRules::take(Rule& rule, const Bitmapset* columns, TupleTableSlot* slot) {
   TupleTableSlot* const row = ExecStoreAllNullTuple(rule.row);
   int at = 0;
@@ -81,6 +95,7 @@ void KeyRules::take(Rule& rule, const Bitmapset* columns, TupleTableSlot* slot) 
 
 void KeyRules::add_captured(TupleTableSlot* slot) {
   slot_getallattrs(slot);
+  // The last column of a delta table is `whole`.
   const int last = slot->tts_tupleDescriptor->natts - 1;
   if (!slot->tts_isnull[last]) {
     whole_ = get_rel_name(table_->oid);
@@ -96,6 +111,7 @@ void KeyRules::apply(Rule& rule) {
   int count = 0;
   ListCell* cell;
   if (rule.source->rank == 0) {
+    // Each evaluation may allocate memory; the reset frees that of the previous row.
     ResetExprContext(expressions_);
     expressions_->ecxt_scantuple = rule.row;
     foreach (cell, rule.states) {
@@ -115,12 +131,13 @@ void KeyRules::apply(Rule& rule) {
 }
 
 bool KeyRules::goes_on(const Rule& rule) {
+  // The rows that are looked up may all have the same key, so their number is limited as well.
   const int64 keys = rule.source->rank == 0 ? rule.keys->set.count() : rule.joins.count();
   has_too_many_ = has_too_many_ || keys > kMostKeys || ++looked_up_ > 10 * kMostKeys;
   return !has_too_many_;
 }
 
-// Hands the table's rows under the condition to its rule.
+// Reads the rows of the table that satisfy the condition, and gives each to the rule.
 void KeyRules::look_up(Rule& rule, Node* condition) {
   const KeySource* source = rule.source;
   Receiver receiver = {receiver_calling([](TupleTableSlot* slot, DestReceiver* self) {
@@ -132,6 +149,8 @@ void KeyRules::look_up(Rule& rule, Node* condition) {
                        this, &rule};
   Query* const query =
       select_columns(source->entry, source->permission, source->columns, condition);
+  // This runs with the permissions of the query that the table stands in: a plain view's owner may
+  // be another role than the materialized view's.
   run_plan(plan_query(query, text_, true), &receiver.base, text_);
 }
 
@@ -139,6 +158,7 @@ void KeyRules::follow_joins() {
   int highest = 0;
   for (int i = 0; i < derivation_->source_count; ++i)
     highest = std::max(highest, rules_[i].source->rank);
+  // A join leads from a rank to a lower one. So no row is added to a rank that is already done.
   for (int rank = highest; rank > 0; --rank)
     for (int i = 0; i < derivation_->source_count; ++i) {
       const Rule& rule = rules_[i];
@@ -156,6 +176,8 @@ void KeyRules::follow_joins() {
 
 namespace {
 
+// Replaces now() by a constant, so that the expression can be evaluated for the time of the last
+// refresh.
 Node* replace_now(Node* node, void* context) {
   if (node == nullptr) return nullptr;
   const bool is_call =
@@ -168,6 +190,7 @@ Node* replace_now(Node* node, void* context) {
   return mutate_expression(node, replace_now, context);
 }
 
+// The catalogs are asked for the operator, because its OID depends on the strategy number only.
 Node* compare(Var* column, int strategy, Datum value) {
   const Oid family = lookup_type_cache(TIMESTAMPTZOID, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
   const Oid comparison =
@@ -183,8 +206,9 @@ Node* compare(Var* column, int strategy, Datum value) {
 
 }  // namespace
 
-// Both ends belong to it: more than need be, whichever way the comparison goes. Where there was no
-// end and there is one now, or the other way round, any row may be another.
+// Returns the condition for rows whose column lies between the values of the edge at `from` and at
+// `to`. Both ends are included. This may select too many rows, but it is right for <, <=, > and >=.
+// If the expression was NULL at one of the two times only, then any row can be affected.
 Node* KeyRules::passed(const KeySource* source, const KeyEdge* edge, TimestampTz from,
                        TimestampTz to) {
   const TimestampTz nows[] = {from, to};
@@ -228,6 +252,7 @@ int64 KeyRules::key_count() const {
   return count;
 }
 
+// A row can be changed if its key is in one of the sets, so the conditions are combined by OR.
 Node* KeyRules::condition() const {
   List* any = NIL;
   ListCell* cell;

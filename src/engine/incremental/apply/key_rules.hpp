@@ -1,8 +1,8 @@
-// The rules of a derivation applied to what was captured: from rows of the tables, changed or
-// joined by changed ones, to the condition that picks all output rows that could have changed.
+// Applies the rules of a derivation. The input is captured rows of the tables; the result is the
+// condition for all output rows that may have changed.
 //
-// REQUIRES: inside pg::call(), where the view's owner acts; value-initialized before init(), and
-// the memory context of init() as long as it is used.
+// REQUIRES: inside pg::call(), with the rights of the view's owner; value-initialized before
+// init(); the memory context of init() must live as long as the object.
 #pragma once
 
 #include "engine/incremental/analysis/key_derivation.hpp"
@@ -10,44 +10,46 @@
 
 namespace metrics_refresh::engine {
 
-/// Beyond so many keys not even an estimate is made: the lists would be long themselves.
+/// If there are more keys than this, no plan is made to compare costs: the condition alone would be
+/// too long to plan.
 inline constexpr int64 kMostKeys = 200'000;
 
 class KeyRules {
  public:
   void init(const Derivation& derivation, TupleDesc view, const char* text);
 
-  /// Rows of a delta table, that of the place `at`.
+  /// Starts with the rows of the delta table with index `at`.
   void begin_table(int at);
   void add_captured(TupleTableSlot* slot);
 
-  /// Rows whose part in the view changed by time, from one now() to the other; or a whole table.
+  /// Adds the rows whose comparison with now() has changed from one time to the other, or marks a
+  /// whole table as changed.
   void add_passed(TimestampTz from, TimestampTz to);
 
-  /// Looks up what joins the rows that were added. None may be added after that.
+  /// Looks up the rows that join the added rows. REQUIRES: no row is added afterwards.
   void follow_joins();
 
-  /// A table of which all rows may have changed, or null.
+  /// A table of which any row may have changed, or null.
   const char* whole_table() const { return whole_; }
-  /// Of tables that say keys themselves; known after follow_joins().
+  /// The number of keys. Complete only after follow_joins().
   int64 key_count() const;
-  /// So many rows were found that it is not worthwhile to go on; then not all of them are known.
+  /// True if so many rows were found that the search was stopped. Then the keys are incomplete.
   bool has_too_many() const { return has_too_many_; }
 
-  /// Null where there is no key.
+  /// The condition over the view's columns; null if there is no key.
   Node* condition() const;
 
  private:
-  struct Keys {  // of one set of output columns
+  struct Keys {  // the keys of one list of output columns
     List* columns;
     KeySet set;
   };
   struct Rule {
     const KeySource* source;
-    TupleTableSlot* row;  // as the table has it, with the columns that the rule needs
-    List* states;         // of rank 0: ExprState* of each key column
-    Keys* keys;           // of rank 0
-    KeySet joins;         // of a higher rank: values to look up
+    TupleTableSlot* row;  // a row of the table, with the columns that the rule needs
+    List* states;         // for rank 0: ExprState* of each key column
+    Keys* keys;           // for rank 0
+    KeySet joins;         // for a higher rank: values to look up
   };
   struct Receiver {
     DestReceiver base;

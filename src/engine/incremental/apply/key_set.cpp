@@ -2,25 +2,36 @@
 
 #include "engine/incremental/analysis/flat_query.hpp"
 
+// A set stores its rows as hashes, and the distinct values of each column. The condition is built
+// from the values: each column is compared with its list. For several columns, the lists alone also
+// match combinations that no row has. In that case the condition also calls a function that looks
+// the whole combination up in the set. The function finds the set by a number, because a set is too
+// large to be a constant in a query.
+//
+// Example: the keys (1, 'a') and (2, 'b') give the condition
+//   x = ANY ('{1,2}') AND y = ANY ('{a,b}') AND metrics_refresh.is_changed_key(7, x, y)
+//   -> selects (1, 'a'), but not (1, 'b')
+
 namespace metrics_refresh::engine {
 namespace {
 
-// What a condition calls for the row of all columns.
+// The function that a condition calls for a combination of columns.
 constexpr char kSchema[] = "metrics_refresh";
 constexpr char kFunction[] = "is_changed_key";
 
-// The sets of this process that can be found. An error that ends a refresh ends them, with the
-// memory context that they are in.
+// The sets of this process that find() can return. A set leaves the list when its memory context is
+// reset, so an error that ends a refresh leaves no dangling pointer.
 KeySet* first_set = nullptr;
 int64 last_number = 0;
 
-// Of each two values of the type: whether they are equal only if their bytes are.
+// Returns whether two values of the type are equal only if all their bytes are equal. The row
+// hashes are computed from bytes.
 bool has_equal_images(Oid type, Oid collation) {
   const Oid operators = GetDefaultOpClass(type, BTREE_AM_OID);
   if (!OidIsValid(operators)) return false;
   const Oid input = get_opclass_input_type(operators);
-  // What says yes for these means one index alone: blanks at the end of a char(n) do not count, and
-  // before 15.5 it was not seen that 24 hours are a day.
+  // For these types, the support function is not reliable. char(n) ignores trailing blanks. Before
+  // PostgreSQL 15.5 the answer for interval was wrong: '24 hours' and '1 day' are equal.
   if (input == BPCHAROID || input == INTERVALOID) return false;
   const Oid function =
       get_opfamily_proc(get_opclass_family(operators), input, input, BTEQUALIMAGE_PROC);
@@ -43,6 +54,7 @@ void KeySet::init(TupleDesc types, bool nulls_match) {
     numbers_[i] = static_cast<AttrNumber>(i + 1);
     values_[i].seen.init();
   }
+  // A single column needs no look-up of combinations.
   if (types->natts > 1 && is_told_by_bytes()) enlist();
 }
 
@@ -86,13 +98,14 @@ bool KeySet::has(const Datum* values, const bool* nulls) {
 }
 
 void KeySet::add(const Datum* values, const bool* nulls) {
+  // A NULL in a join column equals nothing, so such a row joins nothing.
   if (!nulls_match_)
     for (int i = 0; i < types_->natts; ++i)
       if (nulls[i]) return;
   fill_slot(values, nulls);
   if (!seen_.add(slot_, numbers_, types_->natts)) return;
   for (int i = 0; i < types_->natts; ++i) {
-    // The hash of one column is read from its place in the whole row.
+    // The hash of a single column is computed from its place in the row.
     if (nulls[i])
       values_[i].has_null = true;
     else if (values_[i].seen.add(slot_, numbers_ + i, 1))
@@ -110,12 +123,15 @@ void KeySet::keep(int column, Datum value) {
                                                              : repalloc_huge(kept.values, size));
   }
   const Form_pg_attribute attribute = TupleDescAttr(types_, column);
-  // Out of TOAST, for the row that it is from may go.
+  // A copy without TOAST pointers, because the row that they belong to can be deleted.
   if (attribute->attlen == -1) value = PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
   kept.values[kept.count++] = datumCopy(value, attribute->attbyval, attribute->attlen);
   MemoryContextSwitchTo(before);
 }
 
+// Builds the condition as the parser would have built it. The operator of the type may be declared
+// for another, binary-compatible type (varchar uses that of text) or for a polymorphic type
+// (enums).
 Node* KeySet::column_condition(int column, Node* expression) const {
   const Values& kept = values_[column];
   const Form_pg_attribute attribute = TupleDescAttr(types_, column);
@@ -130,6 +146,8 @@ Node* KeySet::column_condition(int column, Node* expression) const {
     if (!IsPolymorphicType(left) && left != exprType(expression))
       expression = reinterpret_cast<Node*>(makeRelabelType(
           reinterpret_cast<Expr*>(expression), left, -1, collation, COERCE_IMPLICIT_CAST));
+    // A single value is compared by =, for which the planner has better estimates than for an
+    // array.
     if (kept.count == 1) {
       Const* const value = makeConst(type, -1, collation, attribute->attlen, kept.values[0], false,
                                      attribute->attbyval);
@@ -152,6 +170,7 @@ Node* KeySet::column_condition(int column, Node* expression) const {
       any = reinterpret_cast<Node*>(among);
     }
   }
+  // = never matches NULL, so NULL as a key value needs its own test.
   if (!kept.has_null) return any;
   auto* const is_null = makeNode(NullTest);
   is_null->arg = reinterpret_cast<Expr*>(copyObjectImpl(expression));
@@ -161,7 +180,8 @@ Node* KeySet::column_condition(int column, Node* expression) const {
   return reinterpret_cast<Node*>(makeBoolExpr(OR_EXPR, list_make2(any, is_null), -1));
 }
 
-// Every combination of the columns' values is there.
+// Returns whether the set contains every combination of the columns' values. If so, the lists are
+// exact.
 bool KeySet::is_product() const {
   double combinations = 1;
   for (int i = 0; i < types_->natts; ++i)
@@ -169,8 +189,8 @@ bool KeySet::is_product() const {
   return combinations <= static_cast<double>(count());
 }
 
-// A column may be of another type than the set's that is the same in every byte, as varchar and
-// text.
+// A column may be of a type that is binary compatible with the type of the set, such as varchar and
+// text. It is relabeled, because the function compares types exactly.
 Node* KeySet::row_condition(List* columns) const {
   Const* const number = makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(number_),
                                   false, FLOAT8PASSBYVAL);

@@ -1,11 +1,12 @@
-// Distinct rows of a few columns, and the condition that picks them from a table or a query: each
-// column is among the values that it has in one of the rows, a form that the planner takes below
-// GROUP BY and into indexes, as it does not with IN (SELECT …). Of several columns that says more
-// combinations than there are, so a function looks at the whole as well, where values of the
-// columns' types are equal only if all their bytes are. What is more the rules of keys allow.
+// A set of distinct rows of a few columns. It builds the condition that selects these rows from a
+// table or a query. The condition compares each column with the list of its values. The planner can
+// push this form below GROUP BY and use it with indexes, unlike IN (SELECT ...). With several
+// columns, the lists match more combinations than the set has. A function then checks the
+// combination, provided that values of the types are equal only if all their bytes are. Otherwise
+// the condition selects more rows than needed, which the rules of keys allow.
 //
-// REQUIRES: inside pg::call(); value-initialized before init(), where it stays, and the memory
-// context of init() as long as it is used.
+// REQUIRES: inside pg::call(); value-initialized before init(), and not moved afterwards; the
+// memory context of init() must live as long as the object.
 #pragma once
 
 #include "engine/diff/seen_rows.hpp"
@@ -14,26 +15,27 @@ namespace metrics_refresh::engine {
 
 class KeySet {
  public:
-  /// `types` describes the columns. Where `nulls_match` is not set, a row with a NULL is no key: it
-  /// joins nothing.
+  /// `types` describes the columns. If `nulls_match` is false, rows with a NULL are ignored,
+  /// because they join nothing.
   void init(TupleDesc types, bool nulls_match);
 
-  /// Copies what it keeps.
+  /// Copies the values.
   void add(const Datum* values, const bool* nulls);
 
   int64 count() const { return seen_.count(); }
 
-  /// Whether it has a row that is the same in every byte.
+  /// Returns whether the set has a row with the same bytes.
   bool has(const Datum* values, const bool* nulls);
 
   int column_count() const { return types_->natts; }
   Oid column_type(int column) const { return TupleDescAttr(types_, column)->atttypid; }
 
-  /// The one of this number in this process; null where there is none, or it has one column, or
-  /// values that are equal without being the same in every byte.
+  /// Returns the set of this process with this number. Returns null if there is none, if the set
+  /// has only one column, or if its types have equal values with different bytes.
   static KeySet* find(int64 number);
 
-  /// The condition over `columns`, an expression for each. REQUIRES: count() > 0.
+  /// Returns the condition over `columns`, which has one expression for each column. REQUIRES:
+  /// count() > 0.
   Node* condition(List* columns) const;
 
  private:
@@ -60,7 +62,7 @@ class KeySet {
   AttrNumber* numbers_;  // 1, 2, …
   SeenRows seen_;
   Values* values_;  // by column
-  int64 number_;    // of those that can be found; else 0
+  int64 number_;    // for find(), or 0 if it does not return this set
   KeySet* next_;
   MemoryContextCallback at_end_;
 };

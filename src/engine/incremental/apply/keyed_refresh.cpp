@@ -12,22 +12,37 @@
 #include "pg/time_zone.hpp"
 #include "pg/write_locks.hpp"
 
+// A refresh by keys has four steps:
+// - check() derives the rules again and compares the fingerprint with that of the last refresh. If
+//   they differ, the captured keys cannot be trusted.
+// - take_all() reads and deletes the captured rows that the snapshot sees. This also happens if all
+//   rows are compared, because then no captured key is needed any more.
+// - KeyRules turns the captured rows into a condition over the view's columns.
+// - refresh_by_difference() compares the definition with the view under that condition. If a step
+//   finds that the keys are unreliable or too many, the last step runs without a condition.
+//
+// Example: a definition that sums sales by region, after the amount of a sale in shop 3 was changed
+//   delta table of sales: 3; look-up in shops: region 'north'
+//   compare  SELECT * FROM (definition) WHERE region = 'north'
+//   with     SELECT * FROM the view     WHERE region = 'north'
+
 namespace metrics_refresh::engine {
 namespace {
 
-// Up to here no other look is taken at what it costs.
+// Up to this number of keys, or this part of the view's rows, plan costs are not compared. Two more
+// plans would take longer than the refresh of a few keys.
 constexpr int64 kFewKeys = 1000;
 constexpr int64 kPartOfRows = 10;
 constexpr double kWorthwhile = 0.5;
 
 struct QueryText {
   StringInfo text;
-  Oid view;      // whose query it is
-  List** seen;   // plain views that are in the text already
-  List** types;  // likewise
+  Oid view;      // the view whose query is visited
+  List** seen;   // plain views whose queries are already in the text
+  List** types;  // types that are already in the text
 };
 
-// Always false, so that all functions of the node are looked at.
+// Returns false in any case, so that every function of the node is visited.
 bool append_called(Oid function, void* context) {
   auto* const text = static_cast<StringInfo>(context);
   Reach reach = {};
@@ -38,7 +53,8 @@ bool append_called(Oid function, void* context) {
   return false;
 }
 
-// Queries of plain views as well: they are replaced without a trace in the definition.
+// Queries of plain views are added as well: CREATE OR REPLACE VIEW does not change the definition
+// that refers to them.
 bool append_query(Node* node, void* context) {
   const auto* const query_text = static_cast<QueryText*>(context);
   if (node == nullptr) return false;
@@ -56,7 +72,7 @@ bool append_query(Node* node, void* context) {
   ListCell* cell;
   foreach (cell, query->rtable) {
     const RangeTblEntry* entry = lfirst_node(RangeTblEntry, cell);
-    // Before PostgreSQL 16 a view's query has the view in its list twice, as OLD and NEW.
+    // Before PostgreSQL 16, the query of a view lists the view itself twice, as OLD and NEW.
     if (entry->rtekind != RTE_RELATION || entry->relkind != RELKIND_VIEW ||
         entry->relid == query_text->view || list_member_oid(*query_text->seen, entry->relid))
       continue;
@@ -72,6 +88,9 @@ bool append_query(Node* node, void* context) {
   return query_tree_walker(query, as_visitor(append_query), context, 0);
 }
 
+// Returns a hash of everything that decides which keys a changed row has: the definition and all
+// that it refers to, the triggers, and the storage of the view. 128 bits make collisions
+// improbable. The storage is included because a refresh by another method replaces it.
 const char* fingerprint_of(Relation view, const CaptureState& capture) {
   StringInfoData text;
   initStringInfo(&text);
@@ -88,20 +107,22 @@ const char* fingerprint_of(Relation view, const CaptureState& capture) {
 }
 
 struct Captured {
-  KeyRules* rules;  // null: nobody wants to know
+  KeyRules* rules;  // null if the rows are only to be counted as taken
   int64 rows;
-  bool is_truncated;  // a table, after the snapshot
+  bool is_truncated;  // whether a table was truncated after the snapshot
 };
 
 void on_captured(void* context, TupleTableSlot* slot) {
   auto* const captured = static_cast<Captured*>(context);
+  // Beyond the limit, the rows are deleted but no longer evaluated: the refresh compares all rows.
   if (captured->rules != nullptr && ++captured->rows <= kMostKeys)
     captured->rules->add_captured(slot);
 }
 
-// By the statement that calls this, in a trigger for one: what it has changed may be seen already,
-// and the keys are written when it ends. A foreign key's action on a table has not, either, when
-// triggers of the other table run.
+// Returns whether the running statement changes one of the tables, which is possible if a trigger
+// refreshes the view. The snapshot may already see the changes, but the keys are written only when
+// the statement ends. The keys of a foreign key's action are also missing while triggers of the
+// other table run.
 bool is_being_changed(const Derivation& derivation) {
   const bool in_trigger = DatumGetInt32(OidFunctionCall0(F_PG_TRIGGER_DEPTH)) > 0;
   bool found = false;
@@ -134,7 +155,7 @@ struct Refresh {
   void take_all(Captured* captured);
 };
 
-// Whether the captured keys can be relied on.
+// Decides whether the captured keys can be relied on.
 void Refresh::check() {
   derivation =
       derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))), RelationGetRelid(view));
@@ -144,6 +165,7 @@ void Refresh::check() {
     return;
   }
   const CaptureState capture = read_capture(state.id, derivation);
+  // The fingerprint is computed even if all rows are compared, because the next refresh needs it.
   result.fingerprint = fingerprint_of(view, capture);
   if (result.fallback == nullptr && is_being_changed(derivation))
     result.fallback = "a statement that changes one of its tables is under way";
@@ -158,11 +180,14 @@ void Refresh::check() {
 }
 
 void Refresh::take_all(Captured* captured) {
+  // There are no rules if the keys are not used. The captured rows are deleted all the same.
   if (captured->rules == nullptr) return clear_deltas(state.id);
   for (int at = 0; at < derivation.table_count; ++at) {
     const Oid delta = delta_oid(state.id, at);
     captured->rules->begin_table(at);
     take_delta(delta, on_captured, captured);
+    // TRUNCATE is not transactional for older snapshots: they see an empty table, but no captured
+    // row.
     if (was_truncated_since(delta)) captured->is_truncated = true;
   }
 }
@@ -172,13 +197,16 @@ const char* Refresh::why_too_many(const KeyRules& rules, Node* condition) {
   if (keys > kMostKeys) return psprintf(INT64_FORMAT " keys are too many", keys);
   if (keys <= kFewKeys || keys <= state.rows / kPartOfRows) return nullptr;
   const Query* definition = definition_of(view);
+  // The planner compares the same definition with and without the condition, so only the ratio
+  // counts.
   const double whole = cost_of(static_cast<Query*>(copyObjectImpl(definition)), text, false);
   const double part = cost_of(select_from_definition(definition, condition), text, true);
   if (part <= kWorthwhile * whole) return nullptr;
   return psprintf(INT64_FORMAT " keys of " INT64_FORMAT " rows are too many", keys, state.rows);
 }
 
-// The condition that says which rows could have changed; null where none could, or all.
+// Returns the condition for the rows that may have changed. Returns null if no row can have
+// changed, or if `result.fallback` says why all rows are compared.
 Node* Refresh::collect() {
   KeyRules rules{};
   Captured captured = {};
@@ -188,6 +216,7 @@ Node* Refresh::collect() {
   }
   take_all(&captured);
   if (result.fallback != nullptr) return nullptr;
+  // The order of these reasons decides which one the user sees: the most specific comes first.
   if (rules.whole_table() != nullptr)
     result.fallback =
         psprintf("any row of %s may have changed: by TRUNCATE, REFRESH, or too many at once",
@@ -200,6 +229,7 @@ Node* Refresh::collect() {
     result.fallback = state.missed;
   if (result.fallback != nullptr) return nullptr;
   if (derivation.has_edges) rules.add_passed(state.last_now, GetCurrentTransactionStartTimestamp());
+  // Look-ups can reach a table's edge in time or too many rows, so both are checked again.
   rules.follow_joins();
   if (rules.whole_table() != nullptr)
     result.fallback =
@@ -218,6 +248,8 @@ Node* Refresh::collect() {
 KeyedRefresh refresh_by_keys(Oid oid, const KeyedState& state, const char* text) {
   Relation const view = open_for_refresh(oid);
   const MemoryContext outside = CurrentMemoryContext;
+  // Everything that a refresh allocates is in this context. Only the texts of the result are copied
+  // out.
   const MemoryContext context =
       AllocSetContextCreate(CurTransactionContext, "metrics_refresh keys", ALLOCSET_DEFAULT_SIZES);
   MemoryContextSwitchTo(context);
@@ -230,7 +262,7 @@ KeyedRefresh refresh_by_keys(Oid oid, const KeyedState& state, const char* text)
   else if (condition != nullptr)
     result.difference = refresh_by_difference(view, condition, text);
   if (result.fallback == nullptr && state.audit) {
-    UpdateActiveSnapshotCommandId();  // sees what has just been written
+    UpdateActiveSnapshotCommandId();  // to see the rows that were just written
     result.audit = refresh_by_difference(view, nullptr, text).written;
   }
   MemoryContextSwitchTo(outside);
@@ -241,6 +273,7 @@ KeyedRefresh refresh_by_keys(Oid oid, const KeyedState& state, const char* text)
   return result;
 }
 
+// The rows are deleted even if the definition can no longer be kept by keys.
 const char* settle_keys(Oid oid, int64 id) {
   clear_deltas(id);
   Relation const view = table_open(oid, NoLock);

@@ -1,41 +1,42 @@
-// The refresh of a view by keys: only output rows that could have changed since the last refresh
-// are computed anew, by the definition itself under a condition, and only those of the view that
-// satisfy the same condition are compared with them. Nothing is ever added to what the view holds,
-// so any aggregate is as right as its definition.
+// Refreshes a view by keys. The definition is evaluated under a condition that selects the output
+// rows that may have changed since the last refresh. The result is compared with the rows of the
+// view that satisfy the same condition. Aggregates are never updated in place, so each one is as
+// correct as the definition itself.
 //
-// It falls back to all rows wherever changes may have been missed, or are too many.
+// If changes may have been missed, or if they are too many, all rows are compared instead.
 #pragma once
 
 #include "engine/diff/diff.hpp"
 
 namespace metrics_refresh::engine {
 
-/// What the refresh has to know. Texts may be null: no refresh so far; nothing in the way.
+/// The input of a refresh. Texts may be null: no previous refresh, or no reason.
 struct KeyedState {
   int64 id;  // in incremental_view
   const char* fingerprint;
-  const char* obstacle;  // why all rows are to be looked at in any case
-  const char* missed;    // the same, where nothing that says more is in the way
-  TimestampTz last_now;  // counts where there is a fingerprint
+  const char* obstacle;  // why all rows must be compared in any case
+  const char* missed;    // the same, used if there is no more specific reason
+  TimestampTz last_now;  // now() of the last refresh; valid if there is a fingerprint
   int64 rows;            // in the view
-  bool audit;            // whether to look at all rows afterwards, too
+  bool audit;            // whether to compare all rows afterwards as well
 };
 
 struct KeyedRefresh {
-  const char* fallback;     // why all rows were looked at; null: they were not
-  const char* fingerprint;  // for the next time; null where the definition cannot be kept by keys
+  const char* fallback;     // why all rows were compared; null if they were not
+  const char* fingerprint;  // for the next refresh; null if keys cannot be derived
   int64 keys;
   Difference difference;
-  Written audit;  // what a look at all rows had to mend
+  Written audit;  // rows that the audit corrected
 };
 
-/// Makes the view equal to its definition under the active snapshot, and takes the captured keys
-/// that are visible in it. Raises what refresh_by_difference() and take_delta() raise.
-/// REQUIRES: as refresh_by_difference(). Texts of the result are in the current memory context.
+/// Makes the view equal to its definition under the active snapshot, and deletes the captured rows
+/// that the snapshot sees. Raises the errors of refresh_by_difference() and take_delta(). REQUIRES:
+/// the same as refresh_by_difference(). Texts of the result are in the current memory context.
 KeyedRefresh refresh_by_keys(Oid view, const KeyedState& state, const char* text);
 
-/// For a view that is refreshed in another way: takes the captured keys that are visible in the
-/// active snapshot, from before that refresh, and returns the fingerprint, from after it.
+/// Called after the view was refreshed in another way. Deletes the captured rows that the active
+/// snapshot sees; it was taken before that refresh. Returns the fingerprint of the new state, or
+/// null if the view cannot be kept by keys.
 const char* settle_keys(Oid view, int64 id);
 
 }  // namespace metrics_refresh::engine

@@ -8,6 +8,16 @@
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 
+// KeyedRun connects a refresh with the view's row in incremental_view. It reads the row, decides
+// whether keys can be used, runs the refresh as the view's owner, and writes the row for the next
+// time. The row says up to which state all changes were captured (`uncaptured`), which definition
+// and triggers the keys belong to (`fingerprint`), and when the last refresh was (`as_of`).
+//
+// Example: a view with the strategy incremental
+//   a sale is added         -> run(): one key, its rows are computed again
+//   the server is restarted -> run(): why_not_captured() has a reason; all rows are compared
+//   REFRESH ... by full     -> run() returns false; settle() stores the new fingerprint
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -21,7 +31,8 @@ const char* text_or_null(const std::string& text) { return text.empty() ? nullpt
 
 KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snapshot_xmin)
     : view_(view), seen_(seen), is_all_captured_(is_all_captured(seen, snapshot_xmin)) {
-  // A long refresh would keep DROP EXTENSION waiting.
+  // This is read in a subtransaction that is rolled back, so no lock on the extension's table
+  // remains. A long refresh would otherwise block DROP EXTENSION.
   pg::look([this] {
     pg::as_extension([this] {
       pg::Spi spi;
@@ -30,7 +41,7 @@ KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snap
   });
 }
 
-// Why changes may have been made past the triggers, which the catalogs cannot tell.
+// Returns why changes may have bypassed the triggers in a way that the catalogs do not show.
 std::string KeyedRun::why_not_captured() const {
   if (!seen_.capture_obstacle.empty()) return seen_.capture_obstacle;
   if (record_->uncaptured.empty())
@@ -41,16 +52,18 @@ std::string KeyedRun::why_not_captured() const {
   return "";
 }
 
-// Another one after changes of the tables that went past the triggers, and after any of the view's
-// own rows that is not this transaction's: core's REFRESH may write what an older snapshot saw, of
-// which the keys are gone.
+// Returns a text that changes if changes of the tables bypass the triggers, or if another
+// transaction writes rows of the view. The second case matters because core's REFRESH may write the
+// result of an older snapshot, and the keys of the changes that it did not see are deleted already.
 std::string KeyedRun::uncaptured() const {
   const std::string of_rows = fingerprint_of_rows(view_);
   return of_rows.empty() ? "" : to_text(seen_.uncaptured) + of_rows;
 }
 
-// Keys and conditions are computed for rows, too, that the definition leaves out before it computes
-// anything of them. What fails so may be right for the definition as a whole.
+// Keys and conditions are also evaluated for rows that the definition filters out first. Such an
+// evaluation can fail (for example, divide by zero) even though the definition succeeds. So an
+// error leads to a refresh of all rows, in which the definition decides. A transient error is
+// passed on, because a retry of the run can succeed.
 KeyedRefresh KeyedRun::refresh(KeyedState state) const {
   const std::string text = "refresh of " + qualified_name(view_.schema, view_.name);
   const char* query = text.c_str();
@@ -59,6 +72,7 @@ KeyedRefresh KeyedRun::refresh(KeyedState state) const {
     pg::ActAs owner(view_.owner, SECURITY_RESTRICTED_OPERATION);
     return pg::call([=] { return refresh_by_keys(oid, state, query); });
   };
+  // No key is evaluated if all rows are compared, so no subtransaction is needed.
   if (state.obstacle != nullptr || state.missed != nullptr) return refresh_now();
   KeyedRefresh done;
   const std::optional<pg::PgError> error = pg::in_subtransaction([&] { done = refresh_now(); });
@@ -66,6 +80,7 @@ KeyedRefresh KeyedRun::refresh(KeyedState state) const {
   if (core::is_transient(unpack_sql_state(error->sqlstate()))) throw *error;
   const std::string obstacle = std::string("rows could not be computed by keys: ") + error->what();
   const char* const kept = obstacle.c_str();
+  // A copy in the memory context, because the text becomes part of the result.
   state.obstacle = pg::call([kept] { return pstrdup(kept); });
   return refresh_now();
 }
@@ -90,8 +105,10 @@ bool KeyedRun::run(Refreshed& refreshed) {
   const std::string fingerprint = done.fingerprint != nullptr ? done.fingerprint : "";
   if (done.fallback != nullptr) {
     choice = {Strategy::kDiff, done.fallback};
+    // The audit counts refreshes by keys since all rows were last compared.
     record_->rows = done.difference.rows;
     record_->runs = 0;
+    // A restored dump has lost the dependencies, and the first refresh after it is never by keys.
     if (fingerprint != record_->fingerprint) {
       const int64 id = record_->id;
       pg::call([id] { tie_down(id); });
@@ -120,6 +137,8 @@ bool KeyedRun::run(Refreshed& refreshed) {
 
 void KeyedRun::report_audit(std::int64_t rows) {
   record_->demoted =
+      // From now on, `demoted` keeps the view at strategy diff. The user must find out about it:
+      // the keys have missed a change.
       "an audit mended " + count_of(rows, "row that was", "rows that were") + " wrong";
   const std::string message = "incremental refresh of materialized view " +
                               qualified_name(view_.schema, view_.name) + ": " + record_->demoted;
@@ -138,7 +157,7 @@ void KeyedRun::settle(const RowCounts& rows) {
   {
     pg::ActAs owner(view_.owner, SECURITY_RESTRICTED_OPERATION);
     fingerprint = pg::call([=] {
-      // A refresh in full has made the view anew.
+      // A full refresh has replaced the storage of the view; this makes it visible.
       CommandCounterIncrement();
       return settle_keys(oid, id);
     });
@@ -150,7 +169,8 @@ void KeyedRun::settle(const RowCounts& rows) {
 }
 
 void KeyedRun::save() {
-  // Where the tables' part is still what it was, there was no uncaptured change at all.
+  // If the part of the tables is unchanged, then no change has bypassed the triggers since the last
+  // time. Otherwise the text stays empty, and the next refresh compares all rows.
   if (is_all_captured_ || record_->uncaptured.rfind(to_text(seen_.uncaptured), 0) == 0)
     record_->uncaptured = uncaptured();
   else

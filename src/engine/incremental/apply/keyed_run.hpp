@@ -1,5 +1,5 @@
-// The refresh of a view that is set up for the strategy incremental, whichever strategy it is by:
-// what was captured until then is done with, and the next one has to know what this one did.
+// The refresh of a view that is set up for the strategy incremental, by any strategy. Each refresh
+// uses up the captured rows and stores the information that the next one needs.
 #pragma once
 
 #include <optional>
@@ -13,16 +13,16 @@ namespace metrics_refresh::engine {
 class KeyedRun {
  public:
   /// REQUIRES: the view is locked for its refresh; the active snapshot is that of the refresh.
-  /// `seen` is what was observed before, and `snapshot_xmin` of that snapshot.
+  /// `seen` was observed before the snapshot was taken; `snapshot_xmin` is the xmin of the
+  /// snapshot.
   KeyedRun(const View& view, const Observation& seen, TransactionId snapshot_xmin);
 
-  /// By keys, or by diff, where that is the choice, with the captured keys taken. False where
-  /// another strategy is to be used or the view is not set up; then nothing is done. Changes what
-  /// `refreshed` says was chosen where keys would not do.
+  /// Refreshes the view if `refreshed` says that it is to be done by keys or by diff. If keys
+  /// cannot be used, refreshes by diff and changes the choice in `refreshed`. Returns false, and
+  /// does nothing, if another strategy was chosen or the view is not set up.
   bool run(Refreshed& refreshed);
 
-  /// After a refresh in another way: notes that the view is fresh. Does nothing where it is not set
-  /// up.
+  /// Records that the view was refreshed in another way. Does nothing if the view is not set up.
   void settle(const RowCounts& rows);
 
  private:

@@ -4,10 +4,15 @@
 #include "pg/upkeep.hpp"
 #include "shmem/change_watch.hpp"
 
+// The trigger fires once for each statement, with transition tables of the old and the new rows.
+// Both are read, because an UPDATE can move a row from one key to another. The writer stores each
+// distinct key once. TRUNCATE has no transition tables, so it counts as a change of all rows.
+
 namespace metrics_refresh::engine {
 namespace {
 
 void put_rows(KeyWriter& writer, Tuplestorestate* rows, TupleTableSlot* row, bool only_row) {
+  // A transition table can be shared by several triggers, so this needs a read position of its own.
   const int reader = tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND);
   tuplestore_select_read_pointer(rows, reader);
   tuplestore_rescan(rows);
@@ -32,13 +37,16 @@ void capture_into(KeyWriter& writer, const TriggerData* data) {
 }  // namespace
 
 void capture_keys(const TriggerData* data) {
-  // The counts begin anew with the next server, so that the next refresh looks at all rows.
+  // In this mode, no change is captured. The change counts start again with the next normal server
+  // start, so the next refresh compares all rows.
   if (pg::is_upkeep()) return;
   const Trigger* trigger = data->tg_trigger;
+  // A statement that finds no row still counts as a change of the table, because of its lock. It is
+  // reported as captured, so that it does not look like a change that bypassed the triggers.
   if (!TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) &&
       rows_of(data->tg_oldtable) + rows_of(data->tg_newtable) == 0)
     return shmem::note_captured(RelationGetRelid(data->tg_relation));
-  // The server calls a trigger in a memory context that it empties afterwards.
+  // Nothing is freed here: the server resets the memory context of a trigger call.
   KeyWriter writer{};
   if (writer.open(data->tg_relation, trigger->tgargs[0], trigger->tgargs + 1,
                   trigger->tgnargs - 1)) {

@@ -1,18 +1,18 @@
-// The trigger that writes the keys of changed rows into a delta table, in the transaction that
-// changes them.
+// The trigger function that writes the keys of changed rows into a delta table, in the transaction
+// that changes the rows.
 //
-// Its arguments: the name of the delta table, in the schema metrics_refresh, and the names of the
-// columns to capture. Names, not oids: triggers and delta tables are the user's, and go through
-// pg_dump.
+// The trigger's arguments are the name of a delta table in the internal schema, and the names of
+// the columns to capture. They are names and not OIDs, because pg_dump must be able to restore the
+// trigger.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::engine {
 
-/// A writer is never stopped by it: where the delta table is missing, nothing is captured, and
-/// whoever refreshes sees it and looks at all rows.
-/// REQUIRES: inside pg::call(); an AFTER trigger FOR EACH STATEMENT.
+/// Never fails because of a missing delta table, so that writers can go on. Then nothing is
+/// captured, the next refresh detects it and compares all rows. REQUIRES: inside pg::call(); an
+/// AFTER trigger FOR EACH STATEMENT.
 void capture_keys(const TriggerData* data);
 
 }  // namespace metrics_refresh::engine

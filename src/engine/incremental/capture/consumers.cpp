@@ -4,15 +4,21 @@
 
 #include "shmem/change_watch.hpp"
 
+// A materialized view cannot have triggers. Other views that read it are therefore listed in the
+// table incremental_parent, one row for each delta table, and a refresh of the view writes into
+// these delta tables. The table is read with the table access method, without SQL: this also runs
+// in backends of roles without any privilege on it, at core's REFRESH.
+
 namespace metrics_refresh::engine {
 namespace {
 
-// As the table's definition has them.
+// Column numbers of incremental_parent, as the install script creates it.
 constexpr AttrNumber kDelta = 1;
 constexpr AttrNumber kColumns = 2;
 constexpr AttrNumber kViewOid = 5;
 
 Relation open_table() {
+  // Each step can find nothing: the database may lack the extension, or it is being dropped.
   const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
   const Oid oid = OidIsValid(schema) ? get_relname_relid("incremental_parent", schema) : InvalidOid;
   return OidIsValid(oid) ? try_table_open(oid, AccessShareLock) : nullptr;
@@ -58,7 +64,8 @@ bool are_same(List* a, List* b) {
 
 }  // namespace
 
-// As of now, not of the refresh's snapshot: who was set up meanwhile has waited for no refresh yet.
+// The latest snapshot is used, not that of the refresh. A view that was set up in the meantime has
+// captured nothing yet, and it must not miss the rows that this refresh writes.
 void Consumers::open(Relation view) {
   Relation const table = open_table();
   if (table == nullptr) return;
@@ -74,6 +81,7 @@ void Consumers::open(Relation view) {
     if (writer->open(view, text_of(slot, kDelta), names, list_length(columns)))
       writers_ = lappend(writers_, writer);
   });
+  // The change of this view counts as captured for the views that read it.
   if (any()) shmem::note_captured(RelationGetRelid(view));
   UnregisterSnapshot(latest);
   table_close(table, AccessShareLock);
@@ -96,6 +104,7 @@ void Consumers::close() {
 
 void note_core_refresh(Oid oid) {
   Relation const view = table_open(oid, NoLock);
+  // Core does not report the rows that it wrote.
   Consumers consumers{};
   consumers.open(view);
   consumers.put_whole();
@@ -110,6 +119,7 @@ TransactionId parent_row(const char* delta, Oid view, List* columns) {
   for_each_row(table, GetActiveSnapshot(), [&](TupleTableSlot* slot) {
     if (strcmp(text_of(slot, kDelta), delta) != 0 || view_of(slot) != view) return;
     if (!are_same(columns_of(slot), columns)) return;
+    // xmin changes with each new version of the row, so it identifies the version.
     bool is_null;
     found = DatumGetTransactionId(slot_getsysattr(slot, MinTransactionIdAttributeNumber, &is_null));
   });

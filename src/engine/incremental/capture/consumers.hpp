@@ -1,16 +1,16 @@
-// Materialized views that are kept by keys of another one. That cannot have triggers; so whoever
-// writes its rows writes their keys, and where core's REFRESH does, all of it counts as changed.
-// The table incremental_parent says which delta tables are to be written.
+// Materialized views that read another materialized view. The refresh of that view writes the keys
+// of the rows that it changes. If core's REFRESH wrote the view, all of its rows count as changed.
+// The table incremental_parent lists the delta tables.
 //
-// REQUIRES of all: inside a frame that a server error may leave.
+// REQUIRES for all functions: inside a frame that a server error may leave by longjmp.
 #pragma once
 
 #include "engine/incremental/capture/key_writer.hpp"
 
 namespace metrics_refresh::engine {
 
-/// The delta tables that rows of one view go to. REQUIRES: value-initialized before open(); the
-/// view is locked against those who set a view up (engine/incremental/setup/setup.hpp).
+/// The delta tables that receive the keys of one view. REQUIRES: value-initialized before open();
+/// the view is locked against the setup of other views (engine/incremental/setup/setup.hpp).
 class Consumers {
  public:
   void open(Relation view);
@@ -23,11 +23,12 @@ class Consumers {
   List* writers_;  // of KeyWriter*
 };
 
-/// Core's REFRESH has written the view. Does nothing where the database lacks the extension.
+/// Records that core's REFRESH has written the view. Does nothing if the database lacks the
+/// extension.
 void note_core_refresh(Oid view);
 
-/// What incremental_parent said of a delta table under the active snapshot: its row's identity
-/// where it stands for this view and these columns, or 0.
+/// Looks up a delta table in incremental_parent under the active snapshot. Returns the identity of
+/// the row if it belongs to this view and these columns, otherwise 0.
 TransactionId parent_row(const char* delta, Oid view, List* columns);
 
 }  // namespace metrics_refresh::engine

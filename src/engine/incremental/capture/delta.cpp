@@ -6,6 +6,15 @@
 #include "engine/incremental/capture/consumers.hpp"
 #include "engine/incremental/capture/ties.hpp"
 
+// A refresh trusts the captured keys only if all four triggers of each table are in place, with the
+// same arguments and enabled for all sessions. read_capture() checks this. It also returns a text
+// of the versions of the catalog rows. The text is part of the view's fingerprint, so a trigger
+// that was dropped and made again, or disabled for a moment, is noticed as well.
+//
+// take_delta() reads a delta table and deletes its rows in the same pass. If another transaction
+// has deleted a row in the meantime, that transaction has refreshed the view with a newer snapshot.
+// The refresh must then fail, because the keys are lost for its own snapshot.
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -18,6 +27,7 @@ constexpr Event kEvents[] = {{"insert", TRIGGER_TYPE_INSERT},
                              {"delete", TRIGGER_TYPE_DELETE},
                              {"truncate", TRIGGER_TYPE_TRUNCATE}};
 
+// pg_trigger stores the arguments as one string, each followed by a zero byte.
 bool has_arguments(HeapTuple trigger, TupleDesc row, const char* delta, List* names) {
   StringInfoData wanted;
   initStringInfo(&wanted);
@@ -35,10 +45,11 @@ bool has_arguments(HeapTuple trigger, TupleDesc row, const char* delta, List* na
          memcmp(VARDATA_ANY(arguments), wanted.data, static_cast<Size>(wanted.len)) == 0;
 }
 
-// The trigger of one event: null where nothing is wrong with it.
+// Checks the trigger of one event. Returns the problem, or null.
 const char* fault_of(HeapTuple tuple, TupleDesc row, const char* table, const char* delta,
                      List* names) {
   const auto* const trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+  // An origin trigger does not fire in sessions with session_replication_role = replica.
   if (trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
     return psprintf("the trigger %s of the table %s is not enabled ALWAYS",
                     NameStr(trigger->tgname), table);
@@ -66,6 +77,7 @@ const char* fault_of_triggers(int64 id, int at, const KeyTable& table, StringInf
     namestrcpy(&wanted, trigger_name(id, event.name));
     ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber, F_NAMEEQ,
                 NameGetDatum(&wanted));
+    // The catalogs are read under the refresh's snapshot, as are the delta tables.
     SysScanDesc const scan =
         systable_beginscan(triggers, TriggerRelidNameIndexId, true, GetActiveSnapshot(), 2, keys);
     const HeapTuple tuple = systable_getnext(scan);
@@ -73,6 +85,7 @@ const char* fault_of_triggers(int64 id, int at, const KeyTable& table, StringInf
         !HeapTupleIsValid(tuple)
             ? psprintf("the trigger %s of the table %s is missing", NameStr(wanted), name)
             : fault_of(tuple, RelationGetDescr(triggers), name, delta, names);
+    // The remaining triggers are visited even after a problem: the text must cover all of them.
     if (fault == nullptr) fault = found;
     if (HeapTupleIsValid(tuple)) append_version(identity, tuple);
     systable_endscan(scan);
@@ -81,7 +94,7 @@ const char* fault_of_triggers(int64 id, int at, const KeyTable& table, StringInf
   return fault;
 }
 
-// A materialized view has no triggers; it is written by refreshes alone.
+// A materialized view has no triggers. Its row in incremental_parent takes their place.
 const char* fault_of_parent(int64 id, int at, const KeyTable& table, StringInfo identity) {
   const TransactionId row = parent_row(delta_name(id, at), table.oid, captured_names(table));
   appendStringInfo(identity, "%u ", row);
@@ -90,7 +103,8 @@ const char* fault_of_parent(int64 id, int at, const KeyTable& table, StringInfo 
                   get_rel_name(table.oid));
 }
 
-// Writers find columns by their names: while one is renamed, another's values may be captured.
+// Writers find columns by name. While a column is renamed, a trigger may capture another column
+// that has its name.
 void append_columns(const KeyTable& table, StringInfo identity) {
   Relation const columns = table_open(AttributeRelationId, AccessShareLock);
   ScanKeyData key;
@@ -121,6 +135,7 @@ const char* delta_name(int64 id, int at) {
 }
 
 bool is_delta_name(const char* name) {
+  // The widths of the format keep the numbers within their types.
   long long id = 0;
   int place = 0;
   return sscanf(name, "delta_%18lld_%9d", &id, &place) == 2 && place > 0 &&
@@ -170,6 +185,8 @@ void take_delta(Oid oid, void (*visit)(void* context, TupleTableSlot* slot), voi
     CHECK_FOR_INTERRUPTS();
     visit(context, slot);
     TM_FailureData failure;
+    // If the row is already deleted, a committed refresh did it: the view's lock excludes
+    // concurrent ones.
     if (table_tuple_delete(delta, &slot->tts_tid, command, GetActiveSnapshot(), InvalidSnapshot,
                            true, &failure, false) != TM_Ok)
       ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -184,9 +201,12 @@ void take_delta(Oid oid, void (*visit)(void* context, TupleTableSlot* slot), voi
 
 bool was_truncated_since(Oid oid) {
   Relation const delta = table_open(oid, RowExclusiveLock);
+  // TRUNCATE of the table is visible to every snapshot at once, but its row in the delta table is
+  // not.
   Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
   TupleTableSlot* const slot = table_slot_create(delta, nullptr);
   TableScanDesc const scan = table_beginscan(delta, latest, 0, nullptr);
+  // `whole` is the last column.
   const AttrNumber whole = RelationGetDescr(delta)->natts;
   bool found = false;
   while (!found && table_scan_getnextslot(scan, ForwardScanDirection, slot)) {

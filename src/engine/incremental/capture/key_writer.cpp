@@ -5,6 +5,9 @@
 
 namespace metrics_refresh::engine {
 
+
+// Maps the captured columns to columns of the delta table. Returns false if the delta table does
+// not fit: a captured column may have been dropped, renamed or altered since the table was made.
 bool KeyWriter::find_columns(Relation base, char** names) {
   TupleDesc const row_type = RelationGetDescr(base);
   TupleDesc const key_type = RelationGetDescr(delta_);
@@ -22,10 +25,12 @@ bool KeyWriter::find_columns(Relation base, char** names) {
 }
 
 bool KeyWriter::open(Relation base, const char* delta, char** columns, int count) {
-  // A trigger that is not of our making could name any table of ours.
+  // A user can create a trigger with this function and any arguments. Only delta tables may be
+  // written.
   if (!is_delta_name(delta)) return false;
   const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
   const Oid oid = OidIsValid(schema) ? get_relname_relid(delta, schema) : InvalidOid;
+  // A concurrent DROP is possible: it does not lock the tables that the view reads.
   delta_ = OidIsValid(oid) ? try_table_open(oid, RowExclusiveLock) : nullptr;
   if (delta_ == nullptr) return false;
   count_ = count;
@@ -40,7 +45,10 @@ void KeyWriter::put(TupleTableSlot* row, bool only_row) {
   for (int i = 0; i < count_; ++i)
     key_->tts_values[i] = slot_getattr(row, from_[i], &key_->tts_isnull[i]);
   key_->tts_isnull[count_] = true;
+  // The last column, `whole`, is NULL in a row that contains a key.
   ExecStoreVirtualTuple(key_);
+  // With a single row there are no duplicates, so no set is created. Many statements change one
+  // row.
   if (!only_row) {
     if (!remembers_) seen_.init();
     remembers_ = true;
@@ -54,6 +62,7 @@ void KeyWriter::put_whole() {
   if (is_whole_) return;
   is_whole_ = true;
   const int last = RelationGetDescr(delta_)->natts - 1;
+  // The keys that were already written stay. The refresh ignores them once it reads `whole`.
   ExecStoreAllNullTuple(key_);
   key_->tts_values[last] = BoolGetDatum(true);
   key_->tts_isnull[last] = false;

@@ -1,29 +1,29 @@
-// Writes keys of changed rows into a delta table, through the table access method, without SQL and
-// without asking for a privilege: a trigger's writer, and a refresh's of a materialized view that
-// another one is kept by.
+// Writes keys of changed rows into a delta table. It uses the table access method directly, without
+// SQL and without a privilege check. Triggers use it for the rows of a statement, and a refresh
+// uses it for the rows of a materialized view that other views read.
 //
-// A delta table has the captured columns under the names k1, k2 …, and `whole`: true where any row
-// may have changed.
+// A delta table has the captured columns, named k1, k2, ..., and the column `whole`. It is true in
+// a row that stands for a change of any row.
 #pragma once
 
 #include "engine/diff/seen_rows.hpp"
 
 namespace metrics_refresh::engine {
 
-/// More distinct keys than this of one statement or refresh are not told apart: they count as a
-/// change of the whole table.
+/// If a statement or refresh changes more distinct keys than this, it counts as a change of the
+/// whole table.
 inline constexpr int64 kMaxCaptured = 100'000;
 
-/// REQUIRES: inside pg::call(); value-initialized before open(), and the memory context of open()
-/// as long as it is used.
+/// REQUIRES: inside pg::call(); value-initialized before open(); the memory context of open() must
+/// live as long as the object.
 class KeyWriter {
  public:
-  /// Of rows of `base`; `columns` are `count` names. False where there is no such delta table: then
-  /// nothing can be written, and whoever refreshes will see it. One that is not as these columns
-  /// need it gets `whole`.
+  /// Opens the delta table for rows of `base`; `columns` are `count` names. Returns false if the
+  /// table does not exist: nothing can be written, and the next refresh detects that. If the table
+  /// does not fit the columns, writes `whole` instead of keys.
   bool open(Relation base, const char* delta, char** columns, int count);
 
-  /// `only_row`: no other row comes, so that none need be remembered.
+  /// `only_row` promises that no other row follows, so duplicates need not be detected.
   void put(TupleTableSlot* row, bool only_row = false);
   void put_whole();
   void close();
@@ -38,7 +38,7 @@ class KeyWriter {
   TupleTableSlot* key_;
   SeenRows seen_;
   bool remembers_;
-  bool is_whole_;  // nothing more has to be said
+  bool is_whole_;  // all rows count as changed; ignore further keys
 };
 
 }  // namespace metrics_refresh::engine

@@ -4,11 +4,14 @@
 #include "pg/identity.hpp"
 
 namespace metrics_refresh::engine {
+
 namespace {
 
 constexpr char kExtension[] = "metrics_refresh";
 constexpr char kFunction[] = "capture_keys";
 
+// Makes the object depend on the extension in the way of ALTER ... DEPENDS ON EXTENSION. An older
+// record is removed first, because a second one would be a duplicate.
 void tie(Oid class_id, Oid object) {
   ObjectAddress extension;
   ObjectAddressSet(extension, ExtensionRelationId, get_extension_oid(kExtension, false));
@@ -19,7 +22,8 @@ void tie(Oid class_id, Oid object) {
   recordDependencyOn(&what, &extension, DEPENDENCY_AUTO_EXTENSION);
 }
 
-// Its first argument is the name of a delta table, which has the number in it; else 0.
+// Reads the view's number from the first argument, the name of the delta table. Returns 0 if it is
+// not one.
 int64 number_of(HeapTuple trigger, TupleDesc row) {
   bool is_null;
   const Datum value = heap_getattr(trigger, Anum_pg_trigger_tgargs, row, &is_null);
@@ -30,7 +34,7 @@ int64 number_of(HeapTuple trigger, TupleDesc row) {
   return sscanf(first, "delta_%18lld_", &id) == 1 ? id : 0;
 }
 
-// The trigger with its number, or a number of 0.
+// Returns the trigger with the view's number, which is 0 if the trigger is gone or not one of ours.
 FoundTrigger read_trigger(Relation triggers, Oid oid) {
   ScanKeyData key;
   ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
@@ -57,7 +61,8 @@ Oid capture_function() {
   return function;
 }
 
-// All that calls the function depends on it.
+// Every trigger depends on the function that it calls, so pg_depend lists them without a scan of
+// pg_trigger.
 List* capturing_triggers() {
   List* found = NIL;
   Relation const dependencies = table_open(DependRelationId, AccessShareLock);
@@ -85,6 +90,7 @@ List* capturing_triggers() {
   return found;
 }
 
+// An OID can be used again for another trigger, so the number and the table are compared, too.
 bool is_still_there(const FoundTrigger& trigger) {
   Relation const triggers = table_open(TriggerRelationId, AccessShareLock);
   const FoundTrigger now = read_trigger(triggers, trigger.oid);

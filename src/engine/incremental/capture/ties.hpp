@@ -1,8 +1,8 @@
-// Finds the triggers of a view that is set up for the strategy incremental. Delta tables and
-// triggers are no members of the extension, so that pg_dump takes them along: this makes them go
-// with the extension all the same.
+// Finds the triggers of views that are set up for the strategy incremental. Delta tables and
+// triggers are no members of the extension, so that pg_dump dumps them. The dependencies that this
+// file records have the effect that DROP EXTENSION drops them nevertheless.
 //
-// REQUIRES of all: inside pg::call().
+// REQUIRES for all functions: inside pg::call().
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -10,25 +10,25 @@
 namespace metrics_refresh::engine {
 
 struct FoundTrigger {
-  int64 id;  // the number of its delta table
+  int64 id;  // the view's number, from the name of the delta table
   Oid oid;
   Oid table;
 };
 
-/// The function capture_keys(). Raises 42883 where the database lacks it.
+/// Returns the OID of capture_keys(). Raises 42883 if the database lacks it.
 Oid capture_function();
 
-/// All triggers of the database that fill delta tables, as List of FoundTrigger*: known by the
-/// function that they call and what it is told, which nobody else can write. A table's owner may
-/// give a trigger any name.
+/// Returns all triggers of the database that fill delta tables, as a List of FoundTrigger*. They
+/// are found by the function that they call and by its arguments, because a table's owner may
+/// rename a trigger.
 List* capturing_triggers();
 
-/// True where it has not been dropped meanwhile.
+/// Returns false if the trigger was dropped in the meantime.
 bool is_still_there(const FoundTrigger& trigger);
 
-/// Ties delta tables and triggers to the extension; a dump does not know of it. Not to the view:
-/// who drops that would lock the tables that it reads exclusively
-/// (engine/incremental/setup/sweep.hpp).
+/// Makes the delta tables and triggers of a view depend on the extension. A dump does not contain
+/// these dependencies. They do not depend on the view: DROP MATERIALIZED VIEW would then lock the
+/// tables that the view reads exclusively (see engine/incremental/setup/sweep.hpp).
 void tie_down(int64 id);
 
 }  // namespace metrics_refresh::engine

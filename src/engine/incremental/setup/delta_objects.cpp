@@ -5,6 +5,13 @@
 #include "engine/incremental/capture/ties.hpp"
 #include "pg/identity.hpp"
 
+// The objects are created as their SQL statements would create them, but by the C functions below
+// the statement level. A delta table has no index: it is only appended to and read as a whole. Its
+// owner is the owner of the extension, so that no user can read or change it.
+//
+// Dropping is more careful than creating. A delta table may have dependents, which belong to other
+// roles, and locks may be held by others. The caller is the scheduler, which must not wait.
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -24,7 +31,7 @@ Oid owner_of_extension() {
   return owner;
 }
 
-// k1, k2 … as the columns of the table that are captured, and `whole`.
+// The columns k1, k2, ... have the types of the captured columns; `whole` is the last one.
 TupleDesc columns_of(const KeyTable& table) {
   Relation const relation = table_open(table.oid, AccessShareLock);
   TupleDesc const row = CreateTemplateTupleDesc(bms_num_members(table.columns) + 1);
@@ -41,9 +48,9 @@ TupleDesc columns_of(const KeyTable& table) {
   return row;
 }
 
-// ANALYZE computes statistics with the rights of a table's owner, here the extension's, and for
-// some types by functions of whoever made the type: of a range type's, its subtype_diff. So there
-// is no statistics target.
+// ANALYZE computes statistics with the rights of the table's owner, which is the extension's owner.
+// For some types it calls functions of the type's owner, such as the subtype_diff of a range type.
+// Those must not run with these rights, so the columns have no statistics target.
 void forbid_statistics(Oid table, int columns) {
   Relation const attributes = table_open(AttributeRelationId, RowExclusiveLock);
   Datum values[Natts_pg_attribute] = {};
@@ -72,6 +79,7 @@ constexpr Event kEvents[] = {{"insert", TRIGGER_TYPE_INSERT, false, true},
                              {"delete", TRIGGER_TYPE_DELETE, true, false},
                              {"truncate", TRIGGER_TYPE_TRUNCATE, false, false}};
 
+// A transition table makes the rows of a statement visible to the trigger.
 List* add_transition(List* transitions, const char* name, bool is_new) {
   auto* const transition = makeNode(TriggerTransition);
   transition->name = pstrdup(name);
@@ -90,6 +98,8 @@ void make_trigger(int64 id, Oid table, const Event& event, List* arguments) {
     statement->transitionRels = add_transition(statement->transitionRels, "old_rows", false);
   if (event.has_new)
     statement->transitionRels = add_transition(statement->transitionRels, "new_rows", true);
+  // This runs with superuser rights, so the server's own checks pass. setup.cpp has checked the
+  // privilege TRIGGER of the roles.
   (void)CreateTriggerFiringOn(statement, nullptr, table, InvalidOid, InvalidOid, InvalidOid,
                               capture_function(), InvalidOid, nullptr, false, false,
                               TRIGGER_FIRES_ALWAYS);
@@ -102,7 +112,8 @@ Oid toast_of(Oid table) {
   return toast;
 }
 
-// ALTER DOMAIN and DROP TYPE lock the tables that have a column of the type.
+// The TOAST table is locked as well: ALTER DOMAIN and DROP TYPE lock tables that have a column of
+// the type, and dropping would wait for these locks.
 bool lock_with_toast(Oid delta) {
   if (!ConditionalLockRelationOid(delta, AccessExclusiveLock)) return false;
   const Oid toast = toast_of(delta);
@@ -120,14 +131,16 @@ bool has_dependents(Oid class_id, Oid object) {
       systable_beginscan(dependencies, DependReferenceIndexId, true, nullptr, 2, keys);
   bool found = false;
   for (HeapTuple tuple; !found && HeapTupleIsValid(tuple = systable_getnext(scan));)
+    // An internal or automatic dependency is dropped together with the object and belongs to nobody
+    // else.
     found = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple))->deptype == DEPENDENCY_NORMAL;
   systable_endscan(scan);
   table_close(dependencies, AccessShareLock);
   return found;
 }
 
-// Anybody can have the OID of a table or type as a constant, of type regclass or regtype, and what
-// it stands in depends on the table from then on.
+// Any role can store the OID of a table or type as a constant of type regclass or regtype, for
+// example in a default expression. The object that contains the constant then depends on the table.
 bool is_depended_on(Oid delta) {
   const Oid type = get_rel_type_id(delta);
   if (has_dependents(RelationRelationId, delta) || has_dependents(TypeRelationId, type) ||
@@ -145,7 +158,7 @@ bool is_depended_on(Oid delta) {
   return found;
 }
 
-// To drop it would drop what is somebody else's, or fail as long as he likes.
+// Dropping the table would drop objects of other roles, or would fail for as long as those exist.
 void leave_empty(Oid delta) {
   Relation const relation = table_open(delta, NoLock);
   heap_truncate_one_rel(relation);
@@ -161,12 +174,14 @@ void leave_empty(Oid delta) {
 }  // namespace
 
 void make_delta_table(int64 id, int at, const KeyTable& table) {
+  // HEAP_TABLE_AM_OID is explicit, because default_table_access_method must have no effect.
   TupleDesc const row = columns_of(table);
   const Oid delta = heap_create_with_catalog(
       delta_name(id, at), get_namespace_oid(pg::kInternalSchema, false), InvalidOid, InvalidOid,
       InvalidOid, InvalidOid, owner_of_extension(), HEAP_TABLE_AM_OID, row, NIL, RELKIND_RELATION,
       RELPERSISTENCE_UNLOGGED, false, false, ONCOMMIT_NOOP, Datum(0), false, false, false,
       InvalidOid, nullptr);
+  // Each step must see the catalog rows of the previous one.
   CommandCounterIncrement();
   NewRelationCreateToastTable(delta, Datum(0));
   forbid_statistics(delta, row->natts);
@@ -197,12 +212,14 @@ void drop_triggers(List* triggers) {
     ObjectAddressSet(object, TriggerRelationId, static_cast<FoundTrigger*>(lfirst(cell))->oid);
     add_exact_object_address(&object, objects);
   }
+  // PERFORM_DELETION_INTERNAL suppresses event triggers, which would run code of other roles.
   performMultipleDeletions(objects, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
   free_object_addresses(objects);
 }
 
 bool drop_delta_tables(int64 id) {
   ObjectAddresses* const objects = new_object_addresses();
+  // A gap in the numbers is possible: an administrator can drop a table that was left over.
   for (int at = 0; at < kMaxSources; ++at) {
     const Oid delta = delta_oid(id, at);
     if (!OidIsValid(delta)) continue;

@@ -1,29 +1,29 @@
-// Makes and drops the delta tables and the triggers that fill them, by the server's own C functions
-// with what they are about as OIDs. There is no SQL text that an object's name could get into, no
-// setting of the session counts (default_tablespace, search_path and the like), no default
-// privilege is given, and no event trigger fires.
+// Creates and drops delta tables and the triggers that fill them, by C functions of the server and
+// with OIDs. No SQL text is built, so names of objects cannot inject anything. Settings of the
+// session, such as default_tablespace and search_path, and default privileges have no effect. No
+// event trigger fires.
 //
-// REQUIRES of all: inside pg::call(), with a superuser's rights.
+// REQUIRES for all functions: inside pg::call(), with superuser rights.
 #pragma once
 
 #include "engine/incremental/analysis/key_derivation.hpp"
 
 namespace metrics_refresh::engine {
 
-/// The delta table of the table at place `at` of a derivation: unlogged, so that writers write less
-/// and no publication of all tables has it; in the database's own tablespace; with privileges for
-/// nobody. Raises what the server raises.
+/// Creates the delta table for the table with index `at` of a derivation. It is unlogged, so that
+/// writers write less WAL and publications FOR ALL TABLES do not include it. It is in the
+/// database's default tablespace, and no role has privileges on it. Raises the server's errors.
 void make_delta_table(int64 id, int at, const KeyTable& table);
 
-/// The triggers that fill it, one an event, which fire in every kind of session. Locks the table in
-/// ShareRowExclusiveLock. Raises 42710 where it has one of such a name.
+/// Creates the triggers that fill it, one for each event. They fire in every kind of session. Locks
+/// the table in ShareRowExclusiveLock. Raises 42710 if a trigger with such a name exists.
 void make_triggers(int64 id, int at, const KeyTable& table);
 
 /// Drops triggers (List of FoundTrigger*). Locks their tables exclusively.
 void drop_triggers(List* triggers);
 
-/// Drops all delta tables of a number, but for one that others depend on, which is emptied. Locks
-/// them exclusively. False where somebody holds one: it waits for nobody.
+/// Drops all delta tables of a view's number. A table that other objects depend on is only emptied.
+/// Locks the tables exclusively, without waiting: returns false if another session holds a lock.
 bool drop_delta_tables(int64 id);
 
 }  // namespace metrics_refresh::engine

@@ -12,10 +12,19 @@
 #include "pg/transaction.hpp"
 #include "store/incremental.hpp"
 
+// Setting up locks tables against writers, so a role must not be able to cause that without the
+// privilege. The order of steps follows from this:
+// - Derive the rules in a subtransaction that is rolled back, so that no lock is left.
+// - Check the privilege TRIGGER for all roles.
+// - Lock the view and then its tables, and derive the rules again. If they differ, raise 40001.
+// - Make the delta tables and triggers, and store the rows of incremental_view and
+//   incremental_parent. The second derivation is needed because a table can be altered before it is
+//   locked.
+
 namespace metrics_refresh::engine {
 namespace {
 
-// What is needed of a derivation, in the current memory context.
+// Derives the rules in the current memory context.
 Derivation derive(Oid view) {
   Relation const relation = try_table_open(view, AccessShareLock);
   if (relation == nullptr)
@@ -23,6 +32,8 @@ Derivation derive(Oid view) {
                     errmsg("the materialized view with OID %u does not exist any more", view)));
   Derivation derivation =
       derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(relation))), view);
+  // The view writer reads and writes rows by their ctid, so only the heap access method is
+  // supported.
   if (!pg::is_heap(relation->rd_rel->relam))
     derivation.refusal =
         psprintf("its access method %s is no heap", get_am_name(relation->rd_rel->relam));
@@ -30,9 +41,9 @@ Derivation derive(Oid view) {
   return derivation;
 }
 
-// Nothing of the owner's is run for a derivation; if it were, it would be as him. A plan of its
-// tables may run something of theirs, so who may not run the owner's code makes none: a worker
-// will.
+// Deriving runs no code of the owner. If it ever did, that code would run with the owner's rights.
+// But planning a scan of the tables can run code of their owners. So no plan is made if this
+// session may not run the owner's code; a worker repeats the check later.
 Derivation derive_as_owner(const View& view) {
   const Oid oid = view.oid;
   const bool may_plan = are_scans_hooked() && may_plan_for(view.owner);
@@ -48,7 +59,7 @@ Derivation derive_as_owner(const View& view) {
   return derivation;
 }
 
-// Keeps no lock: whether the roles may lock these tables is asked afterwards.
+// Keeps no lock, because the privileges for locking these tables are checked only afterwards.
 Derivation look_at_derivation(const View& view) {
   Derivation derivation = {};
   pg::look([&] { derivation = derive_as_owner(view); });
@@ -58,6 +69,7 @@ Derivation look_at_derivation(const View& view) {
 std::string table_name(Oid table) {
   return pg::call([table]() -> const char* {
     const char* const name = get_rel_name(table);
+    // A concurrent DROP TABLE is possible, because no lock is held yet.
     if (name == nullptr) return psprintf("with OID %u, which is gone,", table);
     return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), name);
   });
@@ -77,6 +89,8 @@ void require_trigger_privilege(const Derivation& derivation, Oid role) {
 }
 
 void require_rights(const View& view, const Derivation& derivation, const std::vector<Oid>& roles) {
+  // The triggers fire with the rights of the writers, but they belong to the table. Everyone who
+  // causes them needs TRIGGER on it, as for CREATE TRIGGER.
   for (const Oid role : roles) require_view_rights(role, view);
   require_trigger_privilege(derivation, view.owner);
   for (const Oid role : roles) require_trigger_privilege(derivation, role);
@@ -95,8 +109,8 @@ bool has_all(int64 id, const Derivation& derivation) {
   return pg::call([&derivation, id] { return read_capture(id, derivation).fault == nullptr; });
 }
 
-// Writers wait, and so does who would alter a table. A refresh of a materialized view that this one
-// reads either has ended before this, or sees it.
+// Blocks writers and ALTER TABLE. A concurrent refresh of a materialized view that this one reads
+// either has ended before, or will see the new row in incremental_parent.
 void lock_tables(const Derivation& derivation) {
   for (int at = 0; at < derivation.table_count; ++at) {
     const KeyTable table = derivation.tables[at];
@@ -115,6 +129,7 @@ bool are_same(const Derivation& a, const Derivation& b) {
   return true;
 }
 
+// The owner may also have changed, and the privileges were checked for the old one.
 void require_unchanged(const View& before, const Derivation& derivation) {
   const View now = read_view(before.oid);
   if (now.owner == before.owner && are_same(derivation, derive_as_owner(now))) return;
@@ -129,6 +144,7 @@ void require_free_names(int64 id, const Derivation& derivation) {
   for (int at = 0; at < derivation.table_count; ++at)
     for (const char* const event : {"insert", "update", "delete", "truncate"}) {
       const Oid table = derivation.tables[at].oid;
+      // Checked beforehand for the hint: the server's error does not say why the name is needed.
       const char* const name = pg::call([=] { return trigger_name(id, event); });
       if (!pg::call([=] { return OidIsValid(get_trigger_oid(table, name, true)); })) continue;
       throw pg::SqlError(ERRCODE_DUPLICATE_OBJECT,
@@ -153,6 +169,7 @@ void make_objects(pg::Spi& spi, int64 id, const Derivation& derivation) {
   for (int at = 0; at < derivation.table_count; ++at) {
     const KeyTable table = derivation.tables[at];
     pg::call([=] { make_delta_table(id, at, table); });
+    // A materialized view cannot have triggers.
     if (!pg::call([table] { return is_view(table); })) {
       pg::call([=] { make_triggers(id, at, table); });
       continue;
@@ -165,8 +182,7 @@ void make_objects(pg::Spi& spi, int64 id, const Derivation& derivation) {
   pg::call([id] { tie_down(id); });
 }
 
-// A refresh locks the view before anything else, as this does: so that neither waits for the other
-// half-way.
+// A refresh also locks the view before anything else. The same order prevents deadlocks.
 void lock_out_refresh(Oid view) {
   pg::call([view] { LockRelationOid(view, ShareUpdateExclusiveLock); });
 }
@@ -192,9 +208,12 @@ void set_up_incremental(const View& view, const std::vector<Oid>& roles, bool re
       is_whole = record && has_all(record->id, derivation);
       return is_whole && (record->demoted.empty() || !restore);
     };
+    // Checked without a lock first: in the usual case everything is in place, and writers are not
+    // blocked.
     if (is_done()) return;
     require_rights(view, derivation, roles);
     lock_out_refresh(oid);
+    // Another session may have done the work while this one waited for the lock.
     if (is_done()) return;
     if (is_whole) {
       record->fingerprint.clear();
@@ -204,7 +223,8 @@ void set_up_incremental(const View& view, const std::vector<Oid>& roles, bool re
     }
     lock_tables(derivation);
     require_unchanged(view, derivation);
-    // What there was is swept away later: to drop a trigger locks its table against readers too.
+    // The old objects are removed later by the scheduler, because dropping a trigger also blocks
+    // readers of the table.
     const std::string demoted = record && !restore ? record->demoted : "";
     if (record) store::dismiss_incremental(spi, record->id);
     record = store::insert_incremental(spi, oid, view.schema, view.name);

@@ -1,7 +1,8 @@
-// Sets a view up for the strategy incremental: its row in incremental_view, its delta tables in the
-// schema of the extension's tables, and the triggers on the tables that it reads. Delta tables and
-// triggers are no members of the extension, so that pg_dump takes them along; they go with the
-// extension by dependencies, and with the view or the job by sweep.hpp.
+// Sets up a view for the strategy incremental. This creates its row in incremental_view, its delta
+// tables in the schema of the extension's tables, and triggers on the tables that it reads. Delta
+// tables and triggers are no members of the extension, so that pg_dump dumps them. DROP EXTENSION
+// drops them because of dependencies. After the view or the job was dropped, sweep.hpp removes
+// them.
 #pragma once
 
 #include <string>
@@ -11,16 +12,16 @@
 
 namespace metrics_refresh::engine {
 
-/// Why the view cannot be refreshed by keys, in words, or empty. Waits for whoever holds a table
-/// that it reads exclusively, and locks these tables in AccessShareLock.
+/// Returns why the view cannot be refreshed by keys, or an empty text. Locks the tables that it
+/// reads in AccessShareLock, so it waits while another session holds one exclusively.
 std::string why_not_incremental(const View& view);
 
-/// In the name of `roles`, all of which need the rights over the view and, as its owner does, the
-/// privilege TRIGGER on the tables; that comes before any lock. Where everything is in place
-/// nothing is done, but that a view that was demoted is so no more if `restore` is set. Locks the
-/// tables against writers until the transaction ends where a trigger is to be made. Throws SqlError
-/// 0A000 with the exact reason, 42501, 42710 where a trigger has a name that is needed, 40001 where
-/// something changed meanwhile.
+/// Sets up the view on behalf of `roles`. Each of them needs rights on the view. Each of them and
+/// the view's owner need the privilege TRIGGER on the tables. Privileges are checked before
+/// anything is locked. If everything is in place, nothing is changed; but if `restore` is set, a
+/// demoted view is restored to the strategy. If triggers must be created, the tables are locked
+/// against writers until the transaction ends. Throws SqlError 0A000 with the reason, 42501, 42710
+/// if a trigger with a required name exists, and 40001 if something was changed concurrently.
 void set_up_incremental(const View& view, const std::vector<Oid>& roles, bool restore);
 
 }  // namespace metrics_refresh::engine

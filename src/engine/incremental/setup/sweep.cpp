@@ -7,17 +7,19 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// Of these triggers, those of one table.
+// Drops those of the given triggers that belong to the first table that still has one.
 Swept drop_triggers_of_a_table(const FoundTrigger* all, std::size_t count, bool may_wait) {
   return pg::call([=] {
     const FoundTrigger* first = all;
     while (first != all + count && !is_still_there(*first)) ++first;
     if (first == all + count) return Swept::kDone;
+    // Only one table is locked in each transaction, so that locks are short and cannot cause a
+    // deadlock.
     if (may_wait)
       LockRelationOid(first->table, AccessExclusiveLock);
     else if (!ConditionalLockRelationOid(first->table, AccessExclusiveLock))
       return Swept::kBusy;
-    // It may have gone while this waited, and its triggers with it.
+    // The table, and its triggers with it, may have been dropped during the wait.
     List* own = NIL;
     for (const FoundTrigger* trigger = first; trigger != all + count; ++trigger)
       if (trigger->table == first->table && is_still_there(*trigger))
@@ -27,7 +29,8 @@ Swept drop_triggers_of_a_table(const FoundTrigger* all, std::size_t count, bool 
   });
 }
 
-// A refresh that is under way would go on to write the row.
+// A running refresh holds this lock and will update the row at its end, so the row must stay until
+// then.
 Swept dismiss(pg::Spi& spi, std::int64_t id, Oid view) {
   const bool locked =
       pg::call([view] { return ConditionalLockRelationOid(view, ShareUpdateExclusiveLock); });
@@ -46,7 +49,8 @@ TriggersByNumber find_capturing_triggers() {
   return found;
 }
 
-// The row goes first: without it nobody looks at what the triggers write. The number last.
+// The row is deleted first, so that no refresh relies on the triggers any more. The number comes
+// last: if a step fails, the next call continues with it.
 Swept sweep_incremental(pg::Spi& spi, std::int64_t id, const TriggersByNumber& all, bool may_wait) {
   store::forget_repeats(spi, id);
   const store::LeftoverState state = store::leftover_state(spi, id);

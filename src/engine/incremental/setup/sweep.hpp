@@ -1,7 +1,7 @@
-// Takes away what is left over of views that were set up for the strategy incremental: that are
-// gone, that no job wants to be kept so any more, or that were set up anew. The scheduler does it,
-// not whoever dropped the view or the job: to drop a trigger locks its table exclusively, and that
-// must not last as long as somebody's transaction, who may have no such right over the table.
+// Removes the delta tables and triggers of views that were dropped, that no job refreshes by keys
+// any more, or that were set up again. The scheduler does this, not the session that dropped the
+// view or the job. Dropping a trigger locks its table exclusively. That lock must not be held until
+// the end of a user's transaction, and the user may have no right to lock the table.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,20 @@
 namespace metrics_refresh::engine {
 
 enum class Swept {
-  kMore,  // a step was done, and there is another
+  kMore,  // one step was done, and more are left
   kDone,  // nothing is left
-  kBusy,  // somebody holds what the next step needs
+  kBusy,  // another session holds a lock that the next step needs
 };
 
 using TriggersByNumber = std::map<std::int64_t, std::vector<FoundTrigger>>;
-/// The triggers that fill delta tables, of all numbers. Takes time by how many there are: to be
-/// called once for many numbers.
+/// Returns the triggers that fill delta tables, for all numbers. The cost is proportional to the
+/// number of triggers in the database, so call it once for many numbers.
 TriggersByNumber find_capturing_triggers();
 
-/// One step for a number of store::incremental_leftovers(), which is a transaction's work. `all`
-/// was found after the number. Locks one table, for the rest of the transaction; `may_wait`: waits
-/// for that lock, and throws PgError where it cannot be had. REQUIRES: a transaction of its own
-/// with the extension's rights.
+/// Does one step for a number of store::incremental_leftovers(), as the work of one transaction.
+/// `all` must have been found after the number. Locks one table until the transaction ends. If
+/// `may_wait` is set, waits for that lock and throws PgError if it cannot be acquired. REQUIRES: a
+/// transaction of its own with the extension's rights.
 Swept sweep_incremental(pg::Spi& spi, std::int64_t id, const TriggersByNumber& all, bool may_wait);
 
 }  // namespace metrics_refresh::engine

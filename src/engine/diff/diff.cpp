@@ -3,13 +3,19 @@
 #include "engine/definition/definition.hpp"
 #include "engine/definition/key_queries.hpp"
 
+// The view is read first, then the definition is run. Both streams of rows go to the matcher, which
+// pairs equal rows and keeps only the rest. The rest is written into the view at the end. So a
+// refresh that changes nothing writes nothing, and memory depends on the number of rows of the
+// view, not on their size.
+
 namespace metrics_refresh::engine {
 namespace {
 
-// What errors say that we do.
+// The command that the server's errors name.
 constexpr char kCommand[] = "REFRESH MATERIALIZED VIEW";
 
-// Destinations of the executor, which calls them with themselves.
+// Destinations of the executor. The executor passes the DestReceiver, which must be the first
+// member.
 struct Receiver {
   DestReceiver base;
   RowMatcher* matcher;
@@ -18,7 +24,7 @@ struct Receiver {
 
 struct ViewReceiver {
   Receiver receiver;
-  TupleTableSlot* row;  // without its place
+  TupleTableSlot* row;  // the row without its ctid
 };
 
 bool receive_new(TupleTableSlot* slot, DestReceiver* self) {
@@ -28,7 +34,7 @@ bool receive_new(TupleTableSlot* slot, DestReceiver* self) {
   return true;
 }
 
-// A row of the view, with its place behind the columns.
+// Receives a row of the view, whose ctid follows its columns.
 bool receive_old(TupleTableSlot* slot, DestReceiver* self) {
   auto* const receiver = reinterpret_cast<ViewReceiver*>(self);
   TupleTableSlot* const row = receiver->row;
@@ -46,6 +52,7 @@ bool receive_old(TupleTableSlot* slot, DestReceiver* self) {
   return true;
 }
 
+// The estimate comes from the file size and pg_class, so it is available before the first ANALYZE.
 double expected_rows(Relation view) {
   BlockNumber pages;
   double rows;
@@ -55,6 +62,7 @@ double expected_rows(Relation view) {
 }
 
 void read_view_rows(Relation view, RowMatcher* matcher, ProgressMeter* meter) {
+  // A sequential scan without the executor: a plain SELECT would only add overhead for each row.
   TupleTableSlot* const slot = table_slot_create(view, nullptr);
   TableScanDesc const scan = table_beginscan(view, GetActiveSnapshot(), 0, nullptr);
   while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
@@ -75,12 +83,13 @@ void read_some_view_rows(Relation view, Node* condition, RowMatcher* matcher, Pr
   ExecDropSingleTupleTableSlot(receiver.row);
 }
 
-// What a table of hashes is made for where only some rows are looked at; it grows.
+// The initial size of the hash table if there is a condition. The table grows when needed.
 constexpr double kSomeRows = 1000;
 
 }  // namespace
 
 Relation open_for_refresh(Oid oid) {
+  // The caller holds the lock.
   PreventCommandIfReadOnly(kCommand);
   Relation view = table_open(oid, NoLock);
   CheckTableNotInUse(view, kCommand);
@@ -88,7 +97,7 @@ Relation open_for_refresh(Oid oid) {
 }
 
 Difference refresh_by_difference(Relation view, Node* condition, const char* text) {
-  // An error gives the memory back with the subtransaction that it ends.
+  // This is a child of the transaction's context, so an error frees it with the subtransaction.
   const MemoryContext context = AllocSetContextCreate(
       CurTransactionContext, "metrics_refresh difference", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(context);
@@ -102,6 +111,8 @@ Difference refresh_by_difference(Relation view, Node* condition, const char* tex
     read_some_view_rows(view, condition, &matcher, &meter, text);
   else
     read_view_rows(view, &matcher, &meter);
+  // The planner gets a copy: it modifies its input, and the definition belongs to the relation
+  // cache.
   meter.begin(shmem::Phase::kQuery, matcher.old_rows());
   Receiver receiver = {receiver_calling(receive_new), &matcher, &meter};
   Query* const query = condition != nullptr
@@ -114,6 +125,7 @@ Difference refresh_by_difference(Relation view, Node* condition, const char* tex
   const Difference difference = {matcher.new_rows(), write_difference(view, matcher, meter)};
 
   meter.end();
+  // These may have temporary files, which the memory context does not close.
   tuplesort_end(matcher.only_old());
   tuplestore_end(matcher.only_new());
   MemoryContextSwitchTo(before);

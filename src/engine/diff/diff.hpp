@@ -1,6 +1,6 @@
-// The refresh of a view by its difference from its definition: any definition, with or without a
-// unique index, duplicates and NULLs included. Readers are never blocked; rows that are as they
-// should be are not touched.
+// Refreshes a view by the difference between its rows and its definition. This works for any
+// definition, with or without a unique index, and handles duplicates and NULLs. Readers are never
+// blocked. Rows that are already correct are not written.
 #pragma once
 
 #include "engine/diff/view_writer.hpp"
@@ -9,20 +9,20 @@
 namespace metrics_refresh::engine {
 
 struct Difference {
-  int64 rows;  // of the definition; all that the view holds afterwards, where there is no condition
+  int64 rows;  // rows of the definition; without a condition, all rows of the view
   Written written;
 };
 
-/// The view, open. Raises 25006 in a transaction that is read only, 55006 where a query of this
+/// Returns the view, open. Raises 25006 in a read-only transaction, and 55006 if a query of this
 /// session is reading the view. REQUIRES: inside pg::call(); the view is locked in ExclusiveLock.
 Relation open_for_refresh(Oid view);
 
-/// Makes the view equal to its definition under the active snapshot: where `condition` is not null,
-/// as far as the rows go that satisfy it, in the view and in the definition. It is over the view's
-/// columns, as Vars of number 1. Raises what the definition and
-/// write_difference() raise.
-/// REQUIRES: inside pg::call(); the view is open_for_refresh(), and its owner acts, in a
-/// security-restricted operation with a fixed search_path.
+/// Makes the view equal to its definition under the active snapshot. If `condition` is not null,
+/// this applies only to the rows of the view and of the definition that satisfy it. The condition
+/// is an expression over the view's columns, as Vars with number 1. Raises the errors of the
+/// definition and of write_difference(). REQUIRES: inside pg::call(); the view was opened by
+/// open_for_refresh(); the view's owner is the current user, in a security-restricted operation
+/// with a fixed search_path.
 Difference refresh_by_difference(Relation view, Node* condition, const char* text);
 
 }  // namespace metrics_refresh::engine

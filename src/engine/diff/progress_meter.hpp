@@ -1,4 +1,5 @@
-// Counts what a refresh reads and writes, and shows it to others every few thousand rows.
+// Counts the rows that a refresh reads and writes, and publishes the counts every few thousand
+// rows.
 #pragma once
 
 #include "shmem/worker_slots.hpp"

@@ -1,8 +1,13 @@
 #include "engine/diff/row_hasher.hpp"
 
-// Compiled in, for speed; nothing to link.
+// XXH_INLINE_ALL compiles the library into this file, so nothing needs to be linked.
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+// A row is first serialized into an image: for each column a NULL flag, then the bytes of the
+// value. A value of variable length is preceded by its size, so two different rows cannot have the
+// same image. The hash is computed from the image. restore() reads the image back, so a caller can
+// keep a row without copying the slot.
 
 namespace metrics_refresh::engine {
 namespace {
@@ -14,7 +19,7 @@ Value read_as(const char* from) {
   return value;
 }
 
-// What RowHasher::put_value() has put there; `*at` goes on behind it.
+// Reads the value that RowHasher::put_value() wrote at `*at`, and advances `*at`.
 Datum take_value(Form_pg_attribute attribute, const char** at) {
   const char* const from = *at;
   if (attribute->attbyval) {
@@ -31,6 +36,7 @@ Datum take_value(Form_pg_attribute attribute, const char** at) {
     }
   }
   if (attribute->attlen > 0) {
+    // The image is not aligned.
     void* const aligned = palloc(static_cast<Size>(attribute->attlen));
     memcpy(aligned, from, static_cast<Size>(attribute->attlen));
     *at += attribute->attlen;
@@ -56,6 +62,8 @@ void RowImage::init() {
 }
 
 void RowHasher::init() {
+  // A role could otherwise insert rows with equal hashes, and a changed row would be taken for
+  // unchanged.
   if (!pg_strong_random(secret_, sizeof secret_))
     ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random bytes")));
   image_.init();
@@ -64,6 +72,7 @@ void RowHasher::init() {
 void RowHasher::make_room(Size size) {
   if (size <= image_.capacity - image_.size) return;
   while (size > image_.capacity - image_.size) image_.capacity *= 2;
+  // An image can exceed the 1 GB limit of repalloc().
   image_.bytes = static_cast<char*>(repalloc_huge(image_.bytes, image_.capacity));
 }
 
@@ -75,15 +84,17 @@ void RowHasher::put(const void* bytes, Size size) {
 
 void RowHasher::put_value(Form_pg_attribute attribute, Datum value) {
   if (attribute->attbyval) {
-    // The value's own bytes: what a function leaves above them is not defined.
+    // Only the value's own bytes are hashed: the upper bytes of a Datum may be undefined.
     char bytes[sizeof(Datum)];
     store_att_byval(bytes, value, attribute->attlen);
+    // Space for a whole Datum, so that a copy of constant size can be used.
     make_room(sizeof bytes);
     memcpy(image_.bytes + image_.size, bytes, sizeof bytes);
     image_.size += static_cast<Size>(attribute->attlen);
   } else if (attribute->attlen > 0) {
     put(DatumGetPointer(value), static_cast<Size>(attribute->attlen));
   } else if (attribute->attlen == -1) {
+    // Detoasting gives equal bytes for equal values, no matter how they are stored.
     varlena* const plain = PG_DETOAST_DATUM_PACKED(value);
     const Size size = VARSIZE_ANY_EXHDR(plain);
     put(&size, sizeof size);

@@ -1,9 +1,10 @@
-// Hashes the content of rows, so that two can be compared by 16 bytes each: 128 bits of XXH3, keyed
-// with random bytes of this run, so that nobody can prepare rows that collide. Equal means equal in
-// every byte once values are out of TOAST and uncompressed; what is equal only to a type's operator
-// (1.0 and 1.00) is different here, as it is to REFRESH … CONCURRENTLY.
+// Hashes the contents of rows, so that two rows can be compared by 16 bytes. The hash is 128 bits
+// of XXH3, keyed with random bytes of this run, so that rows with equal hashes cannot be prepared.
+// Rows are equal if all their bytes are equal after detoasting and decompression. Values that are
+// equal only by the operator of their type (1.0 and 1.00) count as different, as in REFRESH ...
+// CONCURRENTLY.
 //
-// Plain data in the server's memory: its functions may raise errors and are called inside
+// Plain data in the server's memory: the functions may raise errors, so call them inside
 // pg::call().
 #pragma once
 
@@ -11,35 +12,38 @@
 
 namespace metrics_refresh::engine {
 
-/// All that a row consists of, one column after the other.
+/// The serialized columns of a row, one after the other.
 struct RowImage {
   char* bytes;
   Size size;
   Size capacity;
 
-  /// In the current context, which it stays in.
+  /// Allocates in the current context.
   void init();
 };
 
-/// REQUIRES: zeroed memory before init(), and the memory context of init() as long as it is used.
+/// REQUIRES: zeroed memory before init(); the memory context of init() must live as long as the
+/// object.
 class RowHasher {
  public:
   void init();
 
-  /// Of all columns of the slot. What it allocates to see a value is left in the current context.
+  /// Hashes all columns of the slot. Memory that is needed to detoast values stays allocated in the
+  /// current context.
   core::RowHash hash(TupleTableSlot* slot);
 
-  /// Of these columns, in ascending order; of none, the same for every row.
+  /// Hashes the given columns, which are in ascending order. Without columns, all rows have the
+  /// same hash.
   core::RowHash hash(TupleTableSlot* slot, const AttrNumber* columns, int count);
 
-  /// What the last hash was made of.
+  /// The image of the row that was hashed last.
   const RowImage& image() const { return image_; }
 
-  /// Gives it away for another one, to be written over.
+  /// Exchanges the image for another one, which will be overwritten.
   void swap_image(RowImage& image) { std::swap(image_, image); }
 
-  /// The row of the image, into a virtual slot; valid as long as the image and the current context.
-  /// REQUIRES: it was made of all columns of a row of this type.
+  /// Restores the row of the image into a virtual slot. The row is valid as long as the image and
+  /// the current context. REQUIRES: the image was made of all columns of a row of this type.
   static void restore(const RowImage& image, TupleTableSlot* slot);
 
  private:

@@ -2,15 +2,29 @@
 
 #include <sys/mman.h>
 
+// The rows are divided into shares by their hash. Share 0 is matched in memory: the hash of each
+// old row is put into the table, and each new row that is equal takes one old row out. A new row
+// without a partner exists in the definition only. An old row that is left at the end exists in the
+// view only.
+//
+// The other shares, and old rows for which the table has no room, are written to temporary files.
+// finish() reads them back: it fills the table with a batch of old rows of one share, reads all new
+// rows of that share, and repeats this until no old row is left.
+//
+// Example: the view has a, b, b; the definition has b, c
+//   add_old: table {a, b, b}        add_new(b): takes one b out; add_new(c): not found
+//   finish:  only in the view: a, b; only in the definition: c
+
 namespace metrics_refresh::engine {
 namespace {
 
-// A file has a buffer of 8 kB and another one beside it.
+// The limit bounds the memory for buffers: each of the two files of a share has a buffer of 8 kB.
 constexpr uint64 kMaxShares = 256;
-// Bytes: room for more than this is not kept twice.
+// Bytes. If the image of a row is larger, no second buffer of that size is allocated for it.
 constexpr Size kWaitingSize = 8192;
 
 void write(BufFile*& file, MemoryContext context, const void* bytes, Size size) {
+  // The file must live as long as the matcher, not only as long as the current row.
   const MemoryContext before = MemoryContextSwitchTo(context);
   if (file == nullptr) {
     PrepareTempTablespaces();
@@ -30,7 +44,8 @@ void rewind(BufFile* file) {
     ereport(ERROR, (errcode_for_file_access(), errmsg("could not rewind a temporary file")));
 }
 
-// A large one in huge pages, where the system has them: each look goes to another page.
+// A large table uses huge pages if the system has them. Each access goes to another page, so most
+// of them would miss the TLB otherwise.
 core::RowTable make_table_of(Size slots) {
   const Size size = slots * sizeof(core::RowTable::Slot);
   auto* const memory =
@@ -45,6 +60,7 @@ core::RowTable make_table_of(Size slots) {
   return {reinterpret_cast<core::RowTable::Slot*>(memory), slots};
 }
 
+// The same limit as for the hash tables of the executor: work_mem * hash_mem_multiplier.
 Size slots_within_limit() { return get_hash_memory_limit() / sizeof(core::RowTable::Slot); }
 
 }  // namespace
@@ -77,12 +93,14 @@ void RowMatcher::init(TupleDesc row, double expected) {
   waiting_new_.init();
   slot_ = MakeSingleTupleTableSlot(row, &TTSOpsMinimalTuple);
   restored_ = MakeSingleTupleTableSlot(row, &TTSOpsVirtual);
+  // The places are sorted, so that the writer visits the pages of the view in order.
   only_old_ =
       tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, work_mem, nullptr, 0);
   only_new_ = tuplestore_begin_heap(false, false, work_mem);
 
-  // A little more than is expected, so that a bad guess costs little.
+  // Some room is added, so that a slightly low estimate does not require a larger table.
   const double rows = expected * 1.1 + 100;
+  // The table accepts a load of 7/8.
   const double shares = rows * 8 / 7 / static_cast<double>(slots_within_limit());
   share_count_ = shares <= 1 ? 1 : std::min(kMaxShares, static_cast<uint64>(shares) + 1);
   shares_ = static_cast<Share*>(palloc0(share_count_ * sizeof(Share)));
@@ -91,17 +109,21 @@ void RowMatcher::init(TupleDesc row, double expected) {
   MemoryContextSwitchTo(context_);
 }
 
-// By the half of the hash that the table does not look at first.
+// Uses the lower half of the hash. The table uses the upper half, so the two choices are
+// independent.
 RowMatcher::Share& RowMatcher::share_of(core::RowHash hash) {
   return shares_[core::reduce(hash.low, share_count_)];
 }
 
-// Rows of the first share stay in memory while there is room; a table that is too small, since more
-// rows came than were expected, is exchanged for a larger one if both fit beside each other.
+// Puts a row of share 0 into the table. If the table is full because the estimate was too low, it
+// is replaced by a larger one, provided that both fit into the limit at the same time. Returns
+// false if there is no room.
 bool RowMatcher::keep(core::RowHash hash, core::RowPlace place) {
   if (table_.put(hash, place)) return true;
   const Size limit = slots_within_limit();
   const Size larger = std::min(limit - std::min(limit, table_.capacity()), table_.capacity() * 4);
+  // A table that is only slightly larger would soon be full again, so the rows go to the file
+  // instead.
   if (larger <= table_.capacity() + table_.capacity() / 4) return false;
   const MemoryContext old_context = table_context_;
   table_context_ =
@@ -121,6 +143,7 @@ void RowMatcher::add_old(TupleTableSlot* slot) {
   MemoryContextSwitchTo(before);
   MemoryContextReset(row_context_);
   ++old_rows_;
+  // The access to the table is delayed by a few rows, so that the prefetch has time to finish.
   table_.prefetch(row.hash);
   std::swap(row, waiting_old_[oldest_]);
   oldest_ = (oldest_ + 1) % kWaiting;
@@ -138,12 +161,15 @@ void RowMatcher::settle_waiting_old() {
 
 void RowMatcher::settle_old(const OldRow& row) {
   Share& share = share_of(row.hash);
+  // Once a row of share 0 is in the file, later ones follow. Otherwise the table may be replaced
+  // again and again.
   if (&share == shares_ && share.old_count == 0 && keep(row.hash, row.place)) return;
   write(share.old_rows, context_, &row, sizeof row);
   ++share.old_count;
 }
 
 void RowMatcher::add_new(TupleTableSlot* slot) {
+  // All old rows must be in the table before the first new row is compared.
   if (waiting_old_count_ > 0) settle_waiting_old();
   const MemoryContext before = MemoryContextSwitchTo(row_context_);
   const core::RowHash hash = hasher_.hash(slot);
@@ -161,7 +187,7 @@ void RowMatcher::add_new(TupleTableSlot* slot) {
   MemoryContextReset(row_context_);
 }
 
-// Most rows are as they were, and it is not even known again what they were.
+// In most cases the row is found and therefore unchanged. It need not be restored from its image.
 void RowMatcher::settle_waiting_new() {
   if (!is_new_waiting_) return;
   is_new_waiting_ = false;
@@ -173,11 +199,12 @@ void RowMatcher::settle_waiting_new() {
 void RowMatcher::settle_new(core::RowHash hash, TupleTableSlot* slot) {
   Share& share = share_of(hash);
   if (&share == shares_ && table_.take(hash)) return;
+  // No old row of this share is in a file, so no later match is possible.
   if (share.old_count == 0) return put_only_new(slot);
   bool owned = false;
   MinimalTuple const tuple = ExecFetchSlotMinimalTuple(slot, &owned);
   write(share.new_rows, context_, &hash, sizeof hash);
-  write(share.new_rows, context_, tuple, tuple->t_len);  // which begins with its length
+  write(share.new_rows, context_, tuple, tuple->t_len);  // the tuple begins with its length
   ++share.new_count;
 }
 
@@ -207,6 +234,8 @@ void RowMatcher::finish() {
 }
 
 void RowMatcher::match_share(Share& share) {
+  // One bit for each new row: each may match only once, and batches of old rows are read one by
+  // one.
   auto* matched = static_cast<bits8*>(MemoryContextAllocExtended(
       context_, share.new_count / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
   rewind(share.old_rows);
@@ -221,7 +250,7 @@ void RowMatcher::match_share(Share& share) {
   if (share.new_rows != nullptr) BufFileClose(share.new_rows);
 }
 
-// As many as the table holds within the limit, and at least one.
+// Reads as many rows as the table can hold within the limit, and at least one.
 uint64 RowMatcher::read_old_rows(Share& share, uint64 count) {
   MemoryContextReset(table_context_);
   const MemoryContext before = MemoryContextSwitchTo(table_context_);
@@ -237,7 +266,8 @@ uint64 RowMatcher::read_old_rows(Share& share, uint64 count) {
   return rows;
 }
 
-// Those that earlier batches have not matched. What the last one leaves is in the definition alone.
+// Reads all new rows that earlier batches have not matched. Rows that the last batch does not match
+// exist in the definition only.
 void RowMatcher::match_new_rows(Share& share, bits8* matched, bool last) {
   if (share.new_rows != nullptr) rewind(share.new_rows);
   for (uint64 i = 0; i < share.new_count; ++i) {

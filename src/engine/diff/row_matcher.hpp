@@ -1,14 +1,13 @@
-// Tells which rows a view has and its definition has not, and the other way round. All of the
-// view's rows come first, then the definition's, one after the other, in any order; duplicates
-// count.
+// Finds the rows that only the view has, and the rows that only its definition has. All rows of the
+// view are added first, then all rows of the definition, each in any order. Duplicates are counted.
 //
-// The view's rows are kept as hashes in a table of at most work_mem × hash_mem_multiplier. What is
-// beyond that goes to temporary files, by hash, as in a hash join; so does the definition's row
-// that may be equal to such a one. Of the two files of a hash's share, as many old rows as the
-// table holds are compared with all new ones at a time, whatever the distribution is: it is never
-// wrong, and never takes more memory.
+// The view's rows are stored as hashes in a table of at most work_mem * hash_mem_multiplier.
+// Further rows go to temporary files, divided by their hash as in a hash join. A row of the
+// definition goes there too if a row of the view in the files may be equal to it. Old rows are read
+// back in batches that fit into the table, and each batch is compared with all new rows of its
+// share. So the result is correct and the memory is bounded for any distribution of hashes.
 //
-// Plain data in the server's memory: its functions may raise errors and are called inside
+// Plain data in the server's memory: the functions may raise errors, so call them inside
 // pg::call().
 #pragma once
 
@@ -16,28 +15,29 @@
 
 namespace metrics_refresh::engine {
 
-/// A row's place in the view as a number below 2^48, in the order of places, and back.
+/// Converts a row's ctid into a number below 2^48 with the same order, and back.
 core::RowPlace to_place(const ItemPointerData& tid);
 ItemPointerData to_tid(core::RowPlace place);
 
-/// An empty table for so many rows, or for as many as work_mem × hash_mem_multiplier allows, in the
-/// current context.
+/// Returns an empty table for this number of rows, or for as many as work_mem * hash_mem_multiplier
+/// allows. It is allocated in the current context.
 core::RowTable make_table(double rows);
 
-/// REQUIRES: value-initialized before init(), and the memory context of init() as long as it is
-/// used.
+/// REQUIRES: value-initialized before init(); the memory context of init() must live as long as the
+/// object.
 class RowMatcher {
  public:
-  /// `expected` rows in the view decide how memory is used, not what comes out.
+  /// `expected` is the estimated number of rows in the view. It affects the use of memory, not the
+  /// result.
   void init(TupleDesc row, double expected);
 
   void add_old(TupleTableSlot* slot);
   void add_new(TupleTableSlot* slot);
 
-  /// No more rows come: what is in files is compared, and memory is given back.
+  /// Called after the last row. Compares the rows in files, and frees memory.
   void finish();
 
-  /// Whether rows went to temporary files.
+  /// Returns whether rows were written to temporary files.
   bool has_files() const { return share_count_ > 1 || shares_[0].old_count > 0; }
 
   int64 old_rows() const { return old_rows_; }
@@ -45,16 +45,16 @@ class RowMatcher {
   int64 only_old_rows() const { return only_old_rows_; }
   int64 only_new_rows() const { return only_new_rows_; }
 
-  /// After finish(): the places of rows that the view alone has, as int8, to be read once and
-  /// sorted.
+  /// After finish(): the places of rows that only the view has, as sorted int8 values. They can be
+  /// read once.
   Tuplesortstate* only_old() const { return only_old_; }
-  /// After finish(): the rows that the definition alone has; can be read again.
+  /// After finish(): the rows that only the definition has. They can be read several times.
   Tuplestorestate* only_new() const { return only_new_; }
 
  private:
   static constexpr int kWaiting = 16;
 
-  struct Share {  // what of the rows is in files, by their hash
+  struct Share {  // the rows in files with hashes of one share
     BufFile* old_rows;
     BufFile* new_rows;
     uint64 old_count;
@@ -80,10 +80,10 @@ class RowMatcher {
 
   MemoryContext context_;
   MemoryContext table_context_;
-  MemoryContext row_context_;  // what looking at one row needs
+  MemoryContext row_context_;  // reset after each row
   RowHasher hasher_;
   core::RowTable table_;
-  // Rows wait for their places in the table to come into the cache.
+  // Rows that wait until the slots that they need are in the processor's cache.
   OldRow waiting_old_[kWaiting];
   int waiting_old_count_;
   int oldest_;
@@ -93,7 +93,7 @@ class RowMatcher {
   TupleTableSlot* restored_;
   Share* shares_;
   uint64 share_count_;
-  TupleTableSlot* slot_;  // for rows that come back from a file
+  TupleTableSlot* slot_;  // for rows that are read back from a file
   char* buffer_;
   Size buffer_size_;
   Tuplesortstate* only_old_;

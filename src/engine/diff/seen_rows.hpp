@@ -1,7 +1,5 @@
-// Which rows were seen before, by their hashes: a set that grows, in the memory context that was
-// current at init(). How large it may become is for the caller to say.
-//
-// REQUIRES: inside pg::call(); value-initialized before init().
+// A growing set of rows, stored as hashes in the memory context that was current at init(). The
+// caller must limit its size.
 #pragma once
 
 #include "engine/diff/row_hasher.hpp"
@@ -17,7 +15,8 @@ class SeenRows {
     table_ = make(kSmall);
   }
 
-  /// True where these columns (ascending) of a row have not been seen with these values.
+  /// Adds the row with the values of these columns, in ascending order. Returns false if it was
+  /// there.
   bool add(TupleTableSlot* slot, const AttrNumber* columns, int count) {
     const core::RowHash hash = hash_of(slot, columns, count);
     if (table_.has(hash)) return false;
@@ -48,7 +47,7 @@ class SeenRows {
                 context_, slots * sizeof(core::RowTable::Slot), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)),
             slots};
   }
-  // What is left behind is a third of what is used.
+  // The old slots are not freed. They take a third of the memory of the new ones.
   void grow() {
     core::RowTable larger = make(table_.capacity() * 4);
     (void)larger.put_all(table_);

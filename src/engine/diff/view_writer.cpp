@@ -2,19 +2,33 @@
 
 #include "engine/incremental/capture/consumers.hpp"
 
+// The difference is written in three steps: update, delete, insert. An update replaces an old row
+// by a new one that has the same values in all columns of unique indexes, so it cannot collide with
+// another row. The deletions then free all values that the view loses, and only after that new
+// values are inserted. With any other order, a unique index could be violated although the final
+// state is valid.
+//
+// Old rows are found by their ctid, which stays valid because the view is locked against other
+// writers. If a row was changed after the snapshot was taken, its update or deletion fails.
+//
+// Example: the view has (1, a) and (2, b), the definition (1, c) and (3, a); the first column is
+// unique
+//   update (1, a) to (1, c); delete (2, b); insert (3, a)
+
 namespace metrics_refresh::engine {
 namespace {
 
-// What is the same in both versions of a row that is updated.
+// The columns in which the two versions of an updated row must agree.
 struct PairColumns {
   bool can_pair;
   int count;
   AttrNumber columns[MaxHeapAttributeNumber];
 };
 
-// A bitmap of the server's, whose members are shifted so that system columns fit.
+// The numbers in the bitmap are shifted as in the server, so that system columns have a place.
 Bitmapset* add_columns_of(Bitmapset* columns, Relation index) {
   const Form_pg_index form = index->rd_index;
+  // A column number of 0 stands for an expression.
   for (int i = 0; i < form->indnkeyatts; ++i)
     if (form->indkey.values[i] != 0)
       columns =
@@ -25,6 +39,8 @@ Bitmapset* add_columns_of(Bitmapset* columns, Relation index) {
 }
 
 PairColumns pair_columns(const ResultRelInfo* target) {
+  // Without a unique index, columns of all indexes must agree. Then the update can be HOT, and
+  // needs no new index entries.
   Bitmapset* of_unique = nullptr;
   Bitmapset* of_all = nullptr;
   bool unique = false;
@@ -42,7 +58,7 @@ PairColumns pair_columns(const ResultRelInfo* target) {
   while ((member = bms_next_member(unique ? of_unique : of_all, member)) >= 0) {
     const int column = member + FirstLowInvalidHeapAttributeNumber;
     if (column <= 0)
-      result.can_pair = false;  // an expression over the whole row
+      result.can_pair = false;  // an index expression refers to the whole row
     else
       result.columns[result.count++] = static_cast<AttrNumber>(column);
   }
@@ -57,14 +73,14 @@ struct Writer {
   ResultRelInfo* target;
   Snapshot snapshot;
   CommandId command;
-  TupleTableSlot* stored;    // as the view's table keeps rows
-  TupleTableSlot* incoming;  // as the matcher does
+  TupleTableSlot* stored;    // a slot of the view's table access method
+  TupleTableSlot* incoming;  // a slot for the rows of the matcher
   PairColumns pair;
   RowHasher hasher;
   MemoryContext row_context;
-  Tuplesortstate* deletions;  // places, once pairs have taken theirs
+  Tuplesortstate* deletions;  // places of old rows that were not updated
   bits8* is_written;          // by number of the incoming row
-  Consumers consumers;        // who wants to know which rows are written
+  Consumers consumers;        // views that need the keys of written rows
   Written written;
 
   Writer(Relation view_, const RowMatcher& matcher_, ProgressMeter& meter_)
@@ -92,7 +108,7 @@ struct Writer {
   pg_unreachable();
 }
 
-// The next place in the order of places; false at the end.
+// Reads the next place in ascending order. Returns false at the end.
 bool next_place(Tuplesortstate* places, core::RowPlace* place) {
   Datum value;
   bool is_null;
@@ -111,8 +127,6 @@ void Writer::open() {
   state = CreateExecutorState();
   target = makeNode(ResultRelInfo);
   InitResultRelInfo(target, view, 0, nullptr, 0);
-  // Who writes rows holds this lock, ours or not: it counts as a change
-  // (shmem/change_counters.hpp).
   LockRelationOid(RelationGetRelid(view), RowExclusiveLock);
   ExecOpenIndices(target, false);
   stored = table_slot_create(view, nullptr);
@@ -120,6 +134,7 @@ void Writer::open() {
   row_context =
       AllocSetContextCreate(CurrentMemoryContext, "metrics_refresh row", ALLOCSET_DEFAULT_SIZES);
   hasher.init();
+  // The consumers must be known before the first row is written.
   consumers.open(view);
   pair = pair_columns(target);
   is_written = static_cast<bits8*>(MemoryContextAllocExtended(
@@ -133,6 +148,7 @@ void Writer::close() {
   ExecDropSingleTupleTableSlot(incoming);
   ExecCloseIndices(target);
   FreeExecutorState(state);
+  // Makes the written rows visible to later commands, such as an audit.
   CommandCounterIncrement();
 }
 
@@ -155,13 +171,15 @@ void Writer::tell_of_old(core::RowPlace place) {
   consumers.put(stored);
 }
 
-// Makes the incoming row one that the table can take.
+// Copies the incoming row into a slot that the table accepts.
 void Writer::take_incoming() {
   ExecCopySlot(stored, incoming);
   stored->tts_tableOid = RelationGetRelid(view);
 }
 
 void Writer::add_index_entries([[maybe_unused]] bool only_summarizing) {
+  // The summarizing flag exists since PostgreSQL 16: an update can be HOT with BRIN indexes on the
+  // columns.
   if (target->ri_NumIndices == 0) return;
 #if PG_VERSION_NUM >= 160000
   (void)ExecInsertIndexTuples(target, stored, state, false, false, nullptr, NIL, only_summarizing);
@@ -196,7 +214,8 @@ void Writer::update(core::RowPlace place) {
   meter.row_changed();
 }
 
-// Pairs are an economy, not a need: old rows for which the table has no room are deleted.
+// Pairing only saves work. Old rows for which the table has no room are deleted, and their new
+// versions are inserted.
 void Writer::update_pairs() {
   deletions =
       tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, work_mem, nullptr, 0);
@@ -205,6 +224,7 @@ void Writer::update_pairs() {
   while (next_place(matcher.only_old(), &place)) {
     CHECK_FOR_INTERRUPTS();
     if (old_rows.has_room()) {
+      // Without columns, all rows have the same hash, so no row needs to be read.
       if (pair.count > 0) fetch(place);
       (void)old_rows.put(pair_hash(stored), place);
     } else {
@@ -218,6 +238,7 @@ void Writer::update_pairs() {
       is_written[i / 8] = static_cast<bits8>(is_written[i / 8] | 1U << (i % 8));
     }
   }
+  // insert_rows() reads the new rows once more.
   tuplestore_rescan(matcher.only_new());
   old_rows.for_each([this](core::RowPlace left) {
     tuplesort_putdatum(deletions, Int64GetDatum(static_cast<int64>(left)), false);
@@ -228,6 +249,7 @@ void Writer::update_pairs() {
 void Writer::delete_rows(Tuplesortstate* places) {
   core::RowPlace place;
   while (next_place(places, &place)) {
+    // The order of places makes this one pass over the pages of the view.
     CHECK_FOR_INTERRUPTS();
     ItemPointerData tid = to_tid(place);
     tell_of_old(place);
@@ -241,6 +263,7 @@ void Writer::delete_rows(Tuplesortstate* places) {
 }
 
 void Writer::insert_rows() {
+  // Bulk inserts use a ring of buffers, so they do not evict the whole buffer cache.
   BulkInsertState const bulk = GetBulkInsertState();
   for (uint64 i = 0; tuplestore_gettupleslot(matcher.only_new(), true, false, incoming); ++i) {
     CHECK_FOR_INTERRUPTS();
@@ -255,7 +278,8 @@ void Writer::insert_rows() {
   FreeBulkInsertState(bulk);
 }
 
-// At repeatable read, rows that another refresh has added since the snapshot would be added again.
+// At repeatable read, the snapshot does not see rows that another refresh has inserted since. This
+// refresh would insert them again.
 void refuse_rows_after(Snapshot snapshot, Relation view) {
   Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
   TupleTableSlot* const slot = table_slot_create(view, nullptr);
@@ -273,6 +297,7 @@ void refuse_rows_after(Snapshot snapshot, Relation view) {
 
 Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter) {
   Writer writer(view, matcher, meter);
+  // Without a difference, the lock of a writer is not taken, so the view does not count as changed.
   if (matcher.only_old_rows() == 0 && matcher.only_new_rows() == 0) return writer.written;
   if (IsolationUsesXactSnapshot()) refuse_rows_after(GetActiveSnapshot(), view);
   writer.open();
@@ -280,7 +305,7 @@ Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter
       writer.pair.can_pair && matcher.only_old_rows() > 0 && matcher.only_new_rows() > 0;
   if (pairs) writer.update_pairs();
   writer.delete_rows(pairs ? writer.deletions : matcher.only_old());
-  if (pairs) tuplesort_end(writer.deletions);  // which may have files
+  if (pairs) tuplesort_end(writer.deletions);  // it may have temporary files
   writer.insert_rows();
   writer.close();
   return writer.written;

@@ -1,6 +1,6 @@
-// Writes the difference between a view and its definition into the view, through its table's access
-// method, with all its indexes kept: in an order in which no unique index, of whatever kind, is
-// violated on the way to a state that does not violate it.
+// Writes the difference between a view and its definition into the view. It uses the table access
+// method and maintains all indexes. The order of the changes is such that no unique index of any
+// kind is violated in between, if the final state does not violate it.
 #pragma once
 
 #include "engine/diff/progress_meter.hpp"
@@ -10,17 +10,18 @@ namespace metrics_refresh::engine {
 
 struct Written {
   int64 inserted;
-  int64 updated;  // one version in the place of another
+  int64 updated;  // rows that were replaced by a new version
   int64 deleted;
 };
 
-/// Where an old and a new row agree in every column of the unique indexes (without those, of all
-/// indexes), the new one replaces it by an update, in place (HOT) where the server can; then what
-/// is left of the old is deleted, then what is left of the new inserted.
+/// Step 1: if an old and a new row agree in every column of the unique indexes, the old one is
+/// updated to the new one. If there is no unique index, they must agree in the columns of all
+/// indexes; the update is HOT if the server allows it. Step 2: the other old rows are deleted. Step
+/// 3: the other new rows are inserted.
 ///
-/// Raises 40001 where the view was changed after the active snapshot, 23505 as an insert would.
-/// REQUIRES: inside pg::call(); the view is locked in ExclusiveLock and `matcher` has finished with
-/// rows of the active snapshot.
+/// Raises 40001 if the view was changed after the active snapshot was taken, and 23505 as an INSERT
+/// does. REQUIRES: inside pg::call(); the view is locked in ExclusiveLock; `matcher` has finished,
+/// with rows of the active snapshot.
 Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter);
 
 }  // namespace metrics_refresh::engine

@@ -204,7 +204,7 @@ bool find_edges(Node* node, void* context);
 void Flattener::add_edges(Level* level) {
   EdgeSearch search = {this, level};
   (void)walk_query(level->query, find_edges, &search);
-// now() can stand in any expression of the query, so this looks beyond WHERE and ON.
+  // now() can stand in any expression of the query, so this looks beyond WHERE and ON.
 }
 
 bool find_edges(Node* node, void* context) {

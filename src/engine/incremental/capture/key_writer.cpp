@@ -5,7 +5,6 @@
 
 namespace metrics_refresh::engine {
 
-
 // Maps the captured columns to columns of the delta table. Returns false if the delta table does
 // not fit: a captured column may have been dropped, renamed or altered since the table was made.
 bool KeyWriter::find_columns(Relation base, char** names) {

@@ -1,5 +1,6 @@
-// How a job, or a member of a group, knows its view: by name, so that DROP and CREATE are survived,
-// and by identity, so that a rename is followed. engine::resolve_view() says which view is meant.
+// The reference from a job, or from a member of a group, to its view. The reference holds the name,
+// so that it survives DROP and CREATE, and the oid, so that it follows a rename.
+// engine::resolve_view() decides which view is meant.
 #pragma once
 
 #include <string>
@@ -9,12 +10,14 @@
 namespace metrics_refresh::store {
 
 struct BoundView {
-  std::string view_schema = {};  // of a refresh, else empty: the view's when last seen
+  // Schema and name of the view at the last look; both are empty unless the job refreshes one view.
+  std::string view_schema = {};
   std::string view_name = {};
-  Oid view_oid = InvalidOid;      // of the view that was meant when last seen; it may be gone
-  std::string given_schema = {};  // the name that it was given, where the view was found under
-  std::string given_name = {};    // another one since; else empty
-  Oid owner_oid = InvalidOid;     // of the job: the role that was meant; it may be gone
+  Oid view_oid = InvalidOid;  // the view at the last look; it may be dropped by now
+  // The name that the user gave, if the view was found under another name later; otherwise empty.
+  std::string given_schema = {};
+  std::string given_name = {};
+  Oid owner_oid = InvalidOid;  // the owner of the job; the role may be dropped by now
 
   bool was_renamed() const { return !given_name.empty(); }
 };

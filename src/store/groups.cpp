@@ -1,3 +1,9 @@
+// Queries of the tables job_member and group_run_member.
+//
+// A group's run has three steps. open_group() writes one row for each member, with the numbers of
+// the members that it waits for. Workers then move their member from pending to running and to an
+// end state. The worker that ends the last member calls take_result(), which deletes the rows and
+// returns the totals.
 #include "core/error_class.hpp"
 
 #include "store/groups.hpp"
@@ -9,6 +15,7 @@ namespace {
 
 using pg::Param;
 
+// The array is read as int8[]: pg::Rows has a reader for that type only.
 std::vector<int> read_numbers(const pg::Rows& rows, std::size_t row, int column) {
   std::vector<int> numbers;
   for (const std::int64_t number : rows.get_int64_array(row, column))
@@ -40,6 +47,8 @@ std::vector<Member> read_members(const pg::Rows& rows) {
 
 }  // namespace
 
+// A schema's views and listed views come out of one query. For a given job one of the two branches
+// of the union is empty.
 std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group, Reads reads) {
   const pg::Rows rows = spi.query(
       std::string(
@@ -61,6 +70,9 @@ std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group, Reads re
   return members;
 }
 
+// FOR NO KEY UPDATE SKIP LOCKED: the row is left alone if another session holds it. A run must not
+// wait for a lock that a user can hold. NOT EXISTS prevents a violation of the primary key if the
+// group already lists the new name.
 void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const Member& now) {
   if (before.view_oid == now.view_oid && before.view() == now.view()) return;
   const auto [given_schema, given_name] = name_given(before, now.view_schema, now.view_name);
@@ -76,7 +88,9 @@ void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const 
       " RETURNING view_oid",
       {job_id, before.view_schema, before.view_name, now.view_schema, now.view_name,
        Param::oid(now.view_oid), given_schema, given_name});
-  const bool is_bound = !bound.empty();  // the rest as for jobs (jobs.cpp)
+  // The trigger before_write sets view_oid by name. A second update is needed if that name now
+  // belongs to another view (see bind_job() in jobs.cpp).
+  const bool is_bound = !bound.empty();
   const bool is_another = is_bound && bound.get_oid(0, 1) != now.view_oid;
   if (is_bound && OidIsValid(before.view_oid) && before.view_oid != now.view_oid)
     suspect_incremental(spi, before.view_oid);
@@ -87,6 +101,8 @@ void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const 
         {job_id, now.view_schema, now.view_name, Param::oid(now.view_oid)});
 }
 
+// No attempt starts before its due time. The condition on started_at lets the server use the index
+// on (job_id, started_at).
 std::vector<std::string> refreshed_before(pg::Spi& spi, std::int64_t job_id,
                                           std::int64_t group_run_id) {
   const pg::Rows rows = spi.query(
@@ -128,6 +144,7 @@ void open_group(pg::Spi& spi, const std::vector<Member>& members) {
   }
 }
 
+// A group with no pending member is returned too, because its last members may be running.
 std::vector<OpenGroup> load_open_groups(pg::Spi& spi) {
   const pg::Rows rows = spi.query(std::string("SELECT ") + kMemberColumns +
                                   ", m.state"
@@ -159,6 +176,8 @@ bool is_open_group(pg::Spi& spi, std::int64_t run_id) {
               .empty();
 }
 
+// FOR UPDATE: a cancel or the failure of another member must not change the state between this
+// check and begin_member().
 std::optional<Member> find_pending(pg::Spi& spi, std::int64_t group_run_id, int number) {
   const auto members = read_members(
       spi.query(std::string("SELECT ") + kMemberColumns +
@@ -196,11 +215,14 @@ std::optional<Member> find_member_of_run(pg::Spi& spi, std::int64_t run_id) {
   return members.front();
 }
 
+// The lock is taken on the row of run_log because that row outlives the plan.
 void lock_group(pg::Spi& spi, std::int64_t group_run_id) {
   spi.query("SELECT FROM metrics_refresh_internal.run_log WHERE run_id = $1 FOR NO KEY UPDATE",
             {group_run_id});
 }
 
+// If the member failed, all members below it in the dependency graph are skipped in the same
+// statement. Example: b waits for a, c waits for b. If a fails, b and c are skipped.
 std::vector<Member> end_member(pg::Spi& spi, const Member& member, const char* state) {
   spi.query(
       "UPDATE metrics_refresh_internal.group_run_member SET state = $3"
@@ -226,6 +248,8 @@ void cancel_pending(pg::Spi& spi, std::int64_t group_run_id) {
       {group_run_id});
 }
 
+// Three queries: totals of the plan, the head of the group's row in the log, and the errors of the
+// failed members. Each block ends before the next query, to free its rows.
 std::optional<GroupResult> take_result(pg::Spi& spi, std::int64_t group_run_id) {
   GroupResult result;
   {
@@ -235,6 +259,7 @@ std::optional<GroupResult> take_result(pg::Spi& spi, std::int64_t group_run_id) 
         " count(*) FILTER (WHERE state IN ('pending', 'running')), min(job_id)"
         " FROM metrics_refresh_internal.group_run_member WHERE group_run_id = $1",
         {group_run_id});
+    // The plan is gone, or a member is still pending or running.
     if (rows.get_int64(0, 1) == 0 || rows.get_int64(0, 5) > 0) return std::nullopt;
     result.members = static_cast<int>(rows.get_int64(0, 1));
     result.failed = static_cast<int>(rows.get_int64(0, 2));
@@ -269,6 +294,7 @@ std::optional<GroupResult> take_result(pg::Spi& spi, std::int64_t group_run_id) 
       const RunError error = {rows.get_text(i, 2), rows.get_text(i, 3), rows.get_text(i, 4),
                               rows.get_text(i, 5), rows.get_text(i, 6)};
       if (!result.first_error) result.first_error = error;
+      // One permanent error makes the result permanent: a retry would fail again.
       if (!error.sqlstate.empty() && !core::is_transient(error.sqlstate)) result.permanent = true;
     }
   }

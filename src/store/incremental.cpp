@@ -1,3 +1,10 @@
+// Queries of the tables incremental_view, incremental_parent and incremental_leftover.
+//
+// incremental_view has one row for each view that was set up. If a view is dropped, or if no job
+// wants it any more, its delta tables and triggers are left over. The number of the view then goes
+// into incremental_leftover, and the scheduler removes these objects later
+// (engine/incremental/setup/sweep.hpp). A row here may therefore outlive its view, and an object
+// may outlive its row.
 #include "store/incremental.hpp"
 
 #include "store/job_changes.hpp"
@@ -12,7 +19,9 @@ Param text_or_null(const std::string& text) {
   return text.empty() ? Param::null(TEXTOID) : Param(text);
 }
 
-// One that is gone may have had the name.
+// A view that was dropped may have had this name. The unique index on the name would reject the new
+// row, so the old row is replaced by an entry in incremental_leftover. Rows that another session
+// holds are skipped, because nothing here waits for locks.
 void forget_namesakes(pg::Spi& spi, Oid view, const std::string& schema, const std::string& name) {
   spi.query(
       "WITH gone AS (DELETE FROM metrics_refresh_internal.incremental_view WHERE id = ANY (ARRAY("
@@ -24,7 +33,7 @@ void forget_namesakes(pg::Spi& spi, Oid view, const std::string& schema, const s
       {Param::oid(view), schema, name});
 }
 
-// A role that a job belongs to has the rights over the view c.
+// True if the owner of job j has the rights to refresh view c. MAINTAIN exists since PostgreSQL 17.
 #if PG_VERSION_NUM >= 170000
 #define OWNER_MAY_REFRESH                                     \
   "(pg_catalog.pg_has_role(j.owner_oid, c.relowner, 'USAGE')" \
@@ -35,8 +44,8 @@ void forget_namesakes(pg::Spi& spi, Oid view, const std::string& schema, const s
 
 }  // namespace
 
-// A dump's rows come before a view that groups by a primary key: then they are bound to none, and
-// are known by the name.
+// A restore inserts rows before it creates views that group by a primary key. The oid of such a row
+// is 0, and the row is found by name.
 std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view, Reads reads) {
   const pg::Rows rows =
       spi.query(std::string("SELECT id, fingerprint, refreshed_as_of, coalesce(rows_total, 0),"
@@ -71,8 +80,9 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
   record.schema = schema;
   record.name = name;
   forget_namesakes(spi, view, schema, name);
-  // What is left is somebody's who is about to remove it: the unique index would wait for him. Or
-  // its view was renamed, which its next refresh writes down.
+  // A remaining row belongs to a session that is about to delete it, and the unique index would
+  // wait for that session. Or its view was renamed, and the next refresh of that view stores the
+  // new name.
   if (!spi.query("SELECT FROM metrics_refresh_internal.incremental_view WHERE view_schema = $1"
                  " AND view_name = $2",
                  {schema, name})
@@ -107,6 +117,7 @@ void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::
        text_or_null(record.demoted), text_or_null(record.uncaptured)});
 }
 
+// view_oid is 0 here; the trigger before_write looks the oid up by name.
 void insert_parent(pg::Spi& spi, std::int64_t id, const std::string& delta, Datum columns,
                    const std::string& schema, const std::string& name) {
   spi.query(
@@ -115,6 +126,8 @@ void insert_parent(pg::Spi& spi, std::int64_t id, const std::string& delta, Datu
       {delta, Param(TEXTARRAYOID, columns), schema, name, id});
 }
 
+// The number is queued in the same transaction that deletes the row. A crash between the two would
+// leave triggers that nothing refers to.
 void dismiss_incremental(pg::Spi& spi, std::int64_t id) {
   spi.query("DELETE FROM metrics_refresh_internal.incremental_view WHERE id = $1", {id});
   spi.query("INSERT INTO metrics_refresh_internal.incremental_leftover VALUES ($1)", {id});
@@ -134,6 +147,7 @@ void suspect_number(pg::Spi& spi, std::int64_t id) {
   note_leftovers();
 }
 
+// A dropped view needs no entry: its row in pg_class is missing.
 std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
       "SELECT id FROM metrics_refresh_internal.incremental_leftover"
@@ -145,6 +159,8 @@ std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi) {
   return ids;
 }
 
+// A view is wanted if a job with the strategy incremental refreshes it: by itself, as a listed
+// member of a group, or as a view in the schema of a group.
 LeftoverState leftover_state(pg::Spi& spi, std::int64_t id) {
   const pg::Rows rows = spi.query(
       "SELECT i.view_oid, EXISTS (SELECT FROM pg_catalog.pg_class c"
@@ -161,6 +177,7 @@ LeftoverState leftover_state(pg::Spi& spi, std::int64_t id) {
   return {rows.get_oid(0, 1), rows.get_bool(0, 2)};
 }
 
+// SKIP LOCKED: the scheduler must not wait for the transaction of a user.
 bool try_dismiss_incremental(pg::Spi& spi, std::int64_t id) {
   return !spi.query(
                  "WITH gone AS (DELETE FROM metrics_refresh_internal.incremental_view WHERE id ="
@@ -172,6 +189,7 @@ bool try_dismiss_incremental(pg::Spi& spi, std::int64_t id) {
               .empty();
 }
 
+// ctid identifies one of several equal rows; the table has no key.
 void forget_repeats(pg::Spi& spi, std::int64_t id) {
   spi.query(
       "DELETE FROM metrics_refresh_internal.incremental_leftover WHERE ctid = ANY (ARRAY("

@@ -1,3 +1,10 @@
+// Collects the changes of a transaction that other processes must hear about, and posts them when
+// it ends.
+//
+// The note_ functions only fill a static struct. The transaction callback acts on it. On commit it
+// posts the changes. On abort it forgets them, except that the scheduler reads the changed jobs
+// again. On PREPARE it saves them in shared memory until the prepared transaction has ended,
+// because another session may end it.
 #include "store/job_changes.hpp"
 
 #include "shmem/area.hpp"
@@ -7,7 +14,7 @@
 namespace metrics_refresh::store {
 namespace {
 
-// Plain data: the callback below runs where no exception may fly.
+// Plain data: the callbacks below run at places where no exception may be thrown.
 using News = shmem::TransactionNews;
 News noted = {};
 
@@ -21,6 +28,7 @@ void post_databases(const News& news) noexcept {
 }
 
 void post_jobs(Oid database, const News& news) noexcept {
+  // Leftovers need no details: the scheduler reads the table incremental_leftover when it wakes up.
   if (news.leftovers) shmem::wake_scheduler(database);
   if (news.all || news.count > 0)
     shmem::post_changes(database, news.all ? nullptr : news.jobs, news.count);
@@ -39,7 +47,8 @@ bool has_news() noexcept {
 void on_transaction_end(XactEvent event, void*) {
   switch (event) {
     case XACT_EVENT_PRE_COMMIT:
-      // An apply worker ends prepared transactions without a statement that says so.
+      // An apply worker of logical replication ends prepared transactions without a utility
+      // statement, so that no hook sees it.
       if (IsLogicalWorker()) post_prepared();
       break;
     case XACT_EVENT_COMMIT:
@@ -48,14 +57,19 @@ void on_transaction_end(XactEvent event, void*) {
       break;
     case XACT_EVENT_ABORT:
       forget_counted();
-      post_jobs(MyDatabaseId, noted);  // a worker may have passed over a request that was withdrawn
+      // A worker may have skipped a request while this transaction was about to withdraw it. The
+      // request is valid again, so the scheduler has to look at the jobs again.
+      post_jobs(MyDatabaseId, noted);
       noted = {};
       break;
     case XACT_EVENT_PRE_PREPARE:
-      post_prepared();  // makes room
+      // Posts the changes of prepared transactions that have ended, which frees their entries in
+      // shared memory for this one.
+      post_prepared();
       break;
     case XACT_EVENT_PREPARE:
-      forget_counted();  // it may be rolled back elsewhere
+      // Another session may roll this transaction back, and then the count would be too low.
+      forget_counted();
       if (has_news()) shmem::keep_prepared_news(GetTopTransactionIdIfAny(), MyDatabaseId, noted);
       noted = {};
       break;
@@ -65,6 +79,8 @@ void on_transaction_end(XactEvent event, void*) {
 }
 
 void on_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+  // Deleted jobs are back after the rollback, so that the cached count is too low. Collected
+  // changes stay: to post too many of them is harmless.
   if (event == SUBXACT_EVENT_ABORT_SUB) forget_counted();
 }
 
@@ -78,12 +94,14 @@ void watch_transactions() {
 void note_changed(std::int64_t job_id) {
   for (int i = 0; i < noted.count; ++i)
     if (noted.jobs[i] == job_id) return;
+  // The array has a fixed size. Beyond it, the scheduler reads all jobs again.
   if (noted.count == shmem::kMaxPostedJobs)
     noted.all = true;
   else
     noted.jobs[noted.count++] = job_id;
 }
 
+// Without shared memory there is no scheduler to wake.
 void note_leftovers() { noted.leftovers = shmem::area() != nullptr; }
 
 void note_all_changed() { noted.all = true; }
@@ -94,6 +112,8 @@ void note_roles(bool renamed) {
 }
 
 void note_database(Oid database, bool dropped) {
+  // The array has a fixed size, like all memory of prepared transactions. Databases beyond the
+  // limit are not posted.
   if (noted.database_count < shmem::kMaxNotedDatabases)
     noted.databases[noted.database_count++] = {database, dropped};
 }
@@ -111,7 +131,8 @@ void note_prepared(pg::Spi& spi) {
       " WHERE database = pg_catalog.current_database()");
   for (std::size_t i = 0; i < rows.size(); ++i)
     shmem::keep_unknown_news(static_cast<TransactionId>(rows.get_int64(i, 1)), MyDatabaseId);
-  pg::call([] { post_prepared(); });  // what has ended meanwhile
+  // Some of these transactions may have ended since the query.
+  pg::call([] { post_prepared(); });
 }
 
 }  // namespace metrics_refresh::store

@@ -1,8 +1,11 @@
+// Lookups of jobs by name. Keys are read by read_keys() alone, so that their order is the same
+// everywhere.
 #include "store/job_names.hpp"
 
 namespace metrics_refresh::store {
 namespace {
 
+// Jobs made for one run come last: their names do not reserve anything.
 std::vector<JobKey> read_keys(pg::Spi& spi, const char* condition, const pg::Param& param) {
   const pg::Rows rows =
       spi.query(std::string("SELECT job_id, owner, owner_oid, coalesce(view_schema, ''),"
@@ -33,6 +36,9 @@ std::vector<JobKey> jobs_of_view(pg::Spi& spi, const std::string& view) {
                    view);
 }
 
+// Used for the hint after a misspelled name. The first letter or the last two must match, which
+// keeps the candidates few. The query reads the view job, not the table: a hint must not reveal
+// jobs that the caller cannot see.
 std::vector<std::string> names_like(pg::Spi& spi, const std::string& name) {
   const pg::Rows rows = spi.query(
       "SELECT job_name FROM metrics_refresh.job"
@@ -60,6 +66,8 @@ std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name, Oid own
   return find_job(spi, rows.get_int64(0, 1));
 }
 
+// NO KEY UPDATE, so that a request can still be inserted for the job: its foreign key takes FOR KEY
+// SHARE.
 void lock_job(pg::Spi& spi, std::int64_t id) {
   spi.query("SELECT FROM metrics_refresh_internal.job WHERE job_id = $1 FOR NO KEY UPDATE", {id});
 }

@@ -5,9 +5,9 @@
 namespace metrics_refresh::store {
 namespace {
 
-// The owner has another name now, or is gone. One that never was here (the job comes from a dump)
-// stays as it is named until another role has the name. What is dumped (pg_extension_config_dump)
-// is what is none of these.
+// Jobs whose owner was renamed or dropped. If a dumped job names a role that this server does not
+// have, the job keeps the name until a role with that name is created. pg_extension_config_dump()
+// in the install script dumps exactly the jobs that are not selected here.
 constexpr char kStale[] =
     " FROM metrics_refresh_internal.job j LEFT JOIN pg_roles r ON r.oid = j.owner_oid"
     " WHERE NOT j.owner_gone AND (r.rolname <> j.owner OR r.oid IS NULL"
@@ -16,6 +16,7 @@ constexpr char kStale[] =
 }  // namespace
 
 bool follow_owners(pg::Spi& spi) {
+  // Counted first without locks. In the usual case there is nothing to do.
   const std::int64_t stale = spi.query(std::string("SELECT count(*)") + kStale).get_int64(0, 1);
   if (stale == 0) return true;
   const pg::Rows rows = spi.query(
@@ -25,11 +26,13 @@ bool follow_owners(pg::Spi& spi) {
       " SET owner = coalesce(s.rolname, j.owner), owner_gone = s.rolname IS NULL"
       " FROM stale s WHERE s.job_id = j.job_id"
       " RETURNING j.job_id, s.owner_oid, s.rolname IS NULL OR s.owner_oid = j.owner_oid");
-  // The table's trigger goes by the name, which may have been given up again a moment ago.
+  // The trigger before_write sets owner_oid by name, and another role may have taken that name a
+  // moment ago. The oid is therefore written again.
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (!rows.get_bool(i, 3))
       spi.query("UPDATE metrics_refresh_internal.job SET owner_oid = $2 WHERE job_id = $1",
                 {rows.get_int64(i, 1), pg::Param::oid(rows.get_oid(i, 2))});
+  // Fewer rows than counted: SKIP LOCKED passed over a locked row.
   return static_cast<std::int64_t>(rows.size()) >= stale;
 }
 

@@ -1,14 +1,14 @@
-// Jobs belong to roles, and are dumped with the roles' names: these follow what became of the
-// roles.
+// Jobs belong to roles, but a dump contains the names of the roles. The function here adjusts jobs
+// when roles are renamed or dropped.
 #pragma once
 
 #include "pg/spi.hpp"
 
 namespace metrics_refresh::store {
 
-/// Writes the present names of owners that were renamed, and notes which are gone, so that no role
-/// that is made under such a name gets their jobs, here or where a dump is restored. False where
-/// rows are left that somebody holds.
+/// Stores the new names of owners that were renamed, and marks jobs whose owner was dropped. A role
+/// that is created later with such a name must not get the jobs, neither here nor after a restore.
+/// False if other sessions hold some of the rows.
 bool follow_owners(pg::Spi& spi);
 
 }  // namespace metrics_refresh::store

@@ -1,3 +1,8 @@
+// Queries of the tables job, job_state and run_request.
+//
+// One SELECT list (kJobColumns) serves all readers of whole jobs. It joins job_state, because a
+// job's schedule depends on its last run. Only the job's own runs write job_state, and users write
+// job; therefore neither waits for the other.
 #include "store/jobs.hpp"
 
 #include "extension/privilege.hpp"
@@ -6,11 +11,12 @@
 namespace metrics_refresh::store {
 namespace {
 
-// Stands for the commit, for no due time comes after it. The trigger take_over of the table knows
-// it too.
+// The value of effective_from that stands for "when this transaction commits". No due time is
+// later. The condition of the trigger take_over in the install script contains the same value.
 constexpr char kFromCommit[] = "'9999-12-31 23:59:59+00'";
 
-// What happened before somebody rescheduled or resumed the job is over.
+// State from before the job was rescheduled or resumed does not count. Thus each column of
+// job_state is compared with effective_from.
 constexpr char kJobColumns[] =
     "SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.command, j.schedule, j.timezone,"
     " j.strategy, j.owner, j.active, (extract(epoch FROM j.max_runtime) * 1000000)::int8,"
@@ -34,7 +40,7 @@ std::string select_jobs(Reads reads = Reads::kTables) {
          " s USING (job_id)";
 }
 
-// Few jobs have any: what the others would have to pay for it in one query is spared here.
+// Few jobs have settings. A separate query is cheaper than a subquery that every job pays for.
 std::vector<std::pair<std::string, std::string>> read_settings(pg::Spi& spi,
                                                                const std::string& jsonb) {
   std::vector<std::pair<std::string, std::string>> settings;
@@ -129,6 +135,8 @@ std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id) {
       spi,
       spi.query(
           select_jobs() +
+              // A run is known by its request, by its row in the log, or, if it is the run of a
+              // member, by the row of its group.
               " WHERE j.job_id = coalesce((SELECT job_id FROM metrics_refresh_internal.run_request"
               " WHERE run_id = $1), (SELECT job_id FROM metrics_refresh_internal.run_log WHERE "
               "run_id = $1),"
@@ -149,6 +157,8 @@ std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns) {
     values += separator + std::string("$") + std::to_string(params.size());
   }
   const pg::Rows rows =
+      // ON CONFLICT repeats the predicate of the unique index job_owner_name. Otherwise the server
+      // could not infer that index.
       spi.query("INSERT INTO metrics_refresh_internal.job (" + names + ") VALUES (" + values +
                     ") ON CONFLICT (owner_oid, job_name) WHERE owner_oid <> '0'::oid"
                     " AND NOT one_time"
@@ -168,8 +178,8 @@ void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool rest
   }
   if (restart) {
     if (!assignments.empty()) assignments += ", ";
-    // Later than a suspension in any case, even where the clock was set back since; and what counts
-    // from the commit does so all the same.
+    // The time must be later than a suspension even if the clock was set back since then. A job
+    // that counts from the commit continues to do so.
     assignments +=
         "effective_from = greatest(clock_timestamp(), (SELECT s.suspended_at"
         " FROM metrics_refresh_internal.job_state s WHERE s.job_id = $1),"
@@ -183,6 +193,7 @@ void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool rest
 
 void delete_job(pg::Spi& spi, const JobRecord& job) {
   spi.query("DELETE FROM metrics_refresh_internal.job WHERE job_id = $1", {job.id});
+  // A default job must not come back when CREATE EXTENSION runs during a restore.
   if (job.is_default)
     spi.query(
         "INSERT INTO metrics_refresh_internal.removed_default_job VALUES ($1) ON CONFLICT DO "
@@ -203,6 +214,8 @@ bool is_to_count_from_commit(pg::Spi& spi) {
       .get_bool(0, 1);
 }
 
+// pg_cron learns of the import within a second of the commit. Due times of the next two seconds
+// still belong to pg_cron (api/imports/take_over.cpp).
 void count_from_soon(pg::Spi& spi) {
   spi.query(
       "UPDATE metrics_refresh_internal.job SET effective_from = clock_timestamp() + interval '2 "
@@ -211,6 +224,8 @@ void count_from_soon(pg::Spi& spi) {
       std::string(kFromCommit));
 }
 
+// Example: a job for s.a follows a rename to s.b. The given name is s.a from then on, until the
+// view is called s.a again.
 std::pair<std::string, std::string> name_given(const BoundView& before, const std::string& schema,
                                                const std::string& name) {
   std::pair<std::string, std::string> given(before.given_schema, before.given_name);
@@ -226,7 +241,8 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
       owner == job.owner)
     return;
   const auto [given_schema, given_name] = name_given(job, schema, name);
-  // Only over what was read: the job may be another's, or mean another view, by now.
+  // Only if the row is as it was read: by now the job may have another owner or refer to another
+  // view.
   const pg::Rows bound = spi.query(
       "UPDATE metrics_refresh_internal.job SET view_schema = nullif($2, ''), view_name = "
       "nullif($3, ''),"
@@ -237,11 +253,13 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
       " RETURNING view_oid, owner_oid",
       {job.id, schema, name, pg::Param::oid(view), owner, pg::Param::oid(job.owner_oid),
        job.view_schema, job.view_name, given_schema, given_name});
-  // The table's trigger goes by the names, which may have been given up again a moment ago.
+  // The trigger before_write sets the oids by name. By now another view or role may have that name,
+  // and then the oids are written again.
   const bool is_bound = !bound.empty();
   const bool is_another =
       is_bound && (bound.get_oid(0, 1) != view || bound.get_oid(0, 2) != job.owner_oid);
-  // The view that the job has left may be set up for the strategy incremental, for nobody now.
+  // The previous view may be set up for the strategy incremental, and no job may want that any
+  // more.
   if (is_bound && OidIsValid(job.view_oid) && view != job.view_oid)
     suspect_incremental(spi, job.view_oid);
   if (is_another)
@@ -250,6 +268,7 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
         {job.id, pg::Param::oid(view), pg::Param::oid(job.owner_oid)});
 }
 
+// FOR KEY SHARE: the job cannot be deleted before this transaction ends.
 std::optional<std::int64_t> insert_request(pg::Spi& spi, std::int64_t job_id,
                                            const std::string& requested_by) {
   const pg::Rows rows = spi.query(
@@ -267,6 +286,7 @@ std::vector<Request> load_requests(pg::Spi& spi) {
                 " ORDER BY run_id"));
 }
 
+// SKIP LOCKED: a worker must not wait for a session that is about to withdraw the request.
 std::optional<Request> take_request(pg::Spi& spi, std::int64_t run_id) {
   const auto requests = read_requests(
       spi.query("DELETE FROM metrics_refresh_internal.run_request WHERE run_id ="
@@ -286,6 +306,8 @@ std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id) {
   return requests.front();
 }
 
+// xmin is the transaction that inserted the row. A wait for that run would never end, because no
+// other session sees the request before the commit.
 bool is_requested_here(pg::Spi& spi, std::int64_t run_id) {
   const pg::Rows rows = spi.query(
       "SELECT xmin FROM metrics_refresh_internal.run_request WHERE run_id = $1", {run_id});

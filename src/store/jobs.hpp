@@ -1,6 +1,6 @@
-// The tables job, job_state and run_request: rows to structs and back. Nothing here checks a
-// privilege; callers decide who may, and run this as the extension (pg::as_extension). What reads
-// the views instead, where it is asked to, runs as the caller.
+// The tables job, job_state and run_request: conversion of rows to structs and back. Privileges are
+// not checked here: the callers check them and then act as the extension (pg::as_extension). A
+// function that reads the views instead of the tables, if it is asked to, runs as the caller.
 #pragma once
 
 #include <optional>
@@ -15,10 +15,10 @@
 
 namespace metrics_refresh::store {
 
-/// What says when a job is due.
+/// The columns that determine when a job is due.
 struct JobTimes {
   std::string name;
-  std::optional<std::string> schedule;  // none: only when triggered
+  std::optional<std::string> schedule;  // none: runs only when triggered
   std::string timezone;                 // empty: the default
   std::optional<core::Instant> starts_at;
   std::optional<core::Instant> ends_at;
@@ -27,12 +27,12 @@ struct JobTimes {
   core::Instant last_end;  // the later of effective_from and the end of the last run
 };
 
-/// A row of job with what job_state knows of it.
+/// A row of job with its row of job_state.
 struct JobRecord : JobTimes, BoundView {
   std::int64_t id = 0;
-  std::string command;  // of a command, else empty
+  std::string command;  // empty unless the job runs a command
   std::string strategy;
-  std::string owner;  // as the table has it; the role may have another name by now
+  std::string owner;  // as stored in the table; the role may have been renamed
   bool active = true;
   bool is_default = false;
   core::Duration max_runtime{};
@@ -41,9 +41,9 @@ struct JobRecord : JobTimes, BoundView {
   std::string on_overlap;
   int priority = 0;
   core::RetryPolicy retry_policy;
-  std::vector<std::pair<std::string, std::string>> settings;  // in force during a run, by name
-  std::string
-      group_schema;  // of a group: its members are this schema's views; else they are listed
+  // valid during a run; pairs of name and value
+  std::vector<std::pair<std::string, std::string>> settings;
+  std::string group_schema;      // of a group that refreshes all views of a schema; else empty
   bool repeatable_read = false;  // of a group: all members in one transaction on one snapshot
   int max_parallel = 0;          // of a group: members at once; 0: no limit
   bool one_time = false;         // removed with the end of its run
@@ -51,12 +51,12 @@ struct JobRecord : JobTimes, BoundView {
   core::Instant effective_from;  // due times and failures before this are history
   core::Instant handled_until;   // the later of effective_from and the last due time served
   bool suspended = false;
-  bool last_succeeded = false;  // the last run, and nothing is to be tried again
+  bool last_succeeded = false;  // the last run, if no retry is pending
 
   bool is_refresh() const { return !view_name.empty(); }
   bool is_command() const { return !command.empty(); }
   bool is_group() const { return !is_refresh() && !is_command(); }
-  /// What the log and messages call it: the view's plain qualified name, or empty.
+  /// The name in the log and in messages: schema and name of the view without quotes, or empty.
   std::string view() const { return is_refresh() ? view_schema + "." + view_name : ""; }
 };
 
@@ -65,22 +65,22 @@ std::vector<JobRecord> load_jobs(pg::Spi& spi, Reads reads = Reads::kTables);
 std::vector<JobRecord> load_jobs(pg::Spi& spi, const std::vector<std::int64_t>& ids);
 std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id);
 
-/// The job of a run that is requested or logged, where it still exists; of a member's run, its
-/// group.
+/// The job of a run that is requested or logged, if the job still exists. For the run of a member:
+/// the job of its group.
 std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id);
 
-/// Columns to write, by name; the values are bound.
+/// Columns to write: pairs of column name and bound value.
 using Columns = std::vector<std::pair<const char*, pg::Param>>;
-/// Returns its id, or nothing where its owner has a job of its name already. Of a job for one run
-/// the name may be taken: it waits for nobody who takes it.
+/// Returns the id, or nothing if the owner already has a job with this name. The names of jobs made
+/// for one run may be in use; inserting such a job does not wait for other sessions.
 std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns);
-/// Writes the columns and, where `restart` is set, lets due times count from now on only and ends a
-/// suspension.
+/// Writes the columns. If `restart` is set, only due times from now on count, and a suspension
+/// ends.
 void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool restart);
 void delete_job(pg::Spi& spi, const JobRecord& job);
 
-/// Lets the due times of the job count from the commit of this transaction on: until then none
-/// does, and a deferred trigger calls count_from_soon(), which means in two seconds.
+/// Only due times after the commit of this transaction count for the job. Before the commit none
+/// counts. A deferred trigger calls count_from_soon(), which sets the time to two seconds from now.
 void count_from_commit(pg::Spi& spi, const std::string& name, Oid owner);
 bool is_to_count_from_commit(pg::Spi& spi);
 void count_from_soon(pg::Spi& spi);

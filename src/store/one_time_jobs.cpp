@@ -1,3 +1,6 @@
+// Jobs made for one run: for example a refresh on demand that a worker performs. The job is
+// inserted with its request, and deleted when its run ends or its request is withdrawn. If a lock
+// prevents the deletion, the scheduler's cleanup repeats it.
 #include "store/one_time_jobs.hpp"
 
 #include "extension/privilege.hpp"
@@ -28,6 +31,8 @@ std::int64_t insert_one_time_job(pg::Spi& spi, const std::string& purpose, Oid o
                                  Columns columns) {
   const std::int64_t number =
       spi.query("SELECT nextval('metrics_refresh_internal.job_id_seq')").get_int64(0, 1);
+  // The unique index on names does not cover one-time jobs, because the check would wait for other
+  // sessions. The number keeps their names apart.
   columns.emplace_back("job_id", number);
   columns.emplace_back("job_name", purpose + " #" + std::to_string(number));
   columns.emplace_back("owner", pg::role_name(owner));
@@ -36,6 +41,7 @@ std::int64_t insert_one_time_job(pg::Spi& spi, const std::string& purpose, Oid o
   return insert_job(spi, columns).value();
 }
 
+// SKIP LOCKED: a session that may manage the job can hold its row as long as it wants.
 Asked insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
                               Oid requested_by) {
   const bool asked =
@@ -52,6 +58,7 @@ Asked insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t jo
 
 bool withdraw_request(pg::Spi& spi, const Request& request, const JobRecord& job,
                       core::Instant now) {
+  // A worker may have taken the request first.
   if (!take_request(spi, request.run_id)) return false;
   RunHead head = head_of(job);
   head.run_id = request.run_id;
@@ -75,6 +82,9 @@ std::optional<std::int64_t> number(const pg::Rows& rows, int column) {
 
 }  // namespace
 
+// query_latest() uses a new snapshot. The caller may run in a repeatable read transaction that
+// began before the run ended. The request is looked up first: a request that becomes a row in the
+// log between the two queries is then found in the log.
 KnownOutcome latest_outcome(pg::Spi& spi, std::int64_t run_id) {
   KnownOutcome known;
   {
@@ -105,8 +115,9 @@ KnownOutcome latest_outcome(pg::Spi& spi, std::int64_t run_id) {
 
 namespace {
 
-// What goes with a job, for its foreign keys: nobody holds a row of it, and nobody can add one,
-// once the job itself is locked.
+// Deleting a job deletes requests through the foreign key and members through the trigger. Both
+// would wait for row locks. True if all these rows could be locked. While the job itself is locked,
+// no row can be added.
 bool lock_what_goes(pg::Spi& spi, std::int64_t job_id) {
   const pg::Rows rows = spi.query(
       "WITH locked AS (SELECT FROM metrics_refresh_internal.run_request WHERE job_id = $1"
@@ -133,6 +144,7 @@ void remove_one_time_job(pg::Spi& spi, std::int64_t job_id) {
   spi.query("DELETE FROM metrics_refresh_internal.job_state WHERE job_id = $1", {job_id});
 }
 
+// A job is finished if no request, active run, open group run or retry refers to it.
 void remove_finished_one_time_jobs(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
       "SELECT job_id FROM metrics_refresh_internal.job j WHERE one_time"

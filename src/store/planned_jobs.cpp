@@ -1,3 +1,6 @@
+// Loads jobs for the scheduler. The columns are a subset of those in jobs.cpp. A column that a user
+// can make long is left out or reduced to a boolean, because the scheduler keeps every job in
+// memory.
 #include "store/planned_jobs.hpp"
 
 #include <algorithm>
@@ -8,7 +11,7 @@
 namespace metrics_refresh::store {
 namespace {
 
-// As in jobs.cpp; no column that may be long.
+// The conditions on effective_from are those of jobs.cpp.
 constexpr char kSelectPlans[] =
     "SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.view_oid, j.owner_oid,"
     " j.command IS NOT NULL, j.isolation = 'repeatable_read', j.schedule, j.timezone,"
@@ -72,11 +75,14 @@ std::vector<JobToPlan> read_jobs(const pg::Rows& rows) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     JobToPlan& job =
         jobs.emplace_back(JobToPlan{read_kept(rows, i), read_times(rows, i), read_plan(rows, i)});
+    // The rights are looked up once for each owner: many jobs often have the same owner.
     const Oid owner = job.kept.owner_oid;
     const auto [found, is_new] = rights.try_emplace(owner);
     if (is_new) found->second = rights_of_owner(owner);
     job.kept.rights = found->second;
     job.plan.limited = job.kept.rights.limited;
+    // Only admins may rank a job above others. The right may have been lost since the priority was
+    // set.
     if (!job.kept.rights.admin) job.plan.priority = std::min(job.plan.priority, 0);
   }
   return jobs;

@@ -1,4 +1,5 @@
-// What a run consumed and what went wrong, as the log keeps them.
+// The resources that a run consumed and the error that ended it, in the form of the log. Usage is
+// the difference of two readings of the counters that the server keeps for this process.
 #include <sys/resource.h>
 
 #include "store/runs.hpp"
@@ -24,6 +25,8 @@ RunError describe_error(const pg::PgError& error) {
 
 RunError describe_current_error() {
   try {
+    // Rethrows the exception that the caller handles, to get at its type. The other way would be
+    // one catch block for each type in each caller.
     throw;
   } catch (const pg::PgError& error) {
     return describe_error(error);

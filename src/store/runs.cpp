@@ -1,3 +1,9 @@
+// Writes the log.
+//
+// A run has one row in run_log. insert_head() inserts it when the run begins, and complete() fills
+// in the outcome. Both also maintain job_state, in the same statement, so that a crash cannot
+// separate the log from the state. active_run lists the runs that have begun and not ended. After a
+// crash its rows show which runs have to be closed as interrupted.
 #include "store/runs.hpp"
 
 #include "store/shares.hpp"
@@ -11,6 +17,7 @@ Param text_or_null(const std::string& text) {
   return text.empty() ? Param::null(TEXTOID) : Param(cut_for_log(text));
 }
 
+// Rows deleted by one statement. Between batches the cleanup can be canceled.
 constexpr std::int64_t kCleanupBatch = 5000;
 
 const char* triggered_by(const RunHead& head) {
@@ -20,7 +27,8 @@ const char* triggered_by(const RunHead& head) {
 }
 
 std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) {
-  // In one statement: it runs once a run.
+  // One statement, because each run executes it. A manual run ($18) does not cancel a pending
+  // retry, but any other run clears it.
   return spi
       .query(
           "WITH head AS (INSERT INTO metrics_refresh_internal.run_log (run_id, job_id, job_name,"
@@ -58,16 +66,17 @@ struct Ended {
   bool suspended;
 };
 
-// Completes a row of run_log that is still `expected`, and the state of its job.
+// Completes the row of run_log, if its status is still `expected`, and the state of its job.
 Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const char* expected,
                int suspend_after) {
   const RunError error = outcome.error.value_or(RunError{});
   const bool failure = outcome.status == "error";
   const core::Retry retry = outcome.retry.value_or(core::Retry{});
-  // Failures count from the latest success, or from when somebody rescheduled or resumed the job.
-  // Nobody but the job's runs writes job_state, so nobody's lock stands in the way here.
+  // Failures count from the latest success, or from the time when the job was rescheduled or
+  // resumed. Only the runs of a job write its row of job_state, so this statement does not wait for
+  // locks of other sessions.
   const pg::Rows rows = spi.query(
-      // The clock may have been set back meanwhile.
+      // greatest(): the clock may have been set back since the run started.
       "WITH ended AS (UPDATE metrics_refresh_internal.run_log SET finished_at = greatest(t.now, "
       "started_at),"
       "  duration_ms = greatest(extract(epoch FROM t.now - started_at) * 1000, 0), status = $2,"
@@ -130,7 +139,8 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
        text_or_null(outcome.result),
        outcome.notices.empty() ? Param::null(TEXTOID) : Param(outcome.notices)});
   if (rows.empty()) return {false, false};
-  if (rows.get_bool(0, 5)) return {true, false};  // suspended already, or without a job
+  // The job is suspended already, or the run has no job.
+  if (rows.get_bool(0, 5)) return {true, false};
   const std::int64_t failures = rows.get_int64(0, 3);
   const std::int64_t interruptions = rows.get_int64(0, 4);
   std::string reason;
@@ -171,11 +181,15 @@ std::int64_t begin_run(pg::Spi& spi, const RunHead& head) {
 bool end_run(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int suspend_after) {
   const Ended ended = complete(spi, run_id, outcome, "running", suspend_after);
   if (!ended.found)
+    // The scheduler closed the run as interrupted. A second outcome must not overwrite the first
+    // one.
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                        "run " + std::to_string(run_id) + " is no longer running in the log");
   return ended.suspended;
 }
 
+// No run starts before its due time. The condition on started_at lets the server use the index on
+// (job_id, started_at).
 bool is_logged(pg::Spi& spi, const RunHead& head) {
   return !spi.query(
                  "SELECT FROM metrics_refresh_internal.run_log WHERE run_id = $1 OR (job_id = $2"
@@ -193,6 +207,7 @@ std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& out
 }
 
 std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& reason) {
+  // If the job was skipped the last time with the same text, only the times in job_state move on.
   const bool repeated = !spi.query(
                                 "UPDATE metrics_refresh_internal.job_state SET handled_until = "
                                 "coalesce($2, handled_until),"
@@ -205,7 +220,7 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
                                 {Param::nullable(head.job_id, INT8OID),
                                  Param::nullable(head.handled_until, TIMESTAMPTZOID), reason})
                              .empty();
-  // A run that somebody asked for and waits for is always logged.
+  // A run with a number was requested, and its caller may wait for it. It is always logged.
   if (repeated && !head.run_id) return 0;
   const std::int64_t run_id = begin_run(spi, head);
   Outcome outcome;
@@ -215,6 +230,7 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
   return run_id;
 }
 
+// A deleted row comes back if this transaction aborts, so that no orphan is lost.
 std::vector<Orphan> take_orphans(pg::Spi& spi, const std::vector<std::int64_t>& live_runs,
                                  const std::vector<std::int64_t>& beginning_jobs) {
   const pg::Rows rows = spi.query(
@@ -233,6 +249,8 @@ bool close_orphan(pg::Spi& spi, const Orphan& orphan, const Outcome& outcome, in
   return complete(spi, orphan.run_id, outcome, "running", suspend_after).suspended;
 }
 
+// SKIP LOCKED in all four statements: cleanup can skip a row until the next time, but a run must
+// not wait for it.
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
   spi.query(
       "DELETE FROM metrics_refresh_internal.job_state WHERE job_id = ANY (ARRAY("
@@ -248,8 +266,8 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
       " SELECT view_oid FROM metrics_refresh_internal.skip_alarm s WHERE NOT EXISTS"
       "  (SELECT FROM pg_catalog.pg_class c WHERE c.oid = s.view_oid) FOR UPDATE SKIP LOCKED))");
   std::int64_t removed = 0;
-  // Each batch begins where the last one ended: what this transaction has deleted stays in the
-  // index until it commits, and would be walked over again.
+  // Each batch begins at the time where the last one ended. Deleted rows stay in the index until
+  // the commit, and a scan from the beginning would visit them again.
   Param from = Param::null(TIMESTAMPTZOID);
   for (;;) {
     const pg::Rows rows = spi.query(
@@ -267,6 +285,7 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
   }
 }
 
+// Reads the views, not the tables: the caller's role decides which runs are visible.
 std::optional<std::string> run_status(pg::Spi& spi, std::int64_t run_id) {
   const pg::Rows rows = spi.query(
       "SELECT coalesce((SELECT status FROM metrics_refresh.run_log WHERE run_id = $1),"

@@ -1,3 +1,9 @@
+// Counts the share of a role in the tables job and run_request.
+//
+// The count uses a dirty snapshot, which also sees rows that are not committed. Otherwise a role
+// could exceed its share with several open transactions. A count scans all rows of the role, so its
+// result is cached in this process. Two counters in shared memory tell how much all sessions have
+// written since then, which gives an upper bound.
 #include "store/shares.hpp"
 
 #include "shmem/area.hpp"
@@ -5,6 +11,7 @@
 namespace metrics_refresh::store {
 namespace {
 
+// Bytes of one text in the log.
 constexpr std::size_t kMaxLogged = 8192;
 
 std::int64_t size_of(HeapTuple tuple, TupleDesc description) {
@@ -14,14 +21,15 @@ std::int64_t size_of(HeapTuple tuple, TupleDesc description) {
     bool is_null = false;
     const Datum value = heap_getattr(tuple, number, description, &is_null);
     if (is_null) continue;
+    // The size before compression: a share must not depend on how well a text compresses.
     size += attribute->attlen == -1 ? static_cast<std::int64_t>(toast_raw_datum_size(value))
                                     : attribute->attlen;
   }
   return size;
 }
 
-// The rows of `table` that have `role` in `column`, by the index; those that others are about to
-// write or to remove count.
+// The rows of `table` that have `role` in `column`, found by the index. Uncommitted inserts and
+// deletes of other sessions count as well.
 Share count_rows(const char* table, const char* index, const char* column, Oid role) {
   return pg::call([=] {
     Share share = {};
@@ -50,8 +58,9 @@ Share count_rows(const char* table, const char* index, const char* column, Oid r
   });
 }
 
-// What this process last counted, and what had been written by then. Nothing that others write can
-// lessen it; rows that this session's own transaction has removed come back with its abort.
+// The last count of this process, and the shared counters at that time. Writes of other sessions
+// cannot reduce the bound. An abort of this session's own transaction can restore rows that it had
+// deleted, and then the cached count is not valid any more.
 struct Counted {
   Oid owner;
   Share share;
@@ -71,7 +80,9 @@ Share written(shmem::Area& area) {
 Share share_of_jobs(Oid owner) {
   shmem::Area* const area = shmem::area();
   Counted now = {};
-  if (area != nullptr) now.written = written(*area);  // before the rows are looked at
+  // Read before the rows are counted: a row that is written in between then counts twice, and never
+  // not at all.
+  if (area != nullptr) now.written = written(*area);
   now.share = count_rows("job", "job_owner", "owner_oid", owner);
   now.owner = area != nullptr ? owner : InvalidOid;
   counted = now;
@@ -86,6 +97,8 @@ Share most_of_jobs(Oid owner) {
           counted.share.bytes + (now.bytes - counted.written.bytes)};
 }
 
+// The counters only grow. They count writes of all roles, which makes the bound less tight but
+// needs no table of roles in shared memory.
 void note_written(HeapTuple row, TupleDesc description) {
   shmem::Area* const area = shmem::area();
   if (area == nullptr) return;
@@ -100,6 +113,8 @@ std::int64_t count_requests(Oid role) {
   return count_rows("run_request", "run_request_role", "requested_by_oid", role).jobs;
 }
 
+// Cut at a character boundary: half a character would be an invalid text in the database's
+// encoding.
 std::string cut_for_log(const std::string& text) {
   if (text.size() <= kMaxLogged) return text;
   const char* bytes = text.data();

@@ -1,7 +1,6 @@
-// What one role has in the tables job and run_request, and how long the texts in them may be. It is
-// counted together with what other sessions have written and not committed, so that open
-// transactions cannot hide it; nothing is locked, so two sessions that write at the same moment may
-// both get the last place.
+// The share of one role in the tables job and run_request, and the limits of the texts in them.
+// Uncommitted rows of other sessions count, so that open transactions cannot hide them. Nothing is
+// locked: two sessions that write at the same moment may both get the last place.
 #pragma once
 
 #include <cstdint>
@@ -11,32 +10,32 @@
 
 namespace metrics_refresh::store {
 
-// In bytes; the table's checks say the same.
+// In bytes; the CHECK constraints of the table have the same values.
 inline constexpr std::int64_t kMaxJobName = 500;
 inline constexpr std::int64_t kMaxCommand = 1024 * 1024;
 inline constexpr std::int64_t kMaxSettings = 8192;
 
 struct Share {
   std::int64_t jobs = 0;
-  std::int64_t bytes = 0;  // of all their columns, as they were before the server compressed them
+  std::int64_t bytes = 0;  // of all columns, before compression by the server
 };
-/// Of the jobs that `owner` owns. Takes a time that grows with them.
+/// The share of the jobs that `owner` owns. Takes time proportional to their number.
 Share share_of_jobs(Oid owner);
-/// At most so much: what was last counted of this owner, if this process remembers, and all that
-/// anybody has written since; else as share_of_jobs(). So a session that makes many jobs does not
-/// count them again for each.
+/// An upper bound: the last count of this owner, if this process remembers it, plus everything that
+/// any session has written since. Otherwise like share_of_jobs(). A session that makes many jobs
+/// thus does not count them again for each one.
 Share most_of_jobs(Oid owner);
 
-/// Counts a row of job that was inserted or updated, and whose transaction is still
-/// open. REQUIRES: it is called after the row is there.
+/// Counts a row of job that was inserted or updated in the open transaction. REQUIRES: called after
+/// the row was written.
 void note_written(HeapTuple row, TupleDesc description);
-/// A transaction or subtransaction was rolled back, and what it had removed is there again.
+/// A transaction or subtransaction was rolled back, and rows that it had deleted are back.
 void forget_counted() noexcept;
 
-/// How many runs `role` has asked for that have not begun.
+/// Number of runs that `role` has requested and that have not begun.
 std::int64_t count_requests(Oid role);
 
-/// The text, or what of it fits into the log, with a word that something is missing.
+/// The text, cut to the size that the log keeps. A remark is appended if it was cut.
 std::string cut_for_log(const std::string& text);
 
 }  // namespace metrics_refresh::store

@@ -7,6 +7,8 @@ namespace metrics_refresh::store {
 
 std::optional<core::Timetable> timetable_of(const JobTimes& job) {
   if (!job.schedule) return std::nullopt;
+  // The name of the job chooses the value of `H` in a cron expression. The start of the server is
+  // the due time of `@reboot`.
   core::Timetable timetable{core::Schedule::parse(*job.schedule, {job.name, pg::server_start()}),
                             &pg::time_zone_or_default(job.timezone),
                             job.starts_at,

@@ -1,4 +1,4 @@
-// When a job of the table is due.
+// The timetable of a job.
 #pragma once
 
 #include "core/schedule/timetable.hpp"
@@ -9,8 +9,8 @@
 
 namespace metrics_refresh::store {
 
-/// Nothing for a job without a schedule. Throws core::ScheduleError for a text that cannot be
-/// parsed and pg::SqlError 22023 for a zone that the server does not know.
+/// Nothing if the job has no schedule. Throws core::ScheduleError if a text cannot be parsed, and
+/// pg::SqlError 22023 if the server does not know the time zone.
 std::optional<core::Timetable> timetable_of(const JobTimes& job);
 
 }  // namespace metrics_refresh::store

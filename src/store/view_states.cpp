@@ -12,6 +12,8 @@ ViewMemory find_memory(pg::Spi& spi, Oid view) {
   return {rows.get_text_or_null(0, 1), rows.get_text_or_null(0, 2).value_or("")};
 }
 
+// The caller holds a lock on the view, so that no two sessions set the alarm of one view at the
+// same time.
 void set_alarm(pg::Spi& spi, Oid view, const std::string& found) {
   spi.query(
       "INSERT INTO metrics_refresh_internal.skip_alarm (view_oid, found) VALUES ($1, $2)"
@@ -20,7 +22,7 @@ void set_alarm(pg::Spi& spi, Oid view, const std::string& found) {
 }
 
 void clear_alarm(pg::Spi& spi, Oid view) {
-  // Who holds it clears it, too.
+  // SKIP LOCKED: a session that holds the row is about to clear it, too.
   spi.query(
       "DELETE FROM metrics_refresh_internal.skip_alarm WHERE view_oid ="
       " (SELECT view_oid FROM metrics_refresh_internal.skip_alarm WHERE view_oid = $1"

@@ -1,4 +1,5 @@
-// What is remembered of a view from one refresh to the next: the tables view_state and skip_alarm.
+// The state of a view that is kept from one refresh to the next: the tables view_state and
+// skip_alarm.
 #pragma once
 
 #include <optional>
@@ -10,21 +11,22 @@
 namespace metrics_refresh::store {
 
 struct ViewMemory {
-  std::optional<std::string> fingerprint;  // of what its last refresh saw: 32 hexadecimal digits
-  std::string alarm;  // what an audit of skipping found (the table skip_alarm); empty: nothing
+  // of the inputs of its last refresh: 32 hexadecimal digits
+  std::optional<std::string> fingerprint;
+  std::string alarm;  // finding of an audit of skipping (the table skip_alarm); empty: none
 };
 ViewMemory find_memory(pg::Spi& spi, Oid view);
 
-/// Empty: forgets the one there is.
+/// Deletes the stored fingerprint if `fingerprint` is empty.
 void set_fingerprint(pg::Spi& spi, Oid view, const std::string& fingerprint);
 
-/// The table skip_alarm. Whoever sets it goes on to refresh the view, and holds its lock.
+/// The table skip_alarm. The caller of set_alarm() then refreshes the view, and holds a lock on it.
 void set_alarm(pg::Spi& spi, Oid view, const std::string& found);
 void clear_alarm(pg::Spi& spi, Oid view);
-/// What is to be seen of it: empty where there is none.
+/// The alarm, if the view has one and the current role may see it; otherwise empty.
 std::string find_alarm(pg::Spi& spi, Oid view, Reads reads);
 
-/// True where transactions of this database are prepared and not yet committed or rolled back.
+/// True if this database has prepared transactions that are not ended.
 bool has_prepared_transactions(pg::Spi& spi);
 
 }  // namespace metrics_refresh::store

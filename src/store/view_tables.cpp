@@ -4,9 +4,11 @@ namespace metrics_refresh::store {
 
 std::vector<ViewTable> tables_of_views(pg::Spi& spi, bool foreign_only) {
   std::vector<ViewTable> tables;
+  // Most databases have no foreign table. This check avoids the recursive query.
   if (foreign_only &&
       spi.query("SELECT FROM pg_catalog.pg_class WHERE relkind = 'f' LIMIT 1").empty())
     return tables;
+  // Partitions and other children are included: a change may be made in a child directly.
   const pg::Rows rows = spi.query(
       "WITH RECURSIVE tree AS ("
       "  SELECT view_oid, depends_on_oid AS oid FROM metrics_refresh.view_dependencies"

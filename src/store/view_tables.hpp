@@ -1,4 +1,4 @@
-// Which tables materialized views read, as the catalogs say it without a look at definitions.
+// The tables that materialized views read, according to the catalogs. Definitions are not examined.
 #pragma once
 
 #include <vector>
@@ -9,12 +9,13 @@ namespace metrics_refresh::store {
 
 struct ViewTable {
   Oid view;
-  Oid owner;  // of the view
+  Oid owner;  // owner of the view
   Oid table;
 };
 
-/// Of all materialized views, through plain views and with what inherits from the tables; by the
-/// names of the tables. Only foreign tables where these alone are wanted. Locks nothing.
+/// The tables of all materialized views, also through plain views, with the children of the tables;
+/// ordered by view and by name of the table. If `foreign_only` is set, only foreign tables. Takes
+/// no locks.
 std::vector<ViewTable> tables_of_views(pg::Spi& spi, bool foreign_only);
 
 }  // namespace metrics_refresh::store

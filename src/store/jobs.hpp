@@ -85,34 +85,36 @@ void count_from_commit(pg::Spi& spi, const std::string& name, Oid owner);
 bool is_to_count_from_commit(pg::Spi& spi);
 void count_from_soon(pg::Spi& spi);
 
-/// The name that stays given, as a schema and a name, where a view that was known as `before` says
-/// is found under this name: both empty where it is the same.
+/// The given name, as schema and name, of a view that was known as `before` and is now found under
+/// this name. Both are empty if the given name is the present one.
 std::pair<std::string, std::string> name_given(const BoundView& before, const std::string& schema,
                                                const std::string& name);
 
-/// Writes down what the job turned out to mean: the oid of its view, the name of a view or an owner
-/// that was renamed. Waits for nobody: a row that somebody holds is left as it is.
+/// Stores the present oid of the view, and the new names of a view or an owner that was renamed.
+/// Does not wait: if another session holds the row, it is left as it is.
 void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& schema,
               const std::string& name, const std::string& owner);
 
-/// A run that trigger() asked for.
+/// A run that was requested by trigger().
 struct Request {
   std::int64_t run_id;
   std::int64_t job_id;
   std::string requested_by;
 };
-/// Nothing where the job has been removed meanwhile.
+/// Nothing if the job has been deleted in the meantime.
 std::optional<std::int64_t> insert_request(pg::Spi& spi, std::int64_t job_id,
                                            const std::string& requested_by);
-/// Of all jobs, oldest first.
+/// The requests of all jobs, oldest first.
 std::vector<Request> load_requests(pg::Spi& spi);
 std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id);
-/// Takes the request away, for its run begins. Nothing where it is gone, or where somebody is about
-/// to withdraw it; should that be rolled back, the scheduler is told and the request comes again.
+/// Deletes the request because its run begins. Nothing if the request is gone, or if another
+/// session is about to withdraw it. If that session rolls back, the scheduler is told and tries the
+/// request again.
 std::optional<Request> take_request(pg::Spi& spi, std::int64_t run_id);
-/// True where the current transaction has made the request, so that nobody else sees it yet.
+/// True if the current transaction made the request, so that other sessions do not see it yet.
 bool is_requested_here(pg::Spi& spi, std::int64_t run_id);
-/// Waits for whoever holds the request, until it is one's own or gone. For a caller's session only.
+/// Waits until no other session holds the request, or until it is gone. Only for sessions of
+/// callers, never for a worker.
 void await_request(pg::Spi& spi, std::int64_t run_id);
 
 }  // namespace metrics_refresh::store

@@ -1,3 +1,5 @@
+// The views of a group, and the role that refreshes them. Views are given as a list, as a schema,
+// or as a relation whose dependents are wanted. Each form is turned into a list of GroupView.
 #include "api/jobs/group_views.hpp"
 
 #include <algorithm>
@@ -20,7 +22,7 @@ void require_sane_count(std::size_t views) {
         "Make several groups of them.");
 }
 
-// REQUIRES: the rows are oid and relispopulated of materialized views.
+// REQUIRES: the columns are oid and relispopulated, and each row is a materialized view.
 std::vector<GroupView> read_views(const pg::Rows& rows) {
   require_sane_count(rows.size());
   std::vector<GroupView> views;
@@ -29,6 +31,7 @@ std::vector<GroupView> read_views(const pg::Rows& rows) {
   return views;
 }
 
+// Read from the cache, so that a list of views needs no query for each element.
 bool is_populated(Oid view) {
   return pg::call([view] {
     const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(view));
@@ -46,6 +49,7 @@ std::vector<GroupView> listed_views(Datum regclass_array) {
     Datum* values;
     int count;
   };
+  // The struct is trivially destructible, as pg::call() requires.
   const Elements elements = pg::call([regclass_array] {
     Elements found = {};
     bool* nulls;
@@ -64,6 +68,7 @@ std::vector<GroupView> listed_views(Datum regclass_array) {
   for (int i = 0; i < elements.count; ++i) {
     const Oid oid = DatumGetObjectId(elements.values[i]);
     const engine::View view = engine::read_view(oid);
+    // Quadratic, but the length was limited above.
     for (const GroupView& other : views)
       if (other.view.oid == oid)
         throw pg::SqlError(
@@ -74,6 +79,7 @@ std::vector<GroupView> listed_views(Datum regclass_array) {
   return views;
 }
 
+// Privileges are not checked here. group_refresher() does that for each view.
 std::vector<GroupView> views_of_schema(const std::string& schema) {
   const char* name = schema.c_str();
   const Oid oid = pg::call([name] { return get_namespace_oid(name, true); });
@@ -89,6 +95,7 @@ std::vector<GroupView> views_of_schema(const std::string& schema) {
   return views;
 }
 
+// With no view in the schema there is nothing that group_refresher() could check.
 void require_rights_over_schema(const std::string& schema) {
   const char* name = schema.c_str();
   const bool owns = pg::call([name] {
@@ -115,6 +122,8 @@ std::vector<GroupView> dependents_of(Oid relation) {
   std::vector<GroupView> views;
   with_tables([&](pg::Spi& spi) {
     views = read_views(spi.query(
+        // Two recursive steps: first up from the relation to all its inheritance parents, because a
+        // change in a child is visible in them; then from view to view.
         "WITH RECURSIVE base AS (SELECT $1::oid AS oid UNION"
         "  SELECT i.inhparent FROM pg_inherits i JOIN base b ON b.oid = i.inhrelid),"
         " dependent AS ("
@@ -135,6 +144,9 @@ bool may_refresh_all(Oid role, const std::vector<GroupView>& views) {
   });
 }
 
+// A group runs as one role. The caller is preferred. A super admin has no rights over the views as
+// such, so an owner of one of the views is used. Any other caller gets the error for the first view
+// without rights.
 Oid group_refresher(const std::vector<GroupView>& views) {
   const Oid caller = GetUserId();
   if (may_refresh_all(caller, views)) return caller;

@@ -1,5 +1,6 @@
-// schedule_group, and the groups that run once: refresh_all_views, refresh_dependents,
-// populate_views.
+// schedule_group(), and the functions that run a group once: refresh_all_views(),
+// refresh_dependents() and populate_views(). The latter make a job for one run, request its run,
+// and return the number of that run. They do not wait for it.
 #include "api/jobs/group_views.hpp"
 
 #include <algorithm>
@@ -30,6 +31,7 @@ Datum schedule_group(FunctionCallInfo call) {
                        "are all meant.");
   const std::vector<GroupView> views =
       schema ? views_of_schema(*schema) : listed_views(arguments.datum("views"));
+  // Only a schema can be empty: listed_views() rejects an empty list.
   if (views.empty()) require_rights_over_schema(*schema);
   const JobOwner owner = owner_of_new(arguments, group_refresher(views), false);
   check_priority(arguments, owner.role);
@@ -44,6 +46,7 @@ Datum schedule_group(FunctionCallInfo call) {
   else
     subject.members = names_of(views);
   const std::int64_t id = put_job(name, subject, owner, options.columns);
+  // The request runs the whole group, not only the views that are not populated.
   if (populate && std::any_of(views.begin(), views.end(), is_unpopulated)) {
     const std::string role = current_role();
     with_tables([&](pg::Spi& spi) { (void)store::insert_request(spi, id, role); });
@@ -57,11 +60,12 @@ void notice(const std::string& message) {
   pg::call([text] { ereport(NOTICE, errmsg_internal("%s", text)); });
 }
 
-// Asks for one run of a group of these views, named after the call that wants it. Its job is
-// removed with the end of the run. Returns the run's number.
+// Requests one run of a group of these views. The job is named after the calling function and
+// deleted when the run ends. Returns the run's number.
 std::int64_t request_once(const std::string& purpose, const std::vector<GroupView>& views) {
   const Oid owner = group_refresher(views);
   const std::string role = current_role();
+  // Made before the insert: check() raises an error only if the share has grown.
   const JobShare share(owner);
   std::optional<std::int64_t> run_id;
   with_tables([&](pg::Spi& spi) {
@@ -107,7 +111,8 @@ Datum refresh_dependents(FunctionCallInfo call) {
   const char* name = pg::call([relation]() -> const char* {
     const char* table = get_rel_name(relation);
     const char* schema = get_namespace_name(get_rel_namespace(relation));
-    if (table == nullptr || schema == nullptr)  // dropped a moment ago
+    // The relation was dropped a moment ago.
+    if (table == nullptr || schema == nullptr)
       ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE),
               errmsg("relation with OID %u does not exist", relation));
     return quote_qualified_identifier(schema, table);

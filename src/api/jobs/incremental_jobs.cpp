@@ -1,3 +1,7 @@
+// Sets views up for the strategy incremental when a job that asks for it is written, and reports
+// views that may not need it any more. The set-up is done at once, in the caller's transaction. The
+// removal is left to the scheduler, because dropping a trigger takes an exclusive lock on its
+// table.
 #include "api/jobs/incremental_jobs.hpp"
 
 #include <algorithm>
@@ -33,7 +37,8 @@ std::vector<Oid> views_of(const store::JobRecord& job) {
   return views;
 }
 
-// What an audit of skipping found is over, too, for who answers for the view.
+// Setting the strategy of a job ends the alarms of earlier audits, for those of its views over
+// which these roles have rights.
 void end_alarms(const std::vector<Oid>& roles, const store::JobRecord& job) {
   for (const Oid view : views_of(job))
     if (may_all_refresh(roles, engine::read_view(view))) engine::end_alarm(view);
@@ -48,13 +53,16 @@ std::vector<Oid> incremental_views(const store::JobRecord& job) {
 
 void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& job) {
   std::vector<Oid> roles = {job.owner_oid};
+  // Triggers on a table must be allowed by the job's owner and by the caller. A super admin may do
+  // this for any owner.
   if (!pg::is_super_admin()) roles.push_back(GetUserId());
   for (const Oid oid : incremental_views(job)) {
     const engine::View view = engine::read_view(oid);
-    // Of a schema, views of others may have come meanwhile: they are no business of the job's.
+    // In a schema, other roles may have created views since. These views are left alone.
     if (job.group_schema.empty() || may_all_refresh(roles, view))
       engine::set_up_incremental(view, roles, true);
   }
+  // After the set-up: a view that is still wanted is found to be in use, and nothing is removed.
   leave_incremental(before);
   end_alarms(roles, job);
 }

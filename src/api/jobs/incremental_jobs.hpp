@@ -1,5 +1,5 @@
-// What a job's strategy asks for beside its row: views that a job wants to be refreshed
-// incrementally are set up for it, and those that no job wants so any more are taken down.
+// The consequences of a job's strategy for its views. A view that a job refreshes incrementally is
+// set up for it. A view that no job refreshes incrementally any more is taken down.
 #pragma once
 
 #include <vector>
@@ -8,15 +8,16 @@
 
 namespace metrics_refresh::api {
 
-/// The views that a job wants to be refreshed incrementally, as far as they exist.
+/// The views that the job refreshes incrementally, if they exist.
 std::vector<Oid> incremental_views(const store::JobRecord& job);
 
-/// After a job was written or replaced: `before` are its views of before. In the name of the job's
-/// owner and the caller; a super admin has the right himself. Throws what
-/// engine::set_up_incremental() throws.
+/// Called after a job was written or replaced. `before` are its incremental views before that. Acts
+/// for the job's owner and for the caller, unless the caller is a super admin. Throws the errors of
+/// engine::set_up_incremental().
 void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& job);
 
-/// After a job was removed: the scheduler takes away what no other job needs.
+/// Called after a job was removed. The scheduler removes the delta tables and triggers that no
+/// other job needs.
 void leave_incremental(const std::vector<Oid>& before);
 
 }  // namespace metrics_refresh::api

@@ -1,3 +1,6 @@
+// Checks the option `settings`. The server is the only source for names, values and privileges of
+// settings. Therefore each setting is set in a subtransaction that is undone, once as the caller
+// and once as each owner. The session that runs the job will do the same.
 #include "core/job_setting.hpp"
 
 #include "api/jobs/job_settings.hpp"
@@ -10,7 +13,7 @@
 namespace metrics_refresh::api {
 namespace {
 
-// As SET in a function's declaration does it, and undoes it.
+// The same as SET in a function's declaration, including the reset at the end.
 void try_setting(const std::string& name, const std::string& value, Oid role) {
   const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
     const int level = pg::call([] { return NewGUCNestLevel(); });
@@ -18,6 +21,7 @@ void try_setting(const std::string& name, const std::string& value, Oid role) {
     pg::call([level] { AtEOXact_GUC(false, level); });
   });
   if (!error) return;
+  // The server's message is kept. A hint is added if the server gives none.
   const ErrorData& data = error->data();
   const std::string detail = data.detail != nullptr ? data.detail : "";
   const std::string hint = data.hint != nullptr ? data.hint : "";
@@ -46,6 +50,7 @@ Settings read_settings(Datum jsonb) {
     const pg::Param param(JSONBOID, jsonb);
     const pg::Rows whole =
         spi.query("SELECT jsonb_typeof($1), octet_length($1::text)::int8", {param});
+    // Checked before the value is unpacked, to bound the work.
     check_length("settings", whole.get_int64(0, 2), store::kMaxSettings);
     if (whole.get_text(0, 1) != "object") refuse("settings must be an object of names and values");
     const pg::Rows rows =
@@ -63,6 +68,7 @@ Settings read_settings(Datum jsonb) {
 
 void check_settings(const Settings& settings, const std::vector<Oid>& owners) {
   for (const auto& [name, value] : settings) {
+    // Many settings may be tried for many owners.
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
     if (const char* hint = core::why_no_job_setting(name))
       throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",

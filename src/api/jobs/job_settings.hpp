@@ -1,6 +1,6 @@
-// The option `settings`: what a job sets for the time of its runs. A run sets them in
-// the session of the view's owner, or of the command's, with no more rights than that role has; and
-// whoever asks for them must have those rights as well.
+// The option `settings`: parameters that are set during the runs of a job. A run sets them in the
+// session of the owner of the view or of the command, with no more rights than that role has. The
+// caller who specifies them must have those rights as well.
 #pragma once
 
 #include <string>
@@ -13,16 +13,16 @@ namespace metrics_refresh::api {
 
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
-/// Names and values of a jsonb. Throws SqlError 22023 where it is no object of texts, numbers and
-/// truth values.
+/// Names and values of a jsonb object. Throws SqlError 22023 unless all values are strings, numbers
+/// or booleans.
 Settings read_settings(Datum jsonb);
 
-/// Tries each of them, and leaves no trace. Throws SqlError 22023 for names and values that the
-/// server does not know or a job must not have, 42501 or what else the server says where the caller
-/// or one of `owners` (InvalidOid: nobody) may not set it.
+/// Tries each setting, without lasting effect. Throws SqlError 22023 if the server does not know a
+/// name or value, or if a job must not have the setting. Throws 42501, or another error of the
+/// server, if the caller or one of `owners` may not set it. InvalidOid among the owners is ignored.
 void check_settings(const Settings& settings, const std::vector<Oid>& owners);
 
-/// The same for a job that refreshes: what a refresh would not heed is refused as well.
+/// The same for a job that refreshes. Settings without effect on a refresh are rejected as well.
 void check_refresh_settings(const Settings& settings, const std::vector<Oid>& owners);
 
 }  // namespace metrics_refresh::api

@@ -1,4 +1,6 @@
-// schedule, schedule_command, alter_job, unschedule, pause, resume.
+// schedule(), schedule_command(), alter_job(), unschedule(), pause() and resume(). The functions
+// that write a job check the options, then the owner, then the settings, which depend on the owner.
+// The owner's share of jobs is checked last.
 #include "api/jobs/group_views.hpp"
 #include "api/jobs/incremental_jobs.hpp"
 #include "api/jobs/job_settings.hpp"
@@ -38,7 +40,7 @@ void check_command(const std::string& command) {
   check_length("command", static_cast<std::int64_t>(command.size()), store::kMaxCommand);
 }
 
-// Else each run would fail.
+// Without this check each run would fail.
 void require_login(Oid role) {
   const std::optional<pg::SqlError> problem = pg::login_problem(role);
   if (!problem) return;
@@ -52,7 +54,7 @@ Datum schedule_command(FunctionCallInfo call) {
   subject.command = Arguments::required(arguments.get_text("command"), "command");
   check_command(subject.command);
   const Options options = new_options(arguments);
-  // A command runs as whoever wrote it.
+  // A command runs as the role that wrote it.
   const JobOwner owner = owner_of_new(arguments, GetUserId(), true);
   require_login(owner.role);
   check_priority(arguments, owner.role);
@@ -62,8 +64,8 @@ Datum schedule_command(FunctionCallInfo call) {
                                subject, owner, options.columns));
 }
 
-// A command runs with all rights of its owner, so only one who has those may hand it over. A
-// refresh computes as the owner of the view whoever owns the job.
+// A command runs with all rights of its owner, so the caller must have those rights to give it
+// away. A refresh always computes as the owner of the view, so giving it away needs no such check.
 Oid new_owner(const store::JobRecord& job, const std::string& owner) {
   const Oid role = existing_role(owner);
   pg::require_super_admin("changing the owner of a job");
@@ -71,13 +73,13 @@ Oid new_owner(const store::JobRecord& job, const std::string& owner) {
   return role;
 }
 
-// Of a refresh whose view exists.
+// The owner of the view, if the job refreshes one and the view exists; else InvalidOid.
 Oid view_owner(const store::JobRecord& job) {
   if (!job.is_refresh()) return InvalidOid;
   return engine::relation_owner(engine::resolve_view(job));
 }
 
-// Those that exist.
+// The views of the group that exist.
 std::vector<GroupView> views_of_group(const store::JobRecord& group) {
   std::vector<GroupView> views;
   with_tables([&](pg::Spi& spi) {
@@ -89,7 +91,7 @@ std::vector<GroupView> views_of_group(const store::JobRecord& group) {
   return views;
 }
 
-// That the options mean something for what the job does.
+// Rejects options that do not apply to this kind of job.
 void check_kind(const store::JobRecord& job, const NamedArguments& arguments) {
   if (job.is_command() && !arguments.is_null("strategy"))
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
@@ -111,7 +113,8 @@ std::vector<Oid> owners_of_settings(const store::JobRecord& job, Oid owner) {
 
 Datum alter_job(FunctionCallInfo call) {
   const NamedArguments arguments(call);
-  // Another session may be turning the refresh that is being given away into a command.
+  // Locked before the checks: otherwise another session could turn the refresh into a command while
+  // this session gives it to another role.
   const store::JobRecord job =
       locked_job(Arguments::required(arguments.get_text("job_name"), "job_name"));
   Options options = changed_options(arguments);
@@ -123,29 +126,33 @@ Datum alter_job(FunctionCallInfo call) {
     require_right_to_commands();
     check_command(*command);
     options.columns.emplace_back("command", *command);
-    options.reschedules = true;  // what the old one has failed at counts no more
+    options.reschedules = true;
     owner = GetUserId();
   }
   const auto name = arguments.get_name("owner");
   if (name) owner = new_owner(job, *name);
   if (job.is_command() && (command || name)) require_login(owner);
   if (command || name) {
-    // Also where the name stays: it may be another role's by now.
+    // Written even if the name is the same, because another role may have that name by now.
     options.columns.emplace_back("owner", pg::role_name(owner));
     options.columns.emplace_back("owner_oid", Param::oid(owner));
   }
   if (!arguments.is_null("settings")) {
-    // Nor may anybody else choose what its names mean, by search_path for one.
+    // The caller must have the owner's rights. Otherwise a setting such as search_path could change
+    // the meaning of names in the owner's command.
     if (job.is_command()) require_rights_of(owner);
     const auto check = job.is_command() ? check_settings : check_refresh_settings;
     check(read_settings(arguments.datum("settings")), owners_of_settings(job, owner));
   } else if (command && owner != job.owner_oid) {
-    // Another role chose the settings: they do not decide what the names in the new command mean.
+    // Another role chose the present settings. They must not decide what names in the new command
+    // mean.
     options.columns.emplace_back("settings", Param::null(JSONBOID));
   } else if (owner != job.owner_oid) {
+    // The new owner may not be allowed to use the present settings.
     check_settings(job.settings, owners_of_settings(job, owner));
   }
   check_priority(arguments, owner);
+  // Read before the write, because the row then has the new strategy.
   const std::vector<Oid> incremental = incremental_views(job);
   const JobShare share(owner);
   write_job(job, options.columns, options.reschedules);
@@ -156,6 +163,7 @@ Datum alter_job(FunctionCallInfo call) {
 
 Datum unschedule(FunctionCallInfo call) {
   const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
+  // A missing job is not an error, so that scripts can be repeated.
   const std::optional<store::JobRecord> job = find_and_lock_job(name);
   if (!job) return BoolGetDatum(false);
   const std::vector<Oid> incremental = incremental_views(*job);
@@ -164,6 +172,7 @@ Datum unschedule(FunctionCallInfo call) {
   return BoolGetDatum(true);
 }
 
+// Resuming restarts the job: due times during the pause are not missed, and a suspension ends.
 Datum set_active(FunctionCallInfo call, bool active) {
   const store::JobRecord job =
       locked_job(Arguments::required(Arguments(call).get_text(0), "job_name"));

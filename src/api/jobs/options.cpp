@@ -1,3 +1,6 @@
+// The options of jobs, as one table (kOptions). Each line names the option, the type of its column,
+// the function that checks it, and its limits. new_options() and changed_options() walk over this
+// table. A new option needs one line here and one column in the table job.
 #include "api/schedule_text.hpp"
 
 #include "api/jobs/options.hpp"
@@ -16,11 +19,12 @@ using pg::Param;
 struct Option {
   const char* name;
   Oid type;
-  /// The argument, which is not NULL, as the column's value.
+  /// Returns the argument as a value for the column. REQUIRES: the argument is not NULL.
   Param (*read)(const NamedArguments& arguments, const Option& option);
-  bool optional = false;     // a new job may have NULL
-  bool reschedules = false;  // due times count anew
-  double low = 0;            // of numbers, and of intervals in milliseconds
+  bool optional = false;     // NULL is allowed for a new job
+  bool reschedules = false;  // a change restarts the count of due times
+  // Limits of numbers, and of intervals in milliseconds.
+  double low = 0;
   double high = 0;
   const char* words[2] = {};
 };
@@ -31,6 +35,7 @@ struct Option {
 
 Param read_schedule(const NamedArguments& arguments, const Option& option) {
   const std::string text = *arguments.get_text(option.name);
+  // The name chooses the value of `H` in cron expressions.
   const bool named = arguments.has("job_name");
   (void)parse_schedule(text, named ? arguments.get_text("job_name").value_or("") : "");
   return text;
@@ -38,6 +43,7 @@ Param read_schedule(const NamedArguments& arguments, const Option& option) {
 
 Param read_zone(const NamedArguments& arguments, const Option& option) {
   const std::string name = *arguments.get_text(option.name);
+  // Throws if the server does not know the zone. The column keeps the text.
   (void)pg::time_zone(name);
   return name;
 }
@@ -71,25 +77,28 @@ Param read_number(const NamedArguments& arguments, const Option& option) {
 
 constexpr double kDay = 24.0 * 3600 * 1000;  // in milliseconds
 
-// At most what the server's own timeouts can hold.
+// The limit of 24 days comes from the server's timeouts, which are 32-bit milliseconds.
 Param read_interval(const NamedArguments& arguments, const Option& option) {
   const Datum datum = arguments.datum(option.name);
   const auto* value = reinterpret_cast<const Interval*>(DatumGetPointer(datum));
   const double length =
       (30.0 * value->month + value->day) * kDay + static_cast<double>(value->time) / 1000;
-  // Months beside days that make up for them hide a length that others count differently.
+  // Months have no fixed length. An interval such as "1 month -29 days" is rejected, because other
+  // code would compute another length for it.
   if (value->month != 0 || length < option.low || length > option.high)
     refuse(std::string(option.name) + " must be between " +
            (option.low == 0 ? "0" : "1 millisecond") + " and 24 days");
   return Param(option.type, datum);
 }
 
-// A job that asks for no more than what jobs get anyway is taken as it is, and ended earlier.
+// The limit does not reject a runtime up to the default of one hour. Such a job is accepted if the
+// limit is lower, and its runs are ended earlier.
 Param read_max_runtime(const NamedArguments& arguments, const Option& option) {
   constexpr core::Duration kDefault = std::chrono::hours(1);
   const Param value = read_interval(arguments, option);
   const Datum datum = arguments.datum(option.name);
   const auto* wanted = reinterpret_cast<const Interval*>(DatumGetPointer(datum));
+  // read_interval() has excluded months.
   const core::Duration length(wanted->day * USECS_PER_DAY + wanted->time);
   if (length <= std::max(kDefault, settings::max_job_runtime()) || pg::is_super_admin())
     return value;
@@ -100,7 +109,7 @@ Param read_max_runtime(const NamedArguments& arguments, const Option& option) {
       "A superuser can raise the setting.");
 }
 
-// An infinite bound is none.
+// An infinite bound is stored as NULL.
 Param read_bound(const NamedArguments& arguments, const Option& option) {
   const TimestampTz time = DatumGetTimestampTz(arguments.datum(option.name));
   if (TIMESTAMP_NOT_FINITE(time)) return Param::null(option.type);
@@ -110,6 +119,7 @@ Param read_bound(const NamedArguments& arguments, const Option& option) {
 Param read_blackout(const NamedArguments& arguments, const Option& option) {
   const Datum array = arguments.datum(option.name);
   const std::vector<std::string> windows = pg::texts_of(array, option.name);
+  // An empty array removes the windows.
   (void)parse_blackouts(windows);
   return windows.empty() ? Param::null(option.type) : Param(option.type, array);
 }
@@ -121,6 +131,7 @@ Param read_settings_option(const NamedArguments& arguments, const Option& option
 
 Param read_max_parallel(const NamedArguments& arguments, const Option& option) {
   const Param number = read_number(arguments, option);
+  // 0 means no limit, which is NULL in the table.
   return *arguments.get_int32(option.name) == 0 ? Param::null(option.type) : number;
 }
 
@@ -154,6 +165,7 @@ constexpr Option kOptions[] = {
 Options new_options(const NamedArguments& arguments) {
   Options result{{}, true};
   for (const Option& option : kOptions) {
+    // Functions declare only the options that apply to them.
     if (!arguments.has(option.name)) continue;
     if (!arguments.is_null(option.name))
       result.columns.emplace_back(option.name, option.read(arguments, option));

@@ -1,6 +1,6 @@
-// The options that schedule(), schedule_command(), schedule_group() and alter_job() share: one
-// table says for each what it allows. They are read by name, so a declaration may have them in any
-// order and leave some out.
+// The options that schedule(), schedule_command(), schedule_group() and alter_job() share. One
+// table defines the allowed values of each. Arguments are read by name, so that a function can
+// declare the options in any order and omit some.
 #pragma once
 
 #include "api/arguments.hpp"
@@ -9,16 +9,17 @@
 namespace metrics_refresh::api {
 
 struct Options {
-  store::Columns columns;    // of the table job, under the options' names
-  bool reschedules = false;  // one of them says when the job is due
+  // Columns of the table job, which have the names of the options.
+  store::Columns columns;
+  bool reschedules = false;  // one of the options changes the due times
 };
 
-/// Of a new job: every option that the function has. Throws SqlError 22023 for a value that is not
-/// allowed, with a hint, and 22004 for NULL where that means nothing.
+/// The options of a new job: all that the function has. Throws SqlError 22023 if a value is not
+/// allowed, with a hint, and 22004 if an option is NULL that must not be.
 Options new_options(const NamedArguments& arguments);
 
-/// Of a job that is there: those that are not NULL. An infinite time, an empty blackout or
-/// settings, and a max_parallel of 0 remove what was there.
+/// The options of an existing job that are not NULL. An infinite time, an empty blackout, empty
+/// settings and a max_parallel of 0 remove the present value.
 Options changed_options(const NamedArguments& arguments);
 
 }  // namespace metrics_refresh::api

@@ -1,4 +1,9 @@
-// The triggers of the tables job, job_member and run_request, and what CREATE EXTENSION asks first.
+// The triggers of the tables job, job_member, run_request and incremental_view, and the check that
+// CREATE EXTENSION makes first.
+//
+// before_write checks times and resolves names to oids. after_write reports the change to the
+// scheduler. The checks are in triggers and not in the SQL functions, because rows also come from
+// pg_restore, from logical replication, and from a superuser's own statements.
 #include "api/schedule_text.hpp"
 
 #include "api/arguments.hpp"
@@ -26,7 +31,7 @@ TriggerData* trigger_data(FunctionCallInfo call) {
         return get_rel_namespace(table) == get_namespace_oid(pg::kInternalSchema, true);
       }))
     refuse_call("the function is for tables of metrics_refresh");
-  // A statement's trigger has no row to look at.
+  // A statement trigger has no row.
   if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) && !TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
     refuse_call("the function may only be called for each row");
   return data;
@@ -48,6 +53,7 @@ std::optional<Datum> column_value(HeapTuple tuple, TupleDesc description, const 
   return value;
 }
 
+// Infinity would be a second way to say that there is no bound.
 std::optional<core::Instant> time_column(HeapTuple tuple, TupleDesc description, const char* name) {
   const std::optional<Datum> value = column_value(tuple, description, name);
   if (!value) return std::nullopt;
@@ -58,7 +64,7 @@ std::optional<core::Instant> time_column(HeapTuple tuple, TupleDesc description,
   return pg::to_instant(time);
 }
 
-// The row with one column set.
+// A copy of the row with one column changed.
 HeapTuple with_value(HeapTuple tuple, TupleDesc description, const char* column, Datum value) {
   return pg::call([=] {
     int number = SPI_fnumber(description, column);
@@ -68,7 +74,7 @@ HeapTuple with_value(HeapTuple tuple, TupleDesc description, const char* column,
   });
 }
 
-// A row that is about to be written.
+// A row before it is written.
 struct NewRow {
   bool update;
   HeapTuple old;  // of an update
@@ -78,33 +84,38 @@ struct NewRow {
   std::optional<std::string> text(const char* column) const {
     return text_column(row, description, column);
   }
+  // True for an insert, and for an update that changes the column.
   bool is_new(const char* column) const {
     return !update || text_column(old, description, column) != text(column);
   }
   void set(const char* column, Datum value) { row = with_value(row, description, column, value); }
+  // The tables have different columns, but share this code.
   bool has(const char* column) const {
     return pg::call([this, column] { return SPI_fnumber(description, column) > 0; });
   }
   bool is_true(const char* column) const { return text(column) == "t"; }
 
-  // Notes which role is meant, where it is named anew: none, if the row says that it is gone.
+  // Resolves the owner if it was named in this statement. The oid is 0 if the row says that the
+  // owner is gone.
   void bind_owner() {
     if (update && is_true("owner_gone") && !is_new("owner_gone") &&
         (is_new("owner") || is_new("owner_oid")))
-      set("owner_gone", BoolGetDatum(false));  // it is given to another
+      // The job is given to another role.
+      set("owner_gone", BoolGetDatum(false));
     if (!is_new("owner") && !is_new("owner_gone")) return;
     set("owner_oid",
         ObjectIdGetDatum(is_true("owner_gone") ? InvalidOid
                                                : pg::role_oid(text("owner").value_or(""))));
   }
 
-  // Notes which view is meant, where it is named anew.
+  // Resolves the view if it was named in this statement.
   void bind_view() {
     if (!is_new("view_schema") && !is_new("view_name")) return;
     store::BoundView bound;
     bound.view_schema = text("view_schema").value_or("");
     bound.view_name = text("view_name").value_or("");
-    if (has("given_name")) {  // as it comes from a dump
+    // A row from a dump may have a given name.
+    if (has("given_name")) {
       bound.given_schema = text("given_schema").value_or("");
       bound.given_name = text("given_name").value_or("");
     }
@@ -116,6 +127,8 @@ NewRow new_row(FunctionCallInfo call) {
   const TriggerData* data = trigger_data(call);
   if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) || !TRIGGER_FIRED_BEFORE(data->tg_event))
     refuse_call("the function is for BEFORE triggers of rows");
+  // One transaction can insert many rows one by one. Plans that were made while the table was
+  // nearly empty must not stay.
   pg::replan_where_grown(data->tg_relation);
   const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
   return {update, update ? data->tg_trigtuple : nullptr,
@@ -134,9 +147,9 @@ TimesText times_of(const NewRow& row) {
   return times;
 }
 
-// Every row that enters the table has times that can be parsed and a zone that exists, whichever
-// way it came: through a function, by hand, or from a dump. Names are resolved when they are
-// written: so a rename is followed, and a role that is made anew under the name of a dropped one
+// All rows of the table have times that can be parsed and a zone that exists, whether they come
+// from a function, from a manual INSERT, or from a dump. Names are resolved when they are written.
+// A job thus follows a rename, and a role that is created later with the name of a dropped role
 // inherits no jobs.
 Datum check_job(FunctionCallInfo call) {
   NewRow row = new_row(call);
@@ -148,7 +161,7 @@ Datum check_job(FunctionCallInfo call) {
   }
   row.bind_view();
   row.bind_owner();
-  // A job that comes from a dump has missed nothing: its view has just been filled.
+  // A restored job has missed nothing, because its view has just been filled.
   if (!row.update) row.set("effective_from", TimestampTzGetDatum(GetCurrentTimestamp()));
   return PointerGetDatum(row.row);
 }
@@ -161,6 +174,7 @@ Datum check_member(FunctionCallInfo call) {
 
 Datum note_change(FunctionCallInfo call) {
   const TriggerData* data = trigger_data(call);
+  // TRUNCATE can change all jobs.
   if (!TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
     store::note_all_changed();
     return PointerGetDatum(nullptr);
@@ -172,6 +186,7 @@ Datum note_change(FunctionCallInfo call) {
   if (is_job && TRIGGER_FIRED_BY_INSERT(data->tg_event)) store::note_written(tuple, description);
   if (is_job && TRIGGER_FIRED_BY_UPDATE(data->tg_event))
     store::note_written(data->tg_newtuple, description);
+  // Both tables, job and run_request, have this column.
   const Datum job_id = pg::call([=] {
     bool is_null;
     return SPI_getbinval(tuple, description, SPI_fnumber(description, "job_id"), &is_null);

@@ -1,3 +1,9 @@
+// Writes a row of the table job for a caller.
+//
+// put_job() first looks for a job that the new one replaces. It locks that job and checks it again,
+// because the job may have changed before the lock. If there is none, it inserts a row, and starts
+// over if another session inserted the same name in the meantime. A session waits only for jobs of
+// the owner that it acts for, never for other roles.
 #include "api/jobs/write_job.hpp"
 
 #include <algorithm>
@@ -15,7 +21,7 @@ Param text_or_null(const std::string& text) {
   return text.empty() ? Param::null(TEXTOID) : Param(text);
 }
 
-// A group's own options go back to their defaults with what the job was before.
+// All options of a group return to their defaults if the job was a group before.
 store::Columns columns_of(const Subject& subject, Oid owner, const store::Columns& options) {
   store::Columns columns = {{"view_schema", text_or_null(subject.view_schema)},
                             {"view_name", text_or_null(subject.view_name)},
@@ -33,6 +39,7 @@ store::Columns columns_of(const Subject& subject, Oid owner, const store::Column
 void check_name(const std::string& name) {
   if (name.empty())
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "job_name must not be empty");
+  // Functions accept a number in place of a name.
   if (is_job_id(name))
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "job_name must not consist of digits alone",
                        "In place of a name, such a text means the job of this number.");
@@ -44,8 +51,8 @@ std::optional<store::JobRecord> read_job(std::int64_t id) {
   return job;
 }
 
-// Locks the job, of which this is known. The owner of its view may hold it for as long as he likes:
-// where that is another role than the job's own nobody waits.
+// Locks the job. The owner of its view may also hold the lock, for any length of time. If the view
+// belongs to another role than the job, this function raises an error instead of waiting.
 void lock_or_refuse(pg::Spi& spi, std::int64_t id, Oid owner, Oid view) {
   const Oid view_owner = OidIsValid(view) ? engine::relation_owner(view) : InvalidOid;
   if (!OidIsValid(view_owner) || view_owner == owner) return store::lock_job(spi, id);
@@ -56,18 +63,21 @@ void lock_or_refuse(pg::Spi& spi, std::int64_t id, Oid owner, Oid view) {
                      "Its view belongs to another role, whose transaction is not waited for.");
 }
 
-// The owner's own job of this name, locked.
+// The job of the owner with this name, locked.
 std::optional<store::JobRecord> lock_own(const std::string& name, Oid owner) {
   std::optional<store::JobRecord> job;
   with_tables([&](pg::Spi& spi) {
     std::int64_t locked = 0;
-    // It may be gone once it is locked, and another one be there.
+    // After the lock, the job may be gone and another one may have its name. Repeat until the lock
+    // and the name agree.
     while ((job = store::find_job(spi, name, owner)) && job->id != locked)
       lock_or_refuse(spi, locked = job->id, owner, engine::resolve_view(*job));
   });
   return job;
 }
 
+// A super admin may manage all jobs. To replace any job with the same name would be a surprise, so
+// it must refresh the same view.
 bool is_in_place_of(const Subject& subject, const store::JobKey& job) {
   if (!may_manage(job)) return false;
   if (!pg::is_super_admin()) return true;
@@ -76,8 +86,8 @@ bool is_in_place_of(const Subject& subject, const store::JobKey& job) {
              engine::resolve_view({subject.view_schema, subject.view_name});
 }
 
-// Another role's job that the new one takes the place of, locked. Nobody waits for another role's
-// session, or is kept from a name by other roles' jobs: the new one is then one more.
+// A job of another role that the new one replaces, locked. Waiting for sessions of other roles is
+// avoided. Jobs of other roles do not reserve a name either: the new job is then added beside them.
 std::optional<store::JobRecord> lock_replaced(const std::string& name, const Subject& subject) {
   std::vector<store::JobKey> jobs;
   with_tables([&](pg::Spi& spi) { jobs = store::jobs_named(spi, name); });
@@ -85,18 +95,21 @@ std::optional<store::JobRecord> lock_replaced(const std::string& name, const Sub
       std::remove_if(jobs.begin(), jobs.end(),
                      [&](const store::JobKey& job) { return !is_in_place_of(subject, job); }),
       jobs.end());
+  // If several jobs could be meant, none is replaced.
   if (jobs.size() != 1) return std::nullopt;
   const std::int64_t id = jobs.front().id;
   std::optional<store::JobKey> job;
   with_tables([&](pg::Spi& spi) {
     if (store::try_lock_job(spi, id)) job = store::find_key(spi, id);
   });
-  if (!job || !is_in_place_of(subject, *job)) return std::nullopt;  // changed hands a moment ago
+  // The job was given to another role a moment ago.
+  if (!job || !is_in_place_of(subject, *job)) return std::nullopt;
   return read_job(id);
 }
 
 void replace_job(const store::JobRecord& job, const Subject& subject, const store::Columns& columns,
                  const JobShare& share) {
+  // Before the write, because the row then has the new strategy.
   const std::vector<Oid> before = incremental_views(job);
   write_job(job, columns, true);
   with_tables([&](pg::Spi& spi) { store::replace_members(spi, job.id, subject.members); });
@@ -113,7 +126,7 @@ bool is_blank(const std::string& command) {
 std::optional<store::JobRecord> find_and_lock_job(const std::string& name) {
   std::optional<std::int64_t> id;
   std::int64_t locked = 0;
-  // It may be gone or another role's once it is locked.
+  // After the lock, the job may be gone or belong to another role.
   while ((id = find_managed(name)) && *id != locked)
     with_tables([&](pg::Spi& spi) {
       locked = *id;
@@ -156,6 +169,7 @@ void write_job(const store::JobRecord& job, const store::Columns& columns, bool 
   try {
     with_tables([&](pg::Spi& spi) { store::update_job(spi, job.id, columns, restart); });
   } catch (const pg::PgError& error) {
+    // The unique index decides: a check beforehand could not exclude other sessions.
     if (error.sqlstate() != ERRCODE_UNIQUE_VIOLATION) throw;
     throw pg::SqlError(ERRCODE_DUPLICATE_OBJECT,
                        "the new owner of job \"" + job.name + "\" has a job of this name already",
@@ -174,7 +188,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, const JobO
   check_length("job_name", static_cast<std::int64_t>(name.size()), store::kMaxJobName);
   const JobShare share(owner.role);
   const store::Columns columns = columns_of(subject, owner.role, options);
-  // Where another session has just made the owner's job of this name, that one is replaced.
+  // If another session has just inserted a job with this name and owner, that job is replaced.
   for (;;) {
     std::optional<store::JobRecord> job = lock_own(name, owner.role);
     if (!job && !owner.chosen) job = lock_replaced(name, subject);

@@ -1,5 +1,5 @@
-// Writing a row of the table job on a caller's behalf, with what is to be seen to beforehand: that
-// another session does not change it meanwhile, and that the caller may replace what is there.
+// Writes a row of the table job for a caller. Another session must not change the row between the
+// checks and the write, and the caller must be allowed to replace the present row.
 #pragma once
 
 #include <string>
@@ -11,7 +11,8 @@
 
 namespace metrics_refresh::api {
 
-/// What a job is about. Where all are empty, it is a group that lists its members.
+/// The subject of a job: a view, a command or a schema. If all are empty, the job is a group that
+/// lists its members.
 struct Subject {
   std::string view_schema;
   std::string view_name;
@@ -20,42 +21,44 @@ struct Subject {
   std::vector<store::ViewName> members;
 };
 
-/// Whether a command has no statement: nothing but blanks and semicolons.
+/// True if a command contains no statement, but only white space and semicolons.
 bool is_blank(const std::string& command);
 
-/// The job that the caller means by this name, as it stays until the transaction ends: what is
-/// decided about it must still be so when it is written. Nothing where there is none. Throws
-/// SqlError 42501 or 42P09 as find_managed() does, and locks nothing then.
+/// The job that the caller means by this name, locked until the transaction ends, so that the
+/// caller's checks stay valid. Nothing if there is none. Throws SqlError 42501 or 42P09 like
+/// find_managed(), before any lock is taken.
 std::optional<store::JobRecord> find_and_lock_job(const std::string& name);
 
-/// The same. Throws SqlError 42704 where there is none.
+/// The same. Throws SqlError 42704 if there is no such job.
 store::JobRecord locked_job(const std::string& name);
 
-/// Whom a new job belongs to.
+/// The owner of a new job.
 struct JobOwner {
   Oid role;
-  bool chosen;  // by the argument owner: then no job of another role is replaced
+  bool chosen;  // given by the argument owner: jobs of other roles are then not replaced
 };
 
-/// What the argument `owner` says of a new job, else `usual`. Throws SqlError 42501 where the
-/// caller may not give a job to that role.
+/// The role in the argument `owner`, else `usual`. Throws SqlError 42501 if the caller may not give
+/// a job to that role.
 JobOwner owner_of_new(const NamedArguments& arguments, Oid usual, bool is_command);
 
-/// A command runs with all rights of its owner: throws SqlError 42501 unless the caller has those.
+/// Throws SqlError 42501 unless the caller has the rights of the role: a command runs with all
+/// rights of its owner.
 void require_rights_of(Oid role);
-/// Throws SqlError 42704 where there is no such role.
+/// Throws SqlError 42704 if the role does not exist.
 Oid existing_role(const std::string& name);
 
-/// Writes the job of this name, in place of the owner's own, else of one that the caller may manage
-/// and that is the only one of the name; for a super admin, who may manage all, only where it
-/// refreshes the same view. Returns its number.
+/// Writes the job with this name. It replaces the owner's own job, or else the only job with this
+/// name that the caller may manage. A super admin may manage all jobs, so a job of another role is
+/// replaced only if it refreshes the same view. Returns the number of the job.
 std::int64_t put_job(const std::string& name, const Subject& subject, const JobOwner& owner,
                      const store::Columns& options);
 
-/// Writes these columns of a job. Throws SqlError 42710 where its new owner has a job of its name.
+/// Writes these columns of a job. Throws SqlError 42710 if the new owner already has a job with
+/// this name.
 void write_job(const store::JobRecord& job, const store::Columns& columns, bool restart);
 
-/// settle_incremental() of a job that has just been written.
+/// Calls settle_incremental() for a job that has just been written.
 void settle_written(const std::vector<Oid>& before, std::int64_t job_id);
 
 }  // namespace metrics_refresh::api

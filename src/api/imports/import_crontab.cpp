@@ -1,4 +1,9 @@
-// import_from_crontab.
+// import_from_crontab().
+//
+// Each line of the crontab goes through three steps. core::read_crontab() splits it into schedule
+// and command, core::read_psql_command() finds the SQL in a call of psql, and find_target() finds
+// the views that the SQL refreshes. If a step fails, the line is left, and its row in the result
+// tells the reason. The crontab itself is never changed.
 #include "core/import/crontab.hpp"
 #include "core/import/pg_cron_schedule.hpp"
 #include "core/import/psql_command.hpp"
@@ -16,7 +21,8 @@ namespace {
 
 constexpr char kPrefix[] = "crontab line ";
 
-// Several -c are several transactions for psql, which a job can have of refreshes alone.
+// Several -c options are several transactions for psql. A job of refreshes can do the same; a job
+// with a command cannot.
 std::string joined(const std::vector<std::string>& sql) {
   std::string command;
   for (const std::string& one : sql) command += (command.empty() ? "" : "\n;\n") + one;
@@ -29,7 +35,7 @@ void note_connection(const core::PsqlCommand& psql, ImportedJob& job) {
   if (!psql.output.empty()) job.note("no output is written to " + psql.output);
 }
 
-// Whether psql connects to the server that this is.
+// True if psql connects to this server.
 bool is_here(const core::PsqlCommand& psql) {
   const char* port =
       pg::call([]() -> const char* { return GetConfigOption("port", false, false); });
@@ -43,9 +49,11 @@ void set_times(const core::CrontabEntry& entry, ImportedJob& job) {
     job.timezone = entry.timezone;
   if (entry.schedule == "@reboot") job.note("it runs at each start of the server, not the machine");
   try {
+    // Throws if the server does not know the zone.
     if (job.timezone) (void)pg::time_zone(*job.timezone);
     (void)parse_schedule(entry.schedule, job.name);
-    // What is left of Vixie's cron in pg_cron reads as cron does.
+    // The versions of pg_cron up to 1.0 contain the parser of Vixie's cron, so they read a schedule
+    // as cron does.
     const core::FromPgCron read = core::from_pg_cron(entry.schedule, core::PgCronVersion::k1_0);
     if (read.schedule.empty()) return job.leave("cron does not run a schedule like this");
     job.schedule = entry.schedule;
@@ -54,6 +62,8 @@ void set_times(const core::CrontabEntry& entry, ImportedJob& job) {
   }
 }
 
+// The same checks as in schedule_command(). Here they must not raise an error, because the other
+// lines are still to be imported.
 void leave_without_right(ImportedJob& job) {
   try {
     require_right_to_commands();
@@ -63,13 +73,13 @@ void leave_without_right(ImportedJob& job) {
   if (const auto problem = pg::login_problem(job.owner)) job.leave(problem->what());
 }
 
-// Where a line names none, psql goes by its environment, and else by the user's name.
+// If the command names no database, psql uses its environment, and otherwise the name of the user.
 std::string database_of(const core::CrontabEntry& entry, const core::PsqlCommand& psql) {
   if (!psql.database.empty()) return psql.database;
   return entry.database.empty() ? psql.user : entry.database;
 }
 
-// What the new job is, and why there is none.
+// Fills in the new job, or the reason why there is none.
 void convert(const core::CrontabEntry& entry, const std::string& database, ImportedJob& job) {
   job.name = kPrefix + std::to_string(entry.line);
   job.source_id = entry.line;
@@ -86,11 +96,14 @@ void convert(const core::CrontabEntry& entry, const std::string& database, Impor
   set_times(entry, job);
   if (job.is_left()) return;
   job.database = database_of(entry, psql);
+  // The target is determined even if the job will be left: the result shows the statement to run
+  // elsewhere.
   const bool is_ours = is_here(psql) && job.database == database;
   const ImportTarget target =
       is_ours ? find_target(job.command, job.owner) : find_target_elsewhere(job.command);
   job.aim(target);
   note_connection(psql, job);
+  // These checks come after the target, so that the row in the result is complete.
   if (!entry.variable.empty())
     return job.leave("what psql does depends on " + entry.variable + ", which is set above it");
   if (!is_here(psql)) return job.leave("psql connects to another server: run the statement there");
@@ -103,7 +116,8 @@ void convert(const core::CrontabEntry& entry, const std::string& database, Impor
 }
 
 void settle(ImportedJob& job, Names& names, bool dry_run) {
-  // Lines that stood above it may be gone by now.
+  // Lines above this one may have been removed since an earlier import. The number in the name is
+  // then wrong, so the job is looked up by its task first.
   Found found = names.find_by_task(job, kPrefix);
   if (found == Found::kNothing) found = names.settle(job, false);
   if (found != Found::kNothing) {

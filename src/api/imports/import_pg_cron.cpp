@@ -1,4 +1,8 @@
-// import_from_pg_cron, and how pg_cron reads a schedule.
+// import_from_pg_cron(), and as_pg_cron_reads(), which describes how pg_cron reads a schedule.
+//
+// The import locks the rows of cron.job, makes a job for each, and sets the old jobs to inactive,
+// all in one transaction. No run may be lost or done twice at that moment; take_over.cpp describes
+// how.
 #include "api/imports/import_pg_cron.hpp"
 
 #include "api/access.hpp"
@@ -25,6 +29,8 @@ using pg::Param;
 }
 
 template <typename Body>
+// Runs as the owner of cron.job. Its row-level security would otherwise hide the jobs of other
+// roles.
 void with_old_jobs(const PgCron& cron, Body&& body) {
   pg::ActAs scope(cron.owner);
   pg::with_own_sql([&] {
@@ -38,7 +44,8 @@ void with_old_jobs(const PgCron& cron, Body&& body) {
 std::optional<PgCron> find_pg_cron() {
   std::optional<PgCron> found;
   with_tables([&](pg::Spi& spi) {
-    // A setting of this name that pg_cron has not defined is anybody's to set, and not shown here.
+    // pg_settings does not show a setting that pg_cron has not defined. Any role could set such a
+    // placeholder.
     const pg::Rows rows = spi.query(
         "SELECT c.relowner, e.extversion, (SELECT setting FROM pg_settings"
         "  WHERE name = 'cron.timezone'),"
@@ -54,7 +61,8 @@ std::optional<PgCron> find_pg_cron() {
     PgCron& cron = found.emplace();
     cron.owner = rows.get_oid(0, 1);
     cron.version = core::pg_cron_version(rows.get_text(0, 2));
-    // The library may be newer than the extension, and it is the library that reads schedules.
+    // The library reads the schedules, and it may be newer than the extension. The setting
+    // cron.timezone exists since 1.5.
     if (const auto timezone = rows.get_text_or_null(0, 3)) {
       cron.version = std::max(cron.version, core::PgCronVersion::k1_5);
       cron.timezone = *timezone;
@@ -70,6 +78,8 @@ std::vector<OldJob> read_old_jobs(const PgCron& cron, bool dry_run) {
   std::vector<OldJob> jobs;
   with_old_jobs(cron, [&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
+        // Old versions of pg_cron lack the columns active and jobname. to_jsonb() reads them
+        // without naming them.
         std::string("SELECT jobid, schedule, command, nodename, nodeport::text, database, username,"
                     " coalesce((to_jsonb(j) ->> 'active')::boolean, true),"
                     " coalesce(to_jsonb(j) ->> 'jobname', '') FROM cron.job j ORDER BY jobid") +
@@ -86,6 +96,7 @@ std::vector<OldJob> read_old_jobs(const PgCron& cron, bool dry_run) {
       old.job.active = rows.get_bool(i, 8);
       old.job.name = rows.get_text(i, 9);
       if (old.job.name.empty()) old.job.name = "pg_cron job " + std::to_string(old.job.source_id);
+      // The functions of this extension read a name of digits as a number.
       if (is_job_id(old.job.name)) old.job.name = "pg_cron job named " + old.job.name;
       jobs.push_back(std::move(old));
     }
@@ -93,6 +104,8 @@ std::vector<OldJob> read_old_jobs(const PgCron& cron, bool dry_run) {
   return jobs;
 }
 
+// A session of pg_cron shows the command as its query, cut to track_activity_query_size. Therefore
+// the command must begin with the query.
 bool is_running(const ImportedJob& job) {
   bool running = false;
   with_tables([&](pg::Spi& spi) {
@@ -119,7 +132,7 @@ void pause_in_pg_cron(const PgCron& cron, const std::vector<std::int64_t>& ids) 
 
 namespace {
 
-// What the new job is, and why there is none.
+// Fills in the new job, or the reason why there is none.
 void convert(OldJob& old, const PgCron& cron) {
   ImportedJob& job = old.job;
   job.timezone = cron.timezone;
@@ -140,9 +153,11 @@ void convert(OldJob& old, const PgCron& cron) {
     return job.leave("run the statement in database " + job.database +
                      ", then pause it in pg_cron");
   }
+  // The pause may cut off a run of pg_cron that is under way.
   if (job.active && is_running(job))
     return job.leave("a run of it is under way, which a pause would cut off: import it afterwards");
   job.aim(find_target(job.command, job.owner));
+  // A refresh needs no right of the old role: it runs as the owner of the view.
   if (!job.views.empty()) return;
   if (!pg::has_rights_of(job.owner))
     return job.leave("a command runs with all rights of its role, which you have not");
@@ -156,7 +171,7 @@ void take_over(ImportedJob& job) {
     with_tables([&](pg::Spi& spi) { store::count_from_commit(spi, job.name, job.owner); });
 }
 
-// Whether the old job is served here from now on, and so to be paused.
+// True if this extension runs the old job from now on, so that pg_cron must stop running it.
 bool settle(ImportedJob& job, Names& names, bool dry_run) {
   switch (names.settle(job, !job.active)) {
     case Found::kNothing:
@@ -190,8 +205,10 @@ Datum import_from_pg_cron(FunctionCallInfo call) {
         pg::call([] { return OidIsValid(get_extension_oid("metrics_refresh_cron", true)); }));
   const PgCron& cron = *found;
   if (!dry_run) {
-    lock_imports(BOOTSTRAP_SUPERUSERID);  // of whichever super admin
-    wait_for_quiet_moment();              // so that runs of this minute are under way, and seen
+    // One lock for all super admins, in the name of the bootstrap superuser.
+    lock_imports(BOOTSTRAP_SUPERUSERID);
+    // Runs of this minute have then begun and can be seen.
+    wait_for_quiet_moment();
   }
   Names names(dry_run);
   std::vector<std::int64_t> paused;

@@ -1,4 +1,4 @@
-// The jobs that the extension pg_cron has in this database.
+// Access to the jobs of the extension pg_cron in this database.
 #pragma once
 
 #include "core/import/pg_cron_schedule.hpp"
@@ -12,10 +12,12 @@
 namespace metrics_refresh::api {
 
 struct PgCron {
-  Oid owner = InvalidOid;  // of the table cron.job, whom its row-level security does not concern
+  // Owner of the table cron.job. Row-level security does not apply to it.
+  Oid owner = InvalidOid;
   core::PgCronVersion version{};
   std::string timezone = "GMT";
-  bool uses_workers = false;  // its jobs run in this server whatever their nodename says
+  // Jobs run in background workers of this server, regardless of their nodename.
+  bool uses_workers = false;
   std::string port;
   std::string database;
 };
@@ -26,17 +28,17 @@ struct OldJob {
   std::string nodeport;
 };
 
-/// Nothing where pg_cron is not in this database.
+/// Nothing if pg_cron is not in this database.
 std::optional<PgCron> find_pg_cron();
 
-/// All of them, by number. Where they are taken over, nobody changes them until the transaction
+/// All old jobs, by number. Unless it is a dry run, their rows are locked until the transaction
 /// ends.
 std::vector<OldJob> read_old_jobs(const PgCron& cron, bool dry_run);
 
-/// Whether pg_cron is at a run of the job.
+/// True if pg_cron is running the job now.
 bool is_running(const ImportedJob& job);
 
-/// Whether the job is one of another server.
+/// True if the job runs on another server.
 bool is_elsewhere(const OldJob& old, const PgCron& cron);
 
 void pause_in_pg_cron(const PgCron& cron, const std::vector<std::int64_t>& ids);

@@ -1,3 +1,11 @@
+// Classifies SQL text with the server's parser.
+//
+// Only raw parse trees are examined, without name lookup. The forms that are recognized are few.
+// Any other text is an ordinary command, so that a form that is missed costs nothing but the
+// advantages of a refresh job. Examples:
+//   REFRESH MATERIALIZED VIEW a; REFRESH MATERIALIZED VIEW s.b    refreshes of a and s.b
+//   SET statement_timeout = '1min'; REFRESH MATERIALIZED VIEW a    the same with a timeout
+//   SELECT refresh_all()                                           a call of refresh_all
 #include "api/imports/import_sql.hpp"
 
 namespace metrics_refresh::api {
@@ -26,6 +34,7 @@ std::optional<SqlName> name_of(List* parts) {
   return SqlName{count == 2 ? strVal(linitial(parts)) : "", strVal(llast(parts))};
 }
 
+// Only calls without arguments: their values could depend on anything.
 std::optional<SqlName> called(Node* node) {
   const auto* call = as<FuncCall>(node, T_FuncCall);
   if (call == nullptr || call->args != NIL || call->agg_star || call->agg_filter != nullptr ||
@@ -34,7 +43,7 @@ std::optional<SqlName> called(Node* node) {
   return name_of(call->funcname);
 }
 
-// Nothing but a list of columns and FROM.
+// A list of columns and FROM, without any other clause.
 bool is_plain(const SelectStmt* select) {
   return select->op == SETOP_NONE && select->distinctClause == NIL &&
          select->intoClause == nullptr && select->whereClause == nullptr &&
@@ -49,6 +58,7 @@ bool is_star(Node* node) {
   return column != nullptr && only<A_Star>(column->fields, T_A_Star) != nullptr;
 }
 
+// SELECT f() or SELECT * FROM f().
 std::optional<SqlName> selected(const SelectStmt* select) {
   const auto* target = only<ResTarget>(select->targetList, T_ResTarget);
   if (!is_plain(select) || target == nullptr || target->indirection != NIL) return std::nullopt;
@@ -69,7 +79,7 @@ void read_call(Node* statement, ParsedCommand& result) {
   if (select != nullptr) result.call = selected(select);
 }
 
-// The view of a REFRESH; else nothing.
+// The view of a REFRESH; nothing for other statements. A name with a database is not supported.
 std::optional<SqlName> refreshed(Node* statement, bool& with_no_data) {
   const auto* refresh = as<RefreshMatViewStmt>(statement, T_RefreshMatViewStmt);
   if (refresh == nullptr || refresh->relation->catalogname != nullptr) return std::nullopt;
@@ -78,7 +88,7 @@ std::optional<SqlName> refreshed(Node* statement, bool& with_no_data) {
   return SqlName{schema != nullptr ? schema : "", refresh->relation->relname};
 }
 
-// The value of `SET name = constant`.
+// The constant of `SET name = constant`.
 std::optional<std::string> constant_of(const VariableSetStmt* set) {
   if (set->kind != VAR_SET_VALUE) return std::nullopt;
   auto* const constant = only<A_Const>(set->args, T_A_Const);
@@ -88,7 +98,7 @@ std::optional<std::string> constant_of(const VariableSetStmt* set) {
   return std::nullopt;
 }
 
-// True where the statement sets one of them, and nothing else.
+// True if the statement sets one of the timeouts and does nothing else.
 bool sets_timeout(Node* statement, Timeouts& timeouts) {
   const auto* set = as<VariableSetStmt>(statement, T_VariableSetStmt);
   if (set == nullptr || set->name == nullptr) return false;
@@ -115,6 +125,8 @@ ParsedCommand parse_command(const std::string& sql) {
   ListCell* cell;
   foreach (cell, statements) {
     const auto view = refreshed(statement_of(cell), result.with_no_data);
+    // A timeout counts only if it is set before the first refresh. A later one would apply to some
+    // refreshes only.
     if (view)
       result.refreshes.push_back(*view);
     else if (!result.refreshes.empty() || !sets_timeout(statement_of(cell), result.timeouts))
@@ -126,6 +138,7 @@ ParsedCommand parse_command(const std::string& sql) {
   return result;
 }
 
+// A cast of a constant may run an input function, but has no side effect.
 bool is_constant(const std::string& expression) {
   if (expression.empty()) return true;
   List* statements = parse("SELECT " + expression);

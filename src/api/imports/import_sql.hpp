@@ -1,5 +1,5 @@
-// What a command of an old job consists of, by the server's own parser: REFRESH statements alone,
-// or the call of one function without arguments. Names are not looked up here.
+// The content of an old job's command according to the server's parser: only REFRESH statements, or
+// the call of one function without arguments. Names are not looked up here.
 #pragma once
 
 #include <optional>
@@ -10,32 +10,33 @@
 
 namespace metrics_refresh::api {
 
-/// A name as SQL has it; the schema is empty where it is left to search_path.
+/// A name as written in SQL. The schema is empty if search_path decides.
 struct SqlName {
   std::string schema;
   std::string name;
 };
 
-/// Milliseconds; 0: no limit. Nothing where it is not set.
+/// In milliseconds; 0 means no limit. Nothing if the timeout is not set.
 struct Timeouts {
   std::optional<int> statement;
   std::optional<int> lock;
 };
 
 struct ParsedCommand {
-  /// Where every statement is a REFRESH, but for a SET of a timeout before them.
+  /// The views, if every statement is a REFRESH, apart from SET of a timeout before them.
   std::vector<SqlName> refreshes;
-  Timeouts timeouts;             ///< which are set before them
-  std::optional<SqlName> call;   ///< where it is `SELECT f()`, `SELECT * FROM f()` or `CALL p()`
-  bool calls_procedure = false;  ///< by CALL
-  bool refreshes_among_others = false;  ///< some statements are a REFRESH, and others are not
-  bool with_no_data = false;            ///< one of them is WITH NO DATA, which empties the view
+  Timeouts timeouts;  ///< timeouts set before the refreshes
+  // Set for `SELECT f()`, `SELECT * FROM f()` and `CALL p()`.
+  std::optional<SqlName> call;
+  bool calls_procedure = false;         ///< by CALL
+  bool refreshes_among_others = false;  ///< some statements are a REFRESH, others are not
+  bool with_no_data = false;            ///< one is WITH NO DATA, which empties the view
 };
 
-/// Neither a refresh nor a call for any other command. Throws PgError for a syntax error.
+/// For any other command, there is neither a refresh nor a call. Throws PgError for a syntax error.
 ParsedCommand parse_command(const std::string& sql);
 
-/// Whether it is empty or an expression that does nothing: a constant.
+/// True if the expression is empty or a constant, so that it has no effect.
 bool is_constant(const std::string& expression);
 
 }  // namespace metrics_refresh::api

@@ -1,3 +1,12 @@
+// Finds the views that the command of an old job refreshes.
+//
+// A command can name the views, or call a function whose body contains only refreshes. Names are
+// looked up with the rights and the search_path of the role that ran the old job. If anything is
+// uncertain, the result has no views, and the job becomes a command. Differences between the old
+// session and a refresh here are listed in notes. Example:
+//   command   SELECT nightly()
+//   nightly   BEGIN REFRESH MATERIALIZED VIEW a; REFRESH MATERIALIZED VIEW b; END
+//   result    views a and b; the note names the function
 #include "core/import/plpgsql_body.hpp"
 
 #include "api/imports/import_target.hpp"
@@ -18,13 +27,13 @@ using pg::Param;
 
 constexpr char kWithNoData[] = "WITH NO DATA empties the view, which no refresh job does";
 
-// Whose rights and whose search_path count.
+// The role and the search_path that names are looked up with.
 struct Lookup {
   Oid role;
   std::string path;
 };
 
-// Of a function in a view.
+// A function that a view uses.
 struct Body {
   std::string function;
   std::string language;
@@ -41,14 +50,15 @@ struct Routine {
   std::vector<std::string> settings;  // name=value
 };
 
-// Calls `find` where names mean what they mean to the role. Temporary objects are this session's,
-// not the job's, and come last.
+// Calls `find` with the name lookup of the role. Temporary objects belong to this session and not
+// to the job, so pg_temp comes last.
 template <typename Find>
 auto found_by(const Lookup& lookup, Find find) {
   const std::string path = lookup.path.empty() ? "pg_temp" : lookup.path + ", pg_temp";
   const char* text = path.c_str();
   pg::ActAs scope(lookup.role);
   return pg::call([&] {
+    // Undone by AtEOXact_GUC(). If find() raises an error, the abort of the subtransaction does it.
     const int level = NewGUCNestLevel();
     (void)set_config_option("search_path", text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
                             0, false);
@@ -64,6 +74,7 @@ Oid find_relation(const SqlName& name, const Lookup& lookup) {
   return found_by(lookup, [=] {
     RangeVar* range =
         makeRangeVar(schema != nullptr ? pstrdup(schema) : nullptr, pstrdup(relation), -1);
+    // No lock: the caller may not have any right over the relation.
     return RangeVarGetRelid(range, NoLock, true);
   });
 }
@@ -76,7 +87,8 @@ Oid find_routine(const SqlName& name, const Lookup& lookup) {
     if (schema != nullptr) names = lcons(makeString(pstrdup(schema)), names);
     return FuncnameGetCandidates(names, 0, NIL, true, true, false, true);
   });
-  // One that has defaults may be meant, or none of several.
+  // A single candidate with no arguments. A function with default arguments, or one of several, is
+  // not accepted.
   return candidates != nullptr && candidates->next == nullptr ? candidates->oid : InvalidOid;
 }
 
@@ -99,6 +111,8 @@ Routine read_routine(Oid oid, Oid caller) {
   return routine;
 }
 
+// A plain body is a sequence of statements between BEGIN and END, without declarations or control
+// structures. Each statement must be one REFRESH.
 ParsedCommand parse_plpgsql(const std::string& source) {
   const std::optional<core::PlainBody> body = core::read_plain_body(source);
   ParsedCommand result;
@@ -112,20 +126,21 @@ ParsedCommand parse_plpgsql(const std::string& source) {
   return result;
 }
 
-// Only what the body says counts: nothing where it cannot be read.
+// The text of the body alone decides. If it cannot be parsed, there are no views.
 ParsedCommand parse_body(const Routine& routine) {
   ParsedCommand parsed;
   const auto error = pg::in_subtransaction([&] {
     if (routine.language == "plpgsql") parsed = parse_plpgsql(routine.source);
     if (routine.language == "sql") parsed = parse_command(routine.source);
   });
-  // What a body sets would go on after it.
+  // A timeout that is set in the body remains in effect after the function returns, which a job
+  // cannot reproduce.
   if (error || parsed.refreshes.empty() || parsed.timeouts.statement || parsed.timeouts.lock)
     return {};
   return parsed;
 }
 
-// The views that the names mean; with a note, none of them.
+// The views with these names. If there is a note, there are no views.
 ImportTarget look_up(const ParsedCommand& parsed, const Lookup& lookup, Oid role) {
   if (parsed.with_no_data) return {{}, kWithNoData};
   ImportTarget target;
@@ -143,6 +158,7 @@ ImportTarget look_up(const ParsedCommand& parsed, const Lookup& lookup, Oid role
   return target;
 }
 
+// Only used to explain the result. A function that mentions no refresh needs no explanation.
 bool mentions_refresh(std::string source) {
   std::transform(source.begin(), source.end(), source.begin(), [](char c) {
     return static_cast<char>(pg_tolower(static_cast<unsigned char>(c)));
@@ -164,19 +180,23 @@ ImportTarget through_routine(const ParsedCommand& command, Lookup lookup, Oid ro
             mentions_refresh(routine.source) ? written(name) + "() is not a plain list of refreshes"
                                              : ""};
   if (!routine.may_execute) return {{}, "its role may not execute " + written(name) + "()"};
+  // The function's own search_path replaces that of the role. Any other setting of the function
+  // could change the result.
   constexpr std::string_view kPath = "search_path=";
   for (const std::string& setting : routine.settings) {
     if (setting.compare(0, kPath.size(), kPath) != 0)
       return {{}, written(name) + "() has settings of its own: " + setting};
     lookup.path = setting.substr(kPath.size());
   }
+  // In a SECURITY DEFINER function, names are looked up with the rights of its owner. The rights
+  // over the views must still be the role's own.
   if (routine.is_definer) lookup.role = routine.owner;
   ImportTarget target = look_up(parsed, lookup, role);
   if (target.note.empty()) target.note = "all that " + written(name) + "() does is to refresh";
   return target;
 }
 
-// A statement's own, else those that the role's sessions begin with.
+// The timeouts of the statement, and otherwise those that sessions of the role begin with.
 void set_timeouts(const Timeouts& own, Oid role, ImportTarget& target) {
   target.timeouts = own;
   for (const auto& [name, value] : pg::settings_of_role(role)) {
@@ -194,8 +214,8 @@ void set_timeouts(const Timeouts& own, Oid role, ImportTarget& target) {
   }
 }
 
-// Functions of the view, and of plain views in it, that have no search_path of their own and can be
-// read.
+// Functions that the view uses, directly or in plain views, that have no search_path of their own
+// and whose source can be read.
 std::vector<Body> bodies_in(Oid view) {
   std::vector<Body> bodies;
   with_tables([&](pg::Spi& spi) {
@@ -223,6 +243,7 @@ std::vector<Body> bodies_in(Oid view) {
 std::string names_in(const Body& body, Oid owner) {
   if (body.language == "sql") return engine::names_found_by_path(body.source, owner, "");
   std::string names;
+  // PL/pgSQL is not parsed as a whole: only its SQL parts are.
   for (const std::string& part : core::parts_of_body(body.source)) {
     const std::string found = engine::names_found_by_path(part, owner, "");
     if (!found.empty() && names.find(found) == std::string::npos)
@@ -231,7 +252,7 @@ std::string names_in(const Body& body, Oid owner) {
   return names;
 }
 
-// What its role's session does today, and a refresh here does not.
+// Differences between the session of the old role and a refresh here.
 void note_differences(const store::ViewName& name, Oid role, std::vector<std::string>& notes) {
   const Oid oid = engine::resolve_view({name.first, name.second});
   if (!OidIsValid(oid)) return;
@@ -255,6 +276,7 @@ void note_differences(const store::ViewName& name, Oid role, std::vector<std::st
 ImportTarget find_target(const std::string& command, Oid role) {
   ImportTarget target;
   try {
+    // A syntax error or a missing object must not end the import of the other jobs.
     const auto error = pg::in_subtransaction([&] {
       const ParsedCommand parsed = parse_command(command);
       if (parsed.refreshes_among_others) target.note = "it does more than to refresh";

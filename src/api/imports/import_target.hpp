@@ -1,5 +1,5 @@
-// What an old job's command does, as far as it is a refresh of materialized views: names are looked
-// up as the job's role would find them, and what is not certain stays a command.
+// Finds the materialized views that an old job's command refreshes. Names are looked up as the
+// job's role would find them. If anything is uncertain, the job stays a command.
 #pragma once
 
 #include <string>
@@ -11,16 +11,21 @@
 namespace metrics_refresh::api {
 
 struct ImportTarget {
-  std::vector<store::ViewName> views;  ///< in no order, each once; empty: it stays a command
-  std::string note;  ///< through which function, or why it is no refresh; or empty
-  std::vector<std::string> notes = {};  ///< what is different once it is a refresh here
-  Timeouts timeouts = {};               ///< what limits it today
+  // in no order, without duplicates; empty: it stays a command
+  std::vector<store::ViewName> views;
+  // The function that was looked into, or the reason why it is no refresh; or empty.
+  std::string note;
+  // Differences once it is a refresh here.
+  std::vector<std::string> notes = {};
+  Timeouts timeouts = {};  ///< limits of the old job
 };
 
-/// In this database, run by `role`. Raises nothing for what is wrong with the command.
+/// The target of a command that `role` runs in this database. Raises no error if the command is
+/// invalid.
 ImportTarget find_target(const std::string& command, Oid role);
 
-/// In another database, where nothing can be looked up: the names must have their schemas.
+/// The target of a command in another database. Names must have schemas, because nothing can be
+/// looked up.
 ImportTarget find_target_elsewhere(const std::string& command);
 
 }  // namespace metrics_refresh::api

@@ -1,3 +1,8 @@
+// Makes jobs from old jobs.
+//
+// A new job is made by an SQL statement, the same that the result of the import shows to the user.
+// It goes through the ordinary functions with all their checks. Names finds the job that an earlier
+// import made from the same old job, so that an import can be repeated.
 #include "api/imports/imported_job.hpp"
 
 #include <algorithm>
@@ -17,7 +22,7 @@ std::string plain_name(const store::ViewName& view) {
   return engine::qualified_name(view.first, view.second);
 }
 
-// The views as one text, each behind `separator` but the first.
+// The views as a comma-separated text.
 template <typename Write>
 std::string list(const std::vector<store::ViewName>& views, Write write) {
   std::string text;
@@ -25,7 +30,7 @@ std::string list(const std::vector<store::ViewName>& views, Write write) {
   return text;
 }
 
-// Nobody ended its runs: the longest that the role may ask for.
+// The old job had no limit, so the new job gets the longest runtime that the role may have.
 std::string longest_runtime(Oid role) {
   const char* text = pg::call([role]() -> const char* {
     if (superuser_arg(role)) return "24 days";
@@ -34,7 +39,8 @@ std::string longest_runtime(Oid role) {
   return text;
 }
 
-// Where it is longer than the role may ask for, the job gets as much as it may.
+// If the timeout is longer than the role may ask for, the job gets the longest runtime that is
+// allowed.
 bool is_allowed(Oid role, int milliseconds) {
   return pg::is_superuser(role) ||
          std::chrono::milliseconds(milliseconds) <= settings::max_job_runtime();
@@ -44,8 +50,9 @@ std::string milliseconds(int length) {
   return length % 1000 == 0 ? std::to_string(length / 1000) + " s" : std::to_string(length) + " ms";
 }
 
-// 0 was no limit: then it is the longest that there may be.
+// A timeout of 0 means no limit. It becomes the longest value that is allowed.
 std::string limits_of(const ImportedJob& job) {
+  // 24 days, the limit of the option (api/jobs/options.cpp).
   constexpr int kLongest = 24 * 24 * 3600 * 1000;
   std::string text;
   if (const auto lock = job.timeouts.lock)
@@ -71,7 +78,7 @@ std::string call_of(const ImportedJob& job) {
            list(job.views, [](const store::ViewName& view) { return literal(plain_name(view)); }) +
            "]::pg_catalog.regclass[], schedule => " + schedule + ", populate => false" +
            limits_of(job);
-  // Nor did anybody try them again.
+  // Old schedulers do not retry either.
   return "schedule_command(" + name + ", " + schedule + ", " + literal(job.command) +
          ", max_runtime => " + literal(longest_runtime(job.owner)) +
          ", lock_timeout => '24 days', max_retries => 0";
@@ -87,6 +94,7 @@ std::string target_of(const ImportedJob& job) {
   return job.views.empty() ? job.command : list(job.views, plain_name);
 }
 
+// True if the job does the same for the same owner. The order of a group's views does not matter.
 bool has_task(pg::Spi& spi, const store::JobRecord& job, const ImportedJob& imported) {
   if (job.owner_oid != imported.owner) return false;
   if (job.is_command()) return imported.views.empty() && job.command == imported.command;
@@ -98,6 +106,7 @@ bool has_task(pg::Spi& spi, const store::JobRecord& job, const ImportedJob& impo
                              imported.views.end());
 }
 
+// A job with options that an import never sets is not due alike.
 bool is_due_alike(const store::JobRecord& job, const ImportedJob& imported) {
   return job.active == imported.active && !job.suspended && job.schedule == imported.schedule &&
          job.timezone == imported.timezone.value_or("") && !job.starts_at && !job.ends_at &&
@@ -172,6 +181,8 @@ Found Names::settle(ImportedJob& job, bool by_name) {
 void make_job(const ImportedJob& job, const std::string& what, Oid role) {
   const std::string statement = statement_of(job);
   try {
+    // DROP EXTENSION locks the extension before its tables. The same order here prevents a
+    // deadlock.
     pg::keep_extension();
     pg::ActAs scope(role);
     pg::with_fixed_search_path([&] {
@@ -189,6 +200,8 @@ void make_job(const ImportedJob& job, const std::string& what, Oid role) {
 void add_row(SetResult& result, const ImportedJob& job) {
   std::string notes;
   for (const std::string& note : job.notes) notes += (notes.empty() ? "" : "; ") + note;
+  // Even a job that was left has a statement, if it has a schedule: the user can run it in the
+  // right database.
   const bool is_made = !job.schedule.empty();
   result.add({Param(job.source_id), text_or_null(job.name), Param(kind_of(job)),
               text_or_null(target_of(job)), text_or_null(job.old_schedule),

@@ -1,5 +1,6 @@
-// An old job on its way to becoming one of ours: its row in the result of an import, the SQL that
-// makes the new job, and the name that is free for it. Where old jobs come from is not known here.
+// The conversion of an old job to a job of this extension: its row in the result of an import, the
+// SQL statement that makes the new job, and a free name for it. The source of the old job is not
+// known here.
 #pragma once
 
 #include <set>
@@ -12,17 +13,18 @@
 namespace metrics_refresh::api {
 
 struct ImportedJob {
-  std::int64_t source_id = 0;           ///< the old job's number, or its line
-  std::string name;                     ///< of the new job, as it is wished, then as it will be
-  std::string old_schedule;             ///< empty: there is none that can be read
-  std::string schedule;                 ///< of the new job; empty: none, and nothing is made
+  std::int64_t source_id = 0;  ///< number of the old job, or its line
+  // Name of the new job: first the preferred name, then the final one.
+  std::string name;
+  std::string old_schedule;             ///< empty: it cannot be read
+  std::string schedule;                 ///< of the new job; empty: no job is made
   std::optional<std::string> timezone;  ///< none: the setting metrics_refresh.timezone
   Oid owner = InvalidOid;
   std::string owner_name;
   std::string database;
   bool active = true;
   std::string command;
-  std::vector<store::ViewName> views;  ///< what it refreshes; empty: it is a command
+  std::vector<store::ViewName> views;  ///< views to refresh; empty: it is a command
   Timeouts timeouts;                   ///< of a refresh
   std::string action;
   std::vector<std::string> notes;
@@ -34,7 +36,7 @@ struct ImportedJob {
     action = "left";
     note(why);
   }
-  /// What it is to do.
+  /// Sets the task of the new job.
   void aim(const ImportTarget& target) {
     views = target.views;
     timeouts = target.timeouts;
@@ -44,45 +46,46 @@ struct ImportedJob {
   bool is_left() const { return action == "left"; }
 };
 
-/// Whether a connection to this host is one to this machine.
+/// True if a connection to this host stays on this machine.
 bool is_this_host(const std::string& host);
 
-/// The SQL that makes the job, in the database that it is for.
+/// The SQL statement that makes the job, to be run in the job's database.
 std::string statement_of(const ImportedJob& job);
 
-/// What a job of ours has to do with an old one.
+/// The relation between an existing job and an old one.
 enum class Found { kNothing, kOther, kChanged, kEqual };
 
-/// Gives jobs the names that are free, among those of their owners, within one import.
+/// Chooses free names for the jobs of one import. Names are unique for each owner.
 class Names {
  public:
-  /// Where jobs are made, those that are found stay as they are until the transaction ends.
+  /// Unless it is a dry run, the jobs that are found stay locked until the transaction ends.
   explicit Names(bool dry_run) : dry_run_(dry_run) {}
 
-  /// Looks for a job of the same task whose name begins so, takes its name over, and says whether
-  /// it is also due when this one shall be (kEqual) or not (kChanged); else kNothing.
+  /// Looks for a job with the same task and a name that begins with `prefix`, and takes over its
+  /// name. Returns kEqual if it has the same due times, kChanged if not, and kNothing if there is
+  /// none.
   Found find_by_task(ImportedJob& job, const std::string& prefix);
 
-  /// Looks for the job that was made of this one before. Where there is none (kNothing), its name
-  /// is one that is free now; else it is that job's, which has the same task, and is kEqual if it
-  /// is also due when this one shall be, kChanged if not. A job of this name with another task
-  /// counts only where `by_name` says so, as kOther.
+  /// Looks for the job that an earlier import made from this one. If there is none, returns
+  /// kNothing, and the name is free. If there is one, the name is its name; returns kEqual if it
+  /// has the same due times, and kChanged if not. If a job with this name has another task, returns
+  /// kOther if `by_name` is set, and tries the next name otherwise.
   Found settle(ImportedJob& job, bool by_name);
 
  private:
   bool dry_run_;
-  // Also of jobs that this import would make, with their owners.
+  // Includes the names of jobs that this import would make, with their owners.
   std::set<std::pair<Oid, std::string>> taken_;
 };
 
-/// Runs the statement with the rights of `role`. An error names `what` cannot be made.
+/// Runs the statement with the rights of `role`. An error message names `what` could not be made.
 void make_job(const ImportedJob& job, const std::string& what, Oid role);
 
-/// Adds its row to the result.
+/// Adds the row of this job to the result.
 void add_row(SetResult& result, const ImportedJob& job);
 
-/// One import at a time of this role in this database; the others wait until this transaction has
-/// ended. Only its own imports have this lock, which no SQL can name.
+/// Allows one import at a time for this role in this database. Others wait until this transaction
+/// ends. The lock cannot be taken by SQL, so only imports hold it.
 void lock_imports(Oid role);
 
 }  // namespace metrics_refresh::api

@@ -1,10 +1,11 @@
-// The moment at which jobs go over from pg_cron: the trigger that ends an import's transaction.
+// The switch from pg_cron to this extension, in a deferred trigger at the end of the importing
+// transaction.
 //
-// pg_cron starts what a minute brings within about a second of its begin, and learns of a paused
-// job when it next looks, a second after the commit at most. So near the begin of a minute nobody
-// could tell who serves it; the commit waits until that is past. Due times count here from two
-// seconds after it on, for jobs that pg_cron runs every few seconds: those before it were
-// pg_cron's.
+// pg_cron starts the jobs of a minute within about a second after the minute begins. It notices a
+// paused job when it next reads its table, at most a second after the commit. Near the beginning of
+// a minute it is therefore uncertain which scheduler runs a job. The commit waits until that time
+// is past. Due times count here from two seconds after the commit, because pg_cron still runs its
+// jobs with intervals of seconds until then.
 #include "api/imports/take_over.hpp"
 
 #include "api/access.hpp"
@@ -16,10 +17,12 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kMinute{60'000};
+// The quiet part of a minute lasts from kAfter behind its beginning to kBefore ahead of the next.
+// The margins include the seconds above and the time of the commit itself.
 constexpr milliseconds kBefore{3500};
 constexpr milliseconds kAfter{2500};
 
-// How long until the next moment that is far enough from the begin of a minute.
+// The time until the next moment in the quiet part of a minute.
 milliseconds time_to_wait(core::Instant now) {
   const auto since_1970 = std::chrono::duration_cast<milliseconds>(now.time_since_epoch());
   const milliseconds in_minute = since_1970 % kMinute;
@@ -32,7 +35,8 @@ Datum take_over(FunctionCallInfo call) {
   if (!CALLED_AS_TRIGGER(call))
     throw pg::SqlError(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
                        "the function may only be called as a trigger");
-  bool waits = false;  // an earlier one of this transaction may have done it all
+  // An earlier call in this transaction may have handled all jobs.
+  bool waits = false;
   with_tables([&](pg::Spi& spi) { waits = store::is_to_count_from_commit(spi); });
   if (!waits) return PointerGetDatum(nullptr);
   wait_for_quiet_moment();
@@ -43,6 +47,7 @@ Datum take_over(FunctionCallInfo call) {
 }  // namespace
 
 void wait_for_quiet_moment() {
+  // WaitLatch() may return early, so the time is computed again.
   for (auto left = time_to_wait(pg::now()); left.count() > 0; left = time_to_wait(pg::now()))
     pg::call([left] {
       (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -1,3 +1,11 @@
+// Hands a refresh over to a worker and waits for its end.
+//
+// The caller posts the refresh in shared memory. The scheduler of this database writes a request
+// for it, for a single view with a one-time job. A worker then runs the request. A row of a table
+// cannot be used for this step: other processes would not see it before the caller's transaction
+// commits, and that transaction is waiting. The caller follows the state of the post and of the run
+// until the run is in the log. If the caller gives up, it withdraws the post, and the run is
+// canceled.
 #include "api/runs/hand_over.hpp"
 
 #include <algorithm>
@@ -15,10 +23,12 @@ namespace {
 
 using shmem::HandOverState;
 
-// What this process has handed over, for the case that it ends meanwhile.
+// The present hand-over of this process, for the exit callback.
 int own_place = -1;
 std::int64_t own_run = 0;
 
+// FATAL runs no destructors and no catch blocks, so the post is also withdrawn by a
+// before_shmem_exit callback.
 void on_exit(int, Datum) {
   if (own_place >= 0) shmem::withdraw_hand_over(own_place, own_run);
   own_place = -1;
@@ -35,7 +45,7 @@ void require_workers() {
                        "A refresh by one who lacks the rights of the view's owner takes a worker.");
 }
 
-// The worker would not see it.
+// A worker does not see uncommitted changes of the view.
 void require_committed(Oid view) {
   const bool own = pg::call([view] {
     const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(view));
@@ -62,6 +72,7 @@ void require_committed(Oid view) {
                      "What was to be refreshed is not there any more, or its request is not.");
 }
 
+// lock_timeout also limits the wait for a free worker. Once the run has begun, there is no limit.
 void require_patience(core::Instant since) {
   if (LockTimeout > 0 && pg::now() - since > std::chrono::milliseconds(LockTimeout))
     throw pg::SqlError(ERRCODE_LOCK_NOT_AVAILABLE,
@@ -69,7 +80,7 @@ void require_patience(core::Instant since) {
                        "metrics_refresh.running shows what the workers are at.");
 }
 
-// Until when nothing wakes it that it waits for.
+// The longest sleep without a wake-up, in milliseconds.
 long next_look() {
   constexpr long kLong = 3'600'000;
   return LockTimeout > 0 ? std::min<long>(LockTimeout, kLong) : kLong;
@@ -84,9 +95,11 @@ store::KnownOutcome outcome_of(std::int64_t run) {
 RefreshedNow wait_for_end(int place, std::int64_t run) {
   shmem::Area& area = shmem::required_area();
   const core::Instant since = pg::now();
+  // Before the first look at the state, so that no wake-up is missed.
   pg::call([&area] { ConditionVariablePrepareToSleep(&area.run_ended); });
   for (;;) {
-    // In this order: what is taken is requested or logged.
+    // The order matters: the state is read before the tables. A post that has been taken is then
+    // found as a request or in the log.
     const shmem::HandOver hand_over = shmem::read_hand_over(place, run);
     const HandOverState state = hand_over.state;
     const store::KnownOutcome known = outcome_of(run);
@@ -95,6 +108,7 @@ RefreshedNow wait_for_end(int place, std::int64_t run) {
       return {run, *known.outcome, known.duration_ms};
     }
     const bool waits = state == HandOverState::kPosted;
+    // Nothing is posted, requested or logged: the scheduler rejected the hand-over.
     if (!waits && !known.outcome && !(state == HandOverState::kTaken && known.is_queued))
       refuse(hand_over);
     if (!known.outcome) require_patience(since);
@@ -105,7 +119,7 @@ RefreshedNow wait_for_end(int place, std::int64_t run) {
   }
 }
 
-// Its place.
+// Returns the place of the post.
 int post(const shmem::HandOver& wanted) {
   constexpr int kMost = shmem::kMaxHandOversPerRole;
   const bool limited = !pg::is_superuser(wanted.requested_by);
@@ -135,6 +149,7 @@ int post(const shmem::HandOver& wanted) {
 
 RefreshedNow have_done(shmem::HandOver wanted) {
   static bool registered = false;
+  // Registered once in each process. The callback does nothing while there is no hand-over.
   if (!registered) pg::call([] { before_shmem_exit(on_exit, 0); });
   registered = true;
   check_share_of_requests(1);

@@ -1,6 +1,6 @@
-// A refresh that the caller may ask for and must not do himself, for he lacks the rights of the
-// view's owner: a worker does it in a session of the owner's, in a transaction of its own, and the
-// caller waits for its end.
+// A refresh that the caller may request but must not perform, because it lacks the rights of the
+// view's owner. A worker performs it in a session of the owner and in a transaction of its own. The
+// caller waits for the end.
 #pragma once
 
 #include <string>
@@ -9,13 +9,13 @@
 
 namespace metrics_refresh::api {
 
-/// Refreshes the view in a worker. Throws SqlError 55000 where no worker can run, 53400 where too
-/// many callers wait already, of the same role or of all, 55P03 where the run has not begun within
-/// the caller's lock_timeout. A canceled caller cancels the run. What goes wrong in the run is
+/// Refreshes the view in a worker. Throws SqlError 55000 if no worker can run, 53400 if too many
+/// callers of the same role or of all roles wait already, and 55P03 if the run has not begun within
+/// the caller's lock_timeout. If the caller is canceled, so is the run. An error of the run is
 /// logged and returned.
 RefreshedNow refresh_in_worker(Oid view, engine::Requested requested);
 
-/// The same of all views of a group, by a run of its job.
+/// The same for all views of a group, as a run of its job.
 RefreshedNow refresh_group_in_worker(std::int64_t job_id);
 
 }  // namespace metrics_refresh::api

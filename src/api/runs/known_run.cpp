@@ -6,7 +6,8 @@
 namespace metrics_refresh::api {
 namespace {
 
-// Of a run of a job that the caller may manage, whose log may be that of another role's view.
+// The status of a run whose job the caller may manage. The row in the log may belong to the view of
+// another role, so that row-level security hides it.
 std::optional<std::string> status_for_manager(std::int64_t run_id) {
   std::optional<store::JobKey> job;
   std::optional<std::string> status;
@@ -23,7 +24,7 @@ std::optional<std::string> status_for_manager(std::int64_t run_id) {
 KnownRun look_up(std::int64_t run_id) {
   std::optional<std::string> status;
   bool requested_here = false;
-  // As the caller: who may see a run may wait for it.
+  // With the rights of the caller: a role that can see a run may wait for it.
   pg::with_own_sql([&] {
     pg::Spi spi;
     status = store::run_status(spi, run_id);

@@ -1,4 +1,4 @@
-// A run that somebody names by its number: whether he may see it, and how far it is.
+// A run that a caller names by its number: its status, if the caller may see it.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +8,12 @@ namespace metrics_refresh::api {
 
 struct KnownRun {
   std::string status;
-  bool requested_here;  // by a transaction that has not committed yet: this one
+  bool requested_here;  // by the current transaction, which has not committed
 
   bool is_over() const { return status != "running" && status != "queued"; }
 };
 
-/// Throws SqlError 42704 for a run that the caller may not see, or that there is not.
+/// Throws SqlError 42704 if the run does not exist or the caller may not see it.
 KnownRun look_up(std::int64_t run_id);
 
 }  // namespace metrics_refresh::api

@@ -1,5 +1,6 @@
-// The functions under the names that applications already call, over the view platform_metrics in
-// the extension's own target schema.
+// Functions with the names that existing applications call. They refresh the view platform_metrics
+// in the target schema of the extension, or a view that is given by name. The results have the
+// format of the old functions.
 #include "api/access.hpp"
 #include "api/arguments.hpp"
 #include "api/runs/refresh_now.hpp"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr char kView[] = "platform_metrics";
 
+// ALTER EXTENSION SET SCHEMA can change it, so it is looked up each time.
 std::string extension_schema() {
   std::string schema;
   with_tables([&schema](pg::Spi& spi) {
@@ -24,6 +26,7 @@ std::string extension_schema() {
 RefreshedNow refresh_named(const std::string& schema, const std::string& name) {
   const Oid view = engine::resolve_view({schema, name});
   if (OidIsValid(view)) return refresh_now(view, engine::Requested::kAuto);
+  // Otherwise any role could fill the log with names of its choice.
   pg::require_super_admin("logging a refresh of a view that does not exist");
   return refresh_of_missing_view(schema, name);
 }

@@ -1,5 +1,10 @@
-// refresh_group: a group's views refreshed in the caller's own session, one after the other, where
-// he has the rights of all their owners; else by workers.
+// refresh_group(): refreshes the views of a group one after the other in the caller's session, if
+// the caller has the rights of all their owners. Otherwise workers refresh them, as a run of the
+// group's job.
+//
+// In the caller's session the views are refreshed in the order of their dependencies. If a view
+// fails, the views that depend on it are skipped, and the rest is refreshed. The function raises no
+// error for them, because that would undo the views that were refreshed; a warning names the views.
 #include "core/scheduler/dependency_graph.hpp"
 
 #include <algorithm>
@@ -59,7 +64,7 @@ void log_not_begun(const Member& member, const char* status, const store::RunErr
   with_tables([&](pg::Spi& spi) { store::log_ended_run(spi, head, outcome); });
 }
 
-// False where it failed, which is logged.
+// Returns false if the refresh failed. The failure is logged.
 bool refresh_member(const Member& member, const store::JobRecord& group) {
   if (!OidIsValid(member.view_oid)) {
     (void)refresh_of_missing_view(member.view_schema, member.view_name);
@@ -68,7 +73,8 @@ bool refresh_member(const Member& member, const store::JobRecord& group) {
   try {
     const engine::Requested requested = engine::job_request(group.strategy);
     return !refresh_now(member.view_oid, requested, group.settings).outcome.error;
-  } catch (const pg::SqlError&) {  // the caller may not, or the view was dropped a moment ago
+    // The caller lacks the rights, or the view was dropped a moment ago.
+  } catch (const pg::SqlError&) {
     log_not_begun(member, "error", store::describe_current_error());
     return false;
   }
@@ -94,8 +100,9 @@ void warn_of_none(const Group& group) {
   });
 }
 
-// True where the caller may have one of them refreshed and must not do it himself. What he may not
-// have refreshed at all fails in his session as well, before anything of it runs.
+// True if there is a view that the caller may have refreshed, but must not refresh itself. A view
+// that the caller may not have refreshed at all needs no worker: it fails in the caller's session
+// before any of its code runs.
 bool needs_workers(const Group& group) {
   const bool admin = pg::is_super_admin();
   return std::any_of(group.members.begin(), group.members.end(), [admin](const Member& member) {
@@ -129,6 +136,7 @@ Datum refresh_group(FunctionCallInfo call) {
     const auto place = static_cast<std::size_t>(number);
     const Member& member = group.members[place];
     const std::vector<int>& before = group.order.waits_for[place];
+    // The first view that this one depends on and that was not refreshed.
     const auto cause = std::find_if(before.begin(), before.end(), [&stale](int other) {
       return stale[static_cast<std::size_t>(other)];
     });

@@ -1,3 +1,6 @@
+// Refreshes one view for a caller and logs the result. An error is caught by a subtransaction,
+// because the row in the log must survive it. Cancellation, and errors that precede the refresh,
+// are raised and not logged.
 #include "api/runs/refresh_now.hpp"
 
 #include "api/access.hpp"
@@ -32,7 +35,8 @@ store::RunHead manual_head(const std::string& schema, const std::string& name, O
   return head;
 }
 
-// A job has its view set up for the strategy incremental. Whoever asks for one refresh has not.
+// The strategy incremental needs a view that a job has set up. A single refresh does not set it up,
+// so the request is checked before a worker is used.
 std::optional<store::RunError> refusal_of_strategy(const engine::View& view,
                                                    engine::Requested requested) {
   if (requested != engine::Requested::kIncremental) return std::nullopt;
@@ -52,6 +56,8 @@ RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Setting
   const store::RunHead head = manual_head(view.schema, view.name, view.owner);
   const store::UsageMeter meter;
   store::Outcome outcome;
+  // Without the owner's rights, the caller must not run the definition in its own session
+  // (docs/security.md).
   if (!pg::has_rights_of(view.owner)) {
     outcome.error = refusal_of_strategy(view, requested);
     if (!outcome.error) return refresh_in_worker(oid, requested);

@@ -1,5 +1,6 @@
-// A refresh in the caller's own session and transaction, where he has the rights of the view's
-// owner, else in a worker (hand_over.hpp): logged, and its error told, not raised.
+// A refresh in the caller's session and transaction, if the caller has the rights of the view's
+// owner, and otherwise in a worker (hand_over.hpp). The refresh is logged, and an error is returned
+// instead of raised.
 #pragma once
 
 #include "engine/strategy/choose.hpp"
@@ -14,10 +15,10 @@ struct RefreshedNow {
   double duration_ms;
 };
 
-/// Throws pg::SqlError 42501 where the caller may not refresh the view, 42809 where it is none; a
-/// cancelled query keeps flying. Whatever else goes wrong is rolled back, logged and returned.
-/// In the caller's session it runs with the settings of the view's owner (owner_settings.hpp), and
-/// with those `of_job`, which a worker reads by itself.
+/// Throws pg::SqlError 42501 if the caller may not refresh the view, and 42809 if it is no
+/// materialized view. A cancellation of the query is passed on. Any other error is rolled back,
+/// logged and returned. In the caller's session the refresh uses the settings of the view's owner
+/// (owner_settings.hpp) and those in `of_job`. A worker reads both itself.
 RefreshedNow refresh_now(Oid view, engine::Requested requested, const pg::Settings& of_job = {});
 
 /// Logs and returns the error of a refresh of a view that does not exist.

@@ -1,4 +1,4 @@
-// refresh, trigger, cancel, cleanup_logs.
+// refresh(), trigger(), cancel() and the cleanup of the log.
 #include <algorithm>
 
 #include "api/access.hpp"
@@ -47,7 +47,8 @@ Datum trigger(FunctionCallInfo call) {
   (void)shmem::required_area();
   const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
   const std::string role = current_role();
-  // Another session may remove the job, and make another one of its name, at the same time.
+  // Another session may delete the job and make another one with its name. Then the name is looked
+  // up again.
   for (;;) {
     const store::JobRecord job = managed_job(name);
     std::optional<std::int64_t> run_id;
@@ -58,10 +59,11 @@ Datum trigger(FunctionCallInfo call) {
   }
 }
 
-// A request that no worker has taken yet. False where it has been taken, or never was.
+// Withdraws a request that no worker has taken yet. False if it was taken, or never existed.
 bool withdraw(const store::Request& request, const store::JobRecord& job) {
   bool withdrawn = false;
   with_tables([&](pg::Spi& spi) {
+    // Waits for a worker that is taking the request, to learn whether its transaction commits.
     store::await_request(spi, request.run_id);
     withdrawn = store::withdraw_request(spi, request, job, pg::now());
   });
@@ -85,14 +87,18 @@ Datum cancel(FunctionCallInfo call) {
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
                        "permission denied for run " + std::to_string(run_id),
                        "Its job was removed; only a super admin may cancel the run.");
+  // Raises an error unless the caller may manage the job. Visible runs include those of others.
   if (job) (void)managed_job(std::to_string(job->id));
-  // A run that a worker has is canceled there: nobody waits for a begin whose commit stalls.
+  // A run that a worker has begun is canceled through shared memory, without a wait for its
+  // request: the commit of the transaction that takes the request may stall.
   if (job && request && shmem::cancel_run(MyDatabaseId, run_id)) return BoolGetDatum(true);
   if (job && request && withdraw(*request, *job)) return BoolGetDatum(true);
-  // A worker that held the request has committed by now: it may have planned a group.
+  // A worker that held the request has committed by now. It may have planned the run of a group.
   if (request && !open_group)
     with_tables([&](pg::Spi& spi) { open_group = store::is_open_group(spi, run_id); });
   if (!open_group) return BoolGetDatum(shmem::cancel_run(MyDatabaseId, run_id));
+  // The scheduler cancels a group's run: it knows the members that are running, and no other member
+  // may start meanwhile.
   if (!shmem::post_group_cancel(MyDatabaseId, run_id))
     throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
                        "too many groups are being canceled at once", "Try again in a moment.");

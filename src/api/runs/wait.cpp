@@ -1,5 +1,8 @@
-// wait and wait_for: until a run has ended. A SELECT of wait() holds a snapshot for as long as it
-// waits, and what must wait for old snapshots could never end; CALL wait_for() holds none.
+// wait() and wait_for() return when a run has ended.
+//
+// A SELECT of wait() holds a snapshot while it waits. A run that itself waits for old snapshots,
+// for example with CREATE INDEX CONCURRENTLY, could then never end. wait() detects this case and
+// gives up. CALL wait_for() commits before each sleep, so that it holds no snapshot.
 #include <algorithm>
 
 #include "api/arguments.hpp"
@@ -11,11 +14,12 @@
 namespace metrics_refresh::api {
 namespace {
 
-// How often a wait that holds a snapshot looks whether the run waits for it in turn.
+// Interval at which wait() checks whether the run waits for it.
 constexpr std::int64_t kLookMilliseconds = 500;
+// Longest sleep without a wake-up. A broadcast on run_ended normally ends it.
 constexpr std::int64_t kLongest = 3'600'000;
 
-// When the second argument, a span of time, has passed.
+// The time when the interval in the second argument will have passed.
 std::optional<core::Instant> end_of(const Arguments& arguments) {
   if (arguments.is_null(1)) return std::nullopt;
   const Datum interval = arguments.datum(1);
@@ -25,8 +29,8 @@ std::optional<core::Instant> end_of(const Arguments& arguments) {
   }));
 }
 
-// Sleeps until a run has ended, the most milliseconds have passed or it is time to give up. False
-// where that time has come before. REQUIRES: the condition variable is prepared.
+// Sleeps until a run has ended, `most` milliseconds have passed, or the time to give up has come.
+// Returns false if that time had come before. REQUIRES: the condition variable is prepared.
 bool sleep_on(shmem::Area& area, const std::optional<core::Instant>& give_up_at,
               std::int64_t most) {
   if (give_up_at) {
@@ -49,7 +53,7 @@ void cancel_sleep() {
   pg::call([] { ConditionVariableCancelSleep(); });
 }
 
-// True where the run can never end before this transaction does.
+// True if the run cannot end before this transaction ends.
 bool waits_for_us(std::int64_t run_id) {
   for (const shmem::SlotView& view : shmem::busy_slots(MyDatabaseId))
     if (view.slot.run.run_id == run_id && view.slot.pid != 0)
@@ -66,7 +70,8 @@ std::string advice(std::int64_t run_id) {
          "), outside of a transaction block, waits without a snapshot.";
 }
 
-// Whoever gave a time is prepared for a run that is still under way.
+// A caller with a time limit expects that the run may still be under way, so it gets a warning
+// instead of an error.
 void end_vain_wait(std::int64_t run_id, bool has_limit) {
   const std::string run = "run " + std::to_string(run_id);
   if (!has_limit)
@@ -87,6 +92,7 @@ Datum wait(FunctionCallInfo call) {
   shmem::Area& area = shmem::required_area();
   const std::int64_t run_id = Arguments::required(arguments.get_int64(0), "run_id");
   const std::optional<core::Instant> give_up_at = end_of(arguments);
+  // Each look at the status needs a new snapshot.
   if (IsolationUsesXactSnapshot())
     throw pg::SqlError(ERRCODE_ACTIVE_SQL_TRANSACTION,
                        "wait() needs the isolation level read committed",
@@ -99,7 +105,8 @@ Datum wait(FunctionCallInfo call) {
         "Call trigger() and wait() in two transactions.");
   prepare_to_sleep(area);
   for (;;) {
-    run = look_up(run_id);  // after the preparation, so that no end is overlooked
+    // After the condition variable was prepared, so that no end is missed.
+    run = look_up(run_id);
     if (run.is_over() || !sleep_on(area, give_up_at, kLookMilliseconds)) break;
     if (!waits_for_us(run_id)) continue;
     end_vain_wait(run_id, give_up_at.has_value());
@@ -109,17 +116,18 @@ Datum wait(FunctionCallInfo call) {
   return text_result(run.status);
 }
 
-// Ends the transaction, and with it every snapshot and lock, and begins another.
+// Commits, which releases all snapshots and locks, and begins a new transaction.
 void commit() {
   pg::call([] { SPI_commit(); });
 }
 
+// The same test as in the server's procedural languages: an atomic context does not allow COMMIT.
 bool is_in_transaction(FunctionCallInfo call) {
   return call->context == nullptr || !IsA(call->context, CallContext) ||
          castNode(CallContext, call->context)->atomic;
 }
 
-// The status is read in transactions of its own; between them nothing is held.
+// The status is read in a transaction of its own. Nothing is held while this process sleeps.
 std::string await(std::int64_t run_id, const std::optional<core::Instant>& give_up_at) {
   shmem::Area& area = shmem::required_area();
   for (;;) {

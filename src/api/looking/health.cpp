@@ -1,5 +1,8 @@
-// health_check: gathers facts, as the caller and so through row-level security, and lets core
-// judge.
+// health_check(). It collects facts with the rights of the caller, so that row-level security
+// applies, and passes them to core::check_health(), which decides.
+//
+// There are three kinds of facts: about the server, about each job, and about each view of a job.
+// Nothing here waits for locks, because a health check is often run when something is stuck.
 #include "core/health/health.hpp"
 
 #include "api/looking/view_facts.hpp"
@@ -29,7 +32,7 @@
 namespace metrics_refresh::api {
 namespace {
 
-// By job number. What happened before somebody rescheduled or resumed the job is over.
+// Ordered by job name. Errors from before the job was rescheduled or resumed do not count.
 constexpr char kSelectFacts[] =
     "SELECT j.job_id, s.suspend_reason, s.last_success_at,"
     " coalesce(s.last_error, ''), l.finished, l.successful, l.mean,"
@@ -51,11 +54,13 @@ core::HealthLimits limits() {
           settings::health_stale_warning(),         settings::health_stale_critical()};
 }
 
-// Under which name the view is known, and who else has it.
+// Adds the name of the view, and the owner of another view that has the given name.
 void add_names(core::ViewFacts& facts, const store::BoundView& bound, const engine::View& view) {
   facts.name = view.schema + "." + view.name;
   const auto [schema, name] = store::name_given(bound, view.schema, view.name);
   if (!name.empty()) facts.given_name = schema + "." + name;
+  // After a rename, a new view may have been created with the old name. The user may have expected
+  // the job to refresh that one.
   const Oid namesake = engine::namesake(bound, view.oid);
   if (OidIsValid(namesake)) facts.namesake_owner = pg::role_name(engine::relation_owner(namesake));
 }
@@ -67,7 +72,8 @@ core::ViewFacts view_facts(pg::Spi& spi, const store::BoundView& bound, Oid oid,
   facts.exists = OidIsValid(oid);
   facts.never_seen = job.is_default && !OidIsValid(bound.view_oid);
   if (!facts.exists) return facts;
-  // A check of health waits for nobody: of a view that is being written anew nothing is said.
+  // Nothing is reported about the state of a view that is locked exclusively, because the check
+  // does not wait.
   const engine::View view = engine::read_view(oid);
   if (const auto found = unseen.find(oid); found != unseen.end()) facts.unseen = found->second;
   add_names(facts, bound, view);
@@ -88,7 +94,7 @@ int due_since(const store::JobRecord& job, const std::optional<core::Timetable>&
                          now, settings::health_stale_critical());
 }
 
-// The views of a job and, of a group's, what the log says of each.
+// The views of a job. For a group, the log is evaluated for each view.
 std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
                                       const std::optional<core::Timetable>& timetable,
                                       const std::optional<core::Instant>& found_fresh,
@@ -106,6 +112,7 @@ std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
   for (std::size_t i = 0; i < views.size(); ++i) {
     const auto found = logged.find(oids[i]);
     if (found == logged.end()) continue;
+    // A view that was found fresh was not refreshed, but it is as good as a new one.
     views[i].last_success = std::max(found->second.last_success, found_fresh);
     views[i].rows = found->second.rows;
     views[i].last_error = found->second.last_error;
@@ -117,12 +124,14 @@ std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
 core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobRecord& job,
                           bool is_only) {
   core::JobFacts facts;
+  // Names are unique for each owner only. The number identifies the job in hints.
   facts.name = is_only ? job.name : job.name + " of " + job.owner;
   facts.argument = is_only ? job.name : std::to_string(job.id);
   facts.is_group = job.is_group();
   facts.is_incremental = job.strategy == "incremental";
   facts.owner = job.owner;
   facts.owner_exists = !pg::role_name(job.owner_oid).empty();
+  // Only a command needs a login of its owner. The launch of its session would fail.
   if (facts.owner_exists && job.is_command())
     if (const auto problem = pg::login_problem(job.owner_oid))
       facts.login_problem = problem->what();
@@ -150,11 +159,13 @@ std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
       spi.query(kSelectFacts, {static_cast<std::int64_t>(settings::health_window_hours())});
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto record = records.find(rows.get_int64(i, 1));
-    if (record == records.end()) continue;  // made a moment ago
+    // The job was made a moment ago.
+    if (record == records.end()) continue;
     jobs.push_back(&record->second);
     facts.push_back(read_facts(rows, i, record->second, namesakes[record->second.name] == 1));
   }
   const std::map<std::int64_t, core::Instant> fresh = found_fresh();
+  // Once for all jobs: both lookups take time proportional to the number of tables.
   const UnseenChanges unseen = unseen_changes(spi);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const std::optional<core::Timetable> timetable = store::timetable_of(*jobs[i]);
@@ -168,6 +179,7 @@ std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
   return facts;
 }
 
+// Superusers have no limits.
 std::vector<Oid> limited_roles(pg::Spi& spi, const char* sql) {
   std::vector<Oid> roles;
   const pg::Rows rows = spi.query(sql);
@@ -178,6 +190,7 @@ std::vector<Oid> limited_roles(pg::Spi& spi, const char* sql) {
   return roles;
 }
 
+// The array is allocated before the call, because no C++ object may be constructed inside it.
 std::map<Oid, int> tracked_tables() {
   std::vector<Oid> roles(static_cast<std::size_t>(settings::max_tracked_tables()));
   Oid* const found = roles.data();
@@ -187,7 +200,7 @@ std::map<Oid, int> tracked_tables() {
   return tables;
 }
 
-// Of the roles whose rights the caller has, which for a super admin are all.
+// The shares of roles whose rights the caller has. A super admin sees all roles.
 std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
   std::vector<core::ShareFacts> shares;
   const auto add = [&](Oid role, const char* what, std::int64_t used, std::int64_t limit,
@@ -216,7 +229,7 @@ std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
     if (!pg::role_name(role).empty() && !pg::is_superuser(role))
       add(role, "tracked tables", tracked, settings::max_tracked_tables_per_role(),
           "metrics_refresh.max_tracked_tables_per_role");
-  // That a role uses its workers is as it should be, unless something waits.
+  // A role may use all its workers. It is only reported if runs are waiting.
   if (shmem::database_status(MyDatabaseId).waiting == 0) return shares;
   const std::map<Oid, int> runs = shmem::runs_by_owner();
   for (const Oid owner : owners)
@@ -236,13 +249,14 @@ core::ServerFacts server_facts(pg::Spi& spi) {
   core::ServerFacts facts;
   facts.log_retention = settings::log_retention();
   facts.admin_problem = pg::admin_settings_problem();
-  // For others row-level security would have the whole log walked through.
+  // For other roles, row-level security would be checked on every row of the log.
   const bool super_admin = pg::is_super_admin();
   facts.shares = share_facts(spi, super_admin);
   if (super_admin)
     facts.oldest_log_row =
         spi.query("SELECT min(started_at) FROM metrics_refresh.run_log").get_instant_or_null(0, 1);
   facts.preloaded = shmem::area() != nullptr;
+  // The remaining facts are in shared memory.
   if (!facts.preloaded) return facts;
   const shmem::DatabaseStatus status = shmem::database_status(MyDatabaseId);
   facts.enabled = settings::enabled();
@@ -251,6 +265,7 @@ core::ServerFacts server_facts(pg::Spi& spi) {
   facts.scheduler_running = status.scheduler_running;
   facts.waiting_runs = status.waiting;
   if (status.waiting > 0) facts.waiting_since = pg::to_instant(status.waiting_since);
+  // A standby runs no schedulers or workers.
   if (!facts.in_recovery) facts.processes = process_facts();
   if (status.next_due != shmem::kNever) facts.next_due = pg::to_instant(status.next_due);
   return facts;
@@ -261,6 +276,7 @@ Datum health_check(FunctionCallInfo call) {
   const core::Instant now = pg::now();
   core::ServerFacts server;
   std::vector<core::JobFacts> jobs;
+  // pg::look() rolls everything back at the end, including locks.
   pg::look([&] {
     pg::with_own_sql([&] {
       pg::Spi spi;

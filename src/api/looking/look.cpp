@@ -1,4 +1,7 @@
-// Functions that only look: is_super_admin, explain_refresh.
+// Functions that only read: is_super_admin() and explain_refresh().
+//
+// explain_refresh() makes the same decisions as the next run of the view, with the settings of its
+// owner and its job, and then rolls back.
 #include "api/access.hpp"
 #include "api/arguments.hpp"
 #include "engine/incremental/setup/setup.hpp"
@@ -20,6 +23,7 @@ Param text_or_null(const std::string& text) {
   return text.empty() ? Param::null(TEXTOID) : Param(text);
 }
 
+// Whether a job with the strategy incremental could refresh this view, or does.
 std::string say_incremental(const engine::View& view, const engine::ViewState& state) {
   const std::string why_not = engine::why_not_incremental(view);
   if (!why_not.empty()) return "not possible: " + why_not;
@@ -27,7 +31,8 @@ std::string say_incremental(const engine::View& view, const engine::ViewState& s
   return state.demoted.empty() ? "set up" : "demoted: " + state.demoted;
 }
 
-// As the caller: of jobs it shows what the caller sees. The view's own job before a group.
+// Information about the view that is read with the rights of the caller, so that only jobs that the
+// caller may see appear. A job for the view alone comes before a group.
 struct Surroundings {
   Param depends_on = Param::null(TEXTARRAYOID);
   Param next_due = Param::null(TIMESTAMPTZOID);
@@ -46,6 +51,7 @@ Surroundings read_surroundings(const engine::View& view, MemoryContext context) 
         " ORDER BY depth, depends_on_schema, depends_on_name)"
         " FROM metrics_refresh.view_dependencies WHERE view_oid = $1 HAVING count(*) > 0",
         {Param::oid(view.oid)});
+    // The value must outlive the SPI connection.
     if (!reads.empty()) found.depends_on = reads.copied(0, 1, context);
     const pg::Rows jobs = spi.query(
         "SELECT s.job_name, s.next_due, j.strategy, j.job_id FROM metrics_refresh.job_status s"
@@ -62,19 +68,22 @@ Surroundings read_surroundings(const engine::View& view, MemoryContext context) 
     job_id = jobs.get_int64(0, 4);
   });
   if (job_id != 0)
+    // The job is visible to the caller. The settings are needed for the decision, but are not
+    // shown.
     with_tables([&](pg::Spi& spi) {
       if (const auto job = store::find_job(spi, job_id)) found.settings = job->settings;
     });
   return found;
 }
 
-// As its next run would find it.
+// The freshness as the next run of the view would find it.
 engine::Freshness find_freshness(const engine::View& view, const pg::Settings& of_job) {
   engine::Freshness freshness;
   const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
     engine::with_settings_of(view.owner, of_job,
                              [&] { freshness = engine::freshness_of(view, true); });
   });
+  // The error is the reason why the view is not skipped.
   if (error) return {false, error->what()};
   return freshness;
 }
@@ -83,6 +92,7 @@ engine::Choice choose(const engine::View& view, const engine::ViewState& state,
                       const std::string& strategy, const engine::Freshness& freshness) {
   const engine::Requested requested = engine::job_request(strategy);
   engine::Choice choice = engine::choose(view, state, requested);
+  // engine::choose() does not consider freshness, because a run has to observe it first.
   if (requested == engine::Requested::kAuto && freshness.is_fresh)
     choice = {engine::Strategy::kSkip, freshness.reason};
   return choice;
@@ -99,6 +109,7 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
     const engine::Choice choice = choose(view, state, around.strategy, freshness);
     chosen = engine::to_string(choice.strategy);
     reason = choice.reason;
+    // A refresh that is not possible is a result of explain_refresh(), not an error.
   } catch (const pg::SqlError& error) {
     chosen = "error";
     reason = error.what();
@@ -118,12 +129,14 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
           Param(say_incremental(view, state))};
 }
 
-// Who looks keeps no lock, and waits for none longer than this, or the session's own limit.
+// The longest wait for a lock, unless the session's own limit is shorter. Locks are released at the
+// end.
 constexpr int kLockTimeout = 2000;
 
 void limit_lock_waits() {
   pg::call([] {
     if (LockTimeout > 0 && LockTimeout <= kLockTimeout) return;
+    // GUC_ACTION_LOCAL: the rollback restores the value.
     (void)set_config_option("lock_timeout", psprintf("%d", kLockTimeout), PGC_USERSET,
                             PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
   });

@@ -1,4 +1,5 @@
-// What a schedule means, without a job: next_runs, next_due, describe_schedule, validate_schedule.
+// Functions that interpret a schedule without a job: next_runs(), next_due(), describe_schedule()
+// and validate_schedule().
 #include "api/schedule_text.hpp"
 #include "core/schedule/schedule_description.hpp"
 
@@ -9,6 +10,7 @@
 namespace metrics_refresh::api {
 namespace {
 
+// Bounds the time of one call.
 constexpr int kMostRuns = 10'000;
 
 Datum next_runs(FunctionCallInfo call) {
@@ -31,7 +33,7 @@ Datum next_runs(FunctionCallInfo call) {
   return 0;
 }
 
-// Infinity says, as in alter_job(), that there is no such bound.
+// Infinity means that there is no bound, as in alter_job().
 std::optional<core::Instant> bound(const Arguments& arguments, int n) {
   if (arguments.is_null(n)) return std::nullopt;
   const TimestampTz time = DatumGetTimestampTz(arguments.datum(n));
@@ -47,6 +49,7 @@ Datum next_due(FunctionCallInfo call) {
                   bound(arguments, 2),
                   bound(arguments, 3),
                   {}};
+  // Only `@after` depends on the end of the last run.
   times.last_end = bound(arguments, 7);
   if (!arguments.is_null(4)) times.blackout = pg::texts_of(arguments.datum(4), "blackout");
   const core::Instant after = Arguments::required(arguments.get_instant(5), "after");
@@ -72,6 +75,7 @@ Datum validate_schedule(FunctionCallInfo call) {
   const std::string job_name = arguments.get_text(1).value_or("");
   SetResult result(call);
   try {
+    // Not parse_schedule(): an invalid text is a result here, not an error.
     const core::Schedule schedule = core::Schedule::parse(text, {job_name});
     result.add({true, pg::Param::null(TEXTOID), pg::Param::null(INT4OID),
                 schedule.has_idle_step() ? pg::Param(idle_step_hint(schedule))

@@ -1,6 +1,7 @@
-// worker_slots, waiting_runs and skipped_runs: what the workers of this database do, what waits for
-// them, and what they found nothing to do for, as shared memory has it. Each caller sees the runs
-// of the jobs that row-level security shows.
+// worker_slots(), waiting_runs() and skipped_runs(): the runs that the workers of this database
+// perform, the runs that wait for a worker, and the runs that were skipped because nothing had
+// changed. All of them come from shared memory. Each caller sees the runs of the jobs that
+// row-level security allows.
 #include <set>
 
 #include "api/arguments.hpp"
@@ -15,15 +16,17 @@ namespace {
 
 using pg::Param;
 
-// Which of these jobs the caller may see.
+// The jobs, among those given, that the caller may see.
 class Visible {
  public:
   explicit Visible(const std::vector<std::int64_t>& jobs) : sees_all_(pg::is_super_admin()) {
-    if (sees_all_ || jobs.empty()) return;  // runs of jobs that were removed as well
+    // A super admin also sees runs of jobs that were removed.
+    if (sees_all_ || jobs.empty()) return;
     pg::with_own_sql([&] {
       pg::Spi spi;
       const pg::Rows rows = spi.query(
           "SELECT job_id FROM metrics_refresh.job WHERE job_id = ANY ($1)", {Param::array(jobs)});
+      // One query for all jobs.
       for (std::size_t i = 0; i < rows.size(); ++i) jobs_.insert(rows.get_int64(i, 1));
     });
   }
@@ -66,6 +69,7 @@ const char* triggered_by(const shmem::Assignment& run) {
 Datum worker_slots(FunctionCallInfo call) {
   SetResult result(call);
   if (shmem::area() == nullptr) return 0;
+  // A copy: the slots' lock is released before the query runs.
   const std::vector<shmem::SlotView> slots = shmem::busy_slots(MyDatabaseId);
   std::vector<std::int64_t> jobs;
   for (const shmem::SlotView& view : slots) jobs.push_back(view.slot.run.job_id);
@@ -73,6 +77,7 @@ Datum worker_slots(FunctionCallInfo call) {
   for (const shmem::SlotView& view : slots) {
     const shmem::WorkerSlot& slot = view.slot;
     if (!visible.has(slot.run.job_id)) continue;
+    // Between the assignment and the start of the worker there is no time.
     const bool started = slot.started_at != 0;
     result.add({slot.run.run_id == 0 ? Param::null(INT8OID) : Param(slot.run.run_id),
                 Param(slot.run.job_id), member_or_null(slot.run.member),

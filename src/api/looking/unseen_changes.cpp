@@ -8,8 +8,8 @@
 namespace metrics_refresh::api {
 namespace {
 
-// A plan of a table's scan may run what is in its indexes, which nobody who only looks runs for
-// another role.
+// The planner may execute functions in the indexes of a table. A caller that only reads must not
+// execute code of another role, so the planner is used only if may_plan_for() allows it.
 std::string why(Oid table, Oid owner) {
   const bool may_plan = engine::may_plan_for(owner);
   pg::ActAs scope(may_plan ? owner : GetUserId(), SECURITY_RESTRICTED_OPERATION);
@@ -21,8 +21,11 @@ std::string why(Oid table, Oid owner) {
 
 UnseenChanges unseen_changes(pg::Spi& spi) {
   UnseenChanges unseen;
+  // If nothing in this database can write ordinary tables past this server, only foreign tables are
+  // examined.
   const bool foreign_only = pg::call([] { return !engine::may_be_elsewhere(); });
   for (const store::ViewTable& read : store::tables_of_views(spi, foreign_only)) {
+    // One table for each view is enough.
     if (unseen.count(read.view) > 0) continue;
     std::string found = why(read.table, read.owner);
     if (!found.empty()) unseen[read.view] = std::move(found);

@@ -1,5 +1,5 @@
-// Which views read tables whose changes are not counted here (engine/definition/elsewhere.hpp), for
-// those who look at health.
+// Finds views that read tables whose changes are not counted on this server
+// (engine/definition/elsewhere.hpp), for health checks.
 #pragma once
 
 #include <map>
@@ -9,11 +9,11 @@
 
 namespace metrics_refresh::api {
 
-/// By view: why, by the name of the first such table.
+/// For each view the reason, with the name of the first such table.
 using UnseenChanges = std::map<Oid, std::string>;
 
-/// Of all materialized views. Waits for nobody: of a table that somebody holds exclusively little
-/// is said.
+/// For all materialized views. Does not wait: the result is incomplete for a table that another
+/// session has locked exclusively.
 UnseenChanges unseen_changes(pg::Spi& spi);
 
 }  // namespace metrics_refresh::api

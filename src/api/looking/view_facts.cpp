@@ -1,3 +1,4 @@
+// Queries of the log for each view, and the count of due times.
 #include "api/looking/view_facts.hpp"
 
 #include "pg/time.hpp"
@@ -6,6 +7,9 @@
 namespace metrics_refresh::api {
 
 std::map<Oid, LoggedView> logged_views(pg::Spi& spi, const std::vector<Oid>& views) {
+  // Three lateral lookups, each of which reads one row through the index on (view_schema,
+  // view_name, started_at): the last success with a row count, the last success, and the last run
+  // that ended.
   const pg::Rows rows = spi.query(
       "SELECT c.oid, c.relispopulated, s.finished_at, (SELECT r.rows_total"
       "  FROM metrics_refresh.run_log r WHERE r.view_schema = n.nspname"
@@ -52,12 +56,13 @@ int due_times_since(const std::optional<core::Timetable>& timetable, core::Insta
                     core::Instant now, int most) {
   if (!timetable) return 0;
   if (timetable->schedule.counts_from_end() && timetable->last_end != core::Instant::max()) {
-    // A run that takes long misses none of the due times that count from its end.
+    // Due times that count from the end of a run are not missed while a long run is under way.
     std::optional<core::Timetable> others = timetable;
     others->last_end = core::Instant::max();
     return due_times_since(others, since, now, most);
   }
   int count = 0;
+  // `most` bounds the loop: a job with a short interval may not have run for months.
   for (auto due = timetable->next_after(since); due && *due <= now && count < most; ++count)
     due = timetable->next_after(*due);
   return count;

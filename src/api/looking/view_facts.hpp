@@ -1,5 +1,5 @@
-// What the catalogs and the log say of materialized views, for those who judge their freshness.
-// Read as the caller, and without waiting for a lock.
+// Facts about materialized views from the catalogs and the log, from which their freshness is
+// judged. They are read with the rights of the caller and without waiting for locks.
 #pragma once
 
 #include "core/schedule/timetable.hpp"
@@ -16,22 +16,22 @@ namespace metrics_refresh::api {
 struct LoggedView {
   bool populated = false;
   std::optional<core::Instant> last_success;
-  std::optional<std::int64_t> rows;  // after that
-  std::string last_status;           // of the last run that has ended; empty: there was none
+  std::optional<std::int64_t> rows;  // rows after that run
+  std::string last_status;           // of the last run that has ended; empty: none
   std::string last_error;            // of that run
 };
 
-/// By oid, those of `views` that exist.
+/// By oid. Views that no longer exist are left out.
 std::map<Oid, LoggedView> logged_views(pg::Spi& spi, const std::vector<Oid>& views);
 
-/// When each job last found its views fresh, so that there was no run. The views have been fresh
-/// since their last success.
+/// The last time at which each job found its views fresh, so that no run was needed. The views have
+/// been fresh since their last success.
 std::map<std::int64_t, core::Instant> found_fresh();
-/// Of one of them, or nothing.
+/// The time of this job, or nothing.
 std::optional<core::Instant> find_time(const std::map<std::int64_t, core::Instant>& times,
                                        std::int64_t job);
 
-/// How many due times have passed since `since`, at most `most`; none without a timetable.
+/// The number of due times since `since`, at most `most`; 0 without a timetable.
 int due_times_since(const std::optional<core::Timetable>& timetable, core::Instant since,
                     core::Instant now, int most);
 

@@ -1,5 +1,8 @@
-// view_status: every materialized view that the caller may refresh, with what refreshes it and how
-// fresh it is.
+// view_status(): every materialized view that the caller may refresh, with the job that refreshes
+// it and its freshness.
+//
+// A view may have several jobs. One of them, its keeper, determines the freshness: a view is stale
+// if several due times of its keeper have passed since the last success.
 #include "api/looking/view_facts.hpp"
 
 #include <algorithm>
@@ -29,6 +32,7 @@ struct SeenView {
 std::vector<SeenView> read_views(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
       "SELECT c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner)::text,"
+      // reltuples is -1 if the view was never analyzed.
       " CASE WHEN c.reltuples >= 0 THEN c.reltuples::int8 END"
       " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
       " WHERE c.relkind = 'm' AND ((SELECT metrics_refresh.is_super_admin())"
@@ -43,7 +47,8 @@ std::vector<SeenView> read_views(pg::Spi& spi) {
   return views;
 }
 
-// The job that keeps a view fresh: the view's own, before a group; of several the oldest.
+// The job that keeps a view fresh. Active jobs with a schedule come first, then jobs for the view
+// alone before groups, then the oldest job.
 struct Keeper {
   store::JobRecord job;
   std::optional<core::Timetable> timetable;
@@ -70,6 +75,7 @@ std::map<Oid, Keeper> read_keepers(pg::Spi& spi) {
     for (const store::Member& member : store::named_members(spi, job, store::Reads::kViews))
       add(engine::resolve_view(member), job);
   }
+  // Parsed last, for the chosen jobs only.
   for (auto& [view, keeper] : keepers) keeper.timetable = store::timetable_of(keeper.job);
   return keepers;
 }
@@ -77,6 +83,7 @@ std::map<Oid, Keeper> read_keepers(pg::Spi& spi) {
 std::string freshness(const LoggedView& view, const std::optional<core::Instant>& fresh_at,
                       const Keeper* keeper, core::Instant now) {
   if (!view.populated) return "never";
+  // A paused job has no due times that could be missed.
   if (keeper == nullptr || !keeper->job.active) return "unmanaged";
   const core::Instant since =
       std::max(keeper->job.effective_from, fresh_at.value_or(core::Instant::min()));
@@ -84,13 +91,15 @@ std::string freshness(const LoggedView& view, const std::optional<core::Instant>
   return due_times_since(keeper->timetable, since, now, limit) >= limit ? "stale" : "fresh";
 }
 
-// The view with its indexes and its TOAST table, in bytes. Nothing where somebody holds one of them
-// exclusively, or it is gone.
+// The size of the view with its indexes and its TOAST table, in bytes. Nothing if another session
+// has locked one of them exclusively, or if the view was dropped.
 std::optional<std::int64_t> try_size(Oid view) {
   const std::int64_t size = pg::call([view]() -> std::int64_t {
     List* wanted = list_make1_oid(view);
     List* locked = NIL;
     bool all = true;
+    // The list grows during the loop: the view adds its indexes and its TOAST table, which adds its
+    // own index.
     for (int i = 0; all && i < list_length(wanted); ++i) {
       const Oid oid = list_nth_oid(wanted, i);
       all = ConditionalLockRelationOid(oid, AccessShareLock);
@@ -105,7 +114,7 @@ std::optional<std::int64_t> try_size(Oid view) {
         wanted = lappend_oid(wanted, relation->rd_rel->reltoastrelid);
       relation_close(relation, NoLock);
     }
-    // With these locks held it does not wait.
+    // This does not wait, because the locks are held.
     const std::int64_t bytes =
         all ? DatumGetInt64(DirectFunctionCall1(pg_total_relation_size, ObjectIdGetDatum(view)))
             : -1;
@@ -121,7 +130,7 @@ Param time_or_null(const std::optional<core::Instant>& time) {
   return Param::nullable(time, TIMESTAMPTZOID);
 }
 
-// REQUIRES: `since` is not later than now, but for a step of the clock.
+// REQUIRES: `since` is not later than now, unless the clock was set back.
 Param age_or_null(const std::optional<core::Instant>& since, core::Instant now) {
   if (!since) return Param::null(INTERVALOID);
   const TimestampTz from = pg::to_timestamptz(*since);
@@ -161,10 +170,12 @@ Datum view_status(FunctionCallInfo call) {
   });
   for (const SeenView& view : views) {
     const auto found = logged.find(view.oid);
-    if (found == logged.end()) continue;  // dropped a moment ago
+    // The view was dropped a moment ago.
+    if (found == logged.end()) continue;
     const LoggedView& log = found->second;
     const auto kept = keepers.find(view.oid);
     const Keeper* keeper = kept == keepers.end() ? nullptr : &kept->second;
+    // A run that found the view fresh confirms the last success.
     std::optional<core::Instant> fresh_at = log.last_success;
     if (keeper != nullptr) fresh_at = std::max(fresh_at, find_time(fresh, keeper->job.id));
     std::optional<core::Instant> next_due;

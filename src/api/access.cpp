@@ -1,3 +1,9 @@
+// Finds the job that a caller means by a name, and decides who may manage it.
+//
+// Names are unique for each owner only. Thus a name is resolved in this order: a number is a
+// job_id; a job of the caller with this name; the only other job with this name that the caller may
+// manage; and finally the only job that refreshes a view with this name. A job that the caller may
+// not manage can lead to an error, but never to a wrong choice.
 #include "api/access.hpp"
 
 #include <algorithm>
@@ -16,7 +22,7 @@ std::vector<store::JobKey> look_up(const std::string& name) {
   std::vector<store::JobKey> keys;
   std::int64_t id = 0;
   const bool is_id = is_job_id(name);
-  // A number that is too long is nobody's.
+  // A number that does not fit is not the number of any job.
   if (is_id && std::from_chars(name.data(), name.data() + name.size(), id).ec != std::errc())
     return keys;
   with_tables([&](pg::Spi& spi) {
@@ -28,6 +34,7 @@ std::vector<store::JobKey> look_up(const std::string& name) {
   return keys;
 }
 
+// The stored name is used if the role was dropped.
 std::string owner_of(const store::JobKey& job) {
   const std::string role = pg::role_name(job.owner_oid);
   return role.empty() ? job.owner : role;
@@ -41,6 +48,7 @@ std::vector<store::JobKey> managed_of(const std::vector<store::JobKey>& jobs) {
 
 [[noreturn]] void refuse_ambiguous(const std::string& name, const char* meaning,
                                    const std::vector<store::JobKey>& jobs) {
+  // Bounds the length of the message.
   constexpr std::size_t kNamed = 10;
   std::string detail;
   for (std::size_t i = 0; i < std::min(jobs.size(), kNamed); ++i)
@@ -52,7 +60,7 @@ std::vector<store::JobKey> managed_of(const std::vector<store::JobKey>& jobs) {
                      "Give the job_id in place of the name.", detail);
 }
 
-// Jobs that the caller may not manage do not count: he did not name them.
+// Jobs that the caller may not manage are not considered: the caller named a view, not a job.
 std::optional<std::int64_t> find_by_view(const std::string& view) {
   std::vector<store::JobKey> jobs;
   with_tables([&](pg::Spi& spi) { jobs = store::jobs_of_view(spi, view); });
@@ -65,6 +73,7 @@ std::optional<std::int64_t> find_by_view(const std::string& view) {
 }  // namespace
 
 bool may_manage(const store::JobKey& job) {
+  // Cheap tests first. Finding the view may need a lookup by name.
   if (OidIsValid(job.owner_oid) && pg::has_rights_of(job.owner_oid)) return true;
   if (pg::is_super_admin()) return true;
   if (job.view_name.empty()) return false;
@@ -80,6 +89,7 @@ std::optional<std::int64_t> find_managed(const std::string& name) {
   const std::vector<store::JobKey> jobs = look_up(name);
   if (jobs.empty()) return is_job_id(name) ? std::nullopt : find_by_view(name);
   for (const store::JobKey& job : jobs)
+    // The caller's own job is meant even if it may manage others with this name.
     if (job.owner_oid == GetUserId()) return job.id;
   const std::vector<store::JobKey> managed = managed_of(jobs);
   if (managed.empty())
@@ -89,6 +99,7 @@ std::optional<std::int64_t> find_managed(const std::string& name) {
   return managed.front().id;
 }
 
+// A number gets no suggestion.
 void refuse_missing_job(const std::string& name) {
   const std::string likely = is_job_id(name) ? "" : likely_job(name);
   throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "job \"" + name + "\" does not exist",
@@ -114,6 +125,7 @@ void require_right_to_commands() {
   const Oid role = GetUserId();
   bool may = false;
   with_tables([&](pg::Spi& spi) {
+    // The privilege on this function is the right to write commands; there is no separate setting.
     may = spi.query(
                  "SELECT has_function_privilege($1,"
                  " 'metrics_refresh.schedule_command'::regproc::oid, 'EXECUTE')",

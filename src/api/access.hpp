@@ -1,5 +1,5 @@
-// Finding a job and deciding whether the caller may touch it: the rule that the row-level security
-// of the table job says for reading, said once for the functions that change something.
+// Finds jobs and decides whether the caller may change them. The rule is the one that row-level
+// security of the table job applies to reading; here it is for functions that write.
 #pragma once
 
 #include <string>
@@ -9,20 +9,21 @@
 
 namespace metrics_refresh::api {
 
-/// A super admin may manage every job; others those they own and those of their own views.
+/// A super admin may manage every job. Other roles may manage the jobs that they own and the jobs
+/// of views that they own.
 bool may_manage(const store::JobKey& job);
 
-/// Whether this is the number of a job in place of its name: digits, and nothing else.
+/// True if this is the number of a job in place of its name, that is, if it consists of digits.
 bool is_job_id(const std::string& name);
 
-/// The job that the caller means by a name: the caller's own, else the one that he may manage. If
-/// no job has the name, it may be that of a view, with its schema or without, that one job of those
-/// that he may manage refreshes. Nothing if there is none either. Throws SqlError 42501, naming
-/// what is missing, where he may manage none of that name, and 42P09 where he may manage several
-/// and owns none of them.
+/// The job that the caller means by a name: the caller's own job, or else the one that it may
+/// manage. If no job has this name, the name may be that of a view, with or without its schema. It
+/// then means the only job that refreshes the view and that the caller may manage. Nothing if there
+/// is none either. Throws SqlError 42501 if the caller may manage no job with this name. Throws
+/// 42P09 if it may manage several and owns none of them.
 std::optional<std::int64_t> find_managed(const std::string& name);
 
-/// The same job, whole. Throws SqlError 42704 where there is none.
+/// The same job, with all columns. Throws SqlError 42704 if there is none.
 store::JobRecord managed_job(const std::string& name);
 
 [[noreturn]] void refuse_missing_job(const std::string& name);
@@ -30,17 +31,18 @@ store::JobRecord managed_job(const std::string& name);
 /// Throws SqlError 42501 unless the caller may have this view refreshed.
 void require_refresh_rights(const engine::View& view);
 
-/// Throws SqlError 42501 unless the caller may execute schedule_command(), and so write commands.
+/// Throws SqlError 42501 unless the caller may execute schedule_command(), which is the right to
+/// write commands.
 void require_right_to_commands();
 
-/// On whose behalf the caller has the view refreshed: the caller where that is enough, else, for a
-/// super admin without rights over the view, its owner.
+/// The role on whose behalf the caller refreshes the view: the caller, if its rights are
+/// sufficient. For a super admin without rights over the view, the owner of the view.
 Oid refresher(const engine::View& view);
 
 /// The name of the current role.
 std::string current_role();
 
-/// Runs `body(spi)` with the extension's own rights.
+/// Runs `body(spi)` with the rights of the extension.
 template <typename Body>
 void with_tables(Body&& body);
 

@@ -1,3 +1,6 @@
+// Conversion between SQL values and C++ values at the interface of SQL functions. Server calls that
+// may raise an error are inside pg::call(), and strings are built outside of it: an error would
+// skip their destructors.
 #include "api/arguments.hpp"
 
 #include <algorithm>
@@ -13,7 +16,7 @@ struct Values {
   bool* nulls;
 };
 
-// REQUIRES: called inside call().
+// One element more than needed, because there may be no columns. REQUIRES: called inside call().
 Values server_values(const std::vector<pg::Param>& columns) {
   Values result = {static_cast<Datum*>(palloc(sizeof(Datum) * (columns.size() + 1))),
                    static_cast<bool*>(palloc(columns.size() + 1))};
@@ -24,6 +27,7 @@ Values server_values(const std::vector<pg::Param>& columns) {
   return result;
 }
 
+// escape_json() of the server knows the rules, so they are not repeated here.
 std::string quoted(const std::string& value) {
   const char* text = value.c_str();
   return pg::call([text]() -> const char* {
@@ -39,6 +43,7 @@ std::string quoted(const std::string& value) {
 std::optional<std::string> Arguments::get_text(int n) const {
   if (is_null(n)) return std::nullopt;
   const Datum value = datum(n);
+  // The value may be compressed or stored out of line.
   const ::text* packed = pg::call([value] { return DatumGetTextPP(value); });
   return std::string(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
 }
@@ -82,6 +87,7 @@ NamedArguments::NamedArguments(FunctionCallInfo call) : arguments_(call) {
     int count;
   };
   const Oid function = call->flinfo->fn_oid;
+  // The names come from the catalog, because the server passes arguments by position only.
   const Names found = pg::call([function] {
     const HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
     if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for function %u", function);
@@ -125,6 +131,7 @@ Datum row_result(FunctionCallInfo call, const std::vector<pg::Param>& columns) {
 
 SetResult::SetResult(FunctionCallInfo call) {
   result_ = pg::call([call] {
+    // The declaration of the function in the install script determines the columns.
     InitMaterializedSRF(call, MAT_SRF_USE_EXPECTED_DESC);
     return reinterpret_cast<ReturnSetInfo*>(call->resultinfo);
   });
@@ -162,6 +169,7 @@ JsonObject& JsonObject::add(const char* name, std::int64_t value) {
 
 JsonObject& JsonObject::add(const char* name, double value) {
   char number[64];
+  // Three digits after the decimal point; std::to_string() would print six.
   std::snprintf(number, sizeof number, "%.3f", value);
   begin_member(name);
   text_ += number;

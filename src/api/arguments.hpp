@@ -1,4 +1,4 @@
-// The arguments of an SQL-callable function as C++ values, and values of ours as its result.
+// Access to the arguments of an SQL function as C++ values, and conversion of its result.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ class Arguments {
   explicit Arguments(FunctionCallInfo call) : call_(call) {}
 
   bool is_null(int n) const { return call_->args[n].isnull; }
-  /// As the server handed it over. REQUIRES: not NULL.
+  /// The value as passed by the server. REQUIRES: not NULL.
   Datum datum(int n) const { return call_->args[n].value; }
 
   std::optional<std::string> get_text(int n) const;
@@ -27,7 +27,7 @@ class Arguments {
   std::optional<Oid> get_oid(int n) const;
   std::optional<core::Instant> get_instant(int n) const;
 
-  /// The value, or SqlError 22004 that says which argument must not be NULL.
+  /// Returns the value, or throws SqlError 22004 that names the argument that must not be NULL.
   template <typename T>
   static T required(std::optional<T> value, const char* name) {
     if (!value)
@@ -39,13 +39,13 @@ class Arguments {
   FunctionCallInfo call_;
 };
 
-/// Arguments by the names of the function's declaration, for functions that have many.
+/// Access to arguments by name, for functions with many arguments.
 class NamedArguments {
  public:
   explicit NamedArguments(FunctionCallInfo call);
 
   bool has(const char* name) const;
-  // The rest of these raise an internal error for a name that the declaration does not have.
+  // The functions below raise an internal error if the function has no argument with this name.
   bool is_null(const char* name) const { return arguments_.is_null(number_of(name)); }
   Datum datum(const char* name) const { return arguments_.datum(number_of(name)); }
   std::optional<std::string> get_text(const char* name) const {
@@ -71,10 +71,10 @@ class NamedArguments {
 
 Datum text_result(std::string_view value);
 
-/// A row as the result of a function that returns one.
+/// Returns a row from a function with a composite result.
 Datum row_result(FunctionCallInfo call, const std::vector<pg::Param>& columns);
 
-/// Rows as the result of a function that returns a set.
+/// Returns rows from a function with a set result.
 class SetResult {
  public:
   explicit SetResult(FunctionCallInfo call);
@@ -84,7 +84,7 @@ class SetResult {
   ReturnSetInfo* result_;
 };
 
-/// A flat JSON object, member by member.
+/// A flat JSON object that is built member by member.
 class JsonObject {
  public:
   JsonObject& add(const char* name, const std::string& value);
@@ -93,7 +93,7 @@ class JsonObject {
   JsonObject& add(const char* name, std::int64_t value);
   JsonObject& add(const char* name, double value);
 
-  /// As a jsonb.
+  /// Returns the object as jsonb.
   Datum result() const;
 
  private:

@@ -1,4 +1,5 @@
-// The trigger function of captured keys.
+// The trigger function that captures keys of changed rows, for the strategy incremental. This file
+// only checks the call; engine::capture_keys() does the work.
 #include "engine/incremental/capture/capture.hpp"
 
 #include "pg/guard.hpp"
@@ -13,6 +14,8 @@ Datum capture_keys(FunctionCallInfo call) {
     throw pg::SqlError(
         ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
         "the function is for AFTER triggers of statements that metrics_refresh makes");
+  // One call for the whole trigger: it runs for every statement on a captured table, so its cost
+  // counts.
   pg::call([data] { engine::capture_keys(data); });
   return PointerGetDatum(nullptr);
 }

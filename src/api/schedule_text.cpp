@@ -1,3 +1,5 @@
+// Parses schedules for SQL functions. core reports errors as ScheduleError with a position. Here
+// they become SQL errors with detail and hint.
 #include "api/schedule_text.hpp"
 
 #include <algorithm>
@@ -15,6 +17,7 @@ auto or_sql_error(const char* what, const std::string& text, Parse parse) {
   try {
     return parse();
   } catch (const core::ScheduleError& error) {
+    // A text beyond the limit would only clutter the message.
     const bool is_long = text.size() > core::kMaxScheduleLength;
     throw pg::SqlError(
         ERRCODE_INVALID_PARAMETER_VALUE,
@@ -38,7 +41,8 @@ core::Schedule parse_schedule(const std::string& text, const std::string& job_na
 }
 
 std::vector<core::Blackout> parse_blackouts(const std::vector<std::string>& windows) {
-  constexpr std::size_t kMost = 100;  // as the table's check says
+  // The CHECK constraint of the table has the same limit.
+  constexpr std::size_t kMost = 100;
   if (windows.size() > kMost)
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
                        "blackout must not have more than " + std::to_string(kMost) + " windows",
@@ -63,6 +67,7 @@ core::Timetable parse_times(const TimesText& times) {
 }
 
 bool is_never_due(core::Timetable timetable, core::Instant now) {
+  // Without blackout windows the parser has already excluded schedules that are never due.
   if (timetable.blackouts.empty() || timetable.schedule.is_due_at_server_start()) return false;
   timetable.ends_at.reset();
   return !timetable.next_after(std::max(now, timetable.starts_at.value_or(now)));
@@ -70,6 +75,7 @@ bool is_never_due(core::Timetable timetable, core::Instant now) {
 
 void check_times(const TimesText& times, core::Instant now) {
   check_bounds(times);
+  // Checked even if there is no schedule: one may be added later.
   if (times.timezone) (void)pg::time_zone(*times.timezone);
   if (!times.schedule) {
     (void)parse_blackouts(times.blackout);

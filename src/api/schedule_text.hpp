@@ -1,5 +1,4 @@
-// Schedules and blackout windows as users type them: core's parsers, with their errors as SQL
-// errors.
+// Schedules and blackout windows as users write them: the parsers of core, with SQL errors.
 #pragma once
 
 #include "core/schedule/timetable.hpp"
@@ -10,9 +9,9 @@
 
 namespace metrics_refresh::api {
 
-/// When a job shall be due, as it is written down.
+/// The columns that determine the due times of a job, as text.
 struct TimesText {
-  std::string job_name;  // chooses what `H` stands for
+  std::string job_name;  // chooses the value of `H`
   std::optional<std::string> schedule;
   std::optional<std::string> timezone;  // none: the setting metrics_refresh.timezone
   std::optional<core::Instant> starts_at;
@@ -21,19 +20,20 @@ struct TimesText {
   std::optional<core::Instant> last_end = std::nullopt;  // of the previous run, for `@after`
 };
 
-/// Throws pg::SqlError 22023 that names the field, the position and what is allowed.
+/// Throws pg::SqlError 22023 with the field, the position and the allowed values.
 core::Schedule parse_schedule(const std::string& text, const std::string& job_name);
-/// So does this, and for more than 100 windows.
+/// Throws the same error, also for more than 100 windows.
 std::vector<core::Blackout> parse_blackouts(const std::vector<std::string>& windows);
 
-/// Without jitter. Throws pg::SqlError 22023 for what cannot be parsed, a zone that the server does
-/// not know, and an end that is not after the start. REQUIRES: there is a schedule.
+/// The timetable without jitter. Throws pg::SqlError 22023 if a text cannot be parsed, if the
+/// server does not know the zone, or if the end is not after the start. REQUIRES: there is a
+/// schedule.
 core::Timetable parse_times(const TimesText& times);
 
-/// True where its blackout windows leave no due time after `now`; its end is of no interest here.
+/// True if the blackout windows leave no due time after `now`. The end of the timetable is ignored.
 bool is_never_due(core::Timetable timetable, core::Instant now);
 
-/// Throws as parse_times() does, whether or not there is a schedule, and where it
+/// Throws the errors of parse_times(), with or without a schedule, and an error if the job
 /// is_never_due().
 void check_times(const TimesText& times, core::Instant now);
 

@@ -1,3 +1,8 @@
+// Limits on the resources of one role.
+//
+// A limit only prevents growth. A role that is beyond a limit, for example because it was lowered,
+// may still change and remove its jobs. The exact count is expensive, so an upper bound is tried
+// first, and the rows are counted only if it exceeds a limit.
 #include "api/shares.hpp"
 
 #include "extension/privilege.hpp"
@@ -25,6 +30,7 @@ bool is_beyond(const store::Share& share) {
 JobShare::JobShare(Oid owner) : owner_(owner), limited_(!pg::is_superuser(owner)) {
   if (!limited_) return;
   before_ = store::most_of_jobs(owner);
+  // The bound is too high to compare with, so the rows are counted.
   if (is_beyond(before_)) before_ = store::share_of_jobs(owner);
 }
 
@@ -53,6 +59,7 @@ void check_share_of_requests(std::int64_t coming) {
         "metrics_refresh.max_requests_per_role is " + std::to_string(most) + ".");
 }
 
+// The check of the owner comes second: the caller must be a super admin in any case.
 void check_priority(const NamedArguments& arguments, Oid owner) {
   if (arguments.is_null("priority") || *arguments.get_int32("priority") <= 0) return;
   pg::require_super_admin("a priority above 0");

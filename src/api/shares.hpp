@@ -1,5 +1,5 @@
-// What a role may have of what all share, asked where it takes some: jobs, the bytes of their
-// texts, runs asked for, and the urgent lane. Superusers have no limit.
+// Limits on shared resources for one role, checked when the role uses more of them: jobs, the size
+// of their texts, requested runs, and the priorities above 0. Superusers have no limits.
 #pragma once
 
 #include "api/arguments.hpp"
@@ -7,11 +7,11 @@
 
 namespace metrics_refresh::api {
 
-/// Made before a job of `owner` is written; check() comes after.
+/// Constructed before a job of `owner` is written. check() is called after that.
 class JobShare {
  public:
   explicit JobShare(Oid owner);
-  /// Throws SqlError 53400 where the owner has more than his share now, and more than before.
+  /// Throws SqlError 53400 if the owner now exceeds its share, and uses more than before.
   void check() const;
 
  private:
@@ -20,15 +20,15 @@ class JobShare {
   store::Share before_;
 };
 
-/// After a request was written, or before `coming` are. Throws SqlError 53400 where the current
-/// role has more of them than its share.
+/// Called after a request was written, or before `coming` requests are made. Throws SqlError 53400
+/// if the current role exceeds its share of requests.
 void check_share_of_requests(std::int64_t coming = 0);
 
-/// Throws SqlError 42501 where the argument `priority` is above 0, unless the caller is a super
-/// admin and the job's owner a superuser or a member of metrics_refresh.admin_role.
+/// Throws SqlError 42501 if the argument `priority` is above 0, unless the caller is a super admin
+/// and the owner of the job is a superuser or a member of metrics_refresh.admin_role.
 void check_priority(const NamedArguments& arguments, Oid owner);
 
-/// Throws SqlError 54000 for a text of more than `most` bytes; `what` begins the message.
+/// Throws SqlError 54000 if a text has more than `most` bytes. The message begins with `what`.
 void check_length(const char* what, std::int64_t length, std::int64_t most);
 
 }  // namespace metrics_refresh::api

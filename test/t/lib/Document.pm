@@ -1,0 +1,114 @@
+# The SQL of a page: finds the statements that it shows, runs them in order, and compares their output with what the
+# page shows. A page says this in Markdown:
+#
+#   ```sql              a block of statements; they must not fail, unless the output that follows shows the error
+#   ```output           the output of the block above it
+#   ```psql             a transcript: statements after the prompt `name=# `, each with its output
+#   ```output varying   as above, but moments and durations may differ
+#   <!-- sql … -->      statements that prepare what the page takes for granted; readers do not see them
+#   <!-- needs X -->    the next block runs if the extension X is installed, and is left out if it is not
+package Document;
+
+use strict;
+use warnings;
+
+use IPC::Run ();
+
+# Reads a page: a list of blocks { line, sql, shown, varying, hidden, needs }, shown undefined if the page shows no output.
+sub blocks
+{
+	my ($text) = @_;
+	my (@blocks, $needs);
+	while ($text =~ /\G(.*?)^(?:```([^\n]*)\n(.*?)^```[ ]*$|<!-- sql\n(.*?)^-->|<!-- needs (\w+) -->)/gms)
+	{
+		my ($kind, $body, $hidden) = ($2, $3, $4);
+		if (defined $5) { $needs = $5; next; }
+		my $line = 1 + (substr($text, 0, defined $hidden ? $-[4] : $-[2]) =~ tr/\n//);
+		my %block = (line => $line, needs => $needs);
+		if (defined $hidden) { push @blocks, { %block, sql => $hidden, hidden => 1 }; }
+		elsif ($kind eq 'sql') { push @blocks, { %block, sql => $body }; }
+		elsif ($kind =~ /^output( varying)?$/)
+		{
+			die "line $line: output without statements before it\n" if !@blocks || defined $blocks[-1]{shown};
+			$blocks[-1]{shown} = $body;
+			$blocks[-1]{varying} = defined $1;
+			next;
+		}
+		elsif ($kind =~ /^psql( varying)?$/)
+		{
+			my $varying = defined $1;
+			while ($body =~ /^\w+=[#>] (.*?;)[ ]*\n(.*?)(?=^\w+=[#>] |\z)/gms)
+			{
+				push @blocks, { %block, sql => $1, shown => $2, varying => $varying };
+			}
+		}
+		elsif ($body =~ /^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|GRANT|CALL|REFRESH)\s/m)
+		{
+			die "line $line: a block with statements is not marked as sql\n";
+		}
+		undef $needs;
+	}
+	return @blocks;
+}
+
+# Statements in running text, which nothing runs: they belong into a block.
+sub loose_statements
+{
+	my ($text) = @_;
+	my @lines = split /\n/, $text;
+	my ($inside, @loose) = (0);
+	for my $at (0 .. $#lines)
+	{
+		if ($lines[$at] =~ /^```|^<!-- sql$|^-->/) { $inside = !$inside; next; }
+		next if $inside;
+		while ($lines[$at] =~ /`((?:SELECT|CALL|INSERT|UPDATE|DELETE FROM|ALTER|CREATE|GRANT|REVOKE)\s[^`]+)`/g)
+		{
+			my $statement = $1;
+			push @loose, 'line ' . ($at + 1) . ": $statement"
+			  if $statement !~ /…|[A-Z]{2,}$/ && ($statement =~ /\bFROM\b|\)$|;$|\sTO\s|=/);
+		}
+	}
+	return @loose;
+}
+
+# What a comparison passes over: how wide columns are and, if they vary, moments and durations.
+sub plain
+{
+	my ($text, $varying) = @_;
+	if ($varying)
+	{
+		$text =~ s/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d/MOMENT/g;
+		$text =~ s/\b\d\d:\d\d:\d\d(?:\.\d+)?\b/TIME/g;
+		$text =~ s/\b\d+\.\d{1,3}\b/DURATION/g;
+		$text =~ s/\s*\bDURATION\b/ DURATION/g;
+	}
+	my @lines;
+	for my $line (split /\n/, $text)
+	{
+		$line =~ s/-{2,}/--/g;
+		$line =~ s/\s+/ /g;
+		$line =~ s/^ | $//g;
+		push @lines, $line;
+	}
+	pop @lines while @lines && $lines[-1] eq '';
+	return join("\n", @lines);
+}
+
+# Runs a block by the psql command given; returns what is wrong, undef if all is well.
+sub problem
+{
+	my ($psql, $block) = @_;
+	my ($out, $err) = ('', '');
+	IPC::Run::run([@$psql], '<', \"$block->{sql}\n", '>', \$out, '2>', \$err);
+	my $failed = $? != 0;
+	$err = join('', grep { !/^psql:/ } split /(?<=\n)/, $err);
+	my $shown = $block->{shown};
+	return $failed ? "failed: $err" : undef if !defined $shown;
+	my $messages = qr/^(?:ERROR|WARNING|NOTICE|DETAIL|HINT|CONTEXT|LINE \d+):|^ *\^$/m;
+	return "failed: $err" if $failed && $shown !~ /^ERROR:/m;
+	my $got = $shown =~ $messages ? $out . $err : $out;
+	return undef if plain($got, $block->{varying}) eq plain($shown, $block->{varying});
+	return "the output is\n$got" . "instead of\n$shown";
+}
+
+1;

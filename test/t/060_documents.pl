@@ -32,6 +32,15 @@ sub psql
 	return [ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database) ];
 }
 
+# The program crontab that a page calls lists the crontab that the page shows.
+my $programs = PostgreSQL::Test::Utils::tempdir();
+my ($crontab) = $text{'docs/pg_cron.md'} =~ /^```crontab\n(.*?)^```/ms;
+append_to_file("$programs/crontab", "#!/bin/sh\ncat <<'END'\n${crontab}END\n");
+chmod 0755, "$programs/crontab";
+$ENV{PATH} = "$programs:$ENV{PATH}";
+# A page writes a file.
+chdir $programs;
+
 # Before the pages: that a bad page is found out.
 sub problems_of
 {
@@ -98,8 +107,18 @@ sub missing { my ($text, @names) = @_; return [ grep { $text !~ /(?<![\w.])`?\Q$
 
 my @settings = listed(q{SELECT name FROM pg_settings WHERE name LIKE 'metrics\_refresh.%'});
 my $operations = $text{'docs/operations.md'};
-$operations =~ s/`(metrics_refresh\.\w+)_warning`, `…_critical`/`$1_warning`, `$1_critical`/g;
-is_deeply(missing($operations, @settings), [], 'docs/operations.md: every setting');
+# One row for two settings.
+$operations =~ s/^\| `(\S+)_warning`, `…_critical` \| `(\w+)`, `(\w+)` \|/| `$1_critical` | `$3` | any | - |\n| `$1_warning` | `$2` |/gm;
+my %described = $operations =~ /^\| `(metrics_refresh\.\w+)` \| ([^|]+ \| [^|]+) \|/gm;
+s/`|: UTC|, role//g for values %described;
+my %changed_by = (postmaster => 'restart', sighup => 'reload', superuser => 'superuser', user => 'any');
+my %actual;
+for (split /\n/, $node->safe_psql('postgres', q{SELECT name, current_setting(name), context FROM pg_settings WHERE name LIKE 'metrics\_refresh.%'}))
+{
+	my ($name, $value, $context) = split /\|/;
+	$actual{$name} = ($value eq '' ? 'empty' : $value) . " | $changed_by{$context}";
+}
+is_deeply(\%described, \%actual, 'docs/operations.md: every setting, its default, and how it is changed');
 my %real = map { $_ => 1 } @settings;
 for my $page (sort keys %text)
 {

@@ -106,6 +106,7 @@ sub problem
 	return $failed ? "failed: $err" : undef if !defined $shown;
 	my $messages = qr/^(?:ERROR|WARNING|NOTICE|DETAIL|HINT|CONTEXT|LINE \d+):|^ *\^$/m;
 	return "failed: $err" if $failed && $shown !~ /^ERROR:/m;
+	$err =~ s/^CONTEXT:.*\n//mg if $shown !~ /^CONTEXT:/m;
 	my $got = $shown =~ $messages ? $out . $err : $out;
 	return undef if plain($got, $block->{varying}) eq plain($shown, $block->{varying});
 	return "the output is\n$got" . "instead of\n$shown";

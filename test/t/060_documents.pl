@@ -98,6 +98,13 @@ for my $page (sort keys %text)
 	}
 	is_deeply(\@dead, [], "$page: its links");
 }
+# Files that a page names are there.
+for my $page (sort keys %text)
+{
+	my %named = map { $_ => 1 } $text{$page} =~ m{`((?:[a-z]\w+/)+[\w.]+)`}g;
+	is_deeply([ grep { my $file = $_; !grep { -e "$top/$_" || (/\.\w+$/ ? 0 : glob("$top/$_.*")) } $file, "src/$file" } sort keys %named ],
+		[], "$page: the files that it names");
+}
 cmp_ok(length($text{'README.md'}), '<=', 12 * 1024, 'README.md is short');
 
 # What exists is described, and what is described exists.

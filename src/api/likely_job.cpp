@@ -1,4 +1,4 @@
-#include "core/schedule/schedule_text.hpp"
+#include "core/text.hpp"
 
 #include "api/likely_job.hpp"
 #include "pg/identity.hpp"

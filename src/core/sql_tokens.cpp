@@ -1,6 +1,6 @@
 #include "core/sql_tokens.hpp"
 
-#include "core/schedule/schedule_text.hpp"
+#include "core/text.hpp"
 
 namespace metrics_refresh::core {
 namespace {

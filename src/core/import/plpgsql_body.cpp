@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/schedule/schedule_text.hpp"
 #include "core/sql_tokens.hpp"
+#include "core/text.hpp"
 
 namespace metrics_refresh::core {
 namespace {

@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "core/schedule/schedule_text.hpp"
+#include "core/text.hpp"
 
 namespace metrics_refresh::core {
 namespace {

@@ -13,6 +13,7 @@
 #include "api/likely_job.hpp"
 #include "engine/refresh.hpp"
 #include "extension/privilege.hpp"
+#include "pg/role.hpp"
 
 namespace metrics_refresh::api {
 
@@ -75,7 +76,7 @@ std::optional<std::int64_t> find_by_view(const std::string& view) {
 bool may_manage(const store::JobKey& job) {
   // Cheap tests first. Finding the view may need a lookup by name.
   if (OidIsValid(job.owner_oid) && pg::has_rights_of(job.owner_oid)) return true;
-  if (pg::is_super_admin()) return true;
+  if (extension::is_super_admin()) return true;
   if (job.view_name.empty()) return false;
   const Oid view = engine::resolve_view(job);
   return OidIsValid(view) && pg::has_rights_of(engine::relation_owner(view));
@@ -117,7 +118,7 @@ store::JobRecord managed_job(const std::string& name) {
 }
 
 void require_refresh_rights(const engine::View& view) {
-  if (!engine::has_view_rights(GetUserId(), view) && !pg::is_super_admin())
+  if (!engine::has_view_rights(GetUserId(), view) && !extension::is_super_admin())
     engine::require_view_rights(GetUserId(), view);
 }
 

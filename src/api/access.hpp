@@ -48,13 +48,13 @@ void with_tables(Body&& body);
 
 }  // namespace metrics_refresh::api
 
-#include "pg/identity.hpp"
+#include "extension/own_schema.hpp"
 
 namespace metrics_refresh::api {
 
 template <typename Body>
 void with_tables(Body&& body) {
-  pg::as_extension([&body] {
+  extension::as_extension([&body] {
     pg::Spi spi;
     body(spi);
   });

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/schedule/schedule_text.hpp"
+#include "extension/settings.hpp"
 #include "pg/guard.hpp"
 #include "pg/time.hpp"
 #include "pg/time_zone.hpp"
@@ -57,7 +58,7 @@ std::vector<core::Blackout> parse_blackouts(const std::vector<std::string>& wind
 core::Timetable parse_times(const TimesText& times) {
   check_bounds(times);
   core::Timetable timetable{parse_schedule(times.schedule.value(), times.job_name),
-                            &pg::time_zone_or_default(times.timezone.value_or("")),
+                            &settings::time_zone_or_default(times.timezone.value_or("")),
                             times.starts_at,
                             times.ends_at,
                             parse_blackouts(times.blackout),

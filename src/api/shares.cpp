@@ -7,6 +7,7 @@
 
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
+#include "pg/role.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -62,8 +63,8 @@ void check_share_of_requests(std::int64_t coming) {
 // The check of the owner comes second: the caller must be a super admin in any case.
 void check_priority(const NamedArguments& arguments, Oid owner) {
   if (arguments.is_null("priority") || *arguments.get_int32("priority") <= 0) return;
-  pg::require_super_admin("a priority above 0");
-  if (!pg::is_admin(owner))
+  extension::require_super_admin("a priority above 0");
+  if (!extension::is_admin(owner))
     throw pg::SqlError(
         ERRCODE_INSUFFICIENT_PRIVILEGE, "a priority above 0 is for jobs that a super admin owns",
         "A superuser or a member of the role in metrics_refresh.admin_role can own the job: "

@@ -6,8 +6,8 @@
 #include "engine/incremental/apply/keyed_run.hpp"
 #include "engine/refresh_statement.hpp"
 #include "engine/skip/skip_audit.hpp"
-#include "extension/privilege.hpp"
 #include "pg/identity.hpp"
+#include "pg/role.hpp"
 #include "pg/transaction.hpp"
 
 namespace metrics_refresh::engine {

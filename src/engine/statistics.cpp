@@ -1,6 +1,7 @@
 #include "engine/statistics.hpp"
 
 #include "engine/view/view.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/identity.hpp"
 #include "pg/spi.hpp"
 
@@ -20,7 +21,7 @@ constexpr char kIsDue[] =
 
 void analyze_if_changed(Oid view, bool (*may_run)(Oid owner)) {
   bool is_due = false;
-  pg::as_extension([&] {
+  extension::as_extension([&] {
     pg::Spi spi;
     const pg::Rows rows = spi.query(kIsDue, {pg::Param::oid(view)});
     is_due = !rows.empty() && rows.get_bool(0, 1);

@@ -1,6 +1,6 @@
 #include "extension/background_workers.hpp"
 
-namespace metrics_refresh::pg {
+namespace metrics_refresh::extension {
 namespace {
 
 const PgBackendStatus* status_at(int number) {
@@ -31,7 +31,7 @@ void add(BackgroundWorkers& workers, const PgBackendStatus& status) {
 }  // namespace
 
 BackgroundWorkers background_workers() {
-  return call([] {
+  return pg::call([] {
     BackgroundWorkers workers = {};
     workers.limit = max_worker_processes;
     const int count = pgstat_fetch_stat_numbackends();
@@ -41,4 +41,4 @@ BackgroundWorkers background_workers() {
   });
 }
 
-}  // namespace metrics_refresh::pg
+}  // namespace metrics_refresh::extension

@@ -3,7 +3,7 @@
 
 #include "pg/guard.hpp"
 
-namespace metrics_refresh::pg {
+namespace metrics_refresh::extension {
 
 struct BackgroundWorkers {
   int limit;     // max_worker_processes
@@ -15,4 +15,4 @@ struct BackgroundWorkers {
 /// As they are at this moment, in all databases; whoever asks.
 BackgroundWorkers background_workers();
 
-}  // namespace metrics_refresh::pg
+}  // namespace metrics_refresh::extension

@@ -238,6 +238,9 @@ std::string timezone() {
   const std::string name = text(timezone_value);
   return name.empty() ? "UTC" : name;
 }
+const core::TimeZone& time_zone_or_default(const std::string& name) {
+  return pg::time_zone(name.empty() ? timezone() : name);
+}
 std::string admin_role() { return text(admin_role_value); }
 std::string admin_check() { return text(admin_check_value); }
 int health_window_hours() { return health_window_value; }

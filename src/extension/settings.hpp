@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/instant.hpp"
+#include "core/schedule/time_zone.hpp"
 
 namespace metrics_refresh::settings {
 
@@ -35,7 +36,9 @@ core::Duration max_job_runtime();  ///< of jobs whose owner is no superuser
 int audit_every();                 ///< refreshes by keys; 0 = never
 int suspend_after();               ///< consecutive permanent failures; 0 = never
 
-std::string timezone();     ///< of jobs that name none; never empty
+std::string timezone();  ///< of jobs that name none; never empty
+/// The zone of a job: `name`, or timezone() where it is empty. Throws as pg::time_zone().
+const core::TimeZone& time_zone_or_default(const std::string& name);
 std::string admin_role();   ///< empty where none is set
 std::string admin_check();  ///< schema-qualified function name; empty where none is set
 

@@ -1,7 +1,7 @@
 #include "hooks/restore_watch.hpp"
 
 #include "engine/incremental/capture/delta.hpp"
-#include "pg/identity.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/spi.hpp"
 #include "shmem/restores.hpp"
 #include "store/incremental.hpp"
@@ -15,7 +15,7 @@ namespace {
 // Dumps qualify every name.
 bool is_internal(const RangeVar* relation) {
   return relation != nullptr && relation->schemaname != nullptr &&
-         strcmp(relation->schemaname, pg::kInternalSchema) == 0;
+         strcmp(relation->schemaname, extension::kInternalSchema) == 0;
 }
 
 // Of all triggers, or of all that are not the server's own.
@@ -56,7 +56,7 @@ const char* made_delta_of(Node* statement) {
   if (!IsA(statement, CreateTrigStmt)) return nullptr;
   const auto* create = reinterpret_cast<CreateTrigStmt*>(statement);
   if (list_length(create->funcname) != 2 || create->args == NIL ||
-      strcmp(strVal(linitial(create->funcname)), pg::kInternalSchema) != 0 ||
+      strcmp(strVal(linitial(create->funcname)), extension::kInternalSchema) != 0 ||
       strcmp(strVal(lsecond(create->funcname)), "capture_keys") != 0 || !superuser())
     return nullptr;
   return strVal(linitial(create->args));
@@ -93,11 +93,11 @@ void suspect_restored_trigger(Node* statement) {
   const char* const delta = made_delta_of(statement);
   long long id = 0;
   if (delta == nullptr || !engine::is_delta_name(delta) ||
-      OidIsValid(get_relname_relid(delta, get_namespace_oid(pg::kInternalSchema, false))) ||
+      OidIsValid(get_relname_relid(delta, get_namespace_oid(extension::kInternalSchema, false))) ||
       sscanf(delta, "delta_%18lld", &id) != 1)
     return;
   pg::boundary([id] {
-    pg::as_extension([id] {
+    extension::as_extension([id] {
       pg::Spi spi;
       store::suspect_number(spi, id);
     });

@@ -6,10 +6,6 @@
 
 namespace metrics_refresh::pg {
 
-/// The schema of the extension's tables, and of what it makes beside them. Only the extension has
-/// USAGE on it.
-inline constexpr char kInternalSchema[] = "metrics_refresh_internal";
-
 /// Runs as `role` until the scope ends. SET ROLE and SET SESSION AUTHORIZATION are refused
 /// meanwhile (SECURITY_LOCAL_USERID_CHANGE), and what else `restriction` names.
 class ActAs {
@@ -52,25 +48,6 @@ void with_own_sql(Body&& body) {
     call([] { allow_views(); });
     body();
   });
-}
-
-/// Holds off DROP EXTENSION until the transaction ends. It locks the extension itself before any of
-/// its tables, in an order of the server's choosing: whoever has done the same before touching them
-/// cannot meet it half-way, in a deadlock. Who waits here waits for an owner of the extension, who
-/// drops it or makes something depend on it: nobody else gets to the exclusive lock, for he is
-/// refused before (hooks/rights_first.hpp).
-void keep_extension();
-
-/// Until the transaction ends, no other one gets beyond this for the same role.
-void lock_imports(Oid role);
-
-/// Runs `body` with the rights over the extension's own tables, which callers do not have.
-/// REQUIRES: `body` runs our own SQL only, never a caller's text or function.
-template <typename Body>
-void as_extension(Body&& body) {
-  keep_extension();
-  ActAs scope(BOOTSTRAP_SUPERUSERID);
-  with_own_sql(body);
 }
 
 }  // namespace metrics_refresh::pg

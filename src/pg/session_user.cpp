@@ -2,8 +2,8 @@
 
 #include <map>
 
-#include "extension/privilege.hpp"
 #include "pg/identity.hpp"
+#include "pg/role.hpp"
 #include "pg/role_setting.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
@@ -67,7 +67,8 @@ Values settings_of_server() {
 // Takes back what the bootstrap superuser's session has of that role.
 void restore(const Values& before) {
   std::vector<std::string> names;
-  as_extension([&names] {
+  ActAs superuser(BOOTSTRAP_SUPERUSERID);
+  with_own_sql([&names] {
     Spi spi;
     const Rows rows = spi.query(
         "SELECT DISTINCT pg_catalog.split_part(c, '=', 1) FROM pg_catalog.pg_db_role_setting s,"

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <string_view>
 
-#include "extension/settings.hpp"
 #include "pg/guard.hpp"
 
 namespace metrics_refresh::pg {
@@ -169,10 +168,6 @@ const core::TimeZone& time_zone(const std::string& name) {
         is_rule ? "POSIX rules are not taken, but for UTC and GMT with whole hours." : "");
   }
   return zones.try_emplace(zone, zone).first->second;
-}
-
-const core::TimeZone& time_zone_or_default(const std::string& name) {
-  return time_zone(name.empty() ? settings::timezone() : name);
 }
 
 }  // namespace metrics_refresh::pg

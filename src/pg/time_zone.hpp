@@ -43,7 +43,4 @@ std::uint64_t rules_of_zone(const char* name);
 /// Throws SqlError 22023 for a name that find_time_zone() does not know.
 const core::TimeZone& time_zone(const std::string& name);
 
-/// The zone for a job: `name`, or the setting metrics_refresh.timezone where it is empty.
-const core::TimeZone& time_zone_or_default(const std::string& name);
-
 }  // namespace metrics_refresh::pg

@@ -5,7 +5,8 @@
 // job; therefore neither waits for the other.
 #include "store/jobs.hpp"
 
-#include "extension/privilege.hpp"
+#include "extension/settings.hpp"
+#include "pg/role.hpp"
 #include "store/incremental.hpp"
 
 namespace metrics_refresh::store {

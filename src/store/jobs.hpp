@@ -1,6 +1,6 @@
 // The tables job, job_state and run_request: conversion of rows to structs and back. Privileges are
-// not checked here: the callers check them and then act as the extension (pg::as_extension). A
-// function that reads the views instead of the tables, if it is asked to, runs as the caller.
+// not checked here: the callers check them and then act as the extension (extension::as_extension).
+// A function that reads the views instead of the tables, if it is asked to, runs as the caller.
 #pragma once
 
 #include <optional>

@@ -3,7 +3,7 @@
 // prevents the deletion, the scheduler's cleanup repeats it.
 #include "store/one_time_jobs.hpp"
 
-#include "extension/privilege.hpp"
+#include "pg/role.hpp"
 
 namespace metrics_refresh::store {
 

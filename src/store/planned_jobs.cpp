@@ -7,6 +7,7 @@
 #include <map>
 
 #include "extension/privilege.hpp"
+#include "pg/role.hpp"
 
 namespace metrics_refresh::store {
 namespace {
@@ -90,7 +91,9 @@ std::vector<JobToPlan> read_jobs(const pg::Rows& rows) {
 
 }  // namespace
 
-OwnerRights rights_of_owner(Oid owner) { return {!pg::is_superuser(owner), pg::is_admin(owner)}; }
+OwnerRights rights_of_owner(Oid owner) {
+  return {!pg::is_superuser(owner), extension::is_admin(owner)};
+}
 
 std::vector<JobToPlan> load_jobs_to_plan(pg::Spi& spi) {
   return read_jobs(spi.query(std::string(kSelectPlans) + " ORDER BY j.job_id"));

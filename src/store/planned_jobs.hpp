@@ -16,7 +16,7 @@ namespace metrics_refresh::store {
 /// The properties of an owner that affect the plan of its jobs.
 struct OwnerRights {
   bool limited = false;  // not a superuser
-  bool admin = false;    // pg::is_admin()
+  bool admin = false;    // extension::is_admin()
 
   bool operator==(const OwnerRights& other) const noexcept {
     return limited == other.limited && admin == other.admin;
@@ -46,8 +46,8 @@ struct JobToPlan {
   core::Job plan;  // without its timetable
 };
 
-/// All jobs, or those of `ids`, by id. If the owner is no admin (pg::is_admin) at this moment, a
-/// priority above 0 counts as 0.
+/// All jobs, or those of `ids`, by id. If the owner is no admin (extension::is_admin) at this
+/// moment, a priority above 0 counts as 0.
 std::vector<JobToPlan> load_jobs_to_plan(pg::Spi& spi);
 std::vector<JobToPlan> load_jobs_to_plan(pg::Spi& spi, const std::vector<std::int64_t>& ids);
 

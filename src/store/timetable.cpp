@@ -1,7 +1,7 @@
 #include "store/timetable.hpp"
 
+#include "extension/settings.hpp"
 #include "pg/time.hpp"
-#include "pg/time_zone.hpp"
 
 namespace metrics_refresh::store {
 
@@ -10,7 +10,7 @@ std::optional<core::Timetable> timetable_of(const JobTimes& job) {
   // The name of the job chooses the value of `H` in a cron expression. The start of the server is
   // the due time of `@reboot`.
   core::Timetable timetable{core::Schedule::parse(*job.schedule, {job.name, pg::server_start()}),
-                            &pg::time_zone_or_default(job.timezone),
+                            &settings::time_zone_or_default(job.timezone),
                             job.starts_at,
                             job.ends_at,
                             {},

@@ -6,8 +6,8 @@
 #include <set>
 
 #include "engine/view/view.hpp"
-#include "extension/privilege.hpp"
 #include "extension/settings.hpp"
+#include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "store/job_changes.hpp"
 #include "store/one_time_jobs.hpp"

@@ -2,7 +2,7 @@
 // long for somebody's lock.
 #pragma once
 
-#include "pg/identity.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "store/runs.hpp"
@@ -42,7 +42,7 @@ void with_own_tables(const char* lock_timeout, Body&& body, Standby standby = St
                               GUC_ACTION_LOCAL, true, 0, false);
     });
     if (standby == Standby::kNotAwaited) pg::commit_without_standby();
-    pg::as_extension([&body] {
+    extension::as_extension([&body] {
       pg::Spi spi;
       body(spi);
     });

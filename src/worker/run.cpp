@@ -3,10 +3,8 @@
 #include "worker/run.hpp"
 
 #include "engine/view/view.hpp"
-#include "extension/privilege.hpp"
-#include "extension/settings.hpp"
-#include "pg/identity.hpp"
 #include "pg/notices.hpp"
+#include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "store/one_time_jobs.hpp"

@@ -5,6 +5,7 @@
 #include "engine/view/one_owner.hpp"
 #include "engine/view/view.hpp"
 #include "extension/privilege.hpp"
+#include "pg/role.hpp"
 #include "pg/session_user.hpp"
 #include "worker/own_tables.hpp"
 
@@ -71,7 +72,7 @@ std::optional<store::RunError> owner_problem(const store::JobRecord& job) {
   const Oid role = job.owner_oid;
   if (pg::role_name(role).empty()) return no_owner(job);
   if (!job.is_command()) return std::nullopt;
-  if (const auto problem = pg::login_problem(role))
+  if (const auto problem = extension::login_problem(role))
     return error_of(problem->sqlstate(), problem->what(), problem->hint());
   if (pg::has_session_of(role)) return std::nullopt;
   return error_of(ERRCODE_T_R_SERIALIZATION_FAILURE,

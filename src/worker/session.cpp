@@ -1,6 +1,6 @@
 #include "worker/session.hpp"
 
-#include "pg/identity.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/role_setting.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
@@ -18,7 +18,7 @@ bool has_temporary_objects() {
   if (!OidIsValid(schema)) return false;
   bool found = false;
   pg::in_transaction([&found, schema] {
-    pg::as_extension([&found, schema] {
+    extension::as_extension([&found, schema] {
       pg::Spi spi;
       found = !spi.query(
                       "SELECT FROM pg_catalog.pg_depend WHERE refclassid ="

@@ -5,8 +5,8 @@
 #include "engine/incremental/setup/setup.hpp"
 #include "engine/refresh.hpp"
 #include "engine/statistics.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/command.hpp"
-#include "pg/identity.hpp"
 #include "pg/notices.hpp"
 #include "pg/role_setting.hpp"
 #include "pg/time.hpp"
@@ -130,7 +130,7 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
     const engine::Refreshed refreshed = engine::refresh_locked(view);
     Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
     outcome.usage = meter.so_far();
-    pg::as_extension([&] {
+    extension::as_extension([&] {
       pg::Spi spi;
       store::log_ended_run(spi, head_of_member(member, begun.job.name, started), outcome);
     });
@@ -167,7 +167,7 @@ void set_up_incremental(int slot, Begun& begun) {
 }
 
 void log_success(const Begun& begun, const Outcome& outcome) {
-  pg::as_extension([&] {
+  extension::as_extension([&] {
     pg::Spi spi;
     store::end_run(spi, begun.run_id, outcome, 0);
     if (begun.member)

@@ -2,8 +2,8 @@
 
 #include "worker/yielding.hpp"
 
-#include "extension/privilege.hpp"
 #include "extension/settings.hpp"
+#include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/starving.hpp"

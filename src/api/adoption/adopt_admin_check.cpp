@@ -1,9 +1,10 @@
 #include "api/adoption/adopt_admin_check.hpp"
 
 #include "api/access.hpp"
-#include "extension/privilege.hpp"
 #include "extension/settings.hpp"
+#include "pg/identity.hpp"
 #include "pg/quote.hpp"
+#include "pg/role.hpp"
 #include "pg/transaction.hpp"
 
 namespace metrics_refresh::api {

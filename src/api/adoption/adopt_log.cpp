@@ -1,8 +1,8 @@
 #include "api/adoption/adopt_log.hpp"
 
 #include "api/access.hpp"
-#include "extension/privilege.hpp"
 #include "pg/quote.hpp"
+#include "pg/role.hpp"
 #include "store/adoption/log_columns.hpp"
 #include "store/adoption/log_copy.hpp"
 #include "store/adoption/log_view.hpp"

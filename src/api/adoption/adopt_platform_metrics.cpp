@@ -8,6 +8,7 @@
 #include "api/adoption/adopt_log.hpp"
 #include "extension/privilege.hpp"
 #include "pg/quote.hpp"
+#include "pg/role.hpp"
 #include "store/adoption/log_copy.hpp"
 #include "store/adoption/platform_functions.hpp"
 
@@ -89,7 +90,7 @@ Datum adopt_platform_metrics(FunctionCallInfo call) {
   const Arguments arguments(call);
   Adoption adoption(Arguments::required(arguments.get_bool(0), "dry_run"));
   const std::string schema = Arguments::required(arguments.get_text(1), "schema_name");
-  pg::require_super_admin("adopting an installation that was written by hand");
+  extension::require_super_admin("adopting an installation that was written by hand");
   adoption.find([&] { find_steps(adoption, schema); });
   adoption.finish(call);
   return 0;
@@ -97,7 +98,7 @@ Datum adopt_platform_metrics(FunctionCallInfo call) {
 
 Datum forget_adopted_runs(FunctionCallInfo call) {
   const std::string schema = Arguments::required(Arguments(call).get_text(0), "schema_name");
-  pg::require_super_admin("removing log rows");
+  extension::require_super_admin("removing log rows");
   std::int64_t removed = 0;
   with_tables([&](pg::Spi& spi) { removed = store::forget_copied_rows(spi, schema); });
   return Int64GetDatum(removed);

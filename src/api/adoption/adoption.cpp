@@ -1,8 +1,9 @@
 #include "api/adoption/adoption.hpp"
 
 #include "api/imports/imported_job.hpp"
-#include "extension/privilege.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/identity.hpp"
+#include "pg/role.hpp"
 #include "pg/transaction.hpp"
 
 namespace metrics_refresh::api {
@@ -18,7 +19,7 @@ Param text_or_null(const std::string& text) {
 
 void run_as_caller(const std::string& object, const std::string& statement) {
   try {
-    pg::keep_extension();
+    extension::keep_extension();
     pg::with_fixed_search_path([&] {
       pg::Spi spi;
       spi.run_discarding(statement);

@@ -7,6 +7,7 @@
 #include "api/jobs/group_views.hpp"
 #include "extension/privilege.hpp"
 #include "pg/quote.hpp"
+#include "pg/role.hpp"
 #include "store/adoption/schema_functions.hpp"
 
 namespace metrics_refresh::api {
@@ -112,7 +113,7 @@ Datum create_schema_api(FunctionCallInfo call) {
   const Arguments arguments(call);
   const std::string schema = Arguments::required(arguments.get_text(0), "schema_name");
   Adoption adoption(Arguments::required(arguments.get_bool(1), "dry_run"));
-  pg::require_super_admin("making the functions of a schema");
+  extension::require_super_admin("making the functions of a schema");
   adoption.find([&] { find_steps(adoption, schema); });
   adoption.finish(call);
   return 0;

@@ -70,7 +70,7 @@ void leave_without_right(ImportedJob& job) {
   } catch (const pg::SqlError& error) {
     job.leave(std::string(error.what()) + ". " + error.hint());
   }
-  if (const auto problem = pg::login_problem(job.owner)) job.leave(problem->what());
+  if (const auto problem = extension::login_problem(job.owner)) job.leave(problem->what());
 }
 
 // If the command names no database, psql uses its environment, and otherwise the name of the user.

@@ -10,6 +10,8 @@
 #include "api/imports/take_over.hpp"
 #include "api/jobs/write_job.hpp"
 #include "extension/privilege.hpp"
+#include "pg/identity.hpp"
+#include "pg/role.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -161,7 +163,7 @@ void convert(OldJob& old, const PgCron& cron) {
   if (!job.views.empty()) return;
   if (!pg::has_rights_of(job.owner))
     return job.leave("a command runs with all rights of its role, which you have not");
-  if (const auto problem = pg::login_problem(job.owner))
+  if (const auto problem = extension::login_problem(job.owner))
     return job.leave(std::string(problem->what()) + ", which pg_cron asks for as well");
 }
 
@@ -197,7 +199,7 @@ bool settle(ImportedJob& job, Names& names, bool dry_run) {
 
 Datum import_from_pg_cron(FunctionCallInfo call) {
   const bool dry_run = Arguments::required(Arguments(call).get_bool(0), "dry_run");
-  pg::require_super_admin("importing the jobs of pg_cron");
+  extension::require_super_admin("importing the jobs of pg_cron");
   SetResult result(call);
   const std::optional<PgCron> found = find_pg_cron();
   if (!found)

@@ -8,9 +8,11 @@
 #include <algorithm>
 
 #include "api/access.hpp"
-#include "extension/privilege.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
+#include "pg/identity.hpp"
 #include "pg/quote.hpp"
+#include "pg/role.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -183,7 +185,7 @@ void make_job(const ImportedJob& job, const std::string& what, Oid role) {
   try {
     // DROP EXTENSION locks the extension before its tables. The same order here prevents a
     // deadlock.
-    pg::keep_extension();
+    extension::keep_extension();
     pg::ActAs scope(role);
     pg::with_fixed_search_path([&] {
       pg::Spi spi;
@@ -212,8 +214,8 @@ void add_row(SetResult& result, const ImportedJob& job) {
 }
 
 void lock_imports(Oid role) {
-  pg::keep_extension();
-  pg::lock_imports(role);
+  extension::keep_extension();
+  extension::lock_imports(role);
 }
 
 }  // namespace metrics_refresh::api

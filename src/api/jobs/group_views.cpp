@@ -106,7 +106,7 @@ void require_rights_over_schema(const std::string& schema) {
     return pg_namespace_ownercheck(oid, GetUserId());
 #endif
   });
-  if (!owns && !pg::is_super_admin())
+  if (!owns && !extension::is_super_admin())
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of schema " + schema,
                        "It holds no materialized view that you may refresh.");
 }
@@ -150,7 +150,7 @@ bool may_refresh_all(Oid role, const std::vector<GroupView>& views) {
 Oid group_refresher(const std::vector<GroupView>& views) {
   const Oid caller = GetUserId();
   if (may_refresh_all(caller, views)) return caller;
-  if (!pg::is_super_admin())
+  if (!extension::is_super_admin())
     for (const GroupView& member : views) engine::require_view_rights(caller, member.view);
   for (const GroupView& member : views)
     if (may_refresh_all(member.view.owner, views)) return member.view.owner;

@@ -11,7 +11,6 @@
 #include "api/jobs/options.hpp"
 #include "api/jobs/write_job.hpp"
 #include "api/shares.hpp"
-#include "extension/privilege.hpp"
 #include "shmem/area.hpp"
 #include "store/one_time_jobs.hpp"
 

@@ -55,7 +55,7 @@ void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& 
   std::vector<Oid> roles = {job.owner_oid};
   // Triggers on a table must be allowed by the job's owner and by the caller. A super admin may do
   // this for any owner.
-  if (!pg::is_super_admin()) roles.push_back(GetUserId());
+  if (!extension::is_super_admin()) roles.push_back(GetUserId());
   for (const Oid oid : incremental_views(job)) {
     const engine::View view = engine::read_view(oid);
     // In a schema, other roles may have created views since. These views are left alone.

@@ -8,6 +8,7 @@
 #include "api/jobs/write_job.hpp"
 #include "api/shares.hpp"
 #include "extension/privilege.hpp"
+#include "pg/role.hpp"
 #include "store/groups.hpp"
 
 namespace metrics_refresh::api {
@@ -42,7 +43,7 @@ void check_command(const std::string& command) {
 
 // Without this check each run would fail.
 void require_login(Oid role) {
-  const std::optional<pg::SqlError> problem = pg::login_problem(role);
+  const std::optional<pg::SqlError> problem = extension::login_problem(role);
   if (!problem) return;
   throw pg::SqlError(problem->sqlstate(), problem->what(),
                      problem->hint() + " Another role can be: owner => ...");
@@ -68,7 +69,7 @@ Datum schedule_command(FunctionCallInfo call) {
 // away. A refresh always computes as the owner of the view, so giving it away needs no such check.
 Oid new_owner(const store::JobRecord& job, const std::string& owner) {
   const Oid role = existing_role(owner);
-  pg::require_super_admin("changing the owner of a job");
+  extension::require_super_admin("changing the owner of a job");
   if (job.is_command()) require_rights_of(role);
   return role;
 }

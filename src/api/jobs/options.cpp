@@ -100,7 +100,7 @@ Param read_max_runtime(const NamedArguments& arguments, const Option& option) {
   const auto* wanted = reinterpret_cast<const Interval*>(DatumGetPointer(datum));
   // read_interval() has excluded months.
   const core::Duration length(wanted->day * USECS_PER_DAY + wanted->time);
-  if (length <= std::max(kDefault, settings::max_job_runtime()) || pg::is_super_admin())
+  if (length <= std::max(kDefault, settings::max_job_runtime()) || extension::is_super_admin())
     return value;
   const char* limit = pg::call(
       [] { return GetConfigOptionByName("metrics_refresh.max_job_runtime", nullptr, false); });

@@ -8,8 +8,8 @@
 
 #include "api/arguments.hpp"
 #include "engine/view/view.hpp"
-#include "extension/privilege.hpp"
-#include "pg/identity.hpp"
+#include "extension/own_schema.hpp"
+#include "pg/role.hpp"
 #include "pg/table_growth.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
@@ -28,7 +28,7 @@ TriggerData* trigger_data(FunctionCallInfo call) {
   auto* data = reinterpret_cast<TriggerData*>(call->context);
   const Oid table = RelationGetRelid(data->tg_relation);
   if (!pg::call([table] {
-        return get_rel_namespace(table) == get_namespace_oid(pg::kInternalSchema, true);
+        return get_rel_namespace(table) == get_namespace_oid(extension::kInternalSchema, true);
       }))
     refuse_call("the function is for tables of metrics_refresh");
   // A statement trigger has no row.

@@ -11,6 +11,7 @@
 #include "api/jobs/incremental_jobs.hpp"
 #include "api/shares.hpp"
 #include "extension/privilege.hpp"
+#include "pg/role.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -80,7 +81,7 @@ std::optional<store::JobRecord> lock_own(const std::string& name, Oid owner) {
 // it must refresh the same view.
 bool is_in_place_of(const Subject& subject, const store::JobKey& job) {
   if (!may_manage(job)) return false;
-  if (!pg::is_super_admin()) return true;
+  if (!extension::is_super_admin()) return true;
   return !job.view_name.empty() && !subject.view_name.empty() &&
          engine::resolve_view(job) ==
              engine::resolve_view({subject.view_schema, subject.view_name});
@@ -160,7 +161,7 @@ JobOwner owner_of_new(const NamedArguments& arguments, Oid usual, bool is_comman
   const std::optional<std::string> name = arguments.get_name("owner");
   if (!name) return {usual, false};
   const Oid role = existing_role(*name);
-  if (role != GetUserId()) pg::require_super_admin("making a job for another role");
+  if (role != GetUserId()) extension::require_super_admin("making a job for another role");
   if (is_command) require_rights_of(role);
   return {role, true};
 }

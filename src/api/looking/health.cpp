@@ -18,6 +18,7 @@
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
 #include "pg/identity.hpp"
+#include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/area.hpp"
@@ -133,7 +134,7 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobR
   facts.owner_exists = !pg::role_name(job.owner_oid).empty();
   // Only a command needs a login of its owner. The launch of its session would fail.
   if (facts.owner_exists && job.is_command())
-    if (const auto problem = pg::login_problem(job.owner_oid))
+    if (const auto problem = extension::login_problem(job.owner_oid))
       facts.login_problem = problem->what();
   if (job.suspended) facts.suspended = rows.get_text_or_null(i, 2).value_or("");
   facts.last_success = rows.get_instant_or_null(i, 3);
@@ -240,7 +241,7 @@ std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
 }
 
 core::ProcessFacts process_facts() {
-  const pg::BackgroundWorkers now = pg::background_workers();
+  const extension::BackgroundWorkers now = extension::background_workers();
   return {now.limit, std::max(1, shmem::known_databases()), settings::max_workers(), now.others,
           now.parallel};
 }
@@ -248,9 +249,9 @@ core::ProcessFacts process_facts() {
 core::ServerFacts server_facts(pg::Spi& spi) {
   core::ServerFacts facts;
   facts.log_retention = settings::log_retention();
-  facts.admin_problem = pg::admin_settings_problem();
+  facts.admin_problem = extension::admin_settings_problem();
   // For other roles, row-level security would be checked on every row of the log.
-  const bool super_admin = pg::is_super_admin();
+  const bool super_admin = extension::is_super_admin();
   facts.shares = share_facts(spi, super_admin);
   if (super_admin)
     facts.oldest_log_row =

@@ -11,6 +11,7 @@
 #include "engine/view/owner_settings.hpp"
 #include "engine/view/unique_key.hpp"
 #include "extension/privilege.hpp"
+#include "pg/identity.hpp"
 #include "pg/transaction.hpp"
 #include "store/jobs.hpp"
 
@@ -165,7 +166,7 @@ MR_SQL_FUNCTION(mr_explain_refresh);
 Datum mr_is_super_admin(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   return metrics_refresh::pg::boundary(
-      [] { return BoolGetDatum(metrics_refresh::pg::is_super_admin()); });
+      [] { return BoolGetDatum(metrics_refresh::extension::is_super_admin()); });
 }
 Datum mr_explain_refresh(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary(

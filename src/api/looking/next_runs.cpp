@@ -4,8 +4,8 @@
 #include "core/schedule/schedule_description.hpp"
 
 #include "api/arguments.hpp"
+#include "extension/settings.hpp"
 #include "pg/time.hpp"
-#include "pg/time_zone.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -20,7 +20,7 @@ Datum next_runs(FunctionCallInfo call) {
   const int count = Arguments::required(arguments.get_int32(1), "count");
   std::optional<core::Instant> at = Arguments::required(arguments.get_instant(2), "after");
   const std::string zone_name = arguments.get_text(3).value_or("");
-  const core::TimeZone& zone = pg::time_zone_or_default(zone_name);
+  const core::TimeZone& zone = settings::time_zone_or_default(zone_name);
   if (count < 1 || count > kMostRuns)
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
                        "count must be between 1 and " + std::to_string(kMostRuns));

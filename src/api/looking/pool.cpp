@@ -19,7 +19,7 @@ using pg::Param;
 // The jobs, among those given, that the caller may see.
 class Visible {
  public:
-  explicit Visible(const std::vector<std::int64_t>& jobs) : sees_all_(pg::is_super_admin()) {
+  explicit Visible(const std::vector<std::int64_t>& jobs) : sees_all_(extension::is_super_admin()) {
     // A super admin also sees runs of jobs that were removed.
     if (sees_all_ || jobs.empty()) return;
     pg::with_own_sql([&] {

@@ -12,8 +12,8 @@
 
 #include "api/access.hpp"
 #include "api/shares.hpp"
-#include "extension/privilege.hpp"
 #include "extension/settings.hpp"
+#include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "store/one_time_jobs.hpp"

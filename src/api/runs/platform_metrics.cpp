@@ -27,7 +27,7 @@ RefreshedNow refresh_named(const std::string& schema, const std::string& name) {
   const Oid view = engine::resolve_view({schema, name});
   if (OidIsValid(view)) return refresh_now(view, engine::Requested::kAuto);
   // Otherwise any role could fill the log with names of its choice.
-  pg::require_super_admin("logging a refresh of a view that does not exist");
+  extension::require_super_admin("logging a refresh of a view that does not exist");
   return refresh_of_missing_view(schema, name);
 }
 
@@ -41,7 +41,7 @@ Datum told(const RefreshedNow& done, const std::string& success) {
 }
 
 Datum trigger_refresh() {
-  pg::require_super_admin("refreshing the platform metrics");
+  extension::require_super_admin("refreshing the platform metrics");
   return told(refresh_named(extension_schema(), kView), "platform metrics refreshed");
 }
 
@@ -50,7 +50,7 @@ Datum refresh_by_name(FunctionCallInfo call) {
   const std::string schema = Arguments::required(arguments.get_name(0), "view_schema");
   const std::string name = Arguments::required(arguments.get_name(1), "view_name");
   if (Arguments::required(arguments.get_bool(2), "only_admins"))
-    pg::require_super_admin("refreshing " + schema + "." + name);
+    extension::require_super_admin("refreshing " + schema + "." + name);
   return told(refresh_named(schema, name),
               name == kView ? "platform metrics refreshed" : name + " refreshed");
 }

@@ -15,6 +15,7 @@
 #include "api/runs/refresh_now.hpp"
 #include "engine/refresh.hpp"
 #include "extension/privilege.hpp"
+#include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "store/groups.hpp"
 
@@ -104,7 +105,7 @@ void warn_of_none(const Group& group) {
 // that the caller may not have refreshed at all needs no worker: it fails in the caller's session
 // before any of its code runs.
 bool needs_workers(const Group& group) {
-  const bool admin = pg::is_super_admin();
+  const bool admin = extension::is_super_admin();
   return std::any_of(group.members.begin(), group.members.end(), [admin](const Member& member) {
     if (!OidIsValid(member.view_oid)) return false;
     const engine::View view = engine::read_view(member.view_oid);

@@ -8,7 +8,7 @@
 #include "engine/refresh.hpp"
 #include "engine/view/missing_names.hpp"
 #include "engine/view/owner_settings.hpp"
-#include "extension/privilege.hpp"
+#include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 

@@ -83,7 +83,7 @@ Datum cancel(FunctionCallInfo call) {
     request = store::find_request(spi, run_id);
     open_group = store::is_open_group(spi, run_id);
   });
-  if (!job && !pg::is_super_admin())
+  if (!job && !extension::is_super_admin())
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
                        "permission denied for run " + std::to_string(run_id),
                        "Its job was removed; only a super admin may cancel the run.");
@@ -106,7 +106,7 @@ Datum cancel(FunctionCallInfo call) {
 }
 
 Datum cleanup_logs(FunctionCallInfo call, bool has_argument) {
-  pg::require_super_admin("removing log rows");
+  extension::require_super_admin("removing log rows");
   pg::Param age = pg::Param::null(INTERVALOID);
   if (has_argument && !Arguments(call).is_null(0))
     age = pg::Param(INTERVALOID, Arguments(call).datum(0));

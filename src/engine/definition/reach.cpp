@@ -3,7 +3,7 @@
 #include "engine/definition/function_body.hpp"
 #include "engine/definition/functions.hpp"
 #include "engine/definition/type_versions.hpp"
-#include "extension/privilege.hpp"
+#include "pg/role.hpp"
 #include "pg/time_zone.hpp"
 
 namespace metrics_refresh::engine {

@@ -1,8 +1,8 @@
 #include "engine/skip/countable.hpp"
 
 #include "engine/definition/elsewhere.hpp"
-#include "extension/privilege.hpp"
 #include "pg/identity.hpp"
+#include "pg/role.hpp"
 
 namespace metrics_refresh::engine {
 namespace {

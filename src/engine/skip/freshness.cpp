@@ -7,6 +7,7 @@
 #include "engine/definition/functions.hpp"
 #include "engine/definition/stable_functions.hpp"
 #include "engine/skip/countable.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/identity.hpp"
 #include "pg/transaction.hpp"
 #include "pg/write_locks.hpp"
@@ -22,7 +23,7 @@ using shmem::ChangeCount;
 template <typename Body>
 void look_as_extension(Body&& body) {
   pg::look([&body] {
-    pg::as_extension([&body] {
+    extension::as_extension([&body] {
       pg::Spi spi;
       body(spi);
     });
@@ -254,7 +255,7 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
   pg::call([refreshed] { shmem::forget_skips(refreshed); });
   const std::string fingerprint =
       is_known ? whole_fingerprint(view, seen.rows.ended, true, false) : "";
-  pg::as_extension([&] {
+  extension::as_extension([&] {
     pg::Spi spi;
     store::set_fingerprint(spi, view.oid, fingerprint);
   });
@@ -274,7 +275,7 @@ Freshness freshness_of(const View& view, bool only_looks) {
   std::string current;
   // Who goes on to refresh the view locks it first, and its tables after it.
   pg::look([&] {
-    pg::as_extension([&] {
+    extension::as_extension([&] {
       pg::Spi spi;
       memory = store::find_memory(spi, view.oid);
     });

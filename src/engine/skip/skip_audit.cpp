@@ -1,7 +1,7 @@
 #include "engine/skip/skip_audit.hpp"
 
+#include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
-#include "pg/identity.hpp"
 #include "shmem/change_counters.hpp"
 #include "store/view_states.hpp"
 
@@ -59,7 +59,7 @@ void end_audit(const View& view, const Observation& seen, Refreshed& refreshed) 
   const std::string found = "an audit of skipping mended " + std::to_string(wrong) +
                             (wrong == 1 ? " row that was" : " rows that were") + " wrong";
   refreshed.choice.reason = found;
-  pg::as_extension([&] {
+  extension::as_extension([&] {
     pg::Spi spi;
     store::set_alarm(spi, view.oid, found);
   });
@@ -67,7 +67,7 @@ void end_audit(const View& view, const Observation& seen, Refreshed& refreshed) 
 }
 
 void end_alarm(Oid view) {
-  pg::as_extension([view] {
+  extension::as_extension([view] {
     pg::Spi spi;
     store::clear_alarm(spi, view);
   });

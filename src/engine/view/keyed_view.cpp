@@ -1,6 +1,6 @@
 #include "engine/view/keyed_view.hpp"
 
-#include "pg/identity.hpp"
+#include "extension/own_schema.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -26,9 +26,7 @@ bool is_of(HeapTuple row, TupleDesc description, Oid view) {
 
 KeyedView find_keyed_view(Oid view) {
   KeyedView found = {};
-  const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
-  const Oid oid = OidIsValid(schema) ? get_relname_relid("incremental_view", schema) : InvalidOid;
-  Relation const table = OidIsValid(oid) ? try_table_open(oid, AccessShareLock) : nullptr;
+  Relation const table = extension::open_own_table("incremental_view", AccessShareLock);
   if (table == nullptr) return found;
   TupleDesc const description = RelationGetDescr(table);
   // The catalogs' own snapshot, which is of now.

@@ -1,9 +1,9 @@
 #include "engine/view/one_owner.hpp"
 
+#include "pg/role.hpp"
+
 #include <set>
 #include <string>
-
-#include "extension/privilege.hpp"
 
 namespace metrics_refresh::engine {
 

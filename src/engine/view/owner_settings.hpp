@@ -5,7 +5,6 @@
 
 #include <string>
 
-#include "pg/identity.hpp"
 #include "pg/role_setting.hpp"
 
 namespace metrics_refresh::engine {

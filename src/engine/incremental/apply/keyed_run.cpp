@@ -3,6 +3,7 @@
 #include "engine/incremental/apply/keyed_run.hpp"
 
 #include "engine/incremental/capture/ties.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
 #include "pg/identity.hpp"
 #include "pg/time.hpp"
@@ -34,7 +35,7 @@ KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snap
   // This is read in a subtransaction that is rolled back, so no lock on the extension's table
   // remains. A long refresh would otherwise block DROP EXTENSION.
   pg::look([this] {
-    pg::as_extension([this] {
+    extension::as_extension([this] {
       pg::Spi spi;
       record_ = store::find_incremental(spi, view_.oid);
     });
@@ -176,7 +177,7 @@ void KeyedRun::save() {
   else
     record_->uncaptured.clear();
   record_->as_of = pg::to_instant(pg::call([] { return GetCurrentTransactionStartTimestamp(); }));
-  pg::as_extension([this] {
+  extension::as_extension([this] {
     pg::Spi spi;
     store::update_incremental(spi, *record_, view_.schema, view_.name);
   });

@@ -1,7 +1,6 @@
 #include "engine/incremental/capture/consumers.hpp"
 
-#include "pg/identity.hpp"
-
+#include "extension/own_schema.hpp"
 #include "shmem/change_watch.hpp"
 
 // A materialized view cannot have triggers. Other views that read it are therefore listed in the
@@ -18,10 +17,7 @@ constexpr AttrNumber kColumns = 2;
 constexpr AttrNumber kViewOid = 5;
 
 Relation open_table() {
-  // Each step can find nothing: the database may lack the extension, or it is being dropped.
-  const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
-  const Oid oid = OidIsValid(schema) ? get_relname_relid("incremental_parent", schema) : InvalidOid;
-  return OidIsValid(oid) ? try_table_open(oid, AccessShareLock) : nullptr;
+  return extension::open_own_table("incremental_parent", AccessShareLock);
 }
 
 const char* text_of(TupleTableSlot* slot, AttrNumber column) {

@@ -1,10 +1,9 @@
 #include "engine/incremental/capture/delta.hpp"
 
-#include "pg/identity.hpp"
-
 #include "engine/definition/functions.hpp"
 #include "engine/incremental/capture/consumers.hpp"
 #include "engine/incremental/capture/ties.hpp"
+#include "extension/own_schema.hpp"
 
 // A refresh trusts the captured keys only if all four triggers of each table are in place, with the
 // same arguments and enabled for all sessions. read_capture() checks this. It also returns a text
@@ -149,7 +148,8 @@ const char* trigger_name(int64 id, const char* event) {
 bool is_view(const KeyTable& table) { return get_rel_relkind(table.oid) == RELKIND_MATVIEW; }
 
 Oid delta_oid(int64 id, int at) {
-  return get_relname_relid(delta_name(id, at), get_namespace_oid(pg::kInternalSchema, false));
+  return get_relname_relid(delta_name(id, at),
+                           get_namespace_oid(extension::kInternalSchema, false));
 }
 
 List* captured_names(const KeyTable& table) {

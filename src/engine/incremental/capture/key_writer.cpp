@@ -1,7 +1,7 @@
 #include "engine/incremental/capture/key_writer.hpp"
 
 #include "engine/incremental/capture/delta.hpp"
-#include "pg/identity.hpp"
+#include "extension/own_schema.hpp"
 
 namespace metrics_refresh::engine {
 
@@ -27,10 +27,8 @@ bool KeyWriter::open(Relation base, const char* delta, char** columns, int count
   // A user can create a trigger with this function and any arguments. Only delta tables may be
   // written.
   if (!is_delta_name(delta)) return false;
-  const Oid schema = get_namespace_oid(pg::kInternalSchema, true);
-  const Oid oid = OidIsValid(schema) ? get_relname_relid(delta, schema) : InvalidOid;
   // A concurrent DROP is possible: it does not lock the tables that the view reads.
-  delta_ = OidIsValid(oid) ? try_table_open(oid, RowExclusiveLock) : nullptr;
+  delta_ = extension::open_own_table(delta, RowExclusiveLock);
   if (delta_ == nullptr) return false;
   count_ = count;
   key_ = table_slot_create(delta_, nullptr);

@@ -1,7 +1,7 @@
 #include "engine/incremental/capture/ties.hpp"
 
 #include "engine/incremental/capture/delta.hpp"
-#include "pg/identity.hpp"
+#include "extension/own_schema.hpp"
 
 namespace metrics_refresh::engine {
 
@@ -51,13 +51,13 @@ FoundTrigger read_trigger(Relation triggers, Oid oid) {
 }  // namespace
 
 Oid capture_function() {
-  const Oid schema = get_namespace_oid(pg::kInternalSchema, false);
+  const Oid schema = get_namespace_oid(extension::kInternalSchema, false);
   const Oid function =
       GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(kFunction),
                       PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
   if (!OidIsValid(function))
     ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION),
-            errmsg("function %s.%s() does not exist", pg::kInternalSchema, kFunction));
+            errmsg("function %s.%s() does not exist", extension::kInternalSchema, kFunction));
   return function;
 }
 

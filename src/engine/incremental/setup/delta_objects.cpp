@@ -3,7 +3,7 @@
 #include "engine/definition/definition_size.hpp"
 #include "engine/incremental/capture/delta.hpp"
 #include "engine/incremental/capture/ties.hpp"
-#include "pg/identity.hpp"
+#include "extension/own_schema.hpp"
 
 // The objects are created as their SQL statements would create them, but by the C functions below
 // the statement level. A delta table has no index: it is only appended to and read as a whole. Its
@@ -166,7 +166,7 @@ void leave_empty(Oid delta) {
           errmsg("metrics_refresh: the delta table %s is left over, empty, because other objects "
                  "depend on it",
                  RelationGetRelationName(relation)),
-          errhint("DROP TABLE %s.%s CASCADE drops it with them.", pg::kInternalSchema,
+          errhint("DROP TABLE %s.%s CASCADE drops it with them.", extension::kInternalSchema,
                   RelationGetRelationName(relation)));
   table_close(relation, NoLock);
 }
@@ -177,10 +177,10 @@ void make_delta_table(int64 id, int at, const KeyTable& table) {
   // HEAP_TABLE_AM_OID is explicit, because default_table_access_method must have no effect.
   TupleDesc const row = columns_of(table);
   const Oid delta = heap_create_with_catalog(
-      delta_name(id, at), get_namespace_oid(pg::kInternalSchema, false), InvalidOid, InvalidOid,
-      InvalidOid, InvalidOid, owner_of_extension(), HEAP_TABLE_AM_OID, row, NIL, RELKIND_RELATION,
-      RELPERSISTENCE_UNLOGGED, false, false, ONCOMMIT_NOOP, Datum(0), false, false, false,
-      InvalidOid, nullptr);
+      delta_name(id, at), get_namespace_oid(extension::kInternalSchema, false), InvalidOid,
+      InvalidOid, InvalidOid, InvalidOid, owner_of_extension(), HEAP_TABLE_AM_OID, row, NIL,
+      RELKIND_RELATION, RELPERSISTENCE_UNLOGGED, false, false, ONCOMMIT_NOOP, Datum(0), false,
+      false, false, InvalidOid, nullptr);
   // Each step must see the catalog rows of the previous one.
   CommandCounterIncrement();
   NewRelationCreateToastTable(delta, Datum(0));

@@ -6,9 +6,10 @@
 #include "engine/incremental/capture/ties.hpp"
 #include "engine/incremental/setup/delta_objects.hpp"
 #include "engine/refresh.hpp"
-#include "extension/privilege.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/access_method.hpp"
 #include "pg/identity.hpp"
+#include "pg/role.hpp"
 #include "pg/transaction.hpp"
 #include "store/incremental.hpp"
 
@@ -199,7 +200,7 @@ void set_up_incremental(const View& view, const std::vector<Oid>& roles, bool re
   for (const Oid role : roles) require_view_rights(role, view);
   const Derivation derivation = look_at_derivation(view);
   require_possible(view, derivation);
-  pg::as_extension([&] {
+  extension::as_extension([&] {
     pg::Spi spi;
     std::optional<store::IncrementalView> record;
     bool is_whole = false;

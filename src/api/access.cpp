@@ -11,7 +11,6 @@
 #include <iterator>
 
 #include "api/likely_job.hpp"
-#include "engine/refresh.hpp"
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
 

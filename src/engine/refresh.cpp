@@ -4,10 +4,10 @@
 #include "engine/definition/definition_size.hpp"
 #include "engine/diff/diff.hpp"
 #include "engine/incremental/apply/keyed_run.hpp"
+#include "engine/incremental/capture/consumers.hpp"
 #include "engine/refresh_statement.hpp"
 #include "engine/skip/skip_audit.hpp"
 #include "pg/identity.hpp"
-#include "pg/role.hpp"
 #include "pg/transaction.hpp"
 
 namespace metrics_refresh::engine {
@@ -40,12 +40,17 @@ RowCounts run_diff(const View& view) {
   pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
   const Difference difference = pg::call([=] {
     Relation const opened = open_for_refresh(oid);
-    const Difference found = refresh_by_difference(opened, nullptr, query);
+    Consumers consumers;
+    const Difference found = refresh_by_difference(opened, nullptr, query, consumers);
     table_close(opened, NoLock);
     return found;
   });
   const Written& written = difference.written;
   return {difference.rows, written.inserted, written.updated, written.deleted};
+}
+
+LOCKMODE lock_mode(const Choice& choice) {
+  return choice.strategy == Strategy::kFull ? AccessExclusiveLock : ExclusiveLock;
 }
 
 }  // namespace
@@ -62,25 +67,6 @@ store::Outcome to_outcome(const Choice& choice, const RowCounts& rows) {
   outcome.rows_deleted = rows.deleted;
   return outcome;
 }
-
-bool has_view_rights(Oid role, const View& view) { return may_refresh(role, view.oid, view.owner); }
-
-void require_view_rights(Oid role, const View& view) {
-  if (has_view_rights(role, view)) return;
-  throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                     "must be owner of materialized view " + view.name,
-                     "Its owner, members of that role and super admins may refresh it.",
-                     "The role " + pg::role_name(role) + " lacks the rights of the owner, " +
-                         pg::role_name(view.owner) + ".");
-}
-
-namespace {
-
-LOCKMODE lock_mode(const Choice& choice) {
-  return choice.strategy == Strategy::kFull ? AccessExclusiveLock : ExclusiveLock;
-}
-
-}  // namespace
 
 // Before any of it is planned, whatever the strategy: to do that could neither be canceled nor
 // ended for long.

@@ -1,39 +1,16 @@
 // One refresh of one view, in the transaction that the caller holds open.
 #pragma once
 
-#include <cstdint>
 #include <optional>
-#include <string>
 
 #include "engine/skip/freshness.hpp"
-#include "engine/strategy/choose.hpp"
+#include "engine/strategy/refreshed.hpp"
 #include "store/runs.hpp"
 
 namespace metrics_refresh::engine {
 
-/// What a refresh did to the view's rows.
-struct RowCounts {
-  std::int64_t total = 0;  // in the view afterwards
-  // Where the strategy tells them apart.
-  std::optional<std::int64_t> inserted;
-  std::optional<std::int64_t> updated;
-  std::optional<std::int64_t> deleted;
-};
-
-struct Refreshed {
-  Choice choice;
-  RowCounts rows;
-};
-
 /// What the log says of a refresh that succeeded.
 store::Outcome to_outcome(const Choice& choice, const RowCounts& rows);
-
-/// True where `role` may refresh the view: it has the rights of the view's owner or, from
-/// PostgreSQL 17 on, the privilege MAINTAIN.
-bool has_view_rights(Oid role, const View& view);
-
-/// Throws SqlError 42501 unless has_view_rights().
-void require_view_rights(Oid role, const View& view);
 
 /// Throws SqlError 54001 where the view's definition is too large to be planned
 /// (engine/definition/definition_size.hpp), whatever the strategy.

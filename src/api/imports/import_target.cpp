@@ -15,9 +15,9 @@
 
 #include "api/access.hpp"
 #include "api/imports/import_sql.hpp"
-#include "engine/refresh.hpp"
 #include "engine/view/missing_names.hpp"
 #include "engine/view/owner_settings.hpp"
+#include "engine/view/view.hpp"
 #include "pg/transaction.hpp"
 
 namespace metrics_refresh::api {

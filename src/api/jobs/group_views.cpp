@@ -6,7 +6,6 @@
 #include <set>
 
 #include "api/access.hpp"
-#include "engine/refresh.hpp"
 #include "engine/view/one_owner.hpp"
 #include "extension/privilege.hpp"
 #include "store/groups.hpp"

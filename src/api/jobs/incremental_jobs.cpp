@@ -8,8 +8,8 @@
 
 #include "api/access.hpp"
 #include "engine/incremental/setup/setup.hpp"
-#include "engine/refresh.hpp"
 #include "engine/skip/skip_audit.hpp"
+#include "engine/view/view.hpp"
 #include "extension/privilege.hpp"
 #include "store/groups.hpp"
 #include "store/incremental.hpp"

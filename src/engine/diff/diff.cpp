@@ -96,7 +96,8 @@ Relation open_for_refresh(Oid oid) {
   return view;
 }
 
-Difference refresh_by_difference(Relation view, Node* condition, const char* text) {
+Difference refresh_by_difference(Relation view, Node* condition, const char* text,
+                                 WrittenRows& rows) {
   // This is a child of the transaction's context, so an error frees it with the subtransaction.
   const MemoryContext context = AllocSetContextCreate(
       CurTransactionContext, "metrics_refresh difference", ALLOCSET_DEFAULT_SIZES);
@@ -122,7 +123,7 @@ Difference refresh_by_difference(Relation view, Node* condition, const char* tex
   if (matcher.has_files()) meter.begin(shmem::Phase::kCompare, matcher.new_rows());
   matcher.finish();
   meter.begin(shmem::Phase::kWrite, matcher.only_old_rows() + matcher.only_new_rows());
-  const Difference difference = {matcher.new_rows(), write_difference(view, matcher, meter)};
+  const Difference difference = {matcher.new_rows(), write_difference(view, matcher, meter, rows)};
 
   meter.end();
   // These may have temporary files, which the memory context does not close.

@@ -1,7 +1,5 @@
 #include "engine/diff/view_writer.hpp"
 
-#include "engine/incremental/capture/consumers.hpp"
-
 // The difference is written in three steps: update, delete, insert. An update replaces an old row
 // by a new one that has the same values in all columns of unique indexes, so it cannot collide with
 // another row. The deletions then free all values that the view loses, and only after that new
@@ -80,11 +78,11 @@ struct Writer {
   MemoryContext row_context;
   Tuplesortstate* deletions;  // places of old rows that were not updated
   bits8* is_written;          // by number of the incoming row
-  Consumers consumers;        // views that need the keys of written rows
+  WrittenRows& rows;          // is told of every written row
   Written written;
 
-  Writer(Relation view_, const RowMatcher& matcher_, ProgressMeter& meter_)
-      : view(view_), matcher(matcher_), meter(meter_), hasher(), consumers(), written() {}
+  Writer(Relation view_, const RowMatcher& matcher_, ProgressMeter& meter_, WrittenRows& rows_)
+      : view(view_), matcher(matcher_), meter(meter_), hasher(), rows(rows_), written() {}
 
   void open();
   void close();
@@ -134,8 +132,8 @@ void Writer::open() {
   row_context =
       AllocSetContextCreate(CurrentMemoryContext, "metrics_refresh row", ALLOCSET_DEFAULT_SIZES);
   hasher.init();
-  // The consumers must be known before the first row is written.
-  consumers.open(view);
+  // It must be ready before the first row is written.
+  rows.open(view);
   pair = pair_columns(target);
   is_written = static_cast<bits8*>(MemoryContextAllocExtended(
       CurrentMemoryContext, static_cast<Size>(matcher.only_new_rows()) / 8 + 1,
@@ -143,7 +141,7 @@ void Writer::open() {
 }
 
 void Writer::close() {
-  consumers.close();
+  rows.close();
   ExecDropSingleTupleTableSlot(stored);
   ExecDropSingleTupleTableSlot(incoming);
   ExecCloseIndices(target);
@@ -166,9 +164,9 @@ void Writer::fetch(core::RowPlace place) {
 }
 
 void Writer::tell_of_old(core::RowPlace place) {
-  if (!consumers.any()) return;
+  if (!rows.any()) return;
   fetch(place);
-  consumers.put(stored);
+  rows.put(stored);
 }
 
 // Copies the incoming row into a slot that the table accepts.
@@ -209,7 +207,7 @@ void Writer::update(core::RowPlace place) {
 #endif
   if (result != TM_Ok) refuse_concurrent_change(view);
   if (any) add_index_entries(only_summarizing);
-  if (consumers.any()) consumers.put(stored);
+  if (rows.any()) rows.put(stored);
   ++written.updated;
   meter.row_changed();
 }
@@ -271,7 +269,7 @@ void Writer::insert_rows() {
     take_incoming();
     table_tuple_insert(view, stored, command, 0, bulk);
     add_index_entries(false);
-    if (consumers.any()) consumers.put(stored);
+    if (rows.any()) rows.put(stored);
     ++written.inserted;
     meter.row_changed();
   }
@@ -295,8 +293,9 @@ void refuse_rows_after(Snapshot snapshot, Relation view) {
 
 }  // namespace
 
-Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter) {
-  Writer writer(view, matcher, meter);
+Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter,
+                         WrittenRows& rows) {
+  Writer writer(view, matcher, meter, rows);
   // Without a difference, the lock of a writer is not taken, so the view does not count as changed.
   if (matcher.only_old_rows() == 0 && matcher.only_new_rows() == 0) return writer.written;
   if (IsolationUsesXactSnapshot()) refuse_rows_after(GetActiveSnapshot(), view);

@@ -8,6 +8,21 @@
 
 namespace metrics_refresh::engine {
 
+/// Is told of every row that a refresh writes or removes. Of an update, it is told of both
+/// versions. An error can leave it behind, so it must be plain data.
+class WrittenRows {
+ public:
+  /// Called before the first row, if there is one.
+  virtual void open(Relation view) = 0;
+  /// Returns false if no rows are wanted. Then put() is not called.
+  virtual bool any() const = 0;
+  virtual void put(TupleTableSlot* row) = 0;
+  virtual void close() = 0;
+
+ protected:
+  ~WrittenRows() = default;
+};
+
 struct Written {
   int64 inserted;
   int64 updated;  // rows that were replaced by a new version
@@ -22,6 +37,7 @@ struct Written {
 /// Raises 40001 if the view was changed after the active snapshot was taken, and 23505 as an INSERT
 /// does. REQUIRES: inside pg::call(); the view is locked in ExclusiveLock; `matcher` has finished,
 /// with rows of the active snapshot.
-Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter);
+Written write_difference(Relation view, const RowMatcher& matcher, ProgressMeter& meter,
+                         WrittenRows& rows);
 
 }  // namespace metrics_refresh::engine

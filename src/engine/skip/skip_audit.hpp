@@ -4,7 +4,8 @@
 // skipped any more until somebody sets the strategy of a job of its own again.
 #pragma once
 
-#include "engine/refresh.hpp"
+#include "engine/skip/freshness.hpp"
+#include "engine/strategy/refreshed.hpp"
 
 namespace metrics_refresh::engine {
 

@@ -3,6 +3,7 @@
 #include "engine/definition/definition.hpp"
 #include "engine/view/keyed_view.hpp"
 #include "pg/access_method.hpp"
+#include "pg/role.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -121,7 +122,7 @@ Oid named_view(const char* schema, const char* name) {
   return is_matview(named) ? named : InvalidOid;
 }
 
-bool may_refresh_plain(Oid role, [[maybe_unused]] Oid view, Oid owner) {
+bool may_refresh(Oid role, [[maybe_unused]] Oid view, Oid owner) {
   if (has_privs_of_role(role, owner)) return true;
 #if PG_VERSION_NUM >= 170000
   return pg_class_aclcheck(view, role, ACL_MAINTAIN) == ACLCHECK_OK;
@@ -185,8 +186,19 @@ std::optional<ViewState> try_read_state(const View& view) {
   return to_state(state);
 }
 
-bool may_refresh(Oid role, Oid view, Oid owner) {
-  return pg::call([=] { return may_refresh_plain(role, view, owner); });
+bool has_view_rights(Oid role, const View& view) {
+  const Oid oid = view.oid;
+  const Oid owner = view.owner;
+  return pg::call([=] { return may_refresh(role, oid, owner); });
+}
+
+void require_view_rights(Oid role, const View& view) {
+  if (has_view_rights(role, view)) return;
+  throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                     "must be owner of materialized view " + view.name,
+                     "Its owner, members of that role and super admins may refresh it.",
+                     "The role " + pg::role_name(role) + " lacks the rights of the owner, " +
+                         pg::role_name(view.owner) + ".");
 }
 
 Oid resolve_view(const store::BoundView& bound) {
@@ -197,7 +209,7 @@ Oid resolve_view(const store::BoundView& bound) {
     const Oid remembered = is_matview(binding.remembered) ? binding.remembered : InvalidOid;
     if (!OidIsValid(remembered)) return OidIsValid(named) ? named : given;
     if (OidIsValid(given) && may_stand_for(given, remembered) &&
-        (!OidIsValid(binding.owner) || may_refresh_plain(binding.owner, given, plain_owner(given))))
+        (!OidIsValid(binding.owner) || may_refresh(binding.owner, given, plain_owner(given))))
       return given;
     return OidIsValid(named) && may_stand_for(named, remembered) ? named : remembered;
   });

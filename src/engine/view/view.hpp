@@ -40,9 +40,12 @@ ViewState read_state(const View& view);
 /// the view or an index of it is held exclusively, as by a plain refresh, or gone.
 std::optional<ViewState> try_read_state(const View& view);
 
-/// True where `role` may refresh the view, which belongs to `owner`: it has the rights of the owner
-/// or, from PostgreSQL 17 on, the privilege MAINTAIN.
-bool may_refresh(Oid role, Oid view, Oid owner);
+/// True where `role` may refresh the view: it has the rights of the view's owner or, from
+/// PostgreSQL 17 on, the privilege MAINTAIN.
+bool has_view_rights(Oid role, const View& view);
+
+/// Throws SqlError 42501 unless has_view_rights().
+void require_view_rights(Oid role, const View& view);
 
 /// The materialized view that is meant now, or InvalidOid. As long as the remembered view exists, a
 /// name takes the job away from it only to a view whose owner has the rights of its owner: nobody

@@ -8,6 +8,7 @@
 #include "engine/definition/tree.hpp"
 #include "engine/definition/type_versions.hpp"
 #include "engine/incremental/apply/key_rules.hpp"
+#include "engine/incremental/capture/consumers.hpp"
 #include "engine/incremental/capture/delta.hpp"
 #include "pg/time_zone.hpp"
 #include "pg/write_locks.hpp"
@@ -257,13 +258,15 @@ KeyedRefresh refresh_by_keys(Oid oid, const KeyedState& state, const char* text)
   refresh.check();
   Node* const condition = refresh.collect();
   KeyedRefresh result = refresh.result;
+  Consumers consumers;
   if (result.fallback != nullptr)
-    result.difference = refresh_by_difference(view, nullptr, text);
+    result.difference = refresh_by_difference(view, nullptr, text, consumers);
   else if (condition != nullptr)
-    result.difference = refresh_by_difference(view, condition, text);
+    result.difference = refresh_by_difference(view, condition, text, consumers);
   if (result.fallback == nullptr && state.audit) {
     UpdateActiveSnapshotCommandId();  // to see the rows that were just written
-    result.audit = refresh_by_difference(view, nullptr, text).written;
+    Consumers of_audit;
+    result.audit = refresh_by_difference(view, nullptr, text, of_audit).written;
   }
   MemoryContextSwitchTo(outside);
   if (result.fallback != nullptr) result.fallback = pstrdup(result.fallback);

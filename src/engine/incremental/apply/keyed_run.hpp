@@ -5,7 +5,8 @@
 #include <optional>
 
 #include "engine/incremental/apply/keyed_refresh.hpp"
-#include "engine/refresh.hpp"
+#include "engine/skip/freshness.hpp"
+#include "engine/strategy/refreshed.hpp"
 #include "store/incremental.hpp"
 
 namespace metrics_refresh::engine {

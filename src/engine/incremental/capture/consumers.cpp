@@ -16,9 +16,7 @@ constexpr AttrNumber kDelta = 1;
 constexpr AttrNumber kColumns = 2;
 constexpr AttrNumber kViewOid = 5;
 
-Relation open_table() {
-  return extension::open_own_table("incremental_parent", AccessShareLock);
-}
+Relation open_table() { return extension::open_own_table("incremental_parent", AccessShareLock); }
 
 const char* text_of(TupleTableSlot* slot, AttrNumber column) {
   bool is_null;
@@ -101,7 +99,7 @@ void Consumers::close() {
 void note_core_refresh(Oid oid) {
   Relation const view = table_open(oid, NoLock);
   // Core does not report the rows that it wrote.
-  Consumers consumers{};
+  Consumers consumers;
   consumers.open(view);
   consumers.put_whole();
   consumers.close();

@@ -5,22 +5,23 @@
 // REQUIRES for all functions: inside a frame that a server error may leave by longjmp.
 #pragma once
 
+#include "engine/diff/view_writer.hpp"
 #include "engine/incremental/capture/key_writer.hpp"
 
 namespace metrics_refresh::engine {
 
-/// The delta tables that receive the keys of one view. REQUIRES: value-initialized before open();
-/// the view is locked against the setup of other views (engine/incremental/setup/setup.hpp).
-class Consumers {
+/// The delta tables that receive the keys of one view. REQUIRES: the view is locked against the
+/// setup of other views (engine/incremental/setup/setup.hpp).
+class Consumers final : public WrittenRows {
  public:
-  void open(Relation view);
-  bool any() const { return writers_ != NIL; }
-  void put(TupleTableSlot* row);
+  void open(Relation view) override;
+  bool any() const override { return writers_ != NIL; }
+  void put(TupleTableSlot* row) override;
   void put_whole();
-  void close();
+  void close() override;
 
  private:
-  List* writers_;  // of KeyWriter*
+  List* writers_ = NIL;  // of KeyWriter*
 };
 
 /// Records that core's REFRESH has written the view. Does nothing if the database lacks the

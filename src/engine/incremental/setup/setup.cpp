@@ -5,7 +5,6 @@
 #include "engine/incremental/capture/delta.hpp"
 #include "engine/incremental/capture/ties.hpp"
 #include "engine/incremental/setup/delta_objects.hpp"
-#include "engine/refresh.hpp"
 #include "extension/own_schema.hpp"
 #include "pg/access_method.hpp"
 #include "pg/identity.hpp"

@@ -4,6 +4,7 @@
 
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
+#include "shmem/worker_end.hpp"
 
 namespace metrics_refresh::shmem {
 namespace {

@@ -1,4 +1,5 @@
-// How runs are canceled, and workers told to exit.
+#include "shmem/worker_end.hpp"
+
 #include <algorithm>
 #include <csignal>
 
@@ -6,7 +7,6 @@
 #include "shmem/area.hpp"
 
 namespace metrics_refresh::shmem {
-
 namespace {
 
 struct LastEnd {

@@ -4,7 +4,7 @@
 // the members that it waits for. Workers then move their member from pending to running and to an
 // end state. The worker that ends the last member calls take_result(), which deletes the rows and
 // returns the totals.
-#include "core/error_class.hpp"
+#include "core/scheduler/retry_policy.hpp"
 
 #include "store/groups.hpp"
 

@@ -324,6 +324,7 @@ RunError describe_current_error() {
   }
 }
 
+// Usage is the difference of two readings of the counters that the server keeps for this process.
 Usage UsageMeter::total() {
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);

@@ -8,6 +8,7 @@
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
+#include "shmem/worker_end.hpp"
 #include "store/one_time_jobs.hpp"
 #include "store/timetable.hpp"
 #include "worker/group_run.hpp"

@@ -49,7 +49,8 @@ void with_own_tables(const char* lock_timeout, Body&& body, Standby standby = St
   });
 }
 
-/// How that went. kLater: what stands in the way goes away by itself (core/error_class.hpp).
+/// How that went. kLater: what stands in the way goes away by itself
+/// (core/scheduler/retry_policy.hpp).
 enum class Attempt { kDone, kLater, kFailed };
 
 /// Of the exception being handled, which goes to the server log and to `error`, where one is

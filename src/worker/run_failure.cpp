@@ -1,10 +1,11 @@
-#include "core/error_class.hpp"
+#include "core/scheduler/retry_policy.hpp"
 
 #include "worker/run_failure.hpp"
 
 #include "engine/view/missing_names.hpp"
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
+#include "shmem/worker_end.hpp"
 #include "store/job_changes.hpp"
 #include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"

@@ -13,6 +13,7 @@
 #include "pg/transaction.hpp"
 #include "shmem/area.hpp"
 #include "shmem/starving.hpp"
+#include "shmem/worker_end.hpp"
 #include "store/job_changes.hpp"
 #include "worker/dispatch.hpp"
 #include "worker/hand_over.hpp"

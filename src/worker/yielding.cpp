@@ -7,6 +7,7 @@
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/starving.hpp"
+#include "shmem/worker_end.hpp"
 #include "shmem/worker_slots.hpp"
 
 namespace metrics_refresh::worker {

@@ -1,6 +1,6 @@
 // SQLSTATEs of PostgreSQL's appendix A, sorted into those that go away and those that do not.
 
-#include "core/error_class.hpp"
+#include "core/scheduler/retry_policy.hpp"
 
 #include <gtest/gtest.h>
 

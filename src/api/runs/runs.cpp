@@ -10,6 +10,7 @@
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
+#include "shmem/worker_end.hpp"
 #include "store/groups.hpp"
 #include "store/one_time_jobs.hpp"
 

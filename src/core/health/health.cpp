@@ -3,10 +3,46 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "core/health/health_check.hpp"
-
 namespace metrics_refresh::core {
 namespace {
+
+// The findings of one check; where it added none, `fine` becomes its `ok`.
+class Check {
+ public:
+  Check(std::vector<Finding>& findings, const char* name, std::string fine)
+      : findings_(findings), name_(name), fine_(std::move(fine)), before_(findings.size()) {}
+  void add(Severity severity, std::string detail, std::string hint) {
+    findings_.push_back({name_, severity, std::move(detail), std::move(hint)});
+  }
+  void close() {
+    if (findings_.size() == before_) add(Severity::kOk, fine_, "");
+  }
+
+ private:
+  std::vector<Finding>& findings_;
+  const char* name_;
+  std::string fine_;
+  std::size_t before_;
+};
+
+// A span of time, in the unit that suits it.
+std::string span(Duration d) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(d).count();
+  if (seconds < 120) return std::to_string(seconds) + " s";
+  if (seconds < 7200) return std::to_string(seconds / 60) + " min";
+  if (seconds < 172'800) return std::to_string(seconds / 3600) + " h";
+  return std::to_string(seconds / 86'400) + " days";
+}
+
+// A value as SQL writes it, for hints that are meant to be copied.
+std::string literal(const std::string& value) {
+  std::string text = "'";
+  for (const char c : value) text.append(c == '\'' ? 2 : 1, c);
+  return text + "'";
+}
+
+// The job in a call that a hint proposes: its name, or its number if others use the name.
+std::string argument(const JobFacts& job) { return job.argument.empty() ? job.name : job.argument; }
 
 // A due time that passed this long ago should have been served.
 constexpr Duration kOverdue = std::chrono::seconds(30);
@@ -389,21 +425,29 @@ void check_freshness(std::vector<Finding>& findings, Instant now, const std::vec
   check.close();
 }
 
+void check_rows(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
+  check_changes(findings, jobs);
+  check_audits(findings, jobs);
+}
+
+void check_jobs(std::vector<Finding>& findings, Instant now, const std::vector<JobFacts>& jobs,
+                const HealthLimits& limits) {
+  check_suspended(findings, jobs);
+  check_existence(findings, jobs);
+  check_members(findings, jobs);
+  check_names(findings, jobs);
+  check_indexes(findings, jobs);
+  check_population(findings, jobs);
+  check_rows(findings, jobs);
+  check_owners(findings, jobs);
+  check_blackouts(findings, jobs);
+  check_success(findings, jobs, limits);
+  check_retries(findings, jobs);
+  check_durations(findings, jobs, limits);
+  check_freshness(findings, now, jobs, limits);
+}
+
 }  // namespace
-
-std::string span(Duration d) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(d).count();
-  if (seconds < 120) return std::to_string(seconds) + " s";
-  if (seconds < 7200) return std::to_string(seconds / 60) + " min";
-  if (seconds < 172'800) return std::to_string(seconds / 3600) + " h";
-  return std::to_string(seconds / 86'400) + " days";
-}
-
-std::string literal(const std::string& value) {
-  std::string text = "'";
-  for (const char c : value) text.append(c == '\'' ? 2 : 1, c);
-  return text + "'";
-}
 
 const char* to_string(Severity severity) {
   switch (severity) {
@@ -444,30 +488,6 @@ Severity worst(const std::vector<Finding>& findings) {
   Severity result = Severity::kOk;
   for (const Finding& finding : findings) result = std::max(result, finding.severity);
   return result;
-}
-
-void check_rows(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
-  check_changes(findings, jobs);
-  check_audits(findings, jobs);
-}
-
-std::string argument(const JobFacts& job) { return job.argument.empty() ? job.name : job.argument; }
-
-void check_jobs(std::vector<Finding>& findings, Instant now, const std::vector<JobFacts>& jobs,
-                const HealthLimits& limits) {
-  check_suspended(findings, jobs);
-  check_existence(findings, jobs);
-  check_members(findings, jobs);
-  check_names(findings, jobs);
-  check_indexes(findings, jobs);
-  check_population(findings, jobs);
-  check_rows(findings, jobs);
-  check_owners(findings, jobs);
-  check_blackouts(findings, jobs);
-  check_success(findings, jobs, limits);
-  check_retries(findings, jobs);
-  check_durations(findings, jobs, limits);
-  check_freshness(findings, now, jobs, limits);
 }
 
 }  // namespace metrics_refresh::core

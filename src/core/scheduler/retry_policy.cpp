@@ -4,6 +4,12 @@
 
 namespace metrics_refresh::core {
 
+bool is_transient(std::string_view sqlstate) {
+  const std::string_view error_class = sqlstate.substr(0, 2);
+  return error_class == "08" || error_class == "40" || error_class == "53" || error_class == "57" ||
+         error_class == "58" || sqlstate == "25P03" || sqlstate == "25P04" || sqlstate == "55P03";
+}
+
 Duration backoff(const RetryPolicy& policy, int attempt, std::uint64_t random) noexcept {
   const Duration most = std::max(policy.max_delay, Duration::zero());
   Duration delay = std::clamp(policy.delay, Duration::zero(), most);

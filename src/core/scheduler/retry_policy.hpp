@@ -1,5 +1,5 @@
 // When a failed run is tried again: exponential backoff with jitter, never past the next due time.
-// Which errors are worth it is core/error_class.hpp's business.
+// Only errors that go away by themselves are worth it.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "core/instant.hpp"
 
@@ -25,6 +26,13 @@ struct Retry {
   Instant due;      // the due time that it still serves
   int attempt = 2;  // which one it will be; the first run was 1
 };
+
+/// Whether an error goes away by itself: such a one says nothing about the job, while a permanent
+/// one will come again until somebody mends its cause. True for the SQLSTATEs (five characters) of
+/// conflicts, lock and time limits, lacking resources, lost connections, operator intervention and
+/// I/O: classes 08, 40, 53, 57, 58 and the codes 25P03, 25P04 and 55P03 of PostgreSQL's appendix A.
+/// False for everything else.
+bool is_transient(std::string_view sqlstate);
 
 /// How long to wait after the failed `attempt` (from 1): `delay` doubled with each attempt, at most
 /// `max_delay`, of which the upper half is left to chance (`random`, any number), so that jobs that

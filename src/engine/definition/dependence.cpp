@@ -5,7 +5,6 @@
 #include "engine/definition/elsewhere.hpp"
 #include "engine/definition/functions.hpp"
 #include "engine/definition/reach.hpp"
-#include "engine/definition/reading.hpp"
 #include "engine/definition/stable_functions.hpp"
 #include "engine/definition/tree.hpp"
 #include "engine/definition/type_versions.hpp"
@@ -13,6 +12,32 @@
 
 namespace metrics_refresh::engine {
 namespace {
+
+// SELECT FROM the relation, which the server's rewriter makes what reading it means: the query of
+// a plain view, with policies.
+Query* reading_of(Oid relation) {
+  auto* const query = makeNode(Query);
+  query->commandType = CMD_SELECT;
+  query->canSetTag = true;
+  auto* const entry = makeNode(RangeTblEntry);
+  entry->rtekind = RTE_RELATION;
+  entry->relid = relation;
+  entry->relkind = get_rel_relkind(relation);
+  entry->rellockmode = AccessShareLock;
+  entry->inh = true;
+  entry->inFromCl = true;
+  entry->eref = makeAlias(get_rel_name(relation), NIL);
+  query->rtable = list_make1(entry);
+#if PG_VERSION_NUM >= 160000
+  addRTEPermissionInfo(&query->rteperminfos, entry)->requiredPerms = ACL_SELECT;
+#else
+  entry->requiredPerms = ACL_SELECT;
+#endif
+  auto* const reference = makeNode(RangeTblRef);
+  reference->rtindex = 1;
+  query->jointree = makeFromExpr(list_make1(reference), nullptr);
+  return query;
+}
 
 struct Walk {
   Oid view;

@@ -1,4 +1,4 @@
-#include "core/error_class.hpp"
+#include "core/scheduler/retry_policy.hpp"
 
 #include "engine/incremental/apply/keyed_run.hpp"
 

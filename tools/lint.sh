@@ -20,12 +20,11 @@ find src -name '*.[ch]pp' | sort | xargs perl -ne '
       s/#.*//;
       ($folder, $_) = ($1, $2) if /^(\S+):(.*)/;
       for my $term (grep { $_ ne "-" } split) {
-        my $runs_back = $term =~ s/^!//;
         my @named = grep { $_ eq $term || $term =~ m{/$} && "$_/" =~ /^\Q$term\E/ } @folders;
         print "tools/layers.txt:$.: $folder may not name $term, which no line before it has\n"
-          if !@named && !$runs_back;
+          if !@named;
         push @{ $terms{$folder} }, $term;
-        $needs{$folder}{$_}{$term} = 1 for @named, $runs_back ? $term : ();
+        $needs{$folder}{$_}{$term} = 1 for @named;
       }
       push @folders, $folder if length $folder && ($folders[-1] // "") ne $folder;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pg/row_counts.hpp"
 #include "pg/write_locks.hpp"
 #include "shmem/change_counters.hpp"
 
@@ -24,10 +25,11 @@ std::uint64_t watched_version = 0;
 int* counted = nullptr;  // which of them the commit under way has counted
 int counted_count = 0;
 
-// WAL records that this process had written when its last transaction ended, or its last
-// subtransaction began or ended.
-decltype(pgWalUsage.wal_records) wal_at_last_end = 0;
-decltype(pgWalUsage.wal_records) wal_at_last_sub = 0;
+// WAL records that this process had written when each part of the transaction under way began: the
+// transaction itself, and its subtransactions by their nest levels. Deeper ones count from the last
+// of these, which is too much.
+constexpr int kMostLevels = 64;
+decltype(pgWalUsage.wal_records) wal_at_begin[kMostLevels + 1] = {};
 
 // Tables of which the transaction under way has noted whether it captures its changes. What a
 // savepoint takes back stays noted: the changes are gone too, or counted once too often.
@@ -105,7 +107,13 @@ void count_uncaptured(TrackedTable& table) {
 struct Traces {
   bool has_number;
   bool has_wal;
+  int rolled_back_level;  // the nest level of the part that is rolled back; 0: it commits
 };
+
+// A number alone is a promise to write, which a rollback takes back.
+bool has_written(const Traces& traces) {
+  return traces.has_wal || (traces.has_number && traces.rolled_back_level == 0);
+}
 
 void count_table(Watched& table, bool is_captured_now) {
   if (table.is_counted) return;
@@ -121,11 +129,14 @@ void count_locked(void* context, Oid relation) {
   Watched* const end = watched + watched_count;
   Watched* const table = std::lower_bound(watched, end, relation,
                                           [](const Watched& a, Oid b) { return a.relation < b; });
-  if (table == end || table->relation != relation ||
-      !(traces->has_number || traces->has_wal || table->is_silent) || !pg::has_write_lock(relation))
+  if (table == end || table->relation != relation || !(has_written(*traces) || table->is_silent) ||
+      !pg::has_write_lock(relation))
     return;
-  // To capture something takes a number.
-  count_table(*table, traces->has_number && is_captured(relation));
+  // The rows that statements have changed are as before, and account for the number and the WAL.
+  const int level = traces->rolled_back_level;
+  if (level > 0 && traces->has_number && pg::has_changed_rows(relation, level)) return;
+  // To capture something takes a number, and a commit.
+  count_table(*table, level == 0 && traces->has_number && is_captured(relation));
 }
 
 void count_begun(Traces traces) {
@@ -137,13 +148,22 @@ void count_begun(Traces traces) {
   }
   if (is_any_noted)
     for (int i = 0; i < watched_count; ++i) count_table(watched[i], false);
-  else if (watched_count > 0 && (traces.has_number || traces.has_wal || watches_silent))
+  else if (watched_count > 0 && (has_written(traces) || watches_silent))
     pg::for_each_write_lock(count_locked, &traces);
 }
 
+bool has_wal_since_begin(int level) {
+  return pgWalUsage.wal_records != wal_at_begin[std::min(level, kMostLevels)];
+}
+
+void note_begin(int level) {
+  if (level <= kMostLevels) wal_at_begin[level] = pgWalUsage.wal_records;
+}
+
+constexpr int kTransaction = 1;  // its nest level
+
 Traces traces_of_transaction() {
-  return {TransactionIdIsValid(GetTopTransactionIdIfAny()),
-          pgWalUsage.wal_records != wal_at_last_end};
+  return {TransactionIdIsValid(GetTopTransactionIdIfAny()), has_wal_since_begin(kTransaction), 0};
 }
 
 void count_ended() {
@@ -155,11 +175,13 @@ void count_ended() {
   counted_count = 0;
 }
 
-// Rows that were removed without a number are gone whatever becomes of the transaction.
-void count_rolled_back(Traces traces) {
+// Rows that were removed without a number are gone whatever becomes of the transaction, also of one
+// that has a number for something else. Where a statement has changed rows of the same table as
+// well, the two cannot be told apart, and a rollback counts for nothing.
+void count_rolled_back(int level, bool has_number) {
   // An abort must not fail; a process that has no room for its copy yet has hardly changed a table.
-  if (counted_count > 0 || watched == nullptr || (traces.has_number && !is_any_noted)) return;
-  count_begun(traces);
+  if (counted_count > 0 || watched == nullptr) return;
+  count_begun({has_number, has_wal_since_begin(level), level});
   count_ended();
 }
 
@@ -173,14 +195,14 @@ void on_transaction(XactEvent event, void*) {
       count_begun(traces_of_transaction());
       break;
     case XACT_EVENT_ABORT:
-      if (counted_count == 0) count_rolled_back(traces_of_transaction());
+      count_rolled_back(kTransaction, TransactionIdIsValid(GetTopTransactionIdIfAny()));
       [[fallthrough]];
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_PREPARE:
       noted_count = 0;
       is_any_noted = false;
       count_ended();
-      wal_at_last_end = pgWalUsage.wal_records;
+      note_begin(kTransaction);
       break;
     default:
       break;
@@ -188,10 +210,10 @@ void on_transaction(XactEvent event, void*) {
 }
 
 void on_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+  const int level = GetCurrentTransactionNestLevel();
+  if (event == SUBXACT_EVENT_START_SUB) note_begin(level);
   if (event == SUBXACT_EVENT_ABORT_SUB)
-    count_rolled_back({TransactionIdIsValid(GetCurrentTransactionIdIfAny()),
-                       pgWalUsage.wal_records != wal_at_last_sub});
-  wal_at_last_sub = pgWalUsage.wal_records;
+    count_rolled_back(level, TransactionIdIsValid(GetCurrentTransactionIdIfAny()));
 }
 
 }  // namespace

@@ -272,7 +272,8 @@ subtest 'rows that are removed without a transaction number' => sub {
 		CREATE FUNCTION stand_in_kill(regclass, tid) RETURNS void STRICT LANGUAGE c AS '$module';
 		CREATE EXTENSION pg_surgery;
 		CREATE TABLE hurt (id int); CREATE UNLOGGED TABLE hurt_unlogged (id int);
-		INSERT INTO hurt SELECT generate_series(1, 10); INSERT INTO hurt_unlogged SELECT generate_series(1, 10);
+		INSERT INTO hurt SELECT generate_series(1, 40); INSERT INTO hurt_unlogged SELECT generate_series(1, 40);
+		CREATE TABLE aside (id int);
 		CREATE MATERIALIZED VIEW v_hurt AS SELECT count(*) FROM hurt;
 		CREATE MATERIALIZED VIEW v_hurt_unlogged AS SELECT count(*) FROM hurt_unlogged;
 		CREATE MATERIALIZED VIEW v_hurt_kept AS SELECT id FROM hurt;
@@ -280,27 +281,37 @@ subtest 'rows that are removed without a transaction number' => sub {
 	sub hurt_kept { return query(q{SELECT metrics_refresh.refresh('v_hurt_kept', 'incremental') ->> 'strategy'}); }
 	hurt_kept() for 1 .. 2;
 	# Each way of the transaction, with a number of its own or without; by what keeps the lock and what does not
-	my @ways = ('%s', 'BEGIN; %s; COMMIT', 'BEGIN; %s; ROLLBACK', 'BEGIN; SAVEPOINT s; %s; ROLLBACK TO s; COMMIT');
+	my @ways = (
+		'%s', 'BEGIN; %s; COMMIT', 'BEGIN; %s; ROLLBACK', 'BEGIN; SAVEPOINT s; %s; ROLLBACK TO s; COMMIT',
+		# Savepoints that come after it
+		'BEGIN; SAVEPOINT s; %s; SAVEPOINT t; ROLLBACK TO s; COMMIT',
+		'BEGIN; SAVEPOINT s; %s; SAVEPOINT t; RELEASE t; ROLLBACK TO s; COMMIT',
+		'BEGIN; %s; SAVEPOINT s; ROLLBACK TO s; ROLLBACK',
+		# A number that is rolled back with it
+		'BEGIN; SELECT txid_current(); %s; ROLLBACK',
+		'BEGIN; %s; INSERT INTO aside VALUES (1); ROLLBACK',
+		'BEGIN; SAVEPOINT s; SELECT txid_current(); %s; ROLLBACK TO s; COMMIT',
+		'BEGIN; SAVEPOINT s; %s; INSERT INTO aside VALUES (1); ROLLBACK TO s; COMMIT',
+		'BEGIN; SAVEPOINT s; %s; SAVEPOINT t; INSERT INTO aside VALUES (1); ROLLBACK TO s; COMMIT',
+		'BEGIN; INSERT INTO aside VALUES (1); SAVEPOINT s; INSERT INTO aside VALUES (1); SAVEPOINT t; %s; RELEASE t; ROLLBACK TO s; COMMIT');
 	my %kills = (
-		stand_in_kill => [ q{SELECT stand_in_kill('%s', '(0,%d)')}, @ways ],
-		pg_surgery => [ q{SELECT heap_force_kill('%s', ARRAY['(0,%d)']::tid[])}, @ways, 'BEGIN; SELECT txid_current(); %s; ROLLBACK',
-			'BEGIN; SAVEPOINT s; SELECT txid_current(); %s; ROLLBACK TO s; COMMIT' ]);
+		stand_in_kill => q{SELECT stand_in_kill('%s', '(0,%d)')},
+		pg_surgery => q{SELECT heap_force_kill('%s', ARRAY['(0,%d)']::tid[])});
 	for my $table (qw(hurt hurt_unlogged))
 	{
 		my $row = 0;
 		for my $tool (sort keys %kills)
 		{
-			my ($kill, @ways_of_tool) = @{ $kills{$tool} };
-			for my $way (@ways_of_tool)
+			for my $way (@ways)
 			{
 				skipped("v_$table", "v_$table is skipped");
 				$row++;
-				query(sprintf $way, sprintf $kill, $table, $row);
+				query(sprintf $way, sprintf $kills{$tool}, $table, $row);
 				is(strategy("v_$table"), 'diff', "$tool removes a row: $way");
 				is(query("SELECT v.count = (SELECT count(*) FROM $table) FROM v_$table v"), 't', 'and it is gone from the view');
 			}
 		}
-		is(query("SELECT count(*) FROM $table"), 10 - $row, 'all of them are gone');
+		is(query("SELECT count(*) FROM $table"), 40 - $row, 'all of them are gone');
 	}
 	is(hurt_kept(), 'diff', 'a view that is kept by keys looks at all rows');
 	is(query('SELECT count(*) = (SELECT count(*) FROM hurt) FROM v_hurt_kept'), 't', 'and is right');
@@ -309,6 +320,9 @@ subtest 'rows that are removed without a transaction number' => sub {
 	query($_) for 'UPDATE hurt SET id = 0 WHERE false', 'DELETE FROM hurt WHERE id = -1',
 	  'BEGIN; SELECT FROM hurt FOR UPDATE SKIP LOCKED LIMIT 0; DELETE FROM hurt WHERE id = -1; COMMIT';
 	is(strategy('v_hurt'), 'skip', 'statements that found no row to change leave it fresh');
+	query($_) for 'BEGIN; UPDATE hurt SET id = 0; ROLLBACK', 'BEGIN; INSERT INTO aside VALUES (1); SAVEPOINT s; UPDATE hurt SET id = 0; SAVEPOINT t; DELETE FROM hurt; ROLLBACK TO s; COMMIT',
+	  'BEGIN; SAVEPOINT s; DELETE FROM hurt; RELEASE s; INSERT INTO aside VALUES (1); ROLLBACK';
+	is(strategy('v_hurt'), 'skip', 'and so do changes that were rolled back');
 	query(q{SELECT metrics_refresh.unschedule('kept')});
 };
 

@@ -430,12 +430,21 @@ CREATE TABLE metrics_refresh_internal.view_state (
 COMMENT ON TABLE metrics_refresh_internal.view_state IS 'what tells whether a view is still fresh';
 COMMENT ON COLUMN metrics_refresh_internal.view_state.fingerprint IS 'of the tables and all else that its rows depend on, at its last refresh';
 
--- Not dumped: what it says is of this server's counts.
+-- A view that is found wrong once is so in a copy as well. The names are as of its last refresh, for dumps: more than one
+-- row may have the same.
 CREATE TABLE metrics_refresh_internal.skip_alarm (
-    view_oid oid PRIMARY KEY,
-    found    text NOT NULL,
-    found_at timestamptz NOT NULL DEFAULT now()
+    view_schema name NOT NULL,
+    view_name   name NOT NULL,
+    view_oid    oid NOT NULL,
+    found       text NOT NULL,
+    found_at    timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX skip_alarm_view ON metrics_refresh_internal.skip_alarm (view_oid);
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.skip_alarm',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = view_oid)');
+CREATE TRIGGER before_write BEFORE INSERT ON metrics_refresh_internal.skip_alarm
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.member_before_write();
+ALTER TABLE metrics_refresh_internal.skip_alarm ENABLE ALWAYS TRIGGER before_write;
 COMMENT ON TABLE metrics_refresh_internal.skip_alarm IS 'materialized views that are not skipped any more, for an audit found them wrong although nothing had changed that they were known to read';
 
 CREATE TABLE metrics_refresh_internal.run_request (
@@ -617,8 +626,10 @@ COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'what now(
 COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS 'why the view is refreshed by diff until its strategy is set again: what an audit found';
 
 CREATE VIEW metrics_refresh.skip_alarm WITH (security_invoker = true) AS
-    SELECT * FROM metrics_refresh_internal.skip_alarm;
+    SELECT view_schema, view_name, view_oid, found, found_at FROM metrics_refresh_internal.skip_alarm;
 COMMENT ON VIEW metrics_refresh.skip_alarm IS 'materialized views that are not skipped any more, until the strategy of one of their jobs is set again';
+COMMENT ON COLUMN metrics_refresh.skip_alarm.view_name IS 'at its last refresh';
+COMMENT ON COLUMN metrics_refresh.skip_alarm.view_oid IS '0 where a restore did not find the view';
 COMMENT ON COLUMN metrics_refresh.skip_alarm.found IS 'what an audit of skipping found';
 
 ------------------------------------------------------------------------------------------------

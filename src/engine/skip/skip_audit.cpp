@@ -61,7 +61,7 @@ void end_audit(const View& view, const Observation& seen, Refreshed& refreshed) 
   refreshed.choice.reason = found;
   pg::as_extension([&] {
     pg::Spi spi;
-    store::set_alarm(spi, view.oid, found);
+    store::set_alarm(spi, {view.schema, view.name}, view.oid, found);
   });
   report(view, found);
 }

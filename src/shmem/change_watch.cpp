@@ -5,23 +5,12 @@
 #include "pg/row_counts.hpp"
 #include "pg/write_locks.hpp"
 #include "shmem/change_counters.hpp"
+#include "shmem/watched_tables.hpp"
 
 namespace metrics_refresh::shmem {
 namespace {
 
-// This process's copy of the tables of its database, by their numbers, so that a commit finds those
-// that it changed without looking at the others. All of it is touched by the server's callbacks
-// alone: plain data, plain C.
-struct Watched {
-  Oid relation;
-  int place;
-  bool is_silent;
-  bool is_counted;  // by the commit under way
-};
-Watched* watched = nullptr;
-int watched_count = 0;
-bool watches_silent = false;  // one of them is
-std::uint64_t watched_version = 0;
+// Touched by the server's callbacks alone: plain data, plain C.
 int* counted = nullptr;  // which of them the commit under way has counted
 int counted_count = 0;
 
@@ -72,26 +61,16 @@ void note(Oid relation, bool is_captured_now) {
 }
 
 void make_room() {
-  if (watched != nullptr) return;
+  if (counted != nullptr) return;
+  make_room_for_watched();
   const auto most = static_cast<Size>(change_counters()->max_tables);
-  counted = static_cast<int*>(MemoryContextAllocHuge(TopMemoryContext, sizeof(int) * most));
-  watched = static_cast<Watched*>(MemoryContextAllocHuge(TopMemoryContext, sizeof(Watched) * most));
+  counted = static_cast<int*>(MemoryContextAllocHuge(TopMemoryContext, sizeof(int) * (most + 1)));
 }
 
 void copy_watched() {
   LWLockAcquire(change_counters()->lock, LW_SHARED);
-  watched_version = pg_atomic_read_u64(&change_counters()->version);
-  watched_count = 0;
-  watches_silent = false;
-  for (int i = 0; i < change_counters()->max_tables; ++i) {
-    if (tracked_tables()[i].database != MyDatabaseId) continue;
-    watched[watched_count++] = {tracked_tables()[i].relation, i, tracked_tables()[i].is_silent,
-                                false};
-    watches_silent = watches_silent || tracked_tables()[i].is_silent;
-  }
+  copy_watched_locked();
   LWLockRelease(change_counters()->lock);
-  std::sort(watched, watched + watched_count,
-            [](const Watched& a, const Watched& b) { return a.relation < b.relation; });
 }
 
 // The number first: who reads the count before the number sees one that is at least as great.
@@ -118,7 +97,7 @@ bool has_written(const Traces& traces) {
 void count_table(Watched& table, bool is_captured_now) {
   if (table.is_counted) return;
   table.is_counted = true;
-  counted[counted_count++] = static_cast<int>(&table - watched);
+  counted[counted_count++] = static_cast<int>(&table - watched_tables().tables);
   TrackedTable& shared = tracked_tables()[table.place];
   pg_atomic_fetch_add_u64(&shared.begun, 1);
   if (!is_captured_now) count_uncaptured(shared);
@@ -126,10 +105,8 @@ void count_table(Watched& table, bool is_captured_now) {
 
 void count_locked(void* context, Oid relation) {
   const auto* const traces = static_cast<const Traces*>(context);
-  Watched* const end = watched + watched_count;
-  Watched* const table = std::lower_bound(watched, end, relation,
-                                          [](const Watched& a, Oid b) { return a.relation < b; });
-  if (table == end || table->relation != relation || !(has_written(*traces) || table->is_silent) ||
+  Watched* const table = find_watched(relation);
+  if (table == nullptr || !(has_written(*traces) || table->is_silent) ||
       !pg::has_write_lock(relation))
     return;
   // The rows that statements have changed are as before, and account for the number and the WAL.
@@ -142,13 +119,12 @@ void count_locked(void* context, Oid relation) {
 void count_begun(Traces traces) {
   Assert(counted_count == 0);
   if (!OidIsValid(MyDatabaseId)) return;
-  if (pg_atomic_read_u64(&change_counters()->version) != watched_version) {
-    make_room();
-    copy_watched();
-  }
+  make_room();
+  if (!is_watched_current()) copy_watched();
+  const WatchedTables& watched = watched_tables();
   if (is_any_noted)
-    for (int i = 0; i < watched_count; ++i) count_table(watched[i], false);
-  else if (watched_count > 0 && (has_written(traces) || watches_silent))
+    for (int i = 0; i < watched.count; ++i) count_table(watched.tables[i], false);
+  else if (watched.count > 0 && (has_written(traces) || watched.has_silent))
     pg::for_each_write_lock(count_locked, &traces);
 }
 
@@ -168,7 +144,7 @@ Traces traces_of_transaction() {
 
 void count_ended() {
   for (int i = 0; i < counted_count; ++i) {
-    Watched& table = watched[counted[i]];
+    Watched& table = watched_tables().tables[counted[i]];
     table.is_counted = false;
     pg_atomic_fetch_add_u64(&tracked_tables()[table.place].ended, 1);
   }
@@ -180,7 +156,7 @@ void count_ended() {
 // well, the two cannot be told apart, and a rollback counts for nothing.
 void count_rolled_back(int level, bool has_number) {
   // An abort must not fail; a process that has no room for its copy yet has hardly changed a table.
-  if (counted_count > 0 || watched == nullptr) return;
+  if (counted_count > 0 || counted == nullptr) return;
   count_begun({has_number, has_wal_since_begin(level), level});
   count_ended();
 }

@@ -185,6 +185,32 @@ subtest 'scans that are replaced' => sub {
 	like((map { scanned_kept() } 1 .. 2)[1], qr/^incremental/, 'and kept by keys');
 	sets('stand_in.scan', 'stand-in');
 
+	# A session remembers what the planner said, until something is different.
+	sets('stand_in.tables', '');
+	query(qq{CREATE FUNCTION stand_in_scans() RETURNS bigint LANGUAGE c AS '$module'});
+	my $session = $node->background_psql('postgres');
+	my $in_session = sub { $session->query_safe("SELECT metrics_refresh.refresh('$_[0]') ->> 'strategy'") };
+	my $planned = sub { my $before = $session->query_safe('SELECT stand_in_scans()'); $in_session->('v_tree'); return $session->query_safe("SELECT stand_in_scans() - $before") };
+	$in_session->('v_tree') for 1 .. 10;
+	is($in_session->('v_tree'), 'skip', 'a view of partitions is skipped again and again');
+	is($planned->(), 0, 'and planned no more');
+	$session->query_safe(q{SET stand_in.tables = 'tree_1'});
+	is($in_session->('v_tree'), 'diff', 'a setting of the library is another one') for 1 .. 2;
+	$session->query_safe(q{SET stand_in.tables = 'tree_3'});
+	is(join(' ', map { $in_session->('v_tree') } 1 .. 2), 'diff skip', 'and yet another');
+	query('CREATE TABLE tree_3 PARTITION OF tree FOR VALUES FROM (20) TO (30)');
+	is($in_session->('v_tree'), 'diff', 'a partition comes whose scan is replaced') for 1 .. 2;
+	query('ALTER TABLE tree_3 RENAME TO tree_4');
+	is(join(' ', map { $in_session->('v_tree') } 1 .. 2), 'diff skip', 'is another one');
+	query('ALTER TABLE tree_2 RENAME TO tree_3');
+	is($in_session->('v_tree'), 'diff', 'and takes the name of another') for 1 .. 2;
+	$session->query_safe(q{BEGIN; ALTER TABLE tree_3 RENAME TO tree_2});
+	is($in_session->('v_tree'), 'diff', 'what this transaction has changed counts');
+	$session->query_safe('ROLLBACK');
+	is($in_session->('v_tree'), 'diff', 'as does that it was rolled back') for 1 .. 2;
+	query('DROP TABLE tree_4; ALTER TABLE tree_3 RENAME TO tree_2');
+	$session->quit;
+
 	# A plan runs what is in the indexes of a table: nobody who only looks makes one for another role.
 	query(q{
 		CREATE ROLE admin; CREATE ROLE owner; GRANT CREATE ON SCHEMA public TO owner;

@@ -2,6 +2,7 @@
 
 #include "engine/definition/elsewhere.hpp"
 #include "extension/privilege.hpp"
+#include "engine/known_scans.hpp"
 #include "pg/identity.hpp"
 
 namespace metrics_refresh::engine {

@@ -13,6 +13,15 @@ struct Difference {
   Written written;
 };
 
+/// Sums over some columns of all rows that the view had, and of all rows of its definition. The
+/// sums are equal if the rows are the same as far as these columns go.
+struct RowSums {
+  const AttrNumber* columns;  // in ascending order
+  int column_count;
+  core::RowHash old_rows;
+  core::RowHash new_rows;
+};
+
 /// Returns the view, open. Raises 25006 in a read-only transaction, and 55006 if a query of this
 /// session is reading the view. REQUIRES: inside pg::call(); the view is locked in ExclusiveLock.
 Relation open_for_refresh(Oid view);
@@ -22,7 +31,8 @@ Relation open_for_refresh(Oid view);
 /// is an expression over the view's columns, as Vars with number 1. Raises the errors of the
 /// definition and of write_difference(). REQUIRES: inside pg::call(); the view was opened by
 /// open_for_refresh(); the view's owner is the current user, in a security-restricted operation
-/// with a fixed search_path.
-Difference refresh_by_difference(Relation view, Node* condition, const char* text);
+/// with a fixed search_path. Fills `sums`, unless null, if there is no condition.
+Difference refresh_by_difference(Relation view, Node* condition, const char* text,
+                                 RowSums* sums = nullptr);
 
 }  // namespace metrics_refresh::engine

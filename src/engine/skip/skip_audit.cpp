@@ -43,7 +43,45 @@ bool begins_audit(const View& view, const Observation& seen, Choice& choice) {
   return true;
 }
 
-void end_audit(const View& view, const Observation& seen, Refreshed& refreshed) {
+namespace {
+
+std::string count_of_rows(std::int64_t count, const char* one, const char* more) {
+  return std::to_string(count) + (count == 1 ? one : more);
+}
+
+// What was different is fixed by the definition.
+bool is_wrong(const Audit& audit) {
+  if (audit.fixed.loose == nullptr) return true;
+  const core::RowHash& before = audit.sums.old_rows;
+  const core::RowHash& now = audit.sums.new_rows;
+  return audit.fixed.has_fixed_count && (before.high != now.high || before.low != now.low);
+}
+
+}  // namespace
+
+Audit prepare_audit(const View& view, const Observation& seen) {
+  const Oid oid = view.oid;
+  Audit audit;
+  if (!seen.read_by_functions.empty()) {
+    audit.fixed.loose = "what functions read may depend on the order in which rows are read";
+    return audit;
+  }
+  {
+    pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
+    audit.fixed = pg::call([oid] {
+      Relation const relation = table_open(oid, NoLock);
+      const FixedRows fixed = fixed_rows_of(relation);
+      table_close(relation, NoLock);
+      return fixed;
+    });
+  }
+  audit.sums.columns = audit.fixed.columns;
+  audit.sums.column_count = audit.fixed.column_count;
+  return audit;
+}
+
+void end_audit(const View& view, const Observation& seen, const Audit& audit,
+               Refreshed& refreshed) {
   const RowCounts& rows = refreshed.rows;
   const std::int64_t wrong =
       rows.inserted.value_or(0) + rows.updated.value_or(0) + rows.deleted.value_or(0);
@@ -56,8 +94,14 @@ void end_audit(const View& view, const Observation& seen, Refreshed& refreshed) 
     refreshed.choice.reason = "its tables changed as an audit of skipping began";
     return;
   }
-  const std::string found = "an audit of skipping mended " + std::to_string(wrong) +
-                            (wrong == 1 ? " row that was" : " rows that were") + " wrong";
+  if (!is_wrong(audit)) {
+    refreshed.choice.reason = "an audit of skipping wrote " +
+                              count_of_rows(wrong, " row", " rows") +
+                              " anew, which is no alarm: " + audit.fixed.loose;
+    return;
+  }
+  const std::string found = "an audit of skipping mended " +
+                            count_of_rows(wrong, " row that was", " rows that were") + " wrong";
   refreshed.choice.reason = found;
   pg::as_extension([&] {
     pg::Spi spi;

@@ -258,7 +258,7 @@ KeyedRefresh refresh_by_keys(Oid oid, const KeyedState& state, const char* text)
   Node* const condition = refresh.collect();
   KeyedRefresh result = refresh.result;
   if (result.fallback != nullptr)
-    result.difference = refresh_by_difference(view, nullptr, text);
+    result.difference = refresh_by_difference(view, nullptr, text, state.sums);
   else if (condition != nullptr)
     result.difference = refresh_by_difference(view, condition, text);
   if (result.fallback == nullptr && state.audit) {

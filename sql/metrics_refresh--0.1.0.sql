@@ -133,6 +133,10 @@ CREATE INDEX job_owner ON metrics_refresh_internal.job (owner_oid, job_name);
 CREATE UNIQUE INDEX job_owner_name ON metrics_refresh_internal.job (owner_oid, job_name)
     WHERE owner_oid <> '0'::oid AND NOT one_time;
 CREATE INDEX job_name ON metrics_refresh_internal.job (job_name);
+-- For the settings of a view's own jobs.
+CREATE INDEX job_view ON metrics_refresh_internal.job (view_oid) WHERE view_name IS NOT NULL;
+CREATE INDEX job_view_name ON metrics_refresh_internal.job (view_name) WHERE view_name IS NOT NULL;
+CREATE INDEX job_given_name ON metrics_refresh_internal.job (given_name) WHERE given_name IS NOT NULL;
 COMMENT ON TABLE metrics_refresh_internal.job IS 'what is run and when; change it through the functions';
 
 -- A job that refreshes no single view and runs no command is a group. Between tables that are dumped there is no
@@ -814,7 +818,7 @@ CREATE FUNCTION metrics_refresh.refresh(view_name regclass, strategy text DEFAUL
     RETURNS jsonb
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh';
 COMMENT ON FUNCTION metrics_refresh.refresh(regclass, text) IS
-    'refreshes a view now and logs it: in this session and transaction, or, for a caller who lacks the rights of its owner, in a worker while the caller waits; an error of the refresh is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
+    'refreshes a view now and logs it: in this session and transaction, or, for a caller who lacks the rights of its owner, in a worker while the caller waits; with the settings of its owner and those of the jobs that refresh it alone, if all of them have the same; an error of the refresh is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
 
 CREATE FUNCTION metrics_refresh.refresh_by_name(view_schema name, view_name name, only_admins boolean DEFAULT false)
     RETURNS jsonb

@@ -5,6 +5,7 @@
 #include "api/access.hpp"
 #include "api/arguments.hpp"
 #include "engine/incremental/setup/setup.hpp"
+#include "engine/own_jobs.hpp"
 #include "engine/refresh.hpp"
 #include "engine/skip/freshness.hpp"
 #include "engine/strategy/choose.hpp"
@@ -102,6 +103,7 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
   const engine::ViewState state = engine::read_state(view);
   const Surroundings around = read_surroundings(view, context);
   const engine::Freshness freshness = find_freshness(view, around.settings);
+  const bool differ = engine::settings_of_own_jobs(view).differ;
   std::string chosen;
   std::string reason;
   try {
@@ -115,6 +117,7 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
     reason = error.what();
     if (error.sqlstate() == ERRCODE_STATEMENT_TOO_COMPLEX) reason += ": " + error.detail();
   }
+  if (differ) reason += "; its jobs have different settings, and refresh() goes by none of them";
   const std::string index =
       state.unique_index.empty() ? engine::propose_unique_index(view) : std::string();
   return {Param(chosen),

@@ -13,6 +13,7 @@
 #include "api/arguments.hpp"
 #include "api/runs/hand_over.hpp"
 #include "api/runs/refresh_now.hpp"
+#include "engine/function_reads.hpp"
 #include "engine/refresh.hpp"
 #include "extension/privilege.hpp"
 #include "pg/time.hpp"
@@ -43,7 +44,7 @@ Group read_group(const std::string& name) {
       views.push_back(member.view_oid);
     }
     group.order =
-        core::refresh_order(static_cast<int>(views.size()), store::dependencies(spi, views));
+        core::refresh_order(static_cast<int>(views.size()), engine::dependencies(spi, views));
   });
   return group;
 }
@@ -72,7 +73,7 @@ bool refresh_member(const Member& member, const store::JobRecord& group) {
   }
   try {
     const engine::Requested requested = engine::job_request(group.strategy);
-    return !refresh_now(member.view_oid, requested, group.settings).outcome.error;
+    return !refresh_now(member.view_oid, requested, &group.settings).outcome.error;
     // The caller lacks the rights, or the view was dropped a moment ago.
   } catch (const pg::SqlError&) {
     log_not_begun(member, "error", store::describe_current_error());

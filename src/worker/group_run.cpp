@@ -8,6 +8,7 @@
 #include "engine/view/view.hpp"
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
+#include "engine/function_reads.hpp"
 #include "pg/time.hpp"
 #include "store/job_changes.hpp"
 #include "store/one_time_jobs.hpp"
@@ -161,7 +162,7 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
   }
   std::vector<Oid> oids;
   for (const Member& member : named) oids.push_back(member.view_oid);
-  const std::vector<std::pair<int, int>> edges = store::dependencies(spi, oids);
+  const std::vector<std::pair<int, int>> edges = engine::dependencies(spi, oids);
   if (edges.size() > store::kMaxDependencies) {
     plan.refused = store::RunError{"the views of the group depend on each other in more than " +
                                        std::to_string(store::kMaxDependencies) + " ways",

@@ -15,7 +15,8 @@ struct OwnSettings {
   bool differ = false;
 };
 
-/// Of jobs of the view's owner; where he has none, of others who may refresh it. Keeps no lock. REQUIRES: a transaction.
+/// Of jobs of the view's owner; where he has none, of others who may refresh it. Keeps no lock.
+/// REQUIRES: a transaction.
 OwnSettings settings_of_own_jobs(const View& view);
 
 }  // namespace metrics_refresh::engine

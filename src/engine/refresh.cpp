@@ -142,7 +142,8 @@ Refreshed refresh_locked(const LockedView& locked) {
   Audit audit;
   RowSums* const sums = locked.audits_skipping ? &audit.sums : nullptr;
   pg::with_fixed_search_path([&] {
-    if (locked.audits_skipping) audit = prepare_audit(view, locked.seen);
+    if (locked.audits_skipping)
+      audit = prepare_audit(view, locked.seen, refreshed.choice.strategy == Strategy::kFull);
     KeyedRun keyed(view, locked.seen, xmin);
     if (keyed.run(refreshed, sums)) return;
     switch (locked.choice.strategy) {

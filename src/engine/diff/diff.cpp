@@ -17,20 +17,18 @@ constexpr char kCommand[] = "REFRESH MATERIALIZED VIEW";
 // Adds up the hashes of rows; the order of the rows does not matter.
 struct RowAdder {
   RowSums* sums;  // null: no sums are wanted
-  RowHasher hasher;
   MemoryContext memory;
 
   void init(RowSums* asked_for) {
     sums = asked_for;
     if (sums == nullptr) return;
-    hasher.init();
     memory =
         AllocSetContextCreate(CurrentMemoryContext, "metrics_refresh row", ALLOCSET_DEFAULT_SIZES);
   }
   void add(TupleTableSlot* row, core::RowHash RowSums::*side) {
     if (sums == nullptr) return;
     const MemoryContext before = MemoryContextSwitchTo(memory);
-    const core::RowHash hash = hasher.hash(row, sums->columns, sums->column_count);
+    const core::RowHash hash = sums->hasher.hash(row, sums->columns, sums->column_count);
     MemoryContextSwitchTo(before);
     MemoryContextReset(memory);
     (sums->*side).high += hash.high;
@@ -114,6 +112,26 @@ void read_some_view_rows(Relation view, Node* condition, RowMatcher* matcher, Pr
 constexpr double kSomeRows = 1000;
 
 }  // namespace
+
+void add_view_rows(Oid oid, RowSums& sums, core::RowHash RowSums::*side) {
+  const MemoryContext context = AllocSetContextCreate(
+      CurTransactionContext, "metrics_refresh rows of a view", ALLOCSET_DEFAULT_SIZES);
+  const MemoryContext before = MemoryContextSwitchTo(context);
+  RowAdder adder{};
+  adder.init(&sums);
+  Relation const view = table_open(oid, NoLock);
+  TupleTableSlot* const slot = table_slot_create(view, nullptr);
+  TableScanDesc const scan = table_beginscan(view, GetActiveSnapshot(), 0, nullptr);
+  while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
+    CHECK_FOR_INTERRUPTS();
+    adder.add(slot, side);
+  }
+  table_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+  table_close(view, NoLock);
+  MemoryContextSwitchTo(before);
+  MemoryContextDelete(context);
+}
 
 Relation open_for_refresh(Oid oid) {
   // The caller holds the lock.

@@ -3,6 +3,7 @@
 // blocked. Rows that are already correct are not written.
 #pragma once
 
+#include "engine/diff/row_hasher.hpp"
 #include "engine/diff/view_writer.hpp"
 #include "engine/view/view.hpp"
 
@@ -20,7 +21,12 @@ struct RowSums {
   int column_count;
   core::RowHash old_rows;
   core::RowHash new_rows;
+  RowHasher hasher;  // REQUIRES: init()
 };
+
+/// Adds all rows that the view has under the active snapshot to one of the sums. REQUIRES: inside
+/// pg::call(); the view is locked.
+void add_view_rows(Oid view, RowSums& sums, core::RowHash RowSums::*side);
 
 /// Returns the view, open. Raises 25006 in a read-only transaction, and 55006 if a query of this
 /// session is reading the view. REQUIRES: inside pg::call(); the view is locked in ExclusiveLock.

@@ -28,12 +28,13 @@ struct Audit {
   RowSums sums = {};  // to be filled by the refresh
 };
 
-/// REQUIRES: begins_audit() said so. In the current memory context.
-Audit prepare_audit(const View& view, const Observation& seen);
+/// REQUIRES: begins_audit() said so. Of a view that is refreshed in full it reads all rows. In the
+/// current memory context.
+Audit prepare_audit(const View& view, const Observation& seen, bool is_full);
 
 /// After that refresh: says in its reason what was found, and raises the alarm. Changes that were
 /// made between what was `seen` and its snapshot are none.
-void end_audit(const View& view, const Observation& seen, const Audit& audit, Refreshed& refreshed);
+void end_audit(const View& view, const Observation& seen, Audit& audit, Refreshed& refreshed);
 
 /// What is said of the view's rows when it is skipped is believed again.
 void end_alarm(Oid view);

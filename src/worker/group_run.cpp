@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/definition/function_reads.hpp"
 #include "engine/view/view.hpp"
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
-#include "engine/function_reads.hpp"
 #include "pg/time.hpp"
 #include "store/job_changes.hpp"
 #include "store/one_time_jobs.hpp"

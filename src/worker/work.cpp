@@ -3,9 +3,9 @@
 #include "worker/work.hpp"
 
 #include "engine/incremental/setup/setup.hpp"
-#include "engine/own_jobs.hpp"
 #include "engine/refresh.hpp"
 #include "engine/statistics.hpp"
+#include "engine/view/own_jobs.hpp"
 #include "pg/command.hpp"
 #include "pg/identity.hpp"
 #include "pg/notices.hpp"

@@ -1,8 +1,8 @@
 #include "api/looking/unseen_changes.hpp"
 
 #include "engine/definition/elsewhere.hpp"
+#include "engine/definition/function_reads.hpp"
 #include "engine/view/view.hpp"
-#include "engine/function_reads.hpp"
 #include "pg/identity.hpp"
 #include "store/rule_reads.hpp"
 #include "store/view_tables.hpp"

@@ -13,7 +13,7 @@
 #include "api/arguments.hpp"
 #include "api/runs/hand_over.hpp"
 #include "api/runs/refresh_now.hpp"
-#include "engine/function_reads.hpp"
+#include "engine/definition/function_reads.hpp"
 #include "engine/refresh.hpp"
 #include "extension/privilege.hpp"
 #include "pg/time.hpp"

@@ -5,9 +5,9 @@
 
 #include "api/access.hpp"
 #include "api/runs/hand_over.hpp"
-#include "engine/own_jobs.hpp"
 #include "engine/refresh.hpp"
 #include "engine/view/missing_names.hpp"
+#include "engine/view/own_jobs.hpp"
 #include "engine/view/owner_settings.hpp"
 #include "extension/privilege.hpp"
 #include "pg/time.hpp"

@@ -1,6 +1,6 @@
 #include "engine/definition/elsewhere.hpp"
 
-#include "engine/known_scans.hpp"
+#include "engine/definition/known_scans.hpp"
 
 namespace metrics_refresh::engine {
 namespace {

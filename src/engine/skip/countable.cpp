@@ -1,8 +1,8 @@
 #include "engine/skip/countable.hpp"
 
 #include "engine/definition/elsewhere.hpp"
+#include "engine/definition/known_scans.hpp"
 #include "extension/privilege.hpp"
-#include "engine/known_scans.hpp"
 #include "pg/identity.hpp"
 
 namespace metrics_refresh::engine {

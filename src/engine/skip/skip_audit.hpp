@@ -5,8 +5,8 @@
 // leaves to the order in which rows are read is mended, and no alarm.
 #pragma once
 
-#include "engine/diff.hpp"
-#include "engine/fixed_rows.hpp"
+#include "engine/definition/fixed_rows.hpp"
+#include "engine/diff/diff.hpp"
 #include "engine/refresh.hpp"
 
 namespace metrics_refresh::engine {

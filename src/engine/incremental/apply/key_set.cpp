@@ -1,6 +1,6 @@
 #include "engine/incremental/apply/key_set.hpp"
 
-#include "engine/equal_images.hpp"
+#include "engine/definition/equal_images.hpp"
 #include "engine/incremental/analysis/flat_query.hpp"
 
 // A set stores its rows as hashes, and the distinct values of each column. The condition is built

@@ -1,4 +1,4 @@
-#include "engine/own_jobs.hpp"
+#include "engine/view/own_jobs.hpp"
 
 #include "pg/identity.hpp"
 #include "pg/transaction.hpp"

@@ -3,7 +3,7 @@
 // settings are for the runs of the group.
 #pragma once
 
-#include "engine/view.hpp"
+#include "engine/view/view.hpp"
 #include "pg/role_setting.hpp"
 
 namespace metrics_refresh::engine {

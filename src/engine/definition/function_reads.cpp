@@ -1,10 +1,10 @@
-#include "engine/function_reads.hpp"
+#include "engine/definition/function_reads.hpp"
 
 #include <algorithm>
 #include <map>
 #include <set>
 
-#include "engine/reach.hpp"
+#include "engine/definition/reach.hpp"
 #include "pg/identity.hpp"
 #include "store/groups.hpp"
 #include "store/rule_reads.hpp"

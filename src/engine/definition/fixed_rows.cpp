@@ -1,8 +1,8 @@
-#include "engine/fixed_rows.hpp"
+#include "engine/definition/fixed_rows.hpp"
 
-#include "engine/definition.hpp"
-#include "engine/equal_images.hpp"
-#include "engine/tree.hpp"
+#include "engine/definition/definition.hpp"
+#include "engine/definition/equal_images.hpp"
+#include "engine/definition/tree.hpp"
 
 namespace metrics_refresh::engine {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/equal_images.hpp"
+#include "engine/definition/equal_images.hpp"
 
 namespace metrics_refresh::engine {
 

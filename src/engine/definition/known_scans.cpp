@@ -1,4 +1,4 @@
-#include "engine/known_scans.hpp"
+#include "engine/definition/known_scans.hpp"
 
 #include "pg/role_setting.hpp"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/definition/function_reads.hpp"
+#include "engine/view/function_reads.hpp"
 #include "engine/view/view.hpp"
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"

@@ -1,7 +1,7 @@
 #include "api/looking/unseen_changes.hpp"
 
 #include "engine/definition/elsewhere.hpp"
-#include "engine/definition/function_reads.hpp"
+#include "engine/view/function_reads.hpp"
 #include "engine/view/view.hpp"
 #include "pg/identity.hpp"
 #include "store/rule_reads.hpp"

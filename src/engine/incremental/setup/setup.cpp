@@ -2,10 +2,10 @@
 
 #include "engine/definition/definition.hpp"
 #include "engine/definition/elsewhere.hpp"
+#include "engine/definition/known_scans.hpp"
 #include "engine/incremental/capture/delta.hpp"
 #include "engine/incremental/capture/ties.hpp"
 #include "engine/incremental/setup/delta_objects.hpp"
-#include "engine/definition/known_scans.hpp"
 #include "engine/refresh.hpp"
 #include "extension/privilege.hpp"
 #include "pg/access_method.hpp"

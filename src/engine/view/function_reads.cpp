@@ -1,4 +1,4 @@
-#include "engine/definition/function_reads.hpp"
+#include "engine/view/function_reads.hpp"
 
 #include <algorithm>
 #include <map>

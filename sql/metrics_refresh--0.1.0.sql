@@ -133,6 +133,10 @@ CREATE INDEX job_owner ON metrics_refresh_internal.job (owner_oid, job_name);
 CREATE UNIQUE INDEX job_owner_name ON metrics_refresh_internal.job (owner_oid, job_name)
     WHERE owner_oid <> '0'::oid AND NOT one_time;
 CREATE INDEX job_name ON metrics_refresh_internal.job (job_name);
+-- For the settings of a view's own jobs.
+CREATE INDEX job_view ON metrics_refresh_internal.job (view_oid) WHERE view_name IS NOT NULL;
+CREATE INDEX job_view_name ON metrics_refresh_internal.job (view_name) WHERE view_name IS NOT NULL;
+CREATE INDEX job_given_name ON metrics_refresh_internal.job (given_name) WHERE given_name IS NOT NULL;
 COMMENT ON TABLE metrics_refresh_internal.job IS 'what is run and when; change it through the functions';
 
 -- A job that refreshes no single view and runs no command is a group. Between tables that are dumped there is no
@@ -430,12 +434,21 @@ CREATE TABLE metrics_refresh_internal.view_state (
 COMMENT ON TABLE metrics_refresh_internal.view_state IS 'what tells whether a view is still fresh';
 COMMENT ON COLUMN metrics_refresh_internal.view_state.fingerprint IS 'of the tables and all else that its rows depend on, at its last refresh';
 
--- Not dumped: what it says is of this server's counts.
+-- A view that is found wrong once is so in a copy as well. The names are as of its last refresh, for dumps: more than one
+-- row may have the same.
 CREATE TABLE metrics_refresh_internal.skip_alarm (
-    view_oid oid PRIMARY KEY,
-    found    text NOT NULL,
-    found_at timestamptz NOT NULL DEFAULT now()
+    view_schema name NOT NULL,
+    view_name   name NOT NULL,
+    view_oid    oid NOT NULL,
+    found       text NOT NULL,
+    found_at    timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX skip_alarm_view ON metrics_refresh_internal.skip_alarm (view_oid);
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.skip_alarm',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = view_oid)');
+CREATE TRIGGER before_write BEFORE INSERT ON metrics_refresh_internal.skip_alarm
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.member_before_write();
+ALTER TABLE metrics_refresh_internal.skip_alarm ENABLE ALWAYS TRIGGER before_write;
 COMMENT ON TABLE metrics_refresh_internal.skip_alarm IS 'materialized views that are not skipped any more, for an audit found them wrong although nothing had changed that they were known to read';
 
 CREATE TABLE metrics_refresh_internal.run_request (
@@ -617,8 +630,10 @@ COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'what now(
 COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS 'why the view is refreshed by diff until its strategy is set again: what an audit found';
 
 CREATE VIEW metrics_refresh.skip_alarm WITH (security_invoker = true) AS
-    SELECT * FROM metrics_refresh_internal.skip_alarm;
+    SELECT view_schema, view_name, view_oid, found, found_at FROM metrics_refresh_internal.skip_alarm;
 COMMENT ON VIEW metrics_refresh.skip_alarm IS 'materialized views that are not skipped any more, until the strategy of one of their jobs is set again';
+COMMENT ON COLUMN metrics_refresh.skip_alarm.view_name IS 'at its last refresh';
+COMMENT ON COLUMN metrics_refresh.skip_alarm.view_oid IS '0 where a restore did not find the view';
 COMMENT ON COLUMN metrics_refresh.skip_alarm.found IS 'what an audit of skipping found';
 
 ------------------------------------------------------------------------------------------------
@@ -803,7 +818,7 @@ CREATE FUNCTION metrics_refresh.refresh(view_name regclass, strategy text DEFAUL
     RETURNS jsonb
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh';
 COMMENT ON FUNCTION metrics_refresh.refresh(regclass, text) IS
-    'refreshes a view now and logs it: in this session and transaction, or, for a caller who lacks the rights of its owner, in a worker while the caller waits; an error of the refresh is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
+    'refreshes a view now and logs it: in this session and transaction, or, for a caller who lacks the rights of its owner, in a worker while the caller waits; with the settings of its owner and those of the jobs that refresh it alone, if all of them have the same; an error of the refresh is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
 
 CREATE FUNCTION metrics_refresh.refresh_by_name(view_schema name, view_name name, only_admins boolean DEFAULT false)
     RETURNS jsonb

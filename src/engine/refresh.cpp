@@ -33,7 +33,7 @@ std::int64_t run_concurrently_or_full(const View& view, RefreshStatement& statem
   return statement.run_in_full();
 }
 
-RowCounts run_diff(const View& view) {
+RowCounts run_diff(const View& view, RowSums* sums) {
   const std::string text = "refresh of " + qualified_name(view.schema, view.name);
   const char* query = text.c_str();
   const Oid oid = view.oid;
@@ -41,7 +41,7 @@ RowCounts run_diff(const View& view) {
   const Difference difference = pg::call([=] {
     Relation const opened = open_for_refresh(oid);
     Consumers consumers;
-    const Difference found = refresh_by_difference(opened, nullptr, query, consumers);
+    const Difference found = refresh_by_difference(opened, nullptr, query, consumers, sums);
     table_close(opened, NoLock);
     return found;
   });
@@ -125,18 +125,22 @@ Refreshed refresh_locked(const LockedView& locked) {
   if (const Strategy chosen = locked.choice.strategy;
       chosen == Strategy::kConcurrently || chosen == Strategy::kFull)
     statement.emplace(view, chosen == Strategy::kConcurrently);
+  Audit audit;
+  RowSums* const sums = locked.audits_skipping ? &audit.sums : nullptr;
   pg::with_fixed_search_path([&] {
+    if (locked.audits_skipping)
+      audit = prepare_audit(view, locked.seen, refreshed.choice.strategy == Strategy::kFull);
     KeyedRun keyed(view, locked.seen, xmin);
-    if (keyed.run(refreshed)) return;
+    if (keyed.run(refreshed, sums)) return;
     switch (locked.choice.strategy) {
       case Strategy::kSkip:
         break;
       case Strategy::kIncremental:
         refreshed.choice = {Strategy::kDiff, "it was set up after the transaction's snapshot"};
-        rows = run_diff(view);
+        rows = run_diff(view, nullptr);
         break;
       case Strategy::kDiff:
-        rows = run_diff(view);
+        rows = run_diff(view, sums);
         break;
       case Strategy::kConcurrently:
         rows.total = locked.choice.may_be_unsupported
@@ -151,7 +155,7 @@ Refreshed refresh_locked(const LockedView& locked) {
   });
   if (statement) statement->end();
   pg::call([] { PopActiveSnapshot(); });
-  if (locked.audits_skipping) end_audit(view, locked.seen, refreshed);
+  if (locked.audits_skipping) end_audit(view, locked.seen, audit, refreshed);
   remember_fresh(view, locked.seen, xmin);
   return refreshed;
 }

@@ -147,6 +147,7 @@ extern "C" {
 #include "utils/jsonb.h"                 // jsonb results
 #include "utils/lsyscache.h"             // catalog look-ups
 #include "utils/memutils.h"              // memory contexts
+#include "utils/pgstat_internal.h"       // rows that a transaction has changed
 #include "utils/portal.h"                // a session's cursors
 #include "utils/regproc.h"               // qualified names in settings
 #include "utils/rel.h"                   // relations

@@ -25,21 +25,20 @@ struct Boundary {
   long offset_before;
 };
 
+// REQUIRES: inside call().
 Boundary next_boundary(const pg_tz* zone, pg_time_t from) {
-  return call([=] {
-    Boundary result = {};
-    long offset_after;
-    int dst_before;
-    int dst_after;
-    const int answer = pg_next_dst_boundary(&from, &result.offset_before, &dst_before, &result.at,
-                                            &offset_after, &dst_after, zone);
-    if (answer < 0)
-      ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR),
-              errmsg("could not read the transitions of time zone \"%s\"",
-                     pg_get_timezone_name(const_cast<pg_tz*>(zone))));
-    result.found = answer > 0;
-    return result;
-  });
+  Boundary result = {};
+  long offset_after;
+  int dst_before;
+  int dst_after;
+  const int answer = pg_next_dst_boundary(&from, &result.offset_before, &dst_before, &result.at,
+                                          &offset_after, &dst_after, zone);
+  if (answer < 0)
+    ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR),
+            errmsg("could not read the transitions of time zone \"%s\"",
+                   pg_get_timezone_name(const_cast<pg_tz*>(zone))));
+  result.found = answer > 0;
+  return result;
 }
 
 // Where the name has a digit, the server might read it as a POSIX rule. These are the names with
@@ -120,12 +119,20 @@ std::uint64_t hash_rules(const pg_tz* zone) {
 
 }  // namespace
 
+// The server's tree walkers call this: what fails here must fail as the server does.
 std::uint64_t rules_of_zone(const pg_tz* zone) {
-  static auto& known = *new std::map<const pg_tz*, std::uint64_t>;
-  const auto found = known.find(zone);
-  if (found != known.end()) return found->second;
+  struct Known {
+    const pg_tz* zone;
+    std::uint64_t rules;
+    Known* next;
+  };
+  static Known* known = nullptr;
+  for (const Known* one = known; one != nullptr; one = one->next)
+    if (one->zone == zone) return one->rules;
   const std::uint64_t rules = hash_rules(zone);
-  known.emplace(zone, rules);
+  auto* const added = static_cast<Known*>(MemoryContextAlloc(TopMemoryContext, sizeof(Known)));
+  *added = {zone, rules, known};
+  known = added;
   return rules;
 }
 
@@ -142,7 +149,7 @@ core::TimeZone::Period ServerTimeZone::period_at(core::Instant t) const {
     const pg_time_t from =
         first ? kBeforeAllTransitions
               : std::chrono::duration_cast<seconds>(begin.time_since_epoch()).count();
-    const Boundary boundary = next_boundary(zone_, from);
+    const Boundary boundary = call([this, from] { return next_boundary(zone_, from); });
     periods_.push_back({begin,
                         boundary.found ? core::Instant(seconds(boundary.at)) : core::Instant::max(),
                         seconds(boundary.offset_before)});

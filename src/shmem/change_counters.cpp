@@ -4,6 +4,7 @@
 
 #include "extension/settings.hpp"
 #include "pg/access_method.hpp"
+#include "shmem/watched_tables.hpp"
 
 namespace metrics_refresh::shmem {
 namespace {
@@ -14,16 +15,16 @@ constexpr TimestampTz kKeptFor = USECS_PER_HOUR;
 ChangeCounters* counters = nullptr;
 TrackedTable* tables = nullptr;  // counters->max_tables of them
 
-// The tables of this database that are tracked among `relations`, which are in order: calls
-// `found(at, table)` for each, and returns how many.
+// The tables of this database that are tracked among `relations`: calls `found(at, table)` for
+// each, and returns how many. REQUIRES: the lock is held, make_room_for_watched().
 template <typename Found>
 int for_each_tracked(const Oid* relations, int number, Found found) {
+  if (!is_watched_current()) copy_watched_locked();
   int count = 0;
-  for (int i = 0; i < counters->max_tables && count < number; ++i) {
-    if (tables[i].database != MyDatabaseId) continue;
-    const Oid* const at = std::lower_bound(relations, relations + number, tables[i].relation);
-    if (at == relations + number || *at != tables[i].relation) continue;
-    found(static_cast<int>(at - relations), tables[i]);
+  for (int i = 0; i < number; ++i) {
+    const Watched* const known = find_watched(relations[i]);
+    if (known == nullptr) continue;
+    found(i, tables[known->place]);
     ++count;
   }
   return count;
@@ -143,6 +144,7 @@ Counting count_changes(const Oid* relations, int number, Oid role, bool only_loo
                        ChangeCount* counts) {
   // What is counted in recovery would seem to have been counted since then, promoted or not.
   if (counters == nullptr || RecoveryInProgress()) return Counting::kNotHere;
+  make_room_for_watched();
   const TimestampTz now = GetCurrentTimestamp();
   auto* const are_silent = static_cast<bool*>(palloc0(static_cast<Size>(number)));
   for (int i = 0; i < number; ++i) are_silent[i] = pg::may_change_silently(relations[i]);
@@ -179,6 +181,7 @@ namespace {
 template <typename Use>
 void with_tracked(Oid relation, Use use) {
   if (counters == nullptr) return;
+  make_room_for_watched();
   LWLockAcquire(counters->lock, LW_SHARED);
   (void)for_each_tracked(&relation, 1, [&use](int, TrackedTable& table) { use(table.skips); });
   LWLockRelease(counters->lock);

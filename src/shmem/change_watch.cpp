@@ -2,32 +2,23 @@
 
 #include <algorithm>
 
+#include "pg/row_counts.hpp"
 #include "pg/write_locks.hpp"
 #include "shmem/change_counters.hpp"
+#include "shmem/watched_tables.hpp"
 
 namespace metrics_refresh::shmem {
 namespace {
 
-// This process's copy of the tables of its database, by their numbers, so that a commit finds those
-// that it changed without looking at the others. All of it is touched by the server's callbacks
-// alone: plain data, plain C.
-struct Watched {
-  Oid relation;
-  int place;
-  bool is_silent;
-  bool is_counted;  // by the commit under way
-};
-Watched* watched = nullptr;
-int watched_count = 0;
-bool watches_silent = false;  // one of them is
-std::uint64_t watched_version = 0;
+// Touched by the server's callbacks alone: plain data, plain C.
 int* counted = nullptr;  // which of them the commit under way has counted
 int counted_count = 0;
 
-// WAL records that this process had written when its last transaction ended, or its last
-// subtransaction began or ended.
-decltype(pgWalUsage.wal_records) wal_at_last_end = 0;
-decltype(pgWalUsage.wal_records) wal_at_last_sub = 0;
+// WAL records that this process had written when each part of the transaction under way began: the
+// transaction itself, and its subtransactions by their nest levels. Deeper ones count from the last
+// of these, which is too much.
+constexpr int kMostLevels = 64;
+decltype(pgWalUsage.wal_records) wal_at_begin[kMostLevels + 1] = {};
 
 // Tables of which the transaction under way has noted whether it captures its changes. What a
 // savepoint takes back stays noted: the changes are gone too, or counted once too often.
@@ -70,26 +61,16 @@ void note(Oid relation, bool is_captured_now) {
 }
 
 void make_room() {
-  if (watched != nullptr) return;
+  if (counted != nullptr) return;
+  make_room_for_watched();
   const auto most = static_cast<Size>(change_counters()->max_tables);
-  counted = static_cast<int*>(MemoryContextAllocHuge(TopMemoryContext, sizeof(int) * most));
-  watched = static_cast<Watched*>(MemoryContextAllocHuge(TopMemoryContext, sizeof(Watched) * most));
+  counted = static_cast<int*>(MemoryContextAllocHuge(TopMemoryContext, sizeof(int) * (most + 1)));
 }
 
 void copy_watched() {
   LWLockAcquire(change_counters()->lock, LW_SHARED);
-  watched_version = pg_atomic_read_u64(&change_counters()->version);
-  watched_count = 0;
-  watches_silent = false;
-  for (int i = 0; i < change_counters()->max_tables; ++i) {
-    if (tracked_tables()[i].database != MyDatabaseId) continue;
-    watched[watched_count++] = {tracked_tables()[i].relation, i, tracked_tables()[i].is_silent,
-                                false};
-    watches_silent = watches_silent || tracked_tables()[i].is_silent;
-  }
+  copy_watched_locked();
   LWLockRelease(change_counters()->lock);
-  std::sort(watched, watched + watched_count,
-            [](const Watched& a, const Watched& b) { return a.relation < b.relation; });
 }
 
 // The number first: who reads the count before the number sees one that is at least as great.
@@ -105,12 +86,18 @@ void count_uncaptured(TrackedTable& table) {
 struct Traces {
   bool has_number;
   bool has_wal;
+  int rolled_back_level;  // the nest level of the part that is rolled back; 0: it commits
 };
+
+// A number alone is a promise to write, which a rollback takes back.
+bool has_written(const Traces& traces) {
+  return traces.has_wal || (traces.has_number && traces.rolled_back_level == 0);
+}
 
 void count_table(Watched& table, bool is_captured_now) {
   if (table.is_counted) return;
   table.is_counted = true;
-  counted[counted_count++] = static_cast<int>(&table - watched);
+  counted[counted_count++] = static_cast<int>(&table - watched_tables().tables);
   TrackedTable& shared = tracked_tables()[table.place];
   pg_atomic_fetch_add_u64(&shared.begun, 1);
   if (!is_captured_now) count_uncaptured(shared);
@@ -118,48 +105,59 @@ void count_table(Watched& table, bool is_captured_now) {
 
 void count_locked(void* context, Oid relation) {
   const auto* const traces = static_cast<const Traces*>(context);
-  Watched* const end = watched + watched_count;
-  Watched* const table = std::lower_bound(watched, end, relation,
-                                          [](const Watched& a, Oid b) { return a.relation < b; });
-  if (table == end || table->relation != relation ||
-      !(traces->has_number || traces->has_wal || table->is_silent) || !pg::has_write_lock(relation))
+  Watched* const table = find_watched(relation);
+  if (table == nullptr || !(has_written(*traces) || table->is_silent) ||
+      !pg::has_write_lock(relation))
     return;
-  // To capture something takes a number.
-  count_table(*table, traces->has_number && is_captured(relation));
+  // The rows that statements have changed are as before, and account for the number and the WAL.
+  const int level = traces->rolled_back_level;
+  if (level > 0 && traces->has_number && pg::has_changed_rows(relation, level)) return;
+  // To capture something takes a number, and a commit.
+  count_table(*table, level == 0 && traces->has_number && is_captured(relation));
 }
 
 void count_begun(Traces traces) {
   Assert(counted_count == 0);
   if (!OidIsValid(MyDatabaseId)) return;
-  if (pg_atomic_read_u64(&change_counters()->version) != watched_version) {
-    make_room();
-    copy_watched();
-  }
+  make_room();
+  if (!is_watched_current()) copy_watched();
+  const WatchedTables& watched = watched_tables();
   if (is_any_noted)
-    for (int i = 0; i < watched_count; ++i) count_table(watched[i], false);
-  else if (watched_count > 0 && (traces.has_number || traces.has_wal || watches_silent))
+    for (int i = 0; i < watched.count; ++i) count_table(watched.tables[i], false);
+  else if (watched.count > 0 && (has_written(traces) || watched.has_silent))
     pg::for_each_write_lock(count_locked, &traces);
 }
 
+bool has_wal_since_begin(int level) {
+  return pgWalUsage.wal_records != wal_at_begin[std::min(level, kMostLevels)];
+}
+
+void note_begin(int level) {
+  if (level <= kMostLevels) wal_at_begin[level] = pgWalUsage.wal_records;
+}
+
+constexpr int kTransaction = 1;  // its nest level
+
 Traces traces_of_transaction() {
-  return {TransactionIdIsValid(GetTopTransactionIdIfAny()),
-          pgWalUsage.wal_records != wal_at_last_end};
+  return {TransactionIdIsValid(GetTopTransactionIdIfAny()), has_wal_since_begin(kTransaction), 0};
 }
 
 void count_ended() {
   for (int i = 0; i < counted_count; ++i) {
-    Watched& table = watched[counted[i]];
+    Watched& table = watched_tables().tables[counted[i]];
     table.is_counted = false;
     pg_atomic_fetch_add_u64(&tracked_tables()[table.place].ended, 1);
   }
   counted_count = 0;
 }
 
-// Rows that were removed without a number are gone whatever becomes of the transaction.
-void count_rolled_back(Traces traces) {
+// Rows that were removed without a number are gone whatever becomes of the transaction, also of one
+// that has a number for something else. Where a statement has changed rows of the same table as
+// well, the two cannot be told apart, and a rollback counts for nothing.
+void count_rolled_back(int level, bool has_number) {
   // An abort must not fail; a process that has no room for its copy yet has hardly changed a table.
-  if (counted_count > 0 || watched == nullptr || (traces.has_number && !is_any_noted)) return;
-  count_begun(traces);
+  if (counted_count > 0 || counted == nullptr) return;
+  count_begun({has_number, has_wal_since_begin(level), level});
   count_ended();
 }
 
@@ -173,14 +171,14 @@ void on_transaction(XactEvent event, void*) {
       count_begun(traces_of_transaction());
       break;
     case XACT_EVENT_ABORT:
-      if (counted_count == 0) count_rolled_back(traces_of_transaction());
+      count_rolled_back(kTransaction, TransactionIdIsValid(GetTopTransactionIdIfAny()));
       [[fallthrough]];
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_PREPARE:
       noted_count = 0;
       is_any_noted = false;
       count_ended();
-      wal_at_last_end = pgWalUsage.wal_records;
+      note_begin(kTransaction);
       break;
     default:
       break;
@@ -188,10 +186,10 @@ void on_transaction(XactEvent event, void*) {
 }
 
 void on_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+  const int level = GetCurrentTransactionNestLevel();
+  if (event == SUBXACT_EVENT_START_SUB) note_begin(level);
   if (event == SUBXACT_EVENT_ABORT_SUB)
-    count_rolled_back({TransactionIdIsValid(GetCurrentTransactionIdIfAny()),
-                       pgWalUsage.wal_records != wal_at_last_sub});
-  wal_at_last_sub = pgWalUsage.wal_records;
+    count_rolled_back(level, TransactionIdIsValid(GetCurrentTransactionIdIfAny()));
 }
 
 }  // namespace

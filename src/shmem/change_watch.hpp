@@ -10,7 +10,8 @@
 // A transaction without a number has changed no row, as a rule. But what changes a page without one
 // has done so for good, even if it is rolled back. It writes WAL, unless the table is unlogged or
 // its access method does as it likes. So where neither a number nor WAL was written, only such
-// tables count. Tools that do so and give their lock back at once (pg_surgery) are known by their
+// tables count. Of what is rolled back, tables count that were locked and of which no statement has
+// changed a row. Tools that do so and give their lock back at once (pg_surgery) are known by their
 // functions (hooks/silent_tools.hpp): whatever transaction calls one counts for all tables.
 #pragma once
 

@@ -272,8 +272,8 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
       " SELECT view_oid FROM metrics_refresh_internal.view_state s WHERE NOT EXISTS"
       "  (SELECT FROM pg_catalog.pg_class c WHERE c.oid = s.view_oid) FOR UPDATE SKIP LOCKED))");
   spi.query(
-      "DELETE FROM metrics_refresh_internal.skip_alarm WHERE view_oid = ANY (ARRAY("
-      " SELECT view_oid FROM metrics_refresh_internal.skip_alarm s WHERE NOT EXISTS"
+      "DELETE FROM metrics_refresh_internal.skip_alarm WHERE ctid = ANY (ARRAY("
+      " SELECT ctid FROM metrics_refresh_internal.skip_alarm s WHERE NOT EXISTS"
       "  (SELECT FROM pg_catalog.pg_class c WHERE c.oid = s.view_oid) FOR UPDATE SKIP LOCKED))");
   std::int64_t removed = 0;
   // Each batch begins at the time where the last one ended. Deleted rows stay in the index until

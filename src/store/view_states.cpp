@@ -7,34 +7,44 @@ using pg::Param;
 ViewMemory find_memory(pg::Spi& spi, Oid view) {
   const pg::Rows rows = spi.query(
       "SELECT (SELECT fingerprint FROM metrics_refresh_internal.view_state WHERE view_oid = $1),"
-      " (SELECT found FROM metrics_refresh_internal.skip_alarm WHERE view_oid = $1)",
+      " (SELECT found FROM metrics_refresh_internal.skip_alarm WHERE view_oid = $1 LIMIT 1)",
       {Param::oid(view)});
   return {rows.get_text_or_null(0, 1), rows.get_text_or_null(0, 2).value_or("")};
 }
 
 // The caller holds a lock on the view, so that no two sessions set the alarm of one view at the
 // same time.
-void set_alarm(pg::Spi& spi, Oid view, const std::string& found) {
+void set_alarm(pg::Spi& spi, const ViewName& name, Oid view, const std::string& found) {
   spi.query(
-      "INSERT INTO metrics_refresh_internal.skip_alarm (view_oid, found) VALUES ($1, $2)"
-      " ON CONFLICT (view_oid) DO UPDATE SET found = EXCLUDED.found",
-      {Param::oid(view), found});
+      "WITH known AS (UPDATE metrics_refresh_internal.skip_alarm"
+      "  SET found = $4, found_at = now() WHERE view_oid = $3 RETURNING view_oid)"
+      " INSERT INTO metrics_refresh_internal.skip_alarm (view_schema, view_name, view_oid, found)"
+      " SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM known)",
+      {name.first, name.second, Param::oid(view), found});
 }
 
 void clear_alarm(pg::Spi& spi, Oid view) {
   // SKIP LOCKED: a session that holds the row is about to clear it, too.
   spi.query(
-      "DELETE FROM metrics_refresh_internal.skip_alarm WHERE view_oid ="
-      " (SELECT view_oid FROM metrics_refresh_internal.skip_alarm WHERE view_oid = $1"
-      "  FOR UPDATE SKIP LOCKED)",
+      "DELETE FROM metrics_refresh_internal.skip_alarm WHERE ctid = ANY (ARRAY("
+      " SELECT ctid FROM metrics_refresh_internal.skip_alarm WHERE view_oid = $1"
+      "  FOR UPDATE SKIP LOCKED))",
       {Param::oid(view)});
 }
 
 std::string find_alarm(pg::Spi& spi, Oid view, Reads reads) {
-  const pg::Rows rows =
-      spi.query("SELECT found FROM " + read_name(reads, "skip_alarm") + " WHERE view_oid = $1",
-                {Param::oid(view)});
+  const pg::Rows rows = spi.query(
+      "SELECT found FROM " + read_name(reads, "skip_alarm") + " WHERE view_oid = $1 LIMIT 1",
+      {Param::oid(view)});
   return rows.empty() ? "" : rows.get_text(0, 1);
+}
+
+void name_alarm(pg::Spi& spi, const ViewName& name, Oid view) {
+  spi.query(
+      "UPDATE metrics_refresh_internal.skip_alarm SET view_schema = $1, view_name = $2"
+      " WHERE ctid = ANY (ARRAY(SELECT ctid FROM metrics_refresh_internal.skip_alarm"
+      "  WHERE view_oid = $3 AND (view_schema <> $1 OR view_name <> $2) FOR UPDATE SKIP LOCKED))",
+      {name.first, name.second, Param::oid(view)});
 }
 
 void set_fingerprint(pg::Spi& spi, Oid view, const std::string& fingerprint) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "pg/spi.hpp"
+#include "store/job_members.hpp"
 #include "store/reads.hpp"
 
 namespace metrics_refresh::store {
@@ -21,7 +22,9 @@ ViewMemory find_memory(pg::Spi& spi, Oid view);
 void set_fingerprint(pg::Spi& spi, Oid view, const std::string& fingerprint);
 
 /// The table skip_alarm. The caller of set_alarm() then refreshes the view, and holds a lock on it.
-void set_alarm(pg::Spi& spi, Oid view, const std::string& found);
+void set_alarm(pg::Spi& spi, const ViewName& name, Oid view, const std::string& found);
+/// Notes the name of the view for dumps.
+void name_alarm(pg::Spi& spi, const ViewName& name, Oid view);
 void clear_alarm(pg::Spi& spi, Oid view);
 /// The alarm, if the view has one and the current role may see it; otherwise empty.
 std::string find_alarm(pg::Spi& spi, Oid view, Reads reads);

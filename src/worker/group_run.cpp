@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/view/function_reads.hpp"
 #include "engine/view/view.hpp"
 #include "extension/settings.hpp"
 #include "pg/role.hpp"
@@ -161,7 +162,7 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
   }
   std::vector<Oid> oids;
   for (const Member& member : named) oids.push_back(member.view_oid);
-  const std::vector<std::pair<int, int>> edges = store::dependencies(spi, oids);
+  const std::vector<std::pair<int, int>> edges = engine::dependencies(spi, oids);
   if (edges.size() > store::kMaxDependencies) {
     plan.refused = store::RunError{"the views of the group depend on each other in more than " +
                                        std::to_string(store::kMaxDependencies) + " ways",

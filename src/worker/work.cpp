@@ -5,6 +5,7 @@
 #include "engine/incremental/setup/setup.hpp"
 #include "engine/refresh.hpp"
 #include "engine/statistics.hpp"
+#include "engine/view/own_jobs.hpp"
 #include "extension/own_schema.hpp"
 #include "pg/command.hpp"
 #include "pg/notices.hpp"
@@ -37,8 +38,8 @@ void set_local(const char* name, const std::string& value, GucContext context) {
 
 // The job's own settings, with the rights of the session's owner. What is refused when a job is
 // written may have been written before that.
-void set_settings(const JobRecord& job, GucAction action) {
-  for (const auto& [name, value] : job.settings) {
+void set_settings(const pg::Settings& settings, GucAction action) {
+  for (const auto& [name, value] : settings) {
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
     if (const char* hint = core::why_no_job_setting(name))
       throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
@@ -47,8 +48,14 @@ void set_settings(const JobRecord& job, GucAction action) {
   }
 }
 
-void set_settings_and_limit(const JobRecord& job, GucAction action) {
-  set_settings(job, action);
+// Whoever asks for one refresh has no settings of his own.
+pg::Settings settings_of(const JobRecord& job, Oid view) {
+  if (!job.one_time || job.is_command() || !OidIsValid(view)) return job.settings;
+  return engine::settings_of_own_jobs(engine::read_view(view)).settings;
+}
+
+void set_settings_and_limit(const JobRecord& job, Oid view, GucAction action) {
+  set_settings(settings_of(job, view), action);
   set("lock_timeout", std::to_string(core::to_milliseconds(job.lock_timeout)), PGC_USERSET, action);
 }
 
@@ -57,7 +64,7 @@ void set_settings_and_limit(const JobRecord& job, GucAction action) {
 void set_session(const JobRecord& job) {
   if (!job.is_command()) return;
   pg::in_transaction([&] {
-    set_settings(job, GUC_ACTION_SET);
+    set_settings(job.settings, GUC_ACTION_SET);
     set_client_settings(core::to_milliseconds(job.lock_timeout));
   });
 }
@@ -190,7 +197,7 @@ void keep_statistics(int slot, const JobRecord& job, Oid view) {
   try {
     pg::in_transaction([=, &job] {
       resume_limits(slot);
-      set_settings_and_limit(job, GUC_ACTION_LOCAL);
+      set_settings_and_limit(job, InvalidOid, GUC_ACTION_LOCAL);
       engine::analyze_if_changed(view, is_own);
       end_cancels();
     });
@@ -203,7 +210,7 @@ void keep_statistics(int slot, const JobRecord& job, Oid view) {
 
 void work(int slot, Begun& begun, const store::UsageMeter& meter) {
   const JobRecord& job = begun.job;
-  if (!job.is_command()) set_settings_and_limit(job, GUC_ACTION_LOCAL);
+  if (!job.is_command()) set_settings_and_limit(job, begun.view, GUC_ACTION_LOCAL);
   Outcome outcome = !begun.members.empty() ? refresh_on_one_snapshot(begun)
                     : job.is_command()     ? run_command(job)
                                            : refresh(begun);
@@ -241,7 +248,7 @@ bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {
   try {
     const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
       const int level = pg::call([] { return NewGUCNestLevel(); });
-      set_settings(job, GUC_ACTION_SAVE);
+      set_settings(job.settings, GUC_ACTION_SAVE);
       set("lock_timeout", kSchedulerLockTimeout, PGC_USERSET, GUC_ACTION_SAVE);
       for (const Oid view : views)
         fresh = fresh && engine::choose_skip(view, requested, job.owner_oid).has_value();

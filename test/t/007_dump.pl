@@ -136,5 +136,40 @@ $node->command_ok([ 'pg_restore', '--exit-on-error', '--dbname', 'remade', $file
 	'jobs in place of removed default jobs are restored');
 is($node->safe_psql('remade', $jobs), $source_jobs, 'unchanged');
 
+# What an audit found wrong is wrong in a copy as well: a view goes by its name, and one that is missing
+# stands in nobody's way.
+$node->safe_psql('postgres', 'CREATE DATABASE alarmed');
+$node->safe_psql('alarmed', q{
+	CREATE EXTENSION metrics_refresh;
+	CREATE LANGUAGE closed HANDLER plpgsql_call_handler;
+	CREATE TABLE conf (rate int); INSERT INTO conf VALUES (1);
+	CREATE TABLE base (id int); INSERT INTO base VALUES (1);
+	CREATE FUNCTION lies() RETURNS int IMMUTABLE LANGUAGE closed AS 'BEGIN RETURN (SELECT rate FROM public.conf); END';
+	CREATE MATERIALIZED VIEW told AS SELECT public.lies() * id AS n FROM base;
+	CREATE MATERIALIZED VIEW renamed AS SELECT public.lies() * id AS n FROM base;
+	CREATE MATERIALIZED VIEW missing AS SELECT public.lies() * id AS n FROM base});
+$node->safe_psql('alarmed', q{SET metrics_refresh.audit_every = 1; SET client_min_messages = error;
+	SELECT metrics_refresh.refresh(v::regclass) FROM unnest(ARRAY['told', 'renamed', 'missing']) v;
+	UPDATE conf SET rate = 2;
+	SELECT metrics_refresh.refresh(v::regclass) FROM unnest(ARRAY['told', 'renamed', 'missing']) v});
+is($node->safe_psql('alarmed', q{SELECT string_agg(view_oid::regclass::text, ' ' ORDER BY view_oid::regclass::text) FROM metrics_refresh.skip_alarm}),
+	'missing renamed told', 'an audit has found three views wrong');
+$node->safe_psql('alarmed', q{
+	CREATE OR REPLACE FUNCTION lies() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT rate FROM public.conf'; DROP LANGUAGE closed;
+	ALTER MATERIALIZED VIEW renamed RENAME TO moved; SELECT metrics_refresh.refresh('moved')});
+$file = $node->basedir . '/alarmed.dump';
+$node->command_ok([ 'pg_dump', '--format=custom', '--exclude-table=missing', '--file', $file, 'alarmed' ], 'pg_dump without one of them');
+$node->safe_psql('postgres', 'CREATE DATABASE alarmed_again');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '--dbname', 'alarmed_again', $file ], 'pg_restore');
+is($node->safe_psql('alarmed_again', q{SELECT view_name, view_oid::regclass, found FROM metrics_refresh.skip_alarm ORDER BY 1}), join("\n",
+		'missing|-|an audit of skipping mended 1 row that was wrong',
+		'moved|moved|an audit of skipping mended 1 row that was wrong', 'told|told|an audit of skipping mended 1 row that was wrong'),
+	'what was found is known in the restored database');
+is($node->safe_psql('alarmed_again', q{SELECT metrics_refresh.refresh('told') ->> 'strategy' UNION ALL SELECT metrics_refresh.refresh('told') ->> 'strategy'}),
+	"diff\ndiff", 'and the view is not skipped there');
+like($node->safe_psql('alarmed_again', q{SELECT change_state FROM metrics_refresh.explain_refresh('told')}), qr/^not skipped any more: an audit/, 'as is said');
+$node->safe_psql('alarmed_again', q{SELECT metrics_refresh.cleanup_logs()});
+is($node->safe_psql('alarmed_again', q{SELECT count(*) FROM metrics_refresh.skip_alarm}), 2, 'cleanup_logs() removes what is of no view');
+
 $_->stop for $node, $other;
 done_testing();

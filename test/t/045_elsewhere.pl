@@ -185,6 +185,32 @@ subtest 'scans that are replaced' => sub {
 	like((map { scanned_kept() } 1 .. 2)[1], qr/^incremental/, 'and kept by keys');
 	sets('stand_in.scan', 'stand-in');
 
+	# A session remembers what the planner said, until something is different.
+	sets('stand_in.tables', '');
+	query(qq{CREATE FUNCTION stand_in_scans() RETURNS bigint LANGUAGE c AS '$module'});
+	my $session = $node->background_psql('postgres');
+	my $in_session = sub { $session->query_safe("SELECT metrics_refresh.refresh('$_[0]') ->> 'strategy'") };
+	my $planned = sub { my $before = $session->query_safe('SELECT stand_in_scans()'); $in_session->('v_tree'); return $session->query_safe("SELECT stand_in_scans() - $before") };
+	$in_session->('v_tree') for 1 .. 10;
+	is($in_session->('v_tree'), 'skip', 'a view of partitions is skipped again and again');
+	is($planned->(), 0, 'and planned no more');
+	$session->query_safe(q{SET stand_in.tables = 'tree_1'});
+	is($in_session->('v_tree'), 'diff', 'a setting of the library is another one') for 1 .. 2;
+	$session->query_safe(q{SET stand_in.tables = 'tree_3'});
+	is(join(' ', map { $in_session->('v_tree') } 1 .. 2), 'diff skip', 'and yet another');
+	query('CREATE TABLE tree_3 PARTITION OF tree FOR VALUES FROM (20) TO (30)');
+	is($in_session->('v_tree'), 'diff', 'a partition comes whose scan is replaced') for 1 .. 2;
+	query('ALTER TABLE tree_3 RENAME TO tree_4');
+	is(join(' ', map { $in_session->('v_tree') } 1 .. 2), 'diff skip', 'is another one');
+	query('ALTER TABLE tree_2 RENAME TO tree_3');
+	is($in_session->('v_tree'), 'diff', 'and takes the name of another') for 1 .. 2;
+	$session->query_safe(q{BEGIN; ALTER TABLE tree_3 RENAME TO tree_2});
+	is($in_session->('v_tree'), 'diff', 'what this transaction has changed counts');
+	$session->query_safe('ROLLBACK');
+	is($in_session->('v_tree'), 'diff', 'as does that it was rolled back') for 1 .. 2;
+	query('DROP TABLE tree_4; ALTER TABLE tree_3 RENAME TO tree_2');
+	$session->quit;
+
 	# A plan runs what is in the indexes of a table: nobody who only looks makes one for another role.
 	query(q{
 		CREATE ROLE admin; CREATE ROLE owner; GRANT CREATE ON SCHEMA public TO owner;
@@ -272,7 +298,8 @@ subtest 'rows that are removed without a transaction number' => sub {
 		CREATE FUNCTION stand_in_kill(regclass, tid) RETURNS void STRICT LANGUAGE c AS '$module';
 		CREATE EXTENSION pg_surgery;
 		CREATE TABLE hurt (id int); CREATE UNLOGGED TABLE hurt_unlogged (id int);
-		INSERT INTO hurt SELECT generate_series(1, 10); INSERT INTO hurt_unlogged SELECT generate_series(1, 10);
+		INSERT INTO hurt SELECT generate_series(1, 40); INSERT INTO hurt_unlogged SELECT generate_series(1, 40);
+		CREATE TABLE aside (id int);
 		CREATE MATERIALIZED VIEW v_hurt AS SELECT count(*) FROM hurt;
 		CREATE MATERIALIZED VIEW v_hurt_unlogged AS SELECT count(*) FROM hurt_unlogged;
 		CREATE MATERIALIZED VIEW v_hurt_kept AS SELECT id FROM hurt;
@@ -280,27 +307,37 @@ subtest 'rows that are removed without a transaction number' => sub {
 	sub hurt_kept { return query(q{SELECT metrics_refresh.refresh('v_hurt_kept', 'incremental') ->> 'strategy'}); }
 	hurt_kept() for 1 .. 2;
 	# Each way of the transaction, with a number of its own or without; by what keeps the lock and what does not
-	my @ways = ('%s', 'BEGIN; %s; COMMIT', 'BEGIN; %s; ROLLBACK', 'BEGIN; SAVEPOINT s; %s; ROLLBACK TO s; COMMIT');
+	my @ways = (
+		'%s', 'BEGIN; %s; COMMIT', 'BEGIN; %s; ROLLBACK', 'BEGIN; SAVEPOINT s; %s; ROLLBACK TO s; COMMIT',
+		# Savepoints that come after it
+		'BEGIN; SAVEPOINT s; %s; SAVEPOINT t; ROLLBACK TO s; COMMIT',
+		'BEGIN; SAVEPOINT s; %s; SAVEPOINT t; RELEASE t; ROLLBACK TO s; COMMIT',
+		'BEGIN; %s; SAVEPOINT s; ROLLBACK TO s; ROLLBACK',
+		# A number that is rolled back with it
+		'BEGIN; SELECT txid_current(); %s; ROLLBACK',
+		'BEGIN; %s; INSERT INTO aside VALUES (1); ROLLBACK',
+		'BEGIN; SAVEPOINT s; SELECT txid_current(); %s; ROLLBACK TO s; COMMIT',
+		'BEGIN; SAVEPOINT s; %s; INSERT INTO aside VALUES (1); ROLLBACK TO s; COMMIT',
+		'BEGIN; SAVEPOINT s; %s; SAVEPOINT t; INSERT INTO aside VALUES (1); ROLLBACK TO s; COMMIT',
+		'BEGIN; INSERT INTO aside VALUES (1); SAVEPOINT s; INSERT INTO aside VALUES (1); SAVEPOINT t; %s; RELEASE t; ROLLBACK TO s; COMMIT');
 	my %kills = (
-		stand_in_kill => [ q{SELECT stand_in_kill('%s', '(0,%d)')}, @ways ],
-		pg_surgery => [ q{SELECT heap_force_kill('%s', ARRAY['(0,%d)']::tid[])}, @ways, 'BEGIN; SELECT txid_current(); %s; ROLLBACK',
-			'BEGIN; SAVEPOINT s; SELECT txid_current(); %s; ROLLBACK TO s; COMMIT' ]);
+		stand_in_kill => q{SELECT stand_in_kill('%s', '(0,%d)')},
+		pg_surgery => q{SELECT heap_force_kill('%s', ARRAY['(0,%d)']::tid[])});
 	for my $table (qw(hurt hurt_unlogged))
 	{
 		my $row = 0;
 		for my $tool (sort keys %kills)
 		{
-			my ($kill, @ways_of_tool) = @{ $kills{$tool} };
-			for my $way (@ways_of_tool)
+			for my $way (@ways)
 			{
 				skipped("v_$table", "v_$table is skipped");
 				$row++;
-				query(sprintf $way, sprintf $kill, $table, $row);
+				query(sprintf $way, sprintf $kills{$tool}, $table, $row);
 				is(strategy("v_$table"), 'diff', "$tool removes a row: $way");
 				is(query("SELECT v.count = (SELECT count(*) FROM $table) FROM v_$table v"), 't', 'and it is gone from the view');
 			}
 		}
-		is(query("SELECT count(*) FROM $table"), 10 - $row, 'all of them are gone');
+		is(query("SELECT count(*) FROM $table"), 40 - $row, 'all of them are gone');
 	}
 	is(hurt_kept(), 'diff', 'a view that is kept by keys looks at all rows');
 	is(query('SELECT count(*) = (SELECT count(*) FROM hurt) FROM v_hurt_kept'), 't', 'and is right');
@@ -309,6 +346,9 @@ subtest 'rows that are removed without a transaction number' => sub {
 	query($_) for 'UPDATE hurt SET id = 0 WHERE false', 'DELETE FROM hurt WHERE id = -1',
 	  'BEGIN; SELECT FROM hurt FOR UPDATE SKIP LOCKED LIMIT 0; DELETE FROM hurt WHERE id = -1; COMMIT';
 	is(strategy('v_hurt'), 'skip', 'statements that found no row to change leave it fresh');
+	query($_) for 'BEGIN; UPDATE hurt SET id = 0; ROLLBACK', 'BEGIN; INSERT INTO aside VALUES (1); SAVEPOINT s; UPDATE hurt SET id = 0; SAVEPOINT t; DELETE FROM hurt; ROLLBACK TO s; COMMIT',
+	  'BEGIN; SAVEPOINT s; DELETE FROM hurt; RELEASE s; INSERT INTO aside VALUES (1); ROLLBACK';
+	is(strategy('v_hurt'), 'skip', 'and so do changes that were rolled back');
 	query(q{SELECT metrics_refresh.unschedule('kept')});
 };
 
@@ -343,6 +383,30 @@ subtest 'access methods' => sub {
 	is(query('BEGIN; SELECT metrics_refresh.refresh(\'v_am\', \'concurrently\') ->> \'strategy\'; COMMIT'), 'concurrently', 'where nothing is to be deleted it does what it was asked for');
 	like($said->('v_heap', 'auto'), qr/^true diff/, 'heap by another name is heap');
 	query('ALTER SYSTEM SET stand_in.plain_errors = off');
+
+	# What only core can refresh is audited as well, by what the view holds before and after.
+	query(q{
+		CREATE LANGUAGE closed HANDLER plpgsql_call_handler;
+		CREATE TABLE hidden (n int); INSERT INTO hidden VALUES (1);
+		CREATE FUNCTION lies() RETURNS int IMMUTABLE LANGUAGE closed AS 'BEGIN RETURN (SELECT n FROM public.hidden); END';
+		CREATE MATERIALIZED VIEW v_lied USING no_deletes AS SELECT id, lies() AS n FROM told_off;
+		CREATE MATERIALIZED VIEW v_loose USING no_deletes AS SELECT array_agg(id) AS ids, array_agg(lies()) AS n FROM told_off});
+	my $audited = sub {
+		my ($view) = @_;
+		return query("SET metrics_refresh.audit_every = 2; SET client_min_messages = error; SELECT (r ->> 'strategy') || ': ' || (r ->> 'reason') FROM metrics_refresh.refresh('$view') r");
+	};
+	for my $view (qw(v_lied v_loose))
+	{
+		like($audited->($view), qr/^full: .*access method/, "$view is refreshed in full");
+		like($audited->($view), qr/^skip/, 'then skipped');
+		like($audited->($view), qr/^full: an audit of skipping found nothing wrong/, 'and audited');
+		like($audited->($view), qr/^skip/, 'and skipped again');
+	}
+	query('UPDATE hidden SET n = 2');
+	is($audited->('v_lied'), 'full: an audit of skipping mended rows that were wrong', 'until an audit finds what it does not know of');
+	like(explained('v_lied', 'change_state'), qr/^not skipped any more: an audit of skipping mended rows/, 'which ends the skipping');
+	is(query('SELECT DISTINCT n FROM v_lied'), 2, 'and mends it');
+	is($audited->('v_loose'), 'full: an audit of skipping found nothing wrong beside what is not compared: array_agg() depends on the order in which rows are read', 'what is left to the plan is not compared');
 
 	# In jobs, and in a group on one snapshot
 	query(q{SELECT metrics_refresh.schedule('v_am', NULL, job_name => 'am', strategy => 'concurrently'),

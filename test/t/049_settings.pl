@@ -314,5 +314,42 @@ sql(q{ALTER ROLE dj SET timezone = 'UTC'});
 like(as('member', q{SELECT note FROM metrics_refresh.import_from_crontab('* * * * * psql -d postgres -c "REFRESH MATERIALIZED VIEW days"')}),
 	qr{public\.days is computed with its owner's timezone, UTC, not its role's, America/New_York}i, 'and settings that differ');
 
+# A refresh that somebody asks for has the settings of the view's own job as well.
+sql(q{CREATE SCHEMA own AUTHORIZATION dj; GRANT USAGE ON SCHEMA own TO PUBLIC; SET SESSION AUTHORIZATION dj;
+	CREATE MATERIALIZED VIEW own.zone AS SELECT current_setting('timezone') AS zone, volatile_now() AS now;
+	SELECT metrics_refresh.schedule('own.zone', NULL, job_name => 'zone', settings => '{"timezone": "Asia/Tokyo"}')});
+sub zone { return sql('SELECT zone FROM own.zone') }
+run_job('zone');
+is(zone(), 'Asia/Tokyo', "a job's setting counts in its run");
+for my $who ([ 'dj', '' ], [ 'dj', $everything ], [ 'postgres', $everything ], [ 'member', $everything ], [ 'admin', $everything ])
+{
+	my ($role, $before) = @$who;
+	my $now = sql('SELECT clock_timestamp()');
+	my $shown = as($role, "$before SELECT metrics_refresh.refresh('own.zone') -> 'success', current_setting('timezone')");
+	is(sql("SELECT zone, now > '$now' FROM own.zone"), 'Asia/Tokyo|t', "and in a refresh by $role" . ($before ? ', who has set others' : ''));
+	like($shown, $before ? qr{^true\|Pacific/Auckland$} : qr{^true\|UTC$}, 'whose session has its own');
+}
+is(ended(sql(q{SELECT metrics_refresh.refresh_all_views('own')}), 'status'), 'success', 'all views of a schema are refreshed');
+is(zone(), 'Asia/Tokyo', 'with the settings of their own jobs');
+as('dj', q{SELECT metrics_refresh.schedule_group('zones', ARRAY['own.zone']::regclass[], settings => '{"timezone": "Asia/Seoul"}')});
+as($_, q{SELECT metrics_refresh.refresh_group('zones')}), is(zone(), 'Asia/Seoul', "a group's are those of its refresh, by $_") for qw(dj admin);
+as('dj', q{SELECT metrics_refresh.refresh('own.zone')});
+is(zone(), 'Asia/Tokyo', 'but of no other');
+sql(q{SELECT metrics_refresh.schedule('own.zone', NULL, job_name => 'of another', owner => 'member', settings => '{"timezone": "Asia/Manila"}')});
+as('dj', q{SELECT metrics_refresh.refresh('own.zone')});
+is(zone(), 'Asia/Tokyo', "nor are those of another's job, where the owner has one");
+sql(q{SELECT metrics_refresh.unschedule(job_id::text) FROM metrics_refresh.job WHERE job_name = 'of another'});
+as('dj', q{SELECT metrics_refresh.schedule('own.zone', NULL, job_name => 'at noon', settings => '{"timezone": "Asia/Tokyo"}'); SELECT metrics_refresh.refresh('own.zone')});
+is(zone(), 'Asia/Tokyo', 'two jobs that have the same');
+my $reason = q{SELECT reason FROM metrics_refresh.explain_refresh('own.zone')};
+unlike(as('dj', $reason), qr/settings/, 'are explained as one');
+as('dj', q{SELECT metrics_refresh.alter_job('at noon', settings => '{"work_mem": "8MB"}'); SELECT metrics_refresh.refresh('own.zone')});
+is(zone(), 'UTC', "where they differ it has the owner's alone");
+like(as('dj', $reason), qr/; its jobs have different settings, and refresh\(\) goes by none of them$/, 'as explain_refresh() says');
+as('dj', q{SELECT metrics_refresh.unschedule('at noon'); ALTER MATERIALIZED VIEW own.zone RENAME TO renamed; SELECT metrics_refresh.refresh('own.renamed')});
+is(sql('SELECT zone FROM own.renamed'), 'Asia/Tokyo', 'a view that is renamed keeps its job');
+as('dj', q{DROP MATERIALIZED VIEW own.renamed; CREATE MATERIALIZED VIEW own.zone AS SELECT current_setting('timezone') AS zone; SELECT metrics_refresh.refresh('own.zone')});
+is(zone(), 'Asia/Tokyo', 'as does one that is made anew');
+
 $node->stop;
 done_testing();

@@ -8,6 +8,7 @@
 #include "engine/refresh.hpp"
 #include "engine/skip/freshness.hpp"
 #include "engine/strategy/choose.hpp"
+#include "engine/view/own_jobs.hpp"
 #include "engine/view/owner_settings.hpp"
 #include "engine/view/unique_key.hpp"
 #include "extension/privilege.hpp"
@@ -103,6 +104,7 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
   const engine::ViewState state = engine::read_state(view);
   const Surroundings around = read_surroundings(view, context);
   const engine::Freshness freshness = find_freshness(view, around.settings);
+  const bool differ = engine::settings_of_own_jobs(view).differ;
   std::string chosen;
   std::string reason;
   try {
@@ -116,6 +118,7 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
     reason = error.what();
     if (error.sqlstate() == ERRCODE_STATEMENT_TOO_COMPLEX) reason += ": " + error.detail();
   }
+  if (differ) reason += "; its jobs have different settings, and refresh() goes by none of them";
   const std::string index =
       state.unique_index.empty() ? engine::propose_unique_index(view) : std::string();
   return {Param(chosen),

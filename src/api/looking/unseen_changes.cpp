@@ -1,8 +1,10 @@
 #include "api/looking/unseen_changes.hpp"
 
 #include "engine/definition/elsewhere.hpp"
+#include "engine/view/function_reads.hpp"
 #include "engine/view/view.hpp"
 #include "pg/identity.hpp"
+#include "store/rule_reads.hpp"
 #include "store/view_tables.hpp"
 
 namespace metrics_refresh::api {
@@ -15,6 +17,19 @@ std::string why(Oid table, Oid owner) {
   pg::ActAs scope(may_plan ? owner : GetUserId(), SECURITY_RESTRICTED_OPERATION);
   const char* const found = pg::call([=] { return engine::why_unseen(table, may_plan); });
   return found != nullptr ? found : "";
+}
+
+// What they read through functions.
+void add_unseen_by_functions(pg::Spi& spi, UnseenChanges& unseen) {
+  for (const auto& read : engine::reads_by_functions(spi, store::views_with_functions(spi))) {
+    if (unseen.count(read.view) > 0) continue;
+    for (const Oid table : store::with_children(spi, {read.relation})) {
+      std::string found = why(table, read.owner);
+      if (found.empty()) continue;
+      unseen[read.view] = std::move(found);
+      break;
+    }
+  }
 }
 
 }  // namespace
@@ -30,6 +45,7 @@ UnseenChanges unseen_changes(pg::Spi& spi) {
     std::string found = why(read.table, read.owner);
     if (!found.empty()) unseen[read.view] = std::move(found);
   }
+  add_unseen_by_functions(spi, unseen);
   return unseen;
 }
 

@@ -14,6 +14,7 @@
 #include "api/runs/hand_over.hpp"
 #include "api/runs/refresh_now.hpp"
 #include "engine/strategy/choose.hpp"
+#include "engine/view/function_reads.hpp"
 #include "engine/view/view.hpp"
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
@@ -45,7 +46,7 @@ Group read_group(const std::string& name) {
       views.push_back(member.view_oid);
     }
     group.order =
-        core::refresh_order(static_cast<int>(views.size()), store::dependencies(spi, views));
+        core::refresh_order(static_cast<int>(views.size()), engine::dependencies(spi, views));
   });
   return group;
 }
@@ -74,7 +75,7 @@ bool refresh_member(const Member& member, const store::JobRecord& group) {
   }
   try {
     const engine::Requested requested = engine::job_request(group.strategy);
-    return !refresh_now(member.view_oid, requested, group.settings).outcome.error;
+    return !refresh_now(member.view_oid, requested, &group.settings).outcome.error;
     // The caller lacks the rights, or the view was dropped a moment ago.
   } catch (const pg::SqlError&) {
     log_not_begun(member, "error", store::describe_current_error());

@@ -7,6 +7,7 @@
 #include "api/runs/hand_over.hpp"
 #include "engine/refresh.hpp"
 #include "engine/view/missing_names.hpp"
+#include "engine/view/own_jobs.hpp"
 #include "engine/view/owner_settings.hpp"
 #include "pg/role.hpp"
 #include "pg/time.hpp"
@@ -50,7 +51,7 @@ std::optional<store::RunError> refusal_of_strategy(const engine::View& view,
 
 }  // namespace
 
-RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Settings& of_job) {
+RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Settings* of_group) {
   const engine::View view = engine::read_view(oid);
   require_refresh_rights(view);
   const store::RunHead head = manual_head(view.schema, view.name, view.owner);
@@ -64,9 +65,11 @@ RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Setting
     outcome.status = "error";
     return log(head, std::move(outcome));
   }
+  const pg::Settings settings =
+      of_group != nullptr ? *of_group : engine::settings_of_own_jobs(view).settings;
   try {
     const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
-      engine::with_settings_of(view.owner, of_job, [&] {
+      engine::with_settings_of(view.owner, settings, [&] {
         const engine::Refreshed refreshed =
             engine::refresh_view(oid, requested, GetUserId(), pg::has_rights_of);
         outcome = engine::to_outcome(refreshed.choice, refreshed.rows);

@@ -18,8 +18,10 @@ struct RefreshedNow {
 /// Throws pg::SqlError 42501 if the caller may not refresh the view, and 42809 if it is no
 /// materialized view. A cancellation of the query is passed on. Any other error is rolled back,
 /// logged and returned. In the caller's session the refresh uses the settings of the view's owner
-/// (owner_settings.hpp) and those in `of_job`. A worker reads both itself.
-RefreshedNow refresh_now(Oid view, engine::Requested requested, const pg::Settings& of_job = {});
+/// (owner_settings.hpp) and those in `of_group`, or without a group those of the view's own jobs
+/// (own_jobs.hpp). A worker reads them itself.
+RefreshedNow refresh_now(Oid view, engine::Requested requested,
+                         const pg::Settings* of_group = nullptr);
 
 /// Logs and returns the error of a refresh of a view that does not exist.
 RefreshedNow refresh_of_missing_view(const std::string& schema, const std::string& name);

@@ -1,5 +1,7 @@
 #include "engine/definition/elsewhere.hpp"
 
+#include "engine/definition/known_scans.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -122,25 +124,33 @@ FoundScan find_foreign_scan(Plan* plan) {
   return find_among(plans);
 }
 
-struct Replaced {
-  const char* scan;  // null: none is
-  Oid table;
-};
-
-Replaced find_replaced_scan(Oid oid, bool with_children) {
-  Relation const table = try_table_open(oid, AccessShareLock);
-  if (table == nullptr) return {};
+// REQUIRES: the table is locked.
+ReplacedScan plan_scan(Oid oid, Relation table, bool with_children) {
   Query* const query = plain_scan(table, with_children);
   // The catalogs' own: at repeatable read the transaction must not get one yet.
   PushActiveSnapshot(GetCatalogSnapshot(RelationRelationId));
   PlannedStmt* const plan = pg_plan_query(query, "plan of a table's scan", 0, nullptr);
   PopActiveSnapshot();
-  table_close(table, NoLock);
   FoundScan found = find_foreign_scan(plan->planTree);
   if (found.name == nullptr) found = find_among(plan->subplans);
   if (found.name == nullptr) return {};
   const Oid scanned = found.place > 0 ? rt_fetch(found.place, plan->rtable)->relid : InvalidOid;
   return {found.name, OidIsValid(scanned) ? scanned : oid};
+}
+
+ReplacedScan find_replaced_scan(Oid oid, bool with_children) {
+  Relation const table = try_table_open(oid, AccessShareLock);
+  if (table == nullptr) return {};
+  ReplacedScan replaced;
+  if (const ReplacedScan* const known = find_known_scan(oid, with_children); known != nullptr) {
+    replaced = *known;
+  } else {
+    begin_to_know_scan();
+    replaced = plan_scan(oid, table, with_children);
+    know_scan(oid, with_children, replaced);
+  }
+  table_close(table, NoLock);
+  return replaced;
 }
 
 const char* kind_of_list() { return "it is distributed by Citus"; }
@@ -159,18 +169,13 @@ const char* why_written_elsewhere(Oid table) {
   return is_distributed(table) ? say(get_rel_name(table), kind_of_list()) : nullptr;
 }
 
-bool are_scans_hooked() {
-  return planner_hook != nullptr || set_rel_pathlist_hook != nullptr ||
-         create_upper_paths_hook != nullptr;
-}
-
 bool may_plan_for(Oid owner) { return GetUserId() == owner || GetSessionUserId() == owner; }
 
 bool may_be_elsewhere() { return are_scans_hooked() || OidIsValid(citus_tables()); }
 
 const char* why_scanned_elsewhere(Oid table, bool with_children) {
   if (!are_scans_hooked()) return nullptr;
-  const Replaced replaced = find_replaced_scan(table, with_children);
+  const ReplacedScan replaced = find_replaced_scan(table, with_children);
   if (replaced.scan == nullptr) return nullptr;
   return say(get_rel_name(replaced.table), kind_of_scan(replaced.scan));
 }
@@ -185,7 +190,7 @@ const char* why_unseen(Oid table, bool may_plan) {
   if (is_distributed(table)) return say(qualified, kind_of_list());
   if (!may_plan || !are_scans_hooked() || !ConditionalLockRelationOid(table, AccessShareLock))
     return nullptr;
-  const Replaced replaced = find_replaced_scan(table, false);
+  const ReplacedScan replaced = find_replaced_scan(table, false);
   UnlockRelationOid(table, AccessShareLock);
   return replaced.scan != nullptr ? say(qualified, kind_of_scan(replaced.scan)) : nullptr;
 }

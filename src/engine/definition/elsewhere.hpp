@@ -15,9 +15,6 @@ namespace metrics_refresh::engine {
 /// As catalogs say; or null. Keeps no lock, but waits for who holds such a catalog exclusively.
 const char* why_written_elsewhere(Oid table);
 
-/// Whether there is anybody who could replace a scan.
-bool are_scans_hooked();
-
 /// Whether somebody who only looks at a view of `owner` may have such plans made: what they run is
 /// then run in a session of the owner's.
 bool may_plan_for(Oid owner);

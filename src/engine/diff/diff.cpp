@@ -14,12 +14,35 @@ namespace {
 // The command that the server's errors name.
 constexpr char kCommand[] = "REFRESH MATERIALIZED VIEW";
 
+// Adds up the hashes of rows; the order of the rows does not matter.
+struct RowAdder {
+  RowSums* sums;  // null: no sums are wanted
+  MemoryContext memory;
+
+  void init(RowSums* asked_for) {
+    sums = asked_for;
+    if (sums == nullptr) return;
+    memory =
+        AllocSetContextCreate(CurrentMemoryContext, "metrics_refresh row", ALLOCSET_DEFAULT_SIZES);
+  }
+  void add(TupleTableSlot* row, core::RowHash RowSums::*side) {
+    if (sums == nullptr) return;
+    const MemoryContext before = MemoryContextSwitchTo(memory);
+    const core::RowHash hash = sums->hasher.hash(row, sums->columns, sums->column_count);
+    MemoryContextSwitchTo(before);
+    MemoryContextReset(memory);
+    (sums->*side).high += hash.high;
+    (sums->*side).low += hash.low;
+  }
+};
+
 // Destinations of the executor. The executor passes the DestReceiver, which must be the first
 // member.
 struct Receiver {
   DestReceiver base;
   RowMatcher* matcher;
   ProgressMeter* meter;
+  RowAdder* adder;
 };
 
 struct ViewReceiver {
@@ -29,6 +52,7 @@ struct ViewReceiver {
 
 bool receive_new(TupleTableSlot* slot, DestReceiver* self) {
   auto* const receiver = reinterpret_cast<Receiver*>(self);
+  receiver->adder->add(slot, &RowSums::new_rows);
   receiver->matcher->add_new(slot);
   receiver->meter->row_read();
   return true;
@@ -61,12 +85,13 @@ double expected_rows(Relation view) {
   return rows;
 }
 
-void read_view_rows(Relation view, RowMatcher* matcher, ProgressMeter* meter) {
+void read_view_rows(Relation view, RowMatcher* matcher, ProgressMeter* meter, RowAdder* adder) {
   // A sequential scan without the executor: a plain SELECT would only add overhead for each row.
   TupleTableSlot* const slot = table_slot_create(view, nullptr);
   TableScanDesc const scan = table_beginscan(view, GetActiveSnapshot(), 0, nullptr);
   while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
     CHECK_FOR_INTERRUPTS();
+    adder->add(slot, &RowSums::old_rows);
     matcher->add_old(slot);
     meter->row_read();
   }
@@ -76,7 +101,7 @@ void read_view_rows(Relation view, RowMatcher* matcher, ProgressMeter* meter) {
 
 void read_some_view_rows(Relation view, Node* condition, RowMatcher* matcher, ProgressMeter* meter,
                          const char* text) {
-  ViewReceiver receiver = {{receiver_calling(receive_old), matcher, meter},
+  ViewReceiver receiver = {{receiver_calling(receive_old), matcher, meter, nullptr},
                            MakeSingleTupleTableSlot(RelationGetDescr(view), &TTSOpsVirtual)};
   run_plan(plan_query(select_from_view(view, condition), text, true), &receiver.receiver.base,
            text);
@@ -88,6 +113,26 @@ constexpr double kSomeRows = 1000;
 
 }  // namespace
 
+void add_view_rows(Oid oid, RowSums& sums, core::RowHash RowSums::*side) {
+  const MemoryContext context = AllocSetContextCreate(
+      CurTransactionContext, "metrics_refresh rows of a view", ALLOCSET_DEFAULT_SIZES);
+  const MemoryContext before = MemoryContextSwitchTo(context);
+  RowAdder adder{};
+  adder.init(&sums);
+  Relation const view = table_open(oid, NoLock);
+  TupleTableSlot* const slot = table_slot_create(view, nullptr);
+  TableScanDesc const scan = table_beginscan(view, GetActiveSnapshot(), 0, nullptr);
+  while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
+    CHECK_FOR_INTERRUPTS();
+    adder.add(slot, side);
+  }
+  table_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+  table_close(view, NoLock);
+  MemoryContextSwitchTo(before);
+  MemoryContextDelete(context);
+}
+
 Relation open_for_refresh(Oid oid) {
   // The caller holds the lock.
   PreventCommandIfReadOnly(kCommand);
@@ -97,7 +142,7 @@ Relation open_for_refresh(Oid oid) {
 }
 
 Difference refresh_by_difference(Relation view, Node* condition, const char* text,
-                                 WrittenRows& rows) {
+                                 WrittenRows& rows, RowSums* sums) {
   // This is a child of the transaction's context, so an error frees it with the subtransaction.
   const MemoryContext context = AllocSetContextCreate(
       CurTransactionContext, "metrics_refresh difference", ALLOCSET_DEFAULT_SIZES);
@@ -105,17 +150,19 @@ Difference refresh_by_difference(Relation view, Node* condition, const char* tex
 
   ProgressMeter meter;
   RowMatcher matcher{};
+  RowAdder adder{};
+  adder.init(condition != nullptr ? nullptr : sums);
   const double expected = condition != nullptr ? kSomeRows : expected_rows(view);
   matcher.init(RelationGetDescr(view), expected);
   meter.begin(shmem::Phase::kView, static_cast<int64>(expected));
   if (condition != nullptr)
     read_some_view_rows(view, condition, &matcher, &meter, text);
   else
-    read_view_rows(view, &matcher, &meter);
+    read_view_rows(view, &matcher, &meter, &adder);
   // The planner gets a copy: it modifies its input, and the definition belongs to the relation
   // cache.
   meter.begin(shmem::Phase::kQuery, matcher.old_rows());
-  Receiver receiver = {receiver_calling(receive_new), &matcher, &meter};
+  Receiver receiver = {receiver_calling(receive_new), &matcher, &meter, &adder};
   Query* const query = condition != nullptr
                            ? select_from_definition(definition_of(view), condition)
                            : static_cast<Query*>(copyObjectImpl(definition_of(view)));

@@ -1,6 +1,7 @@
 #include "engine/skip/countable.hpp"
 
 #include "engine/definition/elsewhere.hpp"
+#include "engine/definition/known_scans.hpp"
 #include "pg/identity.hpp"
 #include "pg/role.hpp"
 

@@ -258,6 +258,7 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
   extension::as_extension([&] {
     pg::Spi spi;
     store::set_fingerprint(spi, view.oid, fingerprint);
+    store::name_alarm(spi, {view.schema, view.name}, view.oid);
   });
 }
 

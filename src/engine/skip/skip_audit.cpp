@@ -38,17 +38,74 @@ bool begins_audit(const View& view, const Observation& seen, Choice& choice) {
   if (!is_audit_due(view.oid) || pg::call([] { return IsolationUsesXactSnapshot(); }) ||
       !was_fresh(view, seen))
     return false;
-  if (choice.strategy != Strategy::kDiff && choice.strategy != Strategy::kIncremental) return false;
-  choice = {Strategy::kDiff, "an audit of skipping"};
+  choice.reason = "an audit of skipping";
+  if (choice.strategy != Strategy::kFull) choice.strategy = Strategy::kDiff;
   return true;
 }
 
-void end_audit(const View& view, const Observation& seen, Refreshed& refreshed) {
+namespace {
+
+std::string count_of_rows(std::int64_t count, const char* one, const char* more) {
+  return std::to_string(count) + (count == 1 ? one : more);
+}
+
+bool has_other_sums(const Audit& audit) {
+  const core::RowHash& before = audit.sums.old_rows;
+  const core::RowHash& now = audit.sums.new_rows;
+  return before.high != now.high || before.low != now.low;
+}
+
+// What was different is fixed by the definition.
+bool is_wrong(const Audit& audit) {
+  return audit.fixed.loose == nullptr || (audit.fixed.has_fixed_count && has_other_sums(audit));
+}
+
+// The snapshot sees what this transaction has written.
+void add_rows(const View& view, RowSums& sums, core::RowHash RowSums::*side) {
+  const Oid oid = view.oid;
+  pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
+  pg::call([oid, &sums, side] {
+    CommandCounterIncrement();
+    PushCopiedSnapshot(GetLatestSnapshot());
+    UpdateActiveSnapshotCommandId();
+    add_view_rows(oid, sums, side);
+    PopActiveSnapshot();
+  });
+}
+
+}  // namespace
+
+Audit prepare_audit(const View& view, const Observation& seen, bool is_full) {
+  const Oid oid = view.oid;
+  Audit audit;
+  if (!seen.read_by_functions.empty()) {
+    audit.fixed.loose = "what functions read may depend on the order in which rows are read";
+  } else {
+    pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
+    audit.fixed = pg::call([oid] {
+      Relation const relation = table_open(oid, NoLock);
+      const FixedRows fixed = fixed_rows_of(relation);
+      table_close(relation, NoLock);
+      return fixed;
+    });
+  }
+  pg::call([&audit] { audit.sums.hasher.init(); });
+  audit.sums.columns = audit.fixed.columns;
+  audit.sums.column_count = audit.fixed.column_count;
+  if (is_full) add_rows(view, audit.sums, &RowSums::old_rows);
+  return audit;
+}
+
+void end_audit(const View& view, const Observation& seen, Audit& audit, Refreshed& refreshed) {
   const RowCounts& rows = refreshed.rows;
+  const bool is_full = refreshed.choice.strategy == Strategy::kFull;  // which counts no rows
+  if (is_full) add_rows(view, audit.sums, &RowSums::new_rows);
   const std::int64_t wrong =
       rows.inserted.value_or(0) + rows.updated.value_or(0) + rows.deleted.value_or(0);
-  if (wrong == 0) {
+  if (is_full ? !has_other_sums(audit) : wrong == 0) {
     refreshed.choice.reason = "an audit of skipping found nothing wrong";
+    if (is_full && audit.fixed.loose != nullptr)
+      refreshed.choice.reason += std::string(" beside what is not compared: ") + audit.fixed.loose;
     return;
   }
   const Observation now = observe(view);
@@ -56,12 +113,21 @@ void end_audit(const View& view, const Observation& seen, Refreshed& refreshed) 
     refreshed.choice.reason = "its tables changed as an audit of skipping began";
     return;
   }
-  const std::string found = "an audit of skipping mended " + std::to_string(wrong) +
-                            (wrong == 1 ? " row that was" : " rows that were") + " wrong";
+  if (!is_wrong(audit)) {
+    refreshed.choice.reason =
+        "an audit of skipping wrote " +
+        (is_full ? std::string("rows") : count_of_rows(wrong, " row", " rows")) +
+        " anew, which is no alarm: " + audit.fixed.loose;
+    return;
+  }
+  const std::string found = "an audit of skipping mended " +
+                            (is_full ? std::string("rows that were")
+                                     : count_of_rows(wrong, " row that was", " rows that were")) +
+                            " wrong";
   refreshed.choice.reason = found;
   extension::as_extension([&] {
     pg::Spi spi;
-    store::set_alarm(spi, view.oid, found);
+    store::set_alarm(spi, {view.schema, view.name}, view.oid, found);
   });
   report(view, found);
 }

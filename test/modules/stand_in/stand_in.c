@@ -3,6 +3,7 @@
  *
  * - stand_in.tables names tables (by their last names) whose scans a planner hook replaces by a
  *   custom scan, called as stand_in.scan says;
+ * - stand_in_scans() counts the scans of partitioned tables that this process has had planned;
  * - stand_in_handler() is a table access method that is heap, but for that nothing can be updated
  *   or deleted. stand_in.plain_errors has it say so without an error code, as elog() does;
  * - stand_in_kill(table, tid) removes a row without a transaction number, for good, and keeps the
@@ -32,10 +33,12 @@ PG_MODULE_MAGIC;
 void _PG_init(void);
 PG_FUNCTION_INFO_V1(stand_in_handler);
 PG_FUNCTION_INFO_V1(stand_in_kill);
+PG_FUNCTION_INFO_V1(stand_in_scans);
 
 static char *replaced_tables = NULL;
 static char *scan_name = NULL;
 static bool plain_errors = false;
+static int64 planned_scans = 0;
 static set_rel_pathlist_hook_type next_hook = NULL;
 
 /* The scan reads the table's heap, as any would. */
@@ -157,6 +160,8 @@ replace_scan(PlannerInfo *root, RelOptInfo *rel, Index index, RangeTblEntry *ent
 {
 	CustomPath *path;
 
+	if (entry->rtekind == RTE_RELATION && entry->relkind == RELKIND_PARTITIONED_TABLE)
+		planned_scans++;
 	if (next_hook != NULL)
 		next_hook(root, rel, index, entry);
 	/* Who would change rows, or lock them, needs to know their places. */
@@ -252,6 +257,12 @@ stand_in_kill(PG_FUNCTION_ARGS)
 	UnlockReleaseBuffer(buffer);
 	relation_close(table, NoLock);
 	PG_RETURN_VOID();
+}
+
+Datum
+stand_in_scans(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(planned_scans);
 }
 
 void

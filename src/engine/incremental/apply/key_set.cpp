@@ -1,5 +1,6 @@
 #include "engine/incremental/apply/key_set.hpp"
 
+#include "engine/definition/equal_images.hpp"
 #include "engine/incremental/analysis/flat_query.hpp"
 
 // A set stores its rows as hashes, and the distinct values of each column. The condition is built
@@ -23,21 +24,6 @@ constexpr char kFunction[] = "is_changed_key";
 // reset, so an error that ends a refresh leaves no dangling pointer.
 KeySet* first_set = nullptr;
 int64 last_number = 0;
-
-// Returns whether two values of the type are equal only if all their bytes are equal. The row
-// hashes are computed from bytes.
-bool has_equal_images(Oid type, Oid collation) {
-  const Oid operators = GetDefaultOpClass(type, BTREE_AM_OID);
-  if (!OidIsValid(operators)) return false;
-  const Oid input = get_opclass_input_type(operators);
-  // For these types, the support function is not reliable. char(n) ignores trailing blanks. Before
-  // PostgreSQL 15.5 the answer for interval was wrong: '24 hours' and '1 day' are equal.
-  if (input == BPCHAROID || input == INTERVALOID) return false;
-  const Oid function =
-      get_opfamily_proc(get_opclass_family(operators), input, input, BTEQUALIMAGE_PROC);
-  return OidIsValid(function) &&
-         DatumGetBool(OidFunctionCall1Coll(function, collation, ObjectIdGetDatum(input)));
-}
 
 }  // namespace
 

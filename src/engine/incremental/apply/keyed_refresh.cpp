@@ -260,7 +260,7 @@ KeyedRefresh refresh_by_keys(Oid oid, const KeyedState& state, const char* text)
   KeyedRefresh result = refresh.result;
   Consumers consumers;
   if (result.fallback != nullptr)
-    result.difference = refresh_by_difference(view, nullptr, text, consumers);
+    result.difference = refresh_by_difference(view, nullptr, text, consumers, state.sums);
   else if (condition != nullptr)
     result.difference = refresh_by_difference(view, condition, text, consumers);
   if (result.fallback == nullptr && state.audit) {

@@ -19,6 +19,7 @@ struct KeyedState {
   TimestampTz last_now;  // now() of the last refresh; valid if there is a fingerprint
   int64 rows;            // in the view
   bool audit;            // whether to compare all rows afterwards as well
+  RowSums* sums;         // filled if all rows are looked at; or null
 };
 
 struct KeyedRefresh {

@@ -86,7 +86,7 @@ KeyedRefresh KeyedRun::refresh(KeyedState state) const {
   return refresh_now();
 }
 
-bool KeyedRun::run(Refreshed& refreshed) {
+bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
   Choice& choice = refreshed.choice;
   const bool by_keys = choice.strategy == Strategy::kIncremental;
   if (!record_ || (!by_keys && choice.strategy != Strategy::kDiff)) return false;
@@ -100,6 +100,7 @@ bool KeyedRun::run(Refreshed& refreshed) {
   state.missed = text_or_null(missed);
   if (record_->as_of) state.last_now = pg::to_timestamptz(*record_->as_of);
   state.rows = record_->rows;
+  state.sums = sums;
   state.audit = audit_every > 0 && record_->runs + 1 >= audit_every;
   const KeyedRefresh done = refresh(state);
   const Written& written = done.difference.written;

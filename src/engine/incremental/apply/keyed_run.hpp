@@ -20,8 +20,9 @@ class KeyedRun {
 
   /// Refreshes the view if `refreshed` says that it is to be done by keys or by diff. If keys
   /// cannot be used, refreshes by diff and changes the choice in `refreshed`. Returns false, and
-  /// does nothing, if another strategy was chosen or the view is not set up.
-  bool run(Refreshed& refreshed);
+  /// does nothing, if another strategy was chosen or the view is not set up. A refresh by diff
+  /// fills `sums`, unless null.
+  bool run(Refreshed& refreshed, RowSums* sums);
 
   /// Records that the view was refreshed in another way. Does nothing if the view is not set up.
   void settle(const RowCounts& rows);

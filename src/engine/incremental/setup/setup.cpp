@@ -2,6 +2,7 @@
 
 #include "engine/definition/definition.hpp"
 #include "engine/definition/elsewhere.hpp"
+#include "engine/definition/known_scans.hpp"
 #include "engine/incremental/capture/delta.hpp"
 #include "engine/incremental/capture/ties.hpp"
 #include "engine/incremental/setup/delta_objects.hpp"

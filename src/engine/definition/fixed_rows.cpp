@@ -1,0 +1,192 @@
+#include "engine/definition/fixed_rows.hpp"
+
+#include "engine/definition/definition.hpp"
+#include "engine/definition/equal_images.hpp"
+#include "engine/definition/tree.hpp"
+
+namespace metrics_refresh::engine {
+namespace {
+
+bool is_named(Oid function, std::initializer_list<const char*> names) {
+  if (function >= FirstNormalObjectId) return false;
+  const char* const name = get_func_name(function);
+  for (const char* const one : names)
+    if (strcmp(name, one) == 0) return true;
+  return false;
+}
+
+// Of values that are equal, one stands for the others. All of a numeric column with a scale have
+// it.
+bool is_same_in_all_bytes(Node* value) {
+  const Oid type = exprType(value);
+  if (type == NUMERICOID && exprTypmod(value) >= 0) return true;
+  return has_equal_images(type, exprCollation(value));
+}
+
+bool has_exact_sums(Oid type) {
+  for (const Oid one : {INT2OID, INT4OID, INT8OID, NUMERICOID, INTERVALOID, MONEYOID})
+    if (type == one) return true;
+  return false;
+}
+
+// Whether its input comes in an order that leaves no choice.
+bool is_fully_ordered(const Aggref* aggregate) {
+  List* const order = list_concat_copy(aggregate->aggorder, aggregate->aggdistinct);
+  if (order == NIL) return false;
+  ListCell* cell;
+  foreach (cell, aggregate->args) {
+    auto* const argument = lfirst_node(TargetEntry, cell);
+    auto* const value = reinterpret_cast<Node*>(argument->expr);
+    if (IsA(value, Const)) continue;
+    bool is_in_order = false;
+    ListCell* other;
+    foreach (other, order)
+      is_in_order = is_in_order || lfirst_node(SortGroupClause, other)->tleSortGroupRef ==
+                                       argument->ressortgroupref;
+    if (argument->ressortgroupref == 0 || !is_in_order || !is_same_in_all_bytes(value))
+      return false;
+  }
+  return true;
+}
+
+bool is_fixed(const Aggref* aggregate) {
+  const Oid function = aggregate->aggfnoid;
+  if (is_named(function, {"count", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor",
+                          "percentile_cont"}))
+    return true;
+  if (aggregate->aggkind != AGGKIND_NORMAL || aggregate->args == NIL) return false;
+  auto* const argument = reinterpret_cast<Node*>(linitial_node(TargetEntry, aggregate->args)->expr);
+  if (is_named(function, {"min", "max"})) return is_same_in_all_bytes(argument);
+  if (is_named(function, {"sum", "avg", "stddev", "stddev_pop", "stddev_samp", "variance",
+                          "var_pop", "var_samp"}) &&
+      has_exact_sums(exprType(argument)))
+    return true;
+  return is_fully_ordered(aggregate);
+}
+
+const char* depends_on_order(Oid function) {
+  return psprintf("%s() depends on the order in which rows are read", get_func_name(function));
+}
+
+bool has_equal_groups(const List* clauses, List* targets) {
+  ListCell* cell;
+  foreach (cell, clauses) {
+    TargetEntry* const entry = get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell), targets);
+    if (!is_same_in_all_bytes(reinterpret_cast<Node*>(entry->expr))) return false;
+  }
+  return true;
+}
+
+bool has_equal_parts(const Query* query) {
+  if (query->setOperations == nullptr) return true;
+  const auto* const operation = castNode(SetOperationStmt, query->setOperations);
+  ListCell* type;
+  ListCell* collation;
+  forboth(type, operation->colTypes, collation, operation->colCollations) {
+    if (!has_equal_images(lfirst_oid(type), lfirst_oid(collation))) return false;
+  }
+  return true;
+}
+
+constexpr char kOneOfEqual[] = "one of values that are equal, but not the same, stands for all";
+constexpr char kChoice[] = "LIMIT, OFFSET and DISTINCT ON choose among rows that are equal to them";
+
+bool chooses_rows(const Query* query) {
+  return query->limitCount != nullptr || query->limitOffset != nullptr || query->hasDistinctOn;
+}
+
+bool has_equal_keys(const Query* query) {
+  return has_equal_groups(query->groupClause, query->targetList) &&
+         has_equal_groups(query->distinctClause, query->targetList) && has_equal_parts(query);
+}
+
+// Of one query, without those that it is made of.
+const char* why_loose(const Query* query) {
+  if (chooses_rows(query)) return kChoice;
+  return has_equal_keys(query) ? nullptr : kOneOfEqual;
+}
+
+bool find_loose(Node* node, void* context) {
+  if (node == nullptr) return false;
+  const char*& why = *static_cast<const char**>(context);
+  if (IsA(node, Aggref) && !is_fixed(castNode(Aggref, node)))
+    why = depends_on_order(castNode(Aggref, node)->aggfnoid);
+  if (IsA(node, WindowFunc) && !is_named(castNode(WindowFunc, node)->winfnoid,
+                                         {"rank", "dense_rank", "percent_rank", "cume_dist"}))
+    why = depends_on_order(castNode(WindowFunc, node)->winfnoid);
+  if (why == nullptr && IsA(node, Query)) why = why_loose(castNode(Query, node));
+  if (why != nullptr) return true;
+  if (IsA(node, Query))
+    return query_tree_walker(castNode(Query, node), as_visitor(find_loose), context, 0);
+  return walk_expression(node, find_loose, context);
+}
+
+const char* why_loose(Node* node) {
+  const char* why = nullptr;
+  (void)find_loose(node, &why);
+  return why;
+}
+
+// All of the query but for the columns that it gives.
+const char* why_loose_below(const Query* query) {
+  Query rest = *query;
+  rest.targetList = NIL;
+  const char* why = nullptr;
+  (void)query_tree_walker(&rest, as_visitor(find_loose), &why, 0);
+  if (why != nullptr) return why;
+  // What decides which rows there are
+  ListCell* cell;
+  foreach (cell, query->targetList) {
+    auto* const entry = lfirst_node(TargetEntry, cell);
+    if (entry->ressortgroupref == 0) continue;
+    if (why = why_loose(reinterpret_cast<Node*>(entry->expr)); why != nullptr) return why;
+  }
+  return nullptr;
+}
+
+bool is_among(const TargetEntry* entry, const List* clauses) {
+  ListCell* cell;
+  foreach (cell, clauses)
+    if (entry->ressortgroupref != 0 &&
+        lfirst_node(SortGroupClause, cell)->tleSortGroupRef == entry->ressortgroupref)
+      return true;
+  return false;
+}
+
+// Where the query chooses among rows, they are equal in what they are ordered by.
+bool is_column_fixed(const Query* query, TargetEntry* entry) {
+  auto* const value = reinterpret_cast<Node*>(entry->expr);
+  if (why_loose(value) != nullptr) return false;
+  if (!chooses_rows(query)) return true;
+  return (is_among(entry, query->sortClause) || is_among(entry, query->distinctClause)) &&
+         is_same_in_all_bytes(value);
+}
+
+void add_fixed_columns(FixedRows& fixed, const Query* query) {
+  if (!has_equal_keys(query)) return;
+  ListCell* cell;
+  foreach (cell, query->targetList) {
+    auto* const entry = lfirst_node(TargetEntry, cell);
+    if (!entry->resjunk && is_column_fixed(query, entry))
+      fixed.columns[fixed.column_count++] = entry->resno;
+  }
+}
+
+}  // namespace
+
+FixedRows fixed_rows_of(Relation view) {
+  auto* const copy = static_cast<Query*>(copyObjectImpl(definition_of(view)));
+  AcquireRewriteLocks(copy, true, false);
+  const auto* const query = linitial_node(Query, QueryRewrite(copy));
+  const int most = list_length(query->targetList);
+  FixedRows fixed = {};
+  fixed.columns = static_cast<AttrNumber*>(palloc(sizeof(AttrNumber) * static_cast<Size>(most)));
+  fixed.loose = why_loose_below(query);
+  if (fixed.loose != nullptr) return fixed;
+  fixed.has_fixed_count = true;
+  fixed.loose = why_loose(reinterpret_cast<Node*>(const_cast<Query*>(query)));
+  add_fixed_columns(fixed, query);
+  return fixed;
+}
+
+}  // namespace metrics_refresh::engine

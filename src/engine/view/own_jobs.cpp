@@ -1,0 +1,40 @@
+#include "engine/view/own_jobs.hpp"
+
+#include "pg/identity.hpp"
+#include "pg/transaction.hpp"
+#include "store/view_settings.hpp"
+
+namespace metrics_refresh::engine {
+
+namespace {
+
+// Of jobs whose owners are the view's own, or are not.
+std::optional<OwnSettings> settings_of(const std::vector<store::JobSettings>& jobs,
+                                       const View& view, bool of_owner) {
+  std::optional<OwnSettings> own;
+  for (const store::JobSettings& job : jobs) {
+    const Oid role = job.view.owner_oid;
+    if ((role == view.owner) != of_owner || !OidIsValid(role) ||
+        resolve_view(job.view) != view.oid || !may_refresh(role, view.oid, view.owner))
+      continue;
+    if (own && job.settings != own->settings) return OwnSettings{{}, true};
+    own = OwnSettings{job.settings, false};
+  }
+  return own;
+}
+
+}  // namespace
+
+OwnSettings settings_of_own_jobs(const View& view) {
+  std::vector<store::JobSettings> jobs;
+  pg::look([&] {
+    pg::as_extension([&] {
+      pg::Spi spi;
+      jobs = store::settings_of_jobs(spi, view.schema, view.name, view.oid);
+    });
+  });
+  if (const auto of_owner = settings_of(jobs, view, true)) return *of_owner;
+  return settings_of(jobs, view, false).value_or(OwnSettings{});
+}
+
+}  // namespace metrics_refresh::engine

@@ -282,15 +282,16 @@ BEGIN
     IF TG_TABLE_NAME = 'removed_default_job' THEN
         PERFORM FROM metrics_refresh_internal.job j WHERE j.is_default ORDER BY j.job_id FOR UPDATE;
         DELETE FROM metrics_refresh_internal.job WHERE job_name = NEW.job_name AND is_default;
-    ELSE
-        -- Another owner's job of this name is no concern of the default one.
+    ELSIF EXISTS (SELECT FROM metrics_refresh_internal.job j WHERE j.job_name = NEW.job_name AND j.is_default) THEN
+        -- Another owner's job of this name is no concern of the default one. That is asked here, where most jobs never
+        -- come: with it the server would make a plan for each.
         IF EXISTS (SELECT FROM metrics_refresh_internal.job j WHERE j.job_name = NEW.job_name AND j.is_default
                    AND (NEW.is_default OR j.owner_oid = NEW.owner_oid)) THEN
             PERFORM FROM metrics_refresh_internal.job j
             WHERE j.is_default AND (NEW.is_default OR j.owner_oid = NEW.owner_oid) ORDER BY j.job_id FOR UPDATE;
+            DELETE FROM metrics_refresh_internal.job
+            WHERE job_name = NEW.job_name AND is_default AND (NEW.is_default OR owner_oid = NEW.owner_oid);
         END IF;
-        DELETE FROM metrics_refresh_internal.job
-        WHERE job_name = NEW.job_name AND is_default AND (NEW.is_default OR owner_oid = NEW.owner_oid);
     END IF;
     RETURN NEW;
 END $$;

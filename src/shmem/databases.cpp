@@ -1,5 +1,6 @@
 #include "shmem/databases.hpp"
 
+#include <algorithm>
 #include <csignal>
 
 #include "shmem/area.hpp"
@@ -34,11 +35,16 @@ void merge(Changes& into, const std::int64_t* jobs, int count) noexcept {
   }
 }
 
+void wake_locked(DatabaseEntry& entry) noexcept {
+  ++entry.wakes;
+  SetLatch(&entry.scheduler->procLatch);
+}
+
 // News for the database's scheduler: the one that runs, or one that is started now.
 void want_scheduler_locked(DatabaseEntry& entry) noexcept {
   entry.wanted = true;
   if (entry.scheduler != nullptr) {
-    SetLatch(&entry.scheduler->procLatch);
+    wake_locked(entry);
   } else {
     entry.failures = 0;
     entry.not_before = 0;
@@ -87,14 +93,15 @@ void wake_scheduler(Oid database) noexcept {
   post_changes(database, &kNoJob, 1);
 }
 
-void post_roles(bool now) noexcept {
+void post_roles(RoleNews news) noexcept {
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   for (int i = 0; i < shared->max_databases; ++i) {
     DatabaseEntry& entry = shared->databases[i];
     if (!OidIsValid(entry.database)) continue;
-    entry.changes.any = entry.changes.roles = true;
-    if (now || entry.scheduler != nullptr) want_scheduler_locked(entry);
+    entry.changes.any = true;
+    entry.changes.roles = std::max(entry.changes.roles, news);
+    if (news == RoleNews::kRenamed || entry.scheduler != nullptr) want_scheduler_locked(entry);
   }
   LWLockRelease(shared->lock);
 }
@@ -240,7 +247,7 @@ void wake_scheduler_locked(Oid database) noexcept {
   DatabaseEntry* const entry = find_database_locked(database);
   if (entry == nullptr) return;
   if (entry->scheduler != nullptr) {
-    SetLatch(&entry->scheduler->procLatch);
+    wake_locked(*entry);
   } else {
     entry->wanted = true;
     wake_launcher_locked();
@@ -255,8 +262,8 @@ bool looks_before_locked(Oid database, std::int64_t time) noexcept {
 void wake_waiting_locked() noexcept {
   Area* const shared = area();
   for (int i = 0; i < shared->max_databases; ++i) {
-    const DatabaseEntry& entry = shared->databases[i];
-    if (entry.waiting > 0 && entry.scheduler != nullptr) SetLatch(&entry.scheduler->procLatch);
+    DatabaseEntry& entry = shared->databases[i];
+    if (entry.waiting > 0 && entry.scheduler != nullptr) wake_locked(entry);
   }
 }
 
@@ -315,6 +322,13 @@ bool forget_database(Oid database) {
     free_dead_slots_locked(database);
     forget_skipped_jobs_locked(database);
     return true;
+  });
+}
+
+std::uint64_t times_woken(Oid database) {
+  return locked(LW_SHARED, [=] {
+    const DatabaseEntry* const entry = find_database_locked(database);
+    return entry == nullptr ? 0 : entry->wakes;
   });
 }
 

@@ -54,7 +54,8 @@ void keep_prepared_news(TransactionId transaction, Oid database,
 void keep_unknown_news(TransactionId transaction, Oid database) noexcept {
   if (!is_older_than_start(transaction)) return;
   TransactionNews anything = {};
-  anything.leftovers = anything.all = anything.roles = anything.renamed_roles = true;
+  anything.leftovers = anything.all = true;
+  anything.roles = RoleNews::kRenamed;
   keep(transaction, database, anything);
 }
 

@@ -21,8 +21,7 @@ struct NotedDatabase {
 struct TransactionNews {
   bool leftovers;
   bool all;
-  bool roles;
-  bool renamed_roles;
+  RoleNews roles;
   int count;
   std::int64_t jobs[kMaxPostedJobs];
   int database_count;

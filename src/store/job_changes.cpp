@@ -7,6 +7,8 @@
 // because another session may end it.
 #include "store/job_changes.hpp"
 
+#include <algorithm>
+
 #include "shmem/area.hpp"
 #include "shmem/prepared_news.hpp"
 #include "store/shares.hpp"
@@ -37,11 +39,12 @@ void post_jobs(Oid database, const News& news) noexcept {
 void post(Oid database, const News& news) noexcept {
   post_databases(news);
   post_jobs(database, news);
-  if (news.roles) shmem::post_roles(news.renamed_roles);
+  if (news.roles != shmem::RoleNews::kNone) shmem::post_roles(news.roles);
 }
 
 bool has_news() noexcept {
-  return noted.leftovers || noted.all || noted.roles || noted.count > 0 || noted.database_count > 0;
+  return noted.leftovers || noted.all || noted.roles != shmem::RoleNews::kNone || noted.count > 0 ||
+         noted.database_count > 0;
 }
 
 void on_transaction_end(XactEvent event, void*) {
@@ -106,9 +109,8 @@ void note_leftovers() { noted.leftovers = shmem::area() != nullptr; }
 
 void note_all_changed() { noted.all = true; }
 
-void note_roles(bool renamed) {
-  noted.roles = shmem::area() != nullptr;
-  noted.renamed_roles = noted.renamed_roles || renamed;
+void note_roles(shmem::RoleNews news) {
+  if (shmem::area() != nullptr) noted.roles = std::max(noted.roles, news);
 }
 
 void note_database(Oid database, bool dropped) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
@@ -91,6 +92,23 @@ void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept {
 void wake_scheduler(Oid database) noexcept {
   constexpr std::int64_t kNoJob = 0;  // no job has this number
   post_changes(database, &kNoJob, 1);
+}
+
+void post_all_databases() noexcept {
+  LWLockAcquire(area()->lock, LW_EXCLUSIVE);
+  for (int i = 0; i < area()->max_databases; ++i) {
+    DatabaseEntry& entry = area()->databases[i];
+    if (!OidIsValid(entry.database)) continue;
+    merge(entry.changes, nullptr, 0);
+    want_scheduler_locked(entry);
+  }
+  area()->look_at_all = true;
+  wake_launcher_locked();
+  LWLockRelease(area()->lock);
+}
+
+bool take_all_databases() {
+  return locked(LW_EXCLUSIVE, [] { return std::exchange(area()->look_at_all, false); });
 }
 
 void post_roles(RoleNews news) noexcept {

@@ -58,6 +58,10 @@ void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept;
 /// Wakes the scheduler of the database, which then looks at all that is left over. As above.
 void wake_scheduler(Oid database) noexcept;
 
+/// Has the launcher have every database looked into, also one that is not known yet. Never raises.
+/// REQUIRES: the area exists.
+void post_all_databases() noexcept;
+
 /// Tells the schedulers of all databases. Where none runs, one is started after a rename; else the
 /// next one will know. Never raises.
 /// REQUIRES: the area exists.
@@ -89,6 +93,8 @@ void release_start(Oid database);
 bool is_starting(Oid database);
 /// Ends a start whose process came to nothing, and delays the next one.
 void abandon_start(Oid database);
+/// True once after post_all_databases().
+bool take_all_databases();
 /// Forgets starts that an earlier launcher left unfinished.
 void clear_starts();
 /// Has a scheduler started for every database: the clock was set back, and they must plan anew.

@@ -135,5 +135,16 @@ for my $time (1 .. 5)
 note("served @late ms after it was made");
 cmp_ok((sort { $a <=> $b } @late)[0], '<', 60, 'and at once');
 
+# A transaction that alters more databases than it can name.
+my @databases = map { "d$_" } 1 .. 17;
+$node->safe_psql('postgres', "CREATE DATABASE $_ TEMPLATE template0") for @databases;
+create_extension($node, 'd17');
+$node->safe_psql('d17', q{SELECT metrics_refresh.schedule_command('beat', '1 second', 'SELECT 1')});
+wait_for_runs($node, 'd17', 'beat', 1, 'a job runs in the last of many databases');
+sql('ALTER DATABASE d17 IS_TEMPLATE true');
+until_ok($node, 'postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'd17'}, 'and rests while that is a template');
+sql('BEGIN; ' . join(' ', map { "ALTER DATABASE $_ IS_TEMPLATE false;" } @databases) . ' COMMIT');
+wait_for_runs($node, 'd17', 'beat', 1, 'it goes on when all of them are altered at once');
+
 $node->stop;
 done_testing();

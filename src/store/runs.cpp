@@ -68,7 +68,7 @@ struct Ended {
   bool suspended;
 };
 
-// The clock may have been set back meanwhile.
+// greatest(): the clock may have been set back since the run started.
 constexpr char kComplete[] =
     "WITH ended AS (UPDATE metrics_refresh_internal.run_log SET finished_at = greatest(t.now, "
     "started_at),"
@@ -105,18 +105,19 @@ constexpr char kAndState[] =
     " SELECT ended.run_id, state.job_id, state.permanent_failures::int8,"
     " state.interruptions::int8, coalesce(state.suspended, true)"
     " FROM ended LEFT JOIN state ON true";
-// Of a run that was logged when it had ended. A statement of its own: with one for both the server
-// would make a plan for each run.
+// For a run that is logged after its end. This is a separate statement: with one for both cases the
+// server would make a new plan for each run.
 constexpr char kAlone[] = " SELECT run_id, NULL::int8, NULL::int8, NULL::int8, true FROM ended";
 
-// Completes a row of run_log that is still `expected`, and the state of its job.
+// Completes the row of run_log, if its status is still `expected`, and the state of its job.
 Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const char* expected,
                int suspend_after) {
   const RunError error = outcome.error.value_or(RunError{});
   const bool failure = outcome.status == "error";
   const core::Retry retry = outcome.retry.value_or(core::Retry{});
-  // Failures count from the latest success, or from when somebody rescheduled or resumed the job.
-  // Nobody but the job's runs writes job_state, so nobody's lock stands in the way here.
+  // Failures count from the latest success, or from the time when the job was rescheduled or
+  // resumed. Only the runs of a job write its row of job_state, so this statement does not wait for
+  // locks of other sessions.
   const bool with_state = std::string_view(expected) == "running";
   const pg::Rows rows =
       spi.query(std::string(kComplete) + (with_state ? kAndState : kAlone),

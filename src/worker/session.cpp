@@ -1,7 +1,7 @@
 #include "worker/session.hpp"
 
-#include "pg/identity.hpp"
-#include "pg/privilege.hpp"
+#include "extension/own_schema.hpp"
+#include "pg/role.hpp"
 #include "pg/role_setting.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"

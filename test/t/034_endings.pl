@@ -319,7 +319,7 @@ SKIP:
 		CREATE USER MAPPING FOR mallory SERVER remote OPTIONS (user '$superuser', password_required 'false');
 		GRANT USAGE ON FOREIGN SERVER remote TO mallory});
 	mallory(q{
-		CREATE FOREIGN TABLE far (n int) SERVER remote;
+		CREATE FOREIGN TABLE far (n int) SERVER remote OPTIONS (schema_name 'public');
 		CREATE MATERIALIZED VIEW over_far AS SELECT n FROM far WITH NO DATA;
 		SELECT metrics_refresh.schedule('over_far', job_name => 'far', strategy => 'full', max_retries => 0)});
 	for my $catches ('false', 'true')

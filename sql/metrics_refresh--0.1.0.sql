@@ -286,15 +286,16 @@ BEGIN
     IF TG_TABLE_NAME = 'removed_default_job' THEN
         PERFORM FROM metrics_refresh_internal.job j WHERE j.is_default ORDER BY j.job_id FOR UPDATE;
         DELETE FROM metrics_refresh_internal.job WHERE job_name = NEW.job_name AND is_default;
-    ELSE
-        -- Another owner's job of this name is no concern of the default one.
+    ELSIF EXISTS (SELECT FROM metrics_refresh_internal.job j WHERE j.job_name = NEW.job_name AND j.is_default) THEN
+        -- Another owner's job of this name is no concern of the default one. That is asked here, where most jobs never
+        -- come: with it the server would make a plan for each.
         IF EXISTS (SELECT FROM metrics_refresh_internal.job j WHERE j.job_name = NEW.job_name AND j.is_default
                    AND (NEW.is_default OR j.owner_oid = NEW.owner_oid)) THEN
             PERFORM FROM metrics_refresh_internal.job j
             WHERE j.is_default AND (NEW.is_default OR j.owner_oid = NEW.owner_oid) ORDER BY j.job_id FOR UPDATE;
+            DELETE FROM metrics_refresh_internal.job
+            WHERE job_name = NEW.job_name AND is_default AND (NEW.is_default OR owner_oid = NEW.owner_oid);
         END IF;
-        DELETE FROM metrics_refresh_internal.job
-        WHERE job_name = NEW.job_name AND is_default AND (NEW.is_default OR owner_oid = NEW.owner_oid);
     END IF;
     RETURN NEW;
 END $$;
@@ -746,7 +747,12 @@ COMMENT ON FUNCTION metrics_refresh.alter_job IS
 CREATE FUNCTION metrics_refresh.unschedule(job_name text) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_unschedule';
 COMMENT ON FUNCTION metrics_refresh.unschedule(text) IS
-    'removes a job, not its log; false where there is no such job; a run under way goes on';
+    'removes a job, not its log; false and a notice where there is no such job; a run under way goes on';
+
+CREATE FUNCTION metrics_refresh.note_missing_job(job_name text) RETURNS void
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_note_missing_job';
+COMMENT ON FUNCTION metrics_refresh.note_missing_job(text) IS
+    'says in a notice that there is no such job, and which one may be meant; for functions that return nothing then';
 
 CREATE FUNCTION metrics_refresh.pause(job_name text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_pause';
@@ -1117,9 +1123,12 @@ BEGIN
     WHERE get_refresh_stats.job_name IS NULL
        OR get_refresh_stats.job_name IN (j.job_name, j.job_id::text)
     ORDER BY j.job_name, j.job_id;
+    IF NOT FOUND AND job_name IS NOT NULL THEN
+        PERFORM metrics_refresh.note_missing_job(job_name);
+    END IF;
 END $$;
 COMMENT ON FUNCTION metrics_refresh.get_refresh_stats(integer, text) IS
-    'a row a job that the caller may see, of all or of those of a name or number: its ended runs in the last hours; success_rate in percent, durations in milliseconds; NULL where nothing ran';
+    'a row a job that the caller may see, of all or of those of a name or number: its ended runs in the last hours; success_rate in percent, durations in milliseconds; NULL where nothing ran; no row and a notice where there is no such job';
 
 CREATE FUNCTION metrics_refresh.get_view_stats(
         view_schema name, view_name name, p_hours integer DEFAULT 24,

@@ -49,6 +49,11 @@ SELECT job, total_refreshes, successful_refreshes, failed_refreshes, success_rat
 FROM metrics_refresh.get_refresh_stats() WHERE job IN ('a', 'b') ORDER BY job \gx
 SELECT job, total_refreshes FROM metrics_refresh.get_refresh_stats(job_name => 'a', hours => 1);
 SELECT count(*) FROM metrics_refresh.get_refresh_stats(24, 'no such job');
+-- The one that may be meant.
+SELECT metrics_refresh.schedule_command('of the night', NULL, 'SELECT 1') IS NOT NULL AS made;
+SELECT count(*) FROM metrics_refresh.get_refresh_stats(24, 'of the nigth');
+SELECT metrics_refresh.unschedule('of the nigth');
+SELECT metrics_refresh.unschedule('of the night');
 SELECT job, total_refreshes FROM metrics_refresh.get_refresh_stats(2147483647, 'b');
 -- Each sees the numbers of what he may see.
 SET ROLE regress_owner;

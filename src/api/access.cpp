@@ -95,6 +95,14 @@ std::optional<std::int64_t> find_by_view(const std::string& view) {
   return managed.front().id;
 }
 
+std::string missing_job(const std::string& name) { return "job \"" + name + "\" does not exist"; }
+
+std::string hint_for_missing(const std::string& name) {
+  const std::string likely = is_job_id(name) ? "" : likely_job(name);
+  return (likely.empty() ? "" : "Perhaps you meant the job \"" + likely + "\". ") +
+         std::string("The view metrics_refresh.job_status lists the jobs that you may see.");
+}
+
 }  // namespace
 
 bool may_manage(const store::JobKey& job) {
@@ -126,11 +134,15 @@ std::optional<std::int64_t> find_managed(const std::string& name) {
 
 // A number gets no suggestion.
 void refuse_missing_job(const std::string& name) {
-  const std::string likely = is_job_id(name) ? "" : likely_job(name);
-  throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "job \"" + name + "\" does not exist",
-                     (likely.empty() ? "" : "Perhaps you meant the job \"" + likely + "\". ") +
-                         std::string("The view metrics_refresh.job_status lists the jobs that you "
-                                     "may see."));
+  throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, missing_job(name), hint_for_missing(name));
+}
+
+void note_missing_job(const std::string& name) {
+  const std::string message = missing_job(name);
+  const std::string hint = hint_for_missing(name);
+  const char* message_text = message.c_str();
+  const char* hint_text = hint.c_str();
+  pg::call([=] { ereport(NOTICE, errmsg_internal("%s", message_text), errhint("%s", hint_text)); });
 }
 
 store::JobRecord managed_job(const std::string& name) {

@@ -28,6 +28,9 @@ store::JobRecord managed_job(const std::string& name);
 
 [[noreturn]] void refuse_missing_job(const std::string& name);
 
+/// Says the same in a notice, where a call for a job that does not exist is no error.
+void note_missing_job(const std::string& name);
+
 /// Throws SqlError 42501 unless the caller may have this view refreshed.
 void require_refresh_rights(const engine::View& view);
 

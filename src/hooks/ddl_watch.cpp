@@ -96,9 +96,20 @@ bool may_have_it(Node* statement, Oid database) {
 
 // Noted before it is done: if it fails, nothing is posted.
 void note_roles(Node* statement) {
-  const bool renamed = IsA(statement, RenameStmt) &&
-                       reinterpret_cast<RenameStmt*>(statement)->renameType == OBJECT_ROLE;
-  if (renamed || IsA(statement, DropRoleStmt)) store::note_roles(renamed);
+  switch (nodeTag(statement)) {
+    case T_RenameStmt:
+      if (reinterpret_cast<RenameStmt*>(statement)->renameType == OBJECT_ROLE)
+        store::note_roles(shmem::RoleNews::kRenamed);
+      return;
+    case T_DropRoleStmt:
+      return store::note_roles(shmem::RoleNews::kGone);
+    case T_CreateRoleStmt:  // others can be its members from the beginning
+    case T_AlterRoleStmt:
+    case T_GrantRoleStmt:
+      return store::note_roles(shmem::RoleNews::kRights);
+    default:
+      return;
+  }
 }
 
 bool is_end_of_prepared(Node* statement) {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "pg/transaction.hpp"
+#include "pg/guard.hpp"
 
 namespace metrics_refresh::pg {
 namespace {
@@ -19,10 +19,6 @@ void watch_roles() {
   });
 }
 
-// The begin of a transaction is where a process that has been idle learns of them.
-bool take_role_changes() {
-  in_transaction_without_snapshot([] {});
-  return std::exchange(changed, false);
-}
+bool take_role_changes() noexcept { return std::exchange(changed, false); }
 
 }  // namespace metrics_refresh::pg

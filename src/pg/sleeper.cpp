@@ -78,7 +78,8 @@ bool Sleeper::sleep_until(std::optional<core::Instant> wake_up) {
   return call([this, timeout] {
     CHECK_FOR_INTERRUPTS();  // another wait may have reset the latch
     WaitEvent event;
-    const int count = WaitEventSetWait(events_, timeout, &event, 1, PG_WAIT_EXTENSION);
+    const int count =
+        WaitEventSetWait(events_, ConfigReloadPending ? 0 : timeout, &event, 1, PG_WAIT_EXTENSION);
     if (count > 0 && (event.events & WL_SOCKET_READABLE) != 0) rearm_clock_watch(clock_watch_);
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();

@@ -17,6 +17,7 @@ struct Area {
   LWLock* lock;                    // protects all that follows, but for the condition variable
   PGPROC* launcher;                // null while no launcher runs
   ConditionVariable run_ended;     // broadcast at the end of every run
+  bool look_at_all;                // the launcher is to have every database looked into
   std::uint64_t generations;       // of worker slots: the last one given out
   Oid starving_database;           // see starving.hpp
   std::int64_t starving_until;     // by pg::steady_now()

@@ -1,6 +1,8 @@
 #include "shmem/databases.hpp"
 
+#include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
@@ -34,11 +36,16 @@ void merge(Changes& into, const std::int64_t* jobs, int count) noexcept {
   }
 }
 
+void wake_locked(DatabaseEntry& entry) noexcept {
+  ++entry.wakes;
+  SetLatch(&entry.scheduler->procLatch);
+}
+
 // News for the database's scheduler: the one that runs, or one that is started now.
 void want_scheduler_locked(DatabaseEntry& entry) noexcept {
   entry.wanted = true;
   if (entry.scheduler != nullptr) {
-    SetLatch(&entry.scheduler->procLatch);
+    wake_locked(entry);
   } else {
     entry.failures = 0;
     entry.not_before = 0;
@@ -87,14 +94,32 @@ void wake_scheduler(Oid database) noexcept {
   post_changes(database, &kNoJob, 1);
 }
 
-void post_roles(bool now) noexcept {
+void post_all_databases() noexcept {
+  LWLockAcquire(area()->lock, LW_EXCLUSIVE);
+  for (int i = 0; i < area()->max_databases; ++i) {
+    DatabaseEntry& entry = area()->databases[i];
+    if (!OidIsValid(entry.database)) continue;
+    merge(entry.changes, nullptr, 0);
+    want_scheduler_locked(entry);
+  }
+  area()->look_at_all = true;
+  wake_launcher_locked();
+  LWLockRelease(area()->lock);
+}
+
+bool take_all_databases() {
+  return locked(LW_EXCLUSIVE, [] { return std::exchange(area()->look_at_all, false); });
+}
+
+void post_roles(RoleNews news) noexcept {
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   for (int i = 0; i < shared->max_databases; ++i) {
     DatabaseEntry& entry = shared->databases[i];
     if (!OidIsValid(entry.database)) continue;
-    entry.changes.any = entry.changes.roles = true;
-    if (now || entry.scheduler != nullptr) want_scheduler_locked(entry);
+    entry.changes.any = true;
+    entry.changes.roles = std::max(entry.changes.roles, news);
+    if (news == RoleNews::kRenamed || entry.scheduler != nullptr) want_scheduler_locked(entry);
   }
   LWLockRelease(shared->lock);
 }
@@ -240,7 +265,7 @@ void wake_scheduler_locked(Oid database) noexcept {
   DatabaseEntry* const entry = find_database_locked(database);
   if (entry == nullptr) return;
   if (entry->scheduler != nullptr) {
-    SetLatch(&entry->scheduler->procLatch);
+    wake_locked(*entry);
   } else {
     entry->wanted = true;
     wake_launcher_locked();
@@ -255,8 +280,8 @@ bool looks_before_locked(Oid database, std::int64_t time) noexcept {
 void wake_waiting_locked() noexcept {
   Area* const shared = area();
   for (int i = 0; i < shared->max_databases; ++i) {
-    const DatabaseEntry& entry = shared->databases[i];
-    if (entry.waiting > 0 && entry.scheduler != nullptr) SetLatch(&entry.scheduler->procLatch);
+    DatabaseEntry& entry = shared->databases[i];
+    if (entry.waiting > 0 && entry.scheduler != nullptr) wake_locked(entry);
   }
 }
 
@@ -315,6 +340,13 @@ bool forget_database(Oid database) {
     free_dead_slots_locked(database);
     forget_skipped_jobs_locked(database);
     return true;
+  });
+}
+
+std::uint64_t times_woken(Oid database) {
+  return locked(LW_SHARED, [=] {
+    const DatabaseEntry* const entry = find_database_locked(database);
+    return entry == nullptr ? 0 : entry->wakes;
   });
 }
 

@@ -14,12 +14,20 @@ inline constexpr int kMaxPostedJobs = 64;
 inline constexpr int kMaxPostedCancels = 16;
 inline constexpr TimestampTz kNever = PG_INT64_MAX;
 
+/// What a transaction has done to roles, each more than the one before it.
+enum class RoleNews : std::uint8_t {
+  kNone,
+  kRights,   // memberships or attributes are others
+  kGone,     // some were dropped
+  kRenamed,  // some were renamed
+};
+
 /// News since the scheduler last asked: jobs that changed, `all` where they were too many to name,
-/// group runs that somebody wants cancelled, and that roles were renamed or dropped.
+/// group runs that somebody wants cancelled, and what happened to roles.
 struct Changes {
   bool any;
   bool all;
-  bool roles;
+  RoleNews roles;
   int count;
   std::int64_t jobs[kMaxPostedJobs];
   int canceled_count;
@@ -33,6 +41,7 @@ struct DatabaseEntry {
   int waiting;                  // how many runs wait for a worker
   TimestampTz waiting_since;    // since when some do; 0 where none does
   PGPROC* scheduler;            // null while none runs
+  std::uint64_t wakes;          // how often one that ran was woken
   TimestampTz next_due;         // of the earliest job, or kNever
   TimestampTz not_before;       // the launcher starts none before this (back-off after a failure)
   TimestampTz sent_away_until;  // nor before this: somebody wants the database for themselves
@@ -49,10 +58,14 @@ void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept;
 /// Wakes the scheduler of the database, which then looks at all that is left over. As above.
 void wake_scheduler(Oid database) noexcept;
 
-/// Tells the schedulers of all databases that roles were renamed or dropped. Where none runs, one
-/// is started if `now`; else the next one will know. Never raises.
+/// Has the launcher have every database looked into, also one that is not known yet. Never raises.
 /// REQUIRES: the area exists.
-void post_roles(bool now) noexcept;
+void post_all_databases() noexcept;
+
+/// Tells the schedulers of all databases. Where none runs, one is started after a rename; else the
+/// next one will know. Never raises.
+/// REQUIRES: the area exists.
+void post_roles(RoleNews news) noexcept;
 
 // For backends.
 
@@ -80,6 +93,8 @@ void release_start(Oid database);
 bool is_starting(Oid database);
 /// Ends a start whose process came to nothing, and delays the next one.
 void abandon_start(Oid database);
+/// True once after post_all_databases().
+bool take_all_databases();
 /// Forgets starts that an earlier launcher left unfinished.
 void clear_starts();
 /// Has a scheduler started for every database: the clock was set back, and they must plan anew.
@@ -103,6 +118,10 @@ void detach_scheduler(Oid database, bool failed) noexcept;
 /// Removes the database's entry, as the extension is gone. False, and the entry stays with
 /// `wanted` set, where a change was posted meanwhile. REQUIRES: the caller is its scheduler.
 bool forget_database(Oid database);
+
+/// How often the database's scheduler was woken. If that has become more since it took its news, it
+/// must not sleep: a wait for a lock may have reset its latch.
+std::uint64_t times_woken(Oid database);
 
 /// Hands over the posted changes and clears them. REQUIRES: the caller is its scheduler.
 Changes take_changes(Oid database);

@@ -33,29 +33,32 @@ bool is_older_than_start(TransactionId transaction) noexcept {
          TransactionIdPrecedes(transaction, XidFromFullTransactionId(kept->start));
 }
 
-void keep(TransactionId transaction, Oid database, const TransactionNews& news) noexcept {
+bool keep(TransactionId transaction, Oid database, const TransactionNews& news) noexcept {
   LWLockAcquire(kept->lock, LW_EXCLUSIVE);
-  if (find(transaction) == nullptr) {
-    if (PreparedNews* const entry = find(InvalidTransactionId); entry != nullptr) {
-      *entry = {transaction, database, news};
-      pg_atomic_fetch_add_u32(&kept->count, 1);
-    }
+  bool is_kept = find(transaction) != nullptr;
+  PreparedNews* const entry = is_kept ? nullptr : find(InvalidTransactionId);
+  if (entry != nullptr) {
+    *entry = {transaction, database, news};
+    pg_atomic_fetch_add_u32(&kept->count, 1);
+    is_kept = true;
   }
   LWLockRelease(kept->lock);
+  return is_kept;
 }
 
 }  // namespace
 
-void keep_prepared_news(TransactionId transaction, Oid database,
+bool keep_prepared_news(TransactionId transaction, Oid database,
                         const TransactionNews& news) noexcept {
-  keep(transaction, database, news);
+  return keep(transaction, database, news);
 }
 
-void keep_unknown_news(TransactionId transaction, Oid database) noexcept {
-  if (!is_older_than_start(transaction)) return;
+bool keep_unknown_news(TransactionId transaction, Oid database) noexcept {
+  if (!is_older_than_start(transaction)) return true;
   TransactionNews anything = {};
-  anything.leftovers = anything.all = anything.roles = anything.renamed_roles = true;
-  keep(transaction, database, anything);
+  anything.leftovers = anything.all = anything.all_databases = true;
+  anything.roles = RoleNews::kRenamed;
+  return keep(transaction, database, anything);
 }
 
 void note_start() {

@@ -21,10 +21,10 @@ struct NotedDatabase {
 struct TransactionNews {
   bool leftovers;
   bool all;
-  bool roles;
-  bool renamed_roles;
+  RoleNews roles;
   int count;
   std::int64_t jobs[kMaxPostedJobs];
+  bool all_databases;
   int database_count;
   NotedDatabase databases[kMaxNotedDatabases];
 };
@@ -35,13 +35,14 @@ struct PreparedNews {
   TransactionNews news;
 };
 
-/// Keeps the news of a transaction that is being prepared. Never raises.
+/// Keeps the news of a transaction that is being prepared. False where others have all the room:
+/// at least one of them has ended then, and take_prepared_news() makes room. Never raises.
 /// REQUIRES: the area exists.
-void keep_prepared_news(TransactionId transaction, Oid database,
+bool keep_prepared_news(TransactionId transaction, Oid database,
                         const TransactionNews& news) noexcept;
 
 /// The same of one that is prepared already, if it is older than this start of the server.
-void keep_unknown_news(TransactionId transaction, Oid database) noexcept;
+bool keep_unknown_news(TransactionId transaction, Oid database) noexcept;
 
 /// Notes which transactions are older than this start of the server. REQUIRES: inside pg::call(),
 /// in the launcher, before any scheduler starts.

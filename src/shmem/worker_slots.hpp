@@ -48,6 +48,7 @@ enum class RunResult : std::uint8_t {
   kFailure,   // logged, whatever the reason
   kOpened,    // a group's run is planned: it goes on in its members
   kNotBegun,  // the log could not be written, so nothing was done: it is to be tried again
+  kOutdated,  // a new session of the owner's would be another: it is to begin in one, at once
   kHopeless,  // the same for a reason that stays, and the worker cannot log its failure either
 };
 

@@ -7,6 +7,8 @@
 // because another session may end it.
 #include "store/job_changes.hpp"
 
+#include <algorithm>
+
 #include "shmem/area.hpp"
 #include "shmem/prepared_news.hpp"
 #include "store/shares.hpp"
@@ -19,6 +21,7 @@ using News = shmem::TransactionNews;
 News noted = {};
 
 void post_databases(const News& news) noexcept {
+  if (news.all_databases) shmem::post_all_databases();
   for (int i = 0; i < news.database_count; ++i) {
     if (news.databases[i].dropped)
       shmem::remove_database(news.databases[i].oid);
@@ -37,11 +40,21 @@ void post_jobs(Oid database, const News& news) noexcept {
 void post(Oid database, const News& news) noexcept {
   post_databases(news);
   post_jobs(database, news);
-  if (news.roles) shmem::post_roles(news.renamed_roles);
+  if (news.roles != shmem::RoleNews::kNone) shmem::post_roles(news.roles);
 }
 
 bool has_news() noexcept {
-  return noted.leftovers || noted.all || noted.roles || noted.count > 0 || noted.database_count > 0;
+  return noted.leftovers || noted.all || noted.roles != shmem::RoleNews::kNone || noted.count > 0 ||
+         noted.database_count > 0 || noted.all_databases;
+}
+
+// Others may have been committed since there was room: what has ended is posted, and gives its
+// place.
+void keep_noted() {
+  const TransactionId transaction = GetTopTransactionIdIfAny();
+  if (shmem::keep_prepared_news(transaction, MyDatabaseId, noted)) return;
+  post_prepared();
+  (void)shmem::keep_prepared_news(transaction, MyDatabaseId, noted);
 }
 
 void on_transaction_end(XactEvent event, void*) {
@@ -70,7 +83,7 @@ void on_transaction_end(XactEvent event, void*) {
     case XACT_EVENT_PREPARE:
       // Another session may roll this transaction back, and then the count would be too low.
       forget_counted();
-      if (has_news()) shmem::keep_prepared_news(GetTopTransactionIdIfAny(), MyDatabaseId, noted);
+      if (has_news()) keep_noted();
       noted = {};
       break;
     default:
@@ -106,16 +119,17 @@ void note_leftovers() { noted.leftovers = shmem::area() != nullptr; }
 
 void note_all_changed() { noted.all = true; }
 
-void note_roles(bool renamed) {
-  noted.roles = shmem::area() != nullptr;
-  noted.renamed_roles = noted.renamed_roles || renamed;
+void note_roles(shmem::RoleNews news) {
+  if (shmem::area() != nullptr) noted.roles = std::max(noted.roles, news);
 }
 
 void note_database(Oid database, bool dropped) {
-  // The array has a fixed size, like all memory of prepared transactions. Databases beyond the
-  // limit are not posted.
+  // The array has a fixed size, like all memory of prepared transactions. If there are more
+  // databases, the launcher examines all of them.
   if (noted.database_count < shmem::kMaxNotedDatabases)
     noted.databases[noted.database_count++] = {database, dropped};
+  else
+    noted.all_databases = true;
 }
 
 void post_prepared() {
@@ -129,8 +143,13 @@ void note_prepared(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
       "SELECT transaction::text::int8 FROM pg_catalog.pg_prepared_xacts"
       " WHERE database = pg_catalog.current_database()");
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    shmem::keep_unknown_news(static_cast<TransactionId>(rows.get_int64(i, 1)), MyDatabaseId);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto transaction = static_cast<TransactionId>(rows.get_int64(i, 1));
+    if (shmem::keep_unknown_news(transaction, MyDatabaseId)) continue;
+    // The entries of transactions that have ended become free.
+    pg::call([] { post_prepared(); });
+    (void)shmem::keep_unknown_news(transaction, MyDatabaseId);
+  }
   // Some of these transactions may have ended since the query.
   pg::call([] { post_prepared(); });
 }

@@ -60,9 +60,8 @@ struct JobRecord : JobTimes, BoundView {
   std::string view() const { return is_refresh() ? view_schema + "." + view_name : ""; }
 };
 
-/// All jobs, or those of `ids`, by id.
+/// All jobs, by id.
 std::vector<JobRecord> load_jobs(pg::Spi& spi, Reads reads = Reads::kTables);
-std::vector<JobRecord> load_jobs(pg::Spi& spi, const std::vector<std::int64_t>& ids);
 std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id);
 
 /// The job of a run that is requested or logged, if the job still exists. For the run of a member:

@@ -68,6 +68,47 @@ struct Ended {
   bool suspended;
 };
 
+// greatest(): the clock may have been set back since the run started.
+constexpr char kComplete[] =
+    "WITH ended AS (UPDATE metrics_refresh_internal.run_log SET finished_at = greatest(t.now, "
+    "started_at),"
+    "  duration_ms = greatest(extract(epoch FROM t.now - started_at) * 1000, 0), status = $2,"
+    "  strategy = $3, strategy_reason = $4, error_message = $5, sqlstate = $6,"
+    "  error_detail = $7, error_hint = $8, error_context = $9, rows_total = $10,"
+    "  missed = $11, wal_bytes = $12, buffers_hit = $13, buffers_read = $14,"
+    "  cpu_ms = $15, rows_inserted = $23, rows_updated = $24, rows_deleted = $25, result = $26,"
+    "  notices = $27 FROM (SELECT clock_timestamp() AS now) t"
+    "  WHERE run_id = $1 AND status = $16"
+    "  RETURNING run_id, job_id, status, finished_at, error_message, owner_oid)";
+constexpr char kAndState[] =
+    ", gone AS (DELETE FROM metrics_refresh_internal.active_run a USING ended"
+    "  WHERE a.run_id = ended.run_id),"
+    " state AS (UPDATE metrics_refresh_internal.job_state s SET last_finished_at = l.finished_at,"
+    "  last_status = l.status, handled_until = greatest(s.handled_until, $19),"
+    "  last_success_at = CASE WHEN $17 THEN l.finished_at ELSE s.last_success_at END,"
+    "  last_error = CASE WHEN $17 THEN NULL ELSE coalesce(l.error_message, s.last_error) END,"
+    "  error_owner_oid = CASE WHEN $17 THEN NULL WHEN l.error_message IS NULL"
+    "   THEN s.error_owner_oid ELSE l.owner_oid END,"
+    "  consecutive_failures = CASE WHEN $17 THEN 0 WHEN s.last_finished_at < f.since THEN 0"
+    "   ELSE s.consecutive_failures END + CASE WHEN l.status = 'error' THEN 1 ELSE 0 END,"
+    "  permanent_failures = CASE WHEN $17 THEN 0 WHEN s.last_finished_at < f.since THEN 0"
+    "   ELSE s.permanent_failures END + CASE WHEN $18 THEN 1 ELSE 0 END,"
+    "  interruptions = CASE WHEN l.status <> 'interrupted' THEN 0"
+    "   WHEN s.last_finished_at < f.since THEN 1 ELSE s.interruptions + 1 END,"
+    "  retry_at = coalesce($20, s.retry_at), retry_due = coalesce($21, s.retry_due),"
+    "  retry_attempt = coalesce($22::int4, s.retry_attempt)"
+    "  FROM ended l CROSS JOIN LATERAL (SELECT coalesce((SELECT effective_from"
+    "   FROM metrics_refresh_internal.job j WHERE j.job_id = l.job_id), '-infinity')) f (since)"
+    "  WHERE s.job_id = l.job_id"
+    "  RETURNING s.job_id, s.permanent_failures, s.interruptions,"
+    "  coalesce(s.suspended_at > f.since, false) AS suspended)"
+    " SELECT ended.run_id, state.job_id, state.permanent_failures::int8,"
+    " state.interruptions::int8, coalesce(state.suspended, true)"
+    " FROM ended LEFT JOIN state ON true";
+// For a run that is logged after its end. This is a separate statement: with one for both cases the
+// server would make a new plan for each run.
+constexpr char kAlone[] = " SELECT run_id, NULL::int8, NULL::int8, NULL::int8, true FROM ended";
+
 // Completes the row of run_log, if its status is still `expected`, and the state of its job.
 Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const char* expected,
                int suspend_after) {
@@ -77,69 +118,36 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
   // Failures count from the latest success, or from the time when the job was rescheduled or
   // resumed. Only the runs of a job write its row of job_state, so this statement does not wait for
   // locks of other sessions.
-  const pg::Rows rows = spi.query(
-      // greatest(): the clock may have been set back since the run started.
-      "WITH ended AS (UPDATE metrics_refresh_internal.run_log SET finished_at = greatest(t.now, "
-      "started_at),"
-      "  duration_ms = greatest(extract(epoch FROM t.now - started_at) * 1000, 0), status = $2,"
-      "  strategy = $3, strategy_reason = $4, error_message = $5, sqlstate = $6,"
-      "  error_detail = $7, error_hint = $8, error_context = $9, rows_total = $10,"
-      "  missed = $11, wal_bytes = $12, buffers_hit = $13, buffers_read = $14,"
-      "  cpu_ms = $15, rows_inserted = $23, rows_updated = $24, rows_deleted = $25, result = $26,"
-      "  notices = $27 FROM (SELECT clock_timestamp() AS now) t"
-      "  WHERE run_id = $1 AND status = $16"
-      "  RETURNING run_id, job_id, status, finished_at, error_message, owner_oid),"
-      " gone AS (DELETE FROM metrics_refresh_internal.active_run a USING ended"
-      "  WHERE a.run_id = ended.run_id AND $16 = 'running'),"
-      " state AS (UPDATE metrics_refresh_internal.job_state s SET last_finished_at = l.finished_at,"
-      "  last_status = l.status, handled_until = greatest(s.handled_until, $19),"
-      "  last_success_at = CASE WHEN $17 THEN l.finished_at ELSE s.last_success_at END,"
-      "  last_error = CASE WHEN $17 THEN NULL ELSE coalesce(l.error_message, s.last_error) END,"
-      "  error_owner_oid = CASE WHEN $17 THEN NULL WHEN l.error_message IS NULL"
-      "   THEN s.error_owner_oid ELSE l.owner_oid END,"
-      "  consecutive_failures = CASE WHEN $17 THEN 0 WHEN s.last_finished_at < f.since THEN 0"
-      "   ELSE s.consecutive_failures END + CASE WHEN l.status = 'error' THEN 1 ELSE 0 END,"
-      "  permanent_failures = CASE WHEN $17 THEN 0 WHEN s.last_finished_at < f.since THEN 0"
-      "   ELSE s.permanent_failures END + CASE WHEN $18 THEN 1 ELSE 0 END,"
-      "  interruptions = CASE WHEN l.status <> 'interrupted' THEN 0"
-      "   WHEN s.last_finished_at < f.since THEN 1 ELSE s.interruptions + 1 END,"
-      "  retry_at = coalesce($20, s.retry_at), retry_due = coalesce($21, s.retry_due),"
-      "  retry_attempt = coalesce($22::int4, s.retry_attempt)"
-      "  FROM ended l CROSS JOIN LATERAL (SELECT coalesce((SELECT effective_from"
-      "   FROM metrics_refresh_internal.job j WHERE j.job_id = l.job_id), '-infinity')) f (since)"
-      "  WHERE s.job_id = l.job_id AND $16 = 'running'"
-      "  RETURNING s.job_id, s.permanent_failures, s.interruptions,"
-      "  coalesce(s.suspended_at > f.since, false) AS suspended)"
-      " SELECT ended.run_id, state.job_id, state.permanent_failures::int8,"
-      " state.interruptions::int8, coalesce(state.suspended, true)"
-      " FROM ended LEFT JOIN state ON true",
-      {run_id,
-       outcome.status,
-       text_or_null(outcome.strategy),
-       text_or_null(outcome.strategy_reason),
-       text_or_null(error.message),
-       text_or_null(error.sqlstate),
-       text_or_null(error.detail),
-       text_or_null(error.hint),
-       text_or_null(error.context),
-       Param::nullable(outcome.rows_total, INT8OID),
-       outcome.missed,
-       outcome.usage.wal_bytes,
-       outcome.usage.buffers_hit,
-       outcome.usage.buffers_read,
-       outcome.usage.cpu_ms,
-       expected,
-       outcome.status == "success",
-       failure && outcome.permanent,
-       Param::nullable(outcome.last_missed, TIMESTAMPTZOID),
-       outcome.retry ? Param(retry.at) : Param::null(TIMESTAMPTZOID),
-       outcome.retry ? Param(retry.due) : Param::null(TIMESTAMPTZOID),
-       outcome.retry ? Param(retry.attempt) : Param::null(INT8OID),
-       Param::nullable(outcome.rows_inserted, INT8OID),
-       Param::nullable(outcome.rows_updated, INT8OID),
-       Param::nullable(outcome.rows_deleted, INT8OID),
-       text_or_null(outcome.result),
-       outcome.notices.empty() ? Param::null(TEXTOID) : Param(outcome.notices)});
+  const bool with_state = std::string_view(expected) == "running";
+  const pg::Rows rows =
+      spi.query(std::string(kComplete) + (with_state ? kAndState : kAlone),
+                {run_id,
+                 outcome.status,
+                 text_or_null(outcome.strategy),
+                 text_or_null(outcome.strategy_reason),
+                 text_or_null(error.message),
+                 text_or_null(error.sqlstate),
+                 text_or_null(error.detail),
+                 text_or_null(error.hint),
+                 text_or_null(error.context),
+                 Param::nullable(outcome.rows_total, INT8OID),
+                 outcome.missed,
+                 outcome.usage.wal_bytes,
+                 outcome.usage.buffers_hit,
+                 outcome.usage.buffers_read,
+                 outcome.usage.cpu_ms,
+                 expected,
+                 outcome.status == "success",
+                 failure && outcome.permanent,
+                 Param::nullable(outcome.last_missed, TIMESTAMPTZOID),
+                 outcome.retry ? Param(retry.at) : Param::null(TIMESTAMPTZOID),
+                 outcome.retry ? Param(retry.due) : Param::null(TIMESTAMPTZOID),
+                 outcome.retry ? Param(retry.attempt) : Param::null(INT8OID),
+                 Param::nullable(outcome.rows_inserted, INT8OID),
+                 Param::nullable(outcome.rows_updated, INT8OID),
+                 Param::nullable(outcome.rows_deleted, INT8OID),
+                 text_or_null(outcome.result),
+                 outcome.notices.empty() ? Param::null(TEXTOID) : Param(outcome.notices)});
   if (rows.empty()) return {false, false};
   // The job is suspended already, or the run has no job.
   if (rows.get_bool(0, 5)) return {true, false};

@@ -79,6 +79,13 @@ store::Outcome outcome_of_unbegun(const shmem::WorkerSlot& slot) {
   return outcome;
 }
 
+// Of the same job or member. One that nobody asked for is known by its due time.
+bool is_same_run(const shmem::Assignment& a, const shmem::Assignment& b) {
+  if (a.run_id != b.run_id || a.group_run_id != b.group_run_id || a.attempt != b.attempt)
+    return false;
+  return a.run_id != 0 || a.group_run_id != 0 || a.due == b.due;
+}
+
 std::optional<int> member_of(const shmem::Assignment& run) {
   if (run.member == shmem::kNoMember) return std::nullopt;
   return run.member;
@@ -112,10 +119,9 @@ bool Dispatch::hand_over(const core::Start& start) {
   run.handled_until = pg::to_timestamptz(start.handled_until);
   const auto to_count = to_count_.find(start.job);
   if (to_count != to_count_.end()) run.missed = to_count->second;
-  const auto tried = tries_.find({run.job_id, run.member});
-  if (tried != tries_.end()) {
-    run.tries = tried->second.count;
-    run.canceled = run.run_id != 0 && tried->second.canceled == run.run_id;
+  if (const Tries* const tries = find_tries(run)) {
+    run.tries = tries->count;
+    run.canceled = tries->canceled;
   }
   const shmem::Claim claim = shmem::claim_slot(MyDatabaseId, session_for(*job, member), run);
   if (claim.index < 0 || (claim.start && !start_worker(claim))) return false;
@@ -179,7 +185,10 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     } else if (slot.result == shmem::RunResult::kHopeless) {
       if (!end_unbegun(slot, events)) continue;
     } else if (slot.result == shmem::RunResult::kNotBegun) {
-      try_later(slot, false);
+      try_again(slot, Again::kSoon);
+      continue;
+    } else if (slot.result == shmem::RunResult::kOutdated) {
+      try_again(slot, Again::kAtOnce);
       continue;
     } else if (slot.result == shmem::RunResult::kOpened) {
       jobs_.expect_groups();
@@ -213,20 +222,44 @@ bool Dispatch::end_unbegun(const shmem::WorkerSlot& slot, std::vector<core::Even
   if (logged == Attempt::kDone)
     events.push_back(core::RunEnded{slot.run.job_id, member_of(slot.run), false});
   else
-    try_later(slot, logged == Attempt::kFailed);
+    try_again(slot, logged == Attempt::kFailed ? Again::kEverLater : Again::kSoon);
   return logged == Attempt::kDone;
 }
 
 // What its row would have counted as missed, that of the next try will.
-void Dispatch::try_later(const shmem::WorkerSlot& slot, bool hopeless) {
+void Dispatch::try_again(const shmem::WorkerSlot& slot, Again when) {
   const shmem::Assignment& run = slot.run;
   Tries& tries = tries_[{run.job_id, run.member}];
-  ++tries.count;
-  if (slot.cancel_requested && !slot.yields) tries.canceled = run.run_id;
-  const core::Instant now = pg::now();
-  unbegun_.push_back(
-      {run.job_id, member_of(run), hopeless ? tries.backoff.next(now) : now + kTryAgain});
+  if (!is_same_run(tries.run, run)) {
+    tries = {};
+    tries.run = run;
+  }
+  if (when != Again::kAtOnce) ++tries.count;
+  if (slot.cancel_requested && !slot.yields) tries.canceled = run.run_id != 0;
+  core::Instant at = pg::now();
+  if (when == Again::kSoon) at += kTryAgain;
+  if (when == Again::kEverLater) at = tries.backoff.next(at);
+  unbegun_.push_back({run.job_id, member_of(run), at});
   if (slot.missed > 0) to_count_[run.job_id] += slot.missed;
+  forget_old_tries();
+}
+
+const Dispatch::Tries* Dispatch::find_tries(const shmem::Assignment& run) const {
+  const auto found = tries_.find({run.job_id, run.member});
+  if (found == tries_.end() || !is_same_run(found->second.run, run)) return nullptr;
+  return &found->second;
+}
+
+// Of runs that never ended here: their job was removed, or somebody withdrew them.
+void Dispatch::forget_old_tries() {
+  if (tries_.size() <= many_tries_) return;
+  for (auto it = tries_.begin(); it != tries_.end();) {
+    const auto& [job, member] = it->first;
+    const bool lives = member == shmem::kNoMember ? jobs_.find(job) != nullptr
+                                                  : jobs_.find_member(job, member) != nullptr;
+    it = lives ? std::next(it) : tries_.erase(it);
+  }
+  many_tries_ = std::max(many_tries_, 2 * tries_.size());
 }
 
 std::optional<core::Instant> Dispatch::try_again_at() const {

@@ -55,15 +55,20 @@ class Dispatch {
     core::Instant again_at;
   };
 
-  // How often it could not begin.
+  // How often a run could not begin.
   struct Tries {
+    shmem::Assignment run = {};
     int count = 0;
-    core::RunId canceled = 0;  // the run that was canceled meanwhile
+    bool canceled = false;  // meanwhile
     Backoff backoff;
   };
 
+  enum class Again { kAtOnce, kSoon, kEverLater };
+
   bool end_unbegun(const shmem::WorkerSlot& slot, std::vector<core::Event>& events);
-  void try_later(const shmem::WorkerSlot& slot, bool hopeless);
+  void try_again(const shmem::WorkerSlot& slot, Again when);
+  const Tries* find_tries(const shmem::Assignment& run) const;
+  void forget_old_tries();
   bool start_worker(const shmem::Claim& claim);
   void note_terminated(const shmem::WorkerSlot& slot);
   void close_orphans();
@@ -74,6 +79,7 @@ class Dispatch {
   std::map<core::JobId, std::int64_t> to_count_;  // missed before a run was under way
   std::vector<Unbegun> unbegun_;
   std::map<std::pair<core::JobId, int>, Tries> tries_;  // by job and member
+  std::size_t many_tries_ = 64;                         // more than this are looked through
   std::map<core::RunId, shmem::EndReason> terminated_;  // until they are closed
   bool orphans_ = false;        // there may be some that could not be closed yet
   core::Instant try_again_at_;  // to close them

@@ -61,8 +61,8 @@ Oid extension_oid() {
 }
 
 bool JobFeed::read(std::vector<core::Event>& events) {
-  look_at_owners();
   const shmem::Changes changes = shmem::take_changes(MyDatabaseId);
+  look_at_owners(changes.roles != shmem::RoleNews::kNone);
   if (changes.any) {
     note_changes(changes);
   } else if (!(unread_ && is_time(try_again_at_, pg::now())) && !is_time_to_cancel()) {
@@ -134,9 +134,10 @@ const store::Member* JobFeed::find_member(core::JobId group, int number) const {
 }
 
 // Whose rights are others than when his jobs were read, has them read anew.
-void JobFeed::look_at_owners() {
+// Without news of it there is no transaction here: most wakes are for a run that is due.
+void JobFeed::look_at_owners(bool has_news) {
   const std::string admin_role = settings::admin_role();
-  if (!pg::take_role_changes() && admin_role == admin_role_) return;
+  if (!pg::take_role_changes() && !has_news && admin_role == admin_role_) return;
   admin_role_ = admin_role;
   std::map<Oid, store::OwnerRights> rights;
   pg::in_transaction([&] {
@@ -155,7 +156,7 @@ void JobFeed::look_at_owners() {
 void JobFeed::note_changes(const shmem::Changes& changes) {
   unread_ = true;
   unread_all_ = unread_all_ || changes.all;
-  roles_ = roles_ || changes.roles;
+  roles_ = roles_ || changes.roles >= shmem::RoleNews::kGone;
   unread_jobs_.insert(unread_jobs_.end(), changes.jobs, changes.jobs + changes.count);
   if (unread_jobs_.size() > kMostUnread) {
     unread_all_ = true;

@@ -53,7 +53,7 @@ class JobFeed {
   const store::Member* find_member(core::JobId group, int number) const;
 
  private:
-  void look_at_owners();
+  void look_at_owners(bool has_news);
   void note_changes(const shmem::Changes& changes);
   void note_canceled(core::RunId run, bool members_too);
   void note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events);

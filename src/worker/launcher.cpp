@@ -72,8 +72,7 @@ class Launcher {
     pg::call([] { shmem::note_start(); });
     shmem::clear_starts();
     publish_settings();
-    for (const Oid database : connectable_databases())
-      pg::call([database] { shmem::post_changes(database, nullptr, 0); });
+    look_into_all();
     Instant before = pg::now();
     for (;;) {
       follow_starts();
@@ -83,6 +82,7 @@ class Launcher {
         remind_at_ = now;
       }
       before = now;
+      if (shmem::take_all_databases()) look_into_all();
       std::optional<Instant> wake_up = start_schedulers(now);
       if (!starting_.empty()) {
         if (remind_at_ <= now) {
@@ -96,6 +96,11 @@ class Launcher {
   }
 
  private:
+  static void look_into_all() {
+    for (const Oid database : connectable_databases())
+      pg::call([database] { shmem::post_changes(database, nullptr, 0); });
+  }
+
   struct Starting {
     Oid database;
     BackgroundWorkerHandle* handle;

@@ -89,7 +89,7 @@ class SchedulerProcess {
     const std::vector<shmem::SlotView> under_way = shmem::unfinished_slots(MyDatabaseId);
     read_news();
     while (feed_.has_unread()) {
-      (void)sleeper_.sleep_until(feed_.try_again_at());
+      sleep_until(feed_.try_again_at());
       read_news();
     }
     dispatch_.adopt(under_way, events_);
@@ -112,7 +112,7 @@ class SchedulerProcess {
       owners_.work(now);
       wake_up = earlier(wake_up, owners_.try_again_at());
       if (may_sweep) wake_up = earlier(wake_up, sweep_.try_again_at());
-      (void)sleeper_.sleep_until(earlier(wake_up, leave_at(now, last_activity)));
+      sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
       if (!events_.empty()) sweep_.expect();
       // Whoever woke this process may have freed a worker.
@@ -121,7 +121,13 @@ class SchedulerProcess {
   }
 
  private:
+  void sleep_until(std::optional<Instant> wake_up) {
+    if (shmem::times_woken(MyDatabaseId) != woken_) wake_up = Instant::min();
+    (void)sleeper_.sleep_until(wake_up);
+  }
+
   void read_news() {
+    woken_ = shmem::times_woken(MyDatabaseId);
     hand_overs_.serve();
     if (feed_.read(events_)) return;
     shmem::terminate_workers(MyDatabaseId);
@@ -232,6 +238,7 @@ class SchedulerProcess {
   JobOwners owners_;
   pg::Sleeper sleeper_;
   std::vector<core::Event> events_;
+  std::uint64_t woken_ = 0;  // when news was last read
   bool shows_waiting_ = false;
 };
 

@@ -1,6 +1,7 @@
 #include "worker/session.hpp"
 
 #include "extension/own_schema.hpp"
+#include "pg/role.hpp"
 #include "pg/role_setting.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
@@ -30,6 +31,17 @@ bool has_temporary_objects() {
   return found;
 }
 
+// What a session keeps from its beginning, whatever becomes of the role: ALTER ROLE, ALTER
+// DATABASE.
+struct Beginning {
+  pg::Settings settings;
+  bool superuser = false;
+
+  bool operator==(const Beginning& other) const {
+    return superuser == other.superuser && settings == other.settings;
+  }
+};
+
 void reset() {
   pg::release_replication_slots();
   set_process_settings();  // no transaction_timeout for this one
@@ -48,20 +60,22 @@ void reset() {
 
 }  // namespace
 
-bool is_session_current() {
-  static std::optional<pg::Settings> begun_with;
+SessionState session_state() {
+  static std::optional<Beginning> begun_with;
   try {
-    pg::Settings settings;
-    pg::in_transaction_without_snapshot(
-        [&settings] { settings = pg::settings_of_role(GetSessionUserId()); });
+    Beginning beginning;
+    pg::in_transaction_without_snapshot([&beginning] {
+      beginning.settings = pg::settings_of_role(GetSessionUserId());
+      beginning.superuser = pg::is_superuser(GetSessionUserId());
+    });
     if (!begun_with)
-      begun_with = std::move(settings);
-    else if (settings != *begun_with)
-      return false;
-    return true;
+      begun_with = std::move(beginning);
+    else if (!(beginning == *begun_with))
+      return SessionState::kOutdated;
+    return SessionState::kCurrent;
   } catch (const std::exception&) {
     log_current_exception("the settings of a worker's owner cannot be read");
-    return false;
+    return SessionState::kUnknown;
   }
 }
 

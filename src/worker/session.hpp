@@ -7,9 +7,13 @@
 
 namespace metrics_refresh::worker {
 
-/// False where what a new session of the owner would begin with is not what this one, when it was
-/// asked first, began with: ALTER ROLE … SET or ALTER DATABASE … SET. Then another one serves.
-bool is_session_current();
+/// Whether this session is what a new one of the owner's would be.
+enum class SessionState : std::uint8_t {
+  kCurrent,
+  kOutdated,  // it began, or was when this was asked first, with other settings or as a superuser's
+  kUnknown,   // that cannot be read now
+};
+SessionState session_state();
 
 /// Puts all settings back to where they were when the worker had connected.
 void reset_settings();

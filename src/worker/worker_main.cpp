@@ -23,6 +23,18 @@ void on_exit(int, Datum) { shmem::detach_worker(own_slot, own_generation, own_en
 // A worker that was made ready ahead of a run waits for it at least this long.
 constexpr core::Duration kSpareTimeout = std::chrono::seconds(2);
 
+shmem::RunResult result_in(SessionState state, const shmem::Assignment& run) {
+  switch (state) {
+    case SessionState::kCurrent:
+      return carry_out(own_slot, run);
+    case SessionState::kOutdated:
+      return shmem::RunResult::kOutdated;
+    case SessionState::kUnknown:
+      break;
+  }
+  return shmem::RunResult::kNotBegun;
+}
+
 void serve() {
   pg::Sleeper sleeper;
   core::Instant idle_since = pg::now();
@@ -30,11 +42,10 @@ void serve() {
   for (;;) {
     shmem::Assignment run;
     if (shmem::take_assignment(own_slot, run)) {
-      const bool is_current = is_session_current();
-      const shmem::RunResult result =
-          is_current ? carry_out(own_slot, run) : shmem::RunResult::kNotBegun;
+      const SessionState state = session_state();
+      const shmem::RunResult result = result_in(state, run);
       // Told to exit in a commit that waited: it serves nobody else.
-      const bool last = !reset_session() || !is_current || ProcDiePending;
+      const bool last = !reset_session() || state != SessionState::kCurrent || ProcDiePending;
       pg::call([] { pgstat_report_activity(STATE_IDLE, nullptr); });
       shmem::end_run(own_slot, result, last);
       idle_since = pg::now();
@@ -68,7 +79,7 @@ extern "C" void mr_worker_main(Datum argument) {
     pg::connect_as(slot.database, slot.session.role, slot.session.assumed);
     worker::set_process_settings();
     worker::keep_memory();
-    (void)worker::is_session_current();
+    (void)worker::session_state();
     worker::serve();
   });
 }

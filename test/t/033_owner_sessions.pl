@@ -439,6 +439,33 @@ until_ok($node, 'postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE ba
 is(as('admin', q{SELECT metrics_refresh.refresh('s.of_super') ->> 'success'}), 'true', 'a refresh starts one');
 is(as('admin', q{SELECT metrics_refresh.refresh_group('of super') IS NOT NULL}), 't', 'a group that is paused is refreshed all the same');
 
+# What a language keeps for the session, one owner leaves to no other.
+SKIP:
+{
+	skip 'PL/Perl is not installed', 1 unless sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'plperlu'});
+	sql(q{
+		CREATE EXTENSION plperlu;
+		CREATE SCHEMA kept;
+		CREATE FUNCTION kept.who_before() RETURNS text LANGUAGE plperlu AS $$
+		  my $before = $_SHARED{who} // 'nobody';
+		  $_SHARED{who} = spi_exec_query('SELECT current_user AS u')->{rows}[0]{u};
+		  return $before; $$;
+		CREATE ROLE left_one; CREATE ROLE right_one;
+		CREATE MATERIALIZED VIEW kept.left_one AS SELECT kept.who_before() AS who WITH NO DATA;
+		CREATE MATERIALIZED VIEW kept.right_one AS SELECT kept.who_before() AS who WITH NO DATA;
+		GRANT USAGE, CREATE ON SCHEMA kept TO left_one, right_one;
+		ALTER MATERIALIZED VIEW kept.left_one OWNER TO left_one;
+		ALTER MATERIALIZED VIEW kept.right_one OWNER TO right_one;
+		SELECT metrics_refresh.schedule(('kept.' || v)::regclass, job_name => v, strategy => 'full') FROM unnest('{left_one,right_one}'::text[]) v});
+	my @before;
+	for my $view ('left_one', 'right_one', 'left_one', 'right_one')
+	{
+		run_job($view, 'status');
+		push @before, sql("SELECT who FROM kept.$view");
+	}
+	like("@before", qr/^nobody nobody (nobody|left_one) (nobody|right_one)$/, 'the globals of a language are of one owner');
+}
+
 # Settings of a library that is not loaded are no superuser's, whoever's the view is.
 is(as('admin', q{SELECT metrics_refresh.schedule('s.of_super', job_name => 'set', settings => '{"auto_explain.log_min_duration": "0", "app.tenant": "7"}') > 0}), 't',
 	'settings that nobody knows');

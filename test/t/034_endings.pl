@@ -291,6 +291,55 @@ for my $job ('begins', 'begins, a group')
 	is(mallory('SELECT count(*) FROM begun'), 0, "$job: nothing of it has been done");
 }
 
+# A remote server that does not answer the commit: what the view reads there has a deferred trigger.
+SKIP:
+{
+	skip 'postgres_fdw is not installed', 7
+	  unless sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'postgres_fdw'});
+	sql('CREATE DATABASE remote');
+	$node->safe_psql('remote', q{
+		CREATE TABLE nap (catches boolean);
+		INSERT INTO nap VALUES (false);
+		CREATE TABLE touched (at timestamptz);
+		CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		  LOOP
+		    BEGIN PERFORM pg_sleep(1000);
+		    EXCEPTION WHEN query_canceled THEN IF NOT (SELECT catches FROM public.nap) THEN RAISE; END IF; END;
+		  END LOOP;
+		END $$;
+		CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON touched DEFERRABLE INITIALLY DEFERRED
+		  FOR EACH ROW EXECUTE FUNCTION at_commit();
+		CREATE FUNCTION touch() RETURNS int LANGUAGE sql AS 'INSERT INTO public.touched VALUES (now()) RETURNING 1';
+		CREATE VIEW far AS SELECT touch() AS n});
+	my ($host, $port) = ($node->host, $node->port);
+	my $superuser = sql('SELECT current_user');
+	sql(qq{
+		CREATE EXTENSION postgres_fdw;
+		CREATE SERVER remote FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$host', port '$port', dbname 'remote');
+		CREATE USER MAPPING FOR mallory SERVER remote OPTIONS (user '$superuser', password_required 'false');
+		GRANT USAGE ON FOREIGN SERVER remote TO mallory});
+	mallory(q{
+		CREATE FOREIGN TABLE far (n int) SERVER remote OPTIONS (schema_name 'public');
+		CREATE MATERIALIZED VIEW over_far AS SELECT n FROM far WITH NO DATA;
+		SELECT metrics_refresh.schedule('over_far', job_name => 'far', strategy => 'full', max_retries => 0)});
+	for my $catches ('false', 'true')
+	{
+		$node->safe_psql('remote', "UPDATE nap SET catches = $catches");
+		$run = mallory(q{SELECT metrics_refresh.trigger('far')});
+		until_ok($node, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = 'remote' AND wait_event = 'PgSleep'},
+			"a remote commit hangs (it catches a cancel: $catches)");
+		mallory("SELECT metrics_refresh.cancel($run)");
+		is(mallory("SELECT metrics_refresh.wait($run, '20 seconds')"), 'canceled', 'the run is canceled');
+		sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'remote'});
+	}
+	mallory(q{SELECT metrics_refresh.alter_job('far', max_runtime => '1 second')});
+	$run = mallory(q{SELECT metrics_refresh.trigger('far')});
+	is(mallory("SELECT metrics_refresh.wait($run, '20 seconds')"), 'error', 'a run ends by its max_runtime');
+	is(mallory('SELECT relispopulated FROM pg_class WHERE relname = \'over_far\''), 'f', 'nothing of it is there');
+	wait_for_runs($node, 'postgres', 'steady', 1, 'the other job runs on');
+	sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'remote'});
+}
+
 # What an ordinary role may ask for.
 my ($code, $out, $err) = $node->psql('postgres', q{SELECT metrics_refresh.schedule('stubborn', job_name => 'long', max_runtime => '2 days')}, extra_params => [ '-U', 'mallory' ]);
 like($err, qr/max_runtime must not be longer than metrics_refresh.max_job_runtime, 1d/, 'max_runtime has a limit');

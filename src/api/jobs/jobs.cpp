@@ -166,7 +166,10 @@ Datum unschedule(FunctionCallInfo call) {
   const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
   // A missing job is not an error, so that scripts can be repeated.
   const std::optional<store::JobRecord> job = find_and_lock_job(name);
-  if (!job) return BoolGetDatum(false);
+  if (!job) {
+    note_missing_job(name);
+    return BoolGetDatum(false);
+  }
   const std::vector<Oid> incremental = incremental_views(*job);
   with_tables([&](pg::Spi& spi) { store::delete_job(spi, *job); });
   leave_incremental(incremental);
@@ -189,6 +192,7 @@ MR_SQL_FUNCTION(mr_schedule);
 MR_SQL_FUNCTION(mr_schedule_command);
 MR_SQL_FUNCTION(mr_alter_job);
 MR_SQL_FUNCTION(mr_unschedule);
+MR_SQL_FUNCTION(mr_note_missing_job);
 MR_SQL_FUNCTION(mr_pause);
 MR_SQL_FUNCTION(mr_resume);
 
@@ -204,6 +208,13 @@ Datum mr_alter_job(PG_FUNCTION_ARGS) {
 }
 Datum mr_unschedule(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::unschedule(fcinfo); });
+}
+Datum mr_note_missing_job(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary([&] {
+    namespace api = metrics_refresh::api;
+    api::note_missing_job(api::Arguments::required(api::Arguments(fcinfo).get_text(0), "job_name"));
+    return Datum{0};
+  });
 }
 Datum mr_pause(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary(

@@ -16,9 +16,9 @@ bool KeyWriter::find_columns(Relation base, char** names) {
   for (int i = 0; i < count_; ++i) {
     from_[i] = get_attnum(RelationGetRelid(base), names[i]);
     to_[i] = static_cast<AttrNumber>(i + 1);
-    if (from_[i] <= 0 ||
-        TupleDescAttr(row_type, from_[i] - 1)->atttypid != TupleDescAttr(key_type, i)->atttypid)
-      return false;
+    if (from_[i] <= 0) return false;
+    const Oid type = getBaseType(TupleDescAttr(row_type, from_[i] - 1)->atttypid);
+    if (type != TupleDescAttr(key_type, i)->atttypid) return false;
   }
   return true;
 }

@@ -31,7 +31,9 @@ Oid owner_of_extension() {
   return owner;
 }
 
-// The columns k1, k2, ... have the types of the captured columns; `whole` is the last one.
+// k1, k2 … as the columns of the table that are captured, and `whole`. Of a domain its base type:
+// ALTER DOMAIN runs a new check of the domain's owner over all tables that have a column of it, and
+// COPY of a restore runs all of them.
 TupleDesc columns_of(const KeyTable& table) {
   Relation const relation = table_open(table.oid, AccessShareLock);
   TupleDesc const row = CreateTemplateTupleDesc(bms_num_members(table.columns) + 1);
@@ -39,8 +41,9 @@ TupleDesc columns_of(const KeyTable& table) {
   for (int column = -1; (column = bms_next_member(table.columns, column)) >= 0;) {
     const Form_pg_attribute captured = TupleDescAttr(RelationGetDescr(relation), column - 1);
     ++number;
-    TupleDescInitEntry(row, number, psprintf("k%d", number), captured->atttypid,
-                       captured->atttypmod, 0);
+    int32 modifier = captured->atttypmod;
+    const Oid type = getBaseTypeAndTypmod(captured->atttypid, &modifier);
+    TupleDescInitEntry(row, number, psprintf("k%d", number), type, modifier, 0);
     TupleDescInitEntryCollation(row, number, captured->attcollation);
   }
   TupleDescInitEntry(row, static_cast<AttrNumber>(number + 1), "whole", BOOLOID, -1, 0);

@@ -148,5 +148,42 @@ RESET ROLE;
 SELECT array_agg(id ORDER BY id) AS superuser_sees FROM app.metrics_refresh_log;
 ROLLBACK;
 
+-- Numbers of runs stay below 2^53, and within the type of the log's own, whatever ids a row has.
+DROP TABLE app.metrics_refresh_log;
+SELECT last_value AS last_run FROM metrics_refresh_internal.run_id_seq \gset
+BEGIN;
+CREATE TABLE app.metrics_refresh_log (id bigint, status text, started_at timestamptz);
+INSERT INTO app.metrics_refresh_log VALUES (9007199254740991, 'success', '2026-01-01'), (9223372036854775807, 'success', '2026-01-02'),
+    (:last_run + 1000, 'success', '2026-01-03'), (-5, 'success', '2026-01-04'), (NULL, 'success', '2026-01-05');
+SELECT object, action, note FROM metrics_refresh.adopt_platform_metrics(false, 'app') WHERE object ~ '^rows' AND action <> 'undo';
+SELECT run_id BETWEEN :last_run + 1001 AND :last_run + 1005 AS goes_on, CASE WHEN l.id = :last_run + 1000 THEN 1000 ELSE l.id END AS id FROM app.metrics_refresh_log l ORDER BY l.run_id;
+ROLLBACK;
+BEGIN;
+CREATE TABLE app.metrics_refresh_log (id smallint, success boolean, started_at timestamptz);
+INSERT INTO app.metrics_refresh_log VALUES (32767, true, '2026-01-01');
+SELECT setval('metrics_refresh_internal.run_id_seq', 40000 + :last_run) > 0 AS set;
+SELECT object, action, note FROM metrics_refresh.adopt_platform_metrics(false, 'app') WHERE object ~ '^rows' AND action <> 'undo';
+SELECT metrics_refresh.refresh('app.platform_metrics') ->> 'success' AS refreshed;
+SELECT id, success FROM app.metrics_refresh_log ORDER BY started_at;
+ROLLBACK;
+SELECT setval('metrics_refresh_internal.run_id_seq', :last_run) > 0 AS set;
+-- Names that mean something in a regular expression, and in quotes.
+BEGIN;
+CREATE SCHEMA "a.b(c""d";
+CREATE MATERIALIZED VIEW "a.b(c""d".platform_metrics AS SELECT 1 AS one;
+CREATE TABLE "a.b(c""d".metrics_refresh_log (id int, "%s) TO public --" text, success boolean, started_at timestamptz);
+GRANT SELECT ("%s) TO public --", id) ON "a.b(c""d".metrics_refresh_log TO regress_stranger;
+CREATE FUNCTION public.writes() RETURNS void LANGUAGE sql AS 'DELETE FROM "a.b(c""d".metrics_refresh_log';
+CREATE FUNCTION public.reads() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM "a.b(c""d".metrics_refresh_log';
+CREATE SCHEMA axb;
+CREATE TABLE axb.metrics_refresh_log (id int);
+CREATE FUNCTION axb.writes() RETURNS void LANGUAGE sql AS 'DELETE FROM metrics_refresh_log';
+SELECT object, action, note FROM metrics_refresh.adopt_platform_metrics(schema_name => 'a.b(c"d') WHERE action = 'in the way';
+DROP FUNCTION public.writes();
+SELECT object, action, statement FROM metrics_refresh.adopt_platform_metrics(false, 'a.b(c"d') WHERE action LIKE 'granted%';
+SELECT attname, attacl FROM pg_attribute WHERE attrelid = '"a.b(c""d".metrics_refresh_log'::regclass AND attacl IS NOT NULL ORDER BY 1;
+SELECT public.reads();
+ROLLBACK;
+
 DROP SCHEMA app CASCADE;
 TRUNCATE metrics_refresh_internal.run_log;

@@ -797,7 +797,7 @@ CREATE FUNCTION metrics_refresh.adopt_platform_metrics(
     RETURNS SETOF record
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_adopt_platform_metrics';
 COMMENT ON FUNCTION metrics_refresh.adopt_platform_metrics(boolean, text) IS
-    'takes over functions, log table and pg_cron jobs that were written by hand around the materialized view platform_metrics of a schema, unless it is a dry run; a row a step: action says what was or would be done, "in the way" what keeps the rest from being done, "undo" is a statement that takes it back, in the order to run them in; all or nothing; for superusers; the objects must be a superuser''s';
+    'takes over functions, log table and pg_cron jobs that were written by hand around the materialized view platform_metrics of a schema, unless it is a dry run; a row a step: action says what was or would be done, "in the way" what keeps the rest from being done, "undo" is a statement that takes it back, in the order to run them in; all or nothing; for superusers; each object is read and replaced as its owner';
 
 CREATE FUNCTION metrics_refresh.create_schema_api(
         schema_name text, dry_run boolean DEFAULT false, OUT step integer, OUT object text,
@@ -811,6 +811,11 @@ CREATE FUNCTION metrics_refresh.forget_adopted_runs(schema_name text) RETURNS bi
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_forget_adopted_runs';
 COMMENT ON FUNCTION metrics_refresh.forget_adopted_runs(text) IS
     'removes the log rows that adopt_platform_metrics() has copied for views of a schema, to undo it; returns how many; super admin only';
+
+CREATE FUNCTION metrics_refresh.restore_definition(owner text, statement text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_restore_definition';
+COMMENT ON FUNCTION metrics_refresh.restore_definition(text, text) IS
+    'runs CREATE OR REPLACE FUNCTION or CREATE OR REPLACE VIEW as the owner of what it replaces, in a security-restricted operation that reads no body: whatever code the text calls has the rights of that role alone; to undo an adoption; for superusers and for those who may SET ROLE to the owner';
 
 CREATE FUNCTION metrics_refresh.require_schema_rights(schema_name text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_require_schema_rights';

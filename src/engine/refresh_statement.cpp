@@ -35,29 +35,21 @@ const char* path_of_session() noexcept { return session_path; }
 RefreshStatement::RefreshStatement(const View& view, bool concurrently)
     : view_(view),
       text_(text_of(view, concurrently)),
-      statement_(make_statement(view, concurrently)) {
-  is_watched_ = pg::call([] { return EventTriggerBeginCompleteQuery(); });
-  try {
-    with_settings_of_session([this] {
-      pg::call([this] { EventTriggerDDLCommandStart(reinterpret_cast<Node*>(statement_)); });
-    });
+      statement_(make_statement(view, concurrently)),
+      watched_(reinterpret_cast<Node*>(statement_)) {
+  with_settings_of_session([this] { watched_.start(); });
 #if PG_VERSION_NUM < 170000
-    // Whoever is here has the owner's rights, so his path gives him no more than he has.
-    // A trigger may refresh another view meanwhile.
-    outer_path_ = session_path;
-    session_path = pg::call([] { return pstrdup(namespace_search_path); });
+  // Whoever is here has the owner's rights, so his path gives him no more than he has.
+  // A trigger may refresh another view meanwhile.
+  outer_path_ = session_path;
+  session_path = pg::call([] { return pstrdup(namespace_search_path); });
 #endif
-  } catch (...) {
-    if (is_watched_) EventTriggerEndCompleteQuery();
-    throw;
-  }
 }
 
 RefreshStatement::~RefreshStatement() {
 #if PG_VERSION_NUM < 170000
   session_path = outer_path_;
 #endif
-  if (is_watched_) EventTriggerEndCompleteQuery();
 }
 
 std::int64_t RefreshStatement::run() {
@@ -66,20 +58,7 @@ std::int64_t RefreshStatement::run() {
   // Core restricts the security context by itself before any of the view's code runs; doing it
   // here already would forbid the temporary table that CONCURRENTLY needs.
   pg::ActAs owner(view_.owner);
-  return pg::call([=] {
-    auto* const planned = makeNode(PlannedStmt);
-    planned->commandType = CMD_UTILITY;
-    planned->canSetTag = true;
-    planned->utilityStmt = statement;
-    planned->stmt_location = 0;
-    planned->stmt_len = 0;
-    QueryCompletion completion;
-    InitializeQueryCompletion(&completion);
-    // As a part of a statement, it is told to the event triggers of the whole alone.
-    ProcessUtility(planned, query, false, PROCESS_UTILITY_SUBCOMMAND, nullptr, nullptr,
-                   None_Receiver, &completion);
-    return static_cast<std::int64_t>(completion.nprocessed);
-  });
+  return pg::call([=] { return static_cast<std::int64_t>(pg::run_unwatched(statement, query)); });
 }
 
 std::int64_t RefreshStatement::run_in_full() {
@@ -88,12 +67,7 @@ std::int64_t RefreshStatement::run_in_full() {
 }
 
 void RefreshStatement::end() {
-  with_settings_of_session([this] {
-    pg::call([this] {
-      EventTriggerSQLDrop(reinterpret_cast<Node*>(statement_));
-      EventTriggerDDLCommandEnd(reinterpret_cast<Node*>(statement_));
-    });
-  });
+  with_settings_of_session([this] { watched_.end(); });
 }
 
 }  // namespace metrics_refresh::engine

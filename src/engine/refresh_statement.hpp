@@ -7,6 +7,7 @@
 #pragma once
 
 #include "engine/view/view.hpp"
+#include "pg/watched_statement.hpp"
 
 namespace metrics_refresh::engine {
 
@@ -31,7 +32,7 @@ class RefreshStatement {
   const View& view_;
   const std::string text_;
   RefreshMatViewStmt* statement_;
-  bool is_watched_ = false;
+  pg::WatchedStatement watched_;
 #if PG_VERSION_NUM < 170000
   const char* outer_path_ = nullptr;
 #endif

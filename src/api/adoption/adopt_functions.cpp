@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "api/access.hpp"
+#include "pg/definition_statement.hpp"
 #include "pg/quote.hpp"
+#include "pg/role.hpp"
+#include "store/adoption/old_log.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -28,6 +31,53 @@ std::string note_of(const OldFunction& function) {
   return note;
 }
 
+std::string stranger(Oid owner) {
+  return "it belongs to role \"" + pg::role_name(owner) +
+         "\", to whom the rest does not belong: drop it, or give it to the owner of the schema or "
+         "of the view";
+}
+
+// Why its owner could not replace it and put it back, or empty.
+std::string problem_for_owner(const OldFunction& function, const std::string& statement) {
+  std::string type;
+  with_tables([&](pg::Spi& spi) {
+    type = store::foreign_type(spi, "pg_proc", {function.oid}, function.owner);
+  });
+  if (!type.empty()) return "its text may run code of " + type;
+  const std::string problem =
+      pg::problem_of_definitions({statement, function.definition}, function.owner);
+  return problem.empty() ? ""
+                         : "its owner, role \"" + pg::role_name(function.owner) +
+                               "\", could not replace it and put it back: " + problem;
+}
+
+// CREATE OR REPLACE forgets extensions that the function depends on.
+std::vector<std::string> undo_statements(const OldFunction& function) {
+  std::vector<std::string> statements = {restore_statement(function.owner, function.definition)};
+  for (const std::string& extension : function.extensions)
+    statements.push_back("ALTER FUNCTION " + function.signature + " DEPENDS ON EXTENSION " +
+                         extension);
+  return statements;
+}
+
+// Another session may have given the name to another function: one that it made, and owns, would
+// have been replaced in its place. A new function has no OID yet.
+void require_replaced(const OldFunction& function, Oid owner, const std::string& source) {
+  bool is_replaced = false;
+  with_tables([&](pg::Spi& spi) {
+    is_replaced =
+        spi.query(
+               "SELECT EXISTS (SELECT FROM pg_proc WHERE oid::regprocedure::text = $4"
+               " AND (oid = $1 OR $1 = 0) AND proowner = $2 AND prosrc = $3)",
+               {pg::Param::oid(function.oid), pg::Param::oid(owner), source, function.signature})
+            .get_bool(0, 1);
+  });
+  if (is_replaced) return;
+  throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
+                     "function " + function.signature + " was changed by another session",
+                     "Nothing was changed: try again.");
+}
+
 void adopt_function(Adoption& adoption, const std::string& schema, const OldFunction& function,
                     const Thin& thin) {
   const std::string object = "function " + function.signature;
@@ -40,22 +90,22 @@ void adopt_function(Adoption& adoption, const std::string& schema, const OldFunc
   }
   const std::string& text = std::get<std::string>(body);
   if (function.is_sql && function.source == text) return adoption.found(object);
-  adoption.run(object, "replaced", store::replace_statement(thin, function, schema, text),
-               note_of(function));
-  std::vector<std::string> statements = {function.definition};
-  // Whoever undoes it does not read the body, whose constants may be of types with code.
-  if (!is_trusted(function.owner))
-    statements = {"SET check_function_bodies = off", function.definition,
-                  "RESET check_function_bodies"};
-  adoption.undo(object, statements);
+  const std::string statement = store::replace_statement(thin, function, schema, text);
+  const std::string problem = problem_for_owner(function, statement);
+  if (!problem.empty()) return adoption.block(object, problem);
+  adoption.define(object, "replaced", statement, function.owner, note_of(function));
+  adoption.undo(object, undo_statements(function));
+  adoption.check([function, text] { require_replaced(function, function.owner, text); });
 }
 
 void make_function(Adoption& adoption, const std::string& schema, const Thin& thin) {
   const OldFunction function = store::usual_function(thin, schema);
-  const auto body = store::body_of(thin, function);
-  adoption.run("function " + function.signature, "made",
-               store::replace_statement(thin, function, schema, std::get<std::string>(body)));
+  const std::string body = std::get<std::string>(store::body_of(thin, function));
+  const Oid maker = GetUserId();
+  adoption.define("function " + function.signature, "made",
+                  store::replace_statement(thin, function, schema, body), maker);
   adoption.undo("function " + function.signature, {"DROP FUNCTION " + function.signature});
+  adoption.check([function, maker, body] { require_replaced(function, maker, body); });
 }
 
 }  // namespace
@@ -75,13 +125,16 @@ std::vector<OldFunction> find_functions(Oid schema, const std::vector<Thin>& thi
 
 void adopt_functions(Adoption& adoption, const std::string& schema,
                      const std::vector<OldFunction>& functions, const std::vector<Thin>& thin,
-                     bool make_missing, Oid schema_owner) {
+                     bool make_missing, const std::vector<Oid>& owners) {
+  const auto is_of_installation = [&](Oid owner) {
+    return is_trusted(owner) || std::find(owners.begin(), owners.end(), owner) != owners.end();
+  };
   for (const Thin& one : thin) {
     bool is_there = false;
     for (const OldFunction& function : functions) {
       if (function.name != one.name) continue;
       is_there = true;
-      if (is_trusted(function.owner) || function.owner == schema_owner)
+      if (is_of_installation(function.owner))
         adopt_function(adoption, schema, function, one);
       else
         adoption.block("function " + function.signature, stranger(function.owner));

@@ -14,11 +14,12 @@ namespace metrics_refresh::api {
 /// rights of the owner of.
 std::vector<store::OldFunction> find_functions(Oid schema, const std::vector<store::Thin>& thin);
 
-/// Adds the steps for them. `make_missing` makes those that are not there in their usual shape.
-/// A function is in the way unless its owner is trusted or `schema_owner`, who has the schema's
-/// functions anyway.
+/// Adds the steps for them. `make_missing` makes those that are not there in their usual shape, for
+/// the caller. A function is replaced as its owner; it is in the way unless he is trusted or one of
+/// `owners`, to whom the installation belongs.
 void adopt_functions(Adoption& adoption, const std::string& schema,
                      const std::vector<store::OldFunction>& functions,
-                     const std::vector<store::Thin>& thin, bool make_missing, Oid schema_owner);
+                     const std::vector<store::Thin>& thin, bool make_missing,
+                     const std::vector<Oid>& owners);
 
 }  // namespace metrics_refresh::api

@@ -1,6 +1,8 @@
 #include "api/adoption/adopt_log.hpp"
 
 #include "api/access.hpp"
+#include "pg/definition_statement.hpp"
+#include "pg/owner_rows.hpp"
 #include "pg/quote.hpp"
 #include "pg/role.hpp"
 #include "store/adoption/log_columns.hpp"
@@ -40,38 +42,24 @@ std::string free_name(const OldLog& log) {
   return name;
 }
 
-// Values as texts that any session reads alike.
-template <typename Body>
-void with_settings_of_a_dump(Body&& body) {
-  const int level = pg::call([] {
-    const int nested = NewGUCNestLevel();
-    const char* const settings[][2] = {{"datestyle", "ISO"},
-                                       {"intervalstyle", "iso_8601"},
-                                       {"extra_float_digits", "1"},
-                                       {"bytea_output", "hex"}};
-    for (const auto& setting : settings)
-      (void)set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-                              true, 0, false);
-    return nested;
-  });
-  body();
-  pg::call([level] { AtEOXact_GUC(false, level); });
+std::string note_on_rows(std::int64_t rows, const store::OldRows& counted) {
+  std::string note = std::to_string(rows) + " rows";
+  if (counted.high_ids > 0)
+    note += "; " + std::to_string(counted.high_ids) +
+            " with an id that is too high to be counted on from: new runs have lower ones";
+  return note;
 }
 
-// Our own text, and nothing of the table's owner runs in it: columns of types of the server are
-// cast, others written by their output functions, which only a superuser makes.
-std::string copy(const OldLog& log, const engine::View& view) {
+// Nothing of the table's owner runs with other rights than his: his rows come here as values.
+std::string copy(const OldLog& log, const engine::View& view, const store::OldRows& counted) {
   std::int64_t rows = 0;
-  with_settings_of_a_dump([&] {
-    with_tables([&](pg::Spi& spi) {
-      const std::optional<OldLog> now = store::read_old_log(spi, log.schema, log.name, {});
-      if (!now || now->oid != log.oid)
-        throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
-                           object_of(log) + " was renamed by another session", "Try again.");
-      rows = store::copy_rows(spi, log, view.name);
-    });
+  with_tables([&](pg::Spi& spi) { store::begin_above(spi, counted.last_id); });
+  pg::read_as_owner(log.owner, log.oid, store::row_query(log), [&](const pg::Rows& some) {
+    with_tables(
+        [&](pg::Spi& spi) { store::copy_rows(spi, log, view.name, pg::array_of(some, 1)); });
+    rows += static_cast<std::int64_t>(some.size());
   });
-  return std::to_string(rows) + " rows";
+  return note_on_rows(rows, counted);
 }
 
 std::string note_on_view(const OldLog& log) {
@@ -83,33 +71,28 @@ std::string note_on_view(const OldLog& log) {
   return note;
 }
 
-void replace_table(Adoption& adoption, const OldLog& log, const engine::View& view) {
+void replace_table(Adoption& adoption, const OldLog& log, const engine::View& view,
+                   const std::string& backup) {
   const std::string table = pg::qualified(log.schema, log.name);
-  const std::string backup = free_name(log);
   const store::OldLog::Column* status = store::find_column(log, store::LogColumn::kStatus);
-  store::OldRows rows;
-  with_tables([&](pg::Spi& spi) {
-    rows = store::count_rows(spi, log, status != nullptr ? status->name : "");
-  });
+  const store::OldRows rows = store::count_rows(log);
   adoption.work(
-      "rows of " + table, "copied into the log", [log, view] { return copy(log, view); },
-      std::to_string(rows.all) + " rows");
-  adoption.run(object_of(log), "renamed",
-               "ALTER TABLE " + table + " RENAME TO " + pg::identifier(backup),
-               "it keeps its rows, policies and grants: drop it when it is not needed any more");
-  adoption.run(
+      "rows of " + table, "copied into the log",
+      [log, view, rows] { return copy(log, view, rows); }, note_on_rows(rows.all, rows));
+  adoption.define(object_of(log), "renamed",
+                  "ALTER TABLE " + table + " RENAME TO " + pg::identifier(backup), GetUserId(),
+                  "it keeps its rows, policies and grants: drop it when it is not needed any more");
+  // As the table's owner, for conditions of his policies are in it.
+  adoption.define(
       "view " + table, "made",
       store::view_statement(
           log, view.name, status != nullptr && !status->words.empty() ? status->words : rows.words),
-      note_on_view(log));
+      log.owner, note_on_view(log));
 }
 
 // The rights of the table, and none that ALTER DEFAULT PRIVILEGES gives.
 void carry_grants(Adoption& adoption, const OldLog& log) {
   const std::string name = pg::qualified(log.schema, log.name);
-  if (log.owner != GetUserId())
-    adoption.run("view " + name, "given to the table's owner",
-                 "ALTER VIEW " + name + " OWNER TO " + pg::identifier(log.owner_name));
   std::string others;
   with_tables([&](pg::Spi& spi) {
     others = spi.query(
@@ -117,38 +100,52 @@ void carry_grants(Adoption& adoption, const OldLog& log) {
                     " ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '), '')"
                     " FROM pg_default_acl d, aclexplode(d.defaclacl) a"
                     " WHERE d.defaclrole = $1 AND d.defaclobjtype = 'r' AND a.grantee <> $1"
-                    " AND a.grantee <> $2 AND (d.defaclnamespace = 0 OR d.defaclnamespace ="
-                    "  (SELECT oid FROM pg_namespace WHERE nspname = $3))",
-                    {pg::Param::oid(GetUserId()), pg::Param::oid(log.owner), log.schema})
+                    " AND (d.defaclnamespace = 0 OR d.defaclnamespace = $2)",
+                    {pg::Param::oid(log.owner), pg::Param::oid(log.schema_oid)})
                  .get_text(0, 1);
   });
   if (!others.empty())
-    adoption.run("view " + name, "closed to default privileges",
-                 "REVOKE ALL ON " + name + " FROM " + others);
-  for (const std::string& grant : log.grants) {
-    std::string statement = "GRANT " + grant;
-    statement.replace(statement.find("%s"), 2, name);
-    adoption.run("view " + name, "granted as the table was", statement);
-  }
+    adoption.define("view " + name, "closed to default privileges",
+                    "REVOKE ALL ON " + name + " FROM " + others, GetUserId());
+  for (const std::string& grant : log.grants)
+    adoption.define("view " + name, "granted as the table was", grant, GetUserId());
 }
 
-std::string view_over(const store::OldLog::Dependent& dependent) {
-  return "CREATE OR REPLACE VIEW " + dependent.view +
+std::string view_over(const store::OldLog::Dependent& dependent, const std::string& name) {
+  return "CREATE OR REPLACE VIEW " + name +
          (dependent.options.empty() ? "" : " WITH (" + dependent.options + ")") + " AS\n" +
          dependent.definition;
 }
 
-void carry_dependents(Adoption& adoption, const OldLog& log) {
-  for (const store::OldLog::Dependent& dependent : log.dependents)
-    if (dependent.view.empty())
-      adoption.block(dependent.description, "it depends on " + object_of(log));
-    else if (!is_trusted(dependent.owner))
-      adoption.block(dependent.description, stranger(dependent.owner));
-    else
-      adoption.run(dependent.description, "moved to the new view", view_over(dependent),
-                   dependent.options.find("security_invoker=true") == std::string::npos
-                       ? "its readers see what they may see of the log themselves"
-                       : "");
+// Why its owner could not make the view again, or empty: then it can be neither moved nor put back.
+std::string problem_of(const store::OldLog::Dependent& dependent) {
+  std::string type;
+  with_tables([&](pg::Spi& spi) {
+    type = store::foreign_type(spi, "pg_rewrite", store::rules_of(spi, dependent.oid),
+                               dependent.owner);
+  });
+  if (!type.empty()) return "its text may run code of " + type;
+  // Under another name, for whoever reads the view is not to wait for a dry run.
+  const std::string trial =
+      dependent.schema + "." + pg::identifier("trial_" + std::to_string(dependent.oid));
+  const std::string problem =
+      pg::problem_of_definitions({view_over(dependent, trial)}, dependent.owner);
+  return problem.empty() ? ""
+                         : "its owner, role \"" + pg::role_name(dependent.owner) +
+                               "\", could not make it again: " + problem;
+}
+
+void carry_dependent(Adoption& adoption, const OldLog& log,
+                     const store::OldLog::Dependent& dependent) {
+  if (dependent.view.empty())
+    return adoption.block(dependent.description, "it depends on " + object_of(log));
+  const std::string problem = problem_of(dependent);
+  if (!problem.empty()) return adoption.block(dependent.description, problem);
+  adoption.define(dependent.description, "moved to the new view",
+                  view_over(dependent, dependent.view), dependent.owner,
+                  dependent.options.find("security_invoker=true") == std::string::npos
+                      ? "its readers see what they may see of the log themselves"
+                      : "");
 }
 
 // The old name has to be the table's again before views are moved back to it.
@@ -165,7 +162,7 @@ void undo(Adoption& adoption, const OldLog& log, const std::string& backup) {
   statements.push_back("ALTER TABLE " + pg::qualified(log.schema, backup) + " RENAME TO " +
                        pg::identifier(log.name));
   for (const store::OldLog::Dependent& dependent : log.dependents)
-    statements.push_back(view_over(dependent));
+    statements.push_back(restore_statement(dependent.owner, view_over(dependent, dependent.view)));
   if (!log.dependents.empty()) statements.push_back("DROP VIEW " + pg::qualified(log.schema, view));
   statements.push_back("SELECT metrics_refresh.forget_adopted_runs(" + pg::literal(log.schema) +
                        ")");
@@ -178,9 +175,42 @@ void tell_of_watchers(Adoption& adoption, const OldLog& log) {
                    "it writes to " + object_of(log) + ", which becomes a view");
   for (const std::string& trigger : log.triggers)
     adoption.leave("trigger " + trigger, "it stays with the renamed table, and fires no more");
+  for (const std::string& rule : log.rules)
+    adoption.leave("rule " + rule, "it stays with the renamed table, and rewrites no more");
   for (const std::string& publication : log.publications)
     adoption.leave("publication " + publication,
                    "it has the renamed table; a view cannot be published");
+}
+
+std::string problem_of(const OldLog& log, Oid view_owner, Oid schema_owner) {
+  const std::string problem = store::problem_of(log);
+  if (!problem.empty()) return problem;
+  const std::string owner = "role \"" + log.owner_name + "\"";
+  if (!is_trusted(log.owner) && log.owner != view_owner && log.owner != schema_owner)
+    return "it belongs to " + owner + ", who owns neither the materialized view nor the schema";
+  if (!log.owner_may_create)
+    return owner + ", its owner, lacks CREATE on the schema to make the view in its place";
+  if (log.is_bound)
+    return "its policies bind its owner too, who cannot read all rows: ALTER TABLE … NO FORCE ROW "
+           "LEVEL SECURITY lets him";
+  std::string type;
+  with_tables([&](pg::Spi& spi) {
+    type = store::foreign_type(spi, "pg_policy", store::policies_of(spi, log.oid), log.owner);
+  });
+  return type.empty() ? "" : "the text of its policies may run code of " + type;
+}
+
+// Statements name what they change: another session may have given the name to something else.
+void require_replaced(const OldLog& log, const std::string& backup) {
+  const std::optional<OldLog> table = read(log.schema, backup, {});
+  const std::optional<OldLog> view = read(log.schema, log.name, {});
+  const bool is_same = table && table->oid == log.oid && table->owner == log.owner &&
+                       table->schema_oid == log.schema_oid && view && view->reads_log &&
+                       view->owner == log.owner && view->schema_oid == log.schema_oid;
+  if (is_same && table->dependents.empty()) return;
+  throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
+                     object_of(log) + " or a view over it was changed by another session",
+                     "Nothing was changed: try again.");
 }
 
 }  // namespace
@@ -200,18 +230,19 @@ std::optional<OldLog> find_log(const Adoption& adoption, const std::string& sche
   }
 }
 
-void adopt_log(Adoption& adoption, const OldLog& log, const engine::View& view) {
+void adopt_log(Adoption& adoption, const OldLog& log, const engine::View& view, Oid schema_owner) {
   if (log.is_member) return adoption.block(object_of(log), "it is an extension's own");
-  if (!is_trusted(log.owner)) return adoption.block(object_of(log), stranger(log.owner));
   if (log.reads_log) return adoption.found("view " + pg::qualified(log.schema, log.name));
-  const std::string problem = store::problem_of(log);
+  const std::string problem = problem_of(log, view.owner, schema_owner);
   if (!problem.empty()) return adoption.block(object_of(log), problem);
   const std::string backup = free_name(log);
-  replace_table(adoption, log, view);
+  replace_table(adoption, log, view, backup);
   carry_grants(adoption, log);
-  carry_dependents(adoption, log);
+  for (const store::OldLog::Dependent& dependent : log.dependents)
+    carry_dependent(adoption, log, dependent);
   tell_of_watchers(adoption, log);
   undo(adoption, log, backup);
+  adoption.check([log, backup] { require_replaced(log, backup); });
 }
 
 }  // namespace metrics_refresh::api

@@ -17,7 +17,9 @@ namespace metrics_refresh::api {
 std::optional<store::OldLog> find_log(const Adoption& adoption, const std::string& schema,
                                       const std::string& name, const std::vector<Oid>& replaced);
 
-/// Adds the steps for it. `view` is the one whose refreshes are logged there.
-void adopt_log(Adoption& adoption, const store::OldLog& log, const engine::View& view);
+/// Adds the steps for it. `view` is the one whose refreshes are logged there. A table is in the way
+/// unless its owner is trusted, the view's owner or the schema's.
+void adopt_log(Adoption& adoption, const store::OldLog& log, const engine::View& view,
+               Oid schema_owner);
 
 }  // namespace metrics_refresh::api

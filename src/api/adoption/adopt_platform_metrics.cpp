@@ -7,6 +7,8 @@
 #include "api/adoption/adopt_functions.hpp"
 #include "api/adoption/adopt_log.hpp"
 #include "extension/privilege.hpp"
+#include "pg/as_owner.hpp"
+#include "pg/definition_statement.hpp"
 #include "pg/quote.hpp"
 #include "pg/role.hpp"
 #include "store/adoption/log_copy.hpp"
@@ -55,7 +57,26 @@ engine::View view_of(const std::string& schema) {
   return found;
 }
 
-// Rows of the table are read, and texts of the old objects parsed, with the extension's rights.
+std::vector<Oid> oids_of(const std::vector<store::OldFunction>& functions) {
+  std::vector<Oid> oids;
+  for (const store::OldFunction& function : functions) oids.push_back(function.oid);
+  return oids;
+}
+
+// Of a schema that belongs to the database's owner, him.
+Oid installation_owner(Oid schema) {
+  const Oid owner = owner_of_schema(schema);
+  if (owner != ROLE_PG_DATABASE_OWNER) return owner;
+  return pg::call([] {
+    const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+    if (!HeapTupleIsValid(tuple)) return InvalidOid;
+    const Oid dba = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datdba;
+    ReleaseSysCache(tuple);
+    return dba;
+  });
+}
+
+// Objects of several roles are replaced, each as its owner.
 void require_superuser() {
   if (pg::is_superuser(GetUserId())) return;
   throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -69,17 +90,22 @@ void find_steps(Adoption& adoption, const std::string& schema) {
   const engine::View view = view_of(schema);
   require_superuser();
   const std::vector<store::Thin> thin = store::platform_functions(schema);
-  const std::vector<store::OldFunction> functions = find_functions(schema_oid, thin);
-  std::vector<Oid> replaced;
-  for (const store::OldFunction& function : functions) replaced.push_back(function.oid);
+  const std::vector<Oid> replaced = oids_of(find_functions(schema_oid, thin));
   const std::optional<store::OldLog> log = find_log(adoption, schema, kLog, replaced);
+  // Again, for the table may have been waited for.
+  const std::vector<store::OldFunction> functions = find_functions(schema_oid, thin);
+  if (oids_of(functions) != replaced)
+    throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
+                       "the functions of schema \"" + schema + "\" were changed by another session",
+                       "Try again.");
   if (!log && functions.empty())
     throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "schema \"" + schema + "\" has nothing to adopt",
                        "Looked for are the functions refresh_platform_metrics_with_logging, "
                        "trigger_platform_metrics_refresh, cleanup_old_metrics_logs and "
                        "get_metrics_refresh_stats, and a table metrics_refresh_log.");
-  if (log) adopt_log(adoption, *log, view);
-  adopt_functions(adoption, schema, functions, thin, false, InvalidOid);
+  const Oid owner = installation_owner(schema_oid);
+  if (log) adopt_log(adoption, *log, view, owner);
+  adopt_functions(adoption, schema, functions, thin, false, {view.owner, owner});
   adopt_admin_check(adoption, schema, log ? log->oid : InvalidOid);
   for (const store::OldFunction& function : functions)
     if (function.name == "cleanup_old_metrics_logs") adopt_retention(adoption, function);
@@ -96,6 +122,21 @@ Datum adopt_platform_metrics(FunctionCallInfo call) {
   return 0;
 }
 
+Datum restore_definition(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const std::string owner = Arguments::required(arguments.get_text(0), "owner");
+  const std::string statement = Arguments::required(arguments.get_text(1), "statement");
+  const Oid role = pg::role_oid(owner);
+  if (!OidIsValid(role))
+    throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "role \"" + owner + "\" does not exist");
+  if (!pg::can_act_as(role))
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                       "permission denied to define something as role \"" + owner + "\"",
+                       "A role that may SET ROLE to it, or a superuser, may do this.");
+  pg::restore_definition(statement, role);
+  return 0;
+}
+
 Datum forget_adopted_runs(FunctionCallInfo call) {
   const std::string schema = Arguments::required(Arguments(call).get_text(0), "schema_name");
   extension::require_super_admin("removing log rows");
@@ -109,11 +150,16 @@ Datum forget_adopted_runs(FunctionCallInfo call) {
 
 extern "C" {
 MR_SQL_FUNCTION(mr_adopt_platform_metrics);
+MR_SQL_FUNCTION(mr_restore_definition);
 MR_SQL_FUNCTION(mr_forget_adopted_runs);
 
 Datum mr_adopt_platform_metrics(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary(
       [&] { return metrics_refresh::api::adopt_platform_metrics(fcinfo); });
+}
+Datum mr_restore_definition(PG_FUNCTION_ARGS) {
+  return metrics_refresh::pg::boundary(
+      [&] { return metrics_refresh::api::restore_definition(fcinfo); });
 }
 Datum mr_forget_adopted_runs(PG_FUNCTION_ARGS) {
   return metrics_refresh::pg::boundary(

@@ -2,7 +2,9 @@
 
 #include "api/imports/imported_job.hpp"
 #include "extension/own_schema.hpp"
-#include "pg/identity.hpp"
+#include "pg/as_owner.hpp"
+#include "pg/definition_statement.hpp"
+#include "pg/quote.hpp"
 #include "pg/role.hpp"
 #include "pg/transaction.hpp"
 
@@ -17,13 +19,14 @@ Param text_or_null(const std::string& text) {
 
 }  // namespace
 
-void run_as_caller(const std::string& object, const std::string& statement) {
+namespace {
+
+// An error names the object.
+template <typename Body>
+void naming(const std::string& object, Body&& body) {
   try {
     extension::keep_extension();
-    pg::with_fixed_search_path([&] {
-      pg::Spi spi;
-      spi.run_discarding(statement);
-    });
+    body();
   } catch (const pg::PgError& error) {
     const ErrorData& data = error.data();
     throw pg::SqlError(error.sqlstate(), object + ": " + error.what(),
@@ -32,6 +35,15 @@ void run_as_caller(const std::string& object, const std::string& statement) {
   }
 }
 
+void run_as_caller(const std::string& statement) {
+  pg::with_fixed_search_path([&] {
+    pg::Spi spi;
+    spi.run_discarding(statement);
+  });
+}
+
+}  // namespace
+
 void require_ownership(Oid owner, const std::string& object) {
   if (pg::has_rights_of(owner)) return;
   throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of " + object,
@@ -39,23 +51,50 @@ void require_ownership(Oid owner, const std::string& object) {
                          "\": a member of it who is a super admin, or a superuser, may do this.");
 }
 
+Oid owner_of_schema(Oid schema) {
+  return pg::call([schema] {
+    const HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+    if (!HeapTupleIsValid(tuple)) return InvalidOid;
+    const Oid owner = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple))->nspowner;
+    ReleaseSysCache(tuple);
+    return owner;
+  });
+}
+
 bool is_trusted(Oid owner) { return owner == GetUserId() || pg::is_superuser(owner); }
 
-std::string stranger(Oid owner) {
-  return "it belongs to role \"" + pg::role_name(owner) +
-         "\", whose code would run with the rights of the caller: give it to him or to a superuser "
-         "first";
+std::string restore_statement(Oid owner, const std::string& definition) {
+  return "SELECT metrics_refresh.restore_definition(" + pg::literal(pg::role_name(owner)) + ", " +
+         pg::literal(definition) + ")";
 }
 
 void Adoption::find(const std::function<void()>& add_steps) {
-  if (dry_run_) return pg::look(add_steps);
-  lock_imports(BOOTSTRAP_SUPERUSERID);  // whichever super admin's
-  add_steps();
+  const int level = pg::call([] {
+    const int nested = NewGUCNestLevel();
+    // Not for as long as an owner likes to lock what is his: texts of views and policies wait, too.
+    pg::limit_lock_waits();
+    return nested;
+  });
+  if (dry_run_) {
+    pg::look(add_steps);
+  } else {
+    lock_imports(BOOTSTRAP_SUPERUSERID);  // whichever super admin's
+    add_steps();
+  }
+  pg::call([level] { AtEOXact_GUC(false, level); });
 }
 
 void Adoption::run(const std::string& object, const std::string& done, const std::string& statement,
                    const std::string& note) {
   steps_.push_back({object, would_be(done), statement, note, true, {}});
+}
+
+void Adoption::define(const std::string& object, const std::string& done,
+                      const std::string& statement, Oid owner, const std::string& note) {
+  steps_.push_back({object, would_be(done), statement, note, false, [statement, owner] {
+                      pg::run_definition(statement, owner);
+                      return std::string();
+                    }});
 }
 
 void Adoption::work(const std::string& object, const std::string& done,
@@ -98,11 +137,13 @@ void Adoption::finish(FunctionCallInfo call) {
   if (!dry_run_) {
     require_free_way();
     for (Step& step : steps_) {
-      if (step.runs) run_as_caller(step.object, step.statement);
-      if (!step.work) continue;
-      const std::string note = step.work();
-      if (!note.empty()) step.note = note;
+      naming(step.object, [&step] {
+        if (step.runs) run_as_caller(step.statement);
+        const std::string note = step.work ? step.work() : "";
+        if (!note.empty()) step.note = note;
+      });
     }
+    for (const auto& check : checks_) check();
   }
   SetResult result(call);
   std::int64_t number = 0;

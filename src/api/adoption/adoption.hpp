@@ -11,18 +11,18 @@
 
 namespace metrics_refresh::api {
 
-/// Runs one statement as the caller, with a fixed search_path. An error names the object.
-void run_as_caller(const std::string& object, const std::string& statement);
-
 /// Throws SqlError 42501 unless the caller has the rights of the object's owner.
 void require_ownership(Oid owner, const std::string& object);
 
-/// Whether code of the owner may run with the caller's rights: it is the caller's own or a
-/// superuser's. Statements of an adoption parse views and functions, and parsing a constant of a
-/// user's type runs the type's code.
+/// InvalidOid where there is no such schema.
+Oid owner_of_schema(Oid schema);
+
+/// Whether the owner is the caller or a superuser.
 bool is_trusted(Oid owner);
-/// Why an object is in the way if its owner is not trusted.
-std::string stranger(Oid owner);
+
+/// A statement that runs CREATE OR REPLACE FUNCTION or VIEW as the owner, see
+/// metrics_refresh.restore_definition().
+std::string restore_statement(Oid owner, const std::string& definition);
 
 class Adoption {
  public:
@@ -36,6 +36,9 @@ class Adoption {
   /// A statement to run as the caller; `done` is the participle for it.
   void run(const std::string& object, const std::string& done, const std::string& statement,
            const std::string& note = {});
+  /// A definition to run as `owner`, see pg::run_definition().
+  void define(const std::string& object, const std::string& done, const std::string& statement,
+              Oid owner, const std::string& note = {});
   /// The same of what no statement of the caller's can do. `work` returns a note or nothing.
   void work(const std::string& object, const std::string& done, std::function<std::string()> work,
             const std::string& note = {});
@@ -48,6 +51,9 @@ class Adoption {
   /// Statements that take back what was added since the last call, in the order to run them in:
   /// before those of earlier calls.
   void undo(const std::string& object, const std::vector<std::string>& statements);
+
+  /// What has to hold when all is done; it throws where another session has come between.
+  void check(std::function<void()> check) { checks_.push_back(std::move(check)); }
 
   /// Does everything, unless it is a dry run, and gives the rows. Throws SqlError 2BP01 where
   /// something stands in the way.
@@ -71,6 +77,7 @@ class Adoption {
   bool dry_run_;
   std::vector<Step> steps_;
   std::vector<Step> undo_;
+  std::vector<std::function<void()>> checks_;
 };
 
 }  // namespace metrics_refresh::api

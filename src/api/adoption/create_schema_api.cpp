@@ -82,16 +82,6 @@ void make_group(Adoption& adoption, const std::string& schema, const Group& grou
   if (!undo.empty()) adoption.undo(object, undo);
 }
 
-Oid owner_of_schema(Oid schema) {
-  return pg::call([schema] {
-    const HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
-    if (!HeapTupleIsValid(tuple)) return InvalidOid;
-    const Oid owner = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple))->nspowner;
-    ReleaseSysCache(tuple);
-    return owner;
-  });
-}
-
 void find_steps(Adoption& adoption, const std::string& schema) {
   const std::vector<GroupView> views = views_of_schema(schema);
   const char* name = schema.c_str();
@@ -106,7 +96,7 @@ void find_steps(Adoption& adoption, const std::string& schema) {
   const std::vector<store::Thin> thin = store::schema_functions(schema, group.name);
   const std::vector<store::OldFunction> functions = find_functions(schema_oid, thin);
   make_group(adoption, schema, group, may_refresh_all(owner, views) ? pg::role_name(owner) : "");
-  adopt_functions(adoption, schema, functions, thin, true, owner);
+  adopt_functions(adoption, schema, functions, thin, true, {owner});
 }
 
 Datum create_schema_api(FunctionCallInfo call) {

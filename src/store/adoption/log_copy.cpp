@@ -1,5 +1,6 @@
 #include "store/adoption/log_copy.hpp"
 
+#include "pg/owner_rows.hpp"
 #include "pg/quote.hpp"
 #include "store/adoption/log_columns.hpp"
 #include "store/adoption/value_kind.hpp"
@@ -11,9 +12,12 @@ using pg::identifier;
 using pg::literal;
 using pg::Param;
 
+// A value of the old row, whose columns are texts by now, as the type that it had, and then as
+// `type`. REQUIRES: a type of the server.
 std::string value_of(const OldLog::Column* column, const char* type) {
-  return column == nullptr ? "NULL::" + std::string(type)
-                           : "o." + identifier(column->name) + "::" + type;
+  return column == nullptr
+             ? "NULL::" + std::string(type)
+             : "(o.adopted ->> " + literal(column->name) + ")::" + column->type_name + "::" + type;
 }
 
 // The first of all columns of that meaning that is not NULL.
@@ -27,7 +31,7 @@ std::string first_value(const OldLog& log, LogColumn meaning, const char* type) 
 std::string old_milliseconds(const OldLog& log) {
   if (const OldLog::Column* column = find_column(log, LogColumn::kDuration))
     return column->type == INTERVALOID
-               ? "1000 * extract(epoch FROM o." + identifier(column->name) + ")::float8"
+               ? "1000 * extract(epoch FROM " + value_of(column, "interval") + ")::float8"
                : value_of(column, "float8");
   if (const OldLog::Column* column = find_column(log, LogColumn::kSeconds))
     return "1000 * " + value_of(column, "float8");
@@ -39,15 +43,19 @@ std::string old_status(const OldLog& log) {
   const OldLog::Column* success = find_column(log, LogColumn::kSuccess);
   std::string text = "CASE";
   if (status != nullptr) {
-    const std::string word = "lower(format('%s', o." + identifier(status->name) + "))";
+    const std::string word =
+        "lower(" +
+        (kind_of(status->type) == ValueKind::kOther ? "o.adopted ->> " + literal(status->name)
+                                                    : value_of(status, "text")) +
+        ")";
     for (const char* own : {"success", "error", "skipped", "canceled", "interrupted"})
       text += " WHEN " + word + " IN (" + words_of(own) + ") THEN '" + own + "'";
     // Nobody is at it any more.
     text += " WHEN " + word + " IN (" + words_of("running") + ") THEN 'interrupted'";
   }
   if (success != nullptr)
-    text += " WHEN o." + identifier(success->name) + " THEN 'success' WHEN NOT o." +
-            identifier(success->name) + " THEN 'error'";
+    text += " WHEN " + value_of(success, "bool") + " THEN 'success' WHEN NOT " +
+            value_of(success, "bool") + " THEN 'error'";
   return text + " WHEN " + value_of(find_column(log, LogColumn::kError), "text") +
          " IS NOT NULL THEN 'error' ELSE 'success' END";
 }
@@ -65,24 +73,74 @@ std::string old_row(const OldLog& log) {
   return "jsonb_object(ARRAY[" + names + "]::text[], ARRAY[" + values + "]::text[])";
 }
 
+std::string in_order_of_begin(const OldLog& log) {
+  std::string list;
+  for (const LogColumn meaning : {LogColumn::kStarted, LogColumn::kFinished})
+    for (const OldLog::Column& column : log.columns)
+      if (meaning_of(column) == meaning) list += "o." + identifier(column.name) + "::timestamptz, ";
+  return "coalesce(" + list + "transaction_timestamp())";
+}
+
+const OldLog::Column* number_column(const OldLog& log) {
+  const OldLog::Column* id = find_column(log, LogColumn::kId);
+  return id != nullptr && kind_of(id->type) == ValueKind::kNumber ? id : nullptr;
+}
+
+std::string table_of(const OldLog& log) { return pg::qualified(log.schema, log.name) + " o"; }
+
+std::string status_word(const OldLog::Column& status) {
+  return "format('%s', o." + identifier(status.name) + ")";
+}
+
 }  // namespace
 
-std::int64_t copy_rows(pg::Spi& spi, const OldLog& log, const std::string& view) {
-  const std::string table = pg::qualified(log.schema, log.name);
-  const OldLog::Column* id = find_column(log, LogColumn::kId);
-  // So that the ids of later runs are new. No sequence gives numbers beyond these.
-  if (id != nullptr && kind_of(id->type) == ValueKind::kNumber)
-    spi.query(
-        "SELECT setval('metrics_refresh_internal.run_id_seq', m.id) FROM"
-        " (SELECT max(o." +
-        identifier(id->name) + ")::bigint AS id FROM " + table + " o WHERE o." +
-        identifier(id->name) +
-        " < 9007199254740992) m, metrics_refresh_internal.run_id_seq s"
-        " WHERE m.id > s.last_value");
-  const std::string ms = old_milliseconds(log);
-  const pg::Rows rows = spi.query(
-      "WITH copied AS (INSERT INTO metrics_refresh_internal.run_log (view_schema, view_name, "
-      "owner, owner_oid,"
+std::int64_t highest_id(Oid type) {
+  switch (type) {
+    case INT2OID:
+      return std::int64_t{1} << 14;
+    case INT4OID:
+      return std::int64_t{1} << 30;
+    default:
+      return std::int64_t{1} << 52;
+  }
+}
+
+OldRows count_rows(const OldLog& log) {
+  const OldLog::Column* status = find_column(log, LogColumn::kStatus);
+  const OldLog::Column* id = number_column(log);
+  const std::string word =
+      status == nullptr ? "''::text" : "left(" + status_word(*status) + ", 63)";
+  const std::string number = id == nullptr ? "NULL::int8" : "o." + identifier(id->name);
+  const std::string highest = std::to_string(highest_id(id == nullptr ? INT8OID : id->type));
+  OldRows counted;
+  pg::read_as_owner(log.owner, log.oid,
+                    "SELECT count(*), coalesce(array_agg(DISTINCT " + word + " ORDER BY " + word +
+                        ") FILTER (WHERE " + word + " <> ''), '{}'), coalesce(max(" + number +
+                        ") FILTER (WHERE " + number + " BETWEEN 1 AND " + highest +
+                        "), 0)::bigint, count(*) FILTER (WHERE " + number + " > " + highest +
+                        ") FROM " + table_of(log),
+                    [&](const pg::Rows& rows) {
+                      counted = {rows.get_int64(0, 1), rows.get_text_array(0, 2),
+                                 rows.get_int64(0, 3), rows.get_int64(0, 4)};
+                    });
+  return counted;
+}
+
+void begin_above(pg::Spi& spi, std::int64_t id) {
+  spi.query(
+      "SELECT setval('metrics_refresh_internal.run_id_seq', $1) FROM"
+      " metrics_refresh_internal.run_id_seq s WHERE $1 > s.last_value",
+      {id});
+}
+
+std::string row_query(const OldLog& log) {
+  return "SELECT " + old_row(log) + " FROM " + table_of(log) + " ORDER BY " +
+         in_order_of_begin(log);
+}
+
+void copy_rows(pg::Spi& spi, const OldLog& log, const std::string& view, const pg::Param& rows) {
+  spi.query(
+      "INSERT INTO metrics_refresh_internal.run_log (view_schema, view_name, owner, owner_oid,"
       " triggered_by, started_at, finished_at, duration_ms, status, strategy_reason, error_message,"
       " sqlstate, rows_total, adopted)"
       " SELECT $1::text::name, coalesce(r.view_name, $2)::text::name, pg_get_userbyid($3), $3,"
@@ -92,21 +150,19 @@ std::int64_t copy_rows(pg::Spi& spi, const OldLog& log, const std::string& view)
       "  coalesce(r.ms, CASE WHEN isfinite(r.started_at) AND isfinite(r.finished_at)"
       "   THEN 1000 * extract(epoch FROM r.finished_at - r.started_at)::float8 END),"
       "  r.status, 'copied from ' || $4::text, r.error_message, r.sqlstate, r.rows_total, r.adopted"
-      " FROM (SELECT " +
+      " FROM (SELECT o.n, o.adopted, " +
           value_of(find_column(log, LogColumn::kView), "text") + " AS view_name, " +
           value_of(find_column(log, LogColumn::kTrigger), "text") + " AS triggered_by, coalesce(" +
           first_value(log, LogColumn::kStarted, "timestamptz") +
           first_value(log, LogColumn::kFinished, "timestamptz") +
           "transaction_timestamp()) AS started_at, " +
           value_of(find_column(log, LogColumn::kFinished), "timestamptz") + " AS finished_at, " +
-          ms + " AS ms, " + old_status(log) + " AS status, " +
+          old_milliseconds(log) + " AS ms, " + old_status(log) + " AS status, " +
           value_of(find_column(log, LogColumn::kError), "text") + " AS error_message, " +
           value_of(find_column(log, LogColumn::kSqlState), "text") + " AS sqlstate, " +
-          value_of(find_column(log, LogColumn::kRows), "bigint") + " AS rows_total, " +
-          old_row(log) + " AS adopted FROM " + table +
-          " o) r ORDER BY r.started_at RETURNING 1) SELECT count(*) FROM copied",
-      {log.schema, view, Param::oid(log.owner), log.schema + "." + log.name});
-  return rows.get_int64(0, 1);
+          value_of(find_column(log, LogColumn::kRows), "bigint") + " AS rows_total" +
+          " FROM unnest($5) WITH ORDINALITY o (adopted, n)) r ORDER BY r.n",
+      {log.schema, view, Param::oid(log.owner), log.schema + "." + log.name, rows});
 }
 
 std::int64_t forget_copied_rows(pg::Spi& spi, const std::string& schema) {

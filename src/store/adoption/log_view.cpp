@@ -32,6 +32,9 @@ std::string new_status(const OldLog::Column& column, const std::vector<std::stri
 
 std::string new_id(Oid type) {
   if (type == UUIDOID) return "lpad(to_hex(l.run_id), 32, '0')";
+  // A number that the type has no room for would be an error of every query.
+  if (type == INT2OID) return "CASE WHEN l.run_id < 32768 THEN l.run_id END";
+  if (type == INT4OID) return "CASE WHEN l.run_id < 2147483648 THEN l.run_id END";
   return "l.run_id";
 }
 

@@ -24,6 +24,7 @@ OldFunction read_function(const pg::Rows& rows, std::size_t row) {
   function.source = rows.get_text(row, 17);
   function.definition = rows.get_text(row, 18);
   function.dependents = rows.get_text_array(row, 19);
+  function.extensions = rows.get_text_array(row, 20);
   return function;
 }
 
@@ -55,7 +56,10 @@ std::vector<OldFunction> functions_named(pg::Spi& spi, Oid schema, const std::st
       "coalesce(r.ev_class,"
       "   d.objid), 0) FROM pg_depend d LEFT JOIN (SELECT oid, ev_class, 'pg_class'::regclass::oid"
       "   AS class FROM pg_rewrite) r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid"
-      "  WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype = 'n')"
+      "  WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype = 'n'),"
+      " ARRAY (SELECT quote_ident(e.extname) FROM pg_depend d JOIN pg_extension e"
+      "  ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid"
+      "  WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'x')"
       " FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang"
       " WHERE p.pronamespace = $1 AND p.proname = $2 ORDER BY 3",
       {pg::Param::oid(schema), name});

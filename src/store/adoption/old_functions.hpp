@@ -35,6 +35,7 @@ struct OldFunction {
   std::string source;
   std::string definition;               // CREATE OR REPLACE FUNCTION …
   std::vector<std::string> dependents;  // views and the like that call it, described
+  std::vector<std::string> extensions;  // that take it with them when they are dropped
 };
 
 /// All of this name in the schema, by signature.

@@ -1,5 +1,7 @@
 #include "store/adoption/old_log.hpp"
 
+#include <cstring>
+
 #include "pg/quote.hpp"
 
 namespace metrics_refresh::store {
@@ -10,6 +12,12 @@ using pg::Param;
 std::vector<std::string> texts(const pg::Rows& rows) {
   std::vector<std::string> values;
   for (std::size_t i = 0; i < rows.size(); ++i) values.push_back(rows.get_text(i, 1));
+  return values;
+}
+
+std::vector<Oid> oids(const pg::Rows& rows) {
+  std::vector<Oid> values;
+  for (std::size_t i = 0; i < rows.size(); ++i) values.push_back(rows.get_oid(i, 1));
   return values;
 }
 
@@ -44,7 +52,7 @@ void read_policies(pg::Spi& spi, OldLog& log) {
 
 void read_grants(pg::Spi& spi, OldLog& log) {
   log.grants = texts(
-      spi.query("SELECT format('SELECT%s ON %%s TO %s%s', g.columns,"
+      spi.query("SELECT format('GRANT SELECT%s ON %s TO %s%s', g.columns, $3,"
                 "  CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee))"
                 "  END, CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)"
                 " FROM (SELECT '' AS columns, a.grantee, a.is_grantable, a.privilege_type"
@@ -55,14 +63,14 @@ void read_grants(pg::Spi& spi, OldLog& log) {
                 "    AND t.attnum > 0 GROUP BY 2, 3, 4) g"
                 " WHERE g.privilege_type = 'SELECT' AND g.grantee <> $2"
                 "  AND (g.grantee = 0 OR g.grantee IN (SELECT oid FROM pg_roles)) ORDER BY 1",
-                {Param::oid(log.oid), Param::oid(log.owner)}));
+                {Param::oid(log.oid), Param::oid(log.owner), pg::qualified(log.schema, log.name)}));
 }
 
 void read_dependents(pg::Spi& spi, OldLog& log, const std::string& replaced) {
   const pg::Rows rows = spi.query(
       "WITH found AS ("
       " SELECT DISTINCT coalesce('pg_class'::regclass::oid, 0) AS as_class, d.classid, d.objid,"
-      "  r.ev_class"
+      "  r.ev_class, r.rulename = '_RETURN' AS is_view"
       "  FROM pg_class t JOIN pg_depend d ON d.deptype = 'n' AND d.objid <> t.oid"
       "   AND (d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid"
       "    OR d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.reltype,"
@@ -71,12 +79,15 @@ void read_dependents(pg::Spi& spi, OldLog& log, const std::string& replaced) {
       "  WHERE t.oid = $1)"
       " SELECT DISTINCT pg_describe_object(CASE WHEN f.ev_class IS NULL THEN f.classid"
       "   ELSE f.as_class END, coalesce(f.ev_class, f.objid), 0),"
-      "  CASE WHEN c.relkind = 'v' AND c.relpersistence = 'p' THEN c.oid::regclass::text ELSE ''"
-      "  END, coalesce(array_to_string(c.reloptions, ', '), ''),"
+      "  CASE WHEN c.relkind = 'v' AND c.relpersistence = 'p' AND f.is_view"
+      "   THEN c.oid::regclass::text ELSE '' END, coalesce(array_to_string(c.reloptions, ', '), "
+      "''),"
       "  CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) ELSE '' END,"
-      "  coalesce(c.relowner, '0'::oid)"
+      "  coalesce(c.relowner, '0'::oid), coalesce(c.oid, '0'::oid),"
+      "  coalesce(c.relnamespace::regnamespace::text, '')"
       " FROM found f LEFT JOIN pg_class c ON c.oid = f.ev_class"
-      " WHERE NOT (f.classid = 'pg_policy'::regclass AND EXISTS (SELECT FROM pg_policy p"
+      " WHERE f.ev_class IS DISTINCT FROM $1 AND NOT (f.classid = 'pg_policy'::regclass AND EXISTS "
+      "(SELECT FROM pg_policy p"
       "   WHERE p.oid = f.objid AND p.polrelid = $1))"
       "  AND NOT (f.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint k"
       "   WHERE k.oid = f.objid AND k.conrelid = $1))"
@@ -84,26 +95,48 @@ void read_dependents(pg::Spi& spi, OldLog& log, const std::string& replaced) {
       "  AND NOT f.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass) ORDER BY 1",
       {Param::oid(log.oid), Param(replaced)});
   for (std::size_t i = 0; i < rows.size(); ++i)
-    log.dependents.push_back({rows.get_text(i, 1), rows.get_text(i, 2), rows.get_text(i, 3),
-                              rows.get_text(i, 4), rows.get_oid(i, 5)});
+    log.dependents.push_back({rows.get_text(i, 1), rows.get_text(i, 2), rows.get_text(i, 7),
+                              rows.get_text(i, 3), rows.get_text(i, 4), rows.get_oid(i, 5),
+                              rows.get_oid(i, 6)});
+}
+
+// For a regular expression.
+std::string escaped(const std::string& name) {
+  std::string text;
+  for (const char c : name) {
+    if (std::strchr("\\^$.[]|()?*+{}", c) != nullptr) text += '\\';
+    text += c;
+  }
+  return text;
+}
+
+// A name as its own text or in quotes, which double the quotes in it.
+std::string pattern_of(const std::string& name) {
+  std::string quoted;
+  for (const char c : name) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return "(\"" + escaped(quoted) + "\"|\\m" + escaped(name) + "\\M)";
 }
 
 void read_writers(pg::Spi& spi, OldLog& log, const std::string& replaced) {
-  log.writers = texts(spi.query(
-      "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = "
-      "p.pronamespace"
-      " WHERE p.oid <> ALL ($3::oid[]) AND p.prosrc ~* ('\\m(into|update|delete\\s+from|truncate|"
-      "truncate\\s+table)\\s+(only\\s+)?(\"?' || $1 || '\"?\\.)?\"?' || $2 || '\"?\\M')"
-      " AND (n.nspname = $1 OR p.prosrc ~* ('\\m' || $1 || '\"?\\.\"?' || $2 || '\\M'))"
-      " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass"
-      "  AND d.objid = p.oid AND d.deptype = 'e') ORDER BY 1",
-      {log.schema, log.name, replaced}));
+  const std::string qualified = pattern_of(log.schema) + "\\s*\\.\\s*" + pattern_of(log.name);
+  log.writers = texts(
+      spi.query("SELECT p.oid::regprocedure::text FROM pg_proc p"
+                " WHERE p.oid <> ALL ($3::oid[]) AND (p.prosrc ~* ($4 || $1)"
+                "  OR p.pronamespace = $5 AND p.prosrc ~* ($4 || $2))"
+                " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass"
+                "  AND d.objid = p.oid AND d.deptype = 'e') ORDER BY 1",
+                {qualified, pattern_of(log.name), replaced,
+                 "\\m(into|update|delete\\s+from|truncate|truncate\\s+table)\\s+(only\\s+)?",
+                 Param::oid(log.schema_oid)}));
 }
 
 void read_watchers(pg::Spi& spi, OldLog& log) {
   log.triggers =
       texts(spi.query("SELECT quote_ident(tgname) FROM pg_trigger WHERE tgrelid = $1"
                       " AND NOT tgisinternal ORDER BY 1",
+                      {Param::oid(log.oid)}));
+  log.rules =
+      texts(spi.query("SELECT quote_ident(rulename) FROM pg_rewrite WHERE ev_class = $1 ORDER BY 1",
                       {Param::oid(log.oid)}));
   log.publications = texts(
       spi.query("SELECT quote_ident(p.pubname) FROM pg_publication_rel r JOIN pg_publication p"
@@ -130,7 +163,10 @@ std::optional<OldLog> read_old_log(pg::Spi& spi, const std::string& schema, cons
         "  AND d.objid = c.oid AND d.deptype = 'e'),"
         " EXISTS (SELECT FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass"
         "  AND d.objid = r.oid WHERE r.ev_class = c.oid"
-        "  AND d.refobjid = 'metrics_refresh.run_log'::regclass)"
+        "  AND d.refobjid = 'metrics_refresh.run_log'::regclass),"
+        " c.relnamespace, has_schema_privilege(c.relowner, c.relnamespace, 'CREATE'),"
+        " c.relrowsecurity AND c.relforcerowsecurity AND NOT EXISTS (SELECT FROM pg_roles r"
+        "  WHERE r.oid = c.relowner AND (r.rolsuper OR r.rolbypassrls))"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = $1 AND c.relname = $2",
         {schema, name});
@@ -143,6 +179,9 @@ std::optional<OldLog> read_old_log(pg::Spi& spi, const std::string& schema, cons
     log.is_forced = rows.get_bool(0, 6);
     log.is_member = rows.get_bool(0, 7);
     log.reads_log = rows.get_bool(0, 8);
+    log.schema_oid = rows.get_oid(0, 9);
+    log.owner_may_create = rows.get_bool(0, 10);
+    log.is_bound = rows.get_bool(0, 11);
   }
   log.schema = schema;
   log.name = name;
@@ -156,13 +195,35 @@ std::optional<OldLog> read_old_log(pg::Spi& spi, const std::string& schema, cons
   return log;
 }
 
-OldRows count_rows(pg::Spi& spi, const OldLog& log, const std::string& status_column) {
-  const std::string column = status_column.empty() ? "'success'" : pg::identifier(status_column);
+std::string foreign_type(pg::Spi& spi, const char* catalog, const std::vector<Oid>& objects,
+                         Oid owner) {
   const pg::Rows rows = spi.query(
-      "SELECT count(*), coalesce(array_agg(DISTINCT s.word ORDER BY s.word)"
-      " FILTER (WHERE s.word <> ''), '{}') FROM (SELECT left(format('%s', " +
-      column + "), 63) AS word FROM " + pg::qualified(log.schema, log.name) + ") s");
-  return {rows.get_int64(0, 1), rows.get_text_array(0, 2)};
+      "WITH RECURSIVE found AS (SELECT d.refobjid AS oid FROM pg_depend d"
+      "  WHERE d.classid = $1::text::regclass AND d.objid = ANY ($2::oid[]) AND d.refclassid = "
+      "'pg_type'::regclass"
+      " UNION SELECT n.oid FROM found f JOIN pg_type t ON t.oid = f.oid, LATERAL ("
+      "  SELECT t.typelem AS oid UNION ALL SELECT t.typbasetype"
+      "  UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid"
+      "   AND t.typrelid <> 0 AND a.attnum > 0 AND NOT a.attisdropped"
+      "  UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)"
+      "  ) n WHERE n.oid <> 0)"
+      " SELECT format('type %s of role %s', t.oid::regtype, r.rolname)"
+      " FROM found f JOIN pg_type t ON t.oid = f.oid JOIN pg_namespace n ON n.oid = t.typnamespace"
+      " JOIN pg_roles r ON r.oid = t.typowner OR r.oid = CASE WHEN n.nspowner ="
+      "  'pg_database_owner'::regrole THEN (SELECT datdba FROM pg_database"
+      "   WHERE datname = current_database()) ELSE n.nspowner END"
+      " WHERE r.oid <> $3 AND NOT r.rolsuper ORDER BY 1 LIMIT 1",
+      {catalog, array_of(objects), Param::oid(owner)});
+  return rows.empty() ? std::string() : rows.get_text(0, 1);
+}
+
+std::vector<Oid> rules_of(pg::Spi& spi, Oid relation) {
+  return oids(spi.query("SELECT oid FROM pg_rewrite WHERE ev_class = $1 AND rulename = '_RETURN'",
+                        {Param::oid(relation)}));
+}
+
+std::vector<Oid> policies_of(pg::Spi& spi, Oid relation) {
+  return oids(spi.query("SELECT oid FROM pg_policy WHERE polrelid = $1", {Param::oid(relation)}));
 }
 
 }  // namespace metrics_refresh::store

@@ -1,6 +1,7 @@
 #include "engine/refresh_statement.hpp"
 
 #include "engine/view/owner_settings.hpp"
+#include "pg/compat.hpp"
 #include "pg/identity.hpp"
 
 namespace metrics_refresh::engine {
@@ -22,15 +23,11 @@ std::string text_of(const View& view, bool concurrently) {
          qualified_name(view.schema, view.name);
 }
 
-#if PG_VERSION_NUM < 170000
 const char* session_path = nullptr;
-#endif
 
 }  // namespace
 
-#if PG_VERSION_NUM < 170000
 const char* path_of_session() noexcept { return session_path; }
-#endif
 
 RefreshStatement::RefreshStatement(const View& view, bool concurrently)
     : view_(view),
@@ -41,12 +38,11 @@ RefreshStatement::RefreshStatement(const View& view, bool concurrently)
     with_settings_of_session([this] {
       pg::call([this] { EventTriggerDDLCommandStart(reinterpret_cast<Node*>(statement_)); });
     });
-#if PG_VERSION_NUM < 170000
     // Whoever is here has the owner's rights, so his path gives him no more than he has.
     // A trigger may refresh another view meanwhile.
     outer_path_ = session_path;
-    session_path = pg::call([] { return pstrdup(namespace_search_path); });
-#endif
+    if (!pg::kRefreshFixesPath)
+      session_path = pg::call([] { return pstrdup(namespace_search_path); });
   } catch (...) {
     if (is_watched_) EventTriggerEndCompleteQuery();
     throw;
@@ -54,9 +50,7 @@ RefreshStatement::RefreshStatement(const View& view, bool concurrently)
 }
 
 RefreshStatement::~RefreshStatement() {
-#if PG_VERSION_NUM < 170000
   session_path = outer_path_;
-#endif
   if (is_watched_) EventTriggerEndCompleteQuery();
 }
 

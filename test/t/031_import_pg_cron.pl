@@ -63,7 +63,7 @@ $node->safe_psql(
 	UPDATE cron.job SET active = false WHERE jobname = 'paused';
 	SELECT cron.schedule('six fields', '0 5 * * * *', 'SELECT 1');
 	SELECT cron.schedule('more text', '30 4 * * 1 SELECT', 'SELECT 1');
-	SELECT cron.schedule('wraps', '0 22-2 * * *', 'SELECT 1');
+	SELECT cron.schedule('wraps', '0 0 * * 6-1', 'SELECT 1');
 	SELECT cron.schedule('never', '0 0 31 2 *', 'SELECT 1');
 	SELECT cron.schedule('start', '@reboot', 'SELECT 1');
 	SELECT cron.schedule('there', '0 3 * * *', 'REFRESH MATERIALIZED VIEW public.theirs');

@@ -13,6 +13,14 @@ inline constexpr bool kHasMaintain = PG_VERSION_NUM >= 170000;
 /// Whether a REFRESH runs with a search_path that core fixes.
 inline constexpr bool kRefreshFixesPath = PG_VERSION_NUM >= 170000;
 
+/// The arguments of a signal handler, as given to another: `void on_signal(SIGNAL_ARGS) {
+/// other(MR_SIGNAL_ARGS); }`
+#if PG_VERSION_NUM >= 190000
+#define MR_SIGNAL_ARGS postgres_signal_arg, pg_siginfo
+#else
+#define MR_SIGNAL_ARGS postgres_signal_arg
+#endif
+
 /// What replaces a table's rows at once gives it another number.
 #if PG_VERSION_NUM >= 160000
 using StorageNumber = RelFileNumber;

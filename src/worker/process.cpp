@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "pg/compat.hpp"
 #include "store/runs.hpp"
 
 namespace metrics_refresh::worker {
@@ -19,7 +20,7 @@ volatile sig_atomic_t statement_timed_out = false;
 void on_sigint(SIGNAL_ARGS) {
   if (get_timeout_indicator(STATEMENT_TIMEOUT, false)) statement_timed_out = true;
   if (cancel_accepted || get_timeout_indicator(LOCK_TIMEOUT, false))
-    StatementCancelHandler(postgres_signal_arg);
+    StatementCancelHandler(MR_SIGNAL_ARGS);
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ debootstrap() { # debootstrap VERSION ROOT
 # its lock, descriptor 8.
 need_root() {
   local root=$roots/root-$1 recipe
-  recipe=$(packages "$1"; declare -f debootstrap)
+  recipe=$(echo "${release[$1]}"; packages "$1"; declare -f debootstrap)
   exec 8>>"$root.lock"
   flock 8
   if [ "$recipe" != "$(cat "$root/.complete" 2>/dev/null)" ]; then

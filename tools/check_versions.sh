@@ -2,7 +2,7 @@
 # make check-versions: what `make check` does with the server of this Debian, for the PostgreSQL of
 # later ones: builds with -Werror, then pg_regress, isolation and, of TAP, what leans most on the
 # server, as an unprivileged user; METRICS_REFRESH_TAP=all takes every file. Each version has a root of
-# its own; all run at once. The last line is `N passed, N failed`.
+# its own; all run at once, or those of METRICS_REFRESH_VERSIONS. The last line is `N passed, N failed`.
 #
 # A root is made once, with apt's set-up of this machine, kept in $METRICS_REFRESH_ROOTS, and only
 # read after that. To make one anew, for newer minor versions, remove it. With --where-possible a version
@@ -10,9 +10,14 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tools/lib.sh
-declare -A release=([17]=trixie [18]=forky)
+# A version that is not released yet stands on the release before it, and is left out where it is not to
+# be had: it moves from suite to suite.
+declare -A release=([17]=trixie [18]=forky [19]='forky experimental')
+# Extensions that tests look at where they are installed.
+declare -A beside=([17]='cron timescaledb' [18]='cron timescaledb pg-ivm' [19]='')
+wanted=${METRICS_REFRESH_VERSIONS:-${!release[*]}}
 roots=${METRICS_REFRESH_ROOTS:-/var/cache/metrics_refresh}
-files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups 023_diff 025_incremental 026_skip 027_generated 043_pg_upgrade 044_restore)
+files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups 023_diff 025_incremental 026_skip 027_generated 031_import_pg_cron 043_pg_upgrade 044_restore 045_elsewhere)
 where_possible=
 [ "${1:-}" != --where-possible ] || where_possible=1
 tap_files=$(printf 'test/t/%s.pl ' "${files[@]}")
@@ -27,35 +32,45 @@ refuse() {
   echo '0 passed, 1 failed'
   exit 1
 }
+for version in $wanted; do
+  [ -n "${release[$version]:-}" ] || refuse "there is no root for PostgreSQL $version"
+done
 [ "$(id -u)" = 0 ] || refuse 'only root can make and enter the roots of other Debian releases'
 command -v mmdebstrap >/dev/null || refuse 'there is no mmdebstrap'
 unshare --mount --pid --ipc --fork --kill-child true || refuse 'this machine lets nobody have namespaces of their own'
 
-packages() { awk -v RS= 'NR == 2' tools/packages.txt | awk '!/^#/ { print $1 }' | sed "s/-15$/-$1/"; }
+packages() {
+  awk -v RS= 'NR == 2' tools/packages.txt | awk '!/^#/ { print $1 }' | sed "s/-15$/-$1/"
+  printf '%s\n' ${beside[$1]} | sed -n "s/./postgresql-$1-&/p"
+}
 
 # The server's -dev package depends on a whole compiler that the build does not need: it is unpacked,
 # not installed.
 debootstrap() { # debootstrap VERSION ROOT
-  local options=() option mirror
+  local options=() option mirror base later
+  read -r base later <<<"${release[$1]}"
   while read -r option; do
     options+=(--aptopt="$option")
   done < <(apt-config dump | grep -E '^Acquire::(Check-|Retries|ForceIPv|https?::)')
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
+  mirror=${mirror:-http://deb.debian.org/debian}
   mmdebstrap --variant=essential "${options[@]}" \
     --include="$(packages "$1" | grep -v server-dev | paste -sd,)" \
+    --setup-hook='mkdir -p "$1/etc/apt/preferences.d"
+      printf "Package: src:postgresql-%s\nPin: release a=experimental\nPin-Priority: 990\n" '"$1"' >"$1/etc/apt/preferences.d/server"' \
     --essential-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d" "$1/project"
       echo create_main_cluster = false >"$1/etc/postgresql-common/createcluster.d/none.conf"' \
     --customize-hook="cd \"\$1/tmp\" && export APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG &&
       apt-get download postgresql-server-dev-$1 && dpkg -x postgresql-server-dev-*.deb \"\$1\" &&
       rm postgresql-server-dev-*.deb" \
-    "${release[$1]}" "$2" ${mirror:+"$mirror"}
+    "$base" "$2" "$mirror" ${later:+"deb $mirror $later main"}
 }
 
 # Makes the root of a version unless it is there, whole, and of these packages. Who uses a root holds
 # its lock, descriptor 8.
 need_root() {
   local root=$roots/root-$1 recipe
-  recipe=$(packages "$1"; declare -f debootstrap)
+  recipe=$(echo "${release[$1]}"; packages "$1"; declare -f debootstrap)
   exec 8>>"$root.lock"
   flock 8
   if [ "$recipe" != "$(cat "$root/.complete" 2>/dev/null)" ]; then
@@ -114,7 +129,7 @@ check_inside() {
 
 check_version() {
   if ! need_root "$1"; then
-    [ "$where_possible" ] || return 1
+    [ "$where_possible" ] || [[ ${release[$1]} == *' '* ]] || return 1
     say "left out"
     echo '0 passed, 0 failed'
     return 0
@@ -128,7 +143,7 @@ check_version() {
 mkdir -p "$roots"
 use_scratch versions
 lock_scratch
-versions=$(printf '%s\n' "${!release[@]}" | sort)
+versions=$(printf '%s\n' $wanted | sort)
 declare -A running
 for version in $versions; do
   check_version "$version" >"$scratch/$version.log" 2>&1 &

@@ -47,6 +47,8 @@ find src -name '*.[ch]pp' | sort | xargs perl -ne '
   }
   $refuses = 1 if /^#ifdef (PG_VERSION_NUM|POSTGRES_H)$/;
   print "$ARGV:$.: no \"using namespace\"\n" if /^\s*using namespace /;
+  print "$ARGV:$.: only src/pg/ asks for the version of the server (pg/compat.hpp)\n"
+    if /^\s*#\s*(if|elif)\b.*PG_VERSION_NUM/ && $folder ne "pg";
   if (eof) {
     print "$ARGV: a header of core/ has to refuse to stand after postgres.h\n"
       if $folder =~ m{^core\b} && $ARGV =~ /hpp$/ && !$refuses;

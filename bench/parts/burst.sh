@@ -1,23 +1,21 @@
 # Jobs that are due together, `SELECT 1` each. pg_cron's run at a minute; ours would wait for it as well,
 # but an eighth of the seconds since 1970 is an interval too, and is due once, at a multiple of 8 s.
 
-jobs=1000
-
 burst() {
   local round count
   : >"$raw/burst.csv"
   for round in $(seq "$rounds"); do
-    burst_of_cron 'pg_cron, background workers' on "$round"
+    for count in $running; do burst_of_cron "pg_cron, $count background workers" on "$count" "$round"; done
     for count in $workers; do burst_of_ours "$count" "$round"; done
-    burst_of_cron 'pg_cron, connections' off "$round"
+    for count in $running; do burst_of_cron "pg_cron, $count connections" off "$count" "$round"; done
   done
   up ours
   report_burst
 }
 
-burst_of_cron() { # NAME cron.use_background_workers ROUND
+burst_of_cron() { # NAME cron.use_background_workers cron.max_running_jobs ROUND
   local due
-  up cron "cron.use_background_workers=$2"
+  up cron "cron.use_background_workers=$2" "cron.max_running_jobs=$3"
   # Long enough before for a thousand jobs to be scheduled and read.
   due=$(cron -At -c "SELECT date_trunc('minute', now() + interval '68 s')")
   cron -v due="$due" -v jobs="$jobs" <<'SQL' >/dev/null
@@ -27,7 +25,7 @@ CHECKPOINT;
 SQL
   local of_burst="cron.job_run_details WHERE start_time >= '$due' AND status IN ('succeeded', 'failed')"
   wait_in cron postgres 300 "SELECT count(*) >= $jobs FROM $of_burst"
-  cron -c "COPY (SELECT '$1', $3, extract(epoch FROM start_time - '$due') * 1000,
+  cron -c "COPY (SELECT '$1', $4, extract(epoch FROM start_time - '$due') * 1000,
                         extract(epoch FROM end_time - '$due') * 1000, status = 'succeeded' FROM $of_burst)
            TO STDOUT CSV" >>"$raw/burst.csv"
   cron -c 'SELECT cron.unschedule(jobid) FROM cron.job' >/dev/null

@@ -31,6 +31,9 @@ cron.host = '$scratch/cron'     # in the mode of connections: the socket"
 
   up cron
   cron -c 'CREATE EXTENSION pg_cron'
+  # The library's may be a later one.
+  cron_version=$(dpkg-query -W -f '${Version}' "postgresql-$(server_major)-cron" 2>/dev/null ||
+    cron -At -c "SELECT extversion FROM pg_extension WHERE extname = 'pg_cron'")
   down cron
   up ours
   ours postgres -c 'CREATE DATABASE report' -c 'CREATE DATABASE base'
@@ -68,6 +71,8 @@ down() { stop_server "$1"; }
 
 ours() { local database=$1; shift; socket=$scratch/ours sql -d "$database" "$@"; }
 cron() { socket=$scratch/cron sql -d postgres "$@"; }
+
+server_major() { "$pg_config" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'; }
 
 wait_in() {
   local name=$1 database=$2 seconds=$3 condition=$4
@@ -108,7 +113,7 @@ cpu_ms() { of_processes schedstat '{ ns += $1 } END { printf "%.3f\n", ns / 1e6 
 wakeups() { of_processes status '$1 == "voluntary_ctxt_switches:" { n += $2 } END { print n + 0 }' "$@"; }
 
 conditions() {
-  echo "conditions: PostgreSQL $(ours report -At -c "SHOW server_version"), pg_cron $(dpkg-query -W -f '${Version}' postgresql-15-cron)," \
+  echo "conditions: PostgreSQL $(ours report -At -c "SHOW server_version"), pg_cron $cron_version," \
     "fsync $(ours report -At -c "SHOW fsync"), max_worker_processes 64, else as initdb leaves it"
   echo "            $cores cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), load now $(cut -d' ' -f1-3 /proc/loadavg)"
 }

@@ -17,7 +17,7 @@ Datum capture_keys(FunctionCallInfo call) {
   // One call for the whole trigger: it runs for every statement on a captured table, so its cost
   // counts.
   pg::call([data] { engine::capture_keys(data); });
-  return PointerGetDatum(nullptr);
+  return Datum{0};
 }
 
 }  // namespace

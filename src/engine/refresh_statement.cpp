@@ -1,6 +1,7 @@
 #include "engine/refresh_statement.hpp"
 
 #include "engine/view/owner_settings.hpp"
+#include "pg/compat.hpp"
 #include "pg/identity.hpp"
 
 namespace metrics_refresh::engine {
@@ -22,15 +23,11 @@ std::string text_of(const View& view, bool concurrently) {
          qualified_name(view.schema, view.name);
 }
 
-#if PG_VERSION_NUM < 170000
 const char* session_path = nullptr;
-#endif
 
 }  // namespace
 
-#if PG_VERSION_NUM < 170000
 const char* path_of_session() noexcept { return session_path; }
-#endif
 
 RefreshStatement::RefreshStatement(const View& view, bool concurrently)
     : view_(view),
@@ -38,18 +35,15 @@ RefreshStatement::RefreshStatement(const View& view, bool concurrently)
       statement_(make_statement(view, concurrently)),
       watched_(reinterpret_cast<Node*>(statement_)) {
   with_settings_of_session([this] { watched_.start(); });
-#if PG_VERSION_NUM < 170000
-  // Whoever is here has the owner's rights, so his path gives him no more than he has.
+  // The session has the owner's rights here, so its path gives no more than the owner has.
   // A trigger may refresh another view meanwhile.
   outer_path_ = session_path;
-  session_path = pg::call([] { return pstrdup(namespace_search_path); });
-#endif
+  if (!pg::kRefreshFixesPath)
+    session_path = pg::call([] { return pstrdup(namespace_search_path); });
 }
 
 RefreshStatement::~RefreshStatement() {
-#if PG_VERSION_NUM < 170000
   session_path = outer_path_;
-#endif
 }
 
 std::int64_t RefreshStatement::run() {

@@ -33,16 +33,12 @@ class RefreshStatement {
   const std::string text_;
   RefreshMatViewStmt* statement_;
   pg::WatchedStatement watched_;
-#if PG_VERSION_NUM < 170000
   const char* outer_path_ = nullptr;
-#endif
 };
 
-#if PG_VERSION_NUM < 170000
 /// The search_path of the session whose refresh is just being done, or null. Core makes and drops a
 /// temporary table in a CONCURRENTLY, by statements that fire event triggers too: before 17, with
-/// the session's path.
+/// the session's path. From 17 on this is null.
 const char* path_of_session() noexcept;
-#endif
 
 }  // namespace metrics_refresh::engine

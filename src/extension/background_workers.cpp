@@ -1,16 +1,9 @@
 #include "extension/background_workers.hpp"
 
+#include "pg/compat.hpp"
+
 namespace metrics_refresh::extension {
 namespace {
-
-const PgBackendStatus* status_at(int number) {
-#if PG_VERSION_NUM >= 160000
-  LocalPgBackendStatus* const found = pgstat_get_local_beentry_by_index(number);
-#else
-  LocalPgBackendStatus* const found = pgstat_fetch_stat_local_beentry(number);
-#endif
-  return found != nullptr ? &found->backendStatus : nullptr;
-}
 
 bool starts_with(const char* text, const char* prefix) {
   return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -36,7 +29,7 @@ BackgroundWorkers background_workers() {
     workers.limit = max_worker_processes;
     const int count = pgstat_fetch_stat_numbackends();
     for (int number = 1; number <= count; ++number)
-      if (const PgBackendStatus* const status = status_at(number)) add(workers, *status);
+      if (const PgBackendStatus* const status = pg::status_at(number)) add(workers, *status);
     return workers;
   });
 }

@@ -1,6 +1,7 @@
 #include "extension/privilege.hpp"
 
 #include "extension/settings.hpp"
+#include "pg/compat.hpp"
 #include "pg/identity.hpp"
 #include "pg/role.hpp"
 
@@ -12,12 +13,7 @@ Oid admin_check_function(std::string& problem) {
   const std::string setting = settings::admin_check();
   const char* name = setting.c_str();
   const Oid function = pg::call([name] {
-    List* names = stringToQualifiedNameList(name
-#if PG_VERSION_NUM >= 160000
-                                            ,
-                                            nullptr
-#endif
-    );
+    List* names = pg::qualified_names(name);
     return LookupFuncName(names, 0, nullptr, true);
   });
   if (!OidIsValid(function)) {

@@ -5,6 +5,7 @@
 #include "hooks/restore_watch.hpp"
 #include "hooks/rights_first.hpp"
 #include "hooks/silent_tools.hpp"
+#include "pg/compat.hpp"
 #include "shmem/area.hpp"
 #include "shmem/change_counters.hpp"
 #include "shmem/change_watch.hpp"
@@ -39,14 +40,6 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
     // its parent change it past its triggers.
     shmem::note_uncaptured(object_id);
   }
-}
-
-bool owns_database(Oid database) {
-#if PG_VERSION_NUM >= 160000
-  return object_ownercheck(DatabaseRelationId, database, GetUserId());
-#else
-  return pg_database_ownercheck(database, GetUserId());
-#endif
 }
 
 bool is_template(Oid database) {
@@ -90,8 +83,9 @@ const char* wanted_database(Node* statement) {
 bool may_have_it(Node* statement, Oid database) {
   if (database == MyDatabaseId || IsTransactionBlock()) return false;
   if (IsA(statement, CreatedbStmt))
-    return have_createdb_privilege() && (is_template(database) || owns_database(database));
-  return owns_database(database);
+    return have_createdb_privilege() &&
+           (is_template(database) || pg::owns(DatabaseRelationId, database));
+  return pg::owns(DatabaseRelationId, database);
 }
 
 // Noted before it is done: if it fails, nothing is posted.
@@ -118,7 +112,6 @@ bool is_end_of_prepared(Node* statement) {
   return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
 }
 
-#if PG_VERSION_NUM < 170000
 // For the temporary table of core's CONCURRENTLY, as refresh_statement.hpp says. Returns a level to
 // give back, or 0.
 int lend_session_path(Node* statement) {
@@ -131,9 +124,6 @@ int lend_session_path(Node* statement) {
                           false);
   return level;
 }
-#else
-int lend_session_path(Node*) { return 0; }
-#endif
 
 void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
                 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,

@@ -1,18 +1,11 @@
 #include "hooks/rights_first.hpp"
 
+#include "pg/compat.hpp"
+
 namespace metrics_refresh::worker {
 namespace {
 
 // All that follows is called from the server's own C frames; nothing here has a destructor.
-
-bool owns(Oid class_id, Oid object) {
-#if PG_VERSION_NUM >= 160000
-  return object_ownercheck(class_id, object, GetUserId());
-#else
-  return class_id == RelationRelationId ? pg_class_ownercheck(object, GetUserId())
-                                        : pg_namespace_ownercheck(object, GetUserId());
-#endif
-}
 
 bool is_our_extension(Oid extension) {
   const char* const name = OidIsValid(extension) ? get_extension_name(extension) : nullptr;
@@ -73,7 +66,7 @@ void ask_for_drop(const DropStmt* drop) {
     const ObjectAddress object = find(drop->removeType, name);
     if (!is_ours(object)) continue;
     const Oid schema = get_object_namespace(&object);
-    if (!OidIsValid(schema) || !owns(NamespaceRelationId, schema))
+    if (!OidIsValid(schema) || !pg::owns(NamespaceRelationId, schema))
       check_object_ownership(GetUserId(), drop->removeType, object, name, nullptr);
   }
 }
@@ -108,7 +101,7 @@ void ask_for_table(const RangeVar* name) {
   if (!OidIsValid(relation) || !is_our_schema(get_rel_namespace(relation)))
     relation = name->schemaname == nullptr ? hidden_relation(name->relname) : InvalidOid;
   if (!OidIsValid(relation) || get_rel_relkind(relation) != RELKIND_RELATION) return;
-  if (!owns(RelationRelationId, relation)) refuse_relation(relation, name->relname);
+  if (!pg::owns(RelationRelationId, relation)) refuse_relation(relation, name->relname);
 }
 
 // A foreign key, of a table or a column.
@@ -129,13 +122,13 @@ void ask_for_relation(const RangeVar* name) {
   ObjectAddress relation;
   ObjectAddressSet(relation, RelationRelationId, RangeVarGetRelid(name, NoLock, true));
   if (is_ours(relation)) {
-    if (!owns(RelationRelationId, relation.objectId))
+    if (!pg::owns(RelationRelationId, relation.objectId))
       refuse_relation(relation.objectId, name->relname);
     return;
   }
   if (name->schemaname != nullptr) return;
   const Oid hidden = hidden_relation(name->relname);
-  if (OidIsValid(hidden) && !owns(RelationRelationId, hidden))
+  if (OidIsValid(hidden) && !pg::owns(RelationRelationId, hidden))
     ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
             errmsg("must be owner of view %s", name->relname),
             errdetail("There is a view of metrics_refresh of this name in the search_path."),

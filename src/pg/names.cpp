@@ -1,5 +1,7 @@
 #include "pg/names.hpp"
 
+#include "pg/compat.hpp"
+
 namespace metrics_refresh::pg {
 namespace {
 
@@ -19,24 +21,6 @@ Oid schema_of_operator(Oid oid) {
   return schema;
 }
 
-FuncCandidateList functions_named(List* names) {
-#if PG_VERSION_NUM >= 190000
-  int flags = 0;
-  return FuncnameGetCandidates(names, -1, NIL, false, false, false, true, &flags);
-#else
-  return FuncnameGetCandidates(names, -1, NIL, false, false, false, true);
-#endif
-}
-
-FuncCandidateList operators_named(List* names) {
-#if PG_VERSION_NUM >= 190000
-  int flags = 0;
-  return OpernameGetCandidates(names, '\0', true, &flags);
-#else
-  return OpernameGetCandidates(names, '\0', true);
-#endif
-}
-
 bool is_elsewhere(Oid schema) { return OidIsValid(schema) && schema != PG_CATALOG_NAMESPACE; }
 
 // Several of one name may be in several schemas.
@@ -53,7 +37,7 @@ Oid schema_of(Named kind, const char* name) {
     case Named::kRelation:
       return get_rel_namespace(RelnameGetRelid(name));
     case Named::kFunction:
-      return elsewhere(functions_named(names), get_func_namespace);
+      return elsewhere(functions_named(names, -1, false), get_func_namespace);
     case Named::kOperator:
       return elsewhere(operators_named(names), schema_of_operator);
     case Named::kType:

@@ -1,5 +1,6 @@
 #include "shmem/skipped_jobs.hpp"
 
+#include "pg/compat.hpp"
 #include "shmem/area.hpp"
 
 namespace metrics_refresh::shmem {
@@ -45,8 +46,8 @@ void init_skipped_jobs() {
   memset(&control, 0, sizeof control);
   control.keysize = sizeof(Key);
   control.entrysize = sizeof(Entry);
-  entries = ShmemInitHash("metrics_refresh skipped jobs", kMaxJobs, kMaxJobs, &control,
-                          HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+  entries = pg::init_shared_hash("metrics_refresh skipped jobs", kMaxJobs, &control,
+                                 HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
 }
 
 bool note_skipped_job(std::int64_t job_id, TimestampTz fresh_at, TimestampTz handled_until) {

@@ -7,6 +7,7 @@
 // may outlive its row.
 #include "store/incremental.hpp"
 
+#include "pg/compat.hpp"
 #include "store/job_changes.hpp"
 
 namespace metrics_refresh::store {
@@ -34,13 +35,10 @@ void forget_namesakes(pg::Spi& spi, Oid view, const std::string& schema, const s
 }
 
 // True if the owner of job j has the rights to refresh view c. MAINTAIN exists since PostgreSQL 17.
-#if PG_VERSION_NUM >= 170000
-#define OWNER_MAY_REFRESH                                     \
-  "(pg_catalog.pg_has_role(j.owner_oid, c.relowner, 'USAGE')" \
-  " OR pg_catalog.has_table_privilege(j.owner_oid, c.oid, 'MAINTAIN'))"
-#else
-#define OWNER_MAY_REFRESH "pg_catalog.pg_has_role(j.owner_oid, c.relowner, 'USAGE')"
-#endif
+constexpr const char* kOwnerMayRefresh =
+    pg::kHasMaintain ? "(pg_catalog.pg_has_role(j.owner_oid, c.relowner, 'USAGE')"
+                       " OR pg_catalog.has_table_privilege(j.owner_oid, c.oid, 'MAINTAIN'))"
+                     : "pg_catalog.pg_has_role(j.owner_oid, c.relowner, 'USAGE')";
 
 }  // namespace
 
@@ -163,15 +161,17 @@ std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi) {
 // member of a group, or as a view in the schema of a group.
 LeftoverState leftover_state(pg::Spi& spi, std::int64_t id) {
   const pg::Rows rows = spi.query(
-      "SELECT i.view_oid, EXISTS (SELECT FROM pg_catalog.pg_class c"
-      "  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-      "  JOIN metrics_refresh_internal.job j ON j.strategy = 'incremental' AND " OWNER_MAY_REFRESH
-      "  WHERE c.oid = i.view_oid AND c.relkind = 'm'"
-      "  AND (j.view_schema = n.nspname AND j.view_name = c.relname OR j.view_oid = c.oid"
-      "   OR j.group_schema = n.nspname"
-      "   OR EXISTS (SELECT FROM metrics_refresh_internal.job_member m WHERE m.job_id = j.job_id"
-      "    AND (m.view_schema = n.nspname AND m.view_name = c.relname OR m.view_oid = c.oid))))"
-      " FROM metrics_refresh_internal.incremental_view i WHERE i.id = $1",
+      std::string("SELECT i.view_oid, EXISTS (SELECT FROM pg_catalog.pg_class c"
+                  "  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                  "  JOIN metrics_refresh_internal.job j ON j.strategy = 'incremental' AND ") +
+          kOwnerMayRefresh +
+          "  WHERE c.oid = i.view_oid AND c.relkind = 'm'"
+          "  AND (j.view_schema = n.nspname AND j.view_name = c.relname OR j.view_oid = c.oid"
+          "   OR j.group_schema = n.nspname"
+          "   OR EXISTS (SELECT FROM metrics_refresh_internal.job_member m WHERE m.job_id = "
+          "j.job_id"
+          "    AND (m.view_schema = n.nspname AND m.view_name = c.relname OR m.view_oid = c.oid))))"
+          " FROM metrics_refresh_internal.incremental_view i WHERE i.id = $1",
       {id});
   if (rows.empty()) return {};
   return {rows.get_oid(0, 1), rows.get_bool(0, 2)};

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "pg/compat.hpp"
 #include "store/runs.hpp"
 
 namespace metrics_refresh::worker {
@@ -19,7 +20,7 @@ volatile sig_atomic_t statement_timed_out = false;
 void on_sigint(SIGNAL_ARGS) {
   if (get_timeout_indicator(STATEMENT_TIMEOUT, false)) statement_timed_out = true;
   if (cancel_accepted || get_timeout_indicator(LOCK_TIMEOUT, false))
-    StatementCancelHandler(postgres_signal_arg);
+    StatementCancelHandler(MR_SIGNAL_ARGS);
 }
 
 }  // namespace
@@ -65,30 +66,30 @@ constexpr const char* kClients[][2] = {
     {"default_transaction_read_only", "off"},
     {"default_transaction_deferrable", "off"},
     {"default_transaction_isolation", "read committed"},
-#if PG_VERSION_NUM >= 170000
-    {"transaction_timeout", "0"},
-#endif
+    {"transaction_timeout", "0"},  // from PostgreSQL 17 on
 };
+
+bool is_known(const char* setting) { return GetConfigOption(setting, true, false) != nullptr; }
 
 }  // namespace
 
 void set_process_settings() {
   pg::call([] {
     for (const auto& setting : kClients)
-      SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_SESSION);
+      if (is_known(setting[0])) SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_SESSION);
     // No command brings these back. Later minor versions have the second; our own SQL reads views.
     SetConfigOption("exit_on_error", "off", PGC_SUSET, PGC_S_OVERRIDE);
     static const char kRestricted[] = "restrict_nonsystem_relation_kind";
-    if (GetConfigOption(kRestricted, true, false) != nullptr)
-      SetConfigOption(kRestricted, "", PGC_SUSET, PGC_S_OVERRIDE);
+    if (is_known(kRestricted)) SetConfigOption(kRestricted, "", PGC_SUSET, PGC_S_OVERRIDE);
   });
 }
 
 void set_client_settings(int lock_timeout) {
   pg::call([lock_timeout] {
     for (const auto& setting : kClients)
-      SetConfigOption(setting[0], pstrdup(GetConfigOptionResetString(setting[0])), PGC_SUSET,
-                      PGC_S_SESSION);
+      if (is_known(setting[0]))
+        SetConfigOption(setting[0], pstrdup(GetConfigOptionResetString(setting[0])), PGC_SUSET,
+                        PGC_S_SESSION);
     if (LockTimeout == 0 || lock_timeout < LockTimeout)
       SetConfigOption("lock_timeout", psprintf("%d", lock_timeout), PGC_SUSET, PGC_S_SESSION);
   });

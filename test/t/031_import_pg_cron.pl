@@ -63,7 +63,7 @@ $node->safe_psql(
 	UPDATE cron.job SET active = false WHERE jobname = 'paused';
 	SELECT cron.schedule('six fields', '0 5 * * * *', 'SELECT 1');
 	SELECT cron.schedule('more text', '30 4 * * 1 SELECT', 'SELECT 1');
-	SELECT cron.schedule('wraps', '0 22-2 * * *', 'SELECT 1');
+	SELECT cron.schedule('wraps', '0 0 * * 6-1', 'SELECT 1');
 	SELECT cron.schedule('never', '0 0 31 2 *', 'SELECT 1');
 	SELECT cron.schedule('start', '@reboot', 'SELECT 1');
 	SELECT cron.schedule('there', '0 3 * * *', 'REFRESH MATERIALIZED VIEW public.theirs');
@@ -101,7 +101,7 @@ is(import_jobs(''), <<'EXPECTED' =~ s/\n\z//r, 'what would be made of each job')
 7|paused|command|SELECT 1|0 3 * * *|0 3 * * *|GMT|postgres|postgres|f|would be imported|
 8|six fields|command|SELECT 1|0 5 * * * *|0 5 * * *|GMT|postgres|postgres|t|would be imported|pg_cron reads the schedule as "0 5 * * *"; would be paused in pg_cron
 9|more text|command|SELECT 1|30 4 * * 1 SELECT|30 4 * * 1|GMT|postgres|postgres|t|would be imported|pg_cron reads the schedule as "30 4 * * 1"; would be paused in pg_cron
-10|wraps|command|SELECT 1|0 22-2 * * *||GMT|postgres|postgres|t|left|pg_cron never runs it, for no time matches; here the text would mean: at 00:00, 01:00, 02:00, 22:00 and 23:00
+10|wraps|command|SELECT 1|0 0 * * 6-1||GMT|postgres|postgres|t|left|pg_cron never runs it, for no time matches; here the text would mean: at 00:00 on Monday, Saturday and Sunday
 11|never|command|SELECT 1|0 0 31 2 *||GMT|postgres|postgres|t|left|pg_cron never runs it, for no time matches
 12|start|command|SELECT 1|@reboot|@reboot|GMT|postgres|postgres|t|would be imported|pg_cron runs it also when its own launcher starts anew; would be paused in pg_cron
 13|there|refresh|public.theirs|0 3 * * *|0 3 * * *|GMT|alice|other|t|left|run the statement in database other, then pause it in pg_cron

@@ -81,15 +81,29 @@ metrics_refresh.suspend_after = 0\nrestart_after_crash = on\nwal_level = replica
 	return $node;
 }
 
+sub versions_columns { return slurp_file($_[0]->config_data('--bindir') . '/postgres') =~ /\bpg_attver\b/; }
+
+# From 15.20 and 17.12 on a server notes with each column, as the parameter pg_attver, when its type was
+# settled. pg_dump before that takes this for a setting, which no such server knows: pg_upgrade to it
+# fails. So the columns become those of a cluster that an earlier minor version made, which have none.
+sub forget_column_versions
+{
+	my ($node) = @_;
+	$node->safe_psql('postgres', q{UPDATE pg_attribute SET attoptions = nullif(ARRAY(SELECT o FROM unnest(attoptions) o WHERE o !~ '^pg_attver='), '{}')
+		WHERE attrelid >= 16384 AND attoptions IS NOT NULL});
+	return;
+}
+
 # Stops it with a run under way, in a moment of which its rows are known.
 sub stop_old
 {
-	my ($node, $mode) = @_;
+	my ($node, $mode, $forgets_versions) = @_;
 	$node->safe_psql('postgres', 'ALTER SYSTEM SET metrics_refresh.enabled = off');
 	$node->reload;
 	until_ok($node, 'postgres', q{SELECT count(*) = 1 FROM metrics_refresh.running} . q{ WHERE state = 'running'}, 'only the long run is left');
 	until_ok($node, 'postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND backend_type <> 'metrics_refresh worker'
 		AND backend_type <> 'autovacuum worker'}, 'and nothing else is under way');
+	forget_column_versions($node) if $forgets_versions;
 	# Later it would be closed, as interrupted; it must be as it is.
 	my $rows = rows_of($node);
 	my $file = $node->data_dir . '/postgresql.auto.conf';
@@ -118,10 +132,10 @@ sub check_upgrade
 {
 	my ($name, $how, $stop, $install_path) = @_;
 	my $old = start_old("old_$name", install_path => $install_path);
-	my $rows = stop_old($old, $stop);
+	my $new = PostgreSQL::Test::Cluster->new("new_$name");
+	my $rows = stop_old($old, $stop, versions_columns($old) && !versions_columns($new));
 	# A crash is recovered by the old server that pg_upgrade runs, which counts no transaction.
 	my $xid = next_xid($old);
-	my $new = PostgreSQL::Test::Cluster->new("new_$name");
 	$new->init(extra => [ '--no-locale', '-E', 'UTF8', '--data-checksums' ]);
 	$new->append_conf('postgresql.conf', "shared_preload_libraries = 'metrics_refresh'\nmax_worker_processes = 16\nmetrics_refresh.log_skips = on
 metrics_refresh.suspend_after = 0\nmax_prepared_transactions = 2\n");
@@ -186,10 +200,6 @@ SKIP:
 {
 	my $earlier = $ENV{METRICS_REFRESH_EARLIER};
 	skip 'METRICS_REFRESH_EARLIER names no server of an earlier version', 1 unless $earlier;
-	# Minor versions with this parameter of columns dump it, and those without it refuse the dump.
-	my ($old, $new) = map { slurp_file($_->config_data('--bindir') . '/postgres') =~ /\bpg_attver\b/ }
-	  PostgreSQL::Test::Cluster->new('earlier_server', install_path => $earlier), PostgreSQL::Test::Cluster->new('server');
-	skip 'this minor version cannot take what the earlier server dumps', 1 if $old && !$new;
 	check_upgrade('earlier_copy', 'copy', 'fast', $earlier);
 	check_upgrade('earlier_link', 'link', 'fast', $earlier);
 	check_upgrade('earlier_crash', 'copy', 'immediate', $earlier);

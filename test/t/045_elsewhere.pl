@@ -453,7 +453,27 @@ subtest 'TimescaleDB' => sub {
 	$change->($_)
 	  for q{INSERT INTO metric VALUES ('2026-01-05', 100)}, q{INSERT INTO metric VALUES ('2027-01-05', 100)},
 	  q{UPDATE metric SET n = 7 WHERE n = 8}, q{DELETE FROM metric WHERE n = 9}, q{SELECT drop_chunks('metric', '2026-01-10'::timestamptz)};
-	my ($code) = $node->psql('postgres', q{ALTER TABLE metric SET (timescaledb.compress); SELECT compress_chunk(c) FROM show_chunks('metric') c});
+	# Chunks are children: no view over them is kept by keys, and one that was is not from the first chunk on.
+	like(refused('v_metric'), qr/ERROR:  0A000: .*the table metric has children that inherit from it/s, 'incremental is refused');
+	query(q{
+		CREATE TABLE later (at timestamptz NOT NULL, n int);
+		CREATE MATERIALIZED VIEW v_later AS SELECT n, count(*) FROM later GROUP BY n;
+		SELECT metrics_refresh.schedule('v_later', NULL, strategy => 'incremental', job_name => 'later')});
+	my $later = sub {
+		my ($statement) = @_;
+		query($statement);
+		my $how = query(q{SELECT (r ->> 'strategy') || ': ' || (r ->> 'reason') FROM metrics_refresh.refresh('v_later', 'incremental') r});
+		is(query('SELECT NOT EXISTS (SELECT n, count(*) FROM later GROUP BY n EXCEPT TABLE v_later)'), 't', "right after $statement");
+		return $how;
+	};
+	$later->(q{INSERT INTO later VALUES ('2026-01-05', 1)});
+	like($later->(q{INSERT INTO later VALUES ('2026-02-05', 1)}), qr/^incremental/, 'a view of a table is kept by keys');
+	like($later->($_), qr/^diff: the table later has children that inherit from it/, 'and not once it is a hypertable with chunks')
+	  for q{SELECT create_hypertable('later', 'at', migrate_data => true)}, q{INSERT INTO later VALUES ('2026-03-05', 1)};
+	query(q{SELECT metrics_refresh.unschedule('later')});
+
+	my ($code) = $node->psql('postgres', q{ALTER TABLE metric SET (timescaledb.compress, timescaledb.compress_segmentby = 'n');
+		SELECT compress_chunk(c) FROM show_chunks('metric') c});
 	if ($code != 0)
 	{
 		diag 'this build of timescaledb compresses no chunks';
@@ -462,7 +482,15 @@ subtest 'TimescaleDB' => sub {
 	strategy('v_metric');
 	is($is_right->(), 't', 'right after its chunks are compressed');
 	$change->($_)
-	  for q{INSERT INTO metric VALUES ('2026-01-20', 200)}, q{UPDATE metric SET n = 5 WHERE n = 20}, q{DELETE FROM metric WHERE n = 21}, q{TRUNCATE metric};
+	  for q{INSERT INTO metric VALUES ('2026-01-20', 200)}, q{UPDATE metric SET n = 5 WHERE n = 20};
+	# A whole batch goes without being decompressed, and many rows come compressed.
+	$change->($_)
+	  for q{DELETE FROM metric WHERE n = 21},
+	  q{SET timescaledb.enable_direct_compress_insert = on; INSERT INTO metric SELECT '2026-01-21'::timestamptz + g * interval '1 s', 6 FROM generate_series(1, 4000) g};
+	query($_), is($is_right->(), 't', "right after $_")
+	  for q{SELECT compress_chunk(c, recompress => true) FROM show_chunks('metric') c}, q{SELECT decompress_chunk(c) FROM show_chunks('metric') c LIMIT 1};
+	strategy('v_metric');
+	$change->('TRUNCATE metric');
 };
 
 $node->stop;

@@ -18,6 +18,7 @@
 #include "engine/view/missing_names.hpp"
 #include "engine/view/owner_settings.hpp"
 #include "engine/view/view.hpp"
+#include "pg/compat.hpp"
 #include "pg/transaction.hpp"
 
 namespace metrics_refresh::api {
@@ -85,7 +86,7 @@ Oid find_routine(const SqlName& name, const Lookup& lookup) {
   const FuncCandidateList candidates = found_by(lookup, [=] {
     List* names = list_make1(makeString(pstrdup(routine)));
     if (schema != nullptr) names = lcons(makeString(pstrdup(schema)), names);
-    return FuncnameGetCandidates(names, 0, NIL, true, true, false, true);
+    return pg::functions_named(names, 0, true);
   });
   // A single candidate with no arguments. A function with default arguments, or one of several, is
   // not accepted.

@@ -38,10 +38,10 @@ Datum take_over(FunctionCallInfo call) {
   // An earlier call in this transaction may have handled all jobs.
   bool waits = false;
   with_tables([&](pg::Spi& spi) { waits = store::is_to_count_from_commit(spi); });
-  if (!waits) return PointerGetDatum(nullptr);
+  if (!waits) return Datum{0};
   wait_for_quiet_moment();
   with_tables([](pg::Spi& spi) { store::count_from_soon(spi); });
-  return PointerGetDatum(nullptr);
+  return Datum{0};
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "api/access.hpp"
 #include "engine/view/one_owner.hpp"
 #include "extension/privilege.hpp"
+#include "pg/compat.hpp"
 #include "store/groups.hpp"
 
 namespace metrics_refresh::api {
@@ -99,11 +100,7 @@ void require_rights_over_schema(const std::string& schema) {
   const char* name = schema.c_str();
   const bool owns = pg::call([name] {
     const Oid oid = get_namespace_oid(name, false);
-#if PG_VERSION_NUM >= 160000
-    return object_ownercheck(NamespaceRelationId, oid, GetUserId());
-#else
-    return pg_namespace_ownercheck(oid, GetUserId());
-#endif
+    return pg::owns(NamespaceRelationId, oid);
   });
   if (!owns && !extension::is_super_admin())
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of schema " + schema,

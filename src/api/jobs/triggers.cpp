@@ -177,7 +177,7 @@ Datum note_change(FunctionCallInfo call) {
   // TRUNCATE can change all jobs.
   if (!TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
     store::note_all_changed();
-    return PointerGetDatum(nullptr);
+    return Datum{0};
   }
   HeapTuple const tuple = data->tg_trigtuple;
   TupleDesc const description = RelationGetDescr(data->tg_relation);
@@ -192,7 +192,7 @@ Datum note_change(FunctionCallInfo call) {
     return SPI_getbinval(tuple, description, SPI_fnumber(description, "job_id"), &is_null);
   });
   store::note_changed(DatumGetInt64(job_id));
-  return PointerGetDatum(nullptr);
+  return Datum{0};
 }
 
 }  // namespace

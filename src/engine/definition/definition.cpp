@@ -1,5 +1,8 @@
 #include "engine/definition/definition.hpp"
 
+#include "pg/compat.hpp"
+#include "pg/compat_execution.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -23,22 +26,17 @@ PlannedStmt* plan_query(Query* query, const char* text, bool may_be_small) {
   CHECK_FOR_INTERRUPTS();
   auto* const final = linitial_node(Query, rewritten);
   if (may_be_small) {
-    PlannedStmt* const plan =
-        pg_plan_query(static_cast<Query*>(copyObjectImpl(final)), text, 0, nullptr);
+    PlannedStmt* const plan = pg::plan(static_cast<Query*>(copyObjectImpl(final)), text, 0);
     if (plan->planTree->total_cost <= kSmallCost) return plan;
   }
-  return pg_plan_query(final, text, CURSOR_OPT_PARALLEL_OK, nullptr);
+  return pg::plan(final, text, CURSOR_OPT_PARALLEL_OK);
 }
 
 void run_plan(PlannedStmt* plan, DestReceiver* receiver, const char* text) {
   QueryDesc* const description = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot,
                                                  receiver, nullptr, nullptr, 0);
   ExecutorStart(description, 0);
-#if PG_VERSION_NUM >= 180000
-  ExecutorRun(description, ForwardScanDirection, 0);
-#else
-  ExecutorRun(description, ForwardScanDirection, 0, true);
-#endif
+  pg::run_to_end(description);
   ExecutorFinish(description);
   ExecutorEnd(description);
   FreeQueryDesc(description);
@@ -58,17 +56,12 @@ bool is_partial(Relation index) {
   return !heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr);
 }
 
-bool has_virtual_columns([[maybe_unused]] Oid table) {
-#if PG_VERSION_NUM >= 180000
+bool has_virtual_columns(Oid table) {
   Relation const relation = try_relation_open(table, AccessShareLock);
   if (relation == nullptr) return false;
-  const TupleConstr* constraints = RelationGetDescr(relation)->constr;
-  const bool found = constraints != nullptr && constraints->has_generated_virtual;
+  const bool found = pg::has_virtual_columns(relation);
   relation_close(relation, NoLock);
   return found;
-#else
-  return false;
-#endif
 }
 
 }  // namespace metrics_refresh::engine

@@ -191,6 +191,11 @@ Columns measure_entry(Measure& measure, const RangeTblEntry* entry) {
   (void)measure_node(reinterpret_cast<Node*>(entry->tablesample), &measure);
   (void)measure_node(reinterpret_cast<Node*>(entry->functions), &measure);
   (void)measure_node(reinterpret_cast<Node*>(entry->tablefunc), &measure);
+  if (pg::is_of_groups(entry)) {
+    const Columns columns = measure_all(measure, pg::group_expressions(entry));
+    add_all(measure, columns);
+    return columns;
+  }
   switch (entry->rtekind) {
     case RTE_CTE:
       return measure_with_where_read(measure, entry->ctename);
@@ -200,13 +205,6 @@ Columns measure_entry(Measure& measure, const RangeTblEntry* entry) {
       return measure_all(measure, entry->joinaliasvars);
     case RTE_VALUES:
       return measure_values(measure, entry);
-#if PG_VERSION_NUM >= 180000
-    case RTE_GROUP: {
-      const Columns columns = measure_all(measure, entry->groupexprs);
-      add_all(measure, columns);
-      return columns;
-    }
-#endif
     case RTE_RELATION:
       // Before PostgreSQL 16 a view's query has the view in its list twice, as OLD and NEW.
       if (entry->relid == measure.view && !entry->inFromCl) return NIL;

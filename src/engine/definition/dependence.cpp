@@ -28,11 +28,7 @@ Query* reading_of(Oid relation) {
   entry->inFromCl = true;
   entry->eref = makeAlias(get_rel_name(relation), NIL);
   query->rtable = list_make1(entry);
-#if PG_VERSION_NUM >= 160000
-  addRTEPermissionInfo(&query->rteperminfos, entry)->requiredPerms = ACL_SELECT;
-#else
-  entry->requiredPerms = ACL_SELECT;
-#endif
+  pg::ask_for(query, entry, ACL_SELECT);
   auto* const reference = makeNode(RangeTblRef);
   reference->rtindex = 1;
   query->jointree = makeFromExpr(list_make1(reference), nullptr);
@@ -214,16 +210,9 @@ bool walk_node(Node* node, void* context) {
     case T_NextValueExpr:
       object_to(walk, "it draws numbers from a sequence");
       break;
-    case T_XmlExpr:
-#if PG_VERSION_NUM >= 160000
-    case T_JsonConstructorExpr:
-#endif
-#if PG_VERSION_NUM >= 170000
-    case T_JsonExpr:
-#endif
-      object_to(walk, "it makes XML or JSON in a way that is not examined");
-      break;
     default:
+      if (pg::makes_document(node))
+        object_to(walk, "it makes XML or JSON in a way that is not examined");
       break;
   }
   return walk_expression(node, walk_node, context);

@@ -1,6 +1,8 @@
 #include "engine/definition/elsewhere.hpp"
 
 #include "engine/definition/known_scans.hpp"
+#include "pg/compat_execution.hpp"
+#include "pg/compat_query.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -63,6 +65,7 @@ Query* plain_scan(Relation table, bool with_children) {
   query->commandType = CMD_SELECT;
   query->canSetTag = true;
   query->rtable = list_make1(entry);
+  pg::ask_for(query, entry, ACL_NO_RIGHTS);
   query->jointree = makeFromExpr(list_make1(place), nullptr);
   TupleDesc const columns = RelationGetDescr(table);
   for (int i = 0; i < columns->natts; ++i) {
@@ -129,7 +132,7 @@ ReplacedScan plan_scan(Oid oid, Relation table, bool with_children) {
   Query* const query = plain_scan(table, with_children);
   // The catalogs' own: at repeatable read the transaction must not get one yet.
   PushActiveSnapshot(GetCatalogSnapshot(RelationRelationId));
-  PlannedStmt* const plan = pg_plan_query(query, "plan of a table's scan", 0, nullptr);
+  PlannedStmt* const plan = pg::plan(query, "plan of a table's scan", 0);
   PopActiveSnapshot();
   FoundScan found = find_foreign_scan(plan->planTree);
   if (found.name == nullptr) found = find_among(plan->subplans);

@@ -1,5 +1,7 @@
 #include "engine/definition/key_queries.hpp"
 
+#include "pg/compat_query.hpp"
+
 namespace metrics_refresh::engine {
 namespace {
 
@@ -32,8 +34,8 @@ Var* column_var(TupleDesc row, int number) {
                  attribute->attcollation, 0);
 }
 
-Query* select_columns(const RangeTblEntry* entry, [[maybe_unused]] const Node* permission,
-                      const Bitmapset* columns, Node* condition) {
+Query* select_columns(const RangeTblEntry* entry, const Node* permission, const Bitmapset* columns,
+                      Node* condition) {
   auto* const table = static_cast<RangeTblEntry*>(copyObjectImpl(entry));
   Relation const relation = table_open(entry->relid, AccessShareLock);
   List* targets = NIL;
@@ -41,13 +43,7 @@ Query* select_columns(const RangeTblEntry* entry, [[maybe_unused]] const Node* p
     targets = lappend(targets, column_var(RelationGetDescr(relation), column));
   table_close(relation, NoLock);
   Query* const query = select_from(table, targets, condition);
-#if PG_VERSION_NUM >= 160000
-  table->perminfoindex = 0;
-  if (permission != nullptr) {
-    query->rteperminfos = list_make1(copyObjectImpl(permission));
-    table->perminfoindex = 1;
-  }
-#endif
+  pg::set_permission(query, table, permission);
   return query;
 }
 
@@ -87,10 +83,7 @@ Query* select_from_view(Relation view, Node* condition) {
   }
   columns = lappend(columns, makeVar(1, SelfItemPointerAttributeNumber, TIDOID, -1, InvalidOid, 0));
   Query* const query = select_from(entry, columns, condition);
-#if PG_VERSION_NUM >= 160000
-  // The planner wants one; it asks for no privilege.
-  (void)addRTEPermissionInfo(&query->rteperminfos, entry);
-#endif
+  pg::ask_for(query, entry, ACL_NO_RIGHTS);
   return query;
 }
 

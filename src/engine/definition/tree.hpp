@@ -1,25 +1,14 @@
-// The server's walkers of query trees, whose callbacks have a type of their own only from
-// PostgreSQL 16 on.
+// The server's walkers of query trees.
 #pragma once
 
-#include "pg/postgres.hpp"
+#include "pg/compat_query.hpp"
 
 namespace metrics_refresh::engine {
 
-using TreeVisitor = bool (*)(Node*, void*);
-using TreeMutator = Node* (*)(Node*, void*);
-
-#if PG_VERSION_NUM >= 160000
-inline TreeVisitor as_visitor(TreeVisitor visitor) { return visitor; }
-inline TreeMutator as_mutator(TreeMutator mutator) { return mutator; }
-#else
-inline bool (*as_visitor(TreeVisitor visitor))() {
-  return reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(visitor));
-}
-inline Node* (*as_mutator(TreeMutator mutator))() {
-  return reinterpret_cast<Node* (*)()>(reinterpret_cast<void (*)()>(mutator));
-}
-#endif
+using pg::as_mutator;
+using pg::as_visitor;
+using pg::TreeMutator;
+using pg::TreeVisitor;
 
 inline bool walk_expression(Node* node, TreeVisitor visitor, void* context) {
   return expression_tree_walker(node, as_visitor(visitor), context);

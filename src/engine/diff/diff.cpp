@@ -2,6 +2,7 @@
 
 #include "engine/definition/definition.hpp"
 #include "engine/definition/key_queries.hpp"
+#include "pg/compat_execution.hpp"
 
 // The view is read first, then the definition is run. Both streams of rows go to the matcher, which
 // pairs equal rows and keeps only the rest. The rest is written into the view at the end. So a
@@ -88,7 +89,7 @@ double expected_rows(Relation view) {
 void read_view_rows(Relation view, RowMatcher* matcher, ProgressMeter* meter, RowAdder* adder) {
   // A sequential scan without the executor: a plain SELECT would only add overhead for each row.
   TupleTableSlot* const slot = table_slot_create(view, nullptr);
-  TableScanDesc const scan = table_beginscan(view, GetActiveSnapshot(), 0, nullptr);
+  TableScanDesc const scan = pg::begin_scan(view, GetActiveSnapshot());
   while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
     CHECK_FOR_INTERRUPTS();
     adder->add(slot, &RowSums::old_rows);

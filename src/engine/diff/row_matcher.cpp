@@ -236,7 +236,7 @@ void RowMatcher::finish() {
 void RowMatcher::match_share(Share& share) {
   // One bit for each new row: each may match only once, and batches of old rows are read one by
   // one.
-  auto* matched = static_cast<bits8*>(MemoryContextAllocExtended(
+  auto* matched = static_cast<uint8*>(MemoryContextAllocExtended(
       context_, share.new_count / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
   rewind(share.old_rows);
   uint64 unread = share.old_count;
@@ -268,7 +268,7 @@ uint64 RowMatcher::read_old_rows(Share& share, uint64 count) {
 
 // Reads all new rows that earlier batches have not matched. Rows that the last batch does not match
 // exist in the definition only.
-void RowMatcher::match_new_rows(Share& share, bits8* matched, bool last) {
+void RowMatcher::match_new_rows(Share& share, uint8* matched, bool last) {
   if (share.new_rows != nullptr) rewind(share.new_rows);
   for (uint64 i = 0; i < share.new_count; ++i) {
     CHECK_FOR_INTERRUPTS();
@@ -283,11 +283,11 @@ void RowMatcher::match_new_rows(Share& share, bits8* matched, bool last) {
     }
     memcpy(buffer_, &size, sizeof size);
     read(share.new_rows, buffer_ + sizeof size, size - sizeof size);
-    bits8& bits = matched[i / 8];
-    const auto bit = static_cast<bits8>(1U << (i % 8));
+    uint8& bits = matched[i / 8];
+    const auto bit = static_cast<uint8>(1U << (i % 8));
     if ((bits & bit) != 0) continue;
     if (table_.take(hash)) {
-      bits = static_cast<bits8>(bits | bit);
+      bits = static_cast<uint8>(bits | bit);
     } else if (last) {
       ExecStoreMinimalTuple(reinterpret_cast<MinimalTuple>(buffer_), slot_, false);
       put_only_new(slot_);

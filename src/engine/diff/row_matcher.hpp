@@ -74,7 +74,7 @@ class RowMatcher {
   bool keep(core::RowHash hash, core::RowPlace place);
   void match_share(Share& share);
   uint64 read_old_rows(Share& share, uint64 count);
-  void match_new_rows(Share& share, bits8* matched, bool last);
+  void match_new_rows(Share& share, uint8* matched, bool last);
   void put_only_old();
   void put_only_new(TupleTableSlot* slot);
 

@@ -1,5 +1,7 @@
 #include "engine/diff/view_writer.hpp"
 
+#include "pg/compat_execution.hpp"
+
 // The difference is written in three steps: update, delete, insert. An update replaces an old row
 // by a new one that has the same values in all columns of unique indexes, so it cannot collide with
 // another row. The deletions then free all values that the view loses, and only after that new
@@ -77,7 +79,7 @@ struct Writer {
   RowHasher hasher;
   MemoryContext row_context;
   Tuplesortstate* deletions;  // places of old rows that were not updated
-  bits8* is_written;          // by number of the incoming row
+  uint8* is_written;          // by number of the incoming row
   WrittenRows& rows;          // is told of every written row
   Written written;
 
@@ -110,11 +112,7 @@ struct Writer {
 bool next_place(Tuplesortstate* places, core::RowPlace* place) {
   Datum value;
   bool is_null;
-#if PG_VERSION_NUM >= 160000
-  if (!tuplesort_getdatum(places, true, false, &value, &is_null, nullptr)) return false;
-#else
-  if (!tuplesort_getdatum(places, true, &value, &is_null, nullptr)) return false;
-#endif
+  if (!pg::next_sorted(places, &value, &is_null)) return false;
   *place = static_cast<core::RowPlace>(DatumGetInt64(value));
   return true;
 }
@@ -135,7 +133,7 @@ void Writer::open() {
   // It must be ready before the first row is written.
   rows.open(view);
   pair = pair_columns(target);
-  is_written = static_cast<bits8*>(MemoryContextAllocExtended(
+  is_written = static_cast<uint8*>(MemoryContextAllocExtended(
       CurrentMemoryContext, static_cast<Size>(matcher.only_new_rows()) / 8 + 1,
       MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
 }
@@ -175,15 +173,10 @@ void Writer::take_incoming() {
   stored->tts_tableOid = RelationGetRelid(view);
 }
 
-void Writer::add_index_entries([[maybe_unused]] bool only_summarizing) {
-  // The summarizing flag exists since PostgreSQL 16: an update can be HOT with BRIN indexes on the
-  // columns.
+void Writer::add_index_entries(bool only_summarizing) {
+  // An update can be HOT with BRIN indexes on the columns, since PostgreSQL 16.
   if (target->ri_NumIndices == 0) return;
-#if PG_VERSION_NUM >= 160000
-  (void)ExecInsertIndexTuples(target, stored, state, false, false, nullptr, NIL, only_summarizing);
-#else
-  (void)ExecInsertIndexTuples(target, stored, state, false, false, nullptr, NIL);
-#endif
+  pg::insert_index_entries(target, stored, state, only_summarizing);
   ResetPerTupleExprContext(state);
 }
 
@@ -191,22 +184,10 @@ void Writer::update(core::RowPlace place) {
   ItemPointerData tid = to_tid(place);
   tell_of_old(place);
   take_incoming();
-  TM_FailureData failure;
-  LockTupleMode mode;
-#if PG_VERSION_NUM >= 160000
-  TU_UpdateIndexes indexes = TU_None;
-  const TM_Result result = table_tuple_update(view, &tid, stored, command, snapshot,
-                                              InvalidSnapshot, true, &failure, &mode, &indexes);
-  const bool any = indexes != TU_None;
-  const bool only_summarizing = indexes == TU_Summarizing;
-#else
-  bool any = false;
-  const TM_Result result = table_tuple_update(view, &tid, stored, command, snapshot,
-                                              InvalidSnapshot, true, &failure, &mode, &any);
-  const bool only_summarizing = false;
-#endif
-  if (result != TM_Ok) refuse_concurrent_change(view);
-  if (any) add_index_entries(only_summarizing);
+  pg::IndexesToUpdate indexes = {};
+  if (pg::update_row(view, &tid, stored, command, snapshot, &indexes) != TM_Ok)
+    refuse_concurrent_change(view);
+  if (indexes.any) add_index_entries(indexes.only_summarizing);
   if (rows.any()) rows.put(stored);
   ++written.updated;
   meter.row_changed();
@@ -233,7 +214,7 @@ void Writer::update_pairs() {
     CHECK_FOR_INTERRUPTS();
     if (const std::optional<core::RowPlace> old_row = old_rows.take(pair_hash(incoming))) {
       update(*old_row);
-      is_written[i / 8] = static_cast<bits8>(is_written[i / 8] | 1U << (i % 8));
+      is_written[i / 8] = static_cast<uint8>(is_written[i / 8] | 1U << (i % 8));
     }
   }
   // insert_rows() reads the new rows once more.
@@ -251,10 +232,7 @@ void Writer::delete_rows(Tuplesortstate* places) {
     CHECK_FOR_INTERRUPTS();
     ItemPointerData tid = to_tid(place);
     tell_of_old(place);
-    TM_FailureData failure;
-    if (table_tuple_delete(view, &tid, command, snapshot, InvalidSnapshot, true, &failure, false) !=
-        TM_Ok)
-      refuse_concurrent_change(view);
+    if (pg::delete_row(view, &tid, command, snapshot) != TM_Ok) refuse_concurrent_change(view);
     ++written.deleted;
     meter.row_changed();
   }
@@ -281,7 +259,7 @@ void Writer::insert_rows() {
 void refuse_rows_after(Snapshot snapshot, Relation view) {
   Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
   TupleTableSlot* const slot = table_slot_create(view, nullptr);
-  TableScanDesc const scan = table_beginscan(view, latest, 0, nullptr);
+  TableScanDesc const scan = pg::begin_scan(view, latest);
   while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
     CHECK_FOR_INTERRUPTS();
     if (!table_tuple_satisfies_snapshot(view, slot, snapshot)) refuse_concurrent_change(view);

@@ -8,6 +8,7 @@
 #include "engine/definition/stable_functions.hpp"
 #include "engine/skip/countable.hpp"
 #include "extension/own_schema.hpp"
+#include "pg/compat.hpp"
 #include "pg/identity.hpp"
 #include "pg/transaction.hpp"
 #include "pg/write_locks.hpp"
@@ -39,16 +40,11 @@ Fingerprint hash(StringInfo bytes) {
   return {value.high64, value.low64};
 }
 
-// What replaces a table's rows at once gives it other storage. 0: it is gone.
-#if PG_VERSION_NUM >= 160000
-using Storage = RelFileNumber;
-#else
-using Storage = Oid;
-#endif
-Storage storage_of(Oid relation) {
+// 0: it is gone.
+pg::StorageNumber storage_of(Oid relation) {
   const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
   if (!HeapTupleIsValid(tuple)) return 0;
-  const Storage storage = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relfilenode;
+  const pg::StorageNumber storage = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relfilenode;
   ReleaseSysCache(tuple);
   return storage;
 }
@@ -68,7 +64,7 @@ struct PlainObservation {
 void put_tables(StringInfo bytes, const Dependence& dependence) {
   put(bytes, dependence.shape->data, static_cast<std::size_t>(dependence.shape->len));
   for (int i = 0; i < dependence.table_count; ++i) {
-    const Storage storage = storage_of(dependence.tables[i]);
+    const pg::StorageNumber storage = storage_of(dependence.tables[i]);
     put(bytes, &dependence.tables[i], sizeof(Oid));
     put(bytes, &storage, sizeof storage);
   }
@@ -167,7 +163,7 @@ std::string whole_fingerprint(const View& view, Fingerprint of_tables, bool plus
   const Oid role = view.owner;
   struct Own {
     ChangeCount count;
-    Storage storage;
+    pg::StorageNumber storage;
     bool known;
   };
   const Own own = pg::call([oid, role, plus_own, only_looks] {

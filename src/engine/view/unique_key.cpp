@@ -1,6 +1,7 @@
 #include "engine/view/unique_key.hpp"
 
 #include "engine/definition/inheritance.hpp"
+#include "pg/compat.hpp"
 
 namespace metrics_refresh::engine {
 namespace {
@@ -50,12 +51,7 @@ List* columns_of_primary_key(const Query* query) {
 
   if (!ConditionalLockRelationOid(table->relid, AccessShareLock)) return NIL;
   Relation relation = relation_open(table->relid, NoLock);
-  const Oid key_index = RelationGetPrimaryKeyIndex(relation
-#if PG_VERSION_NUM >= 180000
-                                                   ,
-                                                   false
-#endif
-  );
+  const Oid key_index = pg::primary_key_index(relation);
   relation_close(relation, AccessShareLock);
   if (!OidIsValid(key_index)) return NIL;
 

@@ -3,6 +3,7 @@
 #include "engine/definition/definition.hpp"
 #include "extension/own_schema.hpp"
 #include "pg/access_method.hpp"
+#include "pg/compat.hpp"
 #include "pg/role.hpp"
 
 namespace metrics_refresh::engine {
@@ -164,13 +165,8 @@ Oid named_view(const char* schema, const char* name) {
   return is_matview(named) ? named : InvalidOid;
 }
 
-bool may_refresh(Oid role, [[maybe_unused]] Oid view, Oid owner) {
-  if (has_privs_of_role(role, owner)) return true;
-#if PG_VERSION_NUM >= 170000
-  return pg_class_aclcheck(view, role, ACL_MAINTAIN) == ACLCHECK_OK;
-#else
-  return false;
-#endif
+bool may_refresh(Oid role, Oid view, Oid owner) {
+  return has_privs_of_role(role, owner) || pg::may_maintain(role, view);
 }
 
 // Whoever made or got the view `other` could do to this one whatever he likes.

@@ -63,7 +63,11 @@ next_row(ScanState *state)
 	StandInScan *self = (StandInScan *) state;
 
 	if (self->scan == NULL)
+#if PG_VERSION_NUM >= 190000
+		self->scan = table_beginscan(state->ss_currentRelation, state->ps.state->es_snapshot, 0, NULL, SO_NONE);
+#else
 		self->scan = table_beginscan(state->ss_currentRelation, state->ps.state->es_snapshot, 0, NULL);
+#endif
 	if (!table_scan_getnextslot(self->scan, ForwardScanDirection, self->slot))
 		return ExecClearTuple(state->ss_ScanTupleSlot);
 	return ExecCopySlot(state->ss_ScanTupleSlot, self->slot);
@@ -188,8 +192,13 @@ replace_scan(PlannerInfo *root, RelOptInfo *rel, Index index, RangeTblEntry *ent
 	} while (0)
 
 static TM_Result
+#if PG_VERSION_NUM >= 190000
+refuse_delete(Relation relation, ItemPointer tid, CommandId cid, uint32 options, Snapshot snapshot,
+			  Snapshot crosscheck, bool wait, TM_FailureData *failure)
+#else
 refuse_delete(Relation relation, ItemPointer tid, CommandId cid, Snapshot snapshot,
 			  Snapshot crosscheck, bool wait, TM_FailureData *failure, bool changing_part)
+#endif
 {
 	REFUSE();
 }

@@ -106,17 +106,7 @@ Node* resolve_mutator(Node* node, void* context) {
 }
 
 Node* resolve(Level* level, Node* node) {
-#if PG_VERSION_NUM >= 180000
-  // Since PostgreSQL 18, columns of a grouped query refer to an RTE_GROUP entry, which has no
-  // table.
-  if (level->query->hasGroupRTE) node = flatten_group_exprs(nullptr, level->query, node);
-#endif
-#if PG_VERSION_NUM >= 160000
-  node = flatten_join_alias_vars(nullptr, level->query, node);
-#else
-  node = flatten_join_alias_vars(level->query, node);
-#endif
-  return resolve_mutator(node, level);
+  return resolve_mutator(pg::flatten_aliases(level->query, node), level);
 }
 
 Level* Flattener::open(Query* query, Bitmapset* scope) {
@@ -208,11 +198,7 @@ void Flattener::add_relation(Level* level, int number, Bitmapset* scope) {
   auto* const source = static_cast<FlatSource*>(palloc0(sizeof(FlatSource)));
   source->entry = entry;
   source->scope = scope;
-#if PG_VERSION_NUM >= 160000
-  if (entry->perminfoindex != 0)
-    source->permission =
-        reinterpret_cast<Node*>(getRTEPermissionInfo(level->query->rteperminfos, entry));
-#endif
+  source->permission = pg::permission_of(level->query, entry);
   if (const char* why = why_not_captured(source)) return refuse(why);
   if (list_length(result->sources) == kMaxSources)
     return refuse(psprintf("it joins more than %d tables", kMaxSources));

@@ -119,14 +119,7 @@ bool compares_times(Oid function) {
 
 // Nodes that call no function and can still depend on settings.
 bool builds_by_settings(Node* node) {
-  bool is_such = IsA(node, XmlExpr);
-#if PG_VERSION_NUM >= 160000
-  is_such = is_such || IsA(node, JsonConstructorExpr);
-#endif
-#if PG_VERSION_NUM >= 170000
-  is_such = is_such || IsA(node, JsonExpr);
-#endif
-  return is_such && contain_mutable_functions(node);
+  return pg::makes_document(node) && contain_mutable_functions(node);
 }
 
 struct Search {
@@ -170,15 +163,6 @@ const char* why_not_clauses(const Query* query) {
   if (query->hasTargetSRFs) return "it has a set-returning function in its select list";
   if (query->rowMarks != NIL) return "it locks rows";
   return nullptr;
-}
-
-Oid checked_as(const FlatSource* source) {
-#if PG_VERSION_NUM >= 160000
-  const auto* const permission = reinterpret_cast<const RTEPermissionInfo*>(source->permission);
-  return permission != nullptr ? permission->checkAsUser : InvalidOid;
-#else
-  return source->entry->checkAsUser;
-#endif
 }
 
 }  // namespace
@@ -248,7 +232,8 @@ const char* why_not_captured(const FlatSource* source) {
   if (get_rel_persistence(entry->relid) != RELPERSISTENCE_PERMANENT)
     return psprintf("the table %s is unlogged: a crash would empty it unseen", name);
   // A policy can depend on anything, and its result can change without a change of the row.
-  if (check_enable_rls(entry->relid, checked_as(source), true) == RLS_ENABLED)
+  if (check_enable_rls(entry->relid, pg::checked_as(entry, source->permission), true) ==
+      RLS_ENABLED)
     return psprintf("row-level security of the table %s applies to the view's owner", name);
   return nullptr;
 }

@@ -1,6 +1,7 @@
 #include "engine/incremental/capture/consumers.hpp"
 
 #include "extension/own_schema.hpp"
+#include "pg/compat_execution.hpp"
 #include "shmem/change_watch.hpp"
 
 // A materialized view cannot have triggers. Other views that read it are therefore listed in the
@@ -42,7 +43,7 @@ List* columns_of(TupleTableSlot* slot) {
 template <typename Visit>
 void for_each_row(Relation table, Snapshot snapshot, Visit visit) {
   TupleTableSlot* const slot = table_slot_create(table, nullptr);
-  TableScanDesc const scan = table_beginscan(table, snapshot, 0, nullptr);
+  TableScanDesc const scan = pg::begin_scan(table, snapshot);
   while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) visit(slot);
   table_endscan(scan);
   ExecDropSingleTupleTableSlot(slot);

@@ -4,6 +4,7 @@
 #include "engine/incremental/capture/consumers.hpp"
 #include "engine/incremental/capture/ties.hpp"
 #include "extension/own_schema.hpp"
+#include "pg/compat_execution.hpp"
 
 // A refresh trusts the captured keys only if all four triggers of each table are in place, with the
 // same arguments and enabled for all sessions. read_capture() checks this. It also returns a text
@@ -180,15 +181,13 @@ void take_delta(Oid oid, void (*visit)(void* context, TupleTableSlot* slot), voi
   Relation const delta = table_open(oid, RowExclusiveLock);
   const CommandId command = GetCurrentCommandId(true);
   TupleTableSlot* const slot = table_slot_create(delta, nullptr);
-  TableScanDesc const scan = table_beginscan(delta, GetActiveSnapshot(), 0, nullptr);
+  TableScanDesc const scan = pg::begin_scan(delta, GetActiveSnapshot());
   while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
     CHECK_FOR_INTERRUPTS();
     visit(context, slot);
-    TM_FailureData failure;
     // If the row is already deleted, a committed refresh did it: the view's lock excludes
     // concurrent ones.
-    if (table_tuple_delete(delta, &slot->tts_tid, command, GetActiveSnapshot(), InvalidSnapshot,
-                           true, &failure, false) != TM_Ok)
+    if (pg::delete_row(delta, &slot->tts_tid, command, GetActiveSnapshot()) != TM_Ok)
       ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                       errmsg("could not take the captured keys due to a concurrent refresh"),
                       errdetail("The transaction's snapshot is older than the last refresh."),
@@ -205,7 +204,7 @@ bool was_truncated_since(Oid oid) {
   // not.
   Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
   TupleTableSlot* const slot = table_slot_create(delta, nullptr);
-  TableScanDesc const scan = table_beginscan(delta, latest, 0, nullptr);
+  TableScanDesc const scan = pg::begin_scan(delta, latest);
   // `whole` is the last column.
   const AttrNumber whole = RelationGetDescr(delta)->natts;
   bool found = false;

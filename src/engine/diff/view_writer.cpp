@@ -125,6 +125,8 @@ void Writer::open() {
   state = CreateExecutorState();
   target = makeNode(ResultRelInfo);
   InitResultRelInfo(target, view, 0, nullptr, 0);
+  // Every writer of rows holds this lock at commit, and by it the change of the view is counted
+  // (shmem/change_counters.hpp).
   LockRelationOid(RelationGetRelid(view), RowExclusiveLock);
   ExecOpenIndices(target, false);
   stored = table_slot_create(view, nullptr);

@@ -13,8 +13,8 @@ namespace {
 
 using std::chrono::minutes;
 
-// A window is stored as a set of weekdays, a begin on the wall clock and a length. end_of()
-// computes the begin and the end in real time for each day near `t`, because both depend on the
+// A window is stored as a set of weekdays, a start on the wall clock and a length. end_of()
+// computes the start and the end in real time for each day near `t`, because both depend on the
 // zone. Windows of neighboring days can overlap, so the latest end counts.
 
 constexpr minutes kDay{24 * 60};
@@ -83,13 +83,13 @@ Blackout Blackout::parse(std::string_view text) {
                         words[at + 1].position, std::string(kBlackoutText.forms));
   }
   const minutes begin = read_time(window, 0);
-  // 24:00 is the end of a day. As a begin, it would belong to a day that the user did not name.
+  // 24:00 is the end of a day. As a start, it would belong to a day that the user did not name.
   const minutes end = read_time(window, 6);
   if (begin == kDay) {
     throw ScheduleError("a window cannot begin at 24:00", window.position,
                         "Write 00:00 of the next day.");
   }
-  // An end that is not after the begin belongs to the next day.
+  // An end that is not after the start belongs to the next day.
   return {static_cast<std::uint8_t>(days), begin, end > begin ? end - begin : end + kDay - begin};
 }
 
@@ -102,7 +102,7 @@ std::optional<Instant> Blackout::end_of(Instant t, const TimeZone& zone) const {
     if ((days_ >> weekday_of(day) & 1U) == 0) continue;
     const LocalSecond begin = day + begin_;
     const Instant end = last_arrival_at(begin + length_, zone);
-    // The window begins when the clock reaches or skips its begin, and ends when the clock is past
+    // The window starts when the clock reaches or skips its start, and ends when the clock is past
     // its end for the last time. So an hour that repeats in autumn is in the window both times.
     if (end <= t || first_moment_of(begin, zone) > t) continue;
     latest = std::max(latest.value_or(end), end);

@@ -20,13 +20,13 @@ namespace metrics_refresh::core {
 class Blackout {
  public:
   /// Reads `[days ]HH:MM-HH:MM`. Days are written as in cron's day-of-week field; the default is
-  /// every day. Times are from 00:00 to 24:00. If the end is not after the begin, the window
-  /// reaches into the next day: `fri 22:00-06:00` ends on Saturday. The begin belongs to the
+  /// every day. Times are from 00:00 to 24:00. If the end is not after the start, the window
+  /// reaches into the next day: `fri 22:00-06:00` ends on Saturday. The start belongs to the
   /// window, the end does not. Throws ScheduleError.
   static Blackout parse(std::string_view text);
 
   /// If `t` is in the window, returns the first instant after the window; otherwise nothing. A
-  /// window begins when the clock first shows its begin or skips it. It lasts until the clock has
+  /// window begins when the clock first shows its start or skips it. It lasts until the clock has
   /// passed its end for the last time: if a time occurs twice in autumn, until the second one.
   std::optional<Instant> end_of(Instant t, const TimeZone& zone) const;
 

@@ -14,7 +14,7 @@ namespace metrics_refresh::core {
 Instant first_moment_of(LocalSecond time, const TimeZone& zone) {
   auto period = zone.period_at(to_instant(time, kWidestOffset));
   while (to_instant(time, period.offset) >= period.end) period = zone.period_at(period.end);
-  // If the reading would be before the begin of the period, then the clock skipped it there.
+  // If the reading would be before the start of the period, then the clock skipped it there.
   return std::max(to_instant(time, period.offset), period.begin);
 }
 

@@ -53,7 +53,7 @@ struct CronField {
 };
 
 /// Reads `item[,item...]`. An item is `*`, `a`, `a-b`, `H` or `H(a-b)`, each optionally with `/n`.
-/// If the end of a range is before its begin, it continues at the lowest value. `a/n` ends at the
+/// If the end of a range is before its start, it continues at the lowest value. `a/n` ends at the
 /// highest value. If a step is longer than its range, only the first value is left. `H` is a number
 /// that depends on the job's name. The day-of-month field also takes `L`, `$`, `L-n`, `LW` and
 /// `nW`, and the day-of-week field takes `aL` and `a#k`. Both may be `?`. Throws ScheduleError for

@@ -127,11 +127,10 @@ TEST_F(HealthOfJobs, WhatAnAuditOfSkippingFoundIsCritical) {
 }
 
 TEST_F(HealthOfJobs, WhatAnAuditFoundIsCritical) {
-  view.demoted = "an audit mended 3 rows that were wrong";
+  view.demoted = "an audit corrected 3 rows";
   EXPECT_EQ(severity("audit"), "critical");
   expect_text("audit",
-              "public.sales is not refreshed incrementally any more: an audit mended 3 rows that "
-              "were wrong",
+              "public.sales is not refreshed incrementally any more: an audit corrected 3 rows",
               "alter_job('nightly', strategy => 'incremental')");
 }
 

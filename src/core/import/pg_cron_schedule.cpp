@@ -122,7 +122,7 @@ FromPgCron from_fields(const std::string& text, const PgCronReading& reading) {
   for (const std::string& schedule : {join(reading), spelled_out(reading)})
     if (means(schedule, pattern))
       return {schedule, "pg_cron reads the schedule as \"" + schedule + "\"" + other_meaning(text)};
-  return nothing(text, "what pg_cron makes of the schedule cannot be written as one");
+  return nothing(text, "the due times of pg_cron cannot be written as a schedule");
 }
 
 FromPgCron from_nickname(const std::string& text, const std::string& nickname,

@@ -140,7 +140,7 @@ class OptionReader {
     else if (result_.user.empty())
       result_.user = word;
     else
-      refuse("psql passes over " + std::string(word));
+      refuse("psql ignores " + std::string(word));
   }
 
   void finish() {
@@ -148,7 +148,7 @@ class OptionReader {
     // A connection string can contain anything, so its parts are not compared with ours.
     if (is_connection_string(result_.database))
       refuse("psql's database is given by a connection string");
-    if (result_.sql.empty()) refuse("psql is given no SQL by -c");
+    if (result_.sql.empty()) refuse("psql gets no SQL by -c");
   }
 
   const std::vector<std::string>& words_;

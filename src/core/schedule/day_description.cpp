@@ -107,7 +107,7 @@ std::string describe_days(const CronExpression& cron) {
   const bool has_weekdays = day.either || day.weekdays != kAllWeekdays;
   std::string text;
   if (has_dates) text += " on " + describe_dates(day);
-  if (has_dates && has_weekdays) text += day.either ? ", and also" : ", but only where that is";
+  if (has_dates && has_weekdays) text += day.either ? ", and also" : ", but only if that is";
   if (has_weekdays) {
     const bool only = has_dates && !day.either;
     text += (only ? " " : " on ") + describe_weekdays(day);

@@ -99,8 +99,8 @@ std::string time_text(const CronExpression& cron) {
     says_every = false;
   }
   if (says_every == follows) return text;
-  return text + (follows ? " (twice where an hour repeats, not where one is left out)"
-                         : " (once where an hour repeats, right after one that is left out)");
+  return text + (follows ? " (twice if an hour repeats, not if one is skipped)"
+                         : " (once if an hour repeats, right after one that is skipped)");
 }
 
 // Returns the values that `H` stands for, field by field.

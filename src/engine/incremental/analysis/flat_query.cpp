@@ -144,7 +144,7 @@ void Flattener::walk(Level* level, Node* node, Bitmapset* scope) {
   } else if (IsA(node, JoinExpr)) {
     walk_join(level, reinterpret_cast<JoinExpr*>(node), scope);
   } else {
-    refuse("it joins in a way that is not known");
+    refuse("it has an unknown kind of join");
   }
 }
 
@@ -186,7 +186,7 @@ void Flattener::add_item(Level* level, int number, Bitmapset* scope) {
     case RTE_RESULT:
       break;  // these change only if the definition changes
     default:
-      refuse("it reads something that is no table");
+      refuse("it reads something that is not a table");
   }
 }
 
@@ -256,7 +256,7 @@ bool find_edges(Node* node, void* context) {
   Var* const resolved = as_column(resolve(search->level, reinterpret_cast<Node*>(column)));
   if (search->flattener->result->refusal != nullptr) return true;
   if (resolved == nullptr) {
-    search->flattener->refuse("it compares with now() what is no column of a table");
+    search->flattener->refuse("it compares now() with something other than a column of a table");
     return true;
   }
   auto* const edge = static_cast<FlatEdge*>(palloc(sizeof(FlatEdge)));

@@ -177,7 +177,8 @@ void Refresh::check() {
     result.fallback = "the first refresh since the strategy was set";
   else if (strcmp(state.fingerprint, result.fingerprint) != 0)
     result.fallback =
-        "the definition, its triggers or what it was made in have changed since the last refresh";
+        "the definition, its triggers or something that it depends on has changed since the last "
+        "refresh";
 }
 
 void Refresh::take_all(Captured* captured) {

@@ -137,10 +137,9 @@ bool KeyedRun::run(Refreshed& refreshed) {
 }
 
 void KeyedRun::report_audit(std::int64_t rows) {
-  record_->demoted =
-      // From now on, `demoted` keeps the view at strategy diff. The user must find out about it:
-      // the keys have missed a change.
-      "an audit mended " + count_of(rows, "row that was", "rows that were") + " wrong";
+  // From now on, `demoted` keeps the view at strategy diff. The user must find out about it: the
+  // keys have missed a change.
+  record_->demoted = "an audit corrected " + count_of(rows, "row", "rows");
   const std::string message = "incremental refresh of materialized view " +
                               qualified_name(view_.schema, view_.name) + ": " + record_->demoted;
   const char* text = message.c_str();

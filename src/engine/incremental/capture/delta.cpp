@@ -53,7 +53,7 @@ const char* fault_of(HeapTuple tuple, TupleDesc row, const char* table, const ch
     return psprintf("the trigger %s of the table %s is not enabled ALWAYS",
                     NameStr(trigger->tgname), table);
   if (trigger->tgfoid != capture_function())
-    return psprintf("the trigger %s of the table %s is another one than was made",
+    return psprintf("the trigger %s of the table %s calls another function",
                     NameStr(trigger->tgname), table);
   if (!has_arguments(tuple, row, delta, names))
     return psprintf(
@@ -98,7 +98,7 @@ const char* fault_of_parent(int64 id, int at, const KeyTable& table, StringInfo 
   const TransactionId row = parent_row(delta_name(id, at), table.oid, captured_names(table));
   appendStringInfo(identity, "%u ", row);
   if (TransactionIdIsValid(row)) return nullptr;
-  return psprintf("the materialized view %s is not known as one that this is kept by",
+  return psprintf("the materialized view %s has no record that this view reads it",
                   get_rel_name(table.oid));
 }
 

@@ -27,7 +27,7 @@ using RowPlace = std::uint64_t;
 std::size_t reduce(std::uint64_t half, std::size_t count) noexcept;
 
 /// A hash table with open addressing and linear probing. The n-th row with the same hash is stored
-/// under a hash that is derived from both, so duplicates are as fast as other rows.
+/// under a hash that is derived from both. So duplicates are as fast as other rows.
 class RowTable {
  public:
   /// 32 bytes. A slot of zeroes is empty.

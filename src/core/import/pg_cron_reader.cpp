@@ -10,7 +10,7 @@ namespace {
 
 // This follows the parser of pg_cron step by step, with its bugs, because a job must keep the due
 // times that it had. The parser reads as far as it understands a field and skips the rest of the
-// word, so it accepts many texts that are errors elsewhere. `version` selects the behavior of a
+// word. So it accepts many texts that are errors elsewhere. `version` selects the behavior of a
 // release.
 //
 // Example: "1-5.9 * * * *" sets the minutes 1 to 5; the rest of the word is skipped
@@ -28,7 +28,7 @@ constexpr std::uint64_t bits(unsigned from, unsigned to) {
 }
 
 // Since version 1.6, a range without a step is set by whole bytes. If its end is in an earlier byte
-// than its start, then the rest of one byte and the first part of the other are set.
+// than its start, the rest of one byte and the first part of the other are set.
 std::uint64_t reversed_range(unsigned first, unsigned last, unsigned low) {
   const unsigned begin = first - low;
   const unsigned end = last - low;

@@ -9,9 +9,9 @@
 namespace metrics_refresh::core {
 namespace {
 
-// The shell's words are read with the options of psql. An option is ignored if it only affects the
-// output, stored if it selects the connection or the SQL, and refused if it changes the effect of
-// the command. The first reason for a refusal is kept.
+// The shell's words are read with the options of psql. An option that only affects the output is
+// ignored. An option that selects the connection or the SQL is stored. An option that changes the
+// effect of the command is refused. The first reason for a refusal is kept.
 //
 // Example: psql -qd shop -c 'REFRESH MATERIALIZED VIEW m' >/dev/null
 //   -> sql = {REFRESH MATERIALIZED VIEW m}, database = shop

@@ -23,8 +23,8 @@ constexpr TextKind kBlackoutText = {
     "blackout window", "ASCII letters, digits, spaces and * , - / :",
     "Write [days] HH:MM-HH:MM, such as 08:00-18:00 or mon-fri 22:00-06:00."};
 
-// The range of days whose windows can contain an instant. It covers one day for windows that reach
-// into the next day, and one day that a zone skips or repeats when it crosses the date line.
+// The range of days whose windows can contain an instant. One day is for windows that reach into
+// the next day. Another one is for a zone that crosses the date line, and skips or repeats a day.
 constexpr int kDaysBefore = 3;
 constexpr int kDaysAfter = 2;
 

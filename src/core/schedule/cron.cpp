@@ -186,9 +186,9 @@ std::optional<Instant> CronExpression::next_reading(Instant after, const TimeZon
     }
     if (period.end >= kLatestInstant) return std::nullopt;
 
-    // If the period after the next change is so far away that the clock cannot be set back before
-    // `from`, then no reading before `match` can be due. The search can skip to `match`. So a leap
-    // day several years away does not visit each period in between.
+    // If the next change is so far away that the clock cannot be set back before `from`, no reading
+    // before `match` can be due. The search can skip to `match`. So a leap day several years away
+    // does not visit each period in between.
     Instant next = period.end;
     if (match && next - start >= 2 * kWidestOffset) {
       next = std::max(next, to_instant(*match, kWidestOffset));

@@ -1,6 +1,6 @@
-// Selects days of a month by number, by distance from the end of the month, by weekday, or by the
-// count of a weekday in the month. Given the length of a month and the weekday of its first day, it
-// returns the selected days.
+// Selects days of a month by number, by distance from its end, by weekday, or by the count of a
+// weekday in the month. Given the length of a month and the weekday of its first day, it returns
+// the selected days.
 #pragma once
 
 #ifdef PG_VERSION_NUM

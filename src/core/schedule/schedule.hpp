@@ -1,6 +1,6 @@
-// The due times of a job. A schedule has one or several rules, and each rule is cron fields, a cron
-// nickname, an interval, a pause after the end of the previous run, or the start of the server. A
-// Schedule is an immutable value. It contains no zone and no clock.
+// The due times of a job. A schedule has one or several rules. A rule is cron fields, a cron
+// nickname, an interval, a pause after the previous run, or the start of the server. A Schedule is
+// an immutable value. It contains no zone and no clock.
 //
 // Daylight saving time, for cron schedules and for intervals of days, weeks or months:
 // - If the clock skips a fixed time in spring, it is due at the first moment after the gap.

@@ -6,9 +6,8 @@
 // dependents decreases, and a member with count 0 is ready. If a member fails, all its direct and
 // indirect dependents are removed.
 //
-// plan() is called whenever the tables were read. It starts from the new list and keeps only the
-// members that are running, and the places of members that were ready before, so that they do not
-// lose them.
+// plan() is called whenever the tables were read. It starts from the new list. Only the running
+// members and the places of members that were ready before are kept.
 //
 // Example: members 1, 2 and 3, of which 3 waits for 1 and 2
 //   plan: 1 and 2 are ready; end(1), end(2): 3 is ready; if 1 fails instead, 3 is removed

@@ -3,8 +3,8 @@
 #include <deque>
 
 // The preview repeats the decisions of ReadyRuns without changing it. It walks the queues by
-// iterators and copies only the entries that can come next, so its cost depends on the number of
-// starts that are shown and not on the number that wait.
+// iterators and copies only the entries that can come next. So its cost depends on the number of
+// starts that are shown, not on the number that wait.
 
 namespace metrics_refresh::core {
 namespace {

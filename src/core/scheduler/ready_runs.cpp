@@ -5,9 +5,8 @@
 
 // Each lane has three indexes: the owners by id, by their turn in the round, and by the time since
 // which they have waited without a run. They are kept in step by set_turn() and set_without(). A
-// start takes the owner with the lowest turn, and gives that owner a new, higher one, so the owner
-// moves to the end of the round. A refused start is undone by give_back(), which restores the old
-// turn.
+// start takes the owner with the lowest turn and gives it a new, higher one. So the owner moves to
+// the end of the round. A refused start is undone by give_back(), which restores the old turn.
 
 namespace metrics_refresh::core {
 

@@ -9,9 +9,9 @@
 // lane, the order is: higher priority, earlier due time, lower turn. But a run that has waited for
 // kPatience comes before all runs that became ready after it.
 //
-// Bound: assume that n owners wait in a lane, and that m runs of the same owner and lane became
-// ready before a run that has waited for kPatience. If its owner is below the limit, this run
-// starts within 4 * n * (m + 1) starts. Each start takes at most the max_runtime of its run.
+// Bound: assume that n owners wait in a lane. A run has waited for kPatience, and m runs of its
+// owner in this lane became ready before it. If its owner is below the limit, this run starts
+// within 4 * n * (m + 1) starts. Each start takes at most the max_runtime of its run.
 //
 // That can be long, so there is another bound for owners without a running run. If such an owner
 // has waited for Limits::yield_after, it comes before all others, in the order in which the waiting

@@ -1,7 +1,7 @@
 #include "engine/diff/view_writer.hpp"
 
 // The difference is written in three steps: update, delete, insert. An update replaces an old row
-// by a new one that has the same values in all columns of unique indexes, so it cannot collide with
+// by a new one with the same values in all columns of unique indexes. So it cannot collide with
 // another row. The deletions then free all values that the view loses, and only after that new
 // values are inserted. With any other order, a unique index could be violated although the final
 // state is valid.

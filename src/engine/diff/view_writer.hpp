@@ -1,6 +1,6 @@
 // Writes the difference between a view and its definition into the view. It uses the table access
-// method and maintains all indexes. The order of the changes is such that no unique index of any
-// kind is violated in between, if the final state does not violate it.
+// method and maintains all indexes. The order of the changes ensures that no unique index is
+// violated in between, if the final state does not violate it.
 #pragma once
 
 #include "engine/diff/progress_meter.hpp"

@@ -6,9 +6,9 @@
 #include "engine/incremental/analysis/refusals.hpp"
 
 // flatten() walks the FROM clause recursively. Each table becomes a source with a number. Each
-// plain view and each simple subquery becomes a level of its own, and resolve() replaces its
-// columns by the expressions that the level computes them from. At the end, every output column is
-// an expression over columns of sources.
+// plain view and each simple subquery becomes a level of its own. resolve() replaces its columns by
+// the expressions that the level computes. At the end, every output column is an expression over
+// columns of sources.
 //
 // The walk also collects two kinds of conditions. An equality of two columns in WHERE or ON is
 // stored once in each direction, unless an outer join rules a direction out. A comparison of a
@@ -71,8 +71,8 @@ Node* unknown_value(const Var* var) {
 
 Node* resolve(Level* level, Node* node);
 
-// The limit is on the total number of nodes. If a plain view uses a column twice, and a view above
-// it does the same, the size of the resolved expression doubles with each level.
+// The limit is on the total number of nodes. If each plain view in a chain uses a column twice,
+// then the resolved expression doubles with each view.
 bool is_too_large(Flattener& flattener) {
   if (flattener.nodes > kMaxNodes) return true;
   if (++flattener.nodes % 1000 == 0) CHECK_FOR_INTERRUPTS();

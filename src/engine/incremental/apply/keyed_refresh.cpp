@@ -182,7 +182,7 @@ void Refresh::check() {
 }
 
 void Refresh::take_all(Captured* captured) {
-  // There are no rules if the keys are not used. The captured rows are deleted all the same.
+  // There are no rules if the keys are not used. The captured rows are deleted nevertheless.
   if (captured->rules == nullptr) return clear_deltas(state.id);
   for (int at = 0; at < derivation.table_count; ++at) {
     const Oid delta = delta_oid(state.id, at);

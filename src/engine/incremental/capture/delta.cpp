@@ -5,10 +5,10 @@
 #include "engine/incremental/capture/ties.hpp"
 #include "extension/own_schema.hpp"
 
-// A refresh trusts the captured keys only if all four triggers of each table are in place, with the
-// same arguments and enabled for all sessions. read_capture() checks this. It also returns a text
-// of the versions of the catalog rows. The text is part of the view's fingerprint, so a trigger
-// that was dropped and made again, or disabled for a moment, is noticed as well.
+// A refresh trusts the captured keys only if all four triggers of each table exist, have the right
+// arguments, and fire in all sessions. read_capture() checks this. It also returns a text of the
+// versions of the catalog rows. The text is part of the view's fingerprint. So it is also detected
+// if a trigger was disabled for a moment, or dropped and created again.
 //
 // take_delta() reads a delta table and deletes its rows in the same pass. If another transaction
 // has deleted a row in the meantime, that transaction has refreshed the view with a newer snapshot.

@@ -106,7 +106,7 @@ void GroupRun::refuse(int number, Place place) {
   const auto found = members_.find(number);
   if (found == members_.end() || !found->second.under_way) return;
   Member& member = found->second;
-  // The run of the group was closed meanwhile, so the start is not repeated.
+  // The run of the group was closed in the meantime, so the start is not repeated.
   if (!member.listed) {
     end(number, true, place);
     return;

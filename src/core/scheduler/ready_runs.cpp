@@ -70,7 +70,7 @@ void ReadyRuns::give_back(const Waiting& where, std::uint64_t turn, Instant with
   Lane& lane = lane_of(where.rank);
   urgent_in_a_row_ = &lane == &urgent_ ? std::max(urgent_in_a_row_ - 1, 0) : kUrgentInARow;
   const auto found = lane.owners.find(where.owner);
-  // All runs of the owner may have been removed meanwhile.
+  // All runs of the owner may have been removed in the meantime.
   if (found == lane.owners.end()) return;
   Owner& owner = found->second;
   if (without < owner.without) set_without(lane, where.owner, owner, without);

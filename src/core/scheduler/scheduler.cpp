@@ -4,8 +4,8 @@
 
 #include "core/scheduler/ready_preview.hpp"
 
-// A tick has three parts: it handles the events, makes the jobs ready whose time has come
-// (collect_due), and starts as many ready runs as there are free workers (start_ready).
+// A tick has three parts. It handles the events. It makes the jobs ready whose time has come
+// (collect_due). It starts as many ready runs as there are free workers (start_ready).
 //
 // The timeline is a set of (time, job), with at most one entry for each job: its next start or its
 // retry, whichever counts. Each function that changes one of the two calls update_timeline(). In

@@ -78,7 +78,7 @@ struct Writer {
   MemoryContext row_context;
   Tuplesortstate* deletions;  // places of old rows that were not updated
   bits8* is_written;          // by number of the incoming row
-  WrittenRows& rows;          // is told of every written row
+  WrittenRows& rows;          // receives every written row
   Written written;
 
   Writer(Relation view_, const RowMatcher& matcher_, ProgressMeter& meter_, WrittenRows& rows_)

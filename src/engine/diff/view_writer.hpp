@@ -8,8 +8,8 @@
 
 namespace metrics_refresh::engine {
 
-/// Is told of every row that a refresh writes or removes. Of an update, it is told of both
-/// versions. An error can leave it behind, so it must be plain data.
+/// Receives every row that a refresh writes or removes. For an update, it receives both versions. A
+/// longjmp can leave the object, so it must be plain data.
 class WrittenRows {
  public:
   /// Called before the first row, if there is one.

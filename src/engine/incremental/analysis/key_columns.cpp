@@ -3,9 +3,9 @@
 #include "engine/definition/definition.hpp"
 
 // The equalities of a flat query form a directed graph of columns. If a row of a source is in the
-// result, then all columns that can be reached from a column of it have the same value. A column of
-// a source can therefore be used in place of any output column that it reaches. The same search
-// finds the columns by which two sources are joined, also through a third one.
+// result, all columns that can be reached from one of its columns have that value. A column of a
+// source can therefore be used in place of any output column that it reaches. The same search finds
+// the columns by which two sources are joined, also through a third one.
 //
 // Example:
 //   SELECT s.region, sum(x.amount) FROM shops s JOIN sales x ON x.region = s.region GROUP BY 1

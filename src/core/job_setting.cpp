@@ -5,12 +5,15 @@
 namespace metrics_refresh::core {
 namespace {
 
+// The hint of each setting says why it is refused, or which option replaces it.
 constexpr char kOwner[] = "A job has the rights of its owner: alter_job(job_name, owner => ...).";
 constexpr char kLimit[] = "The limit of a run is an option of its own: max_runtime => ...";
 constexpr char kLog[] = "It would write to the server's log at every run.";
 constexpr char kNoClient[] = "A worker has no client.";
 constexpr char kMeaningless[] = "It means nothing for a run.";
 
+// Settings that are refused for jobs. The reasons are: an option of the job exists, the run depends
+// on the value, or it would flood the server log.
 struct Refusal {
   const char* setting;
   const char* hint;
@@ -45,6 +48,7 @@ constexpr Refusal kRefusals[] = {
     {"log_btree_build_stats", kLog},
 };
 
+// Names of settings are ASCII, and their letter case does not depend on the locale.
 char lower(char letter) {
   return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
 }
@@ -54,6 +58,7 @@ char lower(char letter) {
 const char* why_no_refresh_setting(const std::string& name) {
   std::string word(name);
   std::transform(word.begin(), word.end(), word.begin(), lower);
+  // A refresh runs with a fixed path, so this setting would have no effect.
   if (word != "search_path") return nullptr;
   return "A refresh computes with search_path = pg_catalog, pg_temp, as PostgreSQL 17 does: "
          "qualify the names in the view's functions, or give these a path of their own: ALTER "

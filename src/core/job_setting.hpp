@@ -1,6 +1,6 @@
-// Settings that a job must not have: those that it has options for, those that a run depends on,
-// and those that end its process or fill the server's log. It knows names only; rights are the
-// server's.
+// Settings that a job must not have. Either an option replaces them, or a run depends on them, or
+// they would end the process or fill the server log. Only names are checked here; the server checks
+// the privileges.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -11,11 +11,11 @@
 
 namespace metrics_refresh::core {
 
-/// Why a job must not have the setting of this name, in whatever case: a sentence for a hint. Null
-/// where it may.
+/// Returns why a job must not have the setting of this name (in any letter case), as a sentence for
+/// a hint. Returns null if it may.
 const char* why_no_job_setting(const std::string& name);
 
-/// The same for what only a command may have.
+/// The same for settings that only commands may have.
 const char* why_no_refresh_setting(const std::string& name);
 
 }  // namespace metrics_refresh::core

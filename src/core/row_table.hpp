@@ -1,6 +1,6 @@
-// A multiset of rows, each known by a hash of its content and by its place in the view: which old
-// row is the same as a new one? It lies in memory that the caller provides, never grows and never
-// allocates, so that a longjmp past it leaks nothing. It compares hashes alone, so they must be
+// A multiset of rows. Each row has a hash of its contents and a place in the view. It is used to
+// find the old row that is equal to a new one. The caller provides the memory; the table never
+// grows and never allocates, so a longjmp leaks nothing. Only hashes are compared, so they must be
 // wide and keyed.
 #pragma once
 
@@ -14,62 +14,63 @@
 
 namespace metrics_refresh::core {
 
-/// 128 bits; equal hashes mean equal rows.
+/// 128 bits. Equal hashes mean equal rows.
 struct RowHash {
   std::uint64_t high;
   std::uint64_t low;
 };
 
-/// Where a row is, in 48 bits: the block's number above 16 bits of offset.
+/// The place of a row in 48 bits: the block number, followed by 16 bits of offset.
 using RowPlace = std::uint64_t;
 
-/// A number below `count`, from the whole of a hash's half.
+/// Maps all bits of one half of a hash to a number below `count`.
 std::size_t reduce(std::uint64_t half, std::size_t count) noexcept;
 
-/// Open addressing with linear probing. The n-th row with one hash lies under a hash of its own,
-/// derived from the two, so that duplicates cost what others cost.
+/// A hash table with open addressing and linear probing. The n-th row with the same hash is stored
+/// under a hash that is derived from both. So duplicates are as fast as other rows.
 class RowTable {
  public:
-  /// 32 bytes. Memory that is all zero holds no row.
+  /// 32 bytes. A slot of zeroes is empty.
   struct Slot {
     RowHash hash;
     std::uint64_t place_and_state;
-    std::uint64_t duplicates;  // other rows with this hash that are still there
+    std::uint64_t duplicates;  // number of other rows with this hash in the table
   };
 
-  /// The slots that hold this many rows at the highest load that put() accepts.
+  /// Returns the number of slots that can hold this many rows at the maximum load of put().
   static std::size_t slots_for(std::size_t rows) noexcept;
 
-  /// Full from the start.
+  /// A table without slots, which is always full.
   RowTable() noexcept = default;
 
-  /// REQUIRES: `slots` are `capacity` zeroed slots, which outlive the table.
+  /// REQUIRES: `slots` are `capacity` zeroed slots that outlive the table.
   RowTable(Slot* slots, std::size_t capacity) noexcept : slots_(slots), capacity_(capacity) {}
 
   std::size_t capacity() const noexcept { return capacity_; }
 
-  /// Whether put() will take another row.
+  /// Returns whether put() accepts another row.
   bool has_room() const noexcept { return (used_ + 1) * 8 <= capacity_ * 7; }
 
-  /// Has the memory that put() of this hash will look at brought into the processor's cache.
+  /// Prefetches the memory that put() needs for this hash into the processor's cache.
   void prefetch(RowHash hash) const noexcept {
     if (capacity_ > 0) __builtin_prefetch(slots_ + reduce(hash.high, capacity_), 1);
   }
 
-  /// False where the table is full, and then it is unchanged.
-  /// REQUIRES: no take() before.
+  /// Returns false, and changes nothing, if the table is full. REQUIRES: take() was not called
+  /// before.
   bool put(RowHash hash, RowPlace place) noexcept;
 
-  /// Whether a row with this hash is there.
+  /// Returns whether the table has a row with this hash.
   bool has(RowHash hash) const noexcept;
 
-  /// Puts all rows of the other one here. False where they are too many; then this one is spoilt.
+  /// Copies all rows of the other table into this one. Returns false if there are too many; then
+  /// this table must not be used any more.
   bool put_all(const RowTable& other) noexcept;
 
-  /// Takes one row with this hash out, the one that was put last.
+  /// Removes one row with this hash, the one that was added last.
   std::optional<RowPlace> take(RowHash hash) noexcept;
 
-  /// Calls `visit(RowPlace)` for each row that is left, in no order.
+  /// Calls `visit(RowPlace)` for each remaining row, in no particular order.
   template <typename Visit>
   void for_each(Visit&& visit) const {
     for (std::size_t i = 0; i < capacity_; ++i)

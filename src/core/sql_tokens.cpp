@@ -5,11 +5,16 @@
 namespace metrics_refresh::core {
 namespace {
 
+// next() skips white space and comments, and decides by the first character which kind of token
+// begins. It follows the rules of the server's scanner (scan.l), but it never fails: for text that
+// it does not understand, it returns the rest of the text as one odd token, and the caller must
+// assume the worst.
+
 constexpr std::string_view kSpaces = " \t\r\n\f\v";
 constexpr std::string_view kOperatorCharacters = "~!@#^&|`?+-*/%<>=";
 constexpr std::size_t kNone = std::string_view::npos;
 
-// Bytes beyond ASCII are letters to the server.
+// The server treats all bytes beyond ASCII as letters.
 bool begins_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & '\x80') != 0;
 }
@@ -22,6 +27,7 @@ bool is_one_of(char c, std::string_view characters) { return characters.find(c) 
 
 bool skip_sql_comment(std::string_view text, std::size_t& at) {
   int depth = 0;
+  // Comments of this form nest in PostgreSQL.
   do {
     const std::string_view two = text.substr(at, 2);
     if (two.size() < 2) return false;
@@ -57,13 +63,14 @@ bool SqlTokens::skip_spaces() {
   return true;
 }
 
-// REQUIRES: the quote is at the place.
+// REQUIRES: the current character is the opening quote.
 SqlToken SqlTokens::quoted(SqlTokenKind kind, char quote, bool escapes) {
   std::size_t end = at_ + 1;
   for (; end < text_.size(); ++end) {
     if (escapes && text_[end] == '\\') {
       ++end;
     } else if (text_[end] == quote) {
+      // A doubled quote stands for one quote within the string.
       if (end + 1 >= text_.size() || text_[end + 1] != quote) break;
       ++end;
     }
@@ -74,7 +81,7 @@ SqlToken SqlTokens::quoted(SqlTokenKind kind, char quote, bool escapes) {
   return token;
 }
 
-// A dollar sign that begins no string is odd.
+// A dollar sign that does not begin a string is odd.
 SqlToken SqlTokens::dollar_quoted() {
   std::size_t end = at_ + 1;
   while (end < text_.size() && text_[end] != '$' && continues_name(text_[end])) ++end;
@@ -88,18 +95,20 @@ SqlToken SqlTokens::dollar_quoted() {
 }
 
 SqlToken SqlTokens::name() {
+  // A prefix such as E or B belongs to the string. With N, the string is an ordinary one.
   if (at(1) == '\'' && is_one_of(at(0), "bBeEnNxX")) {
     const bool escapes = is_one_of(at(0), "eE") || backslash_escapes_;
     ++at_;
     return quoted(SqlTokenKind::kString, '\'', escapes);
   }
+  // U& strings can contain escapes with a character of the user's choice, so they are odd.
   if (is_one_of(at(0), "uU") && at(1) == '&' && (at(2) == '"' || at(2) == '\'')) return odd();
   std::size_t length = 1;
   while (continues_name(at(length)) && at_ + length < text_.size()) ++length;
   return take(SqlTokenKind::kName, length);
 }
 
-// A comment ends one.
+// The start of a comment ends an operator, as in the server.
 SqlToken SqlTokens::operator_name() {
   std::size_t length = 1;
   while (at_ + length < text_.size() && is_one_of(at(length), kOperatorCharacters)) {
@@ -110,7 +119,7 @@ SqlToken SqlTokens::operator_name() {
   return take(SqlTokenKind::kOperator, length);
 }
 
-// `1..2` is two numbers.
+// In `1..2`, the dots do not belong to the numbers, because PL/pgSQL uses them in loops.
 SqlToken SqlTokens::number() {
   std::size_t length = 1;
   while (at_ + length < text_.size() &&
@@ -120,6 +129,7 @@ SqlToken SqlTokens::number() {
 }
 
 bool SqlTokens::next(SqlToken& token) {
+  // The comment has no end, so no further token can be trusted.
   if (!skip_spaces()) {
     at_ = text_.size();
     token = {SqlTokenKind::kOdd, {}};
@@ -132,6 +142,7 @@ bool SqlTokens::next(SqlToken& token) {
   else if (c == '"')
     token = quoted(SqlTokenKind::kQuotedName, c, false);
   else if (c == '$')
+    // A dollar sign with a digit is a parameter.
     token = is_digit(at(1)) ? number() : dollar_quoted();
   else if (begins_name(c))
     token = name();

@@ -1,6 +1,6 @@
-// The words of a text in SQL or PL/pgSQL, as the server's scanner cuts them, without a server and
-// without ever failing: for those who look for names in the body of a function. Comments and white
-// space are left out; what is in a string stays in it. It keeps no memory of its own.
+// Splits SQL or PL/pgSQL text into tokens as the server's scanner does, but without a server and
+// without ever failing. It is used to find names in the body of a function. Comments and white
+// space are skipped, and strings are not interpreted. It allocates no memory.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -13,12 +13,12 @@
 namespace metrics_refresh::core {
 
 enum class SqlTokenKind : std::uint8_t {
-  kName,        // text: as it stands there
-  kQuotedName,  // text: between the quotes, which are still doubled inside
-  kString,      // text: likewise; of E'' and $$ too
-  kOperator,    // text: of one or more characters of +-*/<>=~!@#%^&|`?
+  kName,        // text: as written
+  kQuotedName,  // text: between the quotes; doubled quotes stay doubled
+  kString,      // text: the same; also for E'' and $$
+  kOperator,    // text: one or more characters of +-*/<>=~!@#%^&|`?
   kOther,       // a number, a parameter, or one character
-  kOdd,         // something that is not understood, such as a Unicode escape in a name
+  kOdd,         // not understood, such as a Unicode escape in a name
 };
 
 struct SqlToken {
@@ -28,18 +28,19 @@ struct SqlToken {
   bool is(std::string_view other) const { return kind == SqlTokenKind::kOther && text == other; }
 };
 
-/// Moves `at`, where a comment of the form /* */ begins, to behind it; they nest. False where it
-/// has no end.
+/// Advances `at` from the start of a comment of the form /* */ to its end. Such comments nest.
+/// Returns false if the comment has no end.
 bool skip_sql_comment(std::string_view text, std::size_t& at);
 
 class SqlTokens {
  public:
-  /// `backslash_escapes`: the setting standard_conforming_strings is off. REQUIRES: the text
-  /// outlives this.
+  /// `backslash_escapes` means that the setting standard_conforming_strings is off. REQUIRES: the
+  /// text outlives this object.
   SqlTokens(std::string_view text, bool backslash_escapes)
       : text_(text), backslash_escapes_(backslash_escapes) {}
 
-  /// False at the end. Text that ends within a string, a name or a comment ends with kOdd.
+  /// Returns false at the end of the text. If the text ends within a string, a name or a comment,
+  /// the last token is kOdd.
   bool next(SqlToken& token);
 
  private:

@@ -27,12 +27,15 @@ std::string_view trimmed(std::string_view text) {
 
 bool is_last_part(std::string_view name, std::string_view qualified) {
   if (qualified.size() <= name.size()) return false;
+  // The name must follow a dot, so that "other_name" does not match "name".
   const std::size_t at = qualified.size() - name.size();
   return qualified[at - 1] == '.' && equal_ignoring_case(qualified.substr(at), name);
 }
 
 unsigned edit_distance(std::string_view a, std::string_view b, unsigned most) {
+  // The difference in length is a lower bound of the distance.
   if (a.size() > b.size() + most || b.size() > a.size() + most) return most + 1;
+  // The usual algorithm by Wagner and Fischer, with a single row of the matrix.
   std::vector<unsigned> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<unsigned>(j);
   for (std::size_t i = 1; i <= a.size(); ++i) {

@@ -7,7 +7,7 @@
 //   interval = "every " length ", counted from 1970-01-01 00:00 UTC" | "every " days of the
 //   calendar cron     = times [ note ] [ days ] [ months ] [ "; with H the field is " … " for this
 //   job" ] times    = "at " clocks | [ seconds ] minutes [ hours ] days     = " on " weekdays
-//            | " on " dates [ ", but only where that is " weekdays
+//            | " on " dates [ ", but only if that is " weekdays
 //                           | ", and also on " weekdays " (a day needs …)" ]
 //
 // A list has ", " between its items and " and " before the last; "to" makes a range.
@@ -88,9 +88,8 @@ class DescriptionReader : private DescriptionWords {
     if (!attempt([&] { return skip("at ") && clocks(); })) times();
     const std::size_t every_at = text_.find("every", begin);
     cron_.follows_clock = every_at < text_.size() - left();
-    if (skip(" (twice where an hour repeats, not where one is left out)"))
-      cron_.follows_clock = true;
-    if (skip(" (once where an hour repeats, right after one that is left out)"))
+    if (skip(" (twice if an hour repeats, not if one is skipped)")) cron_.follows_clock = true;
+    if (skip(" (once if an hour repeats, right after one that is skipped)"))
       cron_.follows_clock = false;
     days();
     if (skip(", in ") || skip(" in ")) months();
@@ -152,7 +151,7 @@ class DescriptionReader : private DescriptionWords {
   void days() {
     if (attempt([&] { return skip(" on ") && dates() && skip(" of the month"); })) {
       cron_.has_dates = true;
-      cron_.both = skip(", but only where that is ");
+      cron_.both = skip(", but only if that is ");
       if (cron_.both) require(weekdays());
       if (skip(", and also on "))
         require(weekdays() && skip(" (a day needs to match only one of the two)"));

@@ -99,7 +99,7 @@ TEST_F(HealthOfJobs, ASuspendedJobIsNotStaleBesides) {
 TEST_F(HealthOfJobs, AViewThatWasNeverPopulatedIsAWarning) {
   view.populated = false;
   EXPECT_EQ(severity("populated"), "warning");
-  expect_text("populated", "public.sales has never been populated, so nobody can read it",
+  expect_text("populated", "public.sales has never been populated, so it cannot be read",
               "Call metrics_refresh.trigger('nightly').");
 }
 
@@ -127,11 +127,10 @@ TEST_F(HealthOfJobs, WhatAnAuditOfSkippingFoundIsCritical) {
 }
 
 TEST_F(HealthOfJobs, WhatAnAuditFoundIsCritical) {
-  view.demoted = "an audit mended 3 rows that were wrong";
+  view.demoted = "an audit corrected 3 rows";
   EXPECT_EQ(severity("audit"), "critical");
   expect_text("audit",
-              "public.sales is not refreshed incrementally any more: an audit mended 3 rows that "
-              "were wrong",
+              "public.sales is not refreshed incrementally any more: an audit corrected 3 rows",
               "alter_job('nightly', strategy => 'incremental')");
 }
 
@@ -231,7 +230,7 @@ TEST_F(HealthOfJobs, DurationAtItsLimit) {
   EXPECT_EQ(with(1e9), "warning");
   job.mean_duration_ms = 7250;
   limits.duration_warning = std::chrono::milliseconds{7249};
-  expect_text("duration", "job nightly: a run takes 7.2 s at the mean in the last 24 h",
+  expect_text("duration", "job nightly: a run takes 7.2 s on average in the last 24 h",
               "metrics_refresh.explain_refresh");
 }
 

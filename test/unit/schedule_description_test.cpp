@@ -26,8 +26,8 @@ TEST(Description, OfTimes) {
 }
 
 TEST(Description, SaysWhetherTimesFollowTheClock) {
-  const std::string twice = " (twice where an hour repeats, not where one is left out)";
-  const std::string once = " (once where an hour repeats, right after one that is left out)";
+  const std::string twice = " (twice if an hour repeats, not if one is skipped)";
+  const std::string once = " (once if an hour repeats, right after one that is skipped)";
   EXPECT_EQ(described("0 */12 * * *"), "at minute 0 of every 12 hours from midnight");
   EXPECT_EQ(described("0 0,12 * * *"), "at 00:00 and 12:00");
   EXPECT_EQ(described("*/30 1-2 * * *"), "every 30 minutes in the hours 1 and 2");
@@ -90,9 +90,8 @@ TEST(Description, SaysWhetherOneDayFieldIsEnough) {
       described("0 0 13 * fri"),
       "at 00:00 on the 13th of the month, and also on Friday (a day needs to match only one of "
       "the two)");
-  EXPECT_EQ(
-      described("0 0 */15 * fri"),
-      "at 00:00 on the 1st, the 16th and the 31st of the month, but only where that is Friday");
+  EXPECT_EQ(described("0 0 */15 * fri"),
+            "at 00:00 on the 1st, the 16th and the 31st of the month, but only if that is Friday");
 }
 
 TEST(Description, SaysWhatSpreadingCameTo) {

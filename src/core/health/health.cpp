@@ -5,8 +5,14 @@
 
 namespace metrics_refresh::core {
 namespace {
+// Each check_...() function is one check of docs/operations.md. It opens a Check, adds a finding
+// for each problem, and closes it; a check without a problem gives one finding with severity ok. So
+// the result always has a row for each check, and a monitoring system can rely on it.
+//
+// A condition that another check already reports is skipped: a missing view is neither stale nor
+// unpopulated, and a suspended job is not late.
 
-// The findings of one check; where it added none, `fine` becomes its `ok`.
+// The findings of one check. If it adds none, `fine` becomes the detail of an `ok`.
 class Check {
  public:
   Check(std::vector<Finding>& findings, const char* name, std::string fine)
@@ -25,7 +31,7 @@ class Check {
   std::size_t before_;
 };
 
-// A span of time, in the unit that suits it.
+// A duration, in a suitable unit.
 std::string span(Duration d) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(d).count();
   if (seconds < 120) return std::to_string(seconds) + " s";
@@ -34,19 +40,21 @@ std::string span(Duration d) {
   return std::to_string(seconds / 86'400) + " days";
 }
 
-// A value as SQL writes it, for hints that are meant to be copied.
+// A value as an SQL literal. Hints contain calls that users copy.
 std::string literal(const std::string& value) {
   std::string text = "'";
   for (const char c : value) text.append(c == '\'' ? 2 : 1, c);
   return text + "'";
 }
 
-// The job in a call that a hint proposes: its name, or its number if others use the name.
+// The argument of a call that a hint proposes: the job's name, or its number if other jobs have the
+// same name.
 std::string argument(const JobFacts& job) { return job.argument.empty() ? job.name : job.argument; }
 
-// A due time that passed this long ago should have been served.
+// If a due time passed this long ago, it should have been handled. Schedulers sleep for less than
+// this.
 constexpr Duration kOverdue = std::chrono::seconds(30);
-// The clean-up job runs once a day.
+// The clean-up job runs once a day; half a day more allows for a late run.
 constexpr Duration kCleanupDelay = std::chrono::hours(36);
 
 std::string waiting(Instant now, const ServerFacts& server) {
@@ -58,6 +66,8 @@ std::string waiting(Instant now, const ServerFacts& server) {
   return text;
 }
 
+// The launcher starts the schedulers, and a scheduler starts the workers. Each has a check of its
+// own, so that the first one that fails shows the cause.
 void check_server(std::vector<Finding>& findings, Instant now, const ServerFacts& server) {
   Check preload(findings, "preload", "metrics_refresh is preloaded");
   if (!server.preloaded)
@@ -66,6 +76,7 @@ void check_server(std::vector<Finding>& findings, Instant now, const ServerFacts
                 "refreshed.");
   preload.close();
 
+  // On a standby no process of ours runs, which is not an error.
   const bool standby = server.preloaded && server.in_recovery;
   Check launcher(findings, "launcher",
                  standby ? "this server is a standby: it starts with the promotion"
@@ -81,7 +92,7 @@ void check_server(std::vector<Finding>& findings, Instant now, const ServerFacts
                   : server.scheduler_running ? "the scheduler of this database is running"
                                              : "asleep until the next due time");
   if (!server.preloaded)
-    scheduler.add(Severity::kCritical, "no scheduler runs where metrics_refresh is not preloaded",
+    scheduler.add(Severity::kCritical, "no scheduler runs because metrics_refresh is not preloaded",
                   "It starts with the first due time once metrics_refresh is preloaded.");
   else if (!server.enabled)
     scheduler.add(Severity::kWarning, "metrics_refresh.enabled is off: no run starts",
@@ -101,11 +112,13 @@ std::string counted(int count, const char* one, const char* many) {
   return std::to_string(count) + " " + (count == 1 ? one : many);
 }
 
-// Launcher, schedulers, workers and what else has processes come out of one limit, and who comes
-// first has them.
+// The launcher, schedulers, workers and other parts of the server share one limit,
+// max_worker_processes. There is no reservation, so a process that is started earlier gets its
+// slot.
 void check_processes(std::vector<Finding>& findings, const ProcessFacts& facts) {
   const int ours = 1 + facts.databases + facts.max_workers;
   const int wanted = ours + facts.others;
+  // A run needs at least the launcher, a scheduler and a worker.
   const int least = 3 + facts.others;
   const std::string limit = "max_worker_processes is " + std::to_string(facts.limit);
   const std::string sum = "1 for the launcher, " +
@@ -114,7 +127,7 @@ void check_processes(std::vector<Finding>& findings, const ProcessFacts& facts) 
                           " (metrics_refresh.max_workers) and " + std::to_string(facts.others) +
                           " that other parts of the server have now";
   Check check(findings, "processes",
-              facts.limit == 0 ? "no process of a job's runs here"
+              facts.limit == 0 ? "no background process runs here"
                                : limit + ", enough for " + std::to_string(wanted) + ": " + sum);
   if (facts.limit == 0) return check.close();
   if (facts.limit < wanted) {
@@ -138,7 +151,7 @@ void check_processes(std::vector<Finding>& findings, const ProcessFacts& facts) 
   check.close();
 }
 
-// From nine tenths on.
+// Warns at nine tenths of a limit, so that there is time to raise it.
 void check_shares(std::vector<Finding>& findings, const std::vector<ShareFacts>& shares) {
   Check check(findings, "shares", "no role is near the limit of its share");
   for (const ShareFacts& share : shares)
@@ -151,7 +164,7 @@ void check_shares(std::vector<Finding>& findings, const std::vector<ShareFacts>&
   check.close();
 }
 
-// That a view is refreshed at each due time is as it should be, and people want to know why.
+// Not an error, but users want to know why a view is refreshed at each due time.
 void check_changes(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
   Check check(findings, "changes", "changes of all tables that views read are counted");
   for (const JobFacts& job : jobs)
@@ -172,15 +185,16 @@ void check_changes(std::vector<Finding>& findings, const std::vector<JobFacts>& 
 }
 
 void check_audits(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
-  Check check(findings, "audit", "no audit found a row wrong");
+  Check check(findings, "audit", "audits found no incorrect rows");
   for (const JobFacts& job : jobs)
     for (const ViewFacts& view : job.views)
       if (!view.demoted.empty())
-        check.add(Severity::kCritical,
-                  view.name + " is not refreshed incrementally any more: " + view.demoted,
-                  "Find out who changed its tables past the triggers, or report it; then call "
-                  "metrics_refresh.alter_job(" +
-                      literal(argument(job)) + ", strategy => 'incremental').");
+        check.add(
+            Severity::kCritical,
+            view.name + " is not refreshed incrementally any more: " + view.demoted,
+            "Find out which change of its tables bypassed the triggers, or report it; then call "
+            "metrics_refresh.alter_job(" +
+                literal(argument(job)) + ", strategy => 'incremental').");
   for (const JobFacts& job : jobs)
     for (const ViewFacts& view : job.views)
       if (!view.not_skipped.empty())
@@ -197,12 +211,13 @@ std::string number(double value, const char* unit) {
   return text;
 }
 
-// The last error as a hint, or where to look.
+// Returns the last error as a hint, or the place to look at.
 std::string error_or(const std::string& last_error, const char* where) {
   return last_error.empty() ? where : "The last error was: " + last_error;
 }
 
 std::string times(int due, const HealthLimits& limits) {
+  // The count stops at the critical limit, so the real number may be higher.
   return "it was due " + std::to_string(due) +
          (due >= limits.stale_critical ? " times or more since" : " times since");
 }
@@ -220,14 +235,14 @@ void check_suspended(std::vector<Finding>& findings, const std::vector<JobFacts>
   Check check(findings, "suspended", "no job is suspended");
   for (const JobFacts& job : jobs)
     if (job.suspended)
-      check.add(
-          Severity::kCritical,
-          "job " + job.name + " is suspended" +
-              (job.suspended->empty() ? "" : ": " + *job.suspended),
-          "Mend the cause, then call metrics_refresh.resume(" + literal(argument(job)) + ").");
+      check.add(Severity::kCritical,
+                "job " + job.name + " is suspended" +
+                    (job.suspended->empty() ? "" : ": " + *job.suspended),
+                "Fix the cause, then call metrics_refresh.resume(" + literal(argument(job)) + ").");
   check.close();
 }
 
+// A missing view is no error for a default job, which the extension installs on every server.
 void check_existence(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
   Check check(findings, "view_missing", "every job's view exists");
   for (const JobFacts& job : jobs)
@@ -266,7 +281,8 @@ void check_members(std::vector<Finding>& findings, const std::vector<JobFacts>& 
   check.close();
 }
 
-// A view that was renamed is followed; the name that the job was given means it all the same.
+// A job follows its view when the view is renamed, and functions still accept the old name for it.
+// That is only a problem if another view has the old name: then the user may mean that one.
 void check_names(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
   Check check(findings, "view_renamed", "every job's view has the name that the job was given");
   for (const JobFacts& job : jobs)
@@ -293,6 +309,7 @@ void check_names(std::vector<Finding>& findings, const std::vector<JobFacts>& jo
   check.close();
 }
 
+// REFRESH ... CONCURRENTLY fails without a unique index, but the strategy diff needs none.
 void check_indexes(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
   Check check(findings, "unique_index", "every view has the unique index that its strategy needs");
   for (const JobFacts& job : jobs)
@@ -311,12 +328,12 @@ void check_population(std::vector<Finding>& findings, const std::vector<JobFacts
   for (const JobFacts& job : jobs)
     for (const ViewFacts& view : job.views)
       if (view.exists && !view.populated)
-        check.add(Severity::kWarning,
-                  view.name + " has never been populated, so nobody can read it",
+        check.add(Severity::kWarning, view.name + " has never been populated, so it cannot be read",
                   "Call metrics_refresh.trigger(" + literal(argument(job)) + ").");
   check.close();
 }
 
+// The job stays if its owner is dropped, so that another role can take it over.
 void check_owners(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
   Check check(findings, "owner", "every job's owner exists");
   for (const JobFacts& job : jobs)
@@ -333,6 +350,7 @@ void check_owners(std::vector<Finding>& findings, const std::vector<JobFacts>& j
   check.close();
 }
 
+// Blackout windows and schedules are changed independently, so a job can be left without due times.
 void check_blackouts(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
   Check check(findings, "blackout", "blackout windows leave every job due times");
   for (const JobFacts& job : jobs)
@@ -346,10 +364,10 @@ void check_blackouts(std::vector<Finding>& findings, const std::vector<JobFacts>
 
 void check_success(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs,
                    const HealthLimits& limits) {
-  Check check(findings, "success_rate", "runs succeed as often as they should");
+  Check check(findings, "success_rate", "success rates are within limits");
   for (const JobFacts& job : jobs) {
-    // Due times at which there was nothing to do count for none of the runs: few are left to judge
-    // by.
+    // Due times at which nothing had changed have no run. If they follow the last run, too few runs
+    // are left for a rate.
     if (job.finished_runs == 0 || job.fresh_since_last_run) continue;
     const double rate =
         100.0 * static_cast<double>(job.successful_runs) / static_cast<double>(job.finished_runs);
@@ -364,6 +382,7 @@ void check_success(std::vector<Finding>& findings, const std::vector<JobFacts>& 
   check.close();
 }
 
+// Between the last retry and the next due time, nothing else shows that the job has failed.
 void check_retries(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs) {
   Check check(findings, "retries", "no job has used up its retries");
   for (const JobFacts& job : jobs)
@@ -377,13 +396,13 @@ void check_retries(std::vector<Finding>& findings, const std::vector<JobFacts>& 
 
 void check_durations(std::vector<Finding>& findings, const std::vector<JobFacts>& jobs,
                      const HealthLimits& limits) {
-  Check check(findings, "duration", "runs are as short as they should be");
+  Check check(findings, "duration", "run durations are within limits");
   const double longest = std::chrono::duration<double, std::milli>(limits.duration_warning).count();
   for (const JobFacts& job : jobs)
     if (job.mean_duration_ms && *job.mean_duration_ms > longest)
       check.add(Severity::kWarning,
                 "job " + job.name + ": a run takes " +
-                    number(*job.mean_duration_ms / 1000.0, " s") + " at the mean in the last " +
+                    number(*job.mean_duration_ms / 1000.0, " s") + " on average in the last " +
                     std::to_string(limits.window_hours) + " h",
                 "See metrics_refresh.explain_refresh, or raise "
                 "metrics_refresh.health_duration_warning.");
@@ -396,7 +415,7 @@ std::optional<Severity> staleness(int due_since_success, const HealthLimits& lim
   return std::nullopt;
 }
 
-// A view that does not exist and a suspended job have a finding of their own.
+// A missing view and a suspended job are reported by other checks.
 void check_freshness(std::vector<Finding>& findings, Instant now, const std::vector<JobFacts>& jobs,
                      const HealthLimits& limits) {
   Check check(findings, "freshness", "every job succeeded when it was last due");
@@ -467,6 +486,7 @@ std::vector<Finding> check_health(Instant now, const ServerFacts& server,
   check_server(findings, now, server);
   check_jobs(findings, now, jobs, limits);
 
+  // The log is shortened by a job, which a user can drop or pause.
   Check log(findings, "log_retention", "the log is kept within its retention");
   if (server.oldest_log_row && now - *server.oldest_log_row > server.log_retention + kCleanupDelay)
     log.add(Severity::kWarning,
@@ -475,7 +495,7 @@ std::vector<Finding> check_health(Instant now, const ServerFacts& server,
             "Is the job cleanup-metrics-logs active? It calls cleanup_old_metrics_logs().");
   log.close();
 
-  Check admin(findings, "admin_settings", "the admin settings can work");
+  Check admin(findings, "admin_settings", "the admin settings are valid");
   if (!server.admin_problem.empty())
     admin.add(Severity::kWarning, server.admin_problem, "Correct the setting.");
   admin.close();

@@ -9,6 +9,15 @@
 namespace metrics_refresh::core {
 namespace {
 
+// The text is read line by line. A setting applies to all entries below it, as in crontab(5), so
+// the current values of the relevant settings are copied into each entry. An entry is not
+// interpreted any further here: its schedule and its command are left to other readers.
+//
+// Example:
+//   CRON_TZ=Europe/Berlin
+//   0 3 * * * psql -c 'REFRESH MATERIALIZED VIEW m'
+//   -> one entry: line 2, schedule "0 3 * * *", timezone "Europe/Berlin"
+
 constexpr std::string_view kBlanks = " \t\r";
 
 std::string_view unquoted(std::string_view text) {
@@ -29,6 +38,7 @@ struct Setting {
   std::string_view value;
 };
 
+// A line is a setting only if a name precedes the equals sign. A command can also contain one.
 std::optional<Setting> read_setting(std::string_view line) {
   const std::size_t sign = line.find('=');
   if (sign == std::string_view::npos) return std::nullopt;
@@ -37,13 +47,13 @@ std::optional<Setting> read_setting(std::string_view line) {
   return Setting{name, unquoted(trimmed(line.substr(sign + 1)))};
 }
 
-// What a connection needs, and not which one it is or what it does.
+// Returns whether the setting neither selects the connection nor changes the effect of a command.
 bool is_harmless(std::string_view name) {
   return name.substr(0, 2) != "PG" || name == "PGPASSWORD" || name == "PGPASSFILE" ||
          name == "PGAPPNAME" || name == "PGCONNECT_TIMEOUT";
 }
 
-// Cuts the words of a schedule off the line.
+// Removes the words of the schedule from the line, and returns them.
 std::string take_schedule(std::string_view& line) {
   std::string schedule;
   const int words = line.front() == '@' ? 1 : 5;
@@ -57,6 +67,7 @@ std::string take_schedule(std::string_view& line) {
 }
 
 void set_command(std::string_view text, CrontabEntry& entry) {
+  // cron(8): an unescaped % ends the command, and the rest of the line is its standard input.
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%') {
       entry.has_input = true;
@@ -91,6 +102,7 @@ std::vector<CrontabEntry> read_crontab(std::string_view text) {
     CrontabEntry entry;
     entry.line = number;
     entry.schedule = take_schedule(line);
+    // Words were read as a schedule, but no command follows. So none of them can be trusted.
     if (line.empty()) {
       entry = {};
       entry.line = number;

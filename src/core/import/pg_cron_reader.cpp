@@ -8,7 +8,14 @@
 namespace metrics_refresh::core {
 namespace {
 
-constexpr std::size_t kMaxLength = 999;  // of pg_cron's buffer
+// This follows the parser of pg_cron step by step, with its bugs, because a job must keep the due
+// times that it had. The parser reads as far as it understands a field and skips the rest of the
+// word. So it accepts many texts that are errors elsewhere. `version` selects the behavior of a
+// release.
+//
+// Example: "1-5.9 * * * *" sets the minutes 1 to 5; the rest of the word is skipped
+
+constexpr std::size_t kMaxLength = 999;  // the size of pg_cron's buffer without the final zero
 constexpr std::array<std::string_view, 9> kNicknames = {"@reboot",   "@restart",  "@yearly",
                                                         "@annually", "@monthly",  "@weekly",
                                                         "@daily",    "@midnight", "@hourly"};
@@ -20,8 +27,8 @@ constexpr std::uint64_t bits(unsigned from, unsigned to) {
   return to < from ? 0 : (~std::uint64_t{0} >> (63 - to)) & (~std::uint64_t{0} << from);
 }
 
-// From 1.6 on a range without a step is set by whole bytes: where its end lies in an earlier byte
-// than its begin, the rest of the one and the first part of the other are set.
+// Since version 1.6, a range without a step is set by whole bytes. If its end is in an earlier byte
+// than its start, the rest of one byte and the first part of the other are set.
 std::uint64_t reversed_range(unsigned first, unsigned last, unsigned low) {
   const unsigned begin = first - low;
   const unsigned end = last - low;
@@ -63,6 +70,7 @@ class Reader {
     return text_.substr(begin, at_ - begin);
   }
 
+  // Like pg_cron, this also skips comments and empty lines in front of the fields.
   void skip_comments() {
     for (;;) {
       skip_blanks();
@@ -86,6 +94,7 @@ class Reader {
     field.text = text_.substr(begin, at_ - begin);
     if (rule.last < rule.high && (field.set >> rule.high & 1U) != 0)
       field.set = (field.set & bits(rule.low, rule.last)) | 1U;  // Sunday has two numbers
+    // The rest of the word has no effect in pg_cron.
     (void)take_word();
     skip_blanks();
     return true;
@@ -97,6 +106,7 @@ class Reader {
     if (!skip('*')) {
       if (!read_number(rule, first)) return false;
       if (!skip('-')) {
+        // A step after a single number is refused, unlike in other cron programs.
         if (peek() == '/' || first < rule.low || first > rule.high) return false;
         set |= std::uint64_t{1} << first;
         return true;
@@ -106,6 +116,7 @@ class Reader {
     unsigned step = 1;
     if (skip('/') && (!read_digits(step) || step == 0)) return false;
     if (first < rule.low || first > rule.high || last < rule.low || last > rule.high) return false;
+    // Version 1.6 refuses a step that is too large. In older ones it leaves the first value only.
     if (version_ >= PgCronVersion::k1_6 && step > rule.high) return false;
     if (first > last && step == 1 && version_ >= PgCronVersion::k1_6)
       set |= reversed_range(first, last, rule.low);
@@ -123,6 +134,7 @@ class Reader {
     if (word.empty() || !std::all_of(word.begin(), word.end(), is_digit)) return false;
     number = 0;
     for (const char digit : word)
+      // The limit prevents an overflow; a larger number is out of every range.
       number = std::min(number * 10 + static_cast<unsigned>(digit - '0'), 10'000U);
     return true;
   }
@@ -144,7 +156,7 @@ class Reader {
   std::size_t at_ = 0;
 };
 
-// `n second` or `n seconds`, white space where it likes.
+// Reads `n second` or `n seconds`, with white space at any place.
 std::optional<unsigned> read_seconds(std::string_view text) {
   const Words words = cut_words(text, 0, text.size());
   if (words.empty() || words.size() > 2) return std::nullopt;
@@ -159,6 +171,7 @@ std::optional<unsigned> read_seconds(std::string_view text) {
   if (!equal_ignoring_case(unit, "second") && !equal_ignoring_case(unit, "seconds"))
     return std::nullopt;
   const int seconds = std::stoi(std::string(first.substr(0, digits)));
+  // pg_cron accepts 1 to 59 seconds only.
   if (seconds < 1 || seconds > 59) return std::nullopt;
   return static_cast<unsigned>(seconds);
 }

@@ -10,6 +10,15 @@
 namespace metrics_refresh::core {
 namespace {
 
+// A schedule is taken over by its due times. The text is read as pg_cron reads it, and the
+// resulting sets are compared with the sets of our own reading. If they are equal, the text is
+// kept. Otherwise the part that pg_cron used is tried, and then a text that lists the numbers of
+// the sets. A remark tells the user about any difference.
+//
+// Example: "*/90 * * * *" is the text of a job of pg_cron 1.5
+//   pg_cron reads minute 0 of every hour; our parser refuses the step
+//   -> the schedule "0 * * * *", and a remark
+
 constexpr std::size_t kDayOfMonth = 2;
 constexpr std::size_t kDayOfWeek = 4;
 
@@ -28,6 +37,7 @@ ClockPattern pattern_of(const PgCronReading& reading) {
   pattern.day.days = static_cast<std::uint32_t>(date.set);
   pattern.day.before_last = date.last_day ? std::uint32_t{1} << 31 : 0;
   pattern.day.weekdays = static_cast<std::uint8_t>(weekday.set);
+  // pg_cron tests for a leading star only, like cron.
   pattern.day.either = !date.has_star && !weekday.has_star;
   return pattern;
 }
@@ -49,6 +59,7 @@ bool is_same(const ClockPattern& a, const ClockPattern& b) {
          a.months == b.months && is_same(a.day, b.day);
 }
 
+// A text that our parser refuses is an expected case here, not an error.
 std::optional<Schedule> try_parse(const std::string& text) {
   try {
     return Schedule::parse(text);
@@ -57,11 +68,12 @@ std::optional<Schedule> try_parse(const std::string& text) {
   }
 }
 
-// Whether the text means this pattern in our dialect, whatever the job.
+// Returns whether the text has exactly this pattern in our dialect, for every job name.
 bool means(const std::string& text, const ClockPattern& pattern) {
   const std::optional<Schedule> schedule = try_parse(text);
   if (!schedule || schedule->size() > 1) return false;
   const auto* cron = std::get_if<CronExpression>(&schedule->rule(0));
+  // The value of an `H` depends on the job's name, and pg_cron has no `H`.
   return cron != nullptr && !cron->has_spread() && is_same(cron->pattern(), pattern);
 }
 
@@ -79,7 +91,8 @@ std::string numbers(std::uint64_t set) {
   return list;
 }
 
-// The same sets, spelled out. Of a day field it matters that it begins with a star.
+// Returns the same sets as lists of numbers. The star at the start of a day field is kept, because
+// it changes how the two day fields are combined.
 std::string spelled_out(PgCronReading reading) {
   for (std::size_t i = 0; i < reading.fields.size(); ++i) {
     PgCronField& field = reading.fields[i];
@@ -90,7 +103,7 @@ std::string spelled_out(PgCronReading reading) {
   return join(reading);
 }
 
-// What our dialect would make of the text, where it would make anything of it.
+// Returns a description of the text in our dialect, or an empty text if it is not valid there.
 std::string other_meaning(const std::string& text) {
   const std::optional<Schedule> schedule = try_parse(text);
   return schedule ? "; here the text would mean: " + describe(*schedule) : "";
@@ -102,12 +115,14 @@ FromPgCron nothing(const std::string& text, const std::string& why) {
 
 FromPgCron from_fields(const std::string& text, const PgCronReading& reading) {
   const ClockPattern pattern = pattern_of(reading);
+  // An empty set is possible, for example after a reversed range.
   if (!is_ever_due(pattern)) return nothing(text, "pg_cron never runs it, for no time matches");
   if (means(text, pattern)) return {text, ""};
+  // The shorter text comes first, so that the schedule looks like the one that the user wrote.
   for (const std::string& schedule : {join(reading), spelled_out(reading)})
     if (means(schedule, pattern))
       return {schedule, "pg_cron reads the schedule as \"" + schedule + "\"" + other_meaning(text)};
-  return nothing(text, "what pg_cron makes of the schedule cannot be written as one");
+  return nothing(text, "the due times of pg_cron cannot be written as a schedule");
 }
 
 FromPgCron from_nickname(const std::string& text, const std::string& nickname,
@@ -127,6 +142,7 @@ PgCronVersion pg_cron_version(std::string_view extversion) {
   const bool is_known = extversion.size() >= 3 && extversion.substr(0, 2) == "1." &&
                         is_digit(extversion[2]) &&
                         (extversion.size() == 3 || !is_digit(extversion[3]));
+  // A newer or unknown version most likely behaves like the newest known one.
   if (!is_known || extversion[2] >= '6') return PgCronVersion::k1_6;
   return extversion[2] == '5' ? PgCronVersion::k1_5 : PgCronVersion::k1_0;
 }

@@ -1,6 +1,7 @@
-// What pg_cron makes of the text of a schedule. It passes over what it does not expect where this
-// dialect refuses it, and gives some texts another meaning: so a job is moved over by what pg_cron
-// did, which is not always what the text seems to say. The rules are those of pg_cron's entry.c.
+// Interprets schedules as pg_cron does. pg_cron skips text that it does not expect, where our
+// dialect raises an error, and it gives some texts another meaning. So a job is imported with the
+// due times that it had under pg_cron, which may differ from the apparent meaning of its text. The
+// rules come from pg_cron's entry.c.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -18,20 +19,21 @@ namespace metrics_refresh::core {
 enum class PgCronVersion : std::uint8_t {
   k1_0,  ///< five fields and nicknames, in GMT
   k1_5,  ///< also `n seconds`; cron.timezone
-  k1_6,  ///< also `$`; no `@yearly`; a range whose end comes first is not always empty
+  k1_6,  ///< also `$`; no `@yearly`; a reversed range is not always empty
 };
-/// Of the version that pg_extension names, such as `1.4-1`; the newest for one that is no number.
+/// Returns the constant for the version in pg_extension, such as `1.4-1`. A version that is not a
+/// number counts as the newest one.
 PgCronVersion pg_cron_version(std::string_view extversion);
 
-/// The part of the text that pg_cron goes by, in its own words: five fields, a nickname, or
-/// `n seconds`. Nothing where it refuses the text.
+/// Returns the part of the text that pg_cron uses, in its own words: five fields, a nickname, or `n
+/// seconds`. Returns nothing if pg_cron refuses the text.
 std::optional<std::string> as_pg_cron_reads(std::string_view text,
                                             PgCronVersion version = PgCronVersion::k1_6);
 
-/// A schedule of pg_cron in this dialect.
+/// A schedule of pg_cron, converted to our dialect.
 struct FromPgCron {
-  std::string schedule;  ///< due when pg_cron ran it; empty where that was never
-  std::string remark;    ///< what differs from the text, or why there is no schedule; or empty
+  std::string schedule;  ///< with the same due times; empty if pg_cron never ran it
+  std::string remark;    ///< a difference to the text, why there is no schedule, or empty
 };
 FromPgCron from_pg_cron(std::string_view text, PgCronVersion version);
 

@@ -1,4 +1,4 @@
-// The body of a PL/pgSQL function that is nothing but a list of statements.
+// Reads the body of a PL/pgSQL function that is a plain list of statements.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -14,17 +14,17 @@ namespace metrics_refresh::core {
 
 struct PlainBody {
   std::vector<std::string> statements;  ///< without comments
-  std::string returned;                 ///< the expression of a RETURN at the end; or empty
+  std::string returned;                 ///< the expression of a RETURN at the end, or empty
 };
 
-/// `BEGIN statement; ... [RETURN ...;] END`, with comments anywhere. Nothing for any other body,
-/// and for one with strings that would have to be understood. Whether the statements are SQL is for
-/// others to say.
+/// Reads `BEGIN statement; ... [RETURN ...;] END`, with comments at any place. Returns nothing for
+/// any other body, and for strings that it cannot read safely. The caller must check that the
+/// statements are SQL.
 std::optional<PlainBody> read_plain_body(std::string_view body);
 
-/// What may be SQL in any body: statements, queries of loops, conditions and assigned expressions,
-/// without the words of PL/pgSQL around them, and with others that are none. Empty where the body
-/// cannot be taken apart. For a guess only.
+/// Returns all parts of any body that may be SQL: statements, queries of loops, conditions and
+/// assigned expressions, without the PL/pgSQL keywords around them. Other parts may be included.
+/// Returns nothing if the body cannot be cut. Use it only for guesses.
 std::vector<std::string> parts_of_body(std::string_view body);
 
 }  // namespace metrics_refresh::core

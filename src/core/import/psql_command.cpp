@@ -9,12 +9,20 @@
 namespace metrics_refresh::core {
 namespace {
 
+// The shell's words are read with the options of psql. An option that only affects the output is
+// ignored. An option that selects the connection or the SQL is stored. An option that changes the
+// effect of the command is refused. The first reason for a refusal is kept.
+//
+// Example: psql -qd shop -c 'REFRESH MATERIALIZED VIEW m' >/dev/null
+//   -> sql = {REFRESH MATERIALIZED VIEW m}, database = shop
+
 struct LongOption {
   std::string_view name;
   char letter;
 };
 
-// Options that take a value, by their letters; those that change what a command does are refused.
+// Options with a value, and flags, by their letters. An option that changes the effect of a command
+// is in neither list, so it is refused.
 constexpr std::string_view kValued = "cdfhopvFLPRTU";
 constexpr std::string_view kFlags = "aAbeEnqsStwWxXz01";
 constexpr std::array<LongOption, 22> kLongOptions = {{
@@ -63,6 +71,8 @@ class OptionReader {
     const std::string_view name = option.substr(0, sign);
     const auto found = std::find_if(kLongOptions.begin(), kLongOptions.end(),
                                     [name](const LongOption& o) { return o.name == name; });
+    // psql also accepts abbreviations of long options; they are refused, because scripts rarely use
+    // them.
     if (found == kLongOptions.end()) return refuse("psql's option --" + std::string(name));
     if (kValued.find(found->letter) == std::string_view::npos) return;
     if (sign != std::string_view::npos)
@@ -71,7 +81,8 @@ class OptionReader {
       take_next(found->letter);
   }
 
-  // Flags and, last, an option whose value is the rest of the word, or the next word.
+  // Reads flags, and at most one option with a value, which is the rest of the word or the next
+  // word.
   void read_short(std::string_view letters) {
     while (!letters.empty()) {
       const char letter = letters.front();
@@ -93,6 +104,7 @@ class OptionReader {
   void take(char letter, const std::string& value) {
     switch (letter) {
       case 'c':
+        // psql executes a -c argument that begins with a backslash itself.
         if (value.find_first_not_of(" \t") != std::string::npos &&
             value[value.find_first_not_of(" \t")] == '\\')
           return refuse("a command of psql's own: " + value);
@@ -117,25 +129,26 @@ class OptionReader {
         result_.user = value;
         break;
       default:
-        break;  // how output looks, and variables, which -c does not use
+        break;  // output formats, and variables, which -c does not replace
     }
   }
 
-  // Whatever the options have left open.
+  // As in psql, a word without an option is the database, and the next one the user.
   void add_positional(std::string_view word) {
     if (result_.database.empty())
       result_.database = word;
     else if (result_.user.empty())
       result_.user = word;
     else
-      refuse("psql passes over " + std::string(word));
+      refuse("psql ignores " + std::string(word));
   }
 
   void finish() {
     for (const std::string_view word : positional_) add_positional(word);
+    // A connection string can contain anything, so its parts are not compared with ours.
     if (is_connection_string(result_.database))
       refuse("psql's database is given by a connection string");
-    if (result_.sql.empty()) refuse("psql is given no SQL by -c");
+    if (result_.sql.empty()) refuse("psql gets no SQL by -c");
   }
 
   const std::vector<std::string>& words_;
@@ -157,6 +170,7 @@ PsqlCommand read_psql_command(std::string_view command) {
   const std::vector<std::string>& words = shell.words;
   if (!shell.refusal.empty()) return refused(shell.refusal);
   if (words.empty()) return refused("there is no command");
+  // These checks only improve the message.
   if (base_name(words[0]) != "psql") {
     if (words[0].find('=') != std::string::npos)
       return refused("it sets a variable for the command: " +

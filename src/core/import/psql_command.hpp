@@ -1,6 +1,6 @@
-// A command line of the shell that does nothing but call psql with SQL in its arguments: which SQL,
-// and what it connects to. Whatever else the shell would do with it (variables, pipes, several
-// commands) is refused, not guessed at.
+// Reads a shell command that does nothing but call psql with SQL in its arguments. The result is
+// the SQL and the connection. Any other effect of the shell, such as variables, pipes or several
+// commands, is refused and not guessed.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -14,13 +14,13 @@
 namespace metrics_refresh::core {
 
 struct PsqlCommand {
-  std::vector<std::string> sql;  ///< of each `-c`
-  std::string database;          ///< these are empty where the command does not say
+  std::vector<std::string> sql;  ///< one for each `-c`
+  std::string database;          ///< this and the next three are empty if not given
   std::string user;
   std::string host;
   std::string port;
-  std::string output;   ///< the file that the output goes to, other than /dev/null
-  std::string refusal;  ///< why it cannot be taken over, and then nothing else counts
+  std::string output;   ///< the file for the output, if it is not /dev/null
+  std::string refusal;  ///< why it cannot be imported; if set, ignore the rest
 };
 
 /// Reads words as a POSIX shell does: '...', "..." and backslash.

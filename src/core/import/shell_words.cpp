@@ -8,6 +8,10 @@
 namespace metrics_refresh::core {
 namespace {
 
+// A small part of the shell's grammar: blanks, quotes, backslashes and redirections of the output.
+// The reader refuses each character that makes the shell do anything else, because a wrong guess
+// would change the command that a job runs.
+
 constexpr std::string_view kBlanks = " \t";
 
 class Splitter {
@@ -31,13 +35,14 @@ class Splitter {
 
   void refuse(const std::string& why) { result_.refusal = why; }
 
-  // [n]>file, [n]>>file, [n]>&m, &>file
+  // Reads [n]>file, [n]>>file, [n]>&m or &>file. Returns false if there is none.
   bool read_redirection() {
     std::size_t sign = peek() == '&' && peek(1) == '>' ? 1 : 0;
     while (is_digit(peek(sign))) ++sign;
     if (peek(sign) != '>') return false;
     at_ += sign + 1;
     if (peek() == '>') ++at_;
+    // The output goes to another descriptor, so no file is named.
     if (peek() == '&' && is_digit(peek(1))) {
       at_ += 2;
       return true;
@@ -73,9 +78,11 @@ class Splitter {
         word += c;
       }
     }
+    // An empty pair of quotes is also a word.
     if (is_quoted || !word.empty()) result_.words.push_back(std::move(word));
   }
 
+  // Some characters are special anywhere, others only at the start of a word.
   bool is_plain(char c, bool is_first) {
     if (c == '$' || c == '`')
       refuse("the shell puts something in for a variable or a command");
@@ -87,7 +94,7 @@ class Splitter {
     return result_.refusal.empty();
   }
 
-  // Leaves the place at the closing quote.
+  // Reads up to the closing quote, and leaves the position there.
   bool read_quoted(char quote, std::string& word) {
     for (++at_; at_ < text_.size(); ++at_) {
       const char c = text_[at_];
@@ -96,6 +103,8 @@ class Splitter {
         refuse("the shell puts something in for a variable or a command");
         return false;
       }
+      // Within double quotes, a backslash escapes only these characters; otherwise it stands for
+      // itself.
       const bool escapes =
           quote == '"' && c == '\\' && at_ + 1 < text_.size() &&
           std::string_view("$`\"\\").find(text_[at_ + 1]) != std::string_view::npos;

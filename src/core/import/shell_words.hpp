@@ -1,4 +1,4 @@
-// A simple command of the POSIX shell as words, with quotes resolved.
+// Splits a simple command of the POSIX shell into words, and resolves quotes.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -13,12 +13,12 @@ namespace metrics_refresh::core {
 
 struct ShellWords {
   std::vector<std::string> words;
-  std::string output;   ///< the last file that output is redirected to, other than /dev/null
-  std::string refusal;  ///< what the shell would do beyond cutting words, and then there are none
+  std::string output;   ///< the last file that output is redirected to, if it is not /dev/null
+  std::string refusal;  ///< why the shell does more than split words; if set, there are no words
 };
 
-/// Output may be redirected (`>file`, `>>file`, `2>&1`); anything else that is special to the shell
-/// and not quoted is refused.
+/// Redirections of the output are accepted (`>file`, `>>file`, `2>&1`). Any other character that is
+/// special to the shell and not quoted is refused.
 ShellWords split_shell_words(std::string_view command);
 
 }  // namespace metrics_refresh::core

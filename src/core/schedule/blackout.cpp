@@ -13,18 +13,22 @@ namespace {
 
 using std::chrono::minutes;
 
+// A window is stored as a set of weekdays, a start on the wall clock and a length. end_of()
+// computes the start and the end in real time for each day near `t`, because both depend on the
+// zone. Windows of neighboring days can overlap, so the latest end counts.
+
 constexpr minutes kDay{24 * 60};
 
 constexpr TextKind kBlackoutText = {
     "blackout window", "ASCII letters, digits, spaces and * , - / :",
     "Write [days] HH:MM-HH:MM, such as 08:00-18:00 or mon-fri 22:00-06:00."};
 
-// How far a window may lie from its own days: one day that it reaches over, and the day that a zone
-// leaves out, or has twice, where it changes sides of the date line.
+// The range of days whose windows can contain an instant. One day is for windows that reach into
+// the next day. Another one is for a zone that crosses the date line, and skips or repeats a day.
 constexpr int kDaysBefore = 3;
 constexpr int kDaysAfter = 2;
 
-// Windows on days further out than this have no local date in the calendar.
+// Outside these limits, the days of a window are not in the calendar.
 constexpr Instant kEarliest{kCalendarBegin.time_since_epoch() + kWidestOffset +
                             kDay * (kDaysBefore + 1)};
 constexpr Instant kLatest{kCalendarEnd.time_since_epoch() - kWidestOffset -
@@ -44,6 +48,7 @@ minutes read_time(const Word& word, std::size_t at) {
   return time;
 }
 
+// The position of the first difference tells the user where to look.
 void check_shape(const Word& word) {
   constexpr std::string_view kShape = "dd:dd-dd:dd";
   std::size_t same = 0;
@@ -61,6 +66,7 @@ void check_shape(const Word& word) {
 Blackout Blackout::parse(std::string_view text) {
   constexpr std::uint32_t kEveryDay = 0x7F;
   const Words words = split_words(text, kBlackoutText);
+  // A weekday never contains a colon, and a window always does.
   const bool has_days = words.front().text.find(':') == std::string_view::npos;
   const auto days =
       has_days ? weekdays_of(parse_cron_field(words.front(), kBlackoutDays)) : kEveryDay;
@@ -77,11 +83,13 @@ Blackout Blackout::parse(std::string_view text) {
                         words[at + 1].position, std::string(kBlackoutText.forms));
   }
   const minutes begin = read_time(window, 0);
+  // 24:00 is the end of a day. As a start, it would belong to a day that the user did not name.
   const minutes end = read_time(window, 6);
   if (begin == kDay) {
     throw ScheduleError("a window cannot begin at 24:00", window.position,
                         "Write 00:00 of the next day.");
   }
+  // An end that is not after the start belongs to the next day.
   return {static_cast<std::uint8_t>(days), begin, end > begin ? end - begin : end + kDay - begin};
 }
 
@@ -94,6 +102,8 @@ std::optional<Instant> Blackout::end_of(Instant t, const TimeZone& zone) const {
     if ((days_ >> weekday_of(day) & 1U) == 0) continue;
     const LocalSecond begin = day + begin_;
     const Instant end = last_arrival_at(begin + length_, zone);
+    // The window starts when the clock reaches or skips its start, and ends when the clock is past
+    // its end for the last time. So an hour that repeats in autumn is in the window both times.
     if (end <= t || first_moment_of(begin, zone) > t) continue;
     latest = std::max(latest.value_or(end), end);
   }

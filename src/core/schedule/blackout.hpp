@@ -1,4 +1,4 @@
-// A window of the week in which a job is not due: some days, from a time of day to another, on the
+// A weekly window in which a job is not due: certain days, from one time of day to another, on the
 // clock of the job's zone.
 #pragma once
 
@@ -19,15 +19,15 @@ namespace metrics_refresh::core {
 
 class Blackout {
  public:
-  /// Reads `[days ]HH:MM-HH:MM`: days as in cron's day-of-week field (every day where they are left
-  /// out), times from 00:00 to 24:00. A window whose end is not after its begin reaches into the
-  /// next day: `fri 22:00-06:00` ends on Saturday. The begin belongs to the window, the end does
-  /// not. Throws ScheduleError.
+  /// Reads `[days ]HH:MM-HH:MM`. Days are written as in cron's day-of-week field; the default is
+  /// every day. Times are from 00:00 to 24:00. If the end is not after the start, the window
+  /// reaches into the next day: `fri 22:00-06:00` ends on Saturday. The start belongs to the
+  /// window, the end does not. Throws ScheduleError.
   static Blackout parse(std::string_view text);
 
-  /// Where `t` lies in the window, the first instant after it; else nothing. A window begins when
-  /// the clock first shows its begin or has jumped over it, and lasts until the clock is past its
-  /// end for good: of a time that occurs twice in autumn, until the second.
+  /// If `t` is in the window, returns the first instant after the window; otherwise nothing. A
+  /// window begins when the clock first shows its start or skips it. It lasts until the clock has
+  /// passed its end for the last time: if a time occurs twice in autumn, until the second one.
   std::optional<Instant> end_of(Instant t, const TimeZone& zone) const;
 
  private:

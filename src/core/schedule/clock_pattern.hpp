@@ -1,5 +1,5 @@
 // A set of wall-clock seconds, given by second, minute, hour, day and month, and the search in it.
-// Pure calendar: it knows no zone and no offset.
+// It is pure calendar arithmetic, without zones and offsets.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -15,7 +15,7 @@
 
 namespace metrics_refresh::core {
 
-/// Bit n of a mask stands for the number n. REQUIRES: no mask is empty, and ever_matches().
+/// Bit n of a mask stands for the number n. REQUIRES: no mask is empty, and ever_matches() is true.
 struct ClockPattern {
   std::uint64_t seconds = 1;  ///< 0-59
   std::uint64_t minutes = 0;  ///< 0-59
@@ -23,11 +23,12 @@ struct ClockPattern {
   std::uint32_t months = 0;   ///< 1-12
   DayRule day;
 
-  /// Whether any year has a matching day: false for 31 February.
+  /// Returns whether any year has a matching day. It is false for 31 February.
   bool ever_matches() const { return day.ever_matches(months); }
 
-  /// The first matching second at or after `from`, or nothing where the calendar ends before it.
-  /// Takes time by the number of months looked at; years repeat after 400.
+  /// Returns the first matching second at or after `from`, or nothing if the calendar ends before
+  /// it. The time is proportional to the number of months that are visited. The calendar repeats
+  /// after 400 years.
   std::optional<LocalSecond> first_from(LocalSecond from) const;
 
  private:

@@ -1,5 +1,5 @@
-// From a wall-clock time to real time, where a zone's clock is set forward and back: when the clock
-// first gets there, and when it is past it for good.
+// Converts wall-clock time to real time in a zone whose clock is set forward and back. The two
+// results are when the clock first reaches a time, and when it has passed that time for good.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -11,25 +11,25 @@
 
 namespace metrics_refresh::core {
 
-/// No zone is further from UTC (POSIX TZ strings allow as much).
+/// No zone is farther from UTC than this, which is the limit of POSIX TZ strings.
 inline constexpr std::chrono::hours kWidestOffset{7 * 24};
 
-/// Instants outside of these have no local date in the calendar, whatever the offset. Within them
-/// no sum overflows.
+/// Outside these instants, there is no local date in the calendar for any offset. Within them, no
+/// sum overflows.
 inline constexpr Instant kEarliestInstant{kCalendarBegin.time_since_epoch() - kWidestOffset};
 inline constexpr Instant kLatestInstant{kCalendarEnd.time_since_epoch() + kWidestOffset};
 
-/// The first moment at which the clock shows `time` or has jumped over it. REQUIRES: `time` is
+/// Returns the first moment at which the clock shows `time` or has skipped it. REQUIRES: `time` is
 /// within the calendar.
 Instant first_moment_of(LocalSecond time, const TimeZone& zone);
 
-/// The first moment from which on the clock never shows less than `time` again; later than the
-/// first moment of `time` only where an hour that repeats holds it. REQUIRES: `time` is within the
-/// calendar.
+/// Returns the first moment after which the clock never again shows less than `time`. It is later
+/// than the first moment of `time` only if `time` is in an hour that repeats. REQUIRES: `time` is
+/// within the calendar.
 Instant last_arrival_at(LocalSecond time, const TimeZone& zone);
 
-/// The lowest wall-clock second whose first moment may come after `after`: times up to the latest
-/// reading that the clock has ever shown are past, even where it shows an earlier one again.
+/// Returns the lowest wall-clock second whose first moment may be after `after`. All times up to
+/// the latest reading that the clock has ever shown are past, even if the clock was set back since.
 /// REQUIRES: `after` is within kEarliestInstant and kLatestInstant.
 LocalSecond first_open_second(Instant after, const TimeZone& zone);
 

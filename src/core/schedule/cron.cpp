@@ -11,6 +11,15 @@
 namespace metrics_refresh::core {
 namespace {
 
+// Parsing gives each field to cron_field.cpp and combines the sets into a pattern of wall-clock
+// seconds. The search for a due time depends on the fields. With a wildcard or a step in the time
+// fields, each matching reading of the clock is due (next_reading). With fixed times only, each
+// matching time of a day is due once (next_fixed_time). The two differ only when the clock is set
+// forward or back.
+//
+// A text with too many fields is common: it comes from Quartz, or contains the command of a
+// crontab. The errors try to recognize these cases and show the text to write instead.
+
 using std::chrono::seconds;
 
 constexpr std::size_t kFields = kCronFields.size();
@@ -24,19 +33,20 @@ bool is_field(const Word& word, const CronFieldRule& rule) {
   }
 }
 
-// A year, or all of them, as the last of six or seven fields.
+// Returns whether the word is a year, the last of six or seven fields in Quartz.
 bool is_year(const Word& word) {
   return word.text.size() == 4 && std::all_of(word.text.begin(), word.text.end(), is_digit);
 }
 
-// The first six words could be fields with the seconds first.
+// Returns whether the first six words can be read as six fields that start with the seconds.
 bool could_have_seconds(const Words& words) {
   bool could = is_field(words[0], kSecondField);
   for (std::size_t i = 0; could && i < kFields; ++i) could = is_field(words[i + 1], kCronFields[i]);
   return could;
 }
 
-// A number that stands for a day of the week, not for a step or a count.
+// Returns whether the text has a number that stands for a weekday, and not for a step or a count.
+// The numbers of weekdays differ between Quartz and cron.
 bool has_number(std::string_view weekdays) {
   for (std::size_t i = 0; i < weekdays.size(); ++i)
     if (is_digit(weekdays[i]) && (i == 0 || weekdays[i - 1] == ',' || weekdays[i - 1] == '-'))
@@ -92,6 +102,7 @@ std::string with_seconds(const Words& words) {
 
 [[noreturn]] void refuse_days(const DayRule& day, std::uint32_t months, const Word& date,
                               const Word& weekday, bool spread) {
+  // If the date alone matches, the two fields exclude each other.
   if (day.date_ever_matches(months))
     throw ScheduleError("no day matches both the day-of-month and the day-of-week field",
                         weekday.position,
@@ -109,6 +120,7 @@ DayRule day_rule(const CronField& date, const CronField& weekday) {
   rule.weekdays = static_cast<std::uint8_t>(weekdays_of(weekday));
   rule.last_weekdays = weekday.day.last_weekdays;
   rule.nth_weekdays = weekday.day.nth_weekdays;
+  // crontab(5): if both fields are restricted, a day needs to match only one of them.
   rule.either = date.is_restricted && weekday.is_restricted;
   return rule;
 }
@@ -128,6 +140,7 @@ CronExpression CronExpression::parse(const Words& words, std::string_view job_na
     cron.spread_ = second.has_spread ? 1U << kSecondField.number : 0;
     begin = 2;
   }
+  // Extra words are reported first: the position of a later field is meaningless with them.
   if (words.size() > begin + kFields) {
     if (cron.has_seconds_) refuse_seventh(words[begin + kFields]);
     refuse_sixth(words);
@@ -148,6 +161,7 @@ CronExpression CronExpression::parse(const Words& words, std::string_view job_na
   cron.pattern_.months = static_cast<std::uint32_t>(month.set);
   cron.pattern_.day = day_rule(date, weekday);
   cron.follows_clock_ |= minute.has_wildcard || hour.has_wildcard;
+  // Such a job would never run, so it is refused instead.
   if (!cron.pattern_.ever_matches())
     refuse_days(cron.pattern_.day, cron.pattern_.months, words[begin + 2], words[begin + 4],
                 date.has_spread);
@@ -161,6 +175,7 @@ std::optional<Instant> CronExpression::next_after(Instant after, const TimeZone&
 }
 
 std::optional<Instant> CronExpression::next_reading(Instant after, const TimeZone& zone) const {
+  // Each period has one offset, so the search can run on the wall clock of that period.
   auto period = zone.period_at(after);
   Instant start = after;
   auto from = std::chrono::floor<seconds>(to_local(start, period.offset)) + seconds{1};
@@ -171,8 +186,9 @@ std::optional<Instant> CronExpression::next_reading(Instant after, const TimeZon
     }
     if (period.end >= kLatestInstant) return std::nullopt;
 
-    // Once the clock cannot be set back to before `from`, no reading before `match` is of interest:
-    // a leap day that is years away costs no walk through every period until then.
+    // If the next change is so far away that the clock cannot be set back before `from`, no reading
+    // before `match` can be due. The search can skip to `match`. So a leap day several years away
+    // does not visit each period in between.
     Instant next = period.end;
     if (match && next - start >= 2 * kWidestOffset) {
       next = std::max(next, to_instant(*match, kWidestOffset));
@@ -184,6 +200,7 @@ std::optional<Instant> CronExpression::next_reading(Instant after, const TimeZon
 }
 
 std::optional<Instant> CronExpression::next_fixed_time(Instant after, const TimeZone& zone) const {
+  // Times that the clock has already shown are past, even if it shows them again.
   const auto match = pattern_.first_from(first_open_second(after, zone));
   if (!match) return std::nullopt;
   return first_moment_of(*match, zone);

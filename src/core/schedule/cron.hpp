@@ -1,5 +1,5 @@
-// A cron expression of five fields, as crontab(5) describes them, or six with the seconds first,
-// and its due times in a zone. What a field takes beyond crontab(5) is in cron_field.hpp.
+// A cron expression of five fields, as described in crontab(5), or of six fields with the seconds
+// first, and its due times in a zone. cron_field.hpp describes the extensions of fields.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -18,29 +18,29 @@ namespace metrics_refresh::core {
 
 class CronExpression {
  public:
-  /// Reads `minute hour day-of-month month day-of-week`, or `@seconds` and six fields, the first of
-  /// them the second; letter case does not matter. If both day fields are restricted, that is,
-  /// neither begins with `*` or is `?`, a day matches by either of them, else it must match by
-  /// both. Throws ScheduleError for anything else, and for a day that no year has. REQUIRES: there
-  /// are words.
+  /// Reads `minute hour day-of-month month day-of-week`, or `@seconds` and six fields, with the
+  /// second first. Letter case does not matter. A day field is restricted if it does not begin with
+  /// `*` and is not `?`. If both day fields are restricted, a day needs to match one of them,
+  /// otherwise both. Throws ScheduleError for any other text, and for a day that no year has.
+  /// REQUIRES: there is at least one word.
   static CronExpression parse(const Words& words, std::string_view job_name);
 
-  /// The first due time strictly after `after`, by the rules for daylight saving time in
-  /// schedule.hpp; or nothing where none falls into the local years 1400 to 9999. Allocates
-  /// nothing. REQUIRES: the zone's offsets are within seven days of UTC (POSIX TZ strings allow as
-  /// much).
+  /// Returns the first due time strictly after `after`, according to the rules for daylight saving
+  /// time in schedule.hpp. Returns nothing if there is none in the local years 1400 to 9999.
+  /// Allocates nothing. REQUIRES: the zone's offsets are within seven days of UTC, as in POSIX TZ
+  /// strings.
   std::optional<Instant> next_after(Instant after, const TimeZone& zone) const;
 
-  // For a description.
+  // Accessors for descriptions.
   const ClockPattern& pattern() const { return pattern_; }
   bool has_seconds() const { return has_seconds_; }
-  /// Whether it is due at every matching reading of the clock, else at fixed times: see
+  /// Returns true if every matching reading of the clock is due, and false for fixed times: see
   /// schedule.hpp.
   bool follows_clock() const { return follows_clock_; }
-  /// Whether a step is longer than its range, so that it leaves the first value alone.
+  /// Returns whether a step is longer than its range, so that only the first value is left.
   bool has_idle_step() const { return has_idle_step_; }
   bool has_spread() const { return spread_ != 0; }
-  /// Whether the field, numbered as in spread(), holds an `H`.
+  /// Returns whether the field with this number (as in spread()) contains an `H`.
   bool has_spread(unsigned field) const { return (spread_ >> field & 1U) != 0; }
 
  private:

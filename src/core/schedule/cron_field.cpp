@@ -5,6 +5,13 @@
 #include "core/schedule/field_reader.hpp"
 #include "core/schedule/spread.hpp"
 
+// A recursive-descent parser for one field, with one function for each form. Numbers are collected
+// in a bit mask. Days that depend on the month, such as L or fri#2, are collected in a DayRule and
+// become numbers only when the month is known.
+//
+// Example:
+//   parse_cron_field("1-5/2,9") in the hour field sets the bits 1, 3, 5 and 9
+
 namespace metrics_refresh::core {
 namespace {
 
@@ -24,6 +31,7 @@ class Parser {
   void read_item() {
     if (reader_.at_end() || reader_.peek() == ',') reader_.refuse_empty_item();
     if (reader_.skip('*')) {
+      // Any wildcard or step means that the job follows the clock: see schedule.hpp.
       field_.has_wildcard = true;
       add_range(rule_.low, rule_.last, rule_.last - rule_.low);
       return;
@@ -33,6 +41,7 @@ class Parser {
     if (reader_.skip('-')) {
       add_range(first.number, reader_.read_value().number);
     } else if (reader_.peek() == '/') {
+      // 7 is another name for Sunday, which is the first day of the field's range.
       const unsigned begin = first.number > rule_.last ? rule_.low : first.number;
       add_range(begin, rule_.last, rule_.last - begin);
     } else if (!read_suffix(first)) {
@@ -40,7 +49,7 @@ class Parser {
     }
   }
 
-  // What begins with neither a number nor a name.
+  // Reads a form that begins with neither a number nor a name. Returns false if there is none.
   bool read_special() {
     switch (to_lower(reader_.peek())) {
       case 'h':
@@ -58,6 +67,7 @@ class Parser {
   }
 
   bool read_spread() {
+    // A name such as "hour" also begins with an h, so a letter must not follow.
     if (rule_.spread_last == 0 || !reader_.is_word(1)) return false;
     reader_.skip_letter('h');
     unsigned low = rule_.low;
@@ -73,6 +83,7 @@ class Parser {
     }
     field_.has_spread = true;
     if (reader_.peek() == '/') {
+      // With a step, only the first value is chosen by the job's name.
       const unsigned step = reader_.read_step(low, high, std::max(high - low, 1U));
       field_.has_wildcard = true;
       for (unsigned n = low + own(step); n <= high; n += step) add(n);
@@ -84,6 +95,7 @@ class Parser {
 
   bool read_last() {
     if (rule_.forms == FieldForms::kNumbers) return false;
+    // L alone has two meanings in day-of-week fields of other programs, so it is refused.
     if (rule_.forms == FieldForms::kDayOfWeek) {
       if (reader_.is_word(1)) reader_.refuse_bare_last();
       return false;
@@ -101,7 +113,7 @@ class Parser {
     return true;
   }
 
-  // What follows a single day.
+  // Reads a suffix of a single day. Returns false if there is none.
   bool read_suffix(const FieldValue& day) {
     if (rule_.forms == FieldForms::kDayOfMonth && reader_.skip_letter('w')) {
       field_.day.nearest |= 1U << day.number;
@@ -120,19 +132,20 @@ class Parser {
     return true;
   }
 
-  // On from the lowest value where `last` comes before `first`.
+  // If `last` is less than `first`, the range continues at the lowest value.
   void add_range(unsigned first, unsigned last) {
     add_range(first, last, last >= first ? last - first : last + size() - first);
   }
 
-  // A step that is longer than the range leaves its first value, as in other crons. One as long as
-  // the whole field is an error: it was meant as an interval.
+  // If the step is longer than the range, only the first value is left, as in other programs. A
+  // step as long as the whole field is an error, because an interval was meant.
   void add_range(unsigned first, unsigned last, unsigned span) {
     const bool has_step = reader_.peek() == '/';
     const unsigned step = reader_.read_step(rule_.low, rule_.last, size() - 1);
     const bool is_idle = step > std::max(span, 1U);
     field_.has_idle_step |= is_idle;
     field_.has_wildcard |= has_step && !is_idle;
+    // The usual case of adjacent values needs no loop.
     if (step == 1 && last >= first) {
       field_.set |= (std::uint64_t{2} << last) - (std::uint64_t{1} << first);
       return;
@@ -160,6 +173,7 @@ class Parser {
 
 CronField parse_cron_field(const Word& word, const CronFieldRule& rule, std::string_view job_name) {
   if (word.text == "*" || (word.text == "?" && rule.forms != FieldForms::kNumbers)) {
+    // A field that is only a wildcard matches all values but does not restrict the day.
     CronField field;
     field.set = (std::uint64_t{2} << rule.last) - (std::uint64_t{1} << rule.low);
     field.is_restricted = false;
@@ -168,6 +182,7 @@ CronField parse_cron_field(const Word& word, const CronFieldRule& rule, std::str
     return field;
   }
   CronField field = Parser(word, rule, job_name).parse();
+  // crontab(5) looks only at the first character of a day field: `*/2` does not restrict.
   field.is_restricted = word.text.front() != '*';
   return field;
 }

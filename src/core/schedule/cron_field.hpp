@@ -1,5 +1,5 @@
-// One field of a cron expression: what it may hold, and its text read into a set of numbers, or of
-// days that only a month makes into numbers. Knows nothing of the other fields.
+// One field of a cron expression: its permitted values, and the parser that reads it into a set of
+// numbers, or of days whose numbers depend on the month. It knows nothing about other fields.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -21,14 +21,14 @@ struct CronFieldRule {
   std::string_view name;
   unsigned low;
   unsigned high;
-  unsigned last;           ///< where `*` ends; less than `high` if `high` is another name for `low`
-  std::string_view names;  ///< three letters each, the first stands for `low`; or empty
-  FieldForms forms;        ///< beside numbers, names, lists, ranges and steps
-  unsigned spread_last;    ///< where `H` ends; 0: there is no `H`
+  unsigned last;           ///< the end of `*`; less than `high` if `high` is another name for `low`
+  std::string_view names;  ///< three letters each, the first for `low`; or empty
+  FieldForms forms;        ///< allowed in addition to numbers, names, lists, ranges and steps
+  unsigned spread_last;    ///< the highest value of `H`, or 0 if `H` is not allowed
   unsigned number;         ///< for spread()
 };
 
-/// The fields in their order, with the ranges of crontab(5).
+/// The fields in order, with the ranges of crontab(5).
 inline constexpr std::array<CronFieldRule, 5> kCronFields = {{
     {"minute", 0, 59, 59, {}, FieldForms::kNumbers, 59, 0},
     {"hour", 0, 23, 23, {}, FieldForms::kNumbers, 23, 1},
@@ -44,24 +44,24 @@ inline constexpr CronFieldRule kBlackoutDays = {"day-of-week",        0, 7, 6, k
 
 struct CronField {
   std::uint64_t set = 0;       ///< bit n stands for the number n
-  DayRule day;                 ///< of a day field: what `set` cannot say; `days`, `weekdays` unused
+  DayRule day;                 ///< days that `set` cannot express; `days`, `weekdays` unused
   bool is_restricted = true;   ///< begins neither with `*` nor with `?`
   bool is_question = false;    ///< is `?`
-  bool has_wildcard = false;   ///< there is a `*` somewhere, or a step that is taken
-  bool has_idle_step = false;  ///< there is a step that is longer than its range
-  bool has_spread = false;     ///< there is an `H` somewhere
+  bool has_wildcard = false;   ///< contains a `*`, or a step that has an effect
+  bool has_idle_step = false;  ///< contains a step that is longer than its range
+  bool has_spread = false;     ///< contains an `H`
 };
 
-/// Reads `item[,item...]`. An item is `*`, `a`, `a-b` or `H` or `H(a-b)`, each also with `/n`. A
-/// range whose end is before its begin goes on from the lowest value; `a/n` ends at the highest; a
-/// step that is longer than its range leaves the first value;
-/// `H` is a number that depends on the job's name. In day-of-month also `L`, `$`, `L-n`, `LW` and
-/// `nW`, in day-of-week `aL` and `a#k`; each of them may be `?` instead. Throws ScheduleError for
-/// anything else.
+/// Reads `item[,item...]`. An item is `*`, `a`, `a-b`, `H` or `H(a-b)`, each optionally with `/n`.
+/// If the end of a range is before its start, it continues at the lowest value. `a/n` ends at the
+/// highest value. If a step is longer than its range, only the first value is left. `H` is a number
+/// that depends on the job's name. The day-of-month field also takes `L`, `$`, `L-n`, `LW` and
+/// `nW`, and the day-of-week field takes `aL` and `a#k`. Both may be `?`. Throws ScheduleError for
+/// any other text.
 CronField parse_cron_field(const Word& word, const CronFieldRule& rule,
                            std::string_view job_name = {});
 
-/// The set of a day-of-week field with Sunday under one number, 0.
+/// Returns the set of a day-of-week field in which Sunday is always 0.
 std::uint32_t weekdays_of(const CronField& field);
 
 }  // namespace metrics_refresh::core

@@ -31,7 +31,7 @@ void append(std::vector<std::string>& items, const std::vector<std::string>& mor
   for (const std::string& item : more) items.push_back(before + item);
 }
 
-// One by one: "the first Monday to Friday" could be a single day.
+// Each member gets a text of its own: "the first Monday to Friday" could be taken for a single day.
 template <typename Name>
 void append_each(std::vector<std::string>& items, std::uint32_t set, const std::string& before,
                  Name name) {
@@ -39,7 +39,8 @@ void append_each(std::vector<std::string>& items, std::uint32_t set, const std::
     items.push_back(before + name(static_cast<unsigned>(__builtin_ctz(set))));
 }
 
-// The n of the days 1, 1 + n, 1 + 2n, ... to the end, of which there are four or more; else 0.
+// If the days are 1, 1 + n, 1 + 2n, ... to the end of the month, and at least four, returns n;
+// otherwise returns 0. With fewer days, a list is easier to read.
 unsigned step_of(std::uint32_t days) {
   if ((days >> 1 & 1U) == 0 || __builtin_popcount(days) < 4) return 0;
   const unsigned step = static_cast<unsigned>(__builtin_ctz(days >> 2)) + 1;
@@ -52,6 +53,7 @@ std::string describe_dates(const DayRule& day) {
   std::vector<std::string> items;
   const unsigned step = step_of(day.days);
   if (step > 1)
+    // The step starts again in each month, which "from the 1st" says.
     items.push_back("every " + ordinal(step) + " day from the 1st");
   else
     append(items, items_of(day.days, ordinal), "the ");
@@ -69,7 +71,7 @@ std::string describe_dates(const DayRule& day) {
   return joined(items) + " of the month";
 }
 
-// Monday comes first, so that a weekend is in one piece.
+// The set is rotated so that Monday comes first, and Saturday and Sunday form one range.
 std::vector<std::string> weekday_items(std::uint8_t set) {
   const unsigned from_monday = static_cast<unsigned>(set >> 1) | (set & 1U) << 6;
   return items_of(from_monday, [](unsigned n) { return weekday((n + 1) % 7); });
@@ -100,11 +102,12 @@ std::string joined(const std::vector<std::string>& items, const char* last) {
 std::string describe_days(const CronExpression& cron) {
   const DayRule& day = cron.pattern().day;
   constexpr std::uint32_t kAllDates = 0xFFFFFFFE;
+  // A field that matches every day is not mentioned, unless it is one of two alternatives.
   const bool has_dates = day.either || day.days != kAllDates;
   const bool has_weekdays = day.either || day.weekdays != kAllWeekdays;
   std::string text;
   if (has_dates) text += " on " + describe_dates(day);
-  if (has_dates && has_weekdays) text += day.either ? ", and also" : ", but only where that is";
+  if (has_dates && has_weekdays) text += day.either ? ", and also" : ", but only if that is";
   if (has_weekdays) {
     const bool only = has_dates && !day.either;
     text += (only ? " " : " on ") + describe_weekdays(day);

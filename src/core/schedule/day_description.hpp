@@ -1,4 +1,4 @@
-// The days of a cron expression in plain English.
+// Describes the days of a cron expression in plain English.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -12,13 +12,15 @@
 
 namespace metrics_refresh::core {
 
-/// "on the last Friday of the month, in March and November"; empty for every day.
+/// For example "on the last Friday of the month, in March and November". Empty if every day
+/// matches.
 std::string describe_days(const CronExpression& cron);
 
-/// "1, 2 and 3".
+/// For example "1, 2 and 3".
 std::string joined(const std::vector<std::string>& items, const char* last = " and ");
 
-/// The numbers of a set, lowest first; three or more in a row as "9 to 17". `name` writes one.
+/// Returns the members of a set as texts, lowest first. Three or more in a row become "9 to 17".
+/// `name` formats one number.
 template <typename Name>
 std::vector<std::string> items_of(std::uint64_t set, Name name) {
   std::vector<std::string> items;

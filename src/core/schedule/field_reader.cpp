@@ -19,11 +19,12 @@ FieldValue FieldReader::read_value() {
   return value;
 }
 
-// Of `friL` the name alone.
+// In `friL`, only `fri` is the name.
 FieldValue FieldReader::read_name() {
   const std::size_t where = position();
   std::string_view text = take_while(is_letter);
   if (rule_.names.empty()) {
+    // The position must be that of the first letter.
     at_ -= text.size();
     unexpected();
   }
@@ -46,6 +47,7 @@ FieldValue FieldReader::read_number() {
     if (!at_end() && peek() != ',') unexpected();
     fail("missing number in the " + field(), where, allowed());
   }
+  // Larger numbers are all out of range, so the value need not be exact. This prevents an overflow.
   constexpr unsigned kTooLarge = 1000;
   unsigned number = 0;
   for (const char digit : text) {
@@ -60,6 +62,7 @@ unsigned FieldReader::read_step(unsigned first, unsigned last, unsigned longest)
   if (step.number < 1 || step.number > longest) {
     std::string hint =
         "A step over " + range(first, last) + " is from 1 to " + std::to_string(longest) + ".";
+    // A user who writes */90 in the minute field expects 90 minutes, but cron would run every hour.
     if (step.number != 0) hint += " A longer one would leave nothing but the first value.";
     if (step.number > rule_.last && rule_.low == 0 && rule_.names.empty())
       hint +=
@@ -113,6 +116,7 @@ void FieldReader::refuse_reversed_spread(const FieldValue& first, const FieldVal
 
 void FieldReader::refuse_name(std::string_view text, std::size_t where) const {
   std::string_view best;
+  // Short names are similar to each other, so for them only one difference is accepted.
   unsigned least = text.size() > 3 ? 3 : 2;
   for (std::size_t i = 0; i < rule_.names.size(); i += 3) {
     const std::string_view name = rule_.names.substr(i, 3);
@@ -138,9 +142,9 @@ void FieldReader::unexpected() {
        hint.empty() ? allowed() : hint + ' ' + allowed());
 }
 
-// What was meant belongs somewhere else, or is written in another way here.
+// Returns a hint if the text belongs in another field, or is written in another way here.
 std::string FieldReader::hint_for(char found) const {
-  if (rule_.spread_last == 0) return {};  // of a blackout window, which has none of these
+  if (rule_.spread_last == 0) return {};  // a blackout window has none of these
   const bool is_day = rule_.forms != FieldForms::kNumbers;
   switch (to_lower(found)) {
     case '?':

@@ -1,4 +1,4 @@
-// A place in the text of one cron field, and every way to say what is wrong there. Gathers no
+// The current position in the text of one cron field, and all errors for it. It does not collect
 // values.
 #pragma once
 
@@ -13,7 +13,8 @@
 
 namespace metrics_refresh::core {
 
-// A number as it was written. Numbers too long for the type are as good as any out of range.
+// A number as it was written. If it is too large for the type, any value out of range represents
+// it.
 struct FieldValue {
   unsigned number;
   std::string_view text;
@@ -33,20 +34,21 @@ class FieldReader {
     if (found) ++at_;
     return found;
   }
-  /// Letter case does not matter; `c` is a small letter.
+  /// Ignores letter case. `c` is a lower-case letter.
   bool skip_letter(char c) {
     const bool found = !at_end() && to_lower(word_.text[at_]) == c;
     if (found) ++at_;
     return found;
   }
   std::size_t position() const { return word_.position + at_; }
-  /// No letter follows after the next `length` characters.
+  /// Returns whether the next `length` characters are not followed by a letter.
   bool is_word(std::size_t length) const { return !is_letter(peek(length)); }
 
-  /// A name or a number that the field has.
+  /// Reads a name or number, and checks that the field permits it.
   FieldValue read_value();
   FieldValue read_number();
-  /// The n of `/n`, at most `longest`; 1 if there is none. `first` and `last` are for the message.
+  /// Reads `/n` and returns n, or 1 if there is no step. n is at most `longest`. `first` and `last`
+  /// are only used for the message.
   unsigned read_step(unsigned first, unsigned last, unsigned longest);
 
   [[noreturn]] void fail(const std::string& message, std::size_t where,
@@ -56,7 +58,7 @@ class FieldReader {
   [[noreturn]] void refuse_weekday_count(const FieldValue& count) const;
   [[noreturn]] void refuse_days_before_last(const FieldValue& days) const;
   [[noreturn]] void refuse_reversed_spread(const FieldValue& first, const FieldValue& last) const;
-  /// What stands here is nothing that the field knows.
+  /// Raises the error for a character that the field does not permit here.
   [[noreturn]] void unexpected();
 
  private:

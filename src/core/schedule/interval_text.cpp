@@ -9,6 +9,13 @@
 namespace metrics_refresh::core {
 namespace {
 
+// The first word decides the format: a leading P is ISO 8601, a colon is a clock time, and
+// everything else is numbers with units. add() sums up the parts, and refuses a unit that occurs
+// twice. Months, weeks, days and seconds cannot be combined: they are aligned to different origins,
+// so the due times of a sum would not be clear.
+//
+// Example: "1 hour 30 minutes", "01:30:00", "1h30m" and "PT1H30M" are all 5400 seconds.
+
 using Kind = Interval::Unit;
 
 constexpr std::size_t kKinds = 4;
@@ -16,7 +23,7 @@ constexpr std::array<std::string_view, kKinds> kKindNames = {"hours, minutes or 
                                                              "weeks", "months or years"};
 
 struct Unit {
-  std::array<std::string_view, 5> names;  // the plural first; a single letter only after a digit
+  std::array<std::string_view, 5> names;  // plural first; single letters only after a digit
   Kind kind;
   std::int64_t count;
 };
@@ -36,6 +43,7 @@ constexpr std::string_view kForms =
     "months and years only alone.";
 
 const Unit* find_unit(std::string_view text) {
+  // The table is small, so a linear search is enough.
   for (const Unit& unit : kUnits)
     for (const std::string_view name : unit.names)
       if (equal_ignoring_case(name, text)) return &unit;
@@ -65,6 +73,7 @@ class IntervalReader {
  private:
   void read_units() {
     while (word_ < words_.size()) {
+      // A word without a number ends the interval; read() reports it.
       if (at_ == 0 && word_ > first_ && !is_digit(words_[word_].text.front())) return;
       const std::int64_t count = read_number();
       std::size_t where = position();
@@ -88,6 +97,7 @@ class IntervalReader {
   const Unit& word_unit() {
     const std::size_t where = position();
     const std::string_view name = take_letters();
+    // "1 m" could be minutes or months, so single letters must follow the digit directly.
     const Unit* const unit = name.size() == 1 ? nullptr : find_unit(name);
     if (unit == nullptr || !rest().empty()) refuse_unit(words_[word_].text, where);
     return *unit;
@@ -96,6 +106,7 @@ class IntervalReader {
   void read_iso() {
     constexpr std::string_view kDateUnits = "ymwd";
     constexpr std::string_view kTimeUnits = "hms";
+    // M means months before the T and minutes after it, so the tables differ.
     constexpr std::array<std::size_t, 4> kDate = {6, 5, 4, 3};  // in kUnits
     constexpr std::array<std::size_t, 3> kTime = {2, 1, 0};
     at_ = 1;
@@ -120,7 +131,7 @@ class IntervalReader {
     ++word_;
   }
 
-  // hours:minutes or hours:minutes:seconds
+  // Reads hours:minutes or hours:minutes:seconds.
   void read_clock() {
     std::int64_t length = 0;
     int parts = 0;
@@ -142,6 +153,7 @@ class IntervalReader {
   }
 
   std::int64_t read_number() {
+    // A larger number is out of range for every unit. The limit prevents an overflow of the sum.
     constexpr std::int64_t kTooLarge = 1'000'000'000;
     const std::string_view text = rest();
     std::size_t length = 0;
@@ -231,14 +243,17 @@ class IntervalReader {
 
 bool is_interval(const Words& words) {
   const std::string_view first = words.front().text;
+  // A cron expression never begins with a P and a digit or T.
   if (to_lower(first.front()) == 'p' && first.size() > 1)
     return is_digit(first[1]) || to_lower(first[1]) == 't';
   if (is_digit(first.front()) && first.find(':') != std::string_view::npos) return true;
   if (words.size() < 2 || !is_letter(words[1].text.front())) return false;
   const std::string_view second = words[1].text;
+  // "5 h" could be the hour field of a cron expression with too few fields, in which H is a spread.
   const bool is_spread =
       to_lower(second[0]) == 'h' && (second.size() == 1 || !is_letter(second[1]));
   if (words.size() == 2) return !is_spread;
+  // "5 mon ..." could be fields with the month or weekday at the wrong place.
   return second.size() > 1 && !equal_ignoring_case(second, "mon") && find_unit(second) != nullptr;
 }
 

@@ -1,5 +1,5 @@
-// The texts of an interval: words (`1 hour 30 minutes`, as PostgreSQL reads them), a clock's
-// (`01:30:00`), short ones (`1h30m`, as Go writes them) and ISO 8601 (`PT1H30M`).
+// The text formats of an interval: words as in PostgreSQL (`1 hour 30 minutes`), a clock time
+// (`01:30:00`), the short form of Go (`1h30m`) and ISO 8601 (`PT1H30M`).
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -13,14 +13,14 @@
 
 namespace metrics_refresh::core {
 
-/// Whether the words can only be meant for an interval, though nothing says so: no cron expression
-/// begins like that.
+/// Returns whether the words can only be an interval, even without `@every` in front. No cron
+/// expression begins in this way.
 bool is_interval(const Words& words);
 
-/// Reads the words from the one numbered `first` on. Years count as months; a length is made of
-/// months, of weeks, of days, or of hours, minutes and seconds, each once. Throws ScheduleError for
-/// anything else, for fractions and signs, and for what is shorter than a second or longer than ten
-/// years. REQUIRES: there are words.
+/// Reads the words from number `first` on. Years count as months. A length consists of months, of
+/// weeks, of days, or of hours, minutes and seconds. Each unit occurs at most once. Throws
+/// ScheduleError for any other text, for fractions and signs, and for lengths of less than a second
+/// or more than ten years. REQUIRES: there is at least one word.
 Interval parse_interval(const Words& words, std::size_t first);
 
 }  // namespace metrics_refresh::core

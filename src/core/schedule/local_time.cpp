@@ -7,7 +7,7 @@ namespace {
 
 using Calendar = boost::gregorian::gregorian_calendar;
 
-// Boost counts days by the Julian day number.
+// Boost counts days by the Julian day number. This is the number of 1970-01-01.
 constexpr std::int64_t kEpochDayNumber = 2440588;
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Wall-clock time: what a clock and a calendar on the wall show, in no particular zone. A type of
-// its own, so that it cannot be taken for an Instant; the offset of a zone's period leads from one
-// to the other. The calendar is the proleptic Gregorian one.
+// Wall-clock time: the readings of a clock and a calendar, without a zone. It has its own types, so
+// that it cannot be confused with an Instant. The offset of a zone's period converts one to the
+// other. The calendar is the proleptic Gregorian calendar.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -24,7 +24,7 @@ using LocalTime = std::chrono::time_point<WallClock, Duration>;
 using LocalSecond = std::chrono::time_point<WallClock, std::chrono::seconds>;
 using LocalDay = std::chrono::time_point<WallClock, Days>;
 
-/// The days that the calendar knows, [1400-01-01, 10000-01-01): the range of Boost.Date_Time.
+/// The range of the calendar, [1400-01-01, 10000-01-01), which is the range of Boost.Date_Time.
 inline constexpr LocalDay kCalendarBegin{Days{-208188}};
 inline constexpr LocalDay kCalendarEnd{Days{2932897}};
 
@@ -36,7 +36,7 @@ struct LocalDate {
   unsigned day;    ///< 1 to 31
 };
 
-/// REQUIRES of these: within the calendar.
+/// REQUIRES: the argument is within the calendar.
 LocalDate date_of(LocalDay day);
 LocalDay first_of_month(unsigned year, unsigned month);
 unsigned length_of_month(unsigned year, unsigned month);
@@ -51,7 +51,7 @@ constexpr Instant to_instant(LocalSecond t, std::chrono::seconds offset) {
   return Instant{t.time_since_epoch() - offset};
 }
 
-/// 0 to 6, Sunday is 0.
+/// Returns 0 to 6; Sunday is 0.
 constexpr unsigned weekday_of(LocalDay day) {
   constexpr std::int64_t kEpochWeekday = 4;  // 1970-01-01 was a Thursday
   const std::int64_t weekday = (day.time_since_epoch().count() + kEpochWeekday) % 7;

@@ -9,6 +9,11 @@
 namespace metrics_refresh::core {
 namespace {
 
+// A schedule is a list of rules. The text is split at semicolons, and the first word of each part
+// decides the kind of rule. A word that begins with @ is a nickname or a form of our own. Otherwise
+// the words are an interval or cron fields. Texts that other programs accept, but this one does
+// not, get an error with the text to write instead.
+
 using Rule = Schedule::Rule;
 
 struct Nickname {
@@ -23,7 +28,7 @@ constexpr std::array<Nickname, 7> kNicknames = {{{"@hourly", "0 * * * *"},
                                                  {"@monthly", "0 0 1 * *"},
                                                  {"@yearly", "0 0 1 1 *"},
                                                  {"@annually", "0 0 1 1 *"}}};
-// Those that are more than five fields.
+// Names that stand for more than five fields.
 constexpr std::array<std::string_view, 4> kForms = {"@every", "@after", "@seconds", "@reboot"};
 
 void refuse_word_after(std::size_t count, const Words& words, const char* what) {
@@ -37,6 +42,7 @@ void refuse_word_after(std::size_t count, const Words& words, const char* what) 
   std::string_view best;
   unsigned least = 3;
   const auto consider = [&](std::string_view name) {
+    // At most two differences: otherwise the suggestion would be a guess.
     const unsigned distance = edit_distance(word.text, name, 3);
     if (distance < least) best = name;
     least = std::min(least, distance);
@@ -62,6 +68,7 @@ CronExpression parse_nickname(const Words& words) {
 
 AfterFinish parse_after(const Words& words) {
   const Interval interval = parse_interval(words, 1);
+  // Only a fixed length can be added to the end of a run.
   if (interval.unit() != Interval::Unit::kSeconds)
     throw ScheduleError("@after counts in hours, minutes and seconds", words[1].position,
                         "A day is 24 hours, a week 168 hours.");
@@ -80,7 +87,7 @@ Rule parse_named(const Words& words, const ScheduleContext& context) {
   return parse_nickname(words);
 }
 
-// `daily`, `every 5 minutes`
+// Refuses `daily` or `every 5 minutes`, which lack the @.
 void refuse_missing_at(const Word& word) {
   const auto check = [&](std::string_view name) {
     if (!equal_ignoring_case(word.text, name.substr(1))) return;
@@ -91,7 +98,7 @@ void refuse_missing_at(const Word& word) {
   for (const std::string_view form : kForms) check(form);
 }
 
-// `TZ=UTC`, `CRON_TZ=UTC`, as other crons take it
+// Refuses `TZ=UTC` and `CRON_TZ=UTC`, which other cron programs accept.
 void refuse_zone(const Word& word) {
   const std::size_t equals = word.text.find('=');
   const std::string_view name = word.text.substr(0, equals);
@@ -103,7 +110,7 @@ void refuse_zone(const Word& word) {
                           shortened(word.text.substr(equals + 1)) + "'.");
 }
 
-// `90s`: no field, and for all its clearness not without @every.
+// Refuses `90s`. A single word is never a set of cron fields, but @every makes clear what is meant.
 void refuse_bare_length(const Words& words) {
   const Word& word = words.front();
   if (words.size() > 1 || !is_digit(word.text.front())) return;
@@ -116,6 +123,7 @@ void refuse_bare_length(const Words& words) {
 }
 
 Rule parse_rule(const Words& words, const ScheduleContext& context) {
+  // These checks come before the parsers, whose errors would be less clear.
   if (words.front().text.front() == '@') return parse_named(words, context);
   refuse_missing_at(words.front());
   refuse_zone(words.front());
@@ -126,6 +134,7 @@ Rule parse_rule(const Words& words, const ScheduleContext& context) {
 
 Words words_of_one(std::string_view text, std::size_t from, std::size_t to) {
   const Words words = cut_words(text, from, to);
+  // An empty part between two semicolons is reported at its place.
   if (!words.empty()) return words;
   const bool only = from == 0 && to == text.size();
   throw ScheduleError(
@@ -145,6 +154,7 @@ struct NextDue {
     return interval.next_after(after, zone);
   }
   std::optional<Instant> operator()(const AfterFinish& rule) const {
+    // Without a previous run, the pause counts from `after`.
     return next_multiple(last_end.value_or(after), rule.pause, after);
   }
   std::optional<Instant> operator()(const AtServerStart& rule) const {
@@ -155,6 +165,8 @@ struct NextDue {
 }  // namespace
 
 Schedule Schedule::parse(std::string_view text, const ScheduleContext& context) {
+  // Characters are checked once for the whole text, so that positions in messages count from its
+  // start.
   check_characters(text, kScheduleText);
   std::size_t end = std::min(text.find(';'), text.size());
   Schedule schedule(parse_rule(words_of_one(text, 0, end), context));
@@ -170,6 +182,7 @@ std::optional<Instant> Schedule::next_after(Instant after, const TimeZone& zone,
                                             std::optional<Instant> last_end) const {
   const NextDue next{after, zone, last_end};
   std::optional<Instant> due = std::visit(next, first_);
+  // The earliest due time of all rules counts.
   for (const Rule& rule : more_) {
     const std::optional<Instant> other = std::visit(next, rule);
     if (other && (!due || *other < *due)) due = other;

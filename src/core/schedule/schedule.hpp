@@ -1,13 +1,12 @@
-// When a job is due: one schedule or several, each of them cron fields, a cron nickname, an
-// interval, a time after the end of the previous run, or the server's start. A Schedule is an
-// immutable value; it holds no zone and no clock.
+// The due times of a job. A schedule has one or several rules. A rule is cron fields, a cron
+// nickname, an interval, a pause after the previous run, or the start of the server. A Schedule is
+// an immutable value. It contains no zone and no clock.
 //
 // Daylight saving time, for cron schedules and for intervals of days, weeks or months:
-//  - a fixed time that the spring gap swallows is due at the first moment after the gap;
-//  - a fixed time that occurs twice in autumn is due once, the first time;
-//  - a schedule with a wildcard or a step in its second, minute or hour field is due at every
-//    matching wall-clock reading as real time passes: twice where an hour repeats, never inside a
-//    gap.
+// - If the clock skips a fixed time in spring, it is due at the first moment after the gap.
+// - If a fixed time occurs twice in autumn, it is due once, the first time.
+// - If the second, minute or hour field has a wildcard or a step, each matching reading of the
+//   clock is due. It is due twice if an hour repeats, and never inside a gap.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -28,10 +27,10 @@
 
 namespace metrics_refresh::core {
 
-/// What a text means depends on this.
+/// The meaning of a text depends on these values.
 struct ScheduleContext {
-  std::string_view job_name = {};                      ///< chooses what `H` stands for
-  std::optional<Instant> server_start = std::nullopt;  ///< when `@reboot` is due
+  std::string_view job_name = {};                      ///< chooses the value of `H`
+  std::optional<Instant> server_start = std::nullopt;  ///< the due time of `@reboot`
 };
 
 /// `@after`.
@@ -48,31 +47,32 @@ class Schedule {
  public:
   using Rule = std::variant<CronExpression, Interval, AfterFinish, AtServerStart>;
 
-  /// Reads one or more, with `;` between them, of
-  ///   `minute hour day-of-month month day-of-week`, `@seconds` and six fields (cron.hpp),
-  ///   `@hourly @daily @midnight @weekly @monthly @yearly @annually`,
-  ///   an interval (interval_text.hpp), which `@every` may precede and `1h30m` must have,
-  ///   `@after` and an interval of fixed length,
-  ///   `@reboot`.
-  /// Letter case and surrounding white space do not matter. Throws ScheduleError for anything else,
-  /// and for what would never be due. Allocates nothing for a single schedule.
+  /// Reads one or more rules, separated by `;`. A rule is one of:
+  ///  `minute hour day-of-month month day-of-week`, `@seconds` and six fields (cron.hpp),
+  ///  `@hourly @daily @midnight @weekly @monthly @yearly @annually`,
+  ///  an interval (interval_text.hpp), optionally after `@every`, which `1h30m` requires,
+  ///  `@after` and an interval of fixed length,
+  ///  `@reboot`.
+  /// Letter case and surrounding white space do not matter. Throws ScheduleError for any other
+  /// text, and for a schedule that is never due. Allocates nothing for a single rule.
   static Schedule parse(std::string_view text, const ScheduleContext& context = {});
 
-  /// The first due time strictly after `after` of any of them, or nothing where none comes by the
-  /// end of the year 9999. `last_end` is when the previous run ended, or the job was made: `@after`
-  /// is due at whole multiples of its length since then; at Instant::max() the run is under way,
-  /// and
-  /// `@after` not due at all. `@reboot` is due at the server's start and never else.
+  /// Returns the first due time strictly after `after` of any rule, or nothing if there is none
+  /// before the year 10000. `last_end` is the end of the previous run, or the creation of the job.
+  /// `@after` is due at whole multiples of its length after `last_end`. If `last_end` is
+  /// Instant::max(), a run is in progress and `@after` is not due. `@reboot` is due only at the
+  /// start of the server.
   std::optional<Instant> next_after(Instant after, const TimeZone& zone,
                                     std::optional<Instant> last_end = std::nullopt) const;
 
-  /// Whether due times depend on the end of the previous run.
+  /// Returns whether due times depend on the end of the previous run.
   bool counts_from_end() const;
-  /// Whether a step is longer than its range, so that it leaves the first value alone (`5-6/2`).
+  /// Returns whether a step is longer than its range, so that only the first value is left
+  /// (`5-6/2`).
   bool has_idle_step() const;
-  /// The due time of `@reboot`, where it is one of them and the start is known.
+  /// Returns the due time of `@reboot` if it is one of the rules and the start is known.
   std::optional<Instant> server_start() const;
-  /// Whether `@reboot` is one of them.
+  /// Returns whether `@reboot` is one of the rules.
   bool is_due_at_server_start() const;
 
   std::size_t size() const { return 1 + more_.size(); }

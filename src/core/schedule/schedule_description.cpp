@@ -7,9 +7,15 @@
 namespace metrics_refresh::core {
 namespace {
 
+// A description is built from texts for the time of day, for the days, and for the values of `H`.
+// If there are few times of day, they are listed as clock times, which are easier to read than
+// fields.
+//
+// Example: "*/15 9-17 * * 1-5" -> "every 15 minutes in the hours 9 to 17 on Monday to Friday"
+
 constexpr std::uint64_t kAllOfSixty = (std::uint64_t{1} << 60) - 1;
 constexpr std::uint32_t kAllHours = (std::uint32_t{1} << 24) - 1;
-constexpr int kMostTimes = 6;  // that are listed one by one
+constexpr int kMostTimes = 6;  // maximum number of times in a list
 
 int count(std::uint64_t set) { return __builtin_popcountll(set); }
 unsigned lowest(std::uint64_t set) { return static_cast<unsigned>(__builtin_ctzll(set)); }
@@ -17,7 +23,8 @@ std::string number(unsigned n) { return std::to_string(n); }
 
 std::string two_digits(unsigned n) { return (n < 10 ? "0" : "") + number(n); }
 
-// The step of a set that is 0, n, 2n, ... and divides the whole; else 0.
+// If the set is 0, n, 2n, ... and n divides `size`, returns n; otherwise returns 0. A step that
+// does not divide the range, such as */7, is irregular and therefore listed.
 unsigned step_of(std::uint64_t set, unsigned size) {
   const unsigned members = static_cast<unsigned>(count(set));
   if (members < 2 || size % members != 0) return 0;
@@ -27,7 +34,7 @@ unsigned step_of(std::uint64_t set, unsigned size) {
   return step;
 }
 
-// "every 5 minutes", "at minute 17", "at minutes 1, 2 and 5"
+// For example "every 5 minutes", "at minute 17" or "at minutes 1, 2 and 5".
 std::string unit_text(std::uint64_t set, unsigned size, const std::string& unit) {
   const unsigned step = step_of(set, size);
   if (step == 1) return "every " + unit;
@@ -62,6 +69,7 @@ std::string units_text(const CronExpression& cron) {
   if (cron.has_seconds()) {
     text = unit_text(pattern.seconds, 60, "second");
     if (pattern.minutes == kAllOfSixty) {
+      // "every second" already implies every minute.
       if (text.compare(0, 2, "at") == 0) text += " of every minute";
       return text + hours_text(pattern.hours);
     }
@@ -78,8 +86,8 @@ std::string units_text(const CronExpression& cron) {
   return text + hours_text(pattern.hours);
 }
 
-// Times that follow the clock have an "every", fixed ones have none. Where it is the other way
-// round, a note says so.
+// Texts for times that follow the clock contain "every", and texts for fixed times do not. If a
+// text differs from this, a note describes the behavior at daylight saving changes.
 std::string time_text(const CronExpression& cron) {
   const ClockPattern& pattern = cron.pattern();
   const bool follows = cron.follows_clock();
@@ -91,11 +99,11 @@ std::string time_text(const CronExpression& cron) {
     says_every = false;
   }
   if (says_every == follows) return text;
-  return text + (follows ? " (twice where an hour repeats, not where one is left out)"
-                         : " (once where an hour repeats, right after one that is left out)");
+  return text + (follows ? " (twice if an hour repeats, not if one is skipped)"
+                         : " (once if an hour repeats, right after one that is skipped)");
 }
 
-// What `H` came to, field by field.
+// Returns the values that `H` stands for, field by field.
 std::string spread_text(const CronExpression& cron) {
   if (!cron.has_spread()) return {};
   const ClockPattern& pattern = cron.pattern();
@@ -150,6 +158,7 @@ struct Describe {
       case Interval::Unit::kSeconds:
         break;
     }
+    // The origin is part of the description, because it determines the due times.
     return "every " + length_text(interval.count()) + ", counted from 1970-01-01 00:00 UTC";
   }
   std::string operator()(const AfterFinish& rule) const {

@@ -1,4 +1,4 @@
-// A schedule in plain English, for somebody who wants to know whether it says what was meant.
+// Describes a schedule in plain English, so that a user can check its meaning.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -11,11 +11,12 @@
 
 namespace metrics_refresh::core {
 
-/// `at 02:30 on the last Friday of the month, in March and November`: without a capital letter and
-/// a full stop. Says all that a schedule has: which numbers an `H` stands for; where both day
-/// fields are restricted, whether one of them is enough; and whether times follow the clock
-/// (schedule.hpp): then there is an "every" among them, or it says what happens where an hour
-/// repeats.
+/// For example `at 02:30 on the last Friday of the month, in March and November`, without a capital
+/// letter and a full stop. The text contains everything that the schedule says:
+/// - the numbers that an `H` stands for;
+/// - if both day fields are restricted, that one of them is enough;
+/// - whether times follow the clock (schedule.hpp): if so, the times contain an "every", or a note
+///   says how an hour that repeats is treated.
 std::string describe(const Schedule& schedule);
 
 }  // namespace metrics_refresh::core

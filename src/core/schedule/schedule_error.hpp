@@ -1,5 +1,5 @@
-// The one error of everything that reads a schedule: where the trouble is, what was found there and
-// what is allowed. It knows nothing of SQL; the API layer maps it to an SQLSTATE.
+// The error for all texts of schedules: its position, the text that was found, and the permitted
+// forms. It does not depend on SQL; the API layer adds the SQLSTATE.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -13,16 +13,17 @@
 
 namespace metrics_refresh::core {
 
-/// A schedule text that cannot be accepted. what() names the field and what was found there.
+/// Raised for a schedule text that is not accepted. what() names the field and the text that was
+/// found.
 class ScheduleError : public std::invalid_argument {
  public:
   ScheduleError(const std::string& message, std::size_t position, std::string hint)
       : std::invalid_argument(message), position_(position), hint_(std::move(hint)) {}
 
-  /// One-based character position in the text at which the trouble starts; one past the end where
-  /// something is missing there.
+  /// The one-based character position in the text at which the error begins. If something is
+  /// missing, it is one past the end.
   std::size_t position() const noexcept { return position_; }
-  /// What is allowed there, as a sentence; never empty.
+  /// The permitted forms, as a sentence; never empty.
   const std::string& hint() const noexcept { return hint_; }
 
  private:

@@ -14,6 +14,7 @@ void check_characters(std::string_view text, const TextKind& kind) {
   if (strange != text.end())
     refuse_strange_character(text, static_cast<std::size_t>(strange - text.begin()), kind);
   if (text.size() > kMaxScheduleLength) {
+    // This is checked after the characters, so that the length in bytes is also that in characters.
     const std::string name(kind.name);
     throw ScheduleError(
         name + " is " + std::to_string(text.size()) + " characters long", kMaxScheduleLength + 1,

@@ -1,6 +1,6 @@
-// The text of a schedule, or of a blackout window, as words with their places, before anybody asks
-// what they mean. Refuses what no schedule can hold: bytes outside printable ASCII, and texts of
-// unreasonable length. Allocates only for an error.
+// Splits the text of a schedule, or of a blackout window, into words with positions, before it is
+// interpreted. Refuses characters outside printable ASCII, and texts that are too long. Allocates
+// memory only for an error.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -16,10 +16,10 @@
 
 namespace metrics_refresh::core {
 
-/// Longest text that is read at all, in characters.
+/// The maximum length of a text, in characters.
 inline constexpr std::size_t kMaxScheduleLength = 1000;
 
-/// A stretch of the text without white space. It views the text that it was cut from.
+/// A part of the text without white space. It refers to the text that it was cut from.
 struct Word {
   std::string_view text;
   std::size_t position;  ///< one-based, in the original text
@@ -27,8 +27,8 @@ struct Word {
   std::size_t end() const { return position + text.size(); }
 };
 
-/// The words of a text. Those beyond the sixteenth are left out: whatever has so many is refused
-/// for one of these.
+/// The words of a text. Only the first sixteen are stored: no valid text has more, and one of these
+/// already leads to an error.
 class Words {
  public:
   static constexpr std::size_t kMost = 16;
@@ -47,11 +47,11 @@ class Words {
   std::size_t size_ = 0;
 };
 
-/// How errors speak of a text.
+/// The terms that error messages use for a text.
 struct TextKind {
   std::string_view name;
-  std::string_view alphabet;  ///< what it is written in
-  std::string_view forms;     ///< the hint that shows what can be written
+  std::string_view alphabet;  ///< the permitted characters
+  std::string_view forms;     ///< a hint that shows the permitted forms
 };
 
 inline constexpr TextKind kScheduleText = {
@@ -59,17 +59,17 @@ inline constexpr TextKind kScheduleText = {
     "Write five fields (minute hour day-of-month month day-of-week), a nickname such as @daily, or "
     "an interval such as 15 minutes."};
 
-/// Throws ScheduleError for an overlong text and for a character that is neither printable ASCII
-/// nor white space.
+/// Throws ScheduleError if the text is too long, or contains a character that is neither printable
+/// ASCII nor white space.
 void check_characters(std::string_view text, const TextKind& kind);
 
-/// Cuts the characters [from, to) of `text` at white space. Throws nothing.
+/// Splits the characters [from, to) of `text` at white space. Never throws.
 Words cut_words(std::string_view text, std::size_t from, std::size_t to);
 
-/// Both of these over the whole text. Throws ScheduleError for an empty one too.
+/// Does both for the whole text. Also throws ScheduleError if the text is empty.
 Words split_words(std::string_view text, const TextKind& kind);
 
-/// The hint that shows all forms of a schedule.
+/// Returns the hint that shows all forms of a schedule.
 inline std::string schedule_forms() { return std::string(kScheduleText.forms); }
 
 }  // namespace metrics_refresh::core

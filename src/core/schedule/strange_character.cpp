@@ -13,7 +13,7 @@ namespace {
 
 struct Character {
   std::string_view text;
-  std::uint32_t code;  // Unicode; kUnknown if it is not UTF-8
+  std::uint32_t code;  // Unicode, or kUnknown if it is not UTF-8
 };
 
 constexpr std::uint32_t kUnknown = 0xFFFFFFFF;
@@ -22,6 +22,7 @@ constexpr std::uint32_t byte_at(std::string_view text, std::size_t i) {
   return static_cast<unsigned char>(text[i]);
 }
 
+// The limits exclude the bytes that never occur in UTF-8: overlong forms, and codes above U+10FFFF.
 std::size_t length_by(std::uint32_t first) {
   if (first < 0x80) return 1;
   if (first >= 0xC2 && first < 0xE0) return 2;
@@ -29,7 +30,8 @@ std::size_t length_by(std::uint32_t first) {
   return first >= 0xF0 && first < 0xF5 ? 4 : 0;
 }
 
-// Not UTF-8: all bytes up to the next ASCII character, for how many one character has is unknown.
+// If the text is not UTF-8, the length of a character is unknown. So this returns all bytes up to
+// the next ASCII character.
 Character unknown_character(std::string_view text) {
   std::size_t length = 1;
   while (length < text.size() && byte_at(text, length) >= 0x80) ++length;
@@ -51,11 +53,12 @@ Character first_character(std::string_view text) {
 struct Lookalikes {
   std::uint32_t first;
   std::uint32_t last;
-  char ascii;      // of the first
-  bool ascending;  // the others follow it; else all look like it
+  char ascii;      // for the first code
+  bool ascending;  // if set, the next codes map to the next characters; else all to one
 };
 
-// By the names of the Unicode character database: digits, dashes, asterisks, spaces and so on.
+// Chosen by the names in the Unicode character database: digits, dashes, asterisks, spaces and so
+// on. Such characters come from word processors and web pages.
 constexpr std::array<Lookalikes, 32> kLookalikes = {{
     {0x00A0, 0x00A0, ' ', false}, {0x00D7, 0x00D7, '*', false}, {0x0660, 0x0669, '0', true},
     {0x06F0, 0x06F9, '0', true},  {0x0966, 0x096F, '0', true},  {0x09E6, 0x09EF, '0', true},
@@ -70,7 +73,7 @@ constexpr std::array<Lookalikes, 32> kLookalikes = {{
     {0xFE61, 0xFE61, '*', false}, {0xFF01, 0xFF5E, '!', true},
 }};
 
-// The ASCII character that it looks like; 0: none.
+// Returns the ASCII character that it resembles, or 0 if there is none.
 char lookalike_of(std::uint32_t code) {
   for (const Lookalikes& range : kLookalikes)
     if (code >= range.first && code <= range.last)
@@ -92,6 +95,7 @@ std::string code_point(std::uint32_t code) {
 }
 
 std::string shown(const Character& character) {
+  // Bytes of an unknown encoding are limited, because they may be a whole text.
   constexpr std::size_t kMostUnknown = 24;
   if (character.code == kUnknown)
     return character.text.size() > kMostUnknown ? "text outside ASCII"
@@ -100,10 +104,12 @@ std::string shown(const Character& character) {
   return '"' + std::string(character.text) + "\" (" + code_point(character.code) + ")";
 }
 
-// The place as a noun: a field if the words are those of a cron expression, else the whole text.
+// Returns the place as a noun: a field if the words are those of a cron expression, otherwise the
+// whole text.
 std::string place_of(std::string_view text, std::size_t at, const TextKind& kind) {
   const std::string whole(kind.name);
   if (kind.name != kScheduleText.name) return whole;
+  // In a list of schedules, only the one with the character is split into words.
   const std::size_t before = text.substr(0, at).find_last_of(';');
   const std::size_t begin = before == std::string_view::npos ? 0 : before + 1;
   const Words words = cut_words(text, begin, std::min(text.find(';', at), text.size()));
@@ -119,6 +125,7 @@ std::string place_of(std::string_view text, std::size_t at, const TextKind& kind
 std::string hint_for(const Character& character, const TextKind& kind) {
   const char ascii = character.code == kUnknown ? '\0' : lookalike_of(character.code);
   std::string hint;
+  // The character is suggested only if it can occur in such a text.
   if (ascii == ' ')
     hint = "Write a space. ";
   else if (ascii != '\0' && kind.alphabet.find(ascii) != std::string_view::npos)

@@ -1,6 +1,6 @@
-// A character that no schedule and no blackout window holds: how an error shows it, in which field
-// it stands, and the ASCII character that it looks like. Reads UTF-8; in a text of another encoding
-// it shows the bytes as they are, which the client reads.
+// The error for a character that no schedule and no blackout window permits. It shows the
+// character, its field, and the ASCII character that it resembles. It reads UTF-8. In other
+// encodings it shows the bytes unchanged, and the client interprets them.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -14,7 +14,7 @@
 
 namespace metrics_refresh::core {
 
-/// Throws the ScheduleError for the character that begins at the zero-based byte `at` of `text`.
+/// Throws ScheduleError for the character that begins at the zero-based byte `at` of `text`.
 /// REQUIRES: all characters before it are ASCII.
 [[noreturn]] void refuse_strange_character(std::string_view text, std::size_t at,
                                            const TextKind& kind);

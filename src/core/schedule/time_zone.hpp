@@ -1,6 +1,6 @@
-// What a schedule must know of a time zone, and no more: which UTC offset is in force, from when
-// until when. The server's own zone files answer in production (pg/time_zone.hpp), a table in
-// tests.
+// The information about a time zone that a schedule needs: the UTC offset for an instant, and the
+// period in which it applies. In production it comes from the server's zone files
+// (pg/time_zone.hpp), and in tests from a table.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -13,8 +13,8 @@ namespace metrics_refresh::core {
 
 class TimeZone {
  public:
-  /// A stretch of real time [begin, end) with one UTC offset. Local wall-clock time is UTC plus
-  /// `offset`. The first period begins at Instant::min(), the last ends at Instant::max().
+  /// A period of real time [begin, end) with one UTC offset. Wall-clock time is UTC plus `offset`.
+  /// The first period begins at Instant::min(), the last one ends at Instant::max().
   struct Period {
     Instant begin;
     Instant end;
@@ -23,7 +23,7 @@ class TimeZone {
 
   virtual ~TimeZone() = default;
 
-  /// The period that holds `t`. Two neighbouring periods may have the same offset.
+  /// Returns the period that contains `t`. Adjacent periods may have the same offset.
   virtual Period period_at(Instant t) const = 0;
 };
 

@@ -8,11 +8,19 @@
 namespace metrics_refresh::core {
 namespace {
 
+// Two steps: first the edges that close circles are removed, then the members are sorted
+// topologically by Kahn's algorithm. The queue is ordered by number, so the result does not depend
+// on the order of the edges.
+//
+// Example: the edges (1, 0), (2, 1), (1, 2) form a circle of 1 and 2
+//   the edge (2, 1) is removed: 1 waits for 0 and 2 -> order 0, 2, 1
+
 using Lists = std::vector<std::vector<int>>;
 
 std::size_t index(int member) { return static_cast<std::size_t>(member); }
 
 Lists lists_of(int count, const std::vector<std::pair<int, int>>& edges) {
+  // A view often reads another one several times, so edges can be repeated.
   Lists waits_for(index(count));
   for (const auto& [dependent, referenced] : edges)
     if (dependent != referenced) waits_for[index(dependent)].push_back(referenced);
@@ -23,9 +31,10 @@ Lists lists_of(int count, const std::vector<std::pair<int, int>>& edges) {
   return waits_for;
 }
 
-// Walks from each member to those that it waits for, depth first, and leaves out every edge that
-// leads back to a member of the path walked: these, and no edge outside a circle, close circles.
-// The path is kept on the heap, for a chain of views may be long.
+// Visits, depth first, the members that each member waits for, and removes every edge that leads
+// back to a member on the current path. Exactly these edges close circles; an edge outside of a
+// circle is never removed. The path is stored on the heap, because a chain of views can be too long
+// for recursion.
 class CircleCutter {
  public:
   explicit CircleCutter(Lists& waits_for) : waits_for_(waits_for), states_(waits_for.size()) {}
@@ -41,7 +50,7 @@ class CircleCutter {
   enum class State : std::uint8_t { kNew, kOnPath, kDone };
   struct Step {
     std::size_t member;
-    std::size_t looked_at;  // of those that it waits for
+    std::size_t looked_at;  // number of members that were visited of those that it waits for
     std::size_t kept;
   };
 
@@ -61,6 +70,7 @@ class CircleCutter {
     }
     const int other = list[top.looked_at++];
     if (states_[index(other)] == State::kOnPath) return;
+    // The edges that stay are moved to the front of the list.
     list[top.kept++] = other;
     if (states_[index(other)] == State::kNew) enter(index(other));
   }

@@ -2,6 +2,16 @@
 
 #include <algorithm>
 
+// Each member counts the members that it waits for. If a member succeeds, the count of its
+// dependents decreases, and a member with count 0 is ready. If a member fails, all its direct and
+// indirect dependents are removed.
+//
+// plan() is called whenever the tables were read. It starts from the new list. Only the running
+// members and the places of members that were ready before are kept.
+//
+// Example: members 1, 2 and 3, of which 3 waits for 1 and 2
+//   plan: 1 and 2 are ready; end(1), end(2): 3 is ready; if 1 fails instead, 3 is removed
+
 namespace metrics_refresh::core {
 
 void GroupRun::plan(RunId run, const std::vector<GroupMember>& pending, Place place) {
@@ -29,6 +39,7 @@ void GroupRun::count_dependencies(const std::vector<GroupMember>& pending) {
     if (member.under_way) continue;
     for (const int other : listed.waits_for) {
       const auto found = members_.find(other);
+      // A member that is not in the list has ended, so nothing waits for it.
       if (found == members_.end()) continue;
       found->second.dependents.push_back(listed.number);
       ++member.waits;
@@ -39,6 +50,8 @@ void GroupRun::count_dependencies(const std::vector<GroupMember>& pending) {
 void GroupRun::adopt(int number) {
   Member& member = members_[number];
   if (member.under_way) return;
+  // The scheduler that starts a member and the one that adopts it may differ: the member can be
+  // ready.
   if (member.place) ready_.erase({member.place->turn, number});
   member.under_way = true;
   ++under_way_;
@@ -55,6 +68,7 @@ void GroupRun::close() {
 }
 
 std::vector<GroupRun::Ready> GroupRun::ready(std::size_t most, int max_parallel) const {
+  // Members that are running count for the limit of parallel members.
   if (max_parallel > 0)
     most = std::min(most, static_cast<std::size_t>(std::max(max_parallel - under_way_, 0)));
   std::vector<Ready> result;
@@ -73,6 +87,7 @@ void GroupRun::take() {
 void GroupRun::end(int number, bool success, Place place) {
   const auto found = members_.find(number);
   if (found == members_.end() || !found->second.under_way) return;
+  // It is moved out, because its dependents are needed after it was removed.
   const Member ended = std::move(found->second);
   members_.erase(found);
   --under_way_;
@@ -91,6 +106,7 @@ void GroupRun::refuse(int number, Place place) {
   const auto found = members_.find(number);
   if (found == members_.end() || !found->second.under_way) return;
   Member& member = found->second;
+  // The run of the group was closed in the meantime, so the start is not repeated.
   if (!member.listed) {
     end(number, true, place);
     return;
@@ -112,6 +128,7 @@ void GroupRun::make_ready(int number, Member& member, Place place) {
 }
 
 void GroupRun::drop_dependents(const Member& failed) {
+  // An explicit stack, because a chain of members can be long.
   std::vector<int> doomed = failed.dependents;
   while (!doomed.empty()) {
     const auto found = members_.find(doomed.back());

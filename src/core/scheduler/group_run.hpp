@@ -1,10 +1,10 @@
-// The run of a group, after it was planned: which members are pending, ready and under way. It says
-// which may start next; whether there is a worker for it, and how the group ranks, is the
-// scheduler's business.
+// The run of a group after it was planned: its members that are pending, ready or running. It
+// decides which members may start next. The scheduler decides about workers and about the rank of
+// the group.
 //
-//   waiting --all that it waits for succeeded--> ready --take--> under way --end--> gone
-//      |                                           ^                |
-//      +--one failed--> gone                       +-----refuse-----+
+//  waiting --all that it waits for succeeded--> ready --take--> running --end--> removed
+//     |                                           ^               |
+//     +--one failed--> removed                    +----refuse-----+
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -22,17 +22,18 @@
 
 namespace metrics_refresh::core {
 
-/// Since when something waits for a worker. Turns count up, so that equal times have an order.
+/// The time since which something waits for a worker. Turns increase, so that equal times have an
+/// order.
 struct Place {
   Instant due;
   std::uint64_t turn = 0;
-  Instant since;  // it waits in fact; a due time may have passed long before
+  Instant since;  // when the waiting began; the due time may be long before
 
   bool operator==(const Place& other) const noexcept {
     return due == other.due && turn == other.turn && since == other.since;
   }
 
-  /// After a step of the clock: nothing waits since the future.
+  /// Called after the clock was set back: no waiting can have begun in the future.
   void limit(Instant now) {
     due = std::min(due, now);
     since = std::min(since, now);
@@ -46,25 +47,26 @@ class GroupRun {
     Place place;
   };
 
-  /// Takes in what the tables say; members that may start and could not before get `place`.
+  /// Takes over the list of pending members. Members that become ready get `place`, unless they had
+  /// one.
   void plan(RunId run, const std::vector<GroupMember>& pending, Place place);
-  /// A member is under way already.
+  /// Records that a member is already running.
   void adopt(int member);
-  /// Forgets the members that are not under way. Of those under way a refused start is not
+  /// Removes the members that are not running. If the start of a running one is refused, it is not
   /// repeated.
   void close();
 
-  /// The ready members, by turn, then number: at most `most`, and no more than may start while
-  /// `max_parallel` (0: no limit) run at once.
+  /// Returns the ready members in the order of turn and number. There are at most `most`, and no
+  /// more than may start if `max_parallel` members (0: no limit) may run at once.
   std::vector<Ready> ready(std::size_t most, int max_parallel) const;
-  /// The first of these is under way from now on. REQUIRES: there is one.
+  /// Marks the first of these as running. REQUIRES: there is one.
   void take();
 
-  /// These do nothing where the member is not under way.
+  /// These functions do nothing if the member is not running.
   void end(int member, bool success, Place place);
   void refuse(int member, Place place);
 
-  /// After a step of the clock.
+  /// Called after the clock was set back.
   void limit_places(Instant now);
 
   bool done() const noexcept { return members_.empty(); }
@@ -73,11 +75,11 @@ class GroupRun {
  private:
   using Key = std::pair<std::uint64_t, int>;  // turn and number
   struct Member {
-    int waits = 0;                // for so many others
-    std::vector<int> dependents;  // those that wait for it; some may be gone
+    int waits = 0;                // number of members that it waits for
+    std::vector<int> dependents;  // members that wait for it; some may be removed
     bool under_way = false;
-    bool listed = true;          // as pending: a refused start is repeated
-    std::optional<Place> place;  // once ready
+    bool listed = true;          // as pending; if its start is refused, it is repeated
+    std::optional<Place> place;  // set once it was ready
   };
   using Members = std::map<int, Member>;
 
@@ -86,7 +88,7 @@ class GroupRun {
   void drop_dependents(const Member& failed);
 
   RunId run_ = 0;
-  Members members_;  // that are pending or under way
+  Members members_;  // members that are pending or running
   std::map<Key, Place> ready_;
   int under_way_ = 0;
 };

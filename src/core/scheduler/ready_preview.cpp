@@ -2,11 +2,15 @@
 
 #include <deque>
 
+// The preview repeats the decisions of ReadyRuns without changing it. It walks the queues by
+// iterators and copies only the entries that can come next. So its cost depends on the number of
+// starts that are shown, not on the number that wait.
+
 namespace metrics_refresh::core {
 namespace {
 
-// One owner's runs of a lane. Of his queue it has read the first by rank and the first by turn that
-// have not been read before, so that the next is always among those at hand.
+// The runs of one owner in a lane. From the owner's queue it has copied the first entry by rank and
+// the first by turn that were not copied before. The next start is always one of these two.
 class OwnerPreview {
  public:
   OwnerPreview(const ReadyQueue& queue, std::size_t most, const StartsOf& starts_of)
@@ -22,6 +26,7 @@ class OwnerPreview {
 
   Start take(Instant now) {
     auto next = by_rank_.begin();
+    // The same rule as in ReadyQueue::next().
     const Rank& oldest = by_turn_.begin()->second;
     if (now - oldest.place.since >= ReadyRuns::kPatience)
       next = by_rank_.find({oldest, by_turn_.begin()->first.second});
@@ -43,7 +48,7 @@ class OwnerPreview {
       if (read(turn_->first, queue_->by_rank().at(turn_->second))) break;
   }
 
-  // True where it was at hand already, or is now, and has not been taken.
+  // Copies the starts of an entry. Returns false if all of them have been taken already.
   bool read(std::uint64_t turn, JobId job) {
     if (read_.insert(turn).second) {
       for (auto& [rank, start] : (*starts_of_)(job, most_)) {
@@ -74,7 +79,8 @@ class LanePreview {
 
   bool empty() const { return round_ == lane_->round.end() && again_.empty(); }
 
-  // First the owners in the order of the round, then those who have more, over and over.
+  // Takes one start of each owner in the order of the round, and then starts again with the owners
+  // that have more.
   Start take(Instant now) {
     if (round_ != lane_->round.end()) {
       again_.emplace_back(lane_->owners.at((round_++)->second).queue, most_, *starts_of_);

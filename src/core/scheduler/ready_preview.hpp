@@ -1,5 +1,5 @@
-// The order in which the runs that wait would start, for those who look. It goes through the turns
-// as ReadyRuns does, and reads of each owner's queue no more than it needs.
+// The order in which waiting runs would start, for display. It follows the same rules as ReadyRuns,
+// and reads no more of each owner's queue than it needs.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -15,11 +15,11 @@
 
 namespace metrics_refresh::core {
 
-/// What of a job waits, in its order, at most so many.
+/// Returns the starts of a job that wait, in their order, at most so many.
 using StartsOf = std::function<std::vector<std::pair<Rank, Start>>(JobId, std::size_t)>;
 
-/// The first `most` of them, as though a worker were free for each at `now` and no owner had a
-/// limit.
+/// Returns the first `most` starts, on the assumption that a worker is free for each at `now` and
+/// no owner has a limit.
 std::vector<Start> preview(const ReadyRuns& ready, std::size_t most, Instant now,
                            const StartsOf& starts_of);
 

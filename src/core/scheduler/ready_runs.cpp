@@ -3,9 +3,15 @@
 #include <algorithm>
 #include <tuple>
 
+// Each lane has three indexes: the owners by id, by their turn in the round, and by the time since
+// which they have waited without a run. They are kept in step by set_turn() and set_without(). A
+// start takes the owner with the lowest turn and gives it a new, higher one. So the owner moves to
+// the end of the round. A refused start is undone by give_back(), which restores the old turn.
+
 namespace metrics_refresh::core {
 
 bool Rank::operator<(const Rank& other) const noexcept {
+  // Higher priorities come first; due times and turns ascend.
   return std::tie(other.priority, place.due, place.turn) <
          std::tie(priority, other.place.due, other.place.turn);
 }
@@ -22,6 +28,7 @@ void ReadyQueue::erase(const Rank& rank) {
 
 std::pair<Rank, JobId> ReadyQueue::next(Instant now) const {
   const Rank& oldest = by_turn_.begin()->second;
+  // A run that waited for kPatience comes before higher priorities, so it cannot starve.
   if (now - oldest.place.since >= ReadyRuns::kPatience) return *by_rank_.find(oldest);
   return *by_rank_.begin();
 }
@@ -30,6 +37,7 @@ void ReadyRuns::insert(JobId job, const Waiting& where) {
   Lane& lane = lane_of(where.rank);
   const auto [found, is_new] = lane.owners.try_emplace(where.owner);
   if (is_new) {
+    // A new owner joins at the end of the round: owners must not gain by leaving and coming back.
     set_turn(lane, where.owner, found->second, ++last_turn_);
     set_without(lane, where.owner, found->second, where.rank.place.since);
   }
@@ -42,6 +50,7 @@ void ReadyRuns::erase(const Waiting& where) {
   const auto found = lane.owners.find(where.owner);
   found->second.queue.erase(where.rank);
   --size_;
+  // An owner without waiting runs leaves the round.
   if (!found->second.queue.empty()) return;
   lane.round.erase({found->second.turn, where.owner});
   lane.without.erase({found->second.without, where.owner});
@@ -52,6 +61,7 @@ void ReadyRuns::take(const Next& next, Instant now) {
   Lane& lane = lane_of(next.where.rank);
   set_turn(lane, next.where.owner, lane.owners.at(next.where.owner), ++last_turn_);
   note_under_way(next.where.owner, now);
+  // The count is limited, so that it cannot exceed the threshold while the other lane is empty.
   urgent_in_a_row_ = &lane == &urgent_ ? std::min(urgent_in_a_row_ + 1, kUrgentInARow) : 0;
   erase(next.where);
 }
@@ -60,6 +70,7 @@ void ReadyRuns::give_back(const Waiting& where, std::uint64_t turn, Instant with
   Lane& lane = lane_of(where.rank);
   urgent_in_a_row_ = &lane == &urgent_ ? std::max(urgent_in_a_row_ - 1, 0) : kUrgentInARow;
   const auto found = lane.owners.find(where.owner);
+  // All runs of the owner may have been removed in the meantime.
   if (found == lane.owners.end()) return;
   Owner& owner = found->second;
   if (without < owner.without) set_without(lane, where.owner, owner, without);
@@ -88,6 +99,7 @@ ReadyRuns::Next ReadyRuns::next_of_owner(const Lane& lane, OwnerId id, Instant n
 const ReadyRuns::Lane* ReadyRuns::starving(Instant now, Duration yield_after) const {
   if (yield_after <= Duration::zero()) return nullptr;
   const Lane* longest = nullptr;
+  // The lane in which an owner has waited longest comes first.
   for (const Lane* const lane : {&urgent_, &ordinary_}) {
     if (lane->without.empty() || now - lane->without.begin()->first < yield_after) continue;
     if (longest == nullptr || lane->without.begin()->first < longest->without.begin()->first)

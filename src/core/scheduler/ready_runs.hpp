@@ -1,24 +1,25 @@
-// The runs that wait for a worker, and which of them goes next. Owners take turns, so that nobody
-// waits longer because somebody else has many jobs. It knows places and turns; what a run is, and
-// whether there is a worker for it, is the scheduler's business.
+// The runs that wait for a worker, and the choice of the next one. Owners take turns, so an owner
+// does not wait longer because another owner has many jobs. This class only knows places and turns.
+// The scheduler knows the runs and the workers.
 //
-// There are two lanes. Runs of a priority above 0, which only super admins' jobs have, wait in the
-// urgent lane; all others in the ordinary one. While runs wait in both, three of four starts are
-// the urgent lane's and one is the ordinary lane's. In a lane owners take turns: one who comes
-// anew, or comes back, joins at the end of the round. Within an owner's runs of a lane the higher
-// priority goes first, then the earlier due time, then the one that became ready first; but one
-// that has waited for kPatience goes before all that became ready after it.
+// There are two lanes. Runs with a priority above 0, which only jobs of super admins have, wait in
+// the urgent lane, and all others in the ordinary lane. If runs wait in both lanes, three of four
+// starts are from the urgent lane, and one is from the ordinary lane. In a lane, owners take turns.
+// An owner that is new, or comes back, joins at the end of the round. Among an owner's runs in a
+// lane, the order is: higher priority, earlier due time, lower turn. But a run that has waited for
+// kPatience comes before all runs that became ready after it.
 //
-// The bound: where n owners wait in a lane, and m runs of the same owner and lane became ready
-// before a run that has waited for kPatience, it begins within 4 * n * (m + 1) starts, as long as
-// its owner is below his limit. No start takes longer than its run's max_runtime.
+// Bound: assume that n owners wait in a lane. A run has waited for kPatience, and m runs of its
+// owner in this lane became ready before it. If its owner is below the limit, this run starts
+// within 4 * n * (m + 1) starts. Each start takes at most the max_runtime of its run.
 //
-// That may be long, so there is a bound for owners who have nothing under way. One who has waited
-// so for Limits::yield_after goes before all others, in the order in which they began to wait.
-// Where no worker is free then, a run of an owner who has several yields (yielding.hpp). So with k
-// such owners each of them begins within 2 * yield_after + k * the time that a run takes to end
-// when it is canceled, as long as an owner who is no superuser has two runs under way. N owners who
-// act together can keep N workers for as long as their runs may take, and no more.
+// That can be long, so there is another bound for owners without a running run. If such an owner
+// has waited for Limits::yield_after, it comes before all others, in the order in which the waiting
+// began. If no worker is free then, a run of an owner with several running runs yields
+// (yielding.hpp). With k such owners, each of them starts within 2 * yield_after + k * the time
+// that a canceled run needs to end. This holds as long as an owner that is not a superuser has two
+// running runs. N owners that cooperate can occupy N workers for as long as their runs may take,
+// but not more.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -37,7 +38,7 @@
 
 namespace metrics_refresh::core {
 
-/// What decides among the runs of one owner.
+/// The order of the runs of one owner.
 struct Rank {
   int priority = 0;
   Place place;
@@ -47,13 +48,13 @@ struct Rank {
   }
 };
 
-/// The runs of one owner in one lane; of an entry, which is a job, there is one place at a time.
+/// The runs of one owner in one lane. Each entry is a job, and has one place at a time.
 class ReadyQueue {
  public:
   void insert(const Rank& rank, JobId job);
   void erase(const Rank& rank);
   bool empty() const noexcept { return by_rank_.empty(); }
-  /// REQUIRES: not empty.
+  /// REQUIRES: the queue is not empty.
   std::pair<Rank, JobId> next(Instant now) const;
 
   const std::map<Rank, JobId>& by_rank() const noexcept { return by_rank_; }
@@ -66,12 +67,12 @@ class ReadyQueue {
 
 class ReadyRuns {
  public:
-  /// So long a higher priority of the same owner goes before.
+  /// The time for which a run can be overtaken by runs of the same owner with a higher priority.
   static constexpr Duration kPatience = std::chrono::minutes(5);
-  /// So many urgent runs in a row go before one that waits in the ordinary lane.
+  /// The number of urgent runs in a row that come before a run that waits in the ordinary lane.
   static constexpr int kUrgentInARow = 3;
 
-  struct Waiting {  // where an entry waits
+  struct Waiting {  // the place of an entry
     OwnerId owner;
     Rank rank;
   };
@@ -79,30 +80,31 @@ class ReadyRuns {
     JobId job;
     Waiting where;
     std::uint64_t turn;  // of the owner in the round
-    Instant without;     // since when the owner has waited without a run
+    Instant without;     // since when the owner has waited without a running run
   };
 
   void insert(JobId job, const Waiting& where);
   void erase(const Waiting& where);
 
-  /// Which goes next. `may_start(owner, job)` says whether the owner is below his limit; those who
-  /// are not are passed over. Takes O(log runs), and time by the owners that are passed over.
-  /// `yield_after` as in Limits.
+  /// Returns the run that comes next. `may_start(owner, job)` returns whether the owner is below
+  /// the limit; other owners are skipped. Takes O(log runs), plus the time for owners that are
+  /// skipped. `yield_after` is that of Limits.
   template <typename MayStart>
   std::optional<Next> next(Instant now, Duration yield_after, MayStart&& may_start) const;
 
-  /// It starts: the next turn is another owner's.
+  /// Starts the run: the next turn belongs to another owner.
   void take(const Next& next, Instant now);
-  /// The start was refused, and the run is back in its place: so is its owner.
+  /// The start was refused and the run waits again at its old place. This also restores the owner's
+  /// place.
   void give_back(const Waiting& where, std::uint64_t turn, Instant without);
 
-  /// The owner has a run under way. To be said at each look.
+  /// Records that the owner has a running run. Call this in each tick.
   void note_under_way(OwnerId owner, Instant now);
-  /// True where an owner has waited without a run for `yield_after` (0: never).
+  /// Returns whether an owner has waited without a running run for `yield_after` (0: never).
   bool has_starving(Instant now, Duration yield_after) const {
     return starving(now, yield_after) != nullptr;
   }
-  /// After a step of the clock: nobody waits since the future.
+  /// Called after the clock was set back: no waiting can have begun in the future.
   void limit_waits(Instant now);
 
   std::size_t size() const noexcept { return size_; }
@@ -110,7 +112,7 @@ class ReadyRuns {
 
   struct Owner {
     std::uint64_t turn;
-    Instant without;  // a run, since then
+    Instant without;  // since when it has waited without a running run
     ReadyQueue queue;
   };
   struct Lane {
@@ -127,7 +129,7 @@ class ReadyRuns {
   template <typename MayStart>
   static std::optional<Next> next_of(const Lane& lane, Instant now, MayStart& may_start);
   static Next next_of_owner(const Lane& lane, OwnerId owner, Instant now);
-  // The lane whose first has waited longest, where that is long enough.
+  // The lane whose first owner has waited longest, if that is at least `yield_after`; else null.
   const Lane* starving(Instant now, Duration yield_after) const;
   static void set_turn(Lane& lane, OwnerId id, Owner& owner, std::uint64_t turn);
   static void set_without(Lane& lane, OwnerId id, Owner& owner, Instant since);

@@ -1,5 +1,5 @@
-// When a failed run is tried again: exponential backoff with jitter, never past the next due time.
-// Only errors that go away by themselves are worth it.
+// Decides when a failed run is tried again: exponential backoff with jitter, and never after the
+// next due time. Only transient errors are retried.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -20,27 +20,27 @@ struct RetryPolicy {
   Duration max_delay = std::chrono::minutes(5);
 };
 
-/// A run that failed and will be tried again.
+/// The next attempt of a failed run.
 struct Retry {
-  Instant at;       // when
-  Instant due;      // the due time that it still serves
-  int attempt = 2;  // which one it will be; the first run was 1
+  Instant at;       // when it starts
+  Instant due;      // the due time that it belongs to
+  int attempt = 2;  // its number; the first run was 1
 };
 
-/// Whether an error goes away by itself: such a one says nothing about the job, while a permanent
-/// one will come again until somebody mends its cause. True for the SQLSTATEs (five characters) of
-/// conflicts, lock and time limits, lacking resources, lost connections, operator intervention and
-/// I/O: classes 08, 40, 53, 57, 58 and the codes 25P03, 25P04 and 55P03 of PostgreSQL's appendix A.
-/// False for everything else.
+/// Returns whether an error is transient. A transient error says nothing about the job and may not
+/// occur again. A permanent error occurs again until its cause is fixed. True for the
+/// five-character SQLSTATEs of conflicts, lock and time limits, missing resources, lost
+/// connections, operator intervention and I/O. These are the classes 08, 40, 53, 57 and 58 and the
+/// codes 25P03, 25P04 and 55P03 of PostgreSQL's appendix A.
 bool is_transient(std::string_view sqlstate);
 
-/// How long to wait after the failed `attempt` (from 1): `delay` doubled with each attempt, at most
-/// `max_delay`, of which the upper half is left to chance (`random`, any number), so that jobs that
-/// failed together do not come back together.
+/// Returns the delay after the failed `attempt` (counted from 1). `delay` is doubled for each
+/// attempt, up to `max_delay`. The upper half is random (`random` is any number), so that jobs that
+/// failed together are not retried together.
 Duration backoff(const RetryPolicy& policy, int attempt, std::uint64_t random) noexcept;
 
-/// The retry of the run that failed at `now` as `attempt`, or nothing where the policy allows no
-/// more or the next due time comes first.
+/// Returns the retry of the run that failed at `now` as number `attempt`. Returns nothing if the
+/// policy permits no further attempt, or if the next due time comes first.
 std::optional<Retry> plan_retry(const RetryPolicy& policy, int attempt, Instant due, Instant now,
                                 std::optional<Instant> next_due, std::uint64_t random) noexcept;
 

@@ -4,6 +4,17 @@
 
 #include "core/scheduler/ready_preview.hpp"
 
+// A tick has three parts. It handles the events. It makes the jobs ready whose time has come
+// (collect_due). It starts as many ready runs as there are free workers (start_ready).
+//
+// The timeline is a set of (time, job), with at most one entry for each job: its next start or its
+// retry, whichever counts. Each function that changes one of the two calls update_timeline(). In
+// the same way, update_ready() must be called after each change that affects the place of a job in
+// the queue of ready runs.
+//
+// A start is only a proposal. If no worker could be started, StartRefused brings the run back to
+// its old place, and the next start is tried after kRefusedDelay.
+
 namespace metrics_refresh::core {
 
 Plan Scheduler::tick(Instant now, const std::vector<Event>& events, const Limits& limits) {
@@ -15,6 +26,7 @@ Plan Scheduler::tick(Instant now, const std::vector<Event>& events, const Limits
   if (limits.enabled && start_ready(now, limits, plan) == 0)
     plan.starving = ready_.has_starving(now, limits.yield_after);
   plan.wake_up = next_due();
+  // Runs that wait are tried again, because the limits or the number of workers may have changed.
   if (limits.enabled && !ready_.empty()) {
     const Instant again = refused_until_.value_or(now + kRefusedDelay);
     plan.wake_up = std::min(plan.wake_up.value_or(again), again);
@@ -36,8 +48,8 @@ std::vector<JobId> Scheduler::due_until(Instant until, std::size_t most) const {
   return result;
 }
 
-// A clock that was stepped back leaves due times far in the future: they are computed anew. Nor can
-// what waits have been due in the future.
+// If the clock was set back, due times may be far in the future, so all of them are computed again.
+// Times at which something began to wait are limited to the present.
 void Scheduler::handle_clock_step(Instant now) {
   const std::optional<Instant> before = std::exchange(last_tick_, now);
   if (!before || now >= *before) return;
@@ -51,12 +63,13 @@ void Scheduler::handle_clock_step(Instant now) {
     update_ready(entry);
   }
   ready_.limit_waits(now);
+  // The delay was measured with the old clock and may now be long.
   if (refused_until_) refused_until_ = now;
 }
 
-// The first due time after those that are history. Where history lies in the future, the clock was
-// stepped back: after a small step (a time server's correction) it stays history, after a large one
-// it does not, for a job must not stand still for hours.
+// Computes the first due time after `handled_until`. If that is in the future, the clock was set
+// back. After a small step, such as a correction by a time server, it stays valid. After a large
+// step it does not, because a job must not pause for hours.
 void Scheduler::plan_next(Entry& entry, Instant now) {
   Job& job = entry.job;
   if (job.handled_until > now + kSmallStep) job.handled_until = now;
@@ -71,6 +84,7 @@ void Scheduler::plan_next(Entry& entry, Instant now) {
 void Scheduler::count_from_end(Entry& entry, Instant now) {
   std::optional<Timetable>& timetable = entry.job.timetable;
   if (!timetable || !timetable->schedule.counts_from_end()) return;
+  // While a run is in progress, `@after` is not due.
   timetable->last_end = entry.state == State::kIdle ? entry.last_end : Instant::max();
   plan_next(entry, now);
 }
@@ -82,6 +96,8 @@ void Scheduler::update_timeline(Entry& entry, Instant now) {
   if (!job.runnable || entry.removed) job.retry.reset();
   if (job.retry && entry.state == State::kIdle) {
     Retry& retry = *job.retry;
+    // If the clock was set back, the retry could be far in the future. It waits no longer than the
+    // time between its due time and the retry.
     retry.at = std::min(retry.at, now + std::max(retry.at - retry.due, Duration::zero()));
     if (is_worth_it(entry, retry, now))
       wants = retry.at;
@@ -94,9 +110,11 @@ void Scheduler::update_timeline(Entry& entry, Instant now) {
   if (wants) timeline_.insert({*wants, job.id});
 }
 
-// No due time comes before the retry, nor has one come since its time.
+// Returns true if no due time comes before the retry, and none has come since the time of the
+// retry.
 bool Scheduler::is_worth_it(const Entry& entry, const Retry& retry, Instant now) const {
   if (!entry.job.timetable) return true;
+  // A due time replaces a retry: both would do the same work.
   if (entry.due && *entry.due <= retry.at) return false;
   const std::optional<Instant> next = entry.job.timetable->next_after(retry.at);
   return !next || *next > now;
@@ -123,9 +141,10 @@ void Scheduler::handle_due(Entry& entry, Instant now, bool enabled, Plan& plan) 
   const Instant due = *entry.due;
   const Instant in_time = now - kMissedAfter;
   const std::optional<Instant> at_start = job.timetable->schedule.server_start();
+  // `@reboot` is due at the server's start, which is always past, so it is never skipped.
   const bool skip = entry.state == State::kIdle && job.on_missed == OnMissed::kSkip &&
                     entry.start < in_time && due != at_start;
-  // A due time that is not missed may follow those that are skipped.
+  // A due time that is not missed may follow the skipped ones.
   Instant until = skip ? in_time - Duration(1) : now;
   if (skip && at_start && due < *at_start) until = std::min(until, *at_start - Duration(1));
   job.handled_until = job.timetable->started_until(job.id, due, until);
@@ -134,6 +153,7 @@ void Scheduler::handle_due(Entry& entry, Instant now, bool enabled, Plan& plan) 
   if (entry.state == State::kIdle) {
     make_ready(entry, due, now, std::nullopt);
   } else if (entry.state == State::kRunning && job.on_overlap == OnOverlap::kQueueOne) {
+    // Only the latest due time is queued; the earlier one is missed.
     if (entry.queued) plan.actions.push_back(Missed{job.id, *entry.queued});
     entry.queued = due;
   } else {
@@ -152,7 +172,7 @@ void Scheduler::make_ready(Entry& entry, Instant due, Instant now, std::optional
   update_timeline(entry, now);
 }
 
-// Of a ready or running run: it ended, or it will not be started.
+// Ends a ready or running run: it has ended, or it will not be started.
 void Scheduler::finish(Entry& entry, Instant now) {
   if (entry.request) requests_.erase(*entry.request);
   if (entry.state == State::kRunning) entry.last_end = now;
@@ -161,6 +181,7 @@ void Scheduler::finish(Entry& entry, Instant now) {
   entry.withdrawn = false;
   entry.group.reset();
   update_ready(entry);
+  // A removed job is kept until its run has ended, so that the end of the run finds it.
   if (entry.removed) {
     jobs_.erase(entry.job.id);
     return;
@@ -170,7 +191,8 @@ void Scheduler::finish(Entry& entry, Instant now) {
   update_timeline(entry, now);
 }
 
-// Requests first, for somebody waits for them, and they come to an end where due times may not.
+// Requests come first, because a user may wait for them. They also come to an end, but due times
+// may come again and again.
 void Scheduler::take_next(Entry& entry, Instant now) {
   if (entry.state != State::kIdle) return;
   if (!entry.requests.empty()) {
@@ -182,12 +204,12 @@ void Scheduler::take_next(Entry& entry, Instant now) {
   }
 }
 
-// Brings the entry's place among those that wait for a worker up to date.
+// Updates the place of the entry in the queue of runs that wait for a worker.
 void Scheduler::update_ready(Entry& entry) {
   const auto next = starts_of(entry, 1);
   if (entry.waits && !next.empty() && entry.waits->owner == entry.job.owner &&
       entry.waits->rank == next.front().first)
-    return;  // nor does its owner lose his turn
+    return;  // otherwise its owner would lose the turn
   if (entry.waits) ready_.erase(*entry.waits);
   entry.waits.reset();
   if (next.empty()) return;
@@ -195,17 +217,19 @@ void Scheduler::update_ready(Entry& entry) {
   ready_.insert(entry.job.id, *entry.waits);
 }
 
-// Returns how many workers are still free.
+// Starts ready runs, and returns the number of workers that are still free.
 int Scheduler::start_ready(Instant now, const Limits& limits, Plan& plan) {
   int free = limits.free_workers;
   for (const auto& [owner, runs] : limits.busy) ready_.note_under_way(owner, now);
   if (ready_.empty() || (refused_until_ && *refused_until_ > now)) return free;
   refused_until_.reset();
+  // The map is copied: each start of this tick counts for the limit of its owner.
   std::map<OwnerId, int> busy = limits.busy;
   const auto may_start = [&](OwnerId owner, JobId job) {
     if (!jobs_.at(job).job.limited) return true;
     const auto found = busy.find(owner);
     const int runs = found == busy.end() ? 0 : found->second;
+    // Workers are kept free for an owner of another database that has no running run.
     if (limits.kept_free && runs > 0) return false;
     return limits.owner_workers == 0 || runs < limits.owner_workers;
   };
@@ -224,19 +248,21 @@ void Scheduler::take(const ReadyRuns::Next& next, Instant now) {
   Entry& entry = jobs_.at(next.job);
   ready_.take(next, now);
   entry.waits.reset();
+  // Both are needed if the start is refused.
   entry.turn_before = next.turn;
   entry.without_before = next.without;
   if (entry.group) {
     entry.group->take();
   } else {
     entry.state = State::kRunning;
+    // The run serves the due time, so a planned retry is no longer needed.
     entry.job.retry.reset();
   }
   update_ready(entry);
-  ready_.note_under_way(next.where.owner, now);  // whatever else of his waits
+  ready_.note_under_way(next.where.owner, now);  // for other waiting runs of this owner
 }
 
-// What of the entry waits for a worker: its run, or members of it.
+// Returns the starts of the entry that wait for a worker: its run, or members of it.
 std::vector<std::pair<Rank, Start>> Scheduler::starts_of(const Entry& entry,
                                                          std::size_t most) const {
   const Job& job = entry.job;
@@ -265,7 +291,7 @@ Scheduler::Entry* Scheduler::find(JobId id) {
   return found == jobs_.end() ? nullptr : &found->second;
 }
 
-// The job whose own run is under way, or, for a member, whose run is open.
+// Returns the job if its own run is running, or, for a member, if its group's run is open.
 Scheduler::Entry* Scheduler::find_running(JobId id, bool member) {
   Entry* const entry = find(id);
   if (entry == nullptr || entry->state != State::kRunning) return nullptr;
@@ -275,13 +301,14 @@ Scheduler::Entry* Scheduler::find_running(JobId id, bool member) {
 void Scheduler::on(Instant now, const JobChanged& event) {
   const auto [found, is_new] = jobs_.try_emplace(event.job.id);
   Entry& entry = found->second;
-  // The job may have been read before this scheduler handled its latest due time, or hold a history
-  // that the clock was stepped back from.
+  // The job may have been read before this scheduler handled its latest due time. Or
+  // `handled_until` may be in the future because the clock was set back.
   const bool believed = is_new || event.job.handled_until <= now + kSmallStep;
   const Instant known = entry.job.handled_until;
   entry.job = event.job;
   entry.job.handled_until = believed ? std::max(event.job.handled_until, known) : known;
   entry.removed = false;
+  // A paused job must not run for a due time that was queued before.
   if (!entry.job.runnable) entry.queued.reset();
   if (entry.job.timetable && entry.job.timetable->last_end)
     entry.last_end =
@@ -292,10 +319,10 @@ void Scheduler::on(Instant now, const JobChanged& event) {
   const bool given_up = entry.attempt > 1 && !entry.job.retry;
   if (entry.state == State::kReady && !entry.request && (!entry.job.runnable || given_up))
     finish(entry, now);
-  update_ready(entry);  // the priority or the owner may be another
+  update_ready(entry);  // the priority or the owner may have changed
 }
 
-// A retry that was read before the run that serves it, or a later due time, had begun.
+// Returns true for a retry that was read before the run that serves it, or a later due time, began.
 bool Scheduler::is_served(const Entry& entry, const Retry& retry) const {
   if (entry.state != State::kRunning || entry.request) return false;
   return retry.due < entry.place.due ||
@@ -306,6 +333,7 @@ void Scheduler::on(Instant now, const JobRemoved& event) {
   Entry* const entry = find(event.job);
   if (entry == nullptr) return;
   entry->removed = true;
+  // If its start is refused, it must not be repeated.
   entry->withdrawn = true;
   entry->queued.reset();
   entry->due.reset();
@@ -323,6 +351,7 @@ void Scheduler::on(Instant now, const JobRemoved& event) {
 void Scheduler::on(Instant now, const TriggerRequested& event) {
   Entry* const entry = find(event.job);
   if (entry == nullptr || entry->removed) return;
+  // The request may be read from the tables more than once.
   if (!requests_.emplace(event.run, event.job).second) return;
   entry->requests.insert(event.run);
   take_next(*entry, now);
@@ -336,6 +365,7 @@ void Scheduler::on(Instant now, const TriggerWithdrawn& event) {
     entry.requests.erase(event.run);
     requests_.erase(found);
   } else if (entry.state == State::kRunning) {
+    // The run is being started. If the start is refused, it must not be repeated.
     entry.withdrawn = true;
   } else {
     finish(entry, now);
@@ -345,6 +375,7 @@ void Scheduler::on(Instant now, const TriggerWithdrawn& event) {
 void Scheduler::on(Instant now, const RunAdopted& event) {
   Entry* const entry = find(event.job);
   if (entry == nullptr || entry->removed) return;
+  // The earlier scheduler has served these due times.
   if (event.handled_until > entry->job.handled_until) {
     entry->job.handled_until = event.handled_until;
     plan_next(*entry, now);
@@ -359,11 +390,11 @@ void Scheduler::on(Instant now, const RunAdopted& event) {
 void Scheduler::on(Instant now, const GroupOpened& event) {
   Entry* const entry = find(event.job);
   if (entry == nullptr || (entry->state != State::kRunning && event.pending.empty())) return;
-  // That nothing is pending any more may be said of a run that has ended since, when the next is
-  // being planned.
+  // An empty list may refer to a run that has ended in the meantime, while the next one is being
+  // planned.
   if (event.pending.empty() && !entry->group && event.run == entry->opened) return;
   entry->opened = event.run;
-  if (!entry->group) on(now, WorkerFreed{});  // the one that planned
+  if (!entry->group) on(now, WorkerFreed{});  // the worker that planned it is free
   begin_unseen(*entry, now);
   if (!entry->group) entry->group.emplace();
   if (!entry->removed) entry->group->plan(event.run, event.pending, next_place(now, now));
@@ -385,6 +416,7 @@ void Scheduler::on(Instant now, const RunEnded& event) {
 void Scheduler::on(Instant now, const StartRefused& event) {
   Entry* const entry = find_running(event.job, event.member.has_value());
   if (entry == nullptr) return;
+  // There is no worker at the moment, so no other start is tried until the delay has passed.
   refused_until_ = now + kRefusedDelay;
   const bool paused = !entry->request && !entry->job.runnable;
   if (event.member) {
@@ -400,7 +432,7 @@ void Scheduler::on(Instant now, const StartRefused& event) {
   }
 }
 
-// The turn of the owner whose start was refused, where that job waits again.
+// Restores the turn of the owner whose start was refused, if the job waits again.
 void Scheduler::give_back(JobId id) {
   const Entry* const entry = find(id);
   if (entry != nullptr && entry->waits)
@@ -409,7 +441,7 @@ void Scheduler::give_back(JobId id) {
 
 void Scheduler::on(Instant, const WorkerFreed&) { refused_until_.reset(); }
 
-// A run turns out to be under way that this scheduler did not start; what was ready waits for it.
+// Handles a run that this scheduler did not start. A run that was ready waits for its end.
 void Scheduler::begin_unseen(Entry& entry, Instant now) {
   if (entry.state == State::kRunning) return;
   if (entry.state == State::kReady) {

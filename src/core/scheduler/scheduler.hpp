@@ -1,30 +1,30 @@
-// Decides what runs when: a pure state machine over the jobs of one database. It is told the time
-// and what happened, and answers with what to do and when to ask again. It starts nothing, logs
-// nothing and reads no clock.
+// Decides which runs start and when. It is a pure state machine over the jobs of one database. The
+// input is the time and a list of events; the output is a list of actions and the time of the next
+// call. It starts nothing, logs nothing and reads no clock.
 //
-//             due, retry, trigger            Start                   RunEnded
-//   idle ------------------------------> ready ----> running ----------------------> idle
-//                                          ^           |  |                           ^
-//                                          +-----------+  | GroupOpened               |
-//                                          StartRefused   v                           |
-//                                                   group's run open: its members ----+
-//                                                   start and end    no member is left
+//            due, retry, trigger            Start                   RunEnded
+//  idle ------------------------------> ready ----> running ----------------------> idle
+//                                         ^           |  |                           ^
+//                                         +-----------+  | GroupOpened               |
+//                                         StartRefused   v                           |
+//                                                  group's run open: its members ----+
+//                                                  start and end    no member is left
 //
-// A job never runs twice at once. A due time that comes while the job is ready is missed, and
-// counted; so is one that comes while it runs, unless on_overlap keeps the latest for when the run
-// has ended. A trigger request that comes then waits its turn. Due times are looked at when their
-// start comes, which is later only for a job with jitter.
+// A job never runs twice at once. If a due time comes while the job is ready, it is missed and
+// counted. The same applies if it comes while the job is running, unless on_overlap queues the
+// latest one until the run has ended. A trigger request waits for its turn. With jitter, a due time
+// is handled at its start, which is later.
 //
-// `@after` counts from the end of a run, whatever started it, and is not due while one is under way
-// or waits for a worker. `@reboot` is due at the server's start, which is past: it is never missed.
+// `@after` counts from the end of any run. It is not due while a run is in progress or waits for a
+// worker. `@reboot` is due at the server's start, which is in the past, so it is never missed.
 //
-// A retry runs when its time comes, unless a due time comes before, or while it still waits for a
-// worker. How far it lies ahead was measured on the clock of the time: where that was stepped back,
-// it is not waited for any longer than lay between the retry and its due time.
+// A retry starts at its time, unless a due time comes before it or while it waits for a worker. Its
+// delay was measured with the clock of that time. If the clock is set back, the retry waits no
+// longer than the time between its due time and the retry.
 //
-// Which of the runs that wait for a worker goes next, and when each of them does at the latest, is
-// said in ready_runs.hpp. A run whose owner has as many under way as he may have waits, and nobody
-// waits for it.
+// ready_runs.hpp describes the order in which waiting runs start, and how long each waits at most.
+// If an owner has as many running runs as permitted, its runs wait, and do not delay those of
+// others.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -47,28 +47,28 @@ namespace metrics_refresh::core {
 
 class Scheduler {
  public:
-  /// How long a refused start waits before it is tried again, unless a worker ends before; and how
-  /// long until runs that wait are looked at again.
+  /// The time until a refused start is tried again, unless a worker becomes free before. Also the
+  /// interval at which waiting runs are examined again.
   static constexpr Duration kRefusedDelay = std::chrono::seconds(1);
-  /// A clock stepped back by no more than this does not repeat due times that were handled.
+  /// If the clock is set back by at most this, due times that were handled are not repeated.
   static constexpr Duration kSmallStep = std::chrono::minutes(1);
-  /// A due time counts as missed when it could not be looked at within this.
+  /// A due time counts as missed if it was not handled within this time.
   static constexpr Duration kMissedAfter = std::chrono::minutes(1);
 
-  /// Takes `events` into account, in order, and plans for `now`. An event of one job takes
-  /// O(log jobs), as does a start, however many wait; GroupOpened also takes time by the members.
-  /// Only a step of the clock back looks at all jobs.
+  /// Handles `events` in order, and plans for `now`. An event for one job takes O(log jobs), and so
+  /// does a start, regardless of the number of waiting runs. GroupOpened also takes time for each
+  /// member. Only if the clock was set back are all jobs visited.
   Plan tick(Instant now, const std::vector<Event>& events, const Limits& limits = {});
 
-  /// How many jobs wait: for the start of their run, or of the next member of it.
+  /// The number of jobs that wait to start their run, or the next member of it.
   std::size_t waiting_count() const noexcept { return ready_.size(); }
-  /// The runs that wait for a worker, in the order in which they would start if no owner had a
-  /// limit, at most `most`.
+  /// Returns at most `most` runs that wait for a worker, in the order in which they would start if
+  /// no owner had a limit.
   std::vector<Start> waiting(std::size_t most) const;
-  /// The earliest time at which a job will want to start, or nothing.
+  /// Returns the earliest time at which a job will want to start, or nothing.
   std::optional<Instant> next_due() const;
-  /// The idle jobs that will want to start until `until`, in that order, at most `most`: so that
-  /// workers can be ready by then.
+  /// Returns at most `most` idle jobs that will want to start until `until`, in that order. The
+  /// caller can start workers for them in advance.
   std::vector<JobId> due_until(Instant until, std::size_t most) const;
   std::size_t job_count() const noexcept { return jobs_.size(); }
 
@@ -77,22 +77,22 @@ class Scheduler {
   struct Entry {
     Job job;
     State state = State::kIdle;
-    bool removed = false;           // goes when its run ends
-    bool withdrawn = false;         // while running: a start that is refused is not repeated
+    bool removed = false;           // it will be erased when its run ends
+    bool withdrawn = false;         // while running: a refused start is not repeated
     std::optional<Instant> due;     // the next due time
-    Instant start;                  // of that
-    std::optional<Instant> wants;   // to start then: in timeline_ where set
-    Place place;                    // of a ready or running run; its due time is the run's
-    std::optional<RunId> request;   // that a ready or running run serves
-    int attempt = 1;                // that a ready or running run is
-    std::optional<GroupRun> group;  // while running: set while a group's run is open
-    RunId opened = 0;               // the group's run that was open last
-    std::optional<ReadyRuns::Waiting> waits;  // in ready_ where set
-    std::uint64_t turn_before = 0;            // the owner's turn that the last start took
-    Instant without_before;                   // since when he had waited without a run then
-    std::optional<Instant> last_end;  // of a run, or when the job was made, where `@after` counts
-    std::optional<Instant> queued;    // due time that waits for the end of the run under way
-    std::set<RunId> requests;         // that wait, by number: in the order in which they were made
+    Instant start;                  // the start of that due time
+    std::optional<Instant> wants;   // when it wants to start; if set, it is in timeline_
+    Place place;                    // of a ready or running run; contains the run's due time
+    std::optional<RunId> request;   // request that a ready or running run serves
+    int attempt = 1;                // attempt number of a ready or running run
+    std::optional<GroupRun> group;  // set while a group's run is open
+    RunId opened = 0;               // the last group's run that was open
+    std::optional<ReadyRuns::Waiting> waits;  // set if it is in ready_
+    std::uint64_t turn_before = 0;            // the owner's turn before the last start
+    Instant without_before;                   // since when the owner had waited without a run
+    std::optional<Instant> last_end;          // of a run or, for `@after`, when the job was made
+    std::optional<Instant> queued;            // due time that waits for the end of the running run
+    std::set<RunId> requests;  // waiting requests, in the order in which they were made
   };
 
   void on(Instant now, const JobChanged& event);
@@ -119,7 +119,7 @@ class Scheduler {
   void collect_due(Instant now, bool enabled, Plan& plan);
   void handle_due(Entry& entry, Instant now, bool enabled, Plan& plan);
 
-  // The way of a run.
+  // The life of a run.
   void make_ready(Entry& entry, Instant due, Instant now, std::optional<RunId> request,
                   int attempt = 1);
   void begin_unseen(Entry& entry, Instant now);
@@ -127,7 +127,7 @@ class Scheduler {
   void finish_group_if_done(Entry& entry, Instant now);
   void take_next(Entry& entry, Instant now);
 
-  // What waits for a worker.
+  // Runs that wait for a worker.
   void update_ready(Entry& entry);
   int start_ready(Instant now, const Limits& limits, Plan& plan);
   void take(const ReadyRuns::Next& next, Instant now);
@@ -135,12 +135,12 @@ class Scheduler {
   std::vector<std::pair<Rank, Start>> starts_of(const Entry& entry, std::size_t most) const;
 
   std::unordered_map<JobId, Entry> jobs_;
-  std::unordered_map<RunId, JobId> requests_;  // that wait, or that a ready or running run serves
+  std::unordered_map<RunId, JobId> requests_;  // waiting, or served by a ready or running run
   std::set<std::pair<Instant, JobId>> timeline_;
-  ReadyRuns ready_;  // a group with an open run is there once, for its next member
+  ReadyRuns ready_;  // a group with an open run has one entry, for its next member
   std::uint64_t last_turn_ = 0;
   std::optional<Instant> last_tick_;
-  std::optional<Instant> refused_until_;  // nothing starts before
+  std::optional<Instant> refused_until_;  // no run is started before
 };
 
 }  // namespace metrics_refresh::core

@@ -5,10 +5,12 @@
 
 namespace metrics_refresh::core {
 
+// The number of running runs of each owner decides first.
 std::optional<std::size_t> choose_yielding(const std::vector<RunUnderWay>& runs,
                                            Duration yield_after) {
   std::map<OwnerId, int> counts;
   for (const RunUnderWay& run : runs) {
+    // One worker will be free soon. To cancel a second run would waste its work.
     if (run.ending) return std::nullopt;
     ++counts[run.owner];
   }
@@ -18,6 +20,7 @@ std::optional<std::size_t> choose_yielding(const std::vector<RunUnderWay>& runs,
   };
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const RunUnderWay& run = runs[i];
+    // A young run would lose less work, but it may have started only because another one yielded.
     if (!run.limited || counts.at(run.owner) < 2 || run.age < yield_after) continue;
     if (!chosen || before(run, runs[*chosen])) chosen = i;
   }

@@ -1,6 +1,7 @@
-// Which run gives its worker up for an owner who has none: see ready_runs.hpp. It is one of the
-// owner who has the most under way, and of his the one that has lost least. An owner's only run
-// never yields, nor does one that has had its worker for less than the others have waited.
+// Selects the run that gives up its worker for an owner without a running run: see ready_runs.hpp.
+// It belongs to the owner with the most running runs, and is the one that has lost the least time.
+// An owner's only run never yields. A run that has had its worker for less than the others have
+// waited does not yield either.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -17,13 +18,13 @@ namespace metrics_refresh::core {
 
 struct RunUnderWay {
   OwnerId owner = 0;
-  bool limited = false;  // as Job::limited: others do not yield
-  bool ending = false;   // it is canceled, for this or another reason
+  bool limited = false;  // see Job::limited; other runs do not yield
+  bool ending = false;   // it was canceled, for any reason
   Duration age{};        // since a worker took it
 };
 
-/// The place among `runs` of the one that is to yield, or nothing where none can, or where one is
-/// ending anyway: that is waited for.
+/// Returns the index in `runs` of the run that must yield. Returns nothing if none can yield, or if
+/// a run is ending anyway: then it is enough to wait for that.
 std::optional<std::size_t> choose_yielding(const std::vector<RunUnderWay>& runs,
                                            Duration yield_after);
 

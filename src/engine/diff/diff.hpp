@@ -35,7 +35,7 @@ Relation open_for_refresh(Oid view);
 /// Makes the view equal to its definition under the active snapshot. If `condition` is not null,
 /// this applies only to the rows of the view and of the definition that satisfy it. The condition
 /// is an expression over the view's columns, as Vars with number 1. Raises the errors of the
-/// definition and of write_difference(). `rows` is told what is written. REQUIRES: inside
+/// definition and of write_difference(). The written rows are passed to `rows`. REQUIRES: inside
 /// pg::call(); the view was opened by open_for_refresh(); the view's owner is the current user, in
 /// a security-restricted operation with a fixed search_path. Fills `sums`, unless null, if there is
 /// no condition.

@@ -8,8 +8,8 @@
 // view only.
 //
 // The other shares, and old rows for which the table has no room, are written to temporary files.
-// finish() reads them back: it fills the table with a batch of old rows of one share, reads all new
-// rows of that share, and repeats this until no old row is left.
+// finish() reads them back: it fills the table with a batch of old rows of one share, and reads all
+// new rows of that share. This is repeated until no old row is left.
 //
 // Example: the view has a, b, b; the definition has b, c
 //   add_old: table {a, b, b}        add_new(b): takes one b out; add_new(c): not found
@@ -115,9 +115,9 @@ RowMatcher::Share& RowMatcher::share_of(core::RowHash hash) {
   return shares_[core::reduce(hash.low, share_count_)];
 }
 
-// Puts a row of share 0 into the table. If the table is full because the estimate was too low, it
-// is replaced by a larger one, provided that both fit into the limit at the same time. Returns
-// false if there is no room.
+// Puts a row of share 0 into the table. The table is full if the estimate was too low. It is then
+// replaced by a larger one, provided that both fit into the limit at the same time. Returns false
+// if there is no room.
 bool RowMatcher::keep(core::RowHash hash, core::RowPlace place) {
   if (table_.put(hash, place)) return true;
   const Size limit = slots_within_limit();

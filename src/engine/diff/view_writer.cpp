@@ -3,7 +3,7 @@
 #include "pg/compat_execution.hpp"
 
 // The difference is written in three steps: update, delete, insert. An update replaces an old row
-// by a new one that has the same values in all columns of unique indexes, so it cannot collide with
+// by a new one with the same values in all columns of unique indexes. So it cannot collide with
 // another row. The deletions then free all values that the view loses, and only after that new
 // values are inserted. With any other order, a unique index could be violated although the final
 // state is valid.
@@ -80,7 +80,7 @@ struct Writer {
   MemoryContext row_context;
   Tuplesortstate* deletions;  // places of old rows that were not updated
   uint8* is_written;          // by number of the incoming row
-  WrittenRows& rows;          // is told of every written row
+  WrittenRows& rows;          // receives every written row
   Written written;
 
   Writer(Relation view_, const RowMatcher& matcher_, ProgressMeter& meter_, WrittenRows& rows_)
@@ -123,6 +123,8 @@ void Writer::open() {
   state = CreateExecutorState();
   target = makeNode(ResultRelInfo);
   InitResultRelInfo(target, view, 0, nullptr, 0);
+  // Every writer of rows holds this lock at commit, and by it the change of the view is counted
+  // (shmem/change_counters.hpp).
   LockRelationOid(RelationGetRelid(view), RowExclusiveLock);
   ExecOpenIndices(target, false);
   stored = table_slot_create(view, nullptr);

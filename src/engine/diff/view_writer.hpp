@@ -1,6 +1,6 @@
 // Writes the difference between a view and its definition into the view. It uses the table access
-// method and maintains all indexes. The order of the changes is such that no unique index of any
-// kind is violated in between, if the final state does not violate it.
+// method and maintains all indexes. The order of the changes ensures that no unique index is
+// violated in between, if the final state does not violate it.
 #pragma once
 
 #include "engine/diff/progress_meter.hpp"
@@ -8,8 +8,8 @@
 
 namespace metrics_refresh::engine {
 
-/// Is told of every row that a refresh writes or removes. Of an update, it is told of both
-/// versions. An error can leave it behind, so it must be plain data.
+/// Receives every row that a refresh writes or removes. For an update, it receives both versions. A
+/// longjmp can leave the object, so it must be plain data.
 class WrittenRows {
  public:
   /// Called before the first row, if there is one.

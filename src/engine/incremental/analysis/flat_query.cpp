@@ -6,9 +6,9 @@
 #include "engine/incremental/analysis/refusals.hpp"
 
 // flatten() walks the FROM clause recursively. Each table becomes a source with a number. Each
-// plain view and each simple subquery becomes a level of its own, and resolve() replaces its
-// columns by the expressions that the level computes them from. At the end, every output column is
-// an expression over columns of sources.
+// plain view and each simple subquery becomes a level of its own. resolve() replaces its columns by
+// the expressions that the level computes. At the end, every output column is an expression over
+// columns of sources.
 //
 // The walk also collects two kinds of conditions. An equality of two columns in WHERE or ON is
 // stored once in each direction, unless an outer join rules a direction out. A comparison of a
@@ -71,8 +71,8 @@ Node* unknown_value(const Var* var) {
 
 Node* resolve(Level* level, Node* node);
 
-// The limit is on the total number of nodes. If a plain view uses a column twice, and a view above
-// it does the same, the size of the resolved expression doubles with each level.
+// The limit is on the total number of nodes. If each plain view in a chain uses a column twice,
+// then the resolved expression doubles with each view.
 bool is_too_large(Flattener& flattener) {
   if (flattener.nodes > kMaxNodes) return true;
   if (++flattener.nodes % 1000 == 0) CHECK_FOR_INTERRUPTS();
@@ -134,7 +134,7 @@ void Flattener::walk(Level* level, Node* node, Bitmapset* scope) {
   } else if (IsA(node, JoinExpr)) {
     walk_join(level, reinterpret_cast<JoinExpr*>(node), scope);
   } else {
-    refuse("it joins in a way that is not known");
+    refuse("it has an unknown kind of join");
   }
 }
 
@@ -176,7 +176,7 @@ void Flattener::add_item(Level* level, int number, Bitmapset* scope) {
     case RTE_RESULT:
       break;  // these change only if the definition changes
     default:
-      refuse("it reads something that is no table");
+      refuse("it reads something that is not a table");
   }
 }
 
@@ -242,7 +242,7 @@ bool find_edges(Node* node, void* context) {
   Var* const resolved = as_column(resolve(search->level, reinterpret_cast<Node*>(column)));
   if (search->flattener->result->refusal != nullptr) return true;
   if (resolved == nullptr) {
-    search->flattener->refuse("it compares with now() what is no column of a table");
+    search->flattener->refuse("it compares now() with something other than a column of a table");
     return true;
   }
   auto* const edge = static_cast<FlatEdge*>(palloc(sizeof(FlatEdge)));

@@ -1,7 +1,7 @@
 // A SELECT in a simpler form, from which keys can be derived. It lists the tables that the query
-// reads (also through plain views and simple subqueries in FROM), its output columns as expressions
-// over the columns of these tables, and the equalities of columns that hold for the rows of the
-// result.
+// reads, also through plain views and simple subqueries in FROM. It has the output columns as
+// expressions over the columns of these tables. It also lists the equalities of columns that hold
+// for the rows of the result.
 //
 // The structs are plain data in the current memory context. REQUIRES for all functions: inside
 // pg::call().
@@ -20,9 +20,8 @@ struct FlatSource {
       scope;  // numbers of the outer joins that may leave it out, by its being the other side
 };
 
-/// If a row of `from` takes part in a combination of rows, then the combination also has a row of
-/// `to`, and both columns are equal. A combination counts even if an outer join replaces one of its
-/// rows by NULL.
+/// If a combination of rows has a row of `from`, then it also has a row of `to`, and both columns
+/// are equal. A combination counts even if an outer join replaces one of its rows by NULL.
 struct Equality {
   Var* from;
   Var* to;

@@ -3,9 +3,9 @@
 #include "engine/definition/definition.hpp"
 
 // The equalities of a flat query form a directed graph of columns. If a row of a source is in the
-// result, then each column that can be reached from one of its columns has the same value. A column
-// of a source can therefore be used in place of any output column that it reaches. The same search
-// finds the columns by which two sources are joined, also through a third one.
+// result, all columns that can be reached from one of its columns have that value. A column of a
+// source can therefore be used in place of any output column that it reaches. The same search finds
+// the columns by which two sources are joined, also through a third one.
 //
 // Example:
 //   SELECT s.region, sum(x.amount) FROM shops s JOIN sales x ON x.region = s.region GROUP BY 1
@@ -118,8 +118,8 @@ Var* equal_column(FlatQuery* flat, int number, const Var* wanted) {
 }
 
 // Returns whether an output column can be part of a key. Columns on the nullable side of an outer
-// join cannot: if a row there changes, a row of the view can move from the group of its value to
-// the group of NULL, and the changed row does not contain that key.
+// join cannot. If a row there changes, a row of the view can move to the group of NULL. The changed
+// row does not contain that key.
 bool can_be_key(const FlatQuery* flat, const FlatOutput* output) {
   Node* const expression = output->expression;
   if (!OidIsValid(key_equality(exprType(expression), exprCollation(expression)))) return false;
@@ -143,8 +143,8 @@ bool is_over(Node* expression, int number) {
   return true;
 }
 
-// Returns the output column as an expression over the row of this source only, or null if it needs
-// columns of another source that no equality replaces.
+// Returns the output column as an expression over the row of this source only. Returns null if it
+// needs columns of another source that no equality replaces.
 Node* over_row(FlatQuery* flat, int number, const FlatOutput* output) {
   if (!can_be_key(flat, output)) return nullptr;
   Node* expression = output->expression;

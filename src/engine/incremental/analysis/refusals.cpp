@@ -183,7 +183,7 @@ Node* edge_of(Node* node, Var** column) {
 }
 
 const char* why_not_kept(Query* query) {
-  if (query->commandType != CMD_SELECT) return "it is no SELECT";
+  if (query->commandType != CMD_SELECT) return "it is not a SELECT";
   if (const char* why = why_not_clauses(query)) return why;
   if (query->hasAggs && query->groupClause == NIL)
     return "it aggregates without GROUP BY, so that one row depends on all";
@@ -217,7 +217,7 @@ const char* why_not_captured(const FlatSource* source) {
     case RELKIND_PARTITIONED_TABLE:
       return psprintf("it reads the partitioned table %s", name);
     default:
-      return psprintf("it reads %s, which is no table", name);
+      return psprintf("it reads %s, which is not a table", name);
   }
   // From here on: rows that can change without firing a trigger of this table.
   if (const char* why = why_written_elsewhere(entry->relid)) return why;

@@ -177,11 +177,12 @@ void Refresh::check() {
     result.fallback = "the first refresh since the strategy was set";
   else if (strcmp(state.fingerprint, result.fingerprint) != 0)
     result.fallback =
-        "the definition, its triggers or what it was made in have changed since the last refresh";
+        "the definition, its triggers or something that it depends on has changed since the last "
+        "refresh";
 }
 
 void Refresh::take_all(Captured* captured) {
-  // There are no rules if the keys are not used. The captured rows are deleted all the same.
+  // There are no rules if the keys are not used. The captured rows are deleted nevertheless.
   if (captured->rules == nullptr) return clear_deltas(state.id);
   for (int at = 0; at < derivation.table_count; ++at) {
     const Oid delta = delta_oid(state.id, at);

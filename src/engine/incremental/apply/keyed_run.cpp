@@ -11,8 +11,9 @@
 
 // KeyedRun connects a refresh with the view's row in incremental_view. It reads the row, decides
 // whether keys can be used, runs the refresh as the view's owner, and writes the row for the next
-// time. The row says up to which state all changes were captured (`uncaptured`), which definition
-// and triggers the keys belong to (`fingerprint`), and when the last refresh was (`as_of`).
+// time. The row has the state up to which all changes were captured (`uncaptured`) and the time of
+// the last refresh (`as_of`). Its `fingerprint` identifies the definition and the triggers that the
+// keys belong to.
 //
 // Example: a view with the strategy incremental
 //   a sale is added         -> run(): one key, its rows are computed again
@@ -55,7 +56,7 @@ std::string KeyedRun::why_not_captured() const {
 
 // Returns a text that changes if changes of the tables bypass the triggers, or if another
 // transaction writes rows of the view. The second case matters because core's REFRESH may write the
-// result of an older snapshot, and the keys of the changes that it did not see are deleted already.
+// result of an older snapshot. The keys of changes that it did not see are already deleted.
 std::string KeyedRun::uncaptured() const {
   const std::string of_rows = fingerprint_of_rows(view_);
   return of_rows.empty() ? "" : to_text(seen_.uncaptured) + of_rows;
@@ -138,10 +139,9 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
 }
 
 void KeyedRun::report_audit(std::int64_t rows) {
-  record_->demoted =
-      // From now on, `demoted` keeps the view at strategy diff. The user must find out about it:
-      // the keys have missed a change.
-      "an audit mended " + count_of(rows, "row that was", "rows that were") + " wrong";
+  // From now on, `demoted` keeps the view at strategy diff. The user must find out about it: the
+  // keys have missed a change.
+  record_->demoted = "an audit corrected " + count_of(rows, "row", "rows");
   const std::string message = "incremental refresh of materialized view " +
                               qualified_name(view_.schema, view_.name) + ": " + record_->demoted;
   const char* text = message.c_str();

@@ -4,10 +4,10 @@
 #include "pg/compat_execution.hpp"
 #include "shmem/change_watch.hpp"
 
-// A materialized view cannot have triggers. Other views that read it are therefore listed in the
-// table incremental_parent, one row for each delta table, and a refresh of the view writes into
-// these delta tables. The table is read with the table access method, without SQL: this also runs
-// in backends of roles without any privilege on it, at core's REFRESH.
+// A materialized view cannot have triggers. Therefore the table incremental_parent has a row for
+// each delta table of a view that reads it. A refresh of the materialized view writes into these
+// delta tables. The table is read with the table access method, without SQL: this also runs in
+// backends of roles without any privilege on it, at core's REFRESH.
 
 namespace metrics_refresh::engine {
 namespace {

@@ -1,6 +1,6 @@
-// Materialized views that read another materialized view. The refresh of that view writes the keys
-// of the rows that it changes. If core's REFRESH wrote the view, all of its rows count as changed.
-// The table incremental_parent lists the delta tables.
+// Materialized views that read another materialized view. The latter cannot have triggers, so its
+// refresh writes the keys of the rows that it changes. If core's REFRESH wrote the view, all of its
+// rows count as changed. The table incremental_parent lists the delta tables.
 //
 // REQUIRES for all functions: inside a frame that a server error may leave by longjmp.
 #pragma once

@@ -6,10 +6,10 @@
 #include "extension/own_schema.hpp"
 #include "pg/compat_execution.hpp"
 
-// A refresh trusts the captured keys only if all four triggers of each table are in place, with the
-// same arguments and enabled for all sessions. read_capture() checks this. It also returns a text
-// of the versions of the catalog rows. The text is part of the view's fingerprint, so a trigger
-// that was dropped and made again, or disabled for a moment, is noticed as well.
+// A refresh trusts the captured keys only if all four triggers of each table exist, have the right
+// arguments, and fire in all sessions. read_capture() checks this. It also returns a text of the
+// versions of the catalog rows. The text is part of the view's fingerprint. So it is also detected
+// if a trigger was disabled for a moment, or dropped and created again.
 //
 // take_delta() reads a delta table and deletes its rows in the same pass. If another transaction
 // has deleted a row in the meantime, that transaction has refreshed the view with a newer snapshot.
@@ -54,7 +54,7 @@ const char* fault_of(HeapTuple tuple, TupleDesc row, const char* table, const ch
     return psprintf("the trigger %s of the table %s is not enabled ALWAYS",
                     NameStr(trigger->tgname), table);
   if (trigger->tgfoid != capture_function())
-    return psprintf("the trigger %s of the table %s is another one than was made",
+    return psprintf("the trigger %s of the table %s calls another function",
                     NameStr(trigger->tgname), table);
   if (!has_arguments(tuple, row, delta, names))
     return psprintf(
@@ -99,7 +99,7 @@ const char* fault_of_parent(int64 id, int at, const KeyTable& table, StringInfo 
   const TransactionId row = parent_row(delta_name(id, at), table.oid, captured_names(table));
   appendStringInfo(identity, "%u ", row);
   if (TransactionIdIsValid(row)) return nullptr;
-  return psprintf("the materialized view %s is not known as one that this is kept by",
+  return psprintf("the materialized view %s has no record that this view reads it",
                   get_rel_name(table.oid));
 }
 

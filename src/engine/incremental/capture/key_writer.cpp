@@ -3,6 +3,11 @@
 #include "engine/incremental/capture/delta.hpp"
 #include "extension/own_schema.hpp"
 
+// A writer runs in the session of a user who changes a table, with that user's rights. It must be
+// fast, and it must not fail for a reason that the user cannot understand. So it opens the delta
+// table by name, without a privilege check, and inserts rows directly. If the delta table does not
+// fit any more, one row with `whole` replaces all keys, and the next refresh compares all rows.
+
 namespace metrics_refresh::engine {
 
 // Maps the captured columns to columns of the delta table. Returns false if the delta table does

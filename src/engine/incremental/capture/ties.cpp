@@ -3,6 +3,11 @@
 #include "engine/incremental/capture/delta.hpp"
 #include "extension/own_schema.hpp"
 
+// The name of a delta table contains the view's number, and each trigger has that name as its first
+// argument. So the number of a trigger is read from pg_trigger, and no table of ours has to list
+// the triggers. Such a list would be wrong after a restored dump, or after a user has dropped a
+// trigger.
+
 namespace metrics_refresh::engine {
 
 namespace {

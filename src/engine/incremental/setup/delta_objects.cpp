@@ -134,8 +134,8 @@ bool has_dependents(Oid class_id, Oid object) {
       systable_beginscan(dependencies, DependReferenceIndexId, true, nullptr, 2, keys);
   bool found = false;
   for (HeapTuple tuple; !found && HeapTupleIsValid(tuple = systable_getnext(scan));)
-    // An internal or automatic dependency is dropped together with the object and belongs to nobody
-    // else.
+    // An internal or automatic dependency is dropped together with the object and belongs to no
+    // other role.
     found = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple))->deptype == DEPENDENCY_NORMAL;
   systable_endscan(scan);
   table_close(dependencies, AccessShareLock);

@@ -37,7 +37,7 @@ Derivation derive(Oid view) {
   // supported.
   if (!pg::is_heap(relation->rd_rel->relam))
     derivation.refusal =
-        psprintf("its access method %s is no heap", get_am_name(relation->rd_rel->relam));
+        psprintf("its access method %s is not heap", get_am_name(relation->rd_rel->relam));
   table_close(relation, NoLock);
   return derivation;
 }

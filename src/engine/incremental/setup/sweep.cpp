@@ -4,6 +4,10 @@
 #include "engine/incremental/setup/delta_objects.hpp"
 #include "store/incremental.hpp"
 
+// A view's objects are removed in several transactions: its row, the triggers of one table after
+// the other, the delta tables, and at last its number. Each step can be repeated, so a crash or a
+// lock that cannot be acquired between two steps does no harm.
+
 namespace metrics_refresh::engine {
 namespace {
 

@@ -19,6 +19,7 @@ Oid schema_of_operator(Oid oid) {
   return schema;
 }
 
+// PostgreSQL 19 reports in an additional argument why nothing was found.
 FuncCandidateList functions_named(List* names) {
 #if PG_VERSION_NUM >= 190000
   int flags = 0;
@@ -39,7 +40,7 @@ FuncCandidateList operators_named(List* names) {
 
 bool is_elsewhere(Oid schema) { return OidIsValid(schema) && schema != PG_CATALOG_NAMESPACE; }
 
-// Several of one name may be in several schemas.
+// Objects with one name may exist in several schemas.
 template <typename SchemaOf>
 Oid elsewhere(FuncCandidateList candidate, SchemaOf schema_of) {
   for (; candidate != nullptr; candidate = candidate->next)
@@ -47,6 +48,7 @@ Oid elsewhere(FuncCandidateList candidate, SchemaOf schema_of) {
   return InvalidOid;
 }
 
+// The same lookup functions as in the parser, so that the answer is that of a query.
 Oid schema_of(Named kind, const char* name) {
   List* const names = list_make1(makeString(pstrdup(name)));
   switch (kind) {

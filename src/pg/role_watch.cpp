@@ -13,13 +13,15 @@ bool changed = false;
 
 void watch_roles() {
   call([] {
+    // One of these caches is invalidated by every change of a role or of a membership.
     for (const auto cache : {AUTHOID, AUTHMEMMEMROLE})
       CacheRegisterSyscacheCallback(
           cache, [](auto...) { changed = true; }, Datum(0));
   });
 }
 
-// The begin of a transaction is where a process that has been idle learns of them.
+// Invalidations are processed at the beginning of a transaction. An idle process therefore has to
+// begin one.
 bool take_role_changes() {
   in_transaction_without_snapshot([] {});
   return std::exchange(changed, false);

@@ -1,12 +1,12 @@
-// Notices changes of roles and of their memberships, whoever makes them in whichever database.
+// Detects changes of roles and memberships made by any session in any database.
 #pragma once
 
 namespace metrics_refresh::pg {
 
-/// From now on this process notices them. REQUIRES: called once.
+/// Starts the detection in this process. REQUIRES: called once.
 void watch_roles();
 
-/// True where there were some since the last call. REQUIRES: outside any transaction.
+/// True if there was a change since the last call. REQUIRES: outside of any transaction.
 bool take_role_changes();
 
 }  // namespace metrics_refresh::pg

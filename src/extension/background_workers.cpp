@@ -3,6 +3,7 @@
 namespace metrics_refresh::extension {
 namespace {
 
+// PostgreSQL 16 renamed the function.
 const PgBackendStatus* status_at(int number) {
 #if PG_VERSION_NUM >= 160000
   LocalPgBackendStatus* const found = pgstat_get_local_beentry_by_index(number);
@@ -18,8 +19,9 @@ bool starts_with(const char* text, const char* prefix) {
 
 void add(BackgroundWorkers& workers, const PgBackendStatus& status) {
   if (status.st_procpid == 0 || status.st_backendType != B_BG_WORKER) return;
+  // Null if the worker has just ended.
   const char* const type = GetBackgroundWorkerTypeByPid(status.st_procpid);
-  if (type == nullptr) return;  // it has just ended
+  if (type == nullptr) return;
   if (starts_with(type, "metrics_refresh "))
     ++workers.ours;
   else if (strcmp(type, "parallel worker") == 0)
@@ -34,6 +36,8 @@ BackgroundWorkers background_workers() {
   return pg::call([] {
     BackgroundWorkers workers = {};
     workers.limit = max_worker_processes;
+    // The list of backends is read without privilege checks, so the result does not depend on the
+    // role.
     const int count = pgstat_fetch_stat_numbackends();
     for (int number = 1; number <= count; ++number)
       if (const PgBackendStatus* const status = status_at(number)) add(workers, *status);

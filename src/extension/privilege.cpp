@@ -1,3 +1,6 @@
+// Privilege checks beyond those of the server. A super admin is determined by three settings in
+// this order: superuser, member of admin_role, accepted by admin_check. The cheap tests come first,
+// because the last one calls a function of the user.
 #include "extension/privilege.hpp"
 
 #include "extension/settings.hpp"
@@ -7,7 +10,7 @@
 namespace metrics_refresh::extension {
 namespace {
 
-// The function that metrics_refresh.admin_check names, or InvalidOid with the reason.
+// The function in metrics_refresh.admin_check. If it cannot be used, InvalidOid and the reason.
 Oid admin_check_function(std::string& problem) {
   const std::string setting = settings::admin_check();
   const char* name = setting.c_str();
@@ -18,6 +21,8 @@ Oid admin_check_function(std::string& problem) {
                                             nullptr
 #endif
     );
+    // The check hook of the setting requires a schema, so the caller's search_path has no
+    // influence.
     return LookupFuncName(names, 0, nullptr, true);
   });
   if (!OidIsValid(function)) {
@@ -63,6 +68,7 @@ bool passes_admin_check() {
 }
 
 bool is_member_of_admin_role(Oid member) {
+  // Looked up each time: the setting and the role can change during a session.
   if (settings::admin_role().empty()) return false;
   const Oid role = pg::role_oid(settings::admin_role());
   return OidIsValid(role) && pg::call([=] { return is_member_of_role(member, role); });

@@ -47,7 +47,7 @@ bool passes_admin_check() {
     const char* text = problem.c_str();
     pg::call([text] {
       ereport(WARNING, errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg_internal("%s", text),
-              errhint("Nobody is a super admin by it until the setting is corrected."));
+              errhint("The setting makes no role a super admin until it is corrected."));
     });
     return false;
   }

@@ -52,9 +52,11 @@ bool passes_admin_check() {
     return false;
   }
   bool accepted = false;
-  // A fixed search_path: else the caller could put a table of its own before the function's.
+  // With a fixed search_path, the caller cannot put an object in front of one that the function
+  // uses.
   pg::with_fixed_search_path([&] {
     accepted = pg::call([function] {
+      // The function is called directly, so the server does not check the privilege.
       if (!pg::may_execute(function, GetUserId())) return false;
       FmgrInfo info;
       fmgr_info(function, &info);
@@ -101,6 +103,7 @@ void require_super_admin(const std::string& action) {
       "or one whom the function in metrics_refresh.admin_check accepts.");
 }
 
+// The same order as at a login.
 std::optional<pg::SqlError> login_problem(Oid role) {
   const std::string name = "role \"" + pg::role_name(role) + "\"";
   if (!pg::can_log_in(role))

@@ -21,8 +21,8 @@ std::string admin_settings_problem();
 /// Throws SqlError 42501 unless is_super_admin(). `action` completes "… requires a super admin".
 void require_super_admin(const std::string& action);
 
-/// Why a client could not connect to this database as the role, which exists; nothing where it
-/// could. A command runs connected as its owner.
+/// The reason why a client could not connect to this database as this role, or nothing. A command
+/// runs in a session of its owner. REQUIRES: the role exists.
 std::optional<pg::SqlError> login_problem(Oid role);
 
 }  // namespace metrics_refresh::extension

@@ -2,8 +2,8 @@
 // a definition with default and limits, and a function that returns it as a typed value.
 //
 // The context of a setting follows from its reader. Settings that size shared memory are
-// PGC_POSTMASTER. Settings of background processes are PGC_SIGHUP or PGC_SUSET.
-// Limits of health_check() affect only the caller and are PGC_USERSET.
+// PGC_POSTMASTER. Settings of background processes are PGC_SIGHUP or PGC_SUSET. Limits of
+// health_check() affect only the caller and are PGC_USERSET.
 #include "extension/settings.hpp"
 
 #include <algorithm>

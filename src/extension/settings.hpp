@@ -37,11 +37,11 @@ core::Duration max_job_runtime();  ///< for jobs whose owner is no superuser
 int audit_every();                 ///< incremental refreshes between audits; 0 = never
 int suspend_after();               ///< consecutive permanent failures; 0 = never
 
-std::string timezone();  ///< of jobs that name none; never empty
-/// The zone of a job: `name`, or timezone() where it is empty. Throws as pg::time_zone().
+std::string timezone();  ///< for jobs without a time zone; never empty
+/// The zone of a job: `name`, or timezone() if that is empty. Throws the errors of pg::time_zone().
 const core::TimeZone& time_zone_or_default(const std::string& name);
-std::string admin_role();   ///< empty where none is set
-std::string admin_check();  ///< schema-qualified function name; empty where none is set
+std::string admin_role();   ///< empty if not set
+std::string admin_check();  ///< schema-qualified function name; empty if not set
 
 // Limits of health_check().
 int health_window_hours();

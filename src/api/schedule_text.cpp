@@ -30,7 +30,7 @@ auto or_sql_error(const char* what, const std::string& text, Parse parse) {
 void check_bounds(const TimesText& times) {
   if (times.starts_at && times.ends_at && *times.starts_at >= *times.ends_at)
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "ends_at must be later than starts_at",
-                       "Nothing would ever be due; to have no run, pause the job.");
+                       "The job would never be due. To stop its runs, pause it.");
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ std::vector<core::Blackout> parse_blackouts(const std::vector<std::string>& wind
   if (windows.size() > kMost)
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
                        "blackout must not have more than " + std::to_string(kMost) + " windows",
-                       "Each is looked at for every due time.");
+                       "Each window is checked for every due time.");
   std::vector<core::Blackout> blackouts;
   for (const std::string& window : windows)
     blackouts.push_back(

@@ -11,8 +11,9 @@ bool starts_with(const char* text, const char* prefix) {
 
 void add(BackgroundWorkers& workers, const PgBackendStatus& status) {
   if (status.st_procpid == 0 || status.st_backendType != B_BG_WORKER) return;
+  // Null if the worker has just ended.
   const char* const type = GetBackgroundWorkerTypeByPid(status.st_procpid);
-  if (type == nullptr) return;  // it has just ended
+  if (type == nullptr) return;
   if (starts_with(type, "metrics_refresh "))
     ++workers.ours;
   else if (strcmp(type, "parallel worker") == 0)
@@ -27,6 +28,8 @@ BackgroundWorkers background_workers() {
   return pg::call([] {
     BackgroundWorkers workers = {};
     workers.limit = max_worker_processes;
+    // The list of backends is read without privilege checks, so the result does not depend on the
+    // role.
     const int count = pgstat_fetch_stat_numbackends();
     for (int number = 1; number <= count; ++number)
       if (const PgBackendStatus* const status = pg::status_at(number)) add(workers, *status);

@@ -1,4 +1,4 @@
-// Who has the server's background processes, of which there are max_worker_processes.
+// Counts the background processes of the server, whose number is limited by max_worker_processes.
 #pragma once
 
 #include "pg/guard.hpp"
@@ -8,11 +8,11 @@ namespace metrics_refresh::extension {
 struct BackgroundWorkers {
   int limit;     // max_worker_processes
   int ours;      // launcher, schedulers and workers
-  int parallel;  // of parallel queries
-  int others;    // logical replication's and those of other extensions
+  int parallel;  // processes of parallel queries
+  int others;    // processes of logical replication and other extensions
 };
 
-/// As they are at this moment, in all databases; whoever asks.
+/// The counts at this moment, for all databases. The result does not depend on the current role.
 BackgroundWorkers background_workers();
 
 }  // namespace metrics_refresh::extension

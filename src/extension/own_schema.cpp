@@ -1,9 +1,12 @@
+// Access to the private schema and tables. Lookups by name are needed, because the oids differ
+// between databases and change when the extension is created again.
 #include "extension/own_schema.hpp"
 
 namespace metrics_refresh::extension {
 namespace {
 
-// Of a role. The server takes such locks of whole objects, and SQL has no way to name a part.
+// Object sub-id for the lock on imports of a role. The server locks roles as a whole, with sub-id
+// 0. SQL cannot name another one.
 constexpr uint16 kImports = 1;
 
 }  // namespace

@@ -1,3 +1,6 @@
+// Privilege checks beyond those of the server. A super admin is determined by three settings in
+// this order: superuser, member of admin_role, accepted by admin_check. The cheap tests come first,
+// because the last one calls a function of the user.
 #include "extension/privilege.hpp"
 
 #include "extension/settings.hpp"
@@ -8,11 +11,13 @@
 namespace metrics_refresh::extension {
 namespace {
 
-// The function that metrics_refresh.admin_check names, or InvalidOid with the reason.
+// The function in metrics_refresh.admin_check. If it cannot be used, InvalidOid and the reason.
 Oid admin_check_function(std::string& problem) {
   const std::string setting = settings::admin_check();
   const char* name = setting.c_str();
   const Oid function = pg::call([name] {
+    // The check hook of the setting requires a schema, so the caller's search_path has no
+    // influence.
     List* names = pg::qualified_names(name);
     return LookupFuncName(names, 0, nullptr, true);
   });
@@ -38,14 +43,16 @@ bool passes_admin_check() {
     const char* text = problem.c_str();
     pg::call([text] {
       ereport(WARNING, errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg_internal("%s", text),
-              errhint("Nobody is a super admin by it until the setting is corrected."));
+              errhint("The setting makes no role a super admin until it is corrected."));
     });
     return false;
   }
   bool accepted = false;
-  // A fixed search_path: else the caller could put a table of its own before the function's.
+  // With a fixed search_path, the caller cannot put an object in front of one that the function
+  // uses.
   pg::with_fixed_search_path([&] {
     accepted = pg::call([function] {
+      // The function is called directly, so the server does not check the privilege.
       if (!pg::may_execute(function, GetUserId())) return false;
       FmgrInfo info;
       fmgr_info(function, &info);
@@ -59,6 +66,7 @@ bool passes_admin_check() {
 }
 
 bool is_member_of_admin_role(Oid member) {
+  // Looked up each time: the setting and the role can change during a session.
   if (settings::admin_role().empty()) return false;
   const Oid role = pg::role_oid(settings::admin_role());
   return OidIsValid(role) && pg::call([=] { return is_member_of_role(member, role); });
@@ -91,6 +99,7 @@ void require_super_admin(const std::string& action) {
       "or one whom the function in metrics_refresh.admin_check accepts.");
 }
 
+// The same order as at a login.
 std::optional<pg::SqlError> login_problem(Oid role) {
   const std::string name = "role \"" + pg::role_name(role) + "\"";
   if (!pg::can_log_in(role))

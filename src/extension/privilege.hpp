@@ -1,4 +1,4 @@
-// Who the caller is and what the caller may do, as docs/security.md says it.
+// The role of the caller and its privileges, as described in docs/security.md.
 #pragma once
 
 #include <string>
@@ -7,23 +7,22 @@
 
 namespace metrics_refresh::extension {
 
-/// True for a superuser, for a member of metrics_refresh.admin_role, and for one of whom the
-/// function metrics_refresh.admin_check says so; asked of the current user. A misconfigured check
-/// warns and counts as no.
+/// True if the current user is a superuser or a member of metrics_refresh.admin_role, or if the
+/// function metrics_refresh.admin_check accepts it. If that function cannot be used, a warning is
+/// issued and the answer is no.
 bool is_super_admin();
 
-/// True for a superuser, and for a member of metrics_refresh.admin_role: of any role, without
-/// asking a function.
+/// True if the role is a superuser or a member of metrics_refresh.admin_role. Calls no function.
 bool is_admin(Oid role);
 
-/// Why metrics_refresh.admin_role or metrics_refresh.admin_check cannot work as set, or empty.
+/// The reason why metrics_refresh.admin_role or metrics_refresh.admin_check cannot work, or empty.
 std::string admin_settings_problem();
 
 /// Throws SqlError 42501 unless is_super_admin(). `action` completes "… requires a super admin".
 void require_super_admin(const std::string& action);
 
-/// Why a client could not connect to this database as the role, which exists; nothing where it
-/// could. A command runs connected as its owner.
+/// The reason why a client could not connect to this database as this role, or nothing. A command
+/// runs in a session of its owner. REQUIRES: the role exists.
 std::optional<pg::SqlError> login_problem(Oid role);
 
 }  // namespace metrics_refresh::extension

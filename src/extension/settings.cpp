@@ -1,3 +1,9 @@
+// Defines the settings of the extension. Each setting has a static variable that the server writes,
+// a definition with default and limits, and a function that returns it as a typed value.
+//
+// The context of a setting follows from its reader. Settings that size shared memory are
+// PGC_POSTMASTER. Settings of background processes are PGC_SIGHUP or PGC_SUSET. Limits of
+// health_check() affect only the caller and are PGC_USERSET.
 #include "extension/settings.hpp"
 
 #include <algorithm>
@@ -8,7 +14,7 @@
 namespace metrics_refresh::settings {
 namespace {
 
-// The server writes into these.
+// Written by the server.
 bool enabled_value = true;
 int max_workers_value = 4;
 int max_databases_value = 256;
@@ -16,6 +22,7 @@ int max_tracked_tables_value = 1024;
 bool log_skips_value = false;
 int database_workers_value = 0;
 int max_jobs_per_role_value = 1000;
+// In kB, because settings are 32-bit integers.
 int max_job_kilobytes_per_role = 10 * 1024;
 int max_requests_per_role_value = 1000;
 int max_group_views_per_role_value = 10'000;
@@ -24,6 +31,7 @@ int max_workers_per_role_value = 0;
 int yield_after_s = 600;
 int worker_idle_timeout_ms = 5000;
 int scheduler_idle_timeout_ms = 30'000;
+// In minutes: in milliseconds, an int would hold at most 24 days.
 int log_retention_minutes = 30 * 24 * 60;
 int suspend_after_value = 20;
 int audit_every_value = 100;
@@ -39,6 +47,7 @@ int duration_warning_ms = 5000;
 int stale_warning_value = 2;
 int stale_critical_value = 3;
 
+// The empty string stands for UTC.
 bool timezone_is_known(char** value, void**, GucSource) {
   if (**value == '\0' || pg::find_time_zone(*value) != nullptr) return true;
   GUC_check_errdetail("Time zone \"%s\" is not known.", *value);
@@ -46,8 +55,11 @@ bool timezone_is_known(char** value, void**, GucSource) {
   return false;
 }
 
+// Only the syntax is checked: the function may be created later, and there may be no transaction
+// here.
 bool function_name_is_qualified(char** value, void**, GucSource) {
   if (**value == '\0') return true;
+  // SplitIdentifierString() modifies its argument.
   char* copy = pstrdup(*value);
   List* names = NIL;
   if (SplitIdentifierString(copy, '.', &names) && list_length(names) == 2) return true;
@@ -118,8 +130,9 @@ void define_processes() {
       &audit_every_value, 100, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
 }
 
-// What a superuser gives a role or a database with ALTER ROLE … SET or ALTER DATABASE … SET is what
-// counts where that role makes a job or asks for a run; the scheduler has one value for all.
+// A superuser can set different limits for a role or a database with ALTER ROLE … SET or ALTER
+// DATABASE … SET. They apply when that role makes a job or requests a run. The scheduler uses one
+// value for all roles.
 void define_shares() {
   DefineCustomIntVariable("metrics_refresh.max_jobs_per_role",
                           "Jobs that one role may own in a database.", "Superusers have no limit.",
@@ -159,6 +172,7 @@ void define_shares() {
                           nullptr, nullptr);
 }
 
+// Only superusers may change these, because they grant the rights of a super admin.
 void define_privileges() {
   DefineCustomStringVariable("metrics_refresh.admin_role", "Role whose members are super admins.",
                              nullptr, &admin_role_value, "", PGC_SUSET, 0, nullptr, nullptr,
@@ -171,6 +185,7 @@ void define_privileges() {
                              nullptr, nullptr);
 }
 
+// Different sessions may judge health by different limits.
 void define_health() {
   DefineCustomIntVariable("metrics_refresh.health_window", "Hours that health_check() looks back.",
                           nullptr, &health_window_value, 24, 1, 24 * 365, PGC_USERSET, 0, nullptr,
@@ -204,6 +219,7 @@ void define() {
   define_shares();
   define_privileges();
   define_health();
+  // A misspelled setting with our prefix is then an error.
   MarkGUCPrefixReserved("metrics_refresh");
 }
 
@@ -217,9 +233,11 @@ int max_jobs_per_role() { return max_jobs_per_role_value; }
 std::int64_t max_job_bytes_per_role() { return std::int64_t{1024} * max_job_kilobytes_per_role; }
 int max_requests_per_role() { return max_requests_per_role_value; }
 int max_group_views_per_role() { return max_group_views_per_role_value; }
+// At most half, so that one role cannot use all places.
 int max_tracked_tables_per_role() {
   return std::min(max_tracked_tables_per_role_value, max_tracked_tables_value / 2);
 }
+// By default one worker is left for other roles.
 int role_workers() {
   if (max_workers_per_role_value > 0) return max_workers_per_role_value;
   return std::max(max_workers_value - 1, 1);
@@ -235,6 +253,7 @@ core::Duration max_job_runtime() { return std::chrono::seconds(max_job_runtime_s
 int audit_every() { return audit_every_value; }
 int suspend_after() { return suspend_after_value; }
 std::string timezone() {
+  // Null until the server has assigned the default.
   const std::string name = text(timezone_value);
   return name.empty() ? "UTC" : name;
 }

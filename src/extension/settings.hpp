@@ -1,4 +1,4 @@
-// The extension's settings (metrics_refresh.*), as typed values. docs/operations.md lists them.
+// The settings of the extension (metrics_refresh.*) as typed values. docs/operations.md lists them.
 #pragma once
 
 #include <cstdint>
@@ -15,32 +15,33 @@ void define();
 bool enabled();
 int max_workers();
 int max_databases();
-int max_tracked_tables();  ///< whose changes are counted, in the cluster
+int max_tracked_tables();  ///< tables of the cluster whose changes are counted
 bool log_skips();
-int database_workers();  ///< of one database at once; 0 = no limit of its own
+int database_workers();  ///< runs of one database at a time; 0 = no separate limit
 
-// Shares: what one role may have. Superusers have no limit.
+// Shares of one role. Superusers have no limits.
 int max_jobs_per_role();
 std::int64_t max_job_bytes_per_role();
-int max_requests_per_role();        ///< runs asked for that have not begun
-int max_group_views_per_role();     ///< in runs of its groups under way
-int max_tracked_tables_per_role();  ///< of those that max_tracked_tables() counts
-int role_workers();                 ///< runs under way at once, in the cluster; at least 1
-core::Duration yield_after();       ///< of a role without a run, behind one with several; 0 = never
+int max_requests_per_role();        ///< requested runs that have not begun
+int max_group_views_per_role();     ///< views in open group runs of its groups
+int max_tracked_tables_per_role();  ///< part of max_tracked_tables()
+int role_workers();                 ///< runs at a time in the cluster; at least 1
+// Time that a role without a run waits behind a role with several runs; 0 = never yield.
+core::Duration yield_after();
 
 core::Duration worker_idle_timeout();
 core::Duration scheduler_idle_timeout();
 core::Duration log_retention();
-core::Duration cancel_grace();     ///< after SIGINT, before SIGTERM
-core::Duration max_job_runtime();  ///< of jobs whose owner is no superuser
-int audit_every();                 ///< refreshes by keys; 0 = never
+core::Duration cancel_grace();     ///< time between SIGINT and SIGTERM
+core::Duration max_job_runtime();  ///< for jobs whose owner is no superuser
+int audit_every();                 ///< incremental refreshes between audits; 0 = never
 int suspend_after();               ///< consecutive permanent failures; 0 = never
 
-std::string timezone();  ///< of jobs that name none; never empty
-/// The zone of a job: `name`, or timezone() where it is empty. Throws as pg::time_zone().
+std::string timezone();  ///< for jobs without a time zone; never empty
+/// The zone of a job: `name`, or timezone() if that is empty. Throws the errors of pg::time_zone().
 const core::TimeZone& time_zone_or_default(const std::string& name);
-std::string admin_role();   ///< empty where none is set
-std::string admin_check();  ///< schema-qualified function name; empty where none is set
+std::string admin_role();   ///< empty if not set
+std::string admin_check();  ///< schema-qualified function name; empty if not set
 
 // Limits of health_check().
 int health_window_hours();

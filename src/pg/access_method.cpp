@@ -3,6 +3,7 @@
 namespace metrics_refresh::pg {
 
 bool is_heap(Oid access_method) {
+  // The usual case needs no lookup. Another access method may have the same handler.
   if (access_method == HEAP_TABLE_AM_OID) return true;
   const HeapTuple tuple = SearchSysCache1(AMOID, ObjectIdGetDatum(access_method));
   if (!HeapTupleIsValid(tuple)) return false;

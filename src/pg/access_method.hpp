@@ -1,17 +1,17 @@
-// What a table's rows are kept in.
+// The storage of a table's rows.
 //
-// REQUIRES of all: inside pg::call().
+// REQUIRES for all functions: inside pg::call().
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::pg {
 
-/// True for the server's heap, under whatever name.
+/// True for the heap of the server, under any name.
 bool is_heap(Oid access_method);
 
-/// True where rows of the relation can be changed without a transaction number and without WAL, by
-/// means that the server allows: where it is unlogged, or not a heap.
+/// True if rows of the relation can be changed without a transaction id and without WAL, in ways
+/// that the server allows. That is so if it is unlogged or temporary, or if it is not a heap.
 bool may_change_silently(Oid relation);
 
 }  // namespace metrics_refresh::pg

@@ -1,3 +1,9 @@
+// Runs the SQL of a job.
+//
+// The loop in run_command() does the steps of the server's exec_simple_query(): parse all
+// statements, then analyze, plan and run each in a portal of its own. SPI could not do this: it
+// does not allow statements that end transactions or that must not run inside a block. Results are
+// discarded, because a worker has no client.
 #include "pg/command.hpp"
 
 #include <algorithm>
@@ -5,10 +11,11 @@
 namespace metrics_refresh::pg {
 namespace {
 
-constexpr std::size_t kMostTags = 1000;  // bytes
-constexpr int kMostQuoted = 2000;        // bytes
+// Limits in bytes, for one line of the log.
+constexpr std::size_t kMostTags = 1000;
+constexpr int kMostQuoted = 2000;
 
-// What the error context quotes.
+// The text that the error context quotes.
 struct Quoted {
   const char* text;
   int length;
@@ -21,7 +28,7 @@ void quote_statement(void* argument) {
              length < quoted->length ? "..." : "");
 }
 
-// Runs `body` in the server, whose errors quote the statement; call() takes the callback away.
+// Runs `body` in the server. Errors quote the statement. call() removes the callback.
 template <typename Body>
 auto call_quoting(Quoted quoted, Body&& body) {
   return call([&] {
@@ -31,8 +38,8 @@ auto call_quoting(Quoted quoted, Body&& body) {
   });
 }
 
-// Outlives the transactions that a statement may end. What an error leaves in it is freed by the
-// next command, for the abort still looks at it.
+// This context outlives the transactions that a statement may end. After an error, the abort still
+// uses its contents, so the memory is freed by the next command.
 MemoryContext command_memory() {
   static MemoryContext const context = call([] {
     return AllocSetContextCreate(TopMemoryContext, "metrics_refresh command",
@@ -43,6 +50,7 @@ MemoryContext command_memory() {
 }
 
 Quoted quoted_of(const char* text, const RawStmt* statement) {
+  // stmt_location is -1 if unknown, and stmt_len is 0 if the statement extends to the end.
   const char* begin = text + std::max(statement->stmt_location, 0);
   const int length = statement->stmt_len > 0
                          ? statement->stmt_len
@@ -65,9 +73,9 @@ List* plan(RawStmt* statement, const char* text) {
   if (needs_snapshot) PushActiveSnapshot(GetTransactionSnapshot());
   List* queries = pg_analyze_and_rewrite_fixedparams(statement, text, nullptr, 0, nullptr);
   List* plans = pg_plan_queries(queries, text, CURSOR_OPT_PARALLEL_OK, nullptr);
-  // Held no longer: a statement that ends the transaction must find none.
+  // The snapshot is not held any longer: a statement that ends the transaction must not find one.
   if (needs_snapshot) PopActiveSnapshot();
-  // RETURNING would gather its rows, for nobody.
+  // The portal would collect the rows of RETURNING although they are discarded.
   ListCell* cell;
   foreach (cell, plans) lfirst_node(PlannedStmt, cell)->hasReturning = false;
   return plans;
@@ -79,6 +87,7 @@ QueryCompletion run_statement(RawStmt* statement, const char* text) {
   Portal portal = CreatePortal("", true, true);
   portal->visible = false;
   PortalDefineQuery(portal, nullptr, text, tag, plan(statement, text), nullptr);
+  // PortalStart() takes a snapshot if the statement needs one.
   PortalStart(portal, nullptr, 0, InvalidSnapshot);
   (void)PortalRun(portal, FETCH_ALL, true,
 #if PG_VERSION_NUM < 180000
@@ -89,7 +98,7 @@ QueryCompletion run_statement(RawStmt* statement, const char* text) {
   return completion;
 }
 
-// As the server's own loop does it for each statement of a client's.
+// The server's main loop does the same for each statement of a client.
 void start_statement_timeout() {
 #if PG_VERSION_NUM >= 170000
   const bool is_first = TransactionTimeout == 0 || StatementTimeout < TransactionTimeout;
@@ -104,11 +113,13 @@ void stop_statement_timeout() { disable_timeout(STATEMENT_TIMEOUT, false); }
 std::string tag_text(const QueryCompletion& completion) {
   std::string text = GetCommandTagName(completion.commandTag);
   if (!command_tag_display_rowcount(completion.commandTag)) return text;
+  // psql prints an oid of 0 for INSERT.
   if (completion.commandTag == CMDTAG_INSERT) text += " 0";
   return text + " " + std::to_string(completion.nprocessed);
 }
 
-// The tags of statements that are still to come may be too many; the last one has its place.
+// Collects tags up to a limit. The last tag is always kept, because it shows how far the command
+// came.
 class Tags {
  public:
   void add(const std::string& tag) {
@@ -138,6 +149,7 @@ CommandResult run_command(const std::string& sql) {
   MemoryContextSwitchTo(memory);
   List* statements =
       call_quoting({text, static_cast<int>(sql.size())}, [text] { return pg_parse_query(text); });
+  // Rejected before the first statement runs, so that nothing has to be undone.
   for (int i = 0; i < list_length(statements); ++i)
     refuse_what_needs_a_client(list_nth_node(RawStmt, statements, i)->stmt);
 
@@ -149,10 +161,13 @@ CommandResult run_command(const std::string& sql) {
     const QueryCompletion completion = call_quoting(quoted_of(text, statement), [=] {
       CHECK_FOR_INTERRUPTS();
       start_statement_timeout();
-      if (!alone) BeginImplicitTransactionBlock();  // none within a block that has been begun
+      // Has no effect inside a block that the command has begun.
+      if (!alone) BeginImplicitTransactionBlock();
       const QueryCompletion done = run_statement(statement, text);
-      // An abort stops it as well.
+      // An abort stops the timeout as well.
       stop_statement_timeout();
+      // COMMIT and ROLLBACK only change the state of the block. CommitTransactionCommand() performs
+      // the action.
       if (IsA(statement->stmt, TransactionStmt)) {
         CommitTransactionCommand();
         StartTransactionCommand();
@@ -161,6 +176,7 @@ CommandResult run_command(const std::string& sql) {
       }
       return done;
     });
+    // A statement that ended a transaction has changed the current context.
     MemoryContextSwitchTo(memory);
     tags.add(tag_text(completion));
     if (!IsA(statement->stmt, TransactionStmt)) result.rows = completion.nprocessed;

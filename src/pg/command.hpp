@@ -1,5 +1,5 @@
-// Somebody's SQL, run as psql would have it run: not from within a function, so that it may do what
-// a client may.
+// Runs the SQL text of a user in the same way as psql would, not from within a function. Thus it
+// may contain any statement that a client may send.
 #pragma once
 
 #include <string>
@@ -9,21 +9,21 @@
 namespace metrics_refresh::pg {
 
 struct CommandResult {
-  /// The statements' command tags as psql prints them, with "; " between; the first of them and
-  /// the last where they are too many for a line of the log.
+  /// The command tags of the statements as psql prints them, separated by "; ". If they are too
+  /// long for a line of the log, the first ones and the last.
   std::string tags;
-  /// What the last statement processed that is not transaction control.
+  /// Number of rows processed by the last statement that is not transaction control.
   std::uint64_t rows = 0;
 };
 
-/// Runs the statements of `sql` and throws their rows away as they come, where they come one by
-/// one. Several are done together or not at all, unless they BEGIN and COMMIT transactions of their
-/// own. One alone may end transactions by itself, as VACUUM, CREATE INDEX CONCURRENTLY and a CALL
-/// with COMMIT do. Where some have ended, the transaction afterwards is another than the one
-/// before. Throws SqlError 0A000 for COPY from and to a client, 25001 where a transaction is left
-/// open, and PgError for what the server says; its context quotes the statement. REQUIRES: a
-/// process of ours, in a transaction without a snapshot; not inside call(). There is an active
-/// snapshot afterwards, and the memory context is that of the transaction.
+/// Runs the statements of `sql` and discards their rows as they are produced, if the plan produces
+/// them one by one. Several statements form one transaction, unless they contain BEGIN and COMMIT.
+/// A single statement may end transactions itself, like VACUUM, CREATE INDEX CONCURRENTLY, or CALL
+/// of a procedure with COMMIT. In these cases the transaction afterwards is not the one before.
+/// Throws SqlError 0A000 for COPY from or to a client, 25001 if a transaction is left open, and
+/// PgError for errors of the server, whose context quotes the statement. REQUIRES: a process of
+/// this extension, in a transaction without a snapshot, and not inside call(). Afterwards there is
+/// an active snapshot, and the memory context is that of the transaction.
 CommandResult run_command(const std::string& sql);
 
 }  // namespace metrics_refresh::pg

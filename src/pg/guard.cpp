@@ -1,3 +1,9 @@
+// The two crossings of guard.hpp.
+//
+// A server error is copied off the server's error stack into a memory context that the exception
+// owns. A C++ exception is copied into server memory before ereport(), because the longjmp skips
+// its destructor. Both copies can run out of memory, so neither step may depend on an allocation
+// that succeeds.
 #include "pg/guard.hpp"
 
 #include <cstring>
@@ -5,7 +11,7 @@
 namespace metrics_refresh::pg {
 namespace {
 
-// A copy in the server's memory, or null where the text is empty or memory has run out.
+// A copy in server memory. Null if the text is empty or memory has run out.
 const char* copied(const std::string& text) noexcept {
   if (text.empty()) return nullptr;
   void* copy = MemoryContextAllocExtended(CurrentMemoryContext, text.size() + 1, MCXT_ALLOC_NO_OOM);
@@ -23,7 +29,7 @@ Failure describe(int sqlstate, const char* message) noexcept {
 }  // namespace
 
 PgError::PgError(MemoryContext context, ErrorData* data) {
-  // Not make_shared: the memory context must not leak when memory runs out here.
+  // Not make_shared(): if that ran out of memory, the memory context would leak.
   std::unique_ptr<Captured> captured(new (std::nothrow) Captured{context, data});
   if (captured == nullptr) {
     MemoryContextDelete(context);
@@ -41,15 +47,17 @@ int PgError::sqlstate() const noexcept { return captured_->data->sqlerrcode; }
 const ErrorData& PgError::data() const noexcept { return *captured_->data; }
 
 ErrorData* PgError::release() const noexcept {
+  // From now on the error is freed with the current memory context.
   MemoryContextSetParent(std::exchange(captured_->context, nullptr), CurrentMemoryContext);
   return captured_->data;
 }
 
 void throw_pending_error(MemoryContext context) {
+  // volatile: the values are read after a longjmp.
   MemoryContext volatile owner = nullptr;
   ErrorData* volatile data = nullptr;
   {
-    // Copying may itself run out of memory; the second landing catches that.
+    // CopyErrorData() may itself run out of memory. This second landing catches that error.
     HandlerScope scope;
     sigjmp_buf landing;
     if (sigsetjmp(landing, 0) == 0) {
@@ -60,6 +68,7 @@ void throw_pending_error(MemoryContext context) {
     }
   }
   MemoryContextSwitchTo(context);
+  // Must come after the copy, because it frees the original.
   FlushErrorState();
   if (data == nullptr) {
     if (owner != nullptr) MemoryContextDelete(owner);
@@ -68,6 +77,7 @@ void throw_pending_error(MemoryContext context) {
   throw PgError(owner, data);
 }
 
+// bad_alloc gets a constant text: there is no memory to copy one.
 Failure describe_current_exception() noexcept {
   try {
     throw;

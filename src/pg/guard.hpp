@@ -1,28 +1,28 @@
-// The two crossings between C++ and PostgreSQL, and no third.
+// The only two crossings between C++ and PostgreSQL.
 //
 //   call()      C++ -> PostgreSQL: a server error (a longjmp) becomes a PgError exception
 //   boundary()  PostgreSQL -> C++: any exception becomes a server error
 //
-// Every server function that can raise is called inside call(); every extern "C" entry is one
-// boundary(). Between the two, destructors run as C++ promises.
+// Every server function that can raise an error is called inside call(). Every extern "C" entry is
+// one boundary(). Between the two, destructors run as in any C++ program.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::pg {
 
-/// A server error in flight, whole: SQLSTATE, message, detail, hint, context and position. It owns
-/// a memory context of its own, so that aborting a transaction does not free it. Copies share it.
+/// A server error as an exception, with SQLSTATE, message, detail, hint, context and position. It
+/// owns a memory context, so that it survives the abort of a transaction. Copies share the context.
 class PgError final : public std::exception {
  public:
-  /// Takes over `context`, which holds `data`.
+  /// Takes ownership of `context`, which holds `data`.
   PgError(MemoryContext context, ErrorData* data);
 
   const char* what() const noexcept override;
   int sqlstate() const noexcept;
   const ErrorData& data() const noexcept;
 
-  /// Gives the error's memory to the current memory context, for ReThrowError.
+  /// Moves the memory of the error to the current memory context, for ReThrowError.
   ErrorData* release() const noexcept;
 
  private:
@@ -37,7 +37,7 @@ class PgError final : public std::exception {
   std::shared_ptr<Captured> captured_;
 };
 
-/// An error of our own that knows its SQLSTATE. Detail and hint are sentences, or empty.
+/// An error of this extension, with its SQLSTATE. Detail and hint are sentences or empty.
 class SqlError : public std::runtime_error {
  public:
   SqlError(int sqlstate, const std::string& message, std::string hint = {}, std::string detail = {})
@@ -56,11 +56,11 @@ class SqlError : public std::runtime_error {
   std::string detail_;
 };
 
-/// Moves the error on top of the server's error stack into a PgError and throws it, with `context`
-/// as the current memory context again.
+/// Moves the error on top of the server's error stack into a PgError and throws it. `context`
+/// becomes the current memory context.
 [[noreturn]] void throw_pending_error(MemoryContext context);
 
-/// Remembers the server's two handler stacks and puts them back, whichever way the scope is left.
+/// Saves the server's two handler stacks and restores them when the scope is left in any way.
 class HandlerScope {
  public:
   HandlerScope() noexcept
@@ -77,9 +77,8 @@ class HandlerScope {
   ErrorContextCallback* context_stack_;
 };
 
-/// Runs `body`, which may call anything in the server.
-/// REQUIRES: `body` builds no object with a destructor, for a longjmp would skip it; objects that
-/// it captured by reference are safe.
+/// Runs `body`, which may call any server function. REQUIRES: `body` constructs no object with a
+/// destructor, because a longjmp would skip it. Objects that it captures by reference are safe.
 template <typename Body>
 [[gnu::noinline]] std::invoke_result_t<Body&> call(Body&& body) {
   using Result = std::invoke_result_t<Body&>;
@@ -98,24 +97,24 @@ template <typename Body>
   throw_pending_error(context);
 }
 
-/// What boundary() leaves for a frame without destructors to raise.
+/// The error that boundary() raises in a frame without destructors.
 struct Failure {
-  ErrorData* server_error;  // a server error to pass on whole, or null and then:
+  ErrorData* server_error;  // a server error to rethrow, or null; then:
   int sqlstate;
   const char* message;
   const char* detail;  // or null
   const char* hint;    // or null
 };
 
-/// Describes the exception being handled. Never throws and never longjmps.
+/// Describes the exception that is being handled. Never throws and never longjmps.
 Failure describe_current_exception() noexcept;
 
-/// Raises `failure` as a server error.
-/// REQUIRES: no frame between here and the server holds a destructor.
+/// Raises `failure` as a server error. REQUIRES: no frame between this one and the server holds an
+/// object with a destructor.
 [[noreturn]] void raise(const Failure& failure);
 
-/// The body of every extern "C" entry point: when the longjmp starts, every object that `body`
-/// made is gone.
+/// The body of every extern "C" entry point. All objects that `body` constructed are destroyed
+/// before the longjmp starts.
 template <typename Body>
 std::invoke_result_t<Body&> boundary(Body&& body) {
   Failure failure;

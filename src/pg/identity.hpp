@@ -1,13 +1,14 @@
-// On whose behalf the code runs. Both scopes restore the caller at their end; where an exception
-// leaves them, the transaction's or subtransaction's abort has the last word, as in the server.
+// The role that code runs as. The scopes restore the previous role at their end. If an exception
+// leaves a scope, the abort of the transaction or subtransaction restores it finally, as in the
+// server.
 #pragma once
 
 #include "pg/guard.hpp"
 
 namespace metrics_refresh::pg {
 
-/// Runs as `role` until the scope ends. SET ROLE and SET SESSION AUTHORIZATION are refused
-/// meanwhile (SECURITY_LOCAL_USERID_CHANGE), and what else `restriction` names.
+/// Runs as `role` until the scope ends. SET ROLE and SET SESSION AUTHORIZATION are rejected in it
+/// (SECURITY_LOCAL_USERID_CHANGE). `restriction` adds further flags.
 class ActAs {
  public:
   explicit ActAs(Oid role, int restriction = 0) noexcept {
@@ -23,8 +24,8 @@ class ActAs {
   int saved_context_;
 };
 
-/// Runs `body` with `search_path` fixed to pg_catalog and pg_temp, so that no name in it can be
-/// captured by an object of the caller's.
+/// Runs `body` with `search_path` fixed to pg_catalog and pg_temp. No object of the caller can then
+/// replace an object that is meant.
 template <typename Body>
 void with_fixed_search_path(Body&& body) {
   const int level = call([] {
@@ -37,11 +38,12 @@ void with_fixed_search_path(Body&& body) {
   call([level] { AtEOXact_GUC(false, level); });
 }
 
-/// Until the settings' nest level ends, the session's restrict_nonsystem_relation_kind, which later
-/// minor versions have, keeps nobody from reading views. REQUIRES: within call().
+/// Allows reading views until the nest level of settings ends, even if the session sets
+/// restrict_nonsystem_relation_kind. Later minor versions have this setting. REQUIRES: inside
+/// call().
 void allow_views();
 
-/// The same for SQL of ours, which reads views of ours.
+/// The same search_path for SQL of this extension, which also reads its views.
 template <typename Body>
 void with_own_sql(Body&& body) {
   with_fixed_search_path([&body] {

@@ -23,7 +23,7 @@ Oid schema_of_operator(Oid oid) {
 
 bool is_elsewhere(Oid schema) { return OidIsValid(schema) && schema != PG_CATALOG_NAMESPACE; }
 
-// Several of one name may be in several schemas.
+// Objects with one name may exist in several schemas.
 template <typename SchemaOf>
 Oid elsewhere(FuncCandidateList candidate, SchemaOf schema_of) {
   for (; candidate != nullptr; candidate = candidate->next)
@@ -31,6 +31,7 @@ Oid elsewhere(FuncCandidateList candidate, SchemaOf schema_of) {
   return InvalidOid;
 }
 
+// The same lookup functions as in the parser, so that the answer is that of a query.
 Oid schema_of(Named kind, const char* name) {
   List* const names = list_make1(makeString(pstrdup(name)));
   switch (kind) {

@@ -1,4 +1,4 @@
-// What an unqualified name means by the present search_path.
+// The meaning of an unqualified name under the present search_path.
 #pragma once
 
 #include "pg/guard.hpp"
@@ -7,9 +7,9 @@ namespace metrics_refresh::pg {
 
 enum class Named { kRelation, kFunction, kOperator, kType };
 
-/// The schema in which search_path finds something of this name, its quotes taken off; null where
-/// it finds nothing, or finds it in pg_catalog, which everybody's path has. Locks nothing.
-/// REQUIRES: inside call().
+/// The schema in which search_path finds an object with this name, which is given without quotes.
+/// Null if there is no such object, or if it is in pg_catalog, which every search_path contains.
+/// Takes no locks. REQUIRES: inside call().
 const char* schema_by_path(Named kind, const char* name);
 
 }  // namespace metrics_refresh::pg

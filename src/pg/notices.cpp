@@ -2,9 +2,12 @@
 
 #include <cstring>
 
-// The server hands its messages to whoever set PqCommMethods, which is how those of parallel
-// workers reach their leader. It calls while it reports, even in a transaction that is being
-// aborted, so that nothing here looks into the catalogs or allocates for longer than a moment.
+// Collects the notices of a job's command.
+//
+// The server sends its messages through PqCommMethods. Parallel workers replace these methods to
+// pass messages to their leader; here they are replaced to store the messages. The methods are
+// called in the middle of error reporting, even in a transaction that is being aborted. Therefore
+// they do not access catalogs, and the text is kept in a static buffer.
 namespace metrics_refresh::pg {
 namespace {
 
@@ -18,6 +21,7 @@ std::int64_t left_out = 0;
 
 void keep(const char* text, std::size_t length) {
   if (is_cut) return;
+  // Space for the three dots is always reserved.
   const std::size_t room = kMost - (sizeof kCut - 1) - kept_length;
   is_cut = length > room;
   if (is_cut)
@@ -32,7 +36,8 @@ void keep(const char* text, std::size_t length) {
 
 void keep(const char* text) { keep(text, std::strlen(text)); }
 
-// The command may have chosen another encoding for the client it has not.
+// The command may have set client_encoding, although there is no client. Then the messages were
+// converted.
 void keep_from_client(const char* text) {
   const auto length = static_cast<int>(std::strlen(text));
   if (pg_get_client_encoding() == GetDatabaseEncoding()) return keep(text);
@@ -41,7 +46,7 @@ void keep_from_client(const char* text) {
   if (converted != text) pfree(converted);
 }
 
-// The fields of a message, each a letter and a string that ends in a zero byte.
+// The fields of a message. Each is a letter and a string that ends with a zero byte.
 struct Fields {
   const char* severity = "";
   const char* message = "";
@@ -65,6 +70,7 @@ Fields read_fields(const char* at, std::size_t length) {
 }
 
 void keep_notice(const Fields& fields) {
+  // After the buffer is full, messages are only counted.
   if (is_cut) {
     ++left_out;
     return;
@@ -93,6 +99,7 @@ int put_and_say_so(char type, const char* bytes, std::size_t length) {
   return 0;
 }
 
+// The remaining methods of the interface have nothing to do.
 void reset() {}
 int flush() { return 0; }
 bool is_send_pending() { return false; }
@@ -111,6 +118,7 @@ NoticeKeeper::NoticeKeeper()
     : methods_(PqCommMethods), destination_(whereToSendOutput), protocol_(FrontendProtocol) {
   forget();
   PqCommMethods = &kMethods;
+  // The server formats messages for a client of this protocol version.
   FrontendProtocol = PG_PROTOCOL_LATEST;
   whereToSendOutput = DestRemote;
 }

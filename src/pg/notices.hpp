@@ -1,4 +1,4 @@
-// What a client would have been told while a job's command ran. A worker has none.
+// The messages that a client would have received while a job's command ran. A worker has no client.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace metrics_refresh::pg {
 
-/// While one lives, the server's notices and warnings, as client_min_messages lets them through,
-/// are kept. Whatever else the server would send is dropped. One at a time. REQUIRES: a process
+/// While an object exists, notices and warnings that pass client_min_messages are kept. All other
+/// messages to the client are discarded. Only one object may exist at a time. REQUIRES: a process
 /// without a client.
 class NoticeKeeper {
  public:
@@ -23,9 +23,10 @@ class NoticeKeeper {
   ProtocolVersion protocol_;
 };
 
-/// What the one that lives has kept, in the database's encoding, as psql would show it: `NOTICE:
-/// text` and below it `DETAIL:  text` and `HINT:  text`. Of more than 8 kB the rest is cut, and the
-/// last line says how many messages are missing. Empty where none came, or none lives.
+/// The messages kept by the present object, in the encoding of the database and the format of psql:
+/// `NOTICE:  text`, followed by lines with `DETAIL:  text` and `HINT:  text`. Beyond 8 kB the text
+/// is cut, and the last line tells the number of missing messages. Empty if there was none, or if
+/// there is no object.
 std::string kept_notices();
 
 }  // namespace metrics_refresh::pg

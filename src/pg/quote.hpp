@@ -1,4 +1,4 @@
-// Names and texts as parts of a statement.
+// Quoting of names and texts in statements.
 #pragma once
 
 #include <string>
@@ -7,13 +7,13 @@
 
 namespace metrics_refresh::pg {
 
-/// As an identifier, in quotes if SQL needs them.
+/// As an identifier, quoted if necessary.
 std::string identifier(const std::string& name);
 
 /// As a string constant.
 std::string literal(const std::string& value);
 
-/// `schema.name`, each an identifier.
+/// `schema.name`, both as identifiers.
 std::string qualified(const std::string& schema, const std::string& name);
 
 }  // namespace metrics_refresh::pg

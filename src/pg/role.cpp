@@ -22,6 +22,7 @@ std::string role_name(Oid role) {
   return name != nullptr ? name : "";
 }
 
+// The check below would raise an error for a missing function.
 bool may_execute(Oid function, Oid role) {
   if (!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(function))) return false;
 #if PG_VERSION_NUM >= 160000
@@ -51,6 +52,8 @@ bool can_log_in(Oid role) {
   });
 }
 
+// The server checks VALID UNTIL for logins with a password. The run of a command is treated like
+// such a login.
 bool has_password_expired(Oid role) {
   return call([role] {
     const HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));

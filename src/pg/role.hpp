@@ -1,4 +1,4 @@
-// Roles and their rights, as the server's catalogs have them.
+// Roles and their rights, according to the catalogs of the server.
 #pragma once
 
 #include <string>
@@ -7,27 +7,27 @@
 
 namespace metrics_refresh::pg {
 
-/// InvalidOid where no such role exists.
+/// InvalidOid if the role does not exist.
 Oid role_oid(const std::string& name);
-/// Empty where no such role exists.
+/// Empty if the role does not exist.
 std::string role_name(Oid role);
 
-/// False also where no such role exists.
+/// False if the role does not exist.
 bool is_superuser(Oid role);
-/// True where the current user has the rights of `role` (a superuser has everyone's).
+/// True if the current user has the rights of `role`. A superuser has the rights of all roles.
 bool has_rights_of(Oid role);
-/// The same asked of another role.
+/// The same for another role.
 bool has_rights_of(Oid member, Oid role);
 
-/// True where the role may execute the function; false where no such function exists. REQUIRES:
-/// within call().
+/// True if the role may execute the function. False if the function does not exist. REQUIRES:
+/// inside call().
 bool may_execute(Oid function, Oid role);
 
-/// True for roles that may log in.
+/// True if the role may log in.
 bool can_log_in(Oid role);
-/// True for roles whose password is no longer valid.
+/// True if the password of the role has expired.
 bool has_password_expired(Oid role);
-/// True for roles that may connect to this database.
+/// True if the role may connect to this database.
 bool can_connect(Oid role);
 
 }  // namespace metrics_refresh::pg

@@ -7,13 +7,13 @@
 namespace metrics_refresh::pg {
 namespace {
 
-// Ours are known from the start, for the library is preloaded.
+// Settings of this extension are known from the start, because its library is preloaded.
 bool is_of_library(const char* name) {
   constexpr char kOurs[] = "metrics_refresh.";
   return strchr(name, '.') != nullptr && pg_strncasecmp(name, kOurs, strlen(kOurs)) != 0;
 }
 
-// `name=value` each. The later ones override those before.
+// Adds the settings as texts `name=value`. Later ones override earlier ones.
 List* add_settings(List* found, Relation table, Oid database, Oid role) {
   ScanKeyData keys[2];
   ScanKeyInit(&keys[0], Anum_pg_db_role_setting_setdatabase, BTEqualStrategyNumber, F_OIDEQ,
@@ -46,7 +46,8 @@ void set_as(Oid role, const std::string& name, const std::string& value, GucActi
   const char* value_text = value.c_str();
   const bool superuser = call([role] { return superuser_arg(role); });
   const bool powerless = superuser && is_of_library(name_text);
-  // A role of the server's that nobody logs in as. A placeholder remembers who has set it.
+  // This is a predefined role that cannot log in. A placeholder remembers the role that set it, so
+  // it must be a role without rights.
   ActAs scope(powerless ? ROLE_PG_SIGNAL_BACKEND : role);
   const GucContext context = superuser && !powerless ? PGC_SUSET : PGC_USERSET;
   call([=] {
@@ -61,6 +62,7 @@ bool is_same_setting(const std::string& one, const std::string& other) {
 Settings settings_of_role(Oid role) {
   const List* const texts = call([role] {
     Relation const table = table_open(DbRoleSettingRelationId, AccessShareLock);
+    // From the general to the specific, as at a login.
     List* found = add_settings(NIL, table, InvalidOid, InvalidOid);
     found = add_settings(found, table, MyDatabaseId, InvalidOid);
     found = add_settings(found, table, InvalidOid, role);

@@ -13,6 +13,7 @@ bool changed = false;
 
 void watch_roles() {
   call([] {
+    // One of these caches is invalidated by every change of a role or of a membership.
     for (const auto cache : {AUTHOID, AUTHMEMMEMROLE})
       CacheRegisterSyscacheCallback(
           cache, [](auto...) { changed = true; }, Datum(0));

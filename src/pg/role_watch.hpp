@@ -1,13 +1,13 @@
-// Notices changes of roles and of their memberships, whoever makes them in whichever database.
+// Detects changes of roles and memberships made by any session in any database.
 #pragma once
 
 namespace metrics_refresh::pg {
 
-/// From now on this process notices them. REQUIRES: called once.
+/// Starts the detection in this process. REQUIRES: called once.
 void watch_roles();
 
-/// True where a transaction of this process has met some since the last call. Of those that came
-/// since its last transaction began, a process that has been idle does not know.
+/// True if a transaction of this process has met a change since the last call. An idle process does
+/// not know of the changes that came after its last transaction began.
 bool take_role_changes() noexcept;
 
 }  // namespace metrics_refresh::pg

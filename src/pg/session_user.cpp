@@ -1,3 +1,9 @@
+// Connects a worker as the owner of a job.
+//
+// The direct way is BackgroundWorkerInitializeConnectionByOid() with the role. It fails for roles
+// that cannot connect. In that case the worker connects as the bootstrap superuser, removes the
+// settings of that role, and sets session_authorization and the settings of the owner, as a login
+// would.
 #include "pg/session_user.hpp"
 
 #include <map>
@@ -13,9 +19,10 @@ namespace {
 
 using Values = std::map<std::string, std::string>;
 
-// SET SESSION AUTHORIZATION asks who was authenticated. A server with assertions allows to say so
-// once only, and one before these versions has no function for it: there the owner's code still
-// runs in security-restricted operations, in which the session's user cannot be changed.
+// SET SESSION AUTHORIZATION checks the authenticated user, so that user must be changed as well. A
+// server with assertions allows this only once, and older minor versions do not export the
+// function. There the owner's code still runs in security-restricted operations, in which the
+// session user cannot be changed.
 #if !defined(USE_ASSERT_CHECKING) &&                                                      \
     (PG_VERSION_NUM >= 170003 || (PG_VERSION_NUM >= 160007 && PG_VERSION_NUM < 170000) || \
      (PG_VERSION_NUM >= 150011 && PG_VERSION_NUM < 160000))
@@ -31,6 +38,7 @@ void seal_session(Oid role) { seal(SetAuthenticatedUserId, role); }
 void seal_session(Oid) {}
 #endif
 
+// HaveNFreeProcs() has a second argument in newer versions.
 template <typename HaveFree>
 bool have_free(HaveFree have, int count) {
   if constexpr (std::is_invocable_v<HaveFree, int>) {
@@ -41,7 +49,7 @@ bool have_free(HaveFree have, int count) {
   }
 }
 
-// The last connections are kept for superusers.
+// The last connections are reserved for superusers.
 bool has_free_connection() {
 #if PG_VERSION_NUM >= 160000
   const int kept = SuperuserReservedConnections + ReservedConnections;
@@ -51,7 +59,7 @@ bool has_free_connection() {
   return call([kept] { return have_free(HaveNFreeProcs, kept + 1); });
 }
 
-// All settings as they are before any role is known.
+// The values of all settings before those of a role are applied.
 Values settings_of_server() {
   int count = 0;
   config_generic** const all = call([&count] { return all_settings(&count); });
@@ -64,7 +72,7 @@ Values settings_of_server() {
   return values;
 }
 
-// Takes back what the bootstrap superuser's session has of that role.
+// Removes the settings of the bootstrap superuser from the session.
 void restore(const Values& before) {
   std::vector<std::string> names;
   ActAs superuser(BOOTSTRAP_SUPERUSERID);
@@ -79,7 +87,7 @@ void restore(const Values& before) {
   for (const std::string& name : names) {
     const auto found = before.find(name);
     const char* text = name.c_str();
-    // A setting of nobody's, such as app.tenant, cannot be removed again.
+    // A placeholder such as app.tenant cannot be removed. It is set to an empty string.
     const bool is_known = found != before.end();
     const char* value = is_known ? found->second.c_str() : "";
     call([=] {
@@ -89,7 +97,7 @@ void restore(const Values& before) {
   }
 }
 
-// In the order in which each overrides the one before it, as at a login.
+// In the order of a login, in which later settings override earlier ones.
 void apply_settings_of(Oid role) {
   call([role] {
     Relation const table = table_open(DbRoleSettingRelationId, AccessShareLock);
@@ -149,11 +157,14 @@ bool can_connect_directly(Oid role) {
 #if PG_VERSION_NUM < 170000
   if (!limits.login) return false;
 #endif
+  // Superusers are exempt from connection limits.
   if (call([role] { return superuser_arg(role); })) return true;
   return !limits.limited && !database_has_limit() && can_connect(role);
 }
 
 void connect_as(Oid database, Oid role, bool assumed) {
+  // If only reserved connections are left, the server rejects ordinary roles. The bootstrap
+  // superuser can still connect.
   if (!assumed && role != BOOTSTRAP_SUPERUSERID && !has_free_connection()) assumed = true;
   if (!assumed) {
 #if PG_VERSION_NUM >= 170000

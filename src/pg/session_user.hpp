@@ -1,23 +1,23 @@
-// Whose session a background worker has. Where the role can connect, it does. Where it cannot (it
-// must not log in, has no CONNECT, or a limit of connections stands in the way), the worker
-// connects as the bootstrap superuser and gives the session to the role: session_user,
-// is_superuser, role and settings are those of a session of the role's own, and there is no way
-// back.
+// The session user of a background worker. If the role can connect, the worker connects as the
+// role. It cannot if it has no LOGIN or no CONNECT privilege, or if a connection limit is reached.
+// Then the worker connects as the bootstrap superuser and gives the session to the role. The values
+// of session_user, is_superuser, role and all settings are those of a session of the role, and the
+// change cannot be reverted.
 #pragma once
 
 #include "pg/guard.hpp"
 
 namespace metrics_refresh::pg {
 
-/// True where a background worker can connect to this database as the role itself. REQUIRES: a
+/// True if a background worker can connect to this database as the role itself. REQUIRES: a
 /// transaction.
 bool can_connect_directly(Oid role);
 
-/// Connects to `database` as `role`, by way of the bootstrap superuser where `assumed` is set or
-/// ordinary roles find no connection free. Ends the process where it cannot connect.
+/// Connects to `database` as `role`. Goes through the bootstrap superuser if `assumed` is set, or
+/// if no connection is free for ordinary roles. Ends the process if it cannot connect.
 void connect_as(Oid database, Oid role, bool assumed);
 
-/// True where the session is the role's and cannot become anybody else's.
+/// True if the session belongs to the role and cannot be given to another one.
 bool has_session_of(Oid role);
 
 }  // namespace metrics_refresh::pg

@@ -1,3 +1,8 @@
+// Sleeps until a wall-clock time.
+//
+// A timeout counts on the steady clock, so a step of the wall clock would make a process wake up
+// too late. On Linux, a timerfd with TFD_TIMER_CANCEL_ON_SET becomes readable if the clock is set.
+// It is part of the wait event set. On other systems each sleep is limited instead.
 #include "pg/sleeper.hpp"
 
 #ifdef __linux__
@@ -12,13 +17,13 @@
 namespace metrics_refresh::pg {
 namespace {
 
-// Without a clock watch a step of the clock is noticed within this.
+// Without a clock watch, a step of the clock is noticed after this time at the latest.
 constexpr long kLongestBlindSleepMs = 60'000;
-// epoll's limit of an int, with room to spare.
+// The timeout of epoll is an int, which this limit does not exceed.
 constexpr long kLongestSleepMs = 24L * 3600 * 1000;
 
 #ifdef __linux__
-// Arms a timer that never fires but is cancelled when somebody sets the clock.
+// Arms a timer that never fires, but is canceled when the clock is set.
 void arm(int descriptor) {
   itimerspec far = {};
   far.it_value.tv_sec = time(nullptr) + 100L * 365 * 24 * 3600;
@@ -26,6 +31,7 @@ void arm(int descriptor) {
 }
 
 int open_clock_watch() {
+  // The server limits descriptors that it does not manage.
   if (!AcquireExternalFD()) return -1;
   const int descriptor = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
   if (descriptor < 0) {
@@ -38,7 +44,8 @@ int open_clock_watch() {
 
 void rearm_clock_watch(int descriptor) {
   std::uint64_t expirations;
-  (void)!read(descriptor, &expirations, sizeof expirations);  // ECANCELED: the clock was set
+  // read() fails with ECANCELED after the clock was set.
+  (void)!read(descriptor, &expirations, sizeof expirations);
   arm(descriptor);
 }
 #else
@@ -49,7 +56,7 @@ void rearm_clock_watch(int) {}
 long timeout_ms(std::optional<core::Instant> wake_up, bool blind) {
   const long longest = blind ? kLongestBlindSleepMs : kLongestSleepMs;
   if (!wake_up) return blind ? longest : -1;
-  // The earliest instant means at once, and is too far away to be subtracted from.
+  // The earliest instant means now. A subtraction from it would overflow.
   const core::Instant present = now();
   if (*wake_up <= present) return 0;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*wake_up - present).count();
@@ -76,10 +83,12 @@ Sleeper::Sleeper() : clock_watch_(call([] { return open_clock_watch(); })) {
 bool Sleeper::sleep_until(std::optional<core::Instant> wake_up) {
   const long timeout = timeout_ms(wake_up, clock_watch_ < 0);
   return call([this, timeout] {
-    CHECK_FOR_INTERRUPTS();  // another wait may have reset the latch
+    // Another wait may have reset the latch after an interrupt was signaled.
+    CHECK_FOR_INTERRUPTS();
     WaitEvent event;
     const int count =
         WaitEventSetWait(events_, ConfigReloadPending ? 0 : timeout, &event, 1, PG_WAIT_EXTENSION);
+    // If it were not armed again, it would stay readable and the process would not sleep any more.
     if (count > 0 && (event.events & WL_SOCKET_READABLE) != 0) rearm_clock_watch(clock_watch_);
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();

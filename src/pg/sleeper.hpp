@@ -1,5 +1,5 @@
-// How our processes sleep: until a point of wall-clock time, a set latch, or a step of the clock.
-// Nothing wakes them in between.
+// The sleep of the background processes: until a wall-clock time, until the latch is set, or until
+// the clock is set. Nothing else wakes them.
 #pragma once
 
 #include <optional>
@@ -10,19 +10,20 @@ namespace metrics_refresh::pg {
 
 class Sleeper {
  public:
-  /// REQUIRES: the process has its latch (it is past BackgroundWorkerUnblockSignals).
+  /// REQUIRES: the process owns its latch (it is past BackgroundWorkerUnblockSignals).
   Sleeper();
   Sleeper(const Sleeper&) = delete;
   Sleeper& operator=(const Sleeper&) = delete;
 
-  /// Sleeps until `wake_up` (nothing: for good) or an earlier event, at most a millisecond late.
-  /// Then honours a termination and a reload of the configuration, for which it returns true. Exits
-  /// with the postmaster.
+  /// Sleeps until `wake_up` or an earlier event; without a time, until an event. Wakes up at most
+  /// one millisecond late. Then handles termination and a reload of the configuration. Returns true
+  /// after a reload. Exits if the postmaster dies.
   bool sleep_until(std::optional<core::Instant> wake_up);
 
  private:
   WaitEventSet* events_;
-  int clock_watch_;  // a descriptor that is readable once the clock was set; -1 where there is none
+  // A descriptor that becomes readable when the clock is set, or -1 if there is none.
+  int clock_watch_;
 };
 
 }  // namespace metrics_refresh::pg

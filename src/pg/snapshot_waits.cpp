@@ -1,8 +1,12 @@
+// Finds out whether a process waits for this transaction. The walk starts at the process and
+// follows blockers until it reaches this one. Example: the run waits for a lock of session A, and A
+// runs CREATE INDEX CONCURRENTLY, which waits for this transaction.
 #include "pg/snapshot_waits.hpp"
 
 namespace metrics_refresh::pg {
 namespace {
 
+// Bounds the length of the walk.
 constexpr int kMostLookedAt = 100;
 
 bool waits_for_a_transaction(pid_t process) {
@@ -26,7 +30,7 @@ List* blockers_of(pid_t process) {
   return found;
 }
 
-// Whether one waits for this transaction, itself or through others.
+// True if the process waits for this transaction, directly or through others.
 bool is_reached(pid_t process) {
   List* chain = list_make1_int(process);
   for (int i = 0; i < list_length(chain) && i < kMostLookedAt; ++i) {
@@ -41,10 +45,10 @@ bool is_reached(pid_t process) {
 
 }  // namespace
 
-// The list of blockers takes all locks of the lock table for a moment: it is made where the cheap
-// question, of the process's wait event, is answered with yes.
+// pg_blocking_pids() locks the whole lock table for a moment. It is called only if the wait event
+// of the process, which is cheap to read, shows a wait for a lock.
 bool waits_for_this_transaction(pid_t process) {
-  // Whoever waits asks again and again within one statement.
+  // A caller may ask many times within one statement, so the memory is reset each time.
   static MemoryContext scratch = nullptr;
   return call([process] {
     if (scratch == nullptr)

@@ -1,3 +1,8 @@
+// SQL through SPI.
+//
+// Each statement text is prepared once in a process, and its plan is saved. Parameters are
+// converted to Datums inside pg::call(), because their allocation may raise an error. Results are
+// read from the tuple table by position.
 #include "pg/spi.hpp"
 
 #include <unordered_map>
@@ -24,6 +29,7 @@ Param Param::array(std::vector<std::int64_t> values) {
 Datum Param::datum() const {
   switch (type_) {
     case TEXTOID:
+      // A Datum from the server is passed on. A C++ text is copied into server memory.
       if (value_ != 0) return value_;
       return PointerGetDatum(
           cstring_to_text_with_len(text_.data(), static_cast<int>(text_.size())));
@@ -78,7 +84,9 @@ bool Rows::is_null(std::size_t row, int column) const {
 
 std::string Rows::get_text(std::size_t row, int column) const {
   const Datum datum = value(row, column);
+  // name has a fixed length and no header.
   if (SPI_gettypeid(table_->tupdesc, column) == NAMEOID) return NameStr(*DatumGetName(datum));
+  // The value may be compressed or stored out of line.
   const ::text* packed = call([datum] { return DatumGetTextPP(datum); });
   return std::string(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
 }
@@ -150,26 +158,29 @@ Spi::Spi() : uncaught_(std::uncaught_exceptions()) {
 }
 
 Spi::~Spi() {
+  // After an error, the abort has closed the connection, and SPI_finish() would close an outer one.
   if (std::uncaught_exceptions() == uncaught_) (void)SPI_finish();
 }
 
 namespace {
 
-// What must be the same for a plan to be used again. Types are part of it: a NULL may have any.
+// The key of a plan. Types are part of it, because a NULL can have any type.
 std::string plan_key(std::string_view sql, const std::vector<Param>& params) {
   std::string key(sql);
   for (const Param& param : params) key += '\0' + std::to_string(param.type());
   return key;
 }
 
-// The statement's plan, made when it is first needed and kept for the life of the process; the
-// server plans it anew by itself when something that it reads has changed.
+// The plan of the statement, made at its first use and kept for the life of the process. The server
+// makes a new plan if an object that the statement depends on has changed.
 SPIPlanPtr plan_of(std::string_view sql, const std::vector<Param>& params) {
-  static auto& plans = *new std::unordered_map<std::string, SPIPlanPtr>;  // no destructor at exit
+  // Never destroyed: no C++ destructors run at exit.
+  static auto& plans = *new std::unordered_map<std::string, SPIPlanPtr>;
   std::string key = plan_key(sql, params);
   const auto known = plans.find(key);
   if (known != plans.end()) return known->second;
-  const char* text = key.c_str();  // ends where the statement does
+  // The text ends at the first zero byte of the key.
+  const char* text = key.c_str();
   SPIPlanPtr plan = call([text, &params]() -> SPIPlanPtr {
     const int count = static_cast<int>(params.size());
     auto* types = static_cast<Oid*>(palloc(sizeof(Oid) * (params.size() + 1)));
@@ -190,6 +201,7 @@ Rows Spi::query(std::string_view sql, const std::vector<Param>& params) {
 }
 
 Rows Spi::query_latest(std::string_view sql, const std::vector<Param>& params) {
+  // SPI uses the active snapshot for a read-only execution.
   call([] { PushActiveSnapshot(GetLatestSnapshot()); });
   const Rows rows = run(sql, params, true);
   call([] { PopActiveSnapshot(); });
@@ -199,6 +211,7 @@ Rows Spi::query_latest(std::string_view sql, const std::vector<Param>& params) {
 Rows Spi::run(std::string_view sql, const std::vector<Param>& params, bool read_only) {
   SPIPlanPtr const plan = plan_of(sql, params);
   const int code = call([&] {
+    // One element more than needed: there may be no parameters.
     auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (params.size() + 1)));
     auto* nulls = static_cast<char*>(palloc(params.size() + 1));
     for (std::size_t i = 0; i < params.size(); ++i) {

@@ -1,4 +1,4 @@
-// SQL from C++: one connection as a scope, bound parameters only, rows as typed values.
+// SQL from C++: a connection as a scope, bound parameters, and rows as typed values.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace metrics_refresh::pg {
 
-/// A bound parameter. Texts are copied into the server's memory when the statement runs.
+/// A bound parameter. Texts are copied into server memory when the statement runs.
 class Param {
  public:
   Param(std::int64_t value) : Param(INT8OID, Int64GetDatum(value)) {}
@@ -19,9 +19,9 @@ class Param {
   Param(core::Instant value);
   Param(std::string value) : type_(TEXTOID), text_(std::move(value)) {}
   Param(const char* value) : Param(std::string(value)) {}
-  /// A value as the server handed it over.
+  /// A value in the server's representation.
   Param(Oid type, Datum value) : type_(type), value_(value) {}
-  /// NULL, of a type.
+  /// A NULL of this type.
   static Param null(Oid type);
   static Param oid(Oid value) { return Param(OIDOID, ObjectIdGetDatum(value)); }
   static Param array(std::vector<std::int64_t> values);
@@ -32,7 +32,7 @@ class Param {
 
   Oid type() const noexcept { return type_; }
   bool is_null() const noexcept { return null_; }
-  /// May raise. REQUIRES: called inside call().
+  /// May raise an error. REQUIRES: called inside call().
   Datum datum() const;
 
  private:
@@ -43,11 +43,11 @@ class Param {
   std::vector<std::int64_t> numbers_;
 };
 
-/// The elements of a text[] as the server handed it over. Throws PgError 22004, which calls the
-/// array `name`, for a NULL among them.
+/// The elements of a text[]. Throws PgError 22004 if one is NULL; the message calls the array
+/// `name`.
 std::vector<std::string> texts_of(Datum array, const char* name);
 
-/// The rows of the last statement; valid until the next one on the same connection.
+/// The rows of the last statement. Valid until the next statement on the same connection.
 class Rows {
  public:
   Rows(SPITupleTable* table, std::uint64_t count) : table_(table), count_(count) {}
@@ -56,7 +56,7 @@ class Rows {
   bool empty() const noexcept { return count_ == 0; }
 
   bool is_null(std::size_t row, int column) const;
-  // Of columns that are not NULL and have exactly this SQL type (text also takes name):
+  // For columns that are not NULL and have exactly this SQL type; get_text() also reads name.
   std::string get_text(std::size_t row, int column) const;
   std::int64_t get_int64(std::size_t row, int column) const;
   double get_float8(std::size_t row, int column) const;
@@ -64,10 +64,10 @@ class Rows {
   Oid get_oid(std::size_t row, int column) const;
   core::Instant get_instant(std::size_t row, int column) const;
   std::vector<std::int64_t> get_int64_array(std::size_t row, int column) const;  // without NULLs
-  // The same, where NULL is an answer:
+  // The same for columns that may be NULL.
   std::optional<std::string> get_text_or_null(std::size_t row, int column) const;
   std::optional<core::Instant> get_instant_or_null(std::size_t row, int column) const;
-  /// The value as a parameter, copied into `context`, or NULL.
+  /// The value as a parameter that was copied into `context`, or NULL.
   Param copied(std::size_t row, int column, MemoryContext context) const;
   /// A text[] without NULLs.
   std::vector<std::string> get_text_array(std::size_t row, int column) const;
@@ -79,8 +79,8 @@ class Rows {
   std::size_t count_;
 };
 
-/// An SPI connection for the life of the scope. An error closes it through the abort of the
-/// transaction or subtransaction, so then the destructor leaves it alone.
+/// An SPI connection for the life of the scope. After an error, the abort of the transaction or
+/// subtransaction closes it, and the destructor does nothing.
 class Spi {
  public:
   Spi();
@@ -88,14 +88,14 @@ class Spi {
   Spi(const Spi&) = delete;
   Spi& operator=(const Spi&) = delete;
 
-  /// Runs one statement; columns of the result are numbered from 1. Its plan is kept for the next
-  /// time, so the text is one of few. Throws PgError.
+  /// Runs one statement. Columns of the result are numbered from 1. The plan is kept, so the number
+  /// of different texts must be limited. Throws PgError.
   Rows query(std::string_view sql, const std::vector<Param>& params = {});
 
-  /// Runs one statement that only reads, on a snapshot of this moment, whatever the transaction's.
+  /// Runs one statement that only reads, with a snapshot taken now instead of the transaction's.
   Rows query_latest(std::string_view sql, const std::vector<Param>& params = {});
 
-  /// Runs any statements and throws their rows away as they come.
+  /// Runs any statements and discards their rows as they are produced.
   void run_discarding(const std::string& sql);
 
  private:

@@ -5,14 +5,15 @@
 namespace metrics_refresh::pg {
 namespace {
 
-// Smaller tables are read fast by any plan.
+// Any plan reads smaller tables fast. In blocks.
 constexpr BlockNumber kSmall = 4;
 
 struct Seen {
   Oid table;
   BlockNumber blocks;
 };
-constexpr int kMostTables = 8;  // more than have triggers of ours
+// More tables than have triggers of this extension.
+constexpr int kMostTables = 8;
 Seen seen[kMostTables] = {};
 
 Seen& remembered(Oid table) {
@@ -32,9 +33,12 @@ void replan_where_grown(Relation table) {
   call([table] {
     Seen& last = remembered(RelationGetRelid(table));
     const BlockNumber blocks = RelationGetNumberOfBlocks(table);
+    // The table was truncated or vacuumed, and may grow again.
     if (blocks < last.blocks / 2) last.blocks = std::max(blocks, kSmall);
     if (blocks < last.blocks * 2) return;
     last.blocks = blocks;
+    // Invalidates all plans that use the table, in all sessions. They are made again at the next
+    // use.
     CacheInvalidateRelcache(table);
   });
 }

@@ -1,15 +1,15 @@
-// Plans that are kept were made when a table had a certain size. The server makes them anew after
-// ANALYZE; until then a table that was nearly empty is read as a whole for every row that is looked
-// for in it, however large one transaction has made it.
+// Saved plans were made for a certain size of a table. The server makes new ones after ANALYZE.
+// Until then, a plan made for a nearly empty table reads the whole table for each row that it looks
+// up, even if one transaction has filled the table.
 #pragma once
 
 #include "pg/guard.hpp"
 
 namespace metrics_refresh::pg {
 
-/// Has all sessions make their plans over the table anew where it has become twice as large as this
-/// process last found it: our statements, those of foreign keys and of triggers alike. A fraction
-/// of a microsecond where it has not. REQUIRES: the table is open, in a transaction that writes it.
+/// Makes all sessions plan again if the table has doubled in size since this process last looked.
+/// This includes plans of foreign keys and triggers. If it has not, the call takes a fraction of a
+/// microsecond. REQUIRES: the table is open, in a transaction that writes to it.
 void replan_where_grown(Relation table);
 
 }  // namespace metrics_refresh::pg

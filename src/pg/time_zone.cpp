@@ -1,3 +1,9 @@
+// Reads time zones from the server's library.
+//
+// pg_next_dst_boundary() finds the next transition after a time. A ServerTimeZone collects the
+// periods between transitions as far as they are needed, and then searches the collected periods.
+// Names are checked strictly before pg_tzset() sees them, because that function caches every name
+// for the life of the process.
 #include "pg/time_zone.hpp"
 
 #include <algorithm>
@@ -11,12 +17,12 @@ namespace {
 
 using std::chrono::seconds;
 
-// The longest of the time zone data has about half of this.
+// About twice the length of the longest name in the time zone data.
 constexpr std::size_t kMaxZoneName = 63;
-// A longer one is not repeated.
+// A longer name is not repeated in messages.
 constexpr std::size_t kMaxMessage = 200;
 
-// Long before any zone had a transition: from here pg_next_dst_boundary() finds them all.
+// Earlier than the first transition of any zone, so that pg_next_dst_boundary() finds all of them.
 constexpr pg_time_t kBeforeAllTransitions = -20'000'000'000;  // about the year 1336
 
 struct Boundary {
@@ -41,8 +47,8 @@ Boundary next_boundary(const pg_tz* zone, pg_time_t from) {
   return result;
 }
 
-// Where the name has a digit, the server might read it as a POSIX rule. These are the names with
-// one that its data has, and a few fixed offsets beside them.
+// The server might read a name with a digit as a POSIX rule. These are the names with digits in the
+// time zone data, and a few fixed offsets.
 bool is_numbered_zone(std::string_view name) {
   static constexpr std::string_view kNames[] = {"EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT",
                                                 "GMT0",    "GMT+0",   "GMT-0"};
@@ -68,6 +74,7 @@ bool is_numbered_zone(std::string_view name) {
   return hours <= 14 && (equals("UTC") || equals("GMT"));
 }
 
+// strnlen(): the text may come from a caller and have any length.
 bool may_name_zone(const char* name) {
   const std::string_view text(name, strnlen(name, kMaxZoneName + 1));
   if (text.empty() || text.size() > kMaxZoneName) return false;
@@ -91,10 +98,10 @@ const pg_tz* find_time_zone(const char* name) noexcept {
 
 namespace {
 
-// Beyond it the rules of the last years go on.
+// After this time, the rules of the last years repeat.
 constexpr pg_time_t kUntil = 4'102'444'800;  // 2100
 
-// FNV-1a; nobody gains by a collision.
+// FNV-1a. There is no advantage in a collision, so it need not be cryptographic.
 std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {
   for (int i = 0; i < 8; ++i) hash = (hash ^ (value >> (8 * i) & 0xff)) * 0x100000001b3;
   return hash;
@@ -142,6 +149,7 @@ std::uint64_t rules_of_zone(const char* name) {
 }
 
 core::TimeZone::Period ServerTimeZone::period_at(core::Instant t) const {
+  // Periods are added until the last one covers the instant.
   while (periods_.empty() ||
          (periods_.back().end <= t && periods_.back().end < core::Instant::max())) {
     const bool first = periods_.empty();
@@ -161,7 +169,7 @@ core::TimeZone::Period ServerTimeZone::period_at(core::Instant t) const {
 }
 
 const core::TimeZone& time_zone(const std::string& name) {
-  // By the zone that the name means: there are many ways to spell it. No destructor at exit.
+  // The key is the zone itself, because it can be spelled in many ways. Never destroyed.
   static auto& zones = *new std::map<const pg_tz*, ServerTimeZone>;
   const char* text = name.c_str();
   const pg_tz* zone = call([text] { return find_time_zone(text); });

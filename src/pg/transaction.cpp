@@ -1,9 +1,12 @@
+// The steps of the server's main loop that begin, commit and abort transactions in a background
+// process. The scopes in the header combine them.
 #include "pg/transaction.hpp"
 
 namespace metrics_refresh::pg::detail {
 
 void begin_transaction_without_snapshot() {
   call([] {
+    // now() returns this time. In a client's session the server sets it for each statement.
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
   });
@@ -23,13 +26,15 @@ void commit_transaction() {
   call([] {
     if (ActiveSnapshotSet()) PopActiveSnapshot();
     CommitTransactionCommand();
+    // The statistics are sent now, because the process may be idle for a long time.
     pgstat_report_stat(true);
   });
 }
 
-// As the server does it in a session, where a command may have begun a block.
+// The same steps as in a session of a client. A command may have begun a transaction block.
 void abort_transaction() {
   call([] {
+    // A cancellation that arrives during the abort must not interrupt it.
     HOLD_INTERRUPTS();
     disable_all_timeouts(false);
     QueryCancelPending = false;
@@ -57,6 +62,7 @@ void release_replication_slots() {
   });
 }
 
+// GUC_ACTION_LOCAL: the setting ends with the transaction.
 void commit_without_standby() {
   call([] {
     if (synchronous_commit <= SYNCHRONOUS_COMMIT_LOCAL_FLUSH) return;
@@ -87,6 +93,7 @@ void go_on_in_another_transaction() {
     if (ActiveSnapshotSet()) PopActiveSnapshot();
     CommitTransactionCommand();
     StartTransactionCommand();
+    // StartTransactionCommand() has set these from the session's defaults.
     XactIsoLevel = XACT_READ_COMMITTED;
     XactReadOnly = false;
     XactDeferrable = false;

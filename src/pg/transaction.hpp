@@ -1,51 +1,49 @@
-// Transactions as scopes: whole ones for our processes, subtransactions for code that runs inside
-// somebody's statement and must survive an error.
+// Transactions as scopes: transactions for background processes, and subtransactions for code
+// inside another statement that has to survive an error.
 #pragma once
 
 #include "pg/guard.hpp"
 
 namespace metrics_refresh::pg {
 
-/// Runs `body` in a transaction of its own, with an active snapshot, and commits it. Any exception
-/// aborts it and keeps flying.
-/// REQUIRES: a process of ours, outside any transaction.
+/// Runs `body` in a transaction with an active snapshot and commits. An exception aborts the
+/// transaction and is passed on. REQUIRES: a process of this extension, outside of any transaction.
 template <typename Body>
 void in_transaction(Body&& body);
 
-/// The same without a snapshot: the first is taken when `body` asks for it.
+/// The same without a snapshot. The first one is taken when `body` needs it.
 template <typename Body>
 void in_transaction_without_snapshot(Body&& body);
 
-/// The same at isolation level repeatable read: locks can be waited for before its one snapshot.
+/// The same at isolation level repeatable read. Locks can be taken before the only snapshot is.
 template <typename Body>
 void in_repeatable_read(Body&& body);
 
-/// Commits, and begins another that may write, at read committed whatever the session's default.
-/// REQUIRES: in_transaction() or its like.
+/// Commits and begins another transaction, which may write and is read committed, regardless of the
+/// session's defaults. REQUIRES: inside in_transaction() or a similar scope.
 void go_on_in_another_transaction();
 
-/// The commit of this transaction waits for no synchronous standby.
-/// REQUIRES: a transaction.
+/// The commit of this transaction does not wait for a synchronous standby. REQUIRES: a transaction.
 void commit_without_standby();
 
-/// No transaction_timeout for the rest of the transaction.
+/// Disables transaction_timeout for the rest of the transaction.
 void stop_transaction_timeout();
 
-/// True where the transaction has exceeded transaction_timeout, which ends the process. REQUIRES:
-/// it is not aborted yet.
+/// True if the transaction has exceeded transaction_timeout, which ends the process. REQUIRES: it
+/// is not aborted yet.
 bool has_transaction_timed_out() noexcept;
 
-/// Gives back the replication slot that a failed statement still holds, and drops temporary ones.
+/// Releases the replication slot that a failed statement still holds, and drops temporary slots.
 void release_replication_slots();
 
-/// Runs `body` in a subtransaction. Returns the server error that ended it, its work undone, or
-/// nothing when it committed. A cancelled query and every C++ exception roll back and keep flying:
-/// they are not ours to swallow.
+/// Runs `body` in a subtransaction. Returns the server error that ended it, after a rollback, or
+/// nothing if it committed. A cancellation of the query and C++ exceptions roll back and are passed
+/// on.
 template <typename Body>
 std::optional<PgError> in_subtransaction(Body&& body);
 
-/// Runs `body` in a subtransaction and undoes it, so that the locks it took are given back: for a
-/// look at what a long transaction must not keep others from. Whatever it throws keeps flying.
+/// Runs `body` in a subtransaction and rolls it back, so that its locks are released. For reading
+/// in a long transaction, which must not block other sessions. Exceptions are passed on.
 template <typename Body>
 void look(Body&& body);
 
@@ -89,7 +87,7 @@ void in_repeatable_read(Body&& body) {
 }
 
 namespace detail {
-/// A subtransaction that is begun at once, and ended by one of the two.
+/// A subtransaction that begins at construction and is ended by commit() or roll_back().
 class Subtransaction {
  public:
   Subtransaction() : context_(CurrentMemoryContext), owner_(CurrentResourceOwner) {

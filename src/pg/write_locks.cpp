@@ -1,3 +1,6 @@
+// Lists the tables that the present transaction writes, from the lock structures of this process.
+// The server has no function for this, and a scan of the whole lock table would be too expensive at
+// every commit.
 #include "pg/write_locks.hpp"
 
 namespace metrics_refresh::pg {
@@ -5,8 +8,9 @@ namespace {
 
 using Visit = void (*)(void*, Oid);
 
-// Locks that conflict with nobody else's are in places of the process itself, sixteen to a group,
-// before PostgreSQL 18 in one group. A place that is not held keeps the last relation's number.
+// Locks that conflict with no other lock are kept in slots of the process itself. There are groups
+// of sixteen slots, before PostgreSQL 18 only one group. A slot that is not in use keeps the oid of
+// its last relation.
 void visit_fast_path(Visit visit, void* context) {
 #if PG_VERSION_NUM >= 180000
   const int groups = FastPathLockGroupsPerBackend;
@@ -18,6 +22,7 @@ void visit_fast_path(Visit visit, void* context) {
   constexpr int kPlaces = FP_LOCK_SLOTS_PER_BACKEND;
 #endif
   for (int group = 0; group < groups; ++group) {
+    // Whether a slot holds RowExclusiveLock is not checked: the caller accepts additional tables.
     if (held[group] == 0) continue;
     for (int place = 0; place < kPlaces; ++place)
       if (const Oid relation = MyProc->fpRelId[group * kPlaces + place]; OidIsValid(relation))
@@ -25,6 +30,7 @@ void visit_fast_path(Visit visit, void* context) {
   }
 }
 
+// PostgreSQL 16 replaced SHM_QUEUE by dlist.
 #if PG_VERSION_NUM >= 160000
 using Link = dlist_node;
 const Link* head_of(const dlist_head& list) { return &list.head; }
@@ -53,9 +59,10 @@ bool has_write_lock(Oid relation) {
 }
 
 void for_each_write_lock(Visit visit, void* context) {
-  // Another process may move a lock of ours from its place into the table that all share, under
-  // this lock. Nothing else adds to our lists there, and what we hold stays, so their own locks are
-  // not needed, as the server does without them where it looks for lists that are empty.
+  // Another process may move a lock of this process from its slot to the shared lock table, while
+  // it holds this LWLock. Nothing else adds to the lists of this process, and locks that it holds
+  // do not disappear. Therefore the locks of the partitions are not needed. The server relies on
+  // the same when it looks for empty lists.
   LWLockAcquire(&MyProc->fpInfoLock, LW_SHARED);
   visit_fast_path(visit, context);
   for (const auto& list : MyProc->myProcLocks) {

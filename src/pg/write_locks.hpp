@@ -1,19 +1,19 @@
-// Which tables the transaction under way writes: who writes rows of a table, in whatever way, holds
-// RowExclusiveLock on it until the transaction's end.
+// The tables that the present transaction writes. Any write to the rows of a table holds
+// RowExclusiveLock on it until the end of the transaction.
 //
-// REQUIRES of both: inside pg::call(), or in a callback of the server.
+// REQUIRES for both functions: inside pg::call(), or in a callback of the server.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::pg {
 
-/// True where the transaction has that lock on a table of this database.
+/// True if the transaction holds that lock on a table of this database.
 bool has_write_lock(Oid relation);
 
-/// Calls `visit(context, relation)` for every table of this database on which the transaction has
-/// that lock; also for some others, and some more than once. It takes as long as the transaction
-/// has locks. `visit` must not raise an error, nor take a lock.
+/// Calls `visit(context, relation)` for every table of this database on which the transaction holds
+/// that lock. May also call it for other tables, and repeatedly for one table. Takes time
+/// proportional to the number of locks. `visit` must not raise an error or take a lock.
 void for_each_write_lock(void (*visit)(void* context, Oid relation), void* context);
 
 }  // namespace metrics_refresh::pg

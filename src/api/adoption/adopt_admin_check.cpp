@@ -1,3 +1,9 @@
+// Finds settings for an adopted installation.
+//
+// The adoption proposes two settings of the database. metrics_refresh.admin_check is the function
+// that decided in the old installation which users are admins. metrics_refresh.log_retention is the
+// retention of the old cleanup function. Only a superuser can set them; for other callers the
+// statement is shown.
 #include "api/adoption/adopt_admin_check.hpp"
 
 #include "api/access.hpp"
@@ -15,14 +21,18 @@ using pg::Param;
 struct Check {
   Oid oid = InvalidOid;
   Oid owner = InvalidOid;
-  std::string name;      // as the setting has it
-  bool is_kept = false;  // nobody but superusers can put another function in its place
+  std::string name;  // as it would be written in the setting
+  // Only superusers can replace the function.
+  bool is_kept = false;
 };
 
 std::optional<Check> find_check(const std::string& schema, Oid log) {
   std::optional<Check> check;
   with_tables([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
+        // The candidates are functions without arguments that return boolean and have one of these
+        // names. They must be in the schema or be used by a policy of the log. The owner of the
+        // function and of its schema could replace it, so both must be superusers.
         "SELECT p.oid, p.proowner, quote_ident(n.nspname) || '.' || quote_ident(p.proname),"
         " (SELECT bool_and(r.rolsuper) FROM pg_roles r WHERE r.oid IN (p.proowner,"
         "  CASE WHEN n.nspowner = 'pg_database_owner'::regrole THEN (SELECT datdba FROM pg_database"
@@ -45,7 +55,8 @@ std::optional<Check> find_check(const std::string& schema, Oid log) {
   return check;
 }
 
-// The setting as new sessions of this database begin with it; empty where it has none of its own.
+// The value of the setting with which new sessions in this database begin, or empty if the database
+// has no value for it.
 std::string database_setting(const std::string& name) {
   std::string value;
   with_tables([&](pg::Spi& spi) {
@@ -68,6 +79,7 @@ std::string for_database() {
 void set(Adoption& adoption, const std::string& name, const std::string& value,
          const std::string& note) {
   const std::string statement = for_database() + "SET " + name + " = " + pg::literal(value);
+  // ALTER DATABASE SET of these settings needs a superuser.
   if (!pg::is_superuser(GetUserId()))
     return adoption.leave("setting " + name, note + "; for a superuser to run", statement);
   const std::string before = database_setting(name);
@@ -77,7 +89,8 @@ void set(Adoption& adoption, const std::string& name, const std::string& value,
                  (before.empty() ? "RESET " + name : "SET " + name + " = " + pg::literal(before))});
 }
 
-// As its owner, and nothing is left of it. An error would be one of whoever asks.
+// Calls the function as its owner in a subtransaction that is rolled back. An error would also
+// occur for every user that is checked.
 std::string try_out(const Check& check) {
   std::string problem;
   const std::string query = "SELECT " + check.name + "()";
@@ -98,6 +111,7 @@ std::string try_out(const Check& check) {
 
 void adopt_admin_check(Adoption& adoption, const std::string& schema, Oid log) {
   const std::string name = "metrics_refresh.admin_check";
+  // The setting of this session may be older than that of the database.
   const std::string present =
       settings::admin_check().empty() ? database_setting(name) : settings::admin_check();
   if (!present.empty()) return adoption.found("setting " + name, "it names " + present + "()");
@@ -113,6 +127,8 @@ void adopt_admin_check(Adoption& adoption, const std::string& schema, Oid log) {
                               pg::role_name(check->owner) +
                               ", or its schema to somebody else, who would say who is an admin",
                           for_database() + "SET " + name + " = " + pg::literal(check->name));
+  // The extension calls the function with a fixed search_path, so that unqualified names in it may
+  // fail.
   const std::string problem = try_out(*check);
   if (!problem.empty())
     return adoption.leave("setting " + name, check->name +
@@ -128,6 +144,8 @@ void adopt_retention(Adoption& adoption, const store::OldFunction& cleanup) {
   std::int64_t minutes = 0;
   with_tables([&](pg::Spi& spi) {
     minutes = spi.query(
+                     // The retention is taken from the first interval in the text of the function,
+                     // and otherwise from the default of its argument, which is a number of days.
                      "SELECT coalesce((SELECT extract(epoch FROM replace(m[1], '''', '')::interval)"
                      " / 60 FROM regexp_matches($1, '(\\d{1,4}\\s*(?:hour|day|week|month|year)s?)',"
                      " 'i') m LIMIT 1),"
@@ -137,6 +155,7 @@ void adopt_retention(Adoption& adoption, const store::OldFunction& cleanup) {
   });
   const std::int64_t present =
       std::chrono::duration_cast<std::chrono::minutes>(settings::log_retention()).count();
+  // A shorter retention is not proposed, because it would delete rows.
   if (minutes <= present || !database_setting(kName).empty()) return;
   set(adoption, kName, std::to_string(minutes) + "min",
       "as " + cleanup.signature + " had it; without it the next clean-up would remove more");

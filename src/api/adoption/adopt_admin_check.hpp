@@ -1,4 +1,4 @@
-// Settings that a hand-written installation had in its functions.
+// Proposes settings for values that a hand-written installation had in its functions.
 #pragma once
 
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace metrics_refresh::api {
 
-/// Guesses metrics_refresh.admin_check: the function is_super_admin() or is_admin() that the
-/// policies of the log ask, or that stands in the schema. Only one whose owner is an admin anyway
-/// is proposed, for who writes the function says who is one.
+/// Proposes metrics_refresh.admin_check: a function is_super_admin() or is_admin() that a policy of
+/// the log uses, or that is in the schema. It is proposed only if its owner and the owner of its
+/// schema are superusers, because they decide which users are admins.
 void adopt_admin_check(Adoption& adoption, const std::string& schema, Oid log);
 
-/// Keeps the log for as long as the old clean-up did, if that is longer.
+/// Proposes the retention of the old cleanup function, if it is longer than the present one.
 void adopt_retention(Adoption& adoption, const store::OldFunction& cleanup);
 
 }  // namespace metrics_refresh::api

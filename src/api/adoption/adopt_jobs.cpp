@@ -1,3 +1,9 @@
+// Finds the jobs of pg_cron that call the functions of an adopted installation, and replaces them
+// by jobs of this extension.
+//
+// A job of pg_cron is recognized by its command: a call of one of the functions, or a REFRESH of
+// the view. The first active one determines the schedule of the new job. Further ones are left,
+// because one job has one schedule; import_from_pg_cron() can import them.
 #include "api/adoption/adopt_jobs.hpp"
 
 #include <algorithm>
@@ -19,12 +25,14 @@ bool is_one_of(const std::string& name, const std::vector<std::string>& names) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// What the command calls, as far as it is one of these; "" for a refresh of the view.
+// The function that the command calls, if it is one of these. An empty string stands for a refresh
+// of the view.
 std::optional<std::string> called_by(const std::string& command, const std::string& schema,
                                      const std::vector<std::string>& functions,
                                      const std::string& view) {
   ParsedCommand parsed;
   if (pg::in_subtransaction([&] { parsed = parse_command(command); })) return std::nullopt;
+  // An unqualified name is assumed to be found in public.
   const auto is_here = [&](const SqlName& name) {
     return name.schema == schema || (name.schema.empty() && schema == "public");
   };
@@ -53,7 +61,7 @@ std::optional<store::JobRecord> find_job_if(Wanted wanted) {
   return std::nullopt;
 }
 
-// As arguments of schedule() and its like.
+// The times as arguments of schedule() or alter_job().
 std::string times_of(const std::string& schedule, const std::string& timezone, bool active) {
   std::string text = "schedule => " + pg::literal(schedule);
   if (!timezone.empty()) text += ", timezone => " + pg::literal(timezone);
@@ -109,6 +117,7 @@ void cleanup_job(Adoption& adoption, const CronCalls& calls) {
   adoption.run("job " + usual->name, "rescheduled",
                alter + times_of(call->schedule, same_zone ? "" : call->timezone, true) + ")");
   take_over_call(adoption, calls, *call, id);
+  // The undo statement must set the zone that is in effect now.
   const std::string zone = usual->timezone.empty() ? "UTC" : usual->timezone;
   adoption.undo("job " + usual->name,
                 {alter + times_of(*usual->schedule, same_zone ? "" : zone, true) + ")",
@@ -123,12 +132,14 @@ CronCalls find_calls(const Adoption& adoption, const std::string& schema,
   result.cron = find_pg_cron();
   if (!result.cron) return result;
   const PgCron& cron = *result.cron;
+  // Runs of the present minute have then begun and can be seen (see api/imports/take_over.cpp).
   if (!adoption.dry_run()) wait_for_quiet_moment();
   for (OldJob& old : read_old_jobs(cron, adoption.dry_run())) {
     if (old.job.database != cron.database || is_elsewhere(old, cron)) continue;
     const auto function = called_by(old.job.command, schema, functions, view);
     if (!function) continue;
     const core::FromPgCron times = core::from_pg_cron(old.job.old_schedule, cron.version);
+    // The job is never due.
     if (times.schedule.empty()) continue;
     result.calls.push_back({std::move(old), *function, times.schedule, cron.timezone});
   }
@@ -140,6 +151,7 @@ void take_over_call(Adoption& adoption, const CronCalls& calls, const CronCall& 
   if (!adoption.dry_run() && is_running(call.old.job))
     throw pg::SqlError(ERRCODE_OBJECT_IN_USE, "a run of " + object_of(call) + " is under way",
                        "Try again when it has ended: a pause would cut it off.");
+  // The step runs later, so it captures copies.
   const PgCron cron = *calls.cron;
   const std::int64_t id = call.old.job.source_id;
   adoption.work(
@@ -161,6 +173,7 @@ std::string statement_to_go_on(const CronCall& call) {
 const CronCall* first_of(const CronCalls& calls, const std::vector<std::string>& functions) {
   const CronCall* first = nullptr;
   for (const CronCall& call : calls.calls)
+    // An active job is preferred to one that is paused.
     if (is_one_of(call.function, functions) &&
         (first == nullptr || (call.old.job.active && !first->old.job.active)))
       first = &call;
@@ -175,7 +188,7 @@ void adopt_platform_jobs(Adoption& adoption, const std::string& schema) {
                  kView);
   refresh_job(adoption, schema, calls);
   cleanup_job(adoption, calls);
-  // More than one schedule for the same: as many jobs.
+  // Other jobs with the same task would be separate jobs with a schedule of their own.
   const CronCall* const taken[] = {first_of(calls, {"", "refresh_platform_metrics_with_logging",
                                                     "trigger_platform_metrics_refresh"}),
                                    first_of(calls, {"cleanup_old_metrics_logs"})};

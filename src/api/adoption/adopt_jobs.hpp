@@ -1,5 +1,5 @@
-// The schedules of what was written by hand: jobs of pg_cron that call the functions become jobs
-// here, which refresh the views themselves.
+// The schedules of a hand-written installation. Jobs of pg_cron that call its functions become jobs
+// of this extension, which refresh the views directly.
 #pragma once
 
 #include "api/imports/import_pg_cron.hpp"
@@ -11,11 +11,12 @@
 
 namespace metrics_refresh::api {
 
-/// A job of pg_cron that is one call of a function, or one REFRESH of the view.
+/// A job of pg_cron that consists of one call of a function, or of one REFRESH of the view.
 struct CronCall {
   OldJob old;
   std::string function;  // empty: it refreshes the view
-  std::string schedule;  // in our dialect; empty where it is never due
+  // In the syntax of this extension; empty if it is never due.
+  std::string schedule;
   std::string timezone;
 };
 
@@ -24,23 +25,23 @@ struct CronCalls {
   std::vector<CronCall> calls;
 };
 
-/// Those that call functions of these names in the schema, in this database. Unless it is a dry
-/// run, waits for a moment at which jobs can go over, and keeps them as they are.
+/// The jobs in this database that call functions with these names in the schema. Unless it is a dry
+/// run, waits for a moment at which jobs can be taken over, and locks the jobs.
 CronCalls find_calls(const Adoption& adoption, const std::string& schema,
                      const std::vector<std::string>& functions, const std::string& view);
 
-/// Adds the step that pauses the job in pg_cron. `job` is the new one by its name or number, whose
-/// due times count from the commit on.
+/// Adds the step that pauses the job in pg_cron. `job` is the name or number of the new job, whose
+/// due times count from the commit.
 void take_over_call(Adoption& adoption, const CronCalls& calls, const CronCall& call,
                     const std::string& job);
 
-/// The statements that take that back.
+/// The statement that undoes it.
 std::string statement_to_go_on(const CronCall& call);
 
-/// The first of them whose job is active, else the first; or null.
+/// The first active one of them, else the first one; or null.
 const CronCall* first_of(const CronCalls& calls, const std::vector<std::string>& functions);
 
-/// Adds the steps for the jobs around the view platform_metrics of the schema.
+/// Adds the steps for the jobs of the view platform_metrics in this schema.
 void adopt_platform_jobs(Adoption& adoption, const std::string& schema);
 
 }  // namespace metrics_refresh::api

@@ -104,7 +104,7 @@ void require_rights_over_schema(const std::string& schema) {
   });
   if (!owns && !extension::is_super_admin())
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of schema " + schema,
-                       "It holds no materialized view that you may refresh.");
+                       "The schema contains no materialized view that you may refresh.");
 }
 
 std::vector<GroupView> dependents_of(Oid relation) {

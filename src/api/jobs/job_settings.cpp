@@ -29,13 +29,14 @@ void try_setting(const std::string& name, const std::string& value, Oid role) {
     throw pg::SqlError(sqlstate, data.message, hint.empty() ? our_hint : hint, detail);
   };
   if (data.sqlerrcode == ERRCODE_UNDEFINED_OBJECT)
-    say(ERRCODE_INVALID_PARAMETER_VALUE, "The view pg_settings lists the settings that there are.");
+    say(ERRCODE_INVALID_PARAMETER_VALUE, "See the view pg_settings for the settings that exist.");
   if (data.sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
     say(data.sqlerrcode,
         name.find('.') == std::string::npos
-            ? "Both the job's owner and whoever asks for a setting must be allowed to set it."
+            ? "Both the owner of the job and the current user must be allowed to set it."
             : "A superuser's setting of a library is set for a role: ALTER ROLE ... SET.");
-  say(data.sqlerrcode, "The view pg_settings says what a setting takes and who can set it when.");
+  say(data.sqlerrcode,
+      "The view pg_settings shows the allowed values and the context of each setting.");
 }
 
 }  // namespace

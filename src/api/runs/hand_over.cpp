@@ -42,7 +42,7 @@ void require_workers() {
   if (!settings::enabled())
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                        "no worker runs while metrics_refresh.enabled is off",
-                       "A refresh by one who lacks the rights of the view's owner takes a worker.");
+                       "A refresh without the rights of the view's owner needs a worker.");
 }
 
 // A worker does not see uncommitted changes of the view.
@@ -65,11 +65,11 @@ void require_committed(Oid view) {
 [[noreturn]] void refuse(const shmem::HandOver& hand_over) {
   if (hand_over.sqlstate != 0)
     throw pg::SqlError(hand_over.sqlstate, hand_over.message,
-                       "Look into the server log for the rest of the error.",
-                       "The refresh could not be written down for a worker.");
+                       "See the server log for the rest of the error.",
+                       "The request for a worker could not be stored.");
   throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "the refresh was not begun",
-                     "Look whether it was dropped or unscheduled meanwhile.",
-                     "What was to be refreshed is not there any more, or its request is not.");
+                     "Check whether the view was dropped or the job was unscheduled.",
+                     "The view or the job does not exist any more, or the request was removed.");
 }
 
 // lock_timeout also limits the wait for a free worker. Once the run has begun, there is no limit.
@@ -77,7 +77,7 @@ void require_patience(core::Instant since) {
   if (LockTimeout > 0 && pg::now() - since > std::chrono::milliseconds(LockTimeout))
     throw pg::SqlError(ERRCODE_LOCK_NOT_AVAILABLE,
                        "no worker was free for the refresh within lock_timeout",
-                       "metrics_refresh.running shows what the workers are at.");
+                       "See the view metrics_refresh.running for the runs that are under way.");
 }
 
 // The longest sleep without a wake-up, in milliseconds.
@@ -129,10 +129,10 @@ int post(const shmem::HandOver& wanted) {
     case shmem::Posting::kPosted:
       break;
     case shmem::Posting::kNotServed:
-      throw pg::SqlError(
-          ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "no scheduler serves this database",
-          "Raise metrics_refresh.max_databases and restart the server.",
-          "A refresh by one who lacks the rights of the view's owner takes a worker.");
+      throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                         "no scheduler serves this database",
+                         "Raise metrics_refresh.max_databases and restart the server.",
+                         "A refresh without the rights of the view's owner needs a worker.");
     case shmem::Posting::kTooManyOfRole:
       throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
                          "role \"" + pg::role_name(wanted.requested_by) +

@@ -1,3 +1,8 @@
+// Recognizes the columns of a hand-written log by their names and types.
+//
+// A column has a meaning only if both fit. Example: `status text` is the status of a run, but
+// `status integer` has no meaning here. A column without a meaning is kept in copied rows and is
+// NULL in new ones. The lists contain the names that are common in such tables.
 #include "store/adoption/log_columns.hpp"
 
 #include <algorithm>
@@ -10,7 +15,8 @@ namespace {
 struct Meaning {
   LogColumn meaning;
   ValueKind kind;
-  std::string_view names;  // with a blank before and after each
+  // Names separated by blanks, with a blank before the first and after the last.
+  std::string_view names;
 };
 
 constexpr Meaning kMeanings[] = {
@@ -31,7 +37,7 @@ constexpr Meaning kMeanings[] = {
     {LogColumn::kRows, ValueKind::kNumber, " rows_total row_count rows_affected "},
 };
 
-// As a status of ours, in the words that people use.
+// For each status, the words that are common for it, in the same format.
 constexpr std::pair<std::string_view, std::string_view> kWords[] = {
     {"success", " success succeeded successful completed complete ok done finished "},
     {"error", " error failed failure fail errored "},
@@ -57,11 +63,13 @@ bool has_word(std::string_view list, const std::string& word) {
 LogColumn meaning_of(const OldLog::Column& column) {
   const ValueKind kind = kind_of(column.type);
   if (column.name == "id" &&
+      // Ids may be numbers, texts or UUIDs.
       (kind == ValueKind::kNumber || kind == ValueKind::kText || column.type == UUIDOID))
     return LogColumn::kId;
   if (column.type == INTERVALOID && column.name == "duration") return LogColumn::kDuration;
   for (const Meaning& known : kMeanings) {
     if (!has_word(known.names, column.name)) continue;
+    // A status may also be an enum, whose labels are the words.
     const bool is_enum =
         known.meaning == LogColumn::kStatus && kind == ValueKind::kOther && !column.words.empty();
     return kind == known.kind || is_enum ? known.meaning : LogColumn::kOther;
@@ -80,12 +88,14 @@ std::string problem_of(const OldLog& log) {
     return "it is no table";
   if (find_column(log, LogColumn::kStatus) == nullptr &&
       find_column(log, LogColumn::kSuccess) == nullptr)
+    // Without these columns the rows cannot be shown as runs.
     return "it has neither a column status of text nor success of boolean";
   if (find_column(log, LogColumn::kStarted) == nullptr)
     return "it has no column started_at or created_at of a time";
   return "";
 }
 
+// The result is inserted into a condition of the form `lower(status) IN (...)`.
 std::string words_of(std::string_view status) {
   for (const auto& [own, words] : kWords) {
     if (own != status) continue;

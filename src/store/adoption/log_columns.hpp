@@ -1,5 +1,5 @@
-// What the columns of a hand-written log mean to us, by their names and types, and its words for a
-// run's status.
+// The meaning of the columns of a hand-written log, from their names and types, and its words for
+// the status of a run.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace metrics_refresh::store {
 
-/// What a column of a log means to us.
+/// The meaning of a column.
 enum class LogColumn {
   kId,
   kStatus,
@@ -29,20 +29,20 @@ enum class LogColumn {
 
 LogColumn meaning_of(const OldLog::Column& column);
 
-/// The first column of that meaning, or null.
+/// The first column with that meaning, or null.
 const OldLog::Column* find_column(const OldLog& log, LogColumn meaning);
 
-/// Why the table can be no log of refreshes, or empty.
+/// The reason why the table cannot be a log of refreshes, or empty.
 std::string problem_of(const OldLog& log);
 
-/// The statuses of our log.
+/// The statuses of the extension's log.
 inline constexpr const char* kStatuses[] = {"success", "error",    "running",
                                             "skipped", "canceled", "interrupted"};
 
-/// The words that people use for a status of ours, as a list of SQL constants in lower case.
+/// The common words for a status, as a list of SQL constants in lower case.
 std::string words_of(std::string_view status);
 
-/// The one among `words` that means the status, or empty.
+/// The word among `words` that stands for the status, or empty.
 std::string word_for(std::string_view status, const std::vector<std::string>& words);
 
 }  // namespace metrics_refresh::store

@@ -1,4 +1,4 @@
-// The view that takes the place of a hand-written log, with the same columns first.
+// The view that replaces a hand-written log. It begins with the columns of the table.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace metrics_refresh::store {
 
-/// The columns that no new row fills, as a list.
+/// The columns that are NULL in new rows, as a list.
 std::string unfilled_columns(const OldLog& log);
 
-/// The statement that makes the view, of the log of `view` and of others that a column names.
-/// `words` are those that the column status has had.
+/// The statement that creates the view, for the runs of `view` and, if the log has a column for it,
+/// of other views. `words` are the words in the column status.
 std::string view_statement(const OldLog& log, const std::string& view,
                            const std::vector<std::string>& words);
 

@@ -1,3 +1,6 @@
+// The functions around a view platform_metrics as data. Each Thin lists the column names that
+// callers may expect and the expressions that compute them. thin_functions.cpp builds the SQL text
+// for the columns that an existing function has.
 #include "store/adoption/platform_functions.hpp"
 
 #include "pg/quote.hpp"
@@ -8,6 +11,7 @@ namespace {
 Thin refresh_function(const char* name, const std::string& arguments) {
   Thin thin;
   thin.name = name;
+  // r is the jsonb result of the refresh.
   thin.from = "metrics_refresh.refresh_by_name(" + arguments + ") r";
   const std::string succeeded = "(r ->> 'success')::pg_catalog.bool";
   thin.columns = {
@@ -19,6 +23,7 @@ Thin refresh_function(const char* name, const std::string& arguments) {
        "CASE WHEN NOT " + succeeded + " THEN r ->> 'message' END"},
       {" status ", ValueKind::kText, "CASE WHEN " + succeeded + " THEN 'success' ELSE 'error' END"},
       {" refreshed_at completed_at ", ValueKind::kTime, "pg_catalog.clock_timestamp()"}};
+  // The function may also return a single value. Its type selects the expression.
   thin.scalars = {{"", ValueKind::kJson, "r"},
                   {"", ValueKind::kBool, succeeded},
                   {"", ValueKind::kText, "r ->> 'message'"}};
@@ -36,6 +41,7 @@ Thin cleanup_function() {
       {"", ValueKind::kNumber, "n"},
       {"", ValueKind::kJson, "pg_catalog.jsonb_build_object('success', true, 'deleted_count', n)"}};
   thin.from_with_number =
+      // The argument of such functions is the number of days to keep.
       "metrics_refresh.cleanup_logs(pg_catalog.make_interval(days => $1::pg_catalog.int4)) n";
   return thin;
 }
@@ -60,6 +66,7 @@ Thin statistics_function(const std::string& view) {
       {" last_error last_error_message ", ValueKind::kText, "s.last_error"}};
   thin.scalars = {{"", ValueKind::kJson, "pg_catalog.to_jsonb(s)"}};
   thin.from_with_number = "metrics_refresh.get_view_stats(" + view + ", $1::pg_catalog.int4) s";
+  // Only reads, so it may stay STABLE.
   thin.writes = false;
   return thin;
 }

@@ -1,4 +1,4 @@
-// The functions that people have around a materialized view platform_metrics.
+// The functions that are commonly written around a materialized view platform_metrics.
 #pragma once
 
 #include "store/adoption/thin_functions.hpp"

@@ -1,3 +1,6 @@
+// The functions of a schema of materialized views as data, in the form of platform_functions.cpp.
+// All of them call require_schema_rights() first: they run with the rights of the caller, and the
+// views of the extension would otherwise silently show fewer rows.
 #include "store/adoption/schema_functions.hpp"
 
 #include "pg/quote.hpp"
@@ -7,6 +10,7 @@ namespace {
 
 using pg::literal;
 
+// A view without a job is healthy if its last run did not fail.
 const char kHealthy[] =
     "s.freshness IN ('fresh', 'unmanaged') AND coalesce(s.last_status, '') NOT IN ('error', "
     "'canceled', 'interrupted')";
@@ -34,6 +38,7 @@ Thin view_function(const std::string& schema, const char* name) {
       ") s";
   thin.order = "s.view_name";
   thin.columns = view_columns();
+  // The columns if the function does not exist yet.
   thin.usual = {{"view_name", TEXTOID, "text"},
                 {"row_count", INT8OID, "bigint"},
                 {"refreshed_at", TIMESTAMPTZOID, "timestamp with time zone"}};
@@ -42,6 +47,7 @@ Thin view_function(const std::string& schema, const char* name) {
 
 Thin refresh_function(const std::string& schema, const std::string& group, const char* name) {
   Thin thin = view_function(schema, name);
+  // The refresh comes before the query that returns its results.
   thin.first.push_back("SELECT metrics_refresh.refresh_group(" + literal(group) + ")");
   thin.columns.push_back({" status ", ValueKind::kText, "coalesce(s.last_status, 'skipped')"});
   const std::string succeeded = "coalesce(bool_and(s.last_status = 'success'), true)";
@@ -96,6 +102,7 @@ Thin health_function(const std::string& schema) {
   thin.columns.push_back({" message detail details ", ValueKind::kText, "s.last_error"});
   thin.columns.push_back({" age_minutes minutes_since_refresh minutes_since_last_refresh ",
                           ValueKind::kNumber, "round(extract(epoch FROM s.age) / 60, 1)"});
+  // The aggregates return a value even if there are no views.
   const std::string all = "coalesce(bool_and(" + healthy + "), true)";
   thin.scalars = {
       {"", ValueKind::kJson,

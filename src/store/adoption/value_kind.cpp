@@ -1,3 +1,5 @@
+// Only built-in types have a kind. Values of other types are not converted, because that would run
+// code of their owners.
 #include "store/adoption/value_kind.hpp"
 
 namespace metrics_refresh::store {
@@ -32,6 +34,7 @@ ValueKind kind_of(Oid type) {
 
 bool can_be(ValueKind value, Oid type) {
   const ValueKind wanted = kind_of(type);
+  // Every value can be written as text.
   return wanted != ValueKind::kOther && (wanted == value || wanted == ValueKind::kText);
 }
 

@@ -1,4 +1,5 @@
-// Types as far as values of ours can be given for them: a column of somebody's table or function.
+// Groups of types between which values are converted when a table or function of a user is
+// replaced.
 #pragma once
 
 #include "pg/guard.hpp"
@@ -7,10 +8,10 @@ namespace metrics_refresh::store {
 
 enum class ValueKind { kNumber, kText, kTime, kBool, kJson, kOther };
 
-/// Of one of the server's own types; kOther of all that are not, domains among them.
+/// The kind of a built-in type. kOther for all other types, including domains.
 ValueKind kind_of(Oid type);
 
-/// Whether a value of this kind can be written as one of the type, by a cast.
+/// True if a value of this kind can be cast to the type.
 bool can_be(ValueKind value, Oid type);
 
 }  // namespace metrics_refresh::store

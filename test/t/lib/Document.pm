@@ -5,7 +5,7 @@
 #   ```output           the output of the block above it
 #   ```psql             a transcript: statements after the prompt `name=# `, each with its output
 #   ```output varying   as above, but moments and durations may differ
-#   <!-- sql … -->      statements that prepare what the page takes for granted; readers do not see them
+#   ```sql in <!-- -->  statements that readers do not see: they prepare what the page takes for granted
 #   <!-- needs X -->    the next block runs if the extension X is installed, and is left out if it is not
 package Document;
 
@@ -14,19 +14,18 @@ use warnings;
 
 use IPC::Run ();
 
-# Reads a page: a list of blocks { line, sql, shown, varying, hidden, needs }, shown undefined if the page shows no output.
+# Reads a page: a list of blocks { line, sql, shown, varying, needs }, shown undefined if the page shows no output.
 sub blocks
 {
 	my ($text) = @_;
 	my (@blocks, $needs);
-	while ($text =~ /\G(.*?)^(?:```([^\n]*)\n(.*?)^```[ ]*$|<!-- sql\n(.*?)^-->|<!-- needs (\w+) -->)/gms)
+	while ($text =~ /\G(.*?)^(?:```([^\n]*)\n(.*?)^```[ ]*$|<!-- needs (\w+) -->)/gms)
 	{
-		my ($kind, $body, $hidden) = ($2, $3, $4);
-		if (defined $5) { $needs = $5; next; }
-		my $line = 1 + (substr($text, 0, defined $hidden ? $-[4] : $-[2]) =~ tr/\n//);
+		my ($kind, $body) = ($2, $3);
+		if (defined $4) { $needs = $4; next; }
+		my $line = 1 + (substr($text, 0, $-[2]) =~ tr/\n//);
 		my %block = (line => $line, needs => $needs);
-		if (defined $hidden) { push @blocks, { %block, sql => $hidden, hidden => 1 }; }
-		elsif ($kind eq 'sql') { push @blocks, { %block, sql => $body }; }
+		if ($kind eq 'sql') { push @blocks, { %block, sql => $body }; }
 		elsif ($kind =~ /^output( varying)?$/)
 		{
 			die "line $line: output without statements before it\n" if !@blocks || defined $blocks[-1]{shown};
@@ -59,7 +58,7 @@ sub loose_statements
 	my ($inside, @loose) = (0);
 	for my $at (0 .. $#lines)
 	{
-		if ($lines[$at] =~ /^```|^<!-- sql$|^-->/) { $inside = !$inside; next; }
+		if ($lines[$at] =~ /^```/) { $inside = !$inside; next; }
 		next if $inside;
 		while ($lines[$at] =~ /`((?:SELECT|CALL|INSERT|UPDATE|DELETE FROM|ALTER|CREATE|GRANT|REVOKE)\s[^`]+)`/g)
 		{

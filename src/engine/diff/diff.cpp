@@ -122,7 +122,7 @@ void add_view_rows(Oid oid, RowSums& sums, core::RowHash RowSums::*side) {
   adder.init(&sums);
   Relation const view = table_open(oid, NoLock);
   TupleTableSlot* const slot = table_slot_create(view, nullptr);
-  TableScanDesc const scan = table_beginscan(view, GetActiveSnapshot(), 0, nullptr);
+  TableScanDesc const scan = pg::begin_scan(view, GetActiveSnapshot());
   while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
     CHECK_FOR_INTERRUPTS();
     adder.add(slot, side);

@@ -1,6 +1,6 @@
 #include "engine/view/own_jobs.hpp"
 
-#include "pg/identity.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/transaction.hpp"
 #include "store/view_settings.hpp"
 
@@ -15,7 +15,7 @@ std::optional<OwnSettings> settings_of(const std::vector<store::JobSettings>& jo
   for (const store::JobSettings& job : jobs) {
     const Oid role = job.view.owner_oid;
     if ((role == view.owner) != of_owner || !OidIsValid(role) ||
-        resolve_view(job.view) != view.oid || !may_refresh(role, view.oid, view.owner))
+        resolve_view(job.view) != view.oid || !has_view_rights(role, view))
       continue;
     if (own && job.settings != own->settings) return OwnSettings{{}, true};
     own = OwnSettings{job.settings, false};
@@ -28,7 +28,7 @@ std::optional<OwnSettings> settings_of(const std::vector<store::JobSettings>& jo
 OwnSettings settings_of_own_jobs(const View& view) {
   std::vector<store::JobSettings> jobs;
   pg::look([&] {
-    pg::as_extension([&] {
+    extension::as_extension([&] {
       pg::Spi spi;
       jobs = store::settings_of_jobs(spi, view.schema, view.name, view.oid);
     });

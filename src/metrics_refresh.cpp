@@ -25,7 +25,7 @@ void _PG_init(void) {
     metrics_refresh::shmem::request();
     metrics_refresh::shmem::watch_changes();
     metrics_refresh::store::watch_transactions();
-    metrics_refresh::worker::watch_ddl();
+    metrics_refresh::hooks::watch_ddl();
     metrics_refresh::worker::register_launcher();
   });
 }

@@ -3,8 +3,8 @@
 #include "hooks/ddl_watch.hpp"
 #include "pg/guard.hpp"
 #include "pg/upkeep.hpp"
-#include "shmem/area.hpp"
 #include "shmem/change_watch.hpp"
+#include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
 #include "worker/launcher.hpp"
 

@@ -6,9 +6,9 @@
 #include "hooks/rights_first.hpp"
 #include "hooks/silent_tools.hpp"
 #include "pg/compat.hpp"
-#include "shmem/area.hpp"
 #include "shmem/change_counters.hpp"
 #include "shmem/change_watch.hpp"
+#include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
 
 namespace metrics_refresh::hooks {

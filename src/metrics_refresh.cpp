@@ -3,8 +3,8 @@
 #include "hooks/ddl_watch.hpp"
 #include "pg/guard.hpp"
 #include "pg/upkeep.hpp"
-#include "shmem/area.hpp"
 #include "shmem/change_watch.hpp"
+#include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
 #include "worker/launcher.hpp"
 
@@ -25,7 +25,7 @@ void _PG_init(void) {
     metrics_refresh::shmem::request();
     metrics_refresh::shmem::watch_changes();
     metrics_refresh::store::watch_transactions();
-    metrics_refresh::worker::watch_ddl();
+    metrics_refresh::hooks::watch_ddl();
     metrics_refresh::worker::register_launcher();
   });
 }

@@ -37,6 +37,7 @@ find src -name '*.[ch]pp' | sort | xargs perl -ne '
       print "$ARGV:$.: \"$file\" is a header of the server: only src/pg/postgres.hpp includes those\n"
         if $ARGV ne "src/pg/postgres.hpp";
     } elsif ($other ne $folder) {
+      print "$ARGV:$.: \"$file\" is for shmem/ alone: use shmem/shmem.hpp\n" if $file eq "shmem/area.hpp";
       print "$ARGV:$.: $folder/ may not include \"$file\" (tools/layers.txt)\n"
         if !$needs{$folder}{$other};
       $is_needed{$folder}{$_} = 1 for keys %{ $needs{$folder}{$other} // {} };

@@ -49,4 +49,18 @@ unsigned edit_distance(std::string_view a, std::string_view b, unsigned most) {
   return std::min(row[b.size()], most + 1);
 }
 
+std::string span(Duration d) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(d).count();
+  if (seconds < 120) return std::to_string(seconds) + " s";
+  if (seconds < 7200) return std::to_string(seconds / 60) + " min";
+  if (seconds < 172'800) return std::to_string(seconds / 3600) + " h";
+  return std::to_string(seconds / 86'400) + " days";
+}
+
+std::string literal(std::string_view value) {
+  std::string text = "'";
+  for (const char c : value) text.append(c == '\'' ? 2 : 1, c);
+  return text + "'";
+}
+
 }  // namespace metrics_refresh::core

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/instant.hpp"
+
 namespace metrics_refresh::core {
 
 /// Returns `text` in double quotes for an error message. A long text is shortened.
@@ -32,5 +34,11 @@ bool is_last_part(std::string_view name, std::string_view qualified);
 /// Returns the number of letters to insert, delete or replace (ignoring case) to turn one text into
 /// the other; at most `most` + 1.
 unsigned edit_distance(std::string_view a, std::string_view b, unsigned most);
+
+/// A duration in a suitable unit, such as `5 min`.
+std::string span(Duration d);
+
+/// A value as an SQL literal, for statements in hints.
+std::string literal(std::string_view value);
 
 }  // namespace metrics_refresh::core

@@ -6,12 +6,12 @@
 #include "hooks/rights_first.hpp"
 #include "hooks/silent_tools.hpp"
 #include "pg/compat.hpp"
-#include "shmem/area.hpp"
 #include "shmem/change_counters.hpp"
 #include "shmem/change_watch.hpp"
+#include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
 
-namespace metrics_refresh::worker {
+namespace metrics_refresh::hooks {
 namespace {
 
 // All that follows is called from the server's own C frames; nothing here has a destructor.
@@ -164,4 +164,4 @@ void watch_ddl() {
   ProcessUtility_hook = on_utility;
 }
 
-}  // namespace metrics_refresh::worker
+}  // namespace metrics_refresh::hooks

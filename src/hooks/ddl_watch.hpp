@@ -4,9 +4,9 @@
 // they are asked to leave first.
 #pragma once
 
-namespace metrics_refresh::worker {
+namespace metrics_refresh::hooks {
 
 /// REQUIRES: called once, from _PG_init.
 void watch_ddl();
 
-}  // namespace metrics_refresh::worker
+}  // namespace metrics_refresh::hooks

@@ -6,7 +6,7 @@
 #include "shmem/restores.hpp"
 #include "store/incremental.hpp"
 
-namespace metrics_refresh::worker {
+namespace metrics_refresh::hooks {
 namespace {
 
 // All that follows is called from the server's own C frames; nothing here has a destructor, but
@@ -104,4 +104,4 @@ void suspect_restored_trigger(Node* statement) {
   });
 }
 
-}  // namespace metrics_refresh::worker
+}  // namespace metrics_refresh::hooks

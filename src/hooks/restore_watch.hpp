@@ -4,7 +4,7 @@
 
 #include "pg/postgres.hpp"
 
-namespace metrics_refresh::worker {
+namespace metrics_refresh::hooks {
 
 /// True where the statement is one of `ALTER TABLE … DISABLE TRIGGER ALL` and the like on tables of
 /// the private schema, and need not be executed: without these triggers, rows that come in would
@@ -21,4 +21,4 @@ void hold_off_for_restore(Node* statement);
 /// view under another number.
 void suspect_restored_trigger(Node* statement);
 
-}  // namespace metrics_refresh::worker
+}  // namespace metrics_refresh::hooks

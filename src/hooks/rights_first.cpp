@@ -2,7 +2,7 @@
 
 #include "pg/compat.hpp"
 
-namespace metrics_refresh::worker {
+namespace metrics_refresh::hooks {
 namespace {
 
 // All that follows is called from the server's own C frames; nothing here has a destructor.
@@ -225,4 +225,4 @@ void ask_for_rights_first(Node* statement) {
   }
 }
 
-}  // namespace metrics_refresh::worker
+}  // namespace metrics_refresh::hooks

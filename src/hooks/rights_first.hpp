@@ -5,11 +5,11 @@
 
 #include "pg/postgres.hpp"
 
-namespace metrics_refresh::worker {
+namespace metrics_refresh::hooks {
 
 /// Raises the server's own error where `statement` is about an object of the extension's, or of
 /// metrics_refresh_cron's, that the current role does not own. Takes no lock on it.
 /// REQUIRES: called by the server, no frame in between with a destructor.
 void ask_for_rights_first(Node* statement);
 
-}  // namespace metrics_refresh::worker
+}  // namespace metrics_refresh::hooks

@@ -1,6 +1,6 @@
 #include "hooks/silent_tools.hpp"
 
-namespace metrics_refresh::worker {
+namespace metrics_refresh::hooks {
 namespace {
 
 // By the name in the library, which nobody can change.
@@ -25,4 +25,4 @@ bool changes_rows_silently(Oid function) {
   return answer;
 }
 
-}  // namespace metrics_refresh::worker
+}  // namespace metrics_refresh::hooks

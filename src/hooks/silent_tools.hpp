@@ -4,9 +4,9 @@
 
 #include "pg/postgres.hpp"
 
-namespace metrics_refresh::worker {
+namespace metrics_refresh::hooks {
 
 /// Called before any function is executed. It must not be slow.
 bool changes_rows_silently(Oid function);
 
-}  // namespace metrics_refresh::worker
+}  // namespace metrics_refresh::hooks

@@ -75,7 +75,9 @@ void request() {
 
 Area* area() noexcept { return shared; }
 
-Area& required_area() {
+bool is_preloaded() noexcept { return shared != nullptr; }
+
+void require_preloaded() {
   if (shared == nullptr && pg::is_upkeep())
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                        pg::is_single_user()
@@ -87,7 +89,23 @@ Area& required_area() {
                        "metrics_refresh must be loaded via shared_preload_libraries",
                        "Add metrics_refresh to shared_preload_libraries in postgresql.conf and "
                        "restart the server.");
+}
+
+Area& required_area() {
+  require_preloaded();
   return *shared;
+}
+
+WrittenJobs written_jobs() noexcept {
+  if (shared == nullptr) return {};
+  return {static_cast<std::int64_t>(pg_atomic_read_u64(&shared->written_rows)),
+          static_cast<std::int64_t>(pg_atomic_read_u64(&shared->written_bytes))};
+}
+
+void count_written_job(std::int64_t bytes) noexcept {
+  if (shared == nullptr) return;
+  pg_atomic_fetch_add_u64(&shared->written_rows, 1);
+  pg_atomic_fetch_add_u64(&shared->written_bytes, static_cast<std::uint64_t>(bytes));
 }
 
 void wake_launcher_locked() noexcept {

@@ -1,15 +1,10 @@
 // The extension's fixed piece of shared memory and its lock: plain data, sized at server start,
 // never growing. What lies in it is declared in databases.hpp, worker_slots.hpp, waiting.hpp and
 // others; beside it lie change_counters.hpp and prepared_news.hpp, with locks of their own,
-// server_settings.hpp and skipped_jobs.hpp.
+// server_settings.hpp and skipped_jobs.hpp. Only this folder includes this header.
 #pragma once
 
-#include "pg/guard.hpp"
-#include "shmem/databases.hpp"
-#include "shmem/hand_overs.hpp"
-#include "shmem/restores.hpp"
-#include "shmem/waiting.hpp"
-#include "shmem/worker_slots.hpp"
+#include "shmem/shmem.hpp"
 
 namespace metrics_refresh::shmem {
 
@@ -32,15 +27,10 @@ struct Area {
   Restore restores[kMaxRestores];
 };
 
-/// Asks for the memory when the server starts. REQUIRES: called once, from _PG_init, while
-/// shared_preload_libraries is processed.
-void request();
-
-/// Null where the library was not preloaded, or may do nothing (pg/upkeep.hpp).
+/// Null unless is_preloaded().
 Area* area() noexcept;
 
-/// The area. Throws SqlError 55000 with a hint where the library was not preloaded, or may do
-/// nothing (pg/upkeep.hpp).
+/// The area. Throws as require_preloaded().
 Area& required_area();
 
 /// Runs `body` under the lock and returns its result.

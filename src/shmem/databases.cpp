@@ -53,6 +53,12 @@ void want_scheduler_locked(DatabaseEntry& entry) noexcept {
   }
 }
 
+void set_launcher(PGPROC* process) noexcept {
+  LWLockAcquire(area()->lock, LW_EXCLUSIVE);
+  area()->launcher = process;
+  LWLockRelease(area()->lock);
+}
+
 }  // namespace
 
 DatabaseEntry* find_database_locked(Oid database) noexcept {
@@ -297,6 +303,11 @@ DatabaseStatus database_status(Oid database) {
 bool launcher_running() {
   return locked(LW_SHARED, [] { return area()->launcher != nullptr; });
 }
+
+void attach_launcher() noexcept { set_launcher(MyProc); }
+void detach_launcher() noexcept { set_launcher(nullptr); }
+
+int max_databases() noexcept { return area()->max_databases; }
 
 bool attach_scheduler(Oid database) {
   return locked(LW_EXCLUSIVE, [=] {

@@ -172,4 +172,11 @@ struct DatabaseStatus {
 DatabaseStatus database_status(Oid database);
 bool launcher_running();
 
+/// For the launcher: enters this process, and removes it at its exit. REQUIRES: inside pg::call(),
+/// or in a callback of the server.
+void attach_launcher() noexcept;
+void detach_launcher() noexcept;
+/// The number of databases that can be served.
+int max_databases() noexcept;
+
 }  // namespace metrics_refresh::shmem

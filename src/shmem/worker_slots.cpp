@@ -253,6 +253,14 @@ void announce_run_end() {
   pg::call([] { ConditionVariableBroadcast(&area()->run_ended); });
 }
 
+void prepare_for_run_end() { ConditionVariablePrepareToSleep(&area()->run_ended); }
+
+void sleep_until_run_end(long timeout) {
+  (void)ConditionVariableTimedSleep(&area()->run_ended, timeout, PG_WAIT_EXTENSION);
+}
+
+void cancel_run_end_sleep() { ConditionVariableCancelSleep(); }
+
 bool has_unfinished_locked(Oid database) noexcept {
   Area* const shared = area();
   for (int i = 0; i < shared->max_workers; ++i) {

@@ -174,6 +174,12 @@ std::vector<SlotView> busy_slots(Oid database);
 std::vector<SlotView> unfinished_slots(Oid database);
 /// Wakes those who wait for a run to end.
 void announce_run_end();
+/// To wait for the end of a run: prepare, look whether it has ended, sleep, look again. A run that
+/// ends after the first look ends the sleep. Sleeps at most so many milliseconds. Cancel at the
+/// end; the abort of a transaction does so, too. REQUIRES for all: inside pg::call().
+void prepare_for_run_end();
+void sleep_until_run_end(long timeout);
+void cancel_run_end_sleep();
 
 // For the worker.
 

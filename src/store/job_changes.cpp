@@ -9,8 +9,8 @@
 
 #include <algorithm>
 
-#include "shmem/area.hpp"
 #include "shmem/prepared_news.hpp"
+#include "shmem/shmem.hpp"
 #include "store/shares.hpp"
 
 namespace metrics_refresh::store {
@@ -115,12 +115,12 @@ void note_changed(std::int64_t job_id) {
 }
 
 // Without shared memory there is no scheduler to wake.
-void note_leftovers() { noted.leftovers = shmem::area() != nullptr; }
+void note_leftovers() { noted.leftovers = shmem::is_preloaded(); }
 
 void note_all_changed() { noted.all = true; }
 
 void note_roles(shmem::RoleNews news) {
-  if (shmem::area() != nullptr) noted.roles = std::max(noted.roles, news);
+  if (shmem::is_preloaded()) noted.roles = std::max(noted.roles, news);
 }
 
 void note_database(Oid database, bool dropped) {

@@ -6,7 +6,7 @@
 // written since then, which gives an upper bound.
 #include "store/shares.hpp"
 
-#include "shmem/area.hpp"
+#include "shmem/shmem.hpp"
 
 namespace metrics_refresh::store {
 namespace {
@@ -68,31 +68,31 @@ struct Counted {
 };
 Counted counted = {};
 
-Share written(shmem::Area& area) {
+Share written() {
+  const shmem::WrittenJobs jobs = shmem::written_jobs();
   Share now;
-  now.jobs = static_cast<std::int64_t>(pg_atomic_read_u64(&area.written_rows));
-  now.bytes = static_cast<std::int64_t>(pg_atomic_read_u64(&area.written_bytes));
+  now.jobs = jobs.rows;
+  now.bytes = jobs.bytes;
   return now;
 }
 
 }  // namespace
 
 Share share_of_jobs(Oid owner) {
-  shmem::Area* const area = shmem::area();
   Counted now = {};
   // Read before the rows are counted: a row that is written in between then counts twice, and never
   // not at all.
-  if (area != nullptr) now.written = written(*area);
+  now.written = written();
   now.share = count_rows("job", "job_owner", "owner_oid", owner);
-  now.owner = area != nullptr ? owner : InvalidOid;
+  now.owner = shmem::is_preloaded() ? owner : InvalidOid;
   counted = now;
   return now.share;
 }
 
 Share most_of_jobs(Oid owner) {
-  shmem::Area* const area = shmem::area();
-  if (area == nullptr || !OidIsValid(owner) || counted.owner != owner) return share_of_jobs(owner);
-  const Share now = written(*area);
+  if (!shmem::is_preloaded() || !OidIsValid(owner) || counted.owner != owner)
+    return share_of_jobs(owner);
+  const Share now = written();
   return {counted.share.jobs + (now.jobs - counted.written.jobs),
           counted.share.bytes + (now.bytes - counted.written.bytes)};
 }
@@ -100,11 +100,9 @@ Share most_of_jobs(Oid owner) {
 // The counters only grow. They count writes of all roles, which makes the bound less tight but
 // needs no table of roles in shared memory.
 void note_written(HeapTuple row, TupleDesc description) {
-  shmem::Area* const area = shmem::area();
-  if (area == nullptr) return;
+  if (!shmem::is_preloaded()) return;
   const std::int64_t size = pg::call([=] { return size_of(row, description); });
-  pg_atomic_fetch_add_u64(&area->written_rows, 1);
-  pg_atomic_fetch_add_u64(&area->written_bytes, static_cast<std::uint64_t>(size));
+  shmem::count_written_job(size);
 }
 
 void forget_counted() noexcept { counted.owner = InvalidOid; }

@@ -4,7 +4,7 @@
 
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
-#include "shmem/area.hpp"
+#include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
 #include "store/one_time_jobs.hpp"
 #include "worker/group_run.hpp"

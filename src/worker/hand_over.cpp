@@ -5,8 +5,7 @@
 
 #include "engine/view/view.hpp"
 #include "pg/time.hpp"
-#include "shmem/area.hpp"
-#include "shmem/worker_end.hpp"
+#include "shmem/shmem.hpp"
 #include "store/groups.hpp"
 #include "store/one_time_jobs.hpp"
 #include "worker/own_tables.hpp"

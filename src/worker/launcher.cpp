@@ -9,9 +9,9 @@
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
-#include "shmem/area.hpp"
 #include "shmem/prepared_news.hpp"
 #include "shmem/server_settings.hpp"
+#include "shmem/shmem.hpp"
 #include "worker/process.hpp"
 
 namespace metrics_refresh::worker {
@@ -26,11 +26,7 @@ constexpr core::Duration kRetry = std::chrono::seconds(1);
 // At a start, so many databases are looked into at once.
 constexpr int kLooksAtOnce = 4;
 
-void on_exit(int, Datum) {
-  LWLockAcquire(shmem::area()->lock, LW_EXCLUSIVE);
-  shmem::area()->launcher = nullptr;
-  LWLockRelease(shmem::area()->lock);
-}
+void on_exit(int, Datum) { shmem::detach_launcher(); }
 
 // False also for what an interrupted DROP DATABASE left.
 bool can_be_entered(Form_pg_database database) {
@@ -41,7 +37,7 @@ std::vector<Oid> connectable_databases() {
   std::vector<Oid> databases;
   pg::in_transaction([&] {
     // At most this many can be served; the rest is reported by post_changes().
-    databases.resize(static_cast<std::size_t>(shmem::area()->max_databases));
+    databases.resize(static_cast<std::size_t>(shmem::max_databases()));
     const int found = pg::call([&databases] {
       int count = 0;
       Relation relation = table_open(DatabaseRelationId, AccessShareLock);
@@ -196,9 +192,7 @@ extern "C" void mr_launcher_main(Datum) {
     worker::connect(InvalidOid);
     pg::call([] {
       before_shmem_exit(worker::on_exit, 0);
-      LWLockAcquire(shmem::area()->lock, LW_EXCLUSIVE);
-      shmem::area()->launcher = MyProc;
-      LWLockRelease(shmem::area()->lock);
+      shmem::attach_launcher();
     });
     worker::Launcher().run();
   });

@@ -6,7 +6,7 @@
 #include "pg/session_user.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
-#include "shmem/area.hpp"
+#include "shmem/shmem.hpp"
 #include "worker/limits.hpp"
 #include "worker/process.hpp"
 #include "worker/run.hpp"

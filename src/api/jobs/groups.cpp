@@ -11,7 +11,7 @@
 #include "api/jobs/options.hpp"
 #include "api/jobs/write_job.hpp"
 #include "api/shares.hpp"
-#include "shmem/area.hpp"
+#include "shmem/shmem.hpp"
 #include "store/one_time_jobs.hpp"
 
 namespace metrics_refresh::api {
@@ -86,14 +86,14 @@ Datum request_or_null(FunctionCallInfo call, const std::string& purpose,
 }
 
 Datum refresh_all_views(FunctionCallInfo call) {
-  (void)shmem::required_area();
+  shmem::require_preloaded();
   const std::string schema = Arguments::required(Arguments(call).get_text(0), "schema_name");
   return request_or_null(call, "refresh_all_views " + schema, views_of_schema(schema),
                          "schema \"" + schema + "\" holds no materialized view");
 }
 
 Datum populate_views(FunctionCallInfo call) {
-  (void)shmem::required_area();
+  shmem::require_preloaded();
   const std::string schema = Arguments::required(Arguments(call).get_text(0), "schema_name");
   std::vector<GroupView> views;
   const std::vector<GroupView> all = views_of_schema(schema);
@@ -104,7 +104,7 @@ Datum populate_views(FunctionCallInfo call) {
 }
 
 Datum refresh_dependents(FunctionCallInfo call) {
-  (void)shmem::required_area();
+  shmem::require_preloaded();
   const Oid relation = Arguments::required(Arguments(call).get_oid(0), "base_table");
   const std::vector<GroupView> views = dependents_of(relation);
   const char* name = pg::call([relation]() -> const char* {

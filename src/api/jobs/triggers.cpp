@@ -12,7 +12,7 @@
 #include "pg/role.hpp"
 #include "pg/table_growth.hpp"
 #include "pg/time.hpp"
-#include "shmem/area.hpp"
+#include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
 #include "store/shares.hpp"
 
@@ -207,7 +207,7 @@ MR_SQL_FUNCTION(mr_job_after_write);
 Datum mr_require_preload(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   return metrics_refresh::pg::boundary([] {
-    (void)metrics_refresh::shmem::required_area();
+    metrics_refresh::shmem::require_preloaded();
     return Datum{0};
   });
 }

@@ -21,9 +21,8 @@
 #include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
-#include "shmem/area.hpp"
 #include "shmem/change_counters.hpp"
-#include "shmem/worker_slots.hpp"
+#include "shmem/shmem.hpp"
 #include "store/groups.hpp"
 #include "store/incremental.hpp"
 #include "store/shares.hpp"
@@ -225,7 +224,7 @@ std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
   for (const Oid owner : owners)
     add(owner, "views in group runs", store::count_open_members(spi, owner, store::Reads::kViews),
         settings::max_group_views_per_role(), "metrics_refresh.max_group_views_per_role");
-  if (shmem::area() == nullptr) return shares;
+  if (!shmem::is_preloaded()) return shares;
   for (const auto& [role, tracked] : tracked_tables())
     if (!pg::role_name(role).empty() && !pg::is_superuser(role))
       add(role, "tracked tables", tracked, settings::max_tracked_tables_per_role(),
@@ -256,7 +255,7 @@ core::ServerFacts server_facts(pg::Spi& spi) {
   if (super_admin)
     facts.oldest_log_row =
         spi.query("SELECT min(started_at) FROM metrics_refresh.run_log").get_instant_or_null(0, 1);
-  facts.preloaded = shmem::area() != nullptr;
+  facts.preloaded = shmem::is_preloaded();
   // The remaining facts are in shared memory.
   if (!facts.preloaded) return facts;
   const shmem::DatabaseStatus status = shmem::database_status(MyDatabaseId);

@@ -8,7 +8,7 @@
 #include "extension/privilege.hpp"
 #include "pg/identity.hpp"
 #include "pg/time.hpp"
-#include "shmem/area.hpp"
+#include "shmem/shmem.hpp"
 #include "shmem/skipped_jobs.hpp"
 
 namespace metrics_refresh::api {
@@ -68,7 +68,7 @@ const char* triggered_by(const shmem::Assignment& run) {
 
 Datum worker_slots(FunctionCallInfo call) {
   SetResult result(call);
-  if (shmem::area() == nullptr) return 0;
+  if (!shmem::is_preloaded()) return 0;
   // A copy: the slots' lock is released before the query runs.
   const std::vector<shmem::SlotView> slots = shmem::busy_slots(MyDatabaseId);
   std::vector<std::int64_t> jobs;

@@ -15,7 +15,7 @@
 #include "extension/settings.hpp"
 #include "pg/role.hpp"
 #include "pg/time.hpp"
-#include "shmem/area.hpp"
+#include "shmem/shmem.hpp"
 #include "store/one_time_jobs.hpp"
 
 namespace metrics_refresh::api {
@@ -35,7 +35,7 @@ void on_exit(int, Datum) {
 }
 
 void require_workers() {
-  (void)shmem::required_area();
+  shmem::require_preloaded();
   if (RecoveryInProgress())
     throw pg::SqlError(ERRCODE_READ_ONLY_SQL_TRANSACTION, "no worker runs during recovery",
                        "Refresh the view on the primary server.");
@@ -93,10 +93,10 @@ store::KnownOutcome outcome_of(std::int64_t run) {
 }
 
 RefreshedNow wait_for_end(int place, std::int64_t run) {
-  shmem::Area& area = shmem::required_area();
+  shmem::require_preloaded();
   const core::Instant since = pg::now();
   // Before the first look at the state, so that no wake-up is missed.
-  pg::call([&area] { ConditionVariablePrepareToSleep(&area.run_ended); });
+  pg::call([] { shmem::prepare_for_run_end(); });
   for (;;) {
     // The order matters: the state is read before the tables. A post that has been taken is then
     // found as a request or in the log.
@@ -104,7 +104,7 @@ RefreshedNow wait_for_end(int place, std::int64_t run) {
     const HandOverState state = hand_over.state;
     const store::KnownOutcome known = outcome_of(run);
     if (known.outcome && known.outcome->status != "running") {
-      pg::call([] { ConditionVariableCancelSleep(); });
+      pg::call([] { shmem::cancel_run_end_sleep(); });
       return {run, *known.outcome, known.duration_ms};
     }
     const bool waits = state == HandOverState::kPosted;
@@ -113,9 +113,7 @@ RefreshedNow wait_for_end(int place, std::int64_t run) {
       refuse(hand_over);
     if (!known.outcome) require_patience(since);
     const long timeout = next_look();
-    pg::call([&area, timeout] {
-      (void)ConditionVariableTimedSleep(&area.run_ended, timeout, PG_WAIT_EXTENSION);
-    });
+    pg::call([timeout] { shmem::sleep_until_run_end(timeout); });
   }
 }
 
@@ -163,7 +161,7 @@ RefreshedNow have_done(shmem::HandOver wanted) {
     shmem::end_hand_over(std::exchange(own_place, -1), own_run);
     return done;
   } catch (...) {
-    pg::call([] { ConditionVariableCancelSleep(); });
+    pg::call([] { shmem::cancel_run_end_sleep(); });
     shmem::withdraw_hand_over(std::exchange(own_place, -1), own_run);
     throw;
   }

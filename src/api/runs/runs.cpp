@@ -9,8 +9,7 @@
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
-#include "shmem/area.hpp"
-#include "shmem/worker_end.hpp"
+#include "shmem/shmem.hpp"
 #include "store/groups.hpp"
 #include "store/one_time_jobs.hpp"
 
@@ -45,7 +44,7 @@ Datum refresh(FunctionCallInfo call) {
 }
 
 Datum trigger(FunctionCallInfo call) {
-  (void)shmem::required_area();
+  shmem::require_preloaded();
   const std::string name = Arguments::required(Arguments(call).get_text(0), "job_name");
   const std::string role = current_role();
   // Another session may delete the job and make another one with its name. Then the name is looked
@@ -72,7 +71,7 @@ bool withdraw(const store::Request& request, const store::JobRecord& job) {
 }
 
 Datum cancel(FunctionCallInfo call) {
-  (void)shmem::required_area();
+  shmem::require_preloaded();
   const std::int64_t run_id = Arguments::required(Arguments(call).get_int64(0), "run_id");
   const KnownRun run = look_up(run_id);
   if (run.is_over()) return BoolGetDatum(false);

@@ -9,7 +9,7 @@
 #include "api/runs/known_run.hpp"
 #include "pg/snapshot_waits.hpp"
 #include "pg/time.hpp"
-#include "shmem/area.hpp"
+#include "shmem/shmem.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -31,26 +31,23 @@ std::optional<core::Instant> end_of(const Arguments& arguments) {
 
 // Sleeps until a run has ended, `most` milliseconds have passed, or the time to give up has come.
 // Returns false if that time had come before. REQUIRES: the condition variable is prepared.
-bool sleep_on(shmem::Area& area, const std::optional<core::Instant>& give_up_at,
-              std::int64_t most) {
+bool sleep_on(const std::optional<core::Instant>& give_up_at, std::int64_t most) {
   if (give_up_at) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*give_up_at - pg::now()).count();
     if (left <= 0) return false;
     most = std::min<std::int64_t>(most, left);
   }
   const long timeout = static_cast<long>(most);
-  pg::call([&area, timeout] {
-    (void)ConditionVariableTimedSleep(&area.run_ended, timeout, PG_WAIT_EXTENSION);
-  });
+  pg::call([timeout] { shmem::sleep_until_run_end(timeout); });
   return true;
 }
 
-void prepare_to_sleep(shmem::Area& area) {
-  pg::call([&area] { ConditionVariablePrepareToSleep(&area.run_ended); });
+void prepare_to_sleep() {
+  pg::call([] { shmem::prepare_for_run_end(); });
 }
 
 void cancel_sleep() {
-  pg::call([] { ConditionVariableCancelSleep(); });
+  pg::call([] { shmem::cancel_run_end_sleep(); });
 }
 
 // True if the run cannot end before this transaction ends.
@@ -89,7 +86,7 @@ void end_vain_wait(std::int64_t run_id, bool has_limit) {
 
 Datum wait(FunctionCallInfo call) {
   const Arguments arguments(call);
-  shmem::Area& area = shmem::required_area();
+  shmem::require_preloaded();
   const std::int64_t run_id = Arguments::required(arguments.get_int64(0), "run_id");
   const std::optional<core::Instant> give_up_at = end_of(arguments);
   // Each look at the status needs a new snapshot.
@@ -103,11 +100,11 @@ Datum wait(FunctionCallInfo call) {
         ERRCODE_ACTIVE_SQL_TRANSACTION,
         "run " + std::to_string(run_id) + " cannot begin before this transaction has committed",
         "Call trigger() and wait() in two transactions.");
-  prepare_to_sleep(area);
+  prepare_to_sleep();
   for (;;) {
     // After the condition variable was prepared, so that no end is missed.
     run = look_up(run_id);
-    if (run.is_over() || !sleep_on(area, give_up_at, kLookMilliseconds)) break;
+    if (run.is_over() || !sleep_on(give_up_at, kLookMilliseconds)) break;
     if (!waits_for_us(run_id)) continue;
     end_vain_wait(run_id, give_up_at.has_value());
     break;
@@ -129,16 +126,16 @@ bool is_in_transaction(FunctionCallInfo call) {
 
 // The status is read in a transaction of its own. Nothing is held while this process sleeps.
 std::string await(std::int64_t run_id, const std::optional<core::Instant>& give_up_at) {
-  shmem::Area& area = shmem::required_area();
+  shmem::require_preloaded();
   for (;;) {
-    prepare_to_sleep(area);
+    prepare_to_sleep();
     const KnownRun run = look_up(run_id);
     if (run.is_over()) {
       cancel_sleep();
       return run.status;
     }
     commit();
-    if (!sleep_on(area, give_up_at, kLongest)) {
+    if (!sleep_on(give_up_at, kLongest)) {
       cancel_sleep();
       return run.status;
     }

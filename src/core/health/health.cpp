@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "core/text.hpp"
+
 namespace metrics_refresh::core {
 namespace {
+
 // Each check_...() function is one check of docs/operations.md. It opens a Check, adds a finding
 // for each problem, and closes it; a check without a problem gives one finding with severity ok. So
 // the result always has a row for each check, and a monitoring system can rely on it.
@@ -30,22 +33,6 @@ class Check {
   std::string fine_;
   std::size_t before_;
 };
-
-// A duration, in a suitable unit.
-std::string span(Duration d) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(d).count();
-  if (seconds < 120) return std::to_string(seconds) + " s";
-  if (seconds < 7200) return std::to_string(seconds / 60) + " min";
-  if (seconds < 172'800) return std::to_string(seconds / 3600) + " h";
-  return std::to_string(seconds / 86'400) + " days";
-}
-
-// A value as an SQL literal. Hints contain calls that users copy.
-std::string literal(const std::string& value) {
-  std::string text = "'";
-  for (const char c : value) text.append(c == '\'' ? 2 : 1, c);
-  return text + "'";
-}
 
 // The argument of a call that a hint proposes: the job's name, or its number if other jobs have the
 // same name.

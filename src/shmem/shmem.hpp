@@ -1,0 +1,40 @@
+// The memory that all processes of the server share, for code outside this folder: it is allocated
+// when the server starts, and its parts are reached by the functions of the headers included here.
+// change_watch.hpp, change_counters.hpp, prepared_news.hpp, server_settings.hpp, skipped_jobs.hpp
+// and starving.hpp are further parts. Nobody outside this folder takes a lock or sleeps on a
+// condition variable of it: area.hpp, which has these, is included here alone.
+#pragma once
+
+#include "pg/guard.hpp"
+#include "shmem/databases.hpp"
+#include "shmem/hand_overs.hpp"
+#include "shmem/restores.hpp"
+#include "shmem/waiting.hpp"
+#include "shmem/worker_end.hpp"
+#include "shmem/worker_slots.hpp"
+
+namespace metrics_refresh::shmem {
+
+/// Requests the memory from the server. REQUIRES: called once, from _PG_init, while
+/// shared_preload_libraries is processed.
+void request();
+
+/// Returns false if the library was not preloaded, or if it must do nothing (pg/upkeep.hpp). Then
+/// no other function of this folder may be called, unless its comment allows it.
+bool is_preloaded() noexcept;
+
+/// Throws SqlError 55000 with a hint unless is_preloaded().
+void require_preloaded();
+
+/// The number of rows of the table job that were written since the server started, by any
+/// session and whether or not it committed, and the size of these rows. Both are 0 if the library
+/// was not preloaded.
+struct WrittenJobs {
+  std::int64_t rows;
+  std::int64_t bytes;
+};
+WrittenJobs written_jobs() noexcept;
+/// Counts one more row. Does nothing if the library was not preloaded.
+void count_written_job(std::int64_t bytes) noexcept;
+
+}  // namespace metrics_refresh::shmem

@@ -28,7 +28,7 @@ store::JobRecord managed_job(const std::string& name);
 
 [[noreturn]] void refuse_missing_job(const std::string& name);
 
-/// Says the same in a notice, where a call for a job that does not exist is no error.
+/// Raises a notice with the same text, for functions that accept a missing job.
 void note_missing_job(const std::string& name);
 
 /// Throws SqlError 42501 unless the caller may have this view refreshed.

@@ -1,19 +1,20 @@
-// One spelling for what the server's versions from 15 on call differently. Only this folder asks
-// for the version. Queries and their execution have files of their own, compat_query.hpp and
-// compat_execution.hpp. Functions that can raise say so: REQUIRES: inside pg::call().
+// Hides the differences between the supported versions of the server, which is 15 and later. Only
+// this folder uses the version number. Query trees and execution have files of their own,
+// compat_query.hpp and compat_execution.hpp. A function that may raise an error is marked with
+// REQUIRES: inside pg::call().
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::pg {
 
-/// Whether there is the privilege MAINTAIN, which allows a REFRESH.
+/// True if the privilege MAINTAIN exists, which allows a REFRESH.
 inline constexpr bool kHasMaintain = PG_VERSION_NUM >= 170000;
 
-/// Whether a REFRESH runs with a search_path that core fixes.
+/// True if the server runs a REFRESH with a fixed search_path.
 inline constexpr bool kRefreshFixesPath = PG_VERSION_NUM >= 170000;
 
-/// The arguments of a signal handler, as given to another: `void on_signal(SIGNAL_ARGS) {
+/// The arguments of a signal handler when it calls another one: `void on_signal(SIGNAL_ARGS) {
 /// other(MR_SIGNAL_ARGS); }`
 #if PG_VERSION_NUM >= 190000
 #define MR_SIGNAL_ARGS postgres_signal_arg, pg_siginfo
@@ -21,14 +22,14 @@ inline constexpr bool kRefreshFixesPath = PG_VERSION_NUM >= 170000;
 #define MR_SIGNAL_ARGS postgres_signal_arg
 #endif
 
-/// What replaces a table's rows at once gives it another number.
+/// The number of the storage of a table. It changes when all rows are replaced at once.
 #if PG_VERSION_NUM >= 160000
 using StorageNumber = RelFileNumber;
 #else
 using StorageNumber = Oid;
 #endif
 
-/// Whether the current user owns a database, relation or schema. REQUIRES: inside pg::call().
+/// True if the current user owns a database, relation or schema. REQUIRES: inside pg::call().
 inline bool owns(Oid class_id, Oid object) {
 #if PG_VERSION_NUM >= 160000
   return object_ownercheck(class_id, object, GetUserId());
@@ -41,7 +42,7 @@ inline bool owns(Oid class_id, Oid object) {
 #endif
 }
 
-/// Whether the privilege MAINTAIN was granted to a role. REQUIRES: inside pg::call().
+/// True if a role has the privilege MAINTAIN. REQUIRES: inside pg::call().
 inline bool may_maintain([[maybe_unused]] Oid role, [[maybe_unused]] Oid view) {
 #if PG_VERSION_NUM >= 170000
   return pg_class_aclcheck(view, role, ACL_MAINTAIN) == ACLCHECK_OK;
@@ -50,7 +51,7 @@ inline bool may_maintain([[maybe_unused]] Oid role, [[maybe_unused]] Oid view) {
 #endif
 }
 
-/// The index of a primary key that is checked at once, or InvalidOid. REQUIRES: inside pg::call().
+/// The index of a primary key that is not deferrable, or InvalidOid. REQUIRES: inside pg::call().
 inline Oid primary_key_index(Relation table) {
 #if PG_VERSION_NUM >= 180000
   return RelationGetPrimaryKeyIndex(table, false);
@@ -59,7 +60,8 @@ inline Oid primary_key_index(Relation table) {
 #endif
 }
 
-/// Whether columns of a table are generated when they are read, from PostgreSQL 18 on.
+/// True if a table has columns that are generated when they are read. They exist since PostgreSQL
+/// 18.
 inline bool has_virtual_columns([[maybe_unused]] Relation table) {
 #if PG_VERSION_NUM >= 180000
   const TupleConstr* constraints = RelationGetDescr(table)->constr;
@@ -78,7 +80,7 @@ inline List* qualified_names(const char* name) {
 #endif
 }
 
-/// A process of this server by its place in the list of them, or null. REQUIRES: inside pg::call().
+/// A process of this server by its position in the list, or null. REQUIRES: inside pg::call().
 inline const PgBackendStatus* status_at(int place) {
 #if PG_VERSION_NUM >= 160000
   LocalPgBackendStatus* const found = pgstat_get_local_beentry_by_index(place);
@@ -88,8 +90,8 @@ inline const PgBackendStatus* status_at(int place) {
   return found != nullptr ? &found->backendStatus : nullptr;
 }
 
-/// The functions of a name that take `arguments` arguments, or any number of them where that is -1,
-/// with VARIADIC and defaults expanded as asked. REQUIRES: inside pg::call().
+/// The functions with a name that take `arguments` arguments, or any number if that is -1. `expand`
+/// includes functions with VARIADIC and default arguments. REQUIRES: inside pg::call().
 inline FuncCandidateList functions_named(List* names, int arguments, bool expand) {
 #if PG_VERSION_NUM >= 190000
   int flags = 0;
@@ -99,7 +101,7 @@ inline FuncCandidateList functions_named(List* names, int arguments, bool expand
 #endif
 }
 
-/// The operators of a name. REQUIRES: inside pg::call().
+/// The operators with a name. REQUIRES: inside pg::call().
 inline FuncCandidateList operators_named(List* names) {
 #if PG_VERSION_NUM >= 190000
   int flags = 0;

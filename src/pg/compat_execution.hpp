@@ -1,12 +1,12 @@
-// Planning, running a plan, reading and writing rows: the server's calls that got or lost an
-// argument since PostgreSQL 15. REQUIRES, for all: inside pg::call().
+// Planning, execution, and access to rows: server functions whose arguments have changed since
+// PostgreSQL 15. REQUIRES for all functions: inside pg::call().
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::pg {
 
-/// `options` as in cursors' CURSOR_OPT_...
+/// `options` are those of cursors, CURSOR_OPT_...
 inline PlannedStmt* plan(Query* query, const char* text, int options) {
 #if PG_VERSION_NUM >= 190000
   return pg_plan_query(query, text, options, nullptr, nullptr);
@@ -15,7 +15,7 @@ inline PlannedStmt* plan(Query* query, const char* text, int options) {
 #endif
 }
 
-/// Runs a plan that was started, to its end.
+/// Runs a started plan to its end.
 inline void run_to_end(QueryDesc* description) {
 #if PG_VERSION_NUM >= 180000
   ExecutorRun(description, ForwardScanDirection, 0);
@@ -24,7 +24,7 @@ inline void run_to_end(QueryDesc* description) {
 #endif
 }
 
-/// A scan of all rows that the snapshot sees.
+/// A scan of all rows that are visible to the snapshot.
 inline TableScanDesc begin_scan(Relation table, Snapshot snapshot) {
 #if PG_VERSION_NUM >= 190000
   return table_beginscan(table, snapshot, 0, nullptr, SO_NONE);
@@ -33,13 +33,13 @@ inline TableScanDesc begin_scan(Relation table, Snapshot snapshot) {
 #endif
 }
 
-/// Which indexes need an entry for the new version of a row.
+/// The indexes that need an entry for the new version of a row.
 struct IndexesToUpdate {
   bool any;
-  bool only_summarizing;  // from PostgreSQL 16 on
+  bool only_summarizing;  // since PostgreSQL 16
 };
 
-/// Waits for whoever has changed the row.
+/// Waits for a transaction that has changed the row.
 inline TM_Result delete_row(Relation table, ItemPointer place, CommandId command,
                             Snapshot snapshot) {
   TM_FailureData failure;
@@ -51,7 +51,7 @@ inline TM_Result delete_row(Relation table, ItemPointer place, CommandId command
 #endif
 }
 
-/// Likewise.
+/// The same.
 inline TM_Result update_row(Relation table, ItemPointer place, TupleTableSlot* row,
                             CommandId command, Snapshot snapshot, IndexesToUpdate* indexes) {
   TM_FailureData failure;
@@ -75,7 +75,8 @@ inline TM_Result update_row(Relation table, ItemPointer place, TupleTableSlot* r
   return result;
 }
 
-/// Makes a row's entries in all indexes, or in those that summarize rows. Unique ones are checked.
+/// Inserts the entries of a row into all indexes, or only into those that summarize rows. Unique
+/// indexes are checked.
 inline void insert_index_entries(ResultRelInfo* target, TupleTableSlot* row, EState* state,
                                  [[maybe_unused]] bool only_summarizing) {
 #if PG_VERSION_NUM >= 190000
@@ -88,7 +89,7 @@ inline void insert_index_entries(ResultRelInfo* target, TupleTableSlot* row, ESt
 #endif
 }
 
-/// The next value in order; false at the end.
+/// Fetches the next value in sort order. False at the end.
 inline bool next_sorted(Tuplesortstate* sort, Datum* value, bool* is_null) {
 #if PG_VERSION_NUM >= 160000
   return tuplesort_getdatum(sort, true, false, value, is_null, nullptr);

@@ -1,6 +1,5 @@
-// Query trees as the server's versions have them, under one spelling: where rights over tables are
-// written, which nodes there are, how the walkers' callbacks are typed.
-// REQUIRES, for all: inside pg::call().
+// Query trees: differences between the versions of the server in privileges, node types, and the
+// callbacks of tree walkers. REQUIRES for all functions: inside pg::call().
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -10,7 +9,7 @@ namespace metrics_refresh::pg {
 using TreeVisitor = bool (*)(Node*, void*);
 using TreeMutator = Node* (*)(Node*, void*);
 
-// The callbacks have a type of their own only from PostgreSQL 16 on.
+// The callbacks have types of their own since PostgreSQL 16.
 #if PG_VERSION_NUM >= 160000
 inline TreeVisitor as_visitor(TreeVisitor visitor) { return visitor; }
 inline TreeMutator as_mutator(TreeMutator mutator) { return mutator; }
@@ -23,8 +22,8 @@ inline Node* (*as_mutator(TreeMutator mutator))() {
 }
 #endif
 
-/// What a query may do with a table of its list: a node beside the list from PostgreSQL 16 on, else
-/// null, for the entry has it itself.
+/// The node with the privileges that a query needs on a table. Null before PostgreSQL 16, when the
+/// range table entry contained them.
 inline Node* permission_of([[maybe_unused]] const Query* query,
                            [[maybe_unused]] RangeTblEntry* entry) {
 #if PG_VERSION_NUM >= 160000
@@ -34,7 +33,7 @@ inline Node* permission_of([[maybe_unused]] const Query* query,
   return nullptr;
 }
 
-/// Gives the query, of one table, such a node of another query's, or none.
+/// Gives a query with one table such a node of another query, or none.
 inline void set_permission([[maybe_unused]] Query* query, [[maybe_unused]] RangeTblEntry* entry,
                            [[maybe_unused]] const Node* permission) {
 #if PG_VERSION_NUM >= 160000
@@ -45,8 +44,8 @@ inline void set_permission([[maybe_unused]] Query* query, [[maybe_unused]] Range
 #endif
 }
 
-/// Asks for a privilege over a table that was just put into the query's list; for none if it is 0,
-/// for the planner wants to be told that as well.
+/// Requires a privilege on a table that was just added to the query. If `privilege` is 0, none is
+/// required, but the planner expects the node nevertheless.
 inline void ask_for([[maybe_unused]] Query* query, RangeTblEntry* entry, AclMode privilege) {
 #if PG_VERSION_NUM >= 160000
   addRTEPermissionInfo(&query->rteperminfos, entry)->requiredPerms = privilege;
@@ -55,7 +54,7 @@ inline void ask_for([[maybe_unused]] Query* query, RangeTblEntry* entry, AclMode
 #endif
 }
 
-/// The role whose rights over a table count, or InvalidOid for the current user's.
+/// The role whose privileges on a table are checked, or InvalidOid for the current user.
 inline Oid checked_as([[maybe_unused]] const RangeTblEntry* entry,
                       [[maybe_unused]] const Node* permission) {
 #if PG_VERSION_NUM >= 160000
@@ -66,7 +65,7 @@ inline Oid checked_as([[maybe_unused]] const RangeTblEntry* entry,
 #endif
 }
 
-/// Says an expression over the columns of what is grouped and joined.
+/// Replaces references to grouped and joined columns by the expressions behind them.
 inline Node* flatten_aliases(Query* query, Node* node) {
 #if PG_VERSION_NUM >= 180000
   if (query->hasGroupRTE) node = flatten_group_exprs(nullptr, query, node);
@@ -78,7 +77,7 @@ inline Node* flatten_aliases(Query* query, Node* node) {
 #endif
 }
 
-/// Whether an entry of a query's list stands for its GROUP BY, as from PostgreSQL 18 on.
+/// True if an entry of the range table represents GROUP BY, which exists since PostgreSQL 18.
 inline bool is_of_groups([[maybe_unused]] const RangeTblEntry* entry) {
 #if PG_VERSION_NUM >= 180000
   return entry->rtekind == RTE_GROUP;
@@ -96,7 +95,7 @@ inline List* group_expressions([[maybe_unused]] const RangeTblEntry* entry) {
 #endif
 }
 
-/// Whether a node makes XML or JSON, and is no call of a function.
+/// True if a node constructs XML or JSON and is not a function call.
 inline bool makes_document(const Node* node) {
 #if PG_VERSION_NUM >= 170000
   if (IsA(node, JsonExpr)) return true;

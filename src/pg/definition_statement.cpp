@@ -1,3 +1,5 @@
+// Runs definitions as another role. Event triggers are fired outside of the switch of roles,
+// because they must run as the session's user (pg/watched_statement.hpp).
 #include "pg/definition_statement.hpp"
 
 #include "pg/as_owner.hpp"
@@ -34,6 +36,8 @@ RawStmt* parse(const char* text, bool (*is_wanted)(Node*), const char* wanted) {
 void execute(const char* text, RawStmt* raw, Oid role, bool reads_bodies) {
   as_owner(role, [=] {
     call([=] {
+      // Restoring a definition must also work if a function that its body calls does not exist any
+      // more.
       if (!reads_bodies)
         (void)set_config_option("check_function_bodies", "off", PGC_USERSET, PGC_S_SESSION,
                                 GUC_ACTION_SAVE, true, 0, false);
@@ -71,6 +75,8 @@ std::string problem_of_definitions(const std::vector<std::string>& statements, O
     for (const std::string& statement : statements) {
       const char* const text = statement.c_str();
       const auto error = in_subtransaction(
+          // Runs the statements for real and rolls them back: there is no other way to learn their
+          // errors.
           [&] { execute(text, parse(text, replaces, "CREATE OR REPLACE"), role, false); });
       if (!error) continue;
       problem = error->what();

@@ -1,3 +1,7 @@
+// Reads a table as its owner through a portal. Each fetch switches to the owner and back, so that
+// the caller's function never runs as the owner. The portal is opened from the analyzed query and
+// not from a saved plan: the analysis locks the table, and only then it is checked that the name
+// still means the same table.
 #include "pg/owner_rows.hpp"
 
 #include "pg/as_owner.hpp"
@@ -5,8 +9,10 @@
 namespace metrics_refresh::pg {
 namespace {
 
+// Bounds the memory for one batch.
 constexpr long kRowsAtOnce = 500;
 
+// The settings of pg_dump: texts do not depend on the session.
 void set_as_dump() {
   const char* const settings[][2] = {{"datestyle", "ISO"},
                                      {"intervalstyle", "iso_8601"},
@@ -25,7 +31,7 @@ void as_reader(Oid owner, Body&& body) {
   });
 }
 
-// The relation is locked by the query's analysis, so its kind and its owner stay as they are.
+// The analysis of the query has locked the relation, so its kind and owner cannot change.
 bool is_table_of(const RangeTblEntry* entry, Oid relation, Oid owner) {
   if (entry->rtekind != RTE_RELATION || entry->relid != relation) return false;
   const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
@@ -37,15 +43,15 @@ bool is_table_of(const RangeTblEntry* entry, Oid relation, Oid owner) {
   return answer;
 }
 
-// Null if the name means another relation than it should: what belongs to it is neither planned nor
-// run then. No kept plan, which the server would analyze again, by the name.
+// Null if the name now means another relation. In that case nothing of it is planned or executed.
+// No saved plan is used, because the server could analyze it again and look up the name again.
 Portal open(const char* sql, Oid relation, Oid owner) {
   Portal const portal = CreateNewPortal();
   portal->visible = false;
   portal->cursorOptions = CURSOR_OPT_NO_SCROLL;
   MemoryContext const before = MemoryContextSwitchTo(portal->portalContext);
   const char* const text = pstrdup(sql);
-  // Later than the lock on the table, in a serializable transaction as well.
+  // Taken after the lock on the table, also in a serializable transaction.
   PushActiveSnapshot(GetLatestSnapshot());
   RawStmt* const raw = linitial_node(RawStmt, pg_parse_query(text));
   Query* const query = parse_analyze_fixedparams(raw, text, nullptr, 0, nullptr);

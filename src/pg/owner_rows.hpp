@@ -1,6 +1,6 @@
-// Rows of somebody's table, read by a query of ours. Whatever of his runs by it (predicates of
-// indexes while it is planned, policies, expressions of columns) runs as he, in a
-// security-restricted operation, and the settings that it leaves are taken back: what comes out are
+// Reads the rows of another role's table. Code of the owner that runs in the query (predicates of
+// indexes during planning, policies, expressions of columns) runs as the owner, in a
+// security-restricted operation. Settings that it changes are restored. The result consists of
 // values.
 #pragma once
 
@@ -11,15 +11,15 @@
 
 namespace metrics_refresh::pg {
 
-/// Runs a SELECT as `owner`, with the settings of a dump, which makes texts of values that every
-/// session reads alike, on a snapshot of this moment, and hands on the rows, some at a time:
-/// `take` runs as the caller, with the caller's settings. REQUIRES: the query qualifies what it
-/// names, calls functions of the server alone, and names first, in its FROM, `relation`. Throws
-/// SqlError 55006 if it means another one by now, and PgError.
+/// Runs a SELECT as `owner` with a new snapshot, and passes the rows to `take` in batches. The
+/// settings are those of a dump, so that texts of values do not depend on the session. `take` runs
+/// as the caller, with the caller's settings. REQUIRES: the query contains only qualified names,
+/// calls only functions of the server, and `relation` is the first relation in its FROM. Throws
+/// SqlError 55006 if that name means another relation by now, and PgError.
 void read_as_owner(Oid owner, Oid relation, const std::string& sql,
                    const std::function<void(const Rows&)>& take);
 
-/// The values of some rows as an array, in the current memory context. REQUIRES: at least one row,
+/// The values of some rows as an array in the current memory context. REQUIRES: at least one row,
 /// and no NULL.
 Param array_of(const Rows& rows, int column);
 

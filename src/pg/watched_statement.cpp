@@ -7,6 +7,7 @@ WatchedStatement::WatchedStatement(Node* statement) : statement_(statement) {
 }
 
 WatchedStatement::~WatchedStatement() {
+  // This function does not raise errors, so a destructor may call it.
   if (is_watched_) EventTriggerEndCompleteQuery();
 }
 
@@ -30,7 +31,7 @@ std::uint64_t run_unwatched(Node* statement, const char* text, int location, int
   planned->stmt_len = length;
   QueryCompletion completion;
   InitializeQueryCompletion(&completion);
-  // As a part of a statement, it is told to the event triggers of the whole alone.
+  // As a subcommand: event triggers are told about the whole statement only.
   ProcessUtility(planned, text, false, PROCESS_UTILITY_SUBCOMMAND, nullptr, nullptr, None_Receiver,
                  &completion);
   return completion.nprocessed;

@@ -48,8 +48,8 @@ bool has_news() noexcept {
          noted.database_count > 0 || noted.all_databases;
 }
 
-// Others may have been committed since there was room: what has ended is posted, and gives its
-// place.
+// If there is no room, the changes of prepared transactions that have ended are posted, which frees
+// their entries.
 void keep_noted() {
   const TransactionId transaction = GetTopTransactionIdIfAny();
   if (shmem::keep_prepared_news(transaction, MyDatabaseId, noted)) return;

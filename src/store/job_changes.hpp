@@ -24,9 +24,9 @@ void note_all_changed();
 /// (store/incremental.hpp).
 void note_leftovers();
 
-/// The transaction renames or drops roles, or gives or takes rights of theirs: the schedulers of
-/// all databases look whose jobs that concerns. After a drop they need not hurry: jobs of a role
-/// that is gone do not run.
+/// The transaction renames or drops roles, or changes their rights. The schedulers of all databases
+/// then check the owners of their jobs. There is no hurry after a drop, because jobs of a dropped
+/// role do not run.
 void note_roles(shmem::RoleNews news);
 
 /// The transaction created, altered or dropped this database. A new database is examined, because a

@@ -3,7 +3,8 @@
 namespace metrics_refresh::store {
 namespace {
 
-// Each view with itself, and with the plain views below it. They may read each other in a circle.
+// Each view with all its parts: itself and the plain views below it. UNION stops at views that
+// refer to each other.
 #define PARTS                                                                                 \
   "WITH RECURSIVE part AS (SELECT v AS view, v AS oid FROM unnest($1::int8[]::oid[]) v UNION" \
   " SELECT p.view, d.refobjid FROM part p"                                                    \
@@ -43,6 +44,7 @@ std::vector<RuleRead> functions_in_rules(pg::Spi& spi, const std::vector<Oid>& v
             "  AND f.oid = d.refobjid"
             " LEFT JOIN pg_catalog.pg_operator o"
             "  ON d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid"
+            // 16384 is the first oid of objects that are not part of the server.
             " WHERE coalesce(f.oid, o.oprcode::oid) >= '16384'::oid ORDER BY 1, 3",
       views);
 }

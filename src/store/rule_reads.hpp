@@ -1,5 +1,5 @@
-// What the rules of views name, through plain views, as the catalogs say it without a look at
-// definitions. Locks nothing.
+// The objects that the rules of views refer to, also through plain views, according to the
+// catalogs. Definitions are not examined. Takes no locks.
 #pragma once
 
 #include <vector>
@@ -10,18 +10,18 @@ namespace metrics_refresh::store {
 
 struct RuleRead {
   Oid view;
-  Oid owner;   // of the view
-  Oid object;  // a function, or a relation that is no plain view
+  Oid owner;   // owner of the view
+  Oid object;  // a function, or a relation that is not a plain view
 };
 
-/// Functions and the functions of operators, but for the server's own.
+/// Functions, and functions of operators. Those of the server are left out.
 std::vector<RuleRead> functions_in_rules(pg::Spi& spi, const std::vector<Oid>& views);
 std::vector<RuleRead> relations_in_rules(pg::Spi& spi, const std::vector<Oid>& views);
 
-/// All materialized views whose rules name such a function.
+/// All materialized views whose rules refer to such a function.
 std::vector<Oid> views_with_functions(pg::Spi& spi);
 
-/// The relations themselves, and what inherits from them, by name.
+/// The relations and their inheritance children, by name.
 std::vector<Oid> with_children(pg::Spi& spi, const std::vector<Oid>& relations);
 
 }  // namespace metrics_refresh::store

@@ -17,6 +17,8 @@ pg::Settings read_settings(pg::Spi& spi, const std::optional<std::string>& jsonb
 std::vector<JobSettings> settings_of_jobs(pg::Spi& spi, const std::string& schema,
                                           const std::string& name, Oid view) {
   const pg::Rows rows = spi.query(
+      // The caller decides with engine::resolve_view() which of these jobs really refer to the
+      // view.
       "SELECT view_schema, view_name, view_oid, given_schema, given_name, owner_oid, settings::text"
       " FROM metrics_refresh_internal.job WHERE (view_name = $2 AND view_schema = $1"
       "  OR given_name = $2 AND given_schema = $1 OR view_oid = $3) AND view_name IS NOT NULL"

@@ -1,4 +1,4 @@
-// The settings of jobs that refresh one view alone.
+// The settings of jobs that refresh a single view.
 #pragma once
 
 #include "pg/role_setting.hpp"
@@ -12,7 +12,8 @@ struct JobSettings {
   pg::Settings settings;
 };
 
-/// Of the jobs that may mean this view: by name, or by identity. Not of those for one run.
+/// The settings of jobs that may refer to this view, by name or by oid. Jobs made for one run are
+/// left out.
 std::vector<JobSettings> settings_of_jobs(pg::Spi& spi, const std::string& schema,
                                           const std::string& name, Oid view);
 

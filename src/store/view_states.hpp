@@ -23,7 +23,7 @@ void set_fingerprint(pg::Spi& spi, Oid view, const std::string& fingerprint);
 
 /// The table skip_alarm. The caller of set_alarm() then refreshes the view, and holds a lock on it.
 void set_alarm(pg::Spi& spi, const ViewName& name, Oid view, const std::string& found);
-/// Notes the name of the view for dumps.
+/// Stores the name of the view, which a dump needs.
 void name_alarm(pg::Spi& spi, const ViewName& name, Oid view);
 void clear_alarm(pg::Spi& spi, Oid view);
 /// The alarm, if the view has one and the current role may see it; otherwise empty.

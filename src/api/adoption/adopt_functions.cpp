@@ -1,3 +1,10 @@
+// Replaces hand-written functions by functions that call the extension.
+//
+// For each function three things are checked before it is replaced: its arguments and columns can
+// be served (store/adoption/thin_functions.cpp), its owner is part of the installation, and its
+// owner could run both the new and the old definition. A function that fails a check blocks the
+// whole adoption. Each definition runs as the owner of the function, because parsing it may run the
+// owner's code.
 #include "api/adoption/adopt_functions.hpp"
 
 #include <algorithm>
@@ -37,7 +44,7 @@ std::string stranger(Oid owner) {
          "of the view";
 }
 
-// Why its owner could not replace it and put it back, or empty.
+// The reason why the owner could not replace the function and restore it, or empty.
 std::string problem_for_owner(const OldFunction& function, const std::string& statement) {
   std::string type;
   with_tables([&](pg::Spi& spi) {
@@ -51,7 +58,8 @@ std::string problem_for_owner(const OldFunction& function, const std::string& st
                                "\", could not replace it and put it back: " + problem;
 }
 
-// CREATE OR REPLACE forgets extensions that the function depends on.
+// CREATE OR REPLACE removes the dependencies of the function on extensions, so they are added
+// again.
 std::vector<std::string> undo_statements(const OldFunction& function) {
   std::vector<std::string> statements = {restore_statement(function.owner, function.definition)};
   for (const std::string& extension : function.extensions)
@@ -60,8 +68,9 @@ std::vector<std::string> undo_statements(const OldFunction& function) {
   return statements;
 }
 
-// Another session may have given the name to another function: one that it made, and owns, would
-// have been replaced in its place. A new function has no OID yet.
+// Another session may have given this name to a different function. If that function belongs to the
+// same owner, it would have been replaced by mistake. The oid of a new function is not known, so it
+// is 0.
 void require_replaced(const OldFunction& function, Oid owner, const std::string& source) {
   bool is_replaced = false;
   with_tables([&](pg::Spi& spi) {
@@ -89,12 +98,14 @@ void adopt_function(Adoption& adoption, const std::string& schema, const OldFunc
                                       (users.empty() ? "" : "; " + users + " depends on it"));
   }
   const std::string& text = std::get<std::string>(body);
+  // An earlier adoption has already replaced it.
   if (function.is_sql && function.source == text) return adoption.found(object);
   const std::string statement = store::replace_statement(thin, function, schema, text);
   const std::string problem = problem_for_owner(function, statement);
   if (!problem.empty()) return adoption.block(object, problem);
   adoption.define(object, "replaced", statement, function.owner, note_of(function));
   adoption.undo(object, undo_statements(function));
+  // The check runs after all steps, in the same transaction.
   adoption.check([function, text] { require_replaced(function, function.owner, text); });
 }
 
@@ -126,6 +137,7 @@ std::vector<OldFunction> find_functions(Oid schema, const std::vector<Thin>& thi
 void adopt_functions(Adoption& adoption, const std::string& schema,
                      const std::vector<OldFunction>& functions, const std::vector<Thin>& thin,
                      bool make_missing, const std::vector<Oid>& owners) {
+  // A function of any other role could be a trap for the callers of the adopted one.
   const auto is_of_installation = [&](Oid owner) {
     return is_trusted(owner) || std::find(owners.begin(), owners.end(), owner) != owners.end();
   };

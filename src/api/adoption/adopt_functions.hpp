@@ -1,5 +1,5 @@
-// Functions that were written by hand, replaced by thin ones that give the same from what is known
-// here.
+// Replaces hand-written functions by functions with the same interface that return the data of the
+// extension.
 #pragma once
 
 #include <string>
@@ -10,13 +10,13 @@
 
 namespace metrics_refresh::api {
 
-/// The functions of these names in the schema. Throws SqlError 42501 for one that the caller has no
-/// rights of the owner of.
+/// The functions with these names in the schema. Throws SqlError 42501 if the caller does not have
+/// the rights of the owner of one of them.
 std::vector<store::OldFunction> find_functions(Oid schema, const std::vector<store::Thin>& thin);
 
-/// Adds the steps for them. `make_missing` makes those that are not there in their usual shape, for
-/// the caller. A function is replaced as its owner; it is in the way unless he is trusted or one of
-/// `owners`, to whom the installation belongs.
+/// Adds the steps for these functions. `make_missing` creates the missing ones in their usual form,
+/// owned by the caller. An existing function is replaced as its owner. It is in the way unless its
+/// owner is trusted or among `owners`, to whom the installation belongs.
 void adopt_functions(Adoption& adoption, const std::string& schema,
                      const std::vector<store::OldFunction>& functions,
                      const std::vector<store::Thin>& thin, bool make_missing,

@@ -1,3 +1,9 @@
+// Replaces a hand-written log by a view over the log of the extension.
+//
+// The steps are: copy the rows, rename the table, create the view with the old name, grant the
+// privileges of the table on it, and move dependent views to it. Nothing of the table's owner runs
+// with other rights than those of the owner. Therefore rows are read as the owner and arrive as
+// values (pg/owner_rows.hpp), and definitions run as the owner (pg/definition_statement.hpp).
 #include "api/adoption/adopt_log.hpp"
 
 #include "api/access.hpp"
@@ -23,7 +29,8 @@ std::optional<OldLog> read(const std::string& schema, const std::string& name,
   return log;
 }
 
-// A name that is free for the table itself.
+// A free name to rename the table to. Every relation has a type with its name, so both catalogs are
+// searched.
 std::string free_name(const OldLog& log) {
   std::string name;
   with_tables([&](pg::Spi& spi) {
@@ -50,7 +57,7 @@ std::string note_on_rows(std::int64_t rows, const store::OldRows& counted) {
   return note;
 }
 
-// Nothing of the table's owner runs with other rights than his: his rows come here as values.
+// Code of the table's owner runs only with the owner's rights: the rows arrive here as values.
 std::string copy(const OldLog& log, const engine::View& view, const store::OldRows& counted) {
   std::int64_t rows = 0;
   with_tables([&](pg::Spi& spi) { store::begin_above(spi, counted.last_id); });
@@ -82,7 +89,7 @@ void replace_table(Adoption& adoption, const OldLog& log, const engine::View& vi
   adoption.define(object_of(log), "renamed",
                   "ALTER TABLE " + table + " RENAME TO " + pg::identifier(backup), GetUserId(),
                   "it keeps its rows, policies and grants: drop it when it is not needed any more");
-  // As the table's owner, for conditions of his policies are in it.
+  // Created as the owner of the table, because it contains the conditions of the owner's policies.
   adoption.define(
       "view " + table, "made",
       store::view_statement(
@@ -90,7 +97,8 @@ void replace_table(Adoption& adoption, const OldLog& log, const engine::View& vi
       log.owner, note_on_view(log));
 }
 
-// The rights of the table, and none that ALTER DEFAULT PRIVILEGES gives.
+// Grants the privileges of the table. Privileges from ALTER DEFAULT PRIVILEGES are revoked first,
+// because the table may not have had them.
 void carry_grants(Adoption& adoption, const OldLog& log) {
   const std::string name = pg::qualified(log.schema, log.name);
   std::string others;
@@ -117,7 +125,8 @@ std::string view_over(const store::OldLog::Dependent& dependent, const std::stri
          dependent.definition;
 }
 
-// Why its owner could not make the view again, or empty: then it can be neither moved nor put back.
+// The reason why its owner could not create the view again, or empty. With a reason, the view can
+// neither be moved nor restored.
 std::string problem_of(const store::OldLog::Dependent& dependent) {
   std::string type;
   with_tables([&](pg::Spi& spi) {
@@ -125,7 +134,7 @@ std::string problem_of(const store::OldLog::Dependent& dependent) {
                                dependent.owner);
   });
   if (!type.empty()) return "its text may run code of " + type;
-  // Under another name, for whoever reads the view is not to wait for a dry run.
+  // Under another name, so that readers of the view do not wait for the lock of a dry run.
   const std::string trial =
       dependent.schema + "." + pg::identifier("trial_" + std::to_string(dependent.oid));
   const std::string problem =
@@ -148,13 +157,14 @@ void carry_dependent(Adoption& adoption, const OldLog& log,
                       : "");
 }
 
-// The old name has to be the table's again before views are moved back to it.
+// The table needs its old name before the views are moved back to it.
 void undo(Adoption& adoption, const OldLog& log, const std::string& backup) {
   const std::string table = pg::qualified(log.schema, log.name);
   std::vector<std::string> statements;
   std::string view = log.name;
   if (!log.dependents.empty()) {
     view = backup + "_view";
+    // The new view cannot be dropped while other views depend on it, so it is renamed first.
     statements.push_back("ALTER VIEW " + table + " RENAME TO " + pg::identifier(view));
   } else {
     statements.push_back("DROP VIEW " + table);
@@ -170,6 +180,8 @@ void undo(Adoption& adoption, const OldLog& log, const std::string& backup) {
 }
 
 void tell_of_watchers(Adoption& adoption, const OldLog& log) {
+  // Functions that write to the table would fail, so they block. Triggers and publications only
+  // lose their effect.
   for (const std::string& function : log.writers)
     adoption.block("function " + function,
                    "it writes to " + object_of(log) + ", which becomes a view");
@@ -200,7 +212,7 @@ std::string problem_of(const OldLog& log, Oid view_owner, Oid schema_owner) {
   return type.empty() ? "" : "the text of its policies may run code of " + type;
 }
 
-// Statements name what they change: another session may have given the name to something else.
+// Statements refer to objects by name. Another session may have given a name to a different object.
 void require_replaced(const OldLog& log, const std::string& backup) {
   const std::optional<OldLog> table = read(log.schema, backup, {});
   const std::optional<OldLog> view = read(log.schema, log.name, {});
@@ -221,10 +233,11 @@ std::optional<OldLog> find_log(const Adoption& adoption, const std::string& sche
     std::optional<OldLog> log = read(schema, name, replaced);
     if (!log) return log;
     require_ownership(log->owner, object_of(*log));
+    // A view is the result of an earlier adoption and needs no lock.
     if (adoption.dry_run() || log->kind == RELKIND_VIEW) return log;
     const Oid oid = log->oid;
     pg::call([oid] { LockRelationOid(oid, AccessExclusiveLock); });
-    // What it was before the lock may not be so any more.
+    // Read again, because the table may have changed before the lock was granted.
     log = read(schema, name, replaced);
     if (log && log->oid == oid && pg::has_rights_of(log->owner)) return log;
   }

@@ -1,5 +1,5 @@
-// A table of refreshes that was written by hand: its rows go into the log, and a view takes its
-// place, for the same readers.
+// Replaces a hand-written table of refreshes. Its rows are copied into the log, and a view with its
+// name and columns serves its readers.
 #pragma once
 
 #include <optional>
@@ -12,13 +12,13 @@
 
 namespace metrics_refresh::api {
 
-/// What is there of this name, which the caller has the rights over; locked against everybody
-/// unless it is a dry run. Nothing where there is none. Throws SqlError 42501.
+/// The relation with this name, over which the caller has the rights, or nothing. Locked
+/// exclusively unless it is a dry run. Throws SqlError 42501.
 std::optional<store::OldLog> find_log(const Adoption& adoption, const std::string& schema,
                                       const std::string& name, const std::vector<Oid>& replaced);
 
-/// Adds the steps for it. `view` is the one whose refreshes are logged there. A table is in the way
-/// unless its owner is trusted, the view's owner or the schema's.
+/// Adds the steps for the table. `view` is the materialized view whose refreshes it contains. A
+/// table is in the way unless its owner is trusted, or is the owner of the view or of the schema.
 void adopt_log(Adoption& adoption, const store::OldLog& log, const engine::View& view,
                Oid schema_owner);
 

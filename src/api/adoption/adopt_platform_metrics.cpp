@@ -1,5 +1,7 @@
-// adopt_platform_metrics: an installation around the view platform_metrics that was written by
-// hand, taken over.
+// adopt_platform_metrics(): takes over a hand-written installation around the view
+// platform_metrics. All parts are examined before anything is changed: the view, the functions, the
+// log, the admin check and the jobs of pg_cron. The steps then run in this order in one
+// transaction.
 #include "api/adoption/adopt_jobs.hpp"
 
 #include "api/access.hpp"
@@ -63,7 +65,7 @@ std::vector<Oid> oids_of(const std::vector<store::OldFunction>& functions) {
   return oids;
 }
 
-// Of a schema that belongs to the database's owner, him.
+// The owner of the schema. For pg_database_owner, the owner of the database.
 Oid installation_owner(Oid schema) {
   const Oid owner = owner_of_schema(schema);
   if (owner != ROLE_PG_DATABASE_OWNER) return owner;
@@ -76,7 +78,7 @@ Oid installation_owner(Oid schema) {
   });
 }
 
-// Objects of several roles are replaced, each as its owner.
+// Objects of several roles are replaced, each of them as its owner.
 void require_superuser() {
   if (pg::is_superuser(GetUserId())) return;
   throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -90,9 +92,10 @@ void find_steps(Adoption& adoption, const std::string& schema) {
   const engine::View view = view_of(schema);
   require_superuser();
   const std::vector<store::Thin> thin = store::platform_functions(schema);
+  // The text of these functions mentions the log, but they will be replaced and do not block it.
   const std::vector<Oid> replaced = oids_of(find_functions(schema_oid, thin));
   const std::optional<store::OldLog> log = find_log(adoption, schema, kLog, replaced);
-  // Again, for the table may have been waited for.
+  // Read again, because the lock on the table may have been waited for.
   const std::vector<store::OldFunction> functions = find_functions(schema_oid, thin);
   if (oids_of(functions) != replaced)
     throw pg::SqlError(ERRCODE_OBJECT_IN_USE,

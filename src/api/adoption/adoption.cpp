@@ -1,3 +1,8 @@
+// The list of steps of an adoption.
+//
+// Steps are added while the old installation is examined. finish() runs them in order, or only
+// shows them in a dry run. Every step is shown in the result. The statements that undo the adoption
+// follow, with the last step first.
 #include "api/adoption/adoption.hpp"
 
 #include "api/imports/imported_job.hpp"
@@ -21,7 +26,7 @@ Param text_or_null(const std::string& text) {
 
 namespace {
 
-// An error names the object.
+// Adds the name of the object to an error.
 template <typename Body>
 void naming(const std::string& object, Body&& body) {
   try {
@@ -71,14 +76,16 @@ std::string restore_statement(Oid owner, const std::string& definition) {
 void Adoption::find(const std::function<void()>& add_steps) {
   const int level = pg::call([] {
     const int nested = NewGUCNestLevel();
-    // Not for as long as an owner likes to lock what is his: texts of views and policies wait, too.
+    // The texts of views and policies are read with locks on their tables. The owner of a table can
+    // hold a lock on it for any length of time.
     pg::limit_lock_waits();
     return nested;
   });
+  // A dry run releases its locks by a rollback.
   if (dry_run_) {
     pg::look(add_steps);
   } else {
-    lock_imports(BOOTSTRAP_SUPERUSERID);  // whichever super admin's
+    lock_imports(BOOTSTRAP_SUPERUSERID);  // for all super admins
     add_steps();
   }
   pg::call([level] { AtEOXact_GUC(false, level); });
@@ -119,6 +126,7 @@ void Adoption::undo(const std::string& object, const std::vector<std::string>& s
   std::vector<Step> steps;
   for (const std::string& statement : statements)
     steps.push_back({object, "undo", statement, "", false, {}});
+  // In front: later steps are undone first.
   undo_.insert(undo_.begin(), steps.begin(), steps.end());
 }
 
@@ -135,6 +143,7 @@ void Adoption::require_free_way() const {
 
 void Adoption::finish(FunctionCallInfo call) {
   if (!dry_run_) {
+    // All obstacles are reported in one error, not only the first.
     require_free_way();
     for (Step& step : steps_) {
       naming(step.object, [&step] {
@@ -143,6 +152,7 @@ void Adoption::finish(FunctionCallInfo call) {
         if (!note.empty()) step.note = note;
       });
     }
+    // An error here rolls back all steps.
     for (const auto& check : checks_) check();
   }
   SetResult result(call);

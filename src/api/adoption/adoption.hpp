@@ -1,6 +1,6 @@
-// The steps of moving in from what was written by hand, as they are found and then done: all of
-// them, or none if something stands in the way. Each is a row of the result, and so are the
-// statements that take them back.
+// The steps of an adoption of a hand-written installation. They are collected first and then run,
+// all or none: none if an object is in the way. Each step is a row of the result. So is each
+// statement that undoes them.
 #pragma once
 
 #include <functional>
@@ -14,13 +14,13 @@ namespace metrics_refresh::api {
 /// Throws SqlError 42501 unless the caller has the rights of the object's owner.
 void require_ownership(Oid owner, const std::string& object);
 
-/// InvalidOid where there is no such schema.
+/// InvalidOid if the schema does not exist.
 Oid owner_of_schema(Oid schema);
 
-/// Whether the owner is the caller or a superuser.
+/// True if the owner is the caller or a superuser.
 bool is_trusted(Oid owner);
 
-/// A statement that runs CREATE OR REPLACE FUNCTION or VIEW as the owner, see
+/// A statement that runs CREATE OR REPLACE FUNCTION or VIEW as the owner. See
 /// metrics_refresh.restore_definition().
 std::string restore_statement(Oid owner, const std::string& definition);
 
@@ -30,33 +30,36 @@ class Adoption {
 
   bool dry_run() const { return dry_run_; }
 
-  /// Has the steps added. One adoption at a time finds what it then does; a dry run keeps no lock.
+  /// Calls `add_steps`. Only one adoption at a time can find steps and run them. A dry run keeps no
+  /// lock.
   void find(const std::function<void()>& add_steps);
 
-  /// A statement to run as the caller; `done` is the participle for it.
+  /// Adds a statement that runs as the caller. `done` is the participle shown for it, such as
+  /// "replaced".
   void run(const std::string& object, const std::string& done, const std::string& statement,
            const std::string& note = {});
-  /// A definition to run as `owner`, see pg::run_definition().
+  /// Adds a definition that runs as `owner`. See pg::run_definition().
   void define(const std::string& object, const std::string& done, const std::string& statement,
               Oid owner, const std::string& note = {});
-  /// The same of what no statement of the caller's can do. `work` returns a note or nothing.
+  /// Adds a step that is not a statement of the caller. `work` returns a note or an empty string.
   void work(const std::string& object, const std::string& done, std::function<std::string()> work,
             const std::string& note = {});
-  /// What is as it is to be.
+  /// Adds an object that needs no change.
   void found(const std::string& object, const std::string& note = {});
-  /// What somebody else has to do, by this statement if there is one.
+  /// Adds an action that the user has to perform, with its statement if there is one.
   void leave(const std::string& object, const std::string& note, const std::string& statement = {});
-  /// What keeps everything from being done.
+  /// Adds an object that prevents the adoption.
   void block(const std::string& object, const std::string& note);
-  /// Statements that take back what was added since the last call, in the order to run them in:
-  /// before those of earlier calls.
+  /// Adds statements that undo the steps since the last call, in the order in which they must run.
+  /// They come before those of earlier calls.
   void undo(const std::string& object, const std::vector<std::string>& statements);
 
-  /// What has to hold when all is done; it throws where another session has come between.
+  /// Adds a condition that must be true after all steps. It throws if another session has
+  /// interfered.
   void check(std::function<void()> check) { checks_.push_back(std::move(check)); }
 
-  /// Does everything, unless it is a dry run, and gives the rows. Throws SqlError 2BP01 where
-  /// something stands in the way.
+  /// Runs all steps, unless it is a dry run, and returns the rows. Throws SqlError 2BP01 if an
+  /// object is in the way.
   void finish(FunctionCallInfo call);
 
  private:

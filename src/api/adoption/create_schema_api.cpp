@@ -1,5 +1,5 @@
-// create_schema_api: a schema of materialized views gets a group, and the functions that people
-// write for such a schema.
+// create_schema_api(): makes a group for a schema of materialized views, and the functions that are
+// commonly written for such a schema. Existing functions with these names are replaced.
 #include "api/adoption/adopt_jobs.hpp"
 
 #include "api/access.hpp"
@@ -14,7 +14,7 @@ namespace metrics_refresh::api {
 namespace {
 
 struct Group {
-  std::string name;  // or its number, where others use the name
+  std::string name;  // or its number, if other jobs have the same name
   bool is_there;
 };
 
@@ -24,8 +24,8 @@ bool has_name(const std::vector<store::JobRecord>& jobs, const std::string& name
   return false;
 }
 
-// Named after the schema, unless a job of another kind is. Another role's group is no matter of the
-// schema's.
+// The group of the schema. A new one is named after the schema, unless another kind of job has that
+// name. Groups of other roles are ignored.
 Group group_of(const std::string& schema, Oid schema_owner) {
   std::vector<store::JobRecord> jobs;
   with_tables([&](pg::Spi& spi) { jobs = store::load_jobs(spi); });
@@ -45,11 +45,12 @@ Group group_of(const std::string& schema, Oid schema_owner) {
   return {name, false};
 }
 
-// With an owner, who may refresh the views, the functions are the owner's as well as admins' to
-// call.
+// If the schema's owner may refresh the views, the group belongs to it. The owner can then call the
+// functions, like admins.
 void make_group(Adoption& adoption, const std::string& schema, const Group& group,
                 const std::string& owner) {
   const CronCalls calls = find_calls(adoption, schema, {"refresh_all_views", "manual_refresh"}, "");
+  // Its schedule becomes that of the group.
   const CronCall* const call = first_of(calls, {"refresh_all_views", "manual_refresh"});
   const std::string object = "group " + group.name;
   if (group.is_there) {

@@ -19,7 +19,7 @@ std::string why(Oid table, Oid owner) {
   return found != nullptr ? found : "";
 }
 
-// What they read through functions.
+// Adds tables that the views read through functions.
 void add_unseen_by_functions(pg::Spi& spi, UnseenChanges& unseen) {
   for (const auto& read : engine::reads_by_functions(spi, store::views_with_functions(spi))) {
     if (unseen.count(read.view) > 0) continue;

@@ -1,3 +1,9 @@
+// Copies the rows of a hand-written log.
+//
+// The copy has two halves. row_query() runs as the owner of the table and turns each row into a
+// jsonb object of texts. copy_rows() runs with the rights of the extension and computes the columns
+// of the log from these texts. Only casts between built-in types happen there. The jsonb object is
+// stored in the column adopted, so that the view can show all old columns.
 #include "store/adoption/log_copy.hpp"
 
 #include "pg/owner_rows.hpp"
@@ -12,15 +18,15 @@ using pg::identifier;
 using pg::literal;
 using pg::Param;
 
-// A value of the old row, whose columns are texts by now, as the type that it had, and then as
-// `type`. REQUIRES: a type of the server.
+// A value of the old row, which consists of texts, cast to its former type and then to `type`.
+// REQUIRES: the former type is built in.
 std::string value_of(const OldLog::Column* column, const char* type) {
   return column == nullptr
              ? "NULL::" + std::string(type)
              : "(o.adopted ->> " + literal(column->name) + ")::" + column->type_name + "::" + type;
 }
 
-// The first of all columns of that meaning that is not NULL.
+// The columns with this meaning as arguments of coalesce(), each followed by a comma.
 std::string first_value(const OldLog& log, LogColumn meaning, const char* type) {
   std::string list;
   for (const OldLog::Column& column : log.columns)
@@ -50,7 +56,7 @@ std::string old_status(const OldLog& log) {
         ")";
     for (const char* own : {"success", "error", "skipped", "canceled", "interrupted"})
       text += " WHEN " + word + " IN (" + words_of(own) + ") THEN '" + own + "'";
-    // Nobody is at it any more.
+    // The process that ran it no longer exists.
     text += " WHEN " + word + " IN (" + words_of("running") + ") THEN 'interrupted'";
   }
   if (success != nullptr)
@@ -60,7 +66,7 @@ std::string old_status(const OldLog& log) {
          " IS NOT NULL THEN 'error' ELSE 'success' END";
 }
 
-// All columns as texts, which each type reads again.
+// The row as an object of texts. Each type can read its text again.
 std::string old_row(const OldLog& log) {
   std::string names;
   std::string values;
@@ -73,6 +79,7 @@ std::string old_row(const OldLog& log) {
   return "jsonb_object(ARRAY[" + names + "]::text[], ARRAY[" + values + "]::text[])";
 }
 
+// Runs get their numbers in this order.
 std::string in_order_of_begin(const OldLog& log) {
   std::string list;
   for (const LogColumn meaning : {LogColumn::kStarted, LogColumn::kFinished})
@@ -89,11 +96,13 @@ const OldLog::Column* number_column(const OldLog& log) {
 std::string table_of(const OldLog& log) { return pg::qualified(log.schema, log.name) + " o"; }
 
 std::string status_word(const OldLog::Column& status) {
+  // format() and not a cast: the cast of an enum could be defined by a user.
   return "format('%s', o." + identifier(status.name) + ")";
 }
 
 }  // namespace
 
+// Powers of two well below the range of each type, so that new runs have room.
 std::int64_t highest_id(Oid type) {
   switch (type) {
     case INT2OID:
@@ -146,6 +155,7 @@ void copy_rows(pg::Spi& spi, const OldLog& log, const std::string& view, const p
       " SELECT $1::text::name, coalesce(r.view_name, $2)::text::name, pg_get_userbyid($3), $3,"
       "  CASE WHEN r.triggered_by IN ('manual', 'retry') THEN r.triggered_by ELSE 'schedule' END,"
       "  r.started_at, coalesce(r.finished_at, CASE WHEN r.ms BETWEEN 0 AND 1e11"
+      // The bound on ms prevents an overflow of make_interval().
       "   THEN r.started_at + make_interval(secs => r.ms / 1000) END, r.started_at),"
       "  coalesce(r.ms, CASE WHEN isfinite(r.started_at) AND isfinite(r.finished_at)"
       "   THEN 1000 * extract(epoch FROM r.finished_at - r.started_at)::float8 END),"

@@ -1,3 +1,12 @@
+// Builds the view that replaces a hand-written log.
+//
+// Each column of the table becomes a column of the view with the same name, type and collation. For
+// copied rows the value comes from the jsonb object in run_log.adopted, and for new runs from the
+// column of run_log with the same meaning. Further columns of run_log follow. If the table had
+// row-level security, its policies become a condition of the view. Example for a column `state
+// text`:
+//   CASE WHEN l.adopted IS NULL THEN (l.status)::text
+//   ELSE (l.adopted ->> 'state')::text END AS state
 #include "store/adoption/log_view.hpp"
 
 #include <algorithm>
@@ -12,13 +21,13 @@ namespace {
 using pg::identifier;
 using pg::literal;
 
-// Statuses of ours in the log's words, where these are others.
+// Translates a status into the word of the old log, if that is another one.
 std::string new_status(const OldLog::Column& column, const std::vector<std::string>& words) {
   const bool is_enum = kind_of(column.type) == ValueKind::kOther;
   std::string text;
   for (const std::string own : kStatuses) {
     std::string word = word_for(own, words);
-    // A run that did not succeed is an error to those who know no third word.
+    // Readers that know only two words see every run that did not succeed as an error.
     if (word.empty() && !column.words.empty() && own != "success" && own != "running")
       word = word_for("error", words);
     if (!word.empty() && word != own)
@@ -32,13 +41,13 @@ std::string new_status(const OldLog::Column& column, const std::vector<std::stri
 
 std::string new_id(Oid type) {
   if (type == UUIDOID) return "lpad(to_hex(l.run_id), 32, '0')";
-  // A number that the type has no room for would be an error of every query.
+  // A number beyond the range of the type would make every query fail.
   if (type == INT2OID) return "CASE WHEN l.run_id < 32768 THEN l.run_id END";
   if (type == INT4OID) return "CASE WHEN l.run_id < 2147483648 THEN l.run_id END";
   return "l.run_id";
 }
 
-// What a new run has there; empty: NULL.
+// The value for new runs. Empty if there is none, and then the column is NULL.
 std::string new_value(const OldLog::Column& column, const std::vector<std::string>& words) {
   switch (meaning_of(column)) {
     case LogColumn::kId:
@@ -80,7 +89,7 @@ std::string view_column(const OldLog& log, const OldLog::Column& column,
   std::string text = fresh.empty() ? old
                                    : "CASE WHEN l.adopted IS NULL THEN (" + fresh + ")" + type +
                                          " ELSE " + old + " END";
-  // The same in both, and it has an index.
+  // This value is the same for copied rows and new runs. Used directly, it allows an index scan.
   if (column.type == TIMESTAMPTZOID && column.not_null &&
       &column == find_column(log, LogColumn::kStarted))
     text = "l.started_at";
@@ -99,7 +108,8 @@ std::string role_condition(const OldLog::Policy& policy) {
          ") AND pg_catalog.pg_has_role(r.oid, 'USAGE'))";
 }
 
-// Who saw a row of the table sees it in the view, as far as our own log lets him.
+// The view shows a row to a role that could see it in the table. The extension's own row-level
+// security applies in addition.
 std::string policy_condition(const OldLog& log) {
   std::string permissive;
   std::string restrictive;

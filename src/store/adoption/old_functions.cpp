@@ -1,3 +1,5 @@
+// Reads functions from the catalogs. One query for each name returns everything that is needed to
+// build a replacement and to restore the function.
 #include "store/adoption/old_functions.hpp"
 
 namespace metrics_refresh::store {
@@ -51,7 +53,9 @@ std::vector<OldFunction> functions_named(pg::Spi& spi, Oid schema, const std::st
       " EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid"
       "  AND d.deptype = 'e'),"
       " p.prosecdef, p.provolatile = 'v', l.lanname = 'sql', p.proowner, coalesce(p.prosrc, ''),"
+      // pg_get_functiondef() raises an error for aggregates.
       " CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) ELSE '' END,"
+      // A dependency of a view is recorded for its rule. The view is described instead.
       " ARRAY (SELECT DISTINCT pg_describe_object(coalesce(r.class, d.classid), "
       "coalesce(r.ev_class,"
       "   d.objid), 0) FROM pg_depend d LEFT JOIN (SELECT oid, ev_class, 'pg_class'::regclass::oid"

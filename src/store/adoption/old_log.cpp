@@ -1,3 +1,6 @@
+// Reads a hand-written log from the catalogs: its columns, the objects that belong to it, and the
+// objects that depend on it. The result decides whether the table can be replaced and what the new
+// view must provide.
 #include "store/adoption/old_log.hpp"
 
 #include <cstring>
@@ -21,6 +24,8 @@ std::vector<Oid> oids(const pg::Rows& rows) {
   return values;
 }
 
+// The allowed words of a column are the labels of its enum type, or the constants in a check
+// constraint on this column alone.
 void read_columns(pg::Spi& spi, OldLog& log) {
   const pg::Rows rows = spi.query(
       "SELECT a.attname::text, a.atttypid, format_type(a.atttypid, a.atttypmod),"
@@ -50,6 +55,7 @@ void read_policies(pg::Spi& spi, OldLog& log) {
     log.policies.push_back({rows.get_bool(i, 1), rows.get_text(i, 2), rows.get_text(i, 3)});
 }
 
+// Only SELECT: the view cannot be written. Roles that were dropped are left out.
 void read_grants(pg::Spi& spi, OldLog& log) {
   log.grants = texts(
       spi.query("SELECT format('GRANT SELECT%s ON %s TO %s%s', g.columns, $3,"
@@ -66,6 +72,9 @@ void read_grants(pg::Spi& spi, OldLog& log) {
                 {Param::oid(log.oid), Param::oid(log.owner), pg::qualified(log.schema, log.name)}));
 }
 
+// Views depend on the table through their rewrite rules. Other objects may depend on its row type
+// or on the array of it. The table's own policies, constraints, triggers and indexes do not count,
+// and functions that are replaced do not count either.
 void read_dependents(pg::Spi& spi, OldLog& log, const std::string& replaced) {
   const pg::Rows rows = spi.query(
       "WITH found AS ("
@@ -100,7 +109,7 @@ void read_dependents(pg::Spi& spi, OldLog& log, const std::string& replaced) {
                               rows.get_oid(i, 6)});
 }
 
-// For a regular expression.
+// Escapes a name for a regular expression.
 std::string escaped(const std::string& name) {
   std::string text;
   for (const char c : name) {
@@ -110,13 +119,15 @@ std::string escaped(const std::string& name) {
   return text;
 }
 
-// A name as its own text or in quotes, which double the quotes in it.
+// A pattern for a name, either plain or in double quotes.
 std::string pattern_of(const std::string& name) {
   std::string quoted;
   for (const char c : name) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return "(\"" + escaped(quoted) + "\"|\\m" + escaped(name) + "\\M)";
 }
 
+// A guess from the text of functions: the catalogs do not record these dependencies. An unqualified
+// name counts in functions of the same schema only.
 void read_writers(pg::Spi& spi, OldLog& log, const std::string& replaced) {
   const std::string qualified = pattern_of(log.schema) + "\\s*\\.\\s*" + pattern_of(log.name);
   log.writers = texts(
@@ -198,6 +209,8 @@ std::optional<OldLog> read_old_log(pg::Spi& spi, const std::string& schema, cons
 std::string foreign_type(pg::Spi& spi, const char* catalog, const std::vector<Oid>& objects,
                          Oid owner) {
   const pg::Rows rows = spi.query(
+      // All types that are parts of a type count as well: elements, base types of domains, columns
+      // of composite types, and subtypes of ranges.
       "WITH RECURSIVE found AS (SELECT d.refobjid AS oid FROM pg_depend d"
       "  WHERE d.classid = $1::text::regclass AND d.objid = ANY ($2::oid[]) AND d.refclassid = "
       "'pg_type'::regclass"

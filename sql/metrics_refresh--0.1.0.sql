@@ -1,29 +1,29 @@
 -- metrics_refresh 0.1.0: the objects of CREATE EXTENSION metrics_refresh.
 --
--- Everything lives in the schema metrics_refresh, but for the platform-metrics functions, which
--- live in the extension's target schema under the names that applications already call.
+-- Everything is in the schema metrics_refresh, except the platform-metrics functions. These are in the
+-- extension's target schema, under the names that applications already call.
 \echo Use "CREATE EXTENSION metrics_refresh" to load this file. \quit
 
--- Until the end of this script: the target schema, where others may create, is in the path otherwise.
+-- Applies until the end of this script. Otherwise the path contains the target schema, in which other roles may create objects.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE SCHEMA metrics_refresh;
-COMMENT ON SCHEMA metrics_refresh IS 'keeps materialized views fresh: jobs, their runs, health';
+COMMENT ON SCHEMA metrics_refresh IS 'keeps materialized views fresh: jobs, runs, health';
 
--- Without USAGE for PUBLIC nobody can name a table in it, and so not even ask for a lock on one: some
--- statements queue for an exclusive lock before the server asks for rights, and what jobs need would wait behind
--- them. The views in metrics_refresh show each role what it may see.
+-- PUBLIC has no USAGE, so other roles cannot name a table in this schema, and cannot request a lock on one. Some
+-- statements wait for an exclusive lock before the server checks privileges, and jobs would wait behind them.
+-- The views in metrics_refresh show each role the rows that it may see.
 CREATE SCHEMA metrics_refresh_internal;
-COMMENT ON SCHEMA metrics_refresh_internal IS 'the tables of metrics_refresh, for nobody to touch; look at the views in metrics_refresh';
+COMMENT ON SCHEMA metrics_refresh_internal IS 'private tables of metrics_refresh; use the views in metrics_refresh';
 
--- Raises a clear error, with a hint, where the library is not preloaded.
+-- Raises a clear error, with a hint, if the library is not preloaded.
 CREATE FUNCTION metrics_refresh_internal.require_preload() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_require_preload';
 COMMENT ON FUNCTION metrics_refresh_internal.require_preload() IS
-    'raises an error with a hint where metrics_refresh is not in shared_preload_libraries';
+    'raises an error with a hint if metrics_refresh is not in shared_preload_libraries';
 SELECT metrics_refresh_internal.require_preload();
 
--- Without this the server would name the first of them, and say nothing of the way in.
+-- Without this, the error of the server would name only the first of these objects, and no solution.
 DO $$
 DECLARE
     target text := (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = '@extschema@'::pg_catalog.regnamespace);
@@ -54,12 +54,12 @@ BEGIN
 END $$;
 
 ------------------------------------------------------------------------------------------------
--- Who may do what
+-- Privileges
 
 CREATE FUNCTION metrics_refresh.is_super_admin() RETURNS boolean
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mr_is_super_admin';
 COMMENT ON FUNCTION metrics_refresh.is_super_admin() IS
-    'true for a superuser, a member of metrics_refresh.admin_role, and one whom the function metrics_refresh.admin_check accepts';
+    'true for a superuser, a member of metrics_refresh.admin_role, and a role that the function metrics_refresh.admin_check accepts';
 
 ------------------------------------------------------------------------------------------------
 -- Jobs: configuration, dumped by pg_dump
@@ -126,21 +126,22 @@ CREATE TABLE metrics_refresh_internal.job (
     CHECK (pg_catalog.num_nonnulls(view_name, command, group_schema) <= 1),
     CHECK (starts_at < ends_at)
 );
--- With the name, so that whichever index the server looks an owner's job up by, it finds one row.
+-- Includes the name, so that each index finds one row when the server looks up a job of an owner.
 CREATE INDEX job_owner ON metrics_refresh_internal.job (owner_oid, job_name);
--- Each owner has names of its own. A dump may be restored where owners are missing: then the column is 0. A job that
--- is made for one run is known by its number: who makes it must not wait for one who takes its name.
+-- Names are unique for each owner. If an owner is missing when a dump is restored, owner_oid is 0. A job for one
+-- run is identified by its number, so that its creator does not wait for another role that uses its name.
 CREATE UNIQUE INDEX job_owner_name ON metrics_refresh_internal.job (owner_oid, job_name)
     WHERE owner_oid <> '0'::oid AND NOT one_time;
 CREATE INDEX job_name ON metrics_refresh_internal.job (job_name);
--- For the settings of a view's own jobs.
+-- Used for the settings of a view's own jobs.
 CREATE INDEX job_view ON metrics_refresh_internal.job (view_oid) WHERE view_name IS NOT NULL;
 CREATE INDEX job_view_name ON metrics_refresh_internal.job (view_name) WHERE view_name IS NOT NULL;
 CREATE INDEX job_given_name ON metrics_refresh_internal.job (given_name) WHERE given_name IS NOT NULL;
-COMMENT ON TABLE metrics_refresh_internal.job IS 'what is run and when; change it through the functions';
+COMMENT ON TABLE metrics_refresh_internal.job IS
+    'jobs with their schedules and options; change them with the functions';
 
--- A job that refreshes no single view and runs no command is a group. Between tables that are dumped there is no
--- foreign key, for a restore may fill them in any order; the trigger delete_members does what one would do.
+-- A job without a view and a command is a group. There are no foreign keys between dumped tables, because a
+-- restore may fill them in any order. The trigger delete_members does the work of a foreign key.
 CREATE TABLE metrics_refresh_internal.job_member (
     job_id      bigint NOT NULL,
     view_schema name NOT NULL,
@@ -151,16 +152,16 @@ CREATE TABLE metrics_refresh_internal.job_member (
     PRIMARY KEY (job_id, view_schema, view_name),
     CHECK (pg_catalog.num_nonnulls(given_schema, given_name) IN (0, 2))
 );
-COMMENT ON TABLE metrics_refresh_internal.job_member IS 'the materialized views of a group that lists them, bound by name as in job';
+COMMENT ON TABLE metrics_refresh_internal.job_member IS
+    'materialized views of the groups that have a list of views, bound by name as in job';
 
--- A default job that was unscheduled stays so after a restore, where CREATE EXTENSION makes it anew.
+-- CREATE EXTENSION creates the default jobs. If one was unscheduled, a restore removes it again.
 CREATE TABLE metrics_refresh_internal.removed_default_job (
     job_name text PRIMARY KEY
 );
 COMMENT ON TABLE metrics_refresh_internal.removed_default_job IS 'default jobs that were unscheduled';
 
--- The delta tables and triggers of these views are ordinary objects, which go through pg_dump by
--- themselves, under names with this number.
+-- The delta tables and triggers of these views are ordinary objects with this number in their names. pg_dump includes them.
 CREATE SEQUENCE metrics_refresh_internal.incremental_id_seq;
 CREATE TABLE metrics_refresh_internal.incremental_view (
     id               bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.incremental_id_seq'),
@@ -176,9 +177,10 @@ CREATE TABLE metrics_refresh_internal.incremental_view (
     uncaptured       text,
     UNIQUE (view_schema, view_name)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE metrics_refresh_internal.incremental_view IS 'materialized views that are set up for the strategy incremental, and what their next refresh has to know';
+COMMENT ON TABLE metrics_refresh_internal.incremental_view IS
+    'materialized views that are set up for the strategy incremental, with the state for their next refresh';
 
--- Read by position where a view is written.
+-- The code that writes a view reads this table by position.
 CREATE TABLE metrics_refresh_internal.incremental_parent (
     delta       text PRIMARY KEY,
     columns     text[] NOT NULL,
@@ -187,19 +189,21 @@ CREATE TABLE metrics_refresh_internal.incremental_parent (
     view_oid    oid NOT NULL,
     id          bigint NOT NULL
 );
-COMMENT ON TABLE metrics_refresh_internal.incremental_parent IS 'materialized views that others are kept by: which keys are written where when one is refreshed';
+COMMENT ON TABLE metrics_refresh_internal.incremental_parent IS
+    'materialized views that incremental views read: the keys to write, and the delta table to write them into, when one is refreshed';
 
--- Not dumped: what a dump has of them, it has whole.
+-- Not dumped: a dump contains the delta tables and triggers themselves.
 CREATE TABLE metrics_refresh_internal.incremental_leftover (
     id bigint NOT NULL
 );
 CREATE INDEX incremental_leftover_id ON metrics_refresh_internal.incremental_leftover (id);
-COMMENT ON TABLE metrics_refresh_internal.incremental_leftover IS 'numbers of incremental_view whose delta tables and triggers the scheduler has to take away if no job wants them; one may be there more than once';
+COMMENT ON TABLE metrics_refresh_internal.incremental_leftover IS
+    'numbers of incremental_view whose delta tables and triggers the scheduler removes if no job uses them; a number may occur several times';
 
 CREATE INDEX incremental_parent_id ON metrics_refresh_internal.incremental_parent (id);
 
--- A dump has the owner by name. The scheduler keeps the names right, and notes whose role is gone; a row that it has
--- not looked at since would be restored as the job of whoever has got that name.
+-- A dump contains the name of the owner. The scheduler updates the names, and marks jobs whose role was dropped. A row
+-- that it has not checked since is left out: it would be restored as the job of a role that got the name later.
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job', $$WHERE NOT one_time AND (owner_gone
     OR owner = (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = owner_oid)
     OR owner_oid = '0'::pg_catalog.oid AND owner NOT IN (SELECT rolname FROM pg_catalog.pg_roles))$$);
@@ -217,14 +221,14 @@ SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.removed_def
 CREATE FUNCTION metrics_refresh_internal.job_before_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_before_write';
 COMMENT ON FUNCTION metrics_refresh_internal.job_before_write() IS
-    'checks schedule, time zone and blackout windows of every row that enters the table, whichever way, and notes which view and role its names mean';
+    'checks schedule, time zone and blackout windows of each row, and stores the view and the role that its names refer to';
 CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_before_write();
 
 CREATE FUNCTION metrics_refresh_internal.member_before_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_member_before_write';
 COMMENT ON FUNCTION metrics_refresh_internal.member_before_write() IS
-    'notes which view the name of a group''s member means';
+    'stores the view that the name of a group''s member refers to';
 CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.job_member
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.member_before_write();
 
@@ -242,7 +246,7 @@ COMMENT ON FUNCTION metrics_refresh_internal.capture_keys() IS
 CREATE FUNCTION metrics_refresh.is_changed_key(key_set bigint, VARIADIC key "any") RETURNS boolean
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mr_is_changed_key';
 COMMENT ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") IS
-    'whether these column values are a changed key; for the queries of the strategy incremental, raises 55000 elsewhere';
+    'true if these column values are a changed key; only for the queries of the strategy incremental, raises 55000 elsewhere';
 
 CREATE FUNCTION metrics_refresh_internal.job_after_write() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_after_write';
@@ -256,7 +260,7 @@ CREATE TRIGGER after_truncate AFTER TRUNCATE ON metrics_refresh_internal.job
 CREATE FUNCTION metrics_refresh_internal.job_take_over() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_take_over';
 COMMENT ON FUNCTION metrics_refresh_internal.job_take_over() IS
-    'lets the due times of jobs that were taken over from pg_cron count from this commit on, which it keeps away from the begin of a minute';
+    'starts the due times of jobs imported from pg_cron at this commit, and keeps the commit away from the beginning of a minute';
 CREATE CONSTRAINT TRIGGER take_over AFTER UPDATE ON metrics_refresh_internal.job
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (NEW.effective_from = '9999-12-31 23:59:59+00')
@@ -273,7 +277,7 @@ BEGIN
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION metrics_refresh_internal.delete_members() IS
-    'deletes with a job the members of its group, and with an incremental view what was known of the views that it is kept by';
+    'deletes the members of a deleted group, and the parents of a deleted incremental view';
 CREATE TRIGGER delete_members AFTER DELETE ON metrics_refresh_internal.job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.delete_members();
 CREATE TRIGGER delete_members AFTER DELETE ON metrics_refresh_internal.incremental_view
@@ -282,13 +286,13 @@ CREATE TRIGGER delete_members AFTER DELETE ON metrics_refresh_internal.increment
 CREATE FUNCTION metrics_refresh_internal.replace_default_job() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    -- Both tables may be filled at the same time: who deletes locks first, in the order of the numbers.
+    -- Both tables may be filled at the same time. To avoid deadlocks, rows are locked in the order of their numbers.
     IF TG_TABLE_NAME = 'removed_default_job' THEN
         PERFORM FROM metrics_refresh_internal.job j WHERE j.is_default ORDER BY j.job_id FOR UPDATE;
         DELETE FROM metrics_refresh_internal.job WHERE job_name = NEW.job_name AND is_default;
     ELSIF EXISTS (SELECT FROM metrics_refresh_internal.job j WHERE j.job_name = NEW.job_name AND j.is_default) THEN
-        -- Another owner's job of this name is no concern of the default one. That is asked here, where most jobs never
-        -- come: with it the server would make a plan for each.
+        -- A job of this name that belongs to another owner does not replace the default job. This is checked here,
+        -- which most jobs never reach: as a part of the condition, the server would plan it for each job.
         IF EXISTS (SELECT FROM metrics_refresh_internal.job j WHERE j.job_name = NEW.job_name AND j.is_default
                    AND (NEW.is_default OR j.owner_oid = NEW.owner_oid)) THEN
             PERFORM FROM metrics_refresh_internal.job j
@@ -301,13 +305,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION metrics_refresh_internal.replace_default_job() IS
     'lets a restored dump replace or remove the jobs that CREATE EXTENSION has just made';
--- After before_write, by the alphabet, which looks up the owner.
+-- Fires after before_write, in alphabetical order, which looks up the owner.
 CREATE TRIGGER replace_default BEFORE INSERT ON metrics_refresh_internal.job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.replace_default_job();
 CREATE TRIGGER remove_default BEFORE INSERT ON metrics_refresh_internal.removed_default_job
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.replace_default_job();
 
--- In a session that replicates or restores as well.
+-- Also in sessions that replicate or restore.
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER before_write;
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER after_write;
 ALTER TABLE metrics_refresh_internal.job ENABLE ALWAYS TRIGGER after_truncate;
@@ -348,10 +352,11 @@ CREATE TABLE metrics_refresh_internal.job_state (
     retry_attempt         integer,
     CHECK (pg_catalog.num_nonnulls(retry_at, retry_due, retry_attempt) IN (0, 3))
 ) WITH (fillfactor = 50);
--- Without a foreign key: the row is written by the job's runs alone, so no transaction of a user can
--- hold it and make a run wait. cleanup_logs() removes those of jobs that are gone.
-COMMENT ON COLUMN metrics_refresh_internal.job_state.error_owner_oid IS 'the owner in the log of the run that last_error is of: it may tell of rows that only this role may see';
-COMMENT ON TABLE metrics_refresh_internal.job_state IS 'what became of each job so far';
+-- There is no foreign key: only runs of the job write the row, so that no transaction of a user can lock
+-- it and make a run wait. cleanup_logs() removes the rows of dropped jobs.
+COMMENT ON COLUMN metrics_refresh_internal.job_state.error_owner_oid IS
+    'owner, in the log, of the run that last_error belongs to; only this role may see the error';
+COMMENT ON TABLE metrics_refresh_internal.job_state IS 'state of each job: last run, failures, retry, suspension';
 
 CREATE SEQUENCE metrics_refresh_internal.run_id_seq;
 
@@ -399,17 +404,16 @@ CREATE INDEX run_log_started_at ON metrics_refresh_internal.run_log (started_at)
 CREATE INDEX run_log_job ON metrics_refresh_internal.run_log (job_id, started_at);
 CREATE INDEX run_log_view ON metrics_refresh_internal.run_log (view_schema, view_name, started_at);
 CREATE INDEX run_log_group ON metrics_refresh_internal.run_log (group_run_id) WHERE group_run_id IS NOT NULL;
-COMMENT ON TABLE metrics_refresh_internal.run_log IS 'one row for every run, kept for metrics_refresh.log_retention';
+COMMENT ON TABLE metrics_refresh_internal.run_log IS 'one row for each run, kept for metrics_refresh.log_retention';
 
--- Runs whose 'running' row is committed and whose outcome is not: after a crash these tell which
--- rows of the log to close.
+-- Runs whose 'running' row is committed and whose outcome is not. After a crash, their log rows are closed.
 CREATE TABLE metrics_refresh_internal.active_run (
     run_id bigint PRIMARY KEY,
     job_id bigint NOT NULL
 );
 COMMENT ON TABLE metrics_refresh_internal.active_run IS 'runs that a worker has begun and not ended';
 
--- The plan of a group's run, while the run is open: its members in the order of their dependencies.
+-- The plan of an active group run: its members in the order of their dependencies.
 CREATE TABLE metrics_refresh_internal.group_run_member (
     group_run_id bigint NOT NULL,
     member       integer NOT NULL,
@@ -425,18 +429,20 @@ CREATE TABLE metrics_refresh_internal.group_run_member (
 );
 CREATE INDEX group_run_member_job ON metrics_refresh_internal.group_run_member (job_id);
 CREATE INDEX group_run_member_run ON metrics_refresh_internal.group_run_member (run_id);
-COMMENT ON TABLE metrics_refresh_internal.group_run_member IS 'the members of group runs that are under way';
+COMMENT ON TABLE metrics_refresh_internal.group_run_member IS 'members of active group runs';
 
--- What a view's last refresh saw of its tables: as long as it is the same, nothing has changed.
+-- The state of a view's tables at its last refresh. If it is still the same, no table has changed.
 CREATE TABLE metrics_refresh_internal.view_state (
     view_oid    oid PRIMARY KEY,
     fingerprint text NOT NULL
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE metrics_refresh_internal.view_state IS 'what tells whether a view is still fresh';
-COMMENT ON COLUMN metrics_refresh_internal.view_state.fingerprint IS 'of the tables and all else that its rows depend on, at its last refresh';
+COMMENT ON TABLE metrics_refresh_internal.view_state IS
+    'state of each view at its last refresh, to find out whether it is still fresh';
+COMMENT ON COLUMN metrics_refresh_internal.view_state.fingerprint IS
+    'number for the tables and all other objects that the rows of the view depend on';
 
--- A view that is found wrong once is so in a copy as well. The names are as of its last refresh, for dumps: more than one
--- row may have the same.
+-- Dumped, because a view that an audit found incorrect once is so in a copy too. The names are those of the last
+-- refresh, so several rows may have the same name.
 CREATE TABLE metrics_refresh_internal.skip_alarm (
     view_schema name NOT NULL,
     view_name   name NOT NULL,
@@ -450,7 +456,8 @@ SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.skip_alarm'
 CREATE TRIGGER before_write BEFORE INSERT ON metrics_refresh_internal.skip_alarm
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.member_before_write();
 ALTER TABLE metrics_refresh_internal.skip_alarm ENABLE ALWAYS TRIGGER before_write;
-COMMENT ON TABLE metrics_refresh_internal.skip_alarm IS 'materialized views that are not skipped any more, for an audit found them wrong although nothing had changed that they were known to read';
+COMMENT ON TABLE metrics_refresh_internal.skip_alarm IS
+    'materialized views that are no longer skipped, because an audit found incorrect rows although no known dependency had changed';
 
 CREATE TABLE metrics_refresh_internal.run_request (
     run_id       bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.run_id_seq'),
@@ -461,14 +468,14 @@ CREATE TABLE metrics_refresh_internal.run_request (
 );
 CREATE INDEX run_request_job ON metrics_refresh_internal.run_request (job_id);
 CREATE INDEX run_request_role ON metrics_refresh_internal.run_request (requested_by_oid);
-COMMENT ON TABLE metrics_refresh_internal.run_request IS 'runs that somebody has asked for and that have not begun';
+COMMENT ON TABLE metrics_refresh_internal.run_request IS 'runs that were requested and have not begun';
 CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh_internal.run_request
     FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_after_write();
 ALTER TABLE metrics_refresh_internal.run_request ENABLE ALWAYS TRIGGER after_write;
 
 ------------------------------------------------------------------------------------------------
--- Row-level security: super admins see all; others the jobs they own and those of their views. The
--- privilege to read is of no use without USAGE on the schema, except to the views below.
+-- Row-level security: super admins see all rows, other roles their own jobs and the jobs of their views. Without USAGE
+-- on the schema, the privilege to read is only useful to the views below.
 
 ALTER TABLE metrics_refresh_internal.job ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON metrics_refresh_internal.job FOR SELECT USING (
@@ -514,19 +521,19 @@ CREATE POLICY visible ON metrics_refresh_internal.run_log FOR SELECT USING (
     OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
                      WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
 
--- Whoever has all of a server's tables to write or read (pg_write_all_data, pg_read_all_data) has not these.
+-- Members of pg_write_all_data and pg_read_all_data have no access to the rows of these tables.
 ALTER TABLE metrics_refresh_internal.removed_default_job ENABLE ROW LEVEL SECURITY;
 ALTER TABLE metrics_refresh_internal.incremental_parent ENABLE ROW LEVEL SECURITY;
 ALTER TABLE metrics_refresh_internal.incremental_leftover ENABLE ROW LEVEL SECURITY;
 ALTER TABLE metrics_refresh_internal.active_run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE metrics_refresh_internal.view_state ENABLE ROW LEVEL SECURITY;
 
--- What everybody looks at. They have the caller's rights, so the policies judge each row before any
--- function in the caller's query sees it, as behind a security barrier; and the server plans them as the table
--- itself, which it would not do with one.
+-- The views that all roles use. They have the rights of the caller, so the policies check each row before a
+-- function in the caller's query sees it, like a security barrier. Without an explicit barrier, the server can plan
+-- them like the table itself.
 
--- The owner of a view sees whose job is over it and when, to manage it; not the settings, whose values another
--- role chose, maybe for an earlier view of the name.
+-- The owner of a view sees the jobs that refresh it, to manage them. The settings of another role's job are hidden,
+-- because it may have chosen the values for an earlier view of the name.
 CREATE VIEW metrics_refresh.job WITH (security_invoker = true) AS
     SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.view_oid, j.command, j.schedule,
            j.timezone, j.strategy, j.owner, j.owner_oid, j.active, j.max_runtime, j.lock_timeout,
@@ -539,37 +546,54 @@ CREATE VIEW metrics_refresh.job WITH (security_invoker = true) AS
            j.group_schema, j.isolation, j.max_parallel, j.one_time, j.is_default, j.created_at,
            j.effective_from, j.given_schema, j.given_name
     FROM metrics_refresh_internal.job j;
-COMMENT ON VIEW metrics_refresh.job IS 'what is run and when; change it through the functions';
+COMMENT ON VIEW metrics_refresh.job IS 'jobs with their schedules and options; change them with the functions';
 COMMENT ON COLUMN metrics_refresh.job.job_name IS 'unique among the jobs of its owner';
 COMMENT ON COLUMN metrics_refresh.job.view_name IS 'bound by name: the job survives DROP and CREATE of the view';
-COMMENT ON COLUMN metrics_refresh.job.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
-COMMENT ON COLUMN metrics_refresh.job.given_name IS 'the name that the job was given, with given_schema, if its view was renamed since; when a view of that name appears again, the job returns to it';
+COMMENT ON COLUMN metrics_refresh.job.view_oid IS
+    'OID of the view when last seen, so that a rename is followed; 0 if there was none';
+COMMENT ON COLUMN metrics_refresh.job.given_name IS
+    'name that the job was given, with given_schema, if its view was renamed since; the job returns to it when a view of that name appears again';
 COMMENT ON COLUMN metrics_refresh.job.command IS 'SQL to run instead of a refresh, connected as the owner';
-COMMENT ON COLUMN metrics_refresh.job.schedule IS 'five cron fields, a nickname or an interval; NULL: only when triggered';
-COMMENT ON COLUMN metrics_refresh.job.timezone IS 'NULL: the setting metrics_refresh.timezone, else UTC';
-COMMENT ON COLUMN metrics_refresh.job.owner IS 'role whose rights the job has; a refresh computes as the owner of the view';
-COMMENT ON COLUMN metrics_refresh.job.owner_oid IS 'of the role that owner named when it was written; 0 where there was none, or it was found to be gone';
-COMMENT ON COLUMN metrics_refresh.job.on_missed IS 'due times that passed while nothing could run: one run (once) or none (skip)';
-COMMENT ON COLUMN metrics_refresh.job.on_overlap IS 'a due time that comes while the job''s run is under way: counted (skip), or served by one run afterwards (queue_one)';
-COMMENT ON COLUMN metrics_refresh.job.priority IS 'where runs of one owner wait for a worker, the higher goes first; above 0, which is for jobs that a super admin owns, also before those of other owners';
-COMMENT ON COLUMN metrics_refresh.job.max_retries IS 'how often a run that failed for a transient reason is tried again before the next due time';
-COMMENT ON COLUMN metrics_refresh.job.retry_delay IS 'before the first retry; doubles with each, up to retry_max_delay';
-COMMENT ON COLUMN metrics_refresh.job.jitter IS 'each start is delayed by a part of this that depends on job and due time';
+COMMENT ON COLUMN metrics_refresh.job.schedule IS
+    'five cron fields, a nickname or an interval; NULL if the job runs only when triggered';
+COMMENT ON COLUMN metrics_refresh.job.timezone IS 'NULL for the setting metrics_refresh.timezone, else UTC';
+COMMENT ON COLUMN metrics_refresh.job.owner IS 'role whose rights the job has; a refresh runs as the owner of the view';
+COMMENT ON COLUMN metrics_refresh.job.owner_oid IS
+    'OID of the role when the row was written; 0 if the role did not exist, or no longer exists';
+COMMENT ON COLUMN metrics_refresh.job.on_missed IS
+    'due times that passed while no run could begin are served by one run (once) or none (skip)';
+COMMENT ON COLUMN metrics_refresh.job.on_overlap IS
+    'due times during a run of the job are counted (skip), or the latest is served by one run afterwards (queue_one)';
+COMMENT ON COLUMN metrics_refresh.job.priority IS
+    'if runs of one owner wait for a worker, the higher priority begins first; above 0, for jobs of super admins, also before those of other owners';
+COMMENT ON COLUMN metrics_refresh.job.max_retries IS
+    'how often a run that failed for a transient reason is tried again, until the next due time';
+COMMENT ON COLUMN metrics_refresh.job.retry_delay IS
+    'delay before the first retry; doubles with each retry, up to retry_max_delay';
+COMMENT ON COLUMN metrics_refresh.job.jitter IS
+    'each start is delayed by a part of this interval, which depends on job and due time';
 COMMENT ON COLUMN metrics_refresh.job.starts_at IS 'due times before this do not count';
 COMMENT ON COLUMN metrics_refresh.job.ends_at IS 'due times after this do not count';
-COMMENT ON COLUMN metrics_refresh.job.blackout IS 'windows in the job''s time zone in which nothing is due: [days] HH:MM-HH:MM';
-COMMENT ON COLUMN metrics_refresh.job.settings IS 'settings in force during a run, by name: {"work_mem": "256MB"}; only members of the owner and super admins see them';
-COMMENT ON COLUMN metrics_refresh.job.group_schema IS 'of a group: its members are the materialized views of this schema; NULL where job_member lists them';
-COMMENT ON COLUMN metrics_refresh.job.isolation IS 'of a group: repeatable_read refreshes all members in one transaction on one snapshot';
-COMMENT ON COLUMN metrics_refresh.job.max_parallel IS 'of a group: how many members are refreshed at once; NULL: as many as there are workers';
-COMMENT ON COLUMN metrics_refresh.job.one_time IS 'made by a function for one run, and removed with its end';
+COMMENT ON COLUMN metrics_refresh.job.blackout IS
+    'windows without due times, in the job''s time zone: [days] HH:MM-HH:MM';
+COMMENT ON COLUMN metrics_refresh.job.settings IS
+    'settings during a run, by name: {"work_mem": "256MB"}; visible to members of the owner and super admins';
+COMMENT ON COLUMN metrics_refresh.job.group_schema IS
+    'for groups: the members are the materialized views of this schema; NULL if job_member lists them';
+COMMENT ON COLUMN metrics_refresh.job.isolation IS
+    'for groups: repeatable_read refreshes all members in one transaction on one snapshot';
+COMMENT ON COLUMN metrics_refresh.job.max_parallel IS
+    'for groups: number of members that are refreshed at the same time; NULL for all free workers';
+COMMENT ON COLUMN metrics_refresh.job.one_time IS 'made by a function for one run, and removed when it ends';
 COMMENT ON COLUMN metrics_refresh.job.is_default IS 'created with the extension';
 COMMENT ON COLUMN metrics_refresh.job.effective_from IS 'due times before this do not count';
 
 CREATE VIEW metrics_refresh.job_member WITH (security_invoker = true) AS
     SELECT * FROM metrics_refresh_internal.job_member;
-COMMENT ON VIEW metrics_refresh.job_member IS 'the materialized views of a group that lists them, bound by name as in job';
-COMMENT ON COLUMN metrics_refresh.job_member.view_oid IS 'of the view when last seen, so that a rename is followed; 0 where there was none';
+COMMENT ON VIEW metrics_refresh.job_member IS
+    'materialized views of the groups that have a list of views, bound by name as in job';
+COMMENT ON COLUMN metrics_refresh.job_member.view_oid IS
+    'OID of the view when last seen, so that a rename is followed; 0 if there was none';
 COMMENT ON COLUMN metrics_refresh.job_member.given_name IS 'as in job';
 
 CREATE VIEW metrics_refresh.job_state WITH (security_invoker = true) AS
@@ -579,63 +603,78 @@ CREATE VIEW metrics_refresh.job_state WITH (security_invoker = true) AS
            CASE WHEN e.may_see THEN s.suspend_reason END AS suspend_reason,
            s.retry_at, s.retry_due, s.retry_attempt
     FROM metrics_refresh_internal.job_state s
-    -- As in the log: a job may have been another role's, or of another role's view, when it failed.
+    -- As in the log: when the job failed, it or its view may have belonged to another role.
     CROSS JOIN LATERAL (
         SELECT (SELECT metrics_refresh.is_super_admin())
                OR s.error_owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
                                         WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')) AS may_see) e;
-COMMENT ON VIEW metrics_refresh.job_state IS 'what became of each job so far';
-COMMENT ON COLUMN metrics_refresh.job_state.suspended_at IS 'holds while it is later than the job''s effective_from';
-COMMENT ON COLUMN metrics_refresh.job_state.handled_until IS 'due times up to here were served, or missed';
-COMMENT ON COLUMN metrics_refresh.job_state.interruptions IS 'runs in a row whose worker ended before they did';
-COMMENT ON COLUMN metrics_refresh.job_state.retry_at IS 'when the failed run of the due time retry_due is tried again, as its attempt retry_attempt';
-COMMENT ON COLUMN metrics_refresh.job_state.permanent_failures IS 'failures in a row that will not go away by themselves';
+COMMENT ON VIEW metrics_refresh.job_state IS 'state of each job: last run, failures, retry, suspension';
+COMMENT ON COLUMN metrics_refresh.job_state.suspended_at IS
+    'the job is suspended if this is later than its effective_from';
+COMMENT ON COLUMN metrics_refresh.job_state.handled_until IS 'due times up to this one were served or missed';
+COMMENT ON COLUMN metrics_refresh.job_state.interruptions IS
+    'runs in a row that were interrupted because their worker ended';
+COMMENT ON COLUMN metrics_refresh.job_state.retry_at IS
+    'time of the next try, for the due time retry_due and with the number retry_attempt';
+COMMENT ON COLUMN metrics_refresh.job_state.permanent_failures IS 'failures in a row that were not transient';
 
 CREATE VIEW metrics_refresh.run_log WITH (security_invoker = true) AS
     SELECT * FROM metrics_refresh_internal.run_log;
-COMMENT ON VIEW metrics_refresh.run_log IS 'one row for every run, kept for metrics_refresh.log_retention';
-COMMENT ON COLUMN metrics_refresh.run_log.group_run_id IS 'of a member''s run: the run of its group; job_id is NULL then';
-COMMENT ON COLUMN metrics_refresh.run_log.attempt IS '1, and one more for each retry';
-COMMENT ON COLUMN metrics_refresh.run_log.owner IS 'owner of the view, or of the command';
-COMMENT ON COLUMN metrics_refresh.run_log.initiated_by IS 'role that asked for a manual run';
+COMMENT ON VIEW metrics_refresh.run_log IS 'one row for each run, kept for metrics_refresh.log_retention';
+COMMENT ON COLUMN metrics_refresh.run_log.group_run_id IS
+    'for the run of a member: the run of its group; job_id is then NULL';
+COMMENT ON COLUMN metrics_refresh.run_log.attempt IS '1 for the first try, and one more for each retry';
+COMMENT ON COLUMN metrics_refresh.run_log.owner IS 'owner of the view or of the command';
+COMMENT ON COLUMN metrics_refresh.run_log.initiated_by IS 'role that requested a manual run';
 COMMENT ON COLUMN metrics_refresh.run_log.due_at IS 'when the run should have started';
 COMMENT ON COLUMN metrics_refresh.run_log.duration_ms IS 'from started_at to finished_at, in milliseconds';
-COMMENT ON COLUMN metrics_refresh.run_log.strategy IS 'skip, incremental, diff, concurrently, full, or command; of a group''s own run: group';
-COMMENT ON COLUMN metrics_refresh.run_log.result IS 'of a command that succeeded: the tags of its statements, for example DELETE 5; VACUUM';
-COMMENT ON COLUMN metrics_refresh.run_log.notices IS 'of a command: the notices and warnings that a client would have seen, at most 8 kB of them';
-COMMENT ON COLUMN metrics_refresh.run_log.missed IS 'due times of the job that passed while the run was under way';
-COMMENT ON COLUMN metrics_refresh.run_log.rows_total IS 'rows in the view afterwards, or rows that the command processed';
-COMMENT ON COLUMN metrics_refresh.run_log.rows_inserted IS 'rows that the refresh added to the view; these three of the strategies diff and incremental';
-COMMENT ON COLUMN metrics_refresh.run_log.rows_updated IS 'rows that a new version replaced';
-COMMENT ON COLUMN metrics_refresh.run_log.rows_deleted IS 'rows that the refresh removed from the view';
-COMMENT ON COLUMN metrics_refresh.run_log.wal_bytes IS 'write-ahead log that the run''s process produced';
-COMMENT ON COLUMN metrics_refresh.run_log.cpu_ms IS 'CPU time of the run''s process, user and system, in milliseconds';
+COMMENT ON COLUMN metrics_refresh.run_log.strategy IS
+    'skip, incremental, diff, concurrently, full, or command; group for the run of a group';
+COMMENT ON COLUMN metrics_refresh.run_log.result IS
+    'for a command that succeeded: the command tags, for example DELETE 5; VACUUM';
+COMMENT ON COLUMN metrics_refresh.run_log.notices IS 'for a command: notices and warnings for a client, up to 8 kB';
+COMMENT ON COLUMN metrics_refresh.run_log.missed IS 'due times of the job during the run';
+COMMENT ON COLUMN metrics_refresh.run_log.rows_total IS
+    'rows in the view after the run, or rows that the command processed';
+COMMENT ON COLUMN metrics_refresh.run_log.rows_inserted IS
+    'rows added to the view; this and the next two columns only for the strategies diff and incremental';
+COMMENT ON COLUMN metrics_refresh.run_log.rows_updated IS 'rows replaced by a new version';
+COMMENT ON COLUMN metrics_refresh.run_log.rows_deleted IS 'rows removed from the view';
+COMMENT ON COLUMN metrics_refresh.run_log.wal_bytes IS 'WAL that the process of the run generated';
+COMMENT ON COLUMN metrics_refresh.run_log.cpu_ms IS
+    'CPU time of the process of the run, user and system, in milliseconds';
 
-COMMENT ON COLUMN metrics_refresh.run_log.adopted IS 'of a row that adopt_platform_metrics() copied from a hand-written log: all its columns, as texts';
+COMMENT ON COLUMN metrics_refresh.run_log.adopted IS
+    'for rows that adopt_platform_metrics() copied from a hand-written log: all columns of that log, as text';
 
 CREATE VIEW metrics_refresh.run_request WITH (security_invoker = true) AS
     SELECT * FROM metrics_refresh_internal.run_request;
-COMMENT ON VIEW metrics_refresh.run_request IS 'runs that somebody has asked for and that have not begun';
+COMMENT ON VIEW metrics_refresh.run_request IS 'runs that were requested and have not begun';
 
 CREATE VIEW metrics_refresh.group_run_member WITH (security_invoker = true) AS
     SELECT * FROM metrics_refresh_internal.group_run_member;
-COMMENT ON VIEW metrics_refresh.group_run_member IS 'the members of group runs that are under way';
-COMMENT ON COLUMN metrics_refresh.group_run_member.waits_for IS 'numbers of the members that must have succeeded before';
+COMMENT ON VIEW metrics_refresh.group_run_member IS 'members of active group runs';
+COMMENT ON COLUMN metrics_refresh.group_run_member.waits_for IS 'numbers of the members that must succeed first';
 
 CREATE VIEW metrics_refresh.incremental_view WITH (security_invoker = true) AS
     SELECT * FROM metrics_refresh_internal.incremental_view;
-COMMENT ON VIEW metrics_refresh.incremental_view IS 'materialized views that are set up for the strategy incremental, and what their next refresh has to know';
-COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS 'of the definition, its triggers and delta tables at the last refresh; where it is another one, the next looks at all rows';
-COMMENT ON COLUMN metrics_refresh.incremental_view.uncaptured IS 'of how often its tables were changed past the triggers, and its own rows at all, until the last refresh; where it is another one, the next looks at all rows';
-COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'what now() was for the last refresh';
-COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS 'why the view is refreshed by diff until its strategy is set again: what an audit found';
+COMMENT ON VIEW metrics_refresh.incremental_view IS
+    'materialized views that are set up for the strategy incremental, with the state for their next refresh';
+COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS
+    'number for the definition, its triggers and delta tables at the last refresh; if it has changed, the next refresh compares all rows';
+COMMENT ON COLUMN metrics_refresh.incremental_view.uncaptured IS
+    'number for the changes of tables past their triggers, and of the view''s own rows, until the last refresh; if it has changed, the next refresh compares all rows';
+COMMENT ON COLUMN metrics_refresh.incremental_view.refreshed_as_of IS 'value of now() in the last refresh';
+COMMENT ON COLUMN metrics_refresh.incremental_view.demoted IS
+    'difference that an audit found, because of which the view is refreshed with diff until its strategy is set again';
 
 CREATE VIEW metrics_refresh.skip_alarm WITH (security_invoker = true) AS
     SELECT view_schema, view_name, view_oid, found, found_at FROM metrics_refresh_internal.skip_alarm;
-COMMENT ON VIEW metrics_refresh.skip_alarm IS 'materialized views that are not skipped any more, until the strategy of one of their jobs is set again';
-COMMENT ON COLUMN metrics_refresh.skip_alarm.view_name IS 'at its last refresh';
-COMMENT ON COLUMN metrics_refresh.skip_alarm.view_oid IS '0 where a restore did not find the view';
-COMMENT ON COLUMN metrics_refresh.skip_alarm.found IS 'what an audit of skipping found';
+COMMENT ON VIEW metrics_refresh.skip_alarm IS
+    'materialized views that are no longer skipped, until the strategy of one of their jobs is set again';
+COMMENT ON COLUMN metrics_refresh.skip_alarm.view_name IS 'name of the view at its last refresh';
+COMMENT ON COLUMN metrics_refresh.skip_alarm.view_oid IS 'OID of the view; 0 if a restore did not find it';
+COMMENT ON COLUMN metrics_refresh.skip_alarm.found IS 'difference that an audit found';
 
 ------------------------------------------------------------------------------------------------
 -- Schedules
@@ -647,19 +686,19 @@ CREATE FUNCTION metrics_refresh.next_runs(schedule text, count integer DEFAULT 5
     RETURNS SETOF timestamptz
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_next_runs';
 COMMENT ON FUNCTION metrics_refresh.next_runs(text, integer, timestamptz, text, text) IS
-    'the first count (at most 10000) due times of a schedule strictly after a point of time, to the end of the year 9999; H as for the job of this name, @after counted from that point; 22023 for a schedule or time zone that is not valid';
+    'returns the next count (at most 10000) due times of a schedule after a time, up to the year 9999; H has the values of the job with this name, @after counts from that time; 22023 if the schedule or time zone is not valid';
 
 CREATE FUNCTION metrics_refresh.describe_schedule(schedule text, job_name text DEFAULT NULL)
     RETURNS text
     LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'mr_describe_schedule';
 COMMENT ON FUNCTION metrics_refresh.describe_schedule(text, text) IS
-    'all that a schedule says, in plain English, with what H stands for in the job of this name; times with "every" follow the clock where an hour repeats or is left out, others are fixed, unless it says otherwise; 22023 for one that is not valid';
+    'describes a schedule in English, with the values of H in the job of this name; times with "every" follow the clock when an hour is repeated or left out, others are fixed, unless the text says otherwise; 22023 if the schedule is not valid';
 
 CREATE FUNCTION metrics_refresh.validate_schedule(schedule text, job_name text DEFAULT NULL)
     RETURNS TABLE (valid boolean, error text, "position" integer, hint text)
     LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'mr_validate_schedule';
 COMMENT ON FUNCTION metrics_refresh.validate_schedule(text, text) IS
-    'whether a schedule is valid, and if not, what is wrong, at which character, and what is allowed there; raises nothing for it; the hint of a valid one says when a step is longer than its range, so that only the first value is left (5-6/2)';
+    'checks a schedule and returns the error, its position and a hint instead of raising it; for a valid schedule, the hint says if a step is longer than its range and leaves only the first value (5-6/2)';
 
 CREATE FUNCTION metrics_refresh.next_due(schedule text, timezone text DEFAULT NULL,
                                          starts_at timestamptz DEFAULT NULL,
@@ -671,12 +710,12 @@ CREATE FUNCTION metrics_refresh.next_due(schedule text, timezone text DEFAULT NU
     RETURNS timestamptz
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_next_due';
 COMMENT ON FUNCTION metrics_refresh.next_due(text, text, timestamptz, timestamptz, text[], timestamptz, text, timestamptz) IS
-    'the first due time strictly after a point of time that a job of this schedule has, from its start to its end and outside its blackout windows; H as for the job of this name, @after counted from last_end; NULL where none comes; 22023 for a schedule, time zone or window that is not valid';
+    'returns the first due time after a time, within start and end and outside of blackout windows, or NULL if there is none; H has the values of the job with this name, @after counts from last_end; 22023 if the schedule, time zone or a window is not valid';
 
 ------------------------------------------------------------------------------------------------
 -- Jobs
 
--- The options are the columns of the table job, under the same names; the code reads them by name.
+-- The options have the names of the columns of the table job. The code reads them by name.
 CREATE FUNCTION metrics_refresh.schedule(
         view_name regclass, schedule text DEFAULT NULL, job_name text DEFAULT NULL,
         timezone text DEFAULT NULL, strategy text DEFAULT 'auto',
@@ -691,7 +730,7 @@ CREATE FUNCTION metrics_refresh.schedule(
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule';
 COMMENT ON FUNCTION metrics_refresh.schedule IS
-    'refreshes a materialized view on a schedule; replaces the job of the same name (default: schema.view); returns its job_id; for the owner of the view and super admins, who may also choose the owner of the job';
+    'makes a job that refreshes a materialized view on a schedule, or replaces the job of the same name (default: schema.view); returns its job_id; for the owner of the view and super admins, who may also choose the owner of the job';
 
 CREATE FUNCTION metrics_refresh.schedule_command(
         job_name text, schedule text, command text, timezone text DEFAULT NULL,
@@ -706,8 +745,8 @@ CREATE FUNCTION metrics_refresh.schedule_command(
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_command';
 COMMENT ON FUNCTION metrics_refresh.schedule_command IS
-    'runs SQL on a schedule as a client would, connected as the role that calls this; several statements are done together or not at all, unless they BEGIN and COMMIT themselves; replaces the job of the same name; returns its job_id; for superusers and roles with EXECUTE on this function; a super admin may choose another owner, whose rights he has';
--- Whoever may schedule commands takes part in the cluster's workers at will.
+    'makes a job that runs SQL on a schedule, as in a client of the caller, or replaces the job of the same name; several statements are one transaction, unless they contain BEGIN and COMMIT; returns its job_id; for superusers and roles with EXECUTE on this function; a super admin may choose another owner whose rights the super admin has';
+-- A role that may schedule commands can use the workers of the cluster at any time.
 REVOKE ALL ON FUNCTION metrics_refresh.schedule_command FROM PUBLIC;
 
 CREATE FUNCTION metrics_refresh.schedule_group(
@@ -727,7 +766,7 @@ CREATE FUNCTION metrics_refresh.schedule_group(
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_group';
 COMMENT ON FUNCTION metrics_refresh.schedule_group IS
-    'refreshes a list of materialized views, or whatever views a schema holds at the time, in the order of their dependencies; replaces the job of the same name; where a view has never been populated, a run begins at once; returns the job_id; for roles that may refresh each of the views';
+    'makes a job that refreshes a list of materialized views, or the views of a schema, in the order of their dependencies, or replaces the job of the same name; if a view has never been populated, a run begins at once; returns the job_id; for roles that may refresh each view';
 
 CREATE FUNCTION metrics_refresh.alter_job(
         job_name text, schedule text DEFAULT NULL, timezone text DEFAULT NULL,
@@ -742,26 +781,26 @@ CREATE FUNCTION metrics_refresh.alter_job(
     RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_alter_job';
 COMMENT ON FUNCTION metrics_refresh.alter_job IS
-    'changes what is not NULL; removed are starts_at and ends_at by infinity, blackout and settings by an empty value, max_parallel by 0; only a super admin may change the owner; whoever changes the command needs EXECUTE on schedule_command and owns the job from then on';
+    'changes the options that are not NULL; infinity removes starts_at and ends_at, an empty value removes blackout and settings, 0 removes max_parallel; only a super admin may change the owner; a caller who changes the command needs EXECUTE on schedule_command and becomes the owner';
 
 CREATE FUNCTION metrics_refresh.unschedule(job_name text) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_unschedule';
 COMMENT ON FUNCTION metrics_refresh.unschedule(text) IS
-    'removes a job, not its log; false and a notice where there is no such job; a run under way goes on';
+    'removes a job, but not its log; if there is no such job, returns false with a notice; an active run continues';
 
 CREATE FUNCTION metrics_refresh.note_missing_job(job_name text) RETURNS void
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mr_note_missing_job';
 COMMENT ON FUNCTION metrics_refresh.note_missing_job(text) IS
-    'says in a notice that there is no such job, and which one may be meant; for functions that return nothing then';
+    'raises a notice that there is no such job, with the likely one; for functions that return nothing in this case';
 
 CREATE FUNCTION metrics_refresh.pause(job_name text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_pause';
-COMMENT ON FUNCTION metrics_refresh.pause(text) IS 'no scheduled run starts until resume()';
+COMMENT ON FUNCTION metrics_refresh.pause(text) IS 'stops scheduled runs of a job until resume()';
 
 CREATE FUNCTION metrics_refresh.resume(job_name text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_resume';
 COMMENT ON FUNCTION metrics_refresh.resume(text) IS
-    'ends a pause or a suspension; due times that passed meanwhile do not count';
+    'ends a pause or a suspension; due times that have passed meanwhile do not count';
 
 ------------------------------------------------------------------------------------------------
 -- Moving over
@@ -774,7 +813,7 @@ CREATE FUNCTION metrics_refresh.import_from_pg_cron(
     RETURNS SETOF record
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_import_from_pg_cron';
 COMMENT ON FUNCTION metrics_refresh.import_from_pg_cron(boolean) IS
-    'makes jobs of those that the extension pg_cron has in this database and, unless it is a dry run, pauses these; one row each, by jobid: kind is refresh, group, command or none, action is imported, would be imported, already there or left, note says what differs and why, statement is the SQL that makes the job, NULL where it cannot be made; all or nothing; 55000 where pg_cron is not in this database; super admin only';
+    'makes jobs from the jobs of pg_cron in this database and pauses these, unless it is a dry run; one row for each, by jobid: kind is refresh, group, command or none; action is imported, would be imported, already there or left; note contains differences and reasons; statement makes the job, or is NULL; all or nothing; 55000 if pg_cron is not in this database; for super admins';
 
 CREATE FUNCTION metrics_refresh.import_from_crontab(
         crontab text, dry_run boolean DEFAULT true, OUT source_id bigint, OUT job_name text, OUT kind text, OUT target text,
@@ -784,12 +823,12 @@ CREATE FUNCTION metrics_refresh.import_from_crontab(
     RETURNS SETOF record
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_import_from_crontab';
 COMMENT ON FUNCTION metrics_refresh.import_from_crontab(text, boolean) IS
-    'the same of the text of a crontab, a row an entry, of which source_id is the line: what calls psql with SQL becomes a job of the caller; the crontab itself is not changed';
+    'like import_from_pg_cron() for the text of a crontab; source_id is the line; a line that calls psql with SQL becomes a job of the caller; the crontab is not changed';
 
 CREATE FUNCTION metrics_refresh.as_pg_cron_reads(schedule text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mr_as_pg_cron_reads';
 COMMENT ON FUNCTION metrics_refresh.as_pg_cron_reads(text) IS
-    'the part of a schedule that pg_cron goes by: five fields, a nickname or a number of seconds, without what follows; NULL where it would refuse the schedule';
+    'returns the part of a schedule that pg_cron uses: five fields, a nickname or a number of seconds; NULL if pg_cron would refuse it';
 
 CREATE FUNCTION metrics_refresh.adopt_platform_metrics(
         dry_run boolean DEFAULT true, schema_name text DEFAULT 'public', OUT step integer, OUT object text,
@@ -797,7 +836,7 @@ CREATE FUNCTION metrics_refresh.adopt_platform_metrics(
     RETURNS SETOF record
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_adopt_platform_metrics';
 COMMENT ON FUNCTION metrics_refresh.adopt_platform_metrics(boolean, text) IS
-    'takes over functions, log table and pg_cron jobs that were written by hand around the materialized view platform_metrics of a schema, unless it is a dry run; a row a step: action says what was or would be done, "in the way" what keeps the rest from being done, "undo" is a statement that takes it back, in the order to run them in; all or nothing; for superusers; each object is read and replaced as its owner';
+    'takes over hand-written functions, log table and pg_cron jobs around the materialized view platform_metrics of a schema, unless it is a dry run; one row for each step: action is what was done or would be done, "in the way" for an obstacle, "undo" for a statement that takes a step back, in the order of execution; all or nothing; for superusers; each object is read and replaced as its owner';
 
 CREATE FUNCTION metrics_refresh.create_schema_api(
         schema_name text, dry_run boolean DEFAULT false, OUT step integer, OUT object text,
@@ -805,22 +844,22 @@ CREATE FUNCTION metrics_refresh.create_schema_api(
     RETURNS SETOF record
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_create_schema_api';
 COMMENT ON FUNCTION metrics_refresh.create_schema_api(text, boolean) IS
-    'makes the functions refresh_all_views(), manual_refresh(), get_cron_job_status() and health_check() in a schema of materialized views, or replaces those written by hand with the same results, and a group of the schema where there is none; takes over the pg_cron jobs that call them; rows as of adopt_platform_metrics(); for super admins who have the rights of the schema''s owner';
+    'makes the functions refresh_all_views(), manual_refresh(), get_cron_job_status() and health_check() in a schema of materialized views, or replaces hand-written ones with the same results; makes a group for the schema if there is none; takes over the pg_cron jobs that call these functions; rows as in adopt_platform_metrics(); for super admins who have the rights of the schema''s owner';
 
 CREATE FUNCTION metrics_refresh.forget_adopted_runs(schema_name text) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_forget_adopted_runs';
 COMMENT ON FUNCTION metrics_refresh.forget_adopted_runs(text) IS
-    'removes the log rows that adopt_platform_metrics() has copied for views of a schema, to undo it; returns how many; super admin only';
+    'removes the log rows that adopt_platform_metrics() has copied for views of a schema, to undo it; returns their number; for super admins';
 
 CREATE FUNCTION metrics_refresh.restore_definition(owner text, statement text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_restore_definition';
 COMMENT ON FUNCTION metrics_refresh.restore_definition(text, text) IS
-    'runs CREATE OR REPLACE FUNCTION or CREATE OR REPLACE VIEW as the owner of what it replaces, in a security-restricted operation that reads no body: whatever code the text calls has the rights of that role alone; to undo an adoption; for superusers and for those who may SET ROLE to the owner';
+    'runs CREATE OR REPLACE FUNCTION or CREATE OR REPLACE VIEW as the owner of the replaced object, in a security-restricted operation that reads no body; code in the text has only the rights of that role; to undo an adoption; for superusers and roles that may SET ROLE to the owner';
 
 CREATE FUNCTION metrics_refresh.require_schema_rights(schema_name text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_require_schema_rights';
 COMMENT ON FUNCTION metrics_refresh.require_schema_rights(text) IS
-    'raises 42501 for a caller who may not refresh each materialized view of the schema: super admins may, and owners; for the functions that create_schema_api() makes';
+    'raises 42501 if the caller may not refresh each materialized view of the schema; for the functions that create_schema_api() makes';
 
 ------------------------------------------------------------------------------------------------
 -- Runs
@@ -829,54 +868,54 @@ CREATE FUNCTION metrics_refresh.refresh(view_name regclass, strategy text DEFAUL
     RETURNS jsonb
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh';
 COMMENT ON FUNCTION metrics_refresh.refresh(regclass, text) IS
-    'refreshes a view now and logs it: in this session and transaction, or, for a caller who lacks the rights of its owner, in a worker while the caller waits; with the settings of its owner and those of the jobs that refresh it alone, if all of them have the same; an error of the refresh is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
+    'refreshes a view now and logs it, in this session and transaction, or in a worker if the caller lacks the rights of the views owner; with the settings of the owner, and those of the jobs that refresh only this view, if they are all the same; an error is logged and returned, not raised: success, run_id, strategy, reason, duration_ms, rows, message, sqlstate';
 
 CREATE FUNCTION metrics_refresh.refresh_by_name(view_schema name, view_name name, only_admins boolean DEFAULT false)
     RETURNS jsonb
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_by_name';
 COMMENT ON FUNCTION metrics_refresh.refresh_by_name(name, name, boolean) IS
-    'the same of a view by its name, where an error is told and logged as well if there is no such view: success, duration_ms, message; only for super admins if so wished';
+    'like refresh() for a view that may not exist; this error is logged and returned too: success, duration_ms, message; if only_admins is true, for super admins';
 
 CREATE FUNCTION metrics_refresh.refresh_group(group_name text) RETURNS timestamptz
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_group';
 COMMENT ON FUNCTION metrics_refresh.refresh_group(text) IS
-    'refreshes the views of a group now, in the order of their dependencies, and logs each: in this session and transaction, or, for a caller who lacks the rights of one of their owners, in workers while the caller waits; returns the time of completion; where some fail, those that depend on them are skipped and a warning names them';
+    'refreshes the views of a group now, in the order of their dependencies, and logs each, in this session and transaction, or in workers if the caller lacks the rights of an owner; returns the time of completion; if a view fails, the views that depend on it are skipped and a warning names them';
 
 CREATE FUNCTION metrics_refresh.refresh_all_views(schema_name text) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_all_views';
 COMMENT ON FUNCTION metrics_refresh.refresh_all_views(text) IS
-    'asks for one refresh of all materialized views of a schema, in workers and in the order of their dependencies, once this transaction has committed; returns the run_id for wait() and cancel(), NULL where there is no view';
+    'starts one run that refreshes all materialized views of a schema in workers, in the order of their dependencies, when this transaction has committed; returns the run_id for wait() and cancel(), or NULL if there is no view';
 
 CREATE FUNCTION metrics_refresh.refresh_dependents(base_table regclass) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_dependents';
 COMMENT ON FUNCTION metrics_refresh.refresh_dependents(regclass) IS
-    'the same of all materialized views that read a relation, directly or through other views';
+    'like refresh_all_views() for all materialized views that read a relation, directly or through other views';
 
 CREATE FUNCTION metrics_refresh.populate_views(schema_name text) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_populate_views';
 COMMENT ON FUNCTION metrics_refresh.populate_views(text) IS
-    'the same of those materialized views of a schema that have never been populated';
+    'like refresh_all_views() for the materialized views of a schema that have never been populated';
 
 CREATE FUNCTION metrics_refresh.trigger(job_name text) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_trigger';
 COMMENT ON FUNCTION metrics_refresh.trigger(text) IS
-    'asks for a run of the job in a worker, once this transaction has committed; returns the run_id for wait() and cancel()';
+    'starts a run of a job in a worker when this transaction has committed; returns the run_id for wait() and cancel()';
 
 CREATE FUNCTION metrics_refresh.wait(run_id bigint, timeout interval DEFAULT NULL) RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait';
 COMMENT ON FUNCTION metrics_refresh.wait(bigint, interval) IS
-    'waits until a run has ended and returns its status; where the timeout comes first, the status by then: running, or queued where it has not begun; a run that waits in turn for this transaction, as CREATE INDEX CONCURRENTLY does, is not waited for: 55006, or with a timeout a warning';
+    'waits until a run has ended and returns its status; if the timeout passes first, returns running, or queued if the run has not begun; if the run in turn waits for this transaction, as CREATE INDEX CONCURRENTLY does, raises 55006, or a warning if there is a timeout';
 
 CREATE PROCEDURE metrics_refresh.wait_for(run_id bigint, timeout interval DEFAULT NULL,
                                           INOUT status text DEFAULT NULL)
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait_for';
 COMMENT ON PROCEDURE metrics_refresh.wait_for(bigint, interval, text) IS
-    'the same without a snapshot or a lock while it waits, so that every run can end; commits the transaction first: 25001 inside a transaction block or a function; status takes the run''s status';
+    'like wait(), but holds no snapshot and no lock, so that every run can end; commits the transaction first, so it raises 25001 in a transaction block or a function; returns the status of the run in status';
 
 CREATE FUNCTION metrics_refresh.cancel(run_id bigint) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cancel';
 COMMENT ON FUNCTION metrics_refresh.cancel(bigint) IS
-    'cancels a run that a worker serves or that has not begun; false where it has already ended';
+    'cancels a run that is active or has not begun; returns false if it has already ended';
 
 CREATE FUNCTION metrics_refresh.explain_refresh(view_name regclass, OUT strategy text,
                                                 OUT reason text, OUT populated boolean,
@@ -887,12 +926,12 @@ CREATE FUNCTION metrics_refresh.explain_refresh(view_name regclass, OUT strategy
     RETURNS record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_explain_refresh';
 COMMENT ON FUNCTION metrics_refresh.explain_refresh(regclass) IS
-    'what a refresh of the view would do and why; create_index is a statement that makes the next one CONCURRENTLY, where a safe one can be derived from the definition; change_state says whether what the view reads has changed since its last refresh, or why that cannot be told, to those who may refresh the view';
+    'shows how a view would be refreshed, and the reason; create_index is a statement for a unique index that CONCURRENTLY can use, if one can be derived from the definition; change_state says whether the tables of the view have changed since its last refresh, or why that is not known, to roles that may refresh the view';
 
 CREATE FUNCTION metrics_refresh.cleanup_logs(older_than interval DEFAULT NULL) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cleanup_logs';
 COMMENT ON FUNCTION metrics_refresh.cleanup_logs(interval) IS
-    'removes log rows older than this (default: metrics_refresh.log_retention), in batches; returns how many; super admin only';
+    'removes log rows older than this interval (default: metrics_refresh.log_retention), in batches; returns their number; for super admins';
 
 ------------------------------------------------------------------------------------------------
 -- Looking
@@ -907,21 +946,21 @@ CREATE FUNCTION metrics_refresh.worker_slots(OUT run_id bigint, OUT job_id bigin
     RETURNS SETOF record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_worker_slots';
 COMMENT ON FUNCTION metrics_refresh.worker_slots() IS
-    'the runs that workers of this database serve at this moment; super admins see all, others those of their jobs';
+    'runs that workers of this database execute now; super admins see all, other roles those of their jobs';
 
 CREATE FUNCTION metrics_refresh.waiting_runs(OUT job_id bigint, OUT member integer,
                                              OUT due_at timestamptz)
     RETURNS SETOF record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_waiting_runs';
 COMMENT ON FUNCTION metrics_refresh.waiting_runs() IS
-    'the runs of this database that wait for a worker at this moment; super admins see all, others those of their jobs';
+    'runs of this database that wait for a worker now; super admins see all, other roles those of their jobs';
 
 CREATE FUNCTION metrics_refresh.skipped_runs(OUT job_id bigint, OUT skipped bigint,
                                              OUT fresh_at timestamptz)
     RETURNS SETOF record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mr_skipped_runs';
 COMMENT ON FUNCTION metrics_refresh.skipped_runs() IS
-    'since the server started: how many due times of a job passed without a run because nothing had changed, and when its views were last found fresh so; super admins see all, others those of their jobs';
+    'since the start of the server: number of due times of a job without a run because no table had changed, and the last time when its views were found fresh; super admins see all, other roles their jobs';
 
 CREATE VIEW metrics_refresh.running WITH (security_invoker = true) AS
     SELECT r.run_id, r.job_id, j.job_name, coalesce(j.view_schema, m.view_schema) AS view_schema,
@@ -934,7 +973,7 @@ CREATE VIEW metrics_refresh.running WITH (security_invoker = true) AS
           FROM metrics_refresh.waiting_runs()) r
     LEFT JOIN metrics_refresh.job j USING (job_id)
     LEFT JOIN metrics_refresh.group_run_member m USING (job_id, member);
-COMMENT ON VIEW metrics_refresh.running IS 'runs under way in workers, and runs that wait for one';
+COMMENT ON VIEW metrics_refresh.running IS 'runs that workers execute, and runs that wait for a worker';
 
 CREATE VIEW metrics_refresh.refresh_progress WITH (security_invoker = true) AS
     SELECT r.run_id, r.job_id, j.job_name, coalesce(j.view_schema, m.view_schema) AS view_schema,
@@ -944,11 +983,13 @@ CREATE VIEW metrics_refresh.refresh_progress WITH (security_invoker = true) AS
     LEFT JOIN metrics_refresh.job j USING (job_id)
     LEFT JOIN metrics_refresh.group_run_member m USING (job_id, member)
     WHERE r.phase IS NOT NULL;
-COMMENT ON VIEW metrics_refresh.refresh_progress IS 'how far the refreshes by the strategy diff are that workers of this database are at';
+COMMENT ON VIEW metrics_refresh.refresh_progress IS
+    'progress of refreshes with the strategy diff in workers of this database';
 COMMENT ON COLUMN metrics_refresh.refresh_progress.phase IS 'reading the view, running the definition, comparing rows on disk, or writing changes';
-COMMENT ON COLUMN metrics_refresh.refresh_progress.rows_read IS 'in this phase, to within some thousand';
-COMMENT ON COLUMN metrics_refresh.refresh_progress.rows_expected IS 'to be read in this phase: an estimate, or the rows that the view had';
-COMMENT ON COLUMN metrics_refresh.refresh_progress.rows_changed IS 'written so far';
+COMMENT ON COLUMN metrics_refresh.refresh_progress.rows_read IS 'rows read in this phase, to within some thousand';
+COMMENT ON COLUMN metrics_refresh.refresh_progress.rows_expected IS
+    'rows to be read in this phase: an estimate, or the previous number of rows of the view';
+COMMENT ON COLUMN metrics_refresh.refresh_progress.rows_changed IS 'rows written so far';
 
 CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS
     SELECT j.job_id, j.job_name,
@@ -986,7 +1027,7 @@ CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS
     LEFT JOIN metrics_refresh.job_state s USING (job_id)
     LEFT JOIN metrics_refresh.skipped_runs() k USING (job_id)
     CROSS JOIN LATERAL (
-        -- What happened before somebody rescheduled or resumed the job is over.
+        -- Failures before the job was rescheduled or resumed do not count.
         SELECT CASE WHEN s.suspended_at > j.effective_from THEN s.suspended_at END AS suspended_at,
                CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END AS retry_at,
                CASE WHEN s.last_finished_at >= j.effective_from THEN s.consecutive_failures
@@ -998,19 +1039,20 @@ CREATE VIEW metrics_refresh.job_status WITH (security_invoker = true) AS
                                                   greatest(j.effective_from,
                                                            s.last_finished_at))
                END AS next_due) d;
-COMMENT ON VIEW metrics_refresh.job_status IS 'each job with what it does now, its next due time and what became of its last run';
+COMMENT ON VIEW metrics_refresh.job_status IS
+    'each job with its state, its next due time and the outcome of its last run';
 COMMENT ON COLUMN metrics_refresh.job_status.kind IS 'refresh, command or group';
 COMMENT ON COLUMN metrics_refresh.job_status.state IS
-    'running, queued, suspended, paused, retrying, waiting for its view, scheduled, or on demand: nothing is due any more';
+    'running, queued, suspended, paused, retrying, waiting for its view, scheduled, or on demand (without a due time)';
 COMMENT ON COLUMN metrics_refresh.job_status.skipped IS
-    'due times since the server started at which nothing had changed, so that there was no run';
-COMMENT ON COLUMN metrics_refresh.job_status.fresh_at IS
-    'when the job last succeeded, or found its views fresh';
-COMMENT ON COLUMN metrics_refresh.job_status.retry_at IS 'when the last run, which failed, is tried again as its attempt attempt';
+    'due times without a run because no table had changed, since the start of the server';
+COMMENT ON COLUMN metrics_refresh.job_status.fresh_at IS 'last time when the job succeeded, or found its views fresh';
+COMMENT ON COLUMN metrics_refresh.job_status.retry_at IS
+    'time of the next try of the failed run; its number is in attempt';
 
 CREATE VIEW metrics_refresh_internal.view_dependencies AS
     WITH RECURSIVE edge AS (
-        -- What each view's rule reads, from the catalogs.
+        -- The relations that the rule of each view reads, from the catalogs.
         SELECT DISTINCT r.ev_class AS dependent, d.refobjid AS referenced
         FROM pg_catalog.pg_rewrite r
         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass::oid
@@ -1021,7 +1063,7 @@ CREATE VIEW metrics_refresh_internal.view_dependencies AS
         SELECT e.dependent AS view_oid, e.referenced, 1 AS depth
         FROM edge e JOIN pg_catalog.pg_class c ON c.oid = e.dependent AND c.relkind = 'm'
         UNION
-        -- Plain views are looked through; materialized views, tables and the like are ends.
+        -- Plain views are followed. Materialized views, tables and other relations are ends.
         SELECT r.view_oid, e.referenced, r.depth + 1
         FROM reach r
         JOIN pg_catalog.pg_class c ON c.oid = r.referenced AND c.relkind = 'v'
@@ -1045,7 +1087,7 @@ COMMENT ON VIEW metrics_refresh_internal.view_dependencies IS
 CREATE VIEW metrics_refresh.view_dependencies AS
     SELECT * FROM metrics_refresh_internal.view_dependencies;
 COMMENT ON VIEW metrics_refresh.view_dependencies IS
-    'what each materialized view reads: directly (depth 1) or through plain views';
+    'relations that each materialized view reads, directly (depth 1) or through plain views';
 
 CREATE VIEW metrics_refresh.settings AS
     SELECT name, setting, unit, context, short_desc AS description
@@ -1083,7 +1125,7 @@ CREATE FUNCTION metrics_refresh.get_cron_job_status(
     ORDER BY s.job_name, s.job_id
 $$;
 COMMENT ON FUNCTION metrics_refresh.get_cron_job_status(text) IS
-    'a row a job that the caller may see, of all or of those that refresh views of a schema: what it runs and when, when its last run began, what became of it and how long it took, and when it is due next';
+    'one row for each job that the caller may see, or for each job that refreshes views of a schema: command and schedule, begin, status and duration of its last run, and next due time';
 
 CREATE FUNCTION metrics_refresh.view_status(
         OUT view_schema name, OUT view_name name, OUT owner name, OUT is_populated boolean,
@@ -1095,7 +1137,7 @@ CREATE FUNCTION metrics_refresh.view_status(
     SET random_page_cost = 1.1 -- the rows of the last hours are in memory: rather few of them than all
     AS 'MODULE_PATHNAME', 'mr_view_status';
 COMMENT ON FUNCTION metrics_refresh.view_status() IS
-    'a row a materialized view that the caller may refresh: rows (as last logged, else estimated), size (NULL while it is locked), last success, age (since then, or since a due time at which nothing had changed), last run, freshness (fresh, stale, never populated: never, without an active job: unmanaged), the job or group that refreshes it; waits for no lock';
+    'one row for each materialized view that the caller may refresh: rows as last logged, else estimated; size, NULL while it is locked; last success; age since then, or since a due time at which no table had changed; last run; freshness: fresh, stale, never (populated) or unmanaged (without an active job); its job or group; waits for no lock';
 
 CREATE FUNCTION metrics_refresh.get_refresh_stats(
         hours integer DEFAULT 24, job_name text DEFAULT NULL, OUT job text,
@@ -1133,7 +1175,7 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION metrics_refresh.get_refresh_stats(integer, text) IS
-    'a row a job that the caller may see, of all or of those of a name or number: its ended runs in the last hours; success_rate in percent, durations in milliseconds; NULL where nothing ran; no row and a notice where there is no such job';
+    'one row for each job that the caller may see, or for those with a name or number: ended runs of the last hours; success_rate in percent, durations in milliseconds; NULL if there was no run; no row and a notice if there is no such job';
 
 CREATE FUNCTION metrics_refresh.get_view_stats(
         view_schema name, view_name name, p_hours integer DEFAULT 24,
@@ -1164,7 +1206,7 @@ BEGIN
       AND l.started_at >= now() - make_interval(hours => least(p_hours, 876000));
 END $$;
 COMMENT ON FUNCTION metrics_refresh.get_view_stats(name, name, integer) IS
-    'one row: the ended refreshes of a materialized view, which need not exist any more, in the last p_hours hours, of those that the caller may see; success_rate in percent, durations in milliseconds; NULL where nothing ran';
+    'one row with the ended refreshes of a materialized view, which may have been dropped, in the last p_hours hours, as far as the caller may see them; success_rate in percent, durations in milliseconds; NULL if there was no run';
 
 CREATE FUNCTION metrics_refresh.health_check(OUT check_name text, OUT severity text,
                                              OUT detail text, OUT hint text)
@@ -1173,7 +1215,7 @@ CREATE FUNCTION metrics_refresh.health_check(OUT check_name text, OUT severity t
     SET random_page_cost = 1.1 -- as above
     AS 'MODULE_PATHNAME', 'mr_health_check';
 COMMENT ON FUNCTION metrics_refresh.health_check() IS
-    'what is well and what is not, of the jobs that the caller may see: severity ok, warning or critical, and what to do';
+    'findings about the jobs that the caller may see: severity ok, warning or critical, and a hint how to fix the problem';
 
 CREATE FUNCTION metrics_refresh.health_summary(OUT status text, OUT warnings bigint,
                                                OUT criticals bigint, OUT reasons text[])
@@ -1188,7 +1230,7 @@ CREATE FUNCTION metrics_refresh.health_summary(OUT status text, OUT warnings big
     FROM metrics_refresh.health_check() h
 $$;
 COMMENT ON FUNCTION metrics_refresh.health_summary() IS
-    'health_check() in one row: the worst severity and every reason for it';
+    'health_check() in one row: the worst severity and all reasons for it';
 
 ------------------------------------------------------------------------------------------------
 -- Platform metrics, in the target schema
@@ -1196,17 +1238,17 @@ COMMENT ON FUNCTION metrics_refresh.health_summary() IS
 CREATE FUNCTION @extschema@.refresh_platform_metrics_with_logging() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_refresh_platform_metrics';
 COMMENT ON FUNCTION @extschema@.refresh_platform_metrics_with_logging() IS
-    'refreshes the materialized view platform_metrics of this schema now and logs the run; never raises for an error of the refresh';
+    'refreshes the materialized view platform_metrics of this schema now and logs the run; does not raise an error of the refresh';
 
 CREATE FUNCTION @extschema@.trigger_platform_metrics_refresh() RETURNS jsonb
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_trigger_platform_metrics';
 COMMENT ON FUNCTION @extschema@.trigger_platform_metrics_refresh() IS
-    'refreshes platform_metrics now; returns success, duration_ms and message; super admin only';
+    'refreshes platform_metrics now; returns success, duration_ms and message; for super admins';
 
 CREATE FUNCTION @extschema@.cleanup_old_metrics_logs() RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cleanup_old_metrics_logs';
 COMMENT ON FUNCTION @extschema@.cleanup_old_metrics_logs() IS
-    'removes log rows older than metrics_refresh.log_retention (30 days); returns how many; super admin only';
+    'removes log rows older than metrics_refresh.log_retention (30 days); returns their number; for super admins';
 
 CREATE FUNCTION @extschema@.get_metrics_refresh_stats(
         p_hours integer DEFAULT 24,
@@ -1220,14 +1262,14 @@ CREATE FUNCTION @extschema@.get_metrics_refresh_stats(
          WHERE e.extname = 'metrics_refresh'), 'platform_metrics', p_hours) s
 $$;
 COMMENT ON FUNCTION @extschema@.get_metrics_refresh_stats(integer) IS
-    'one row: the ended refreshes of platform_metrics in the last p_hours hours; success_rate in percent, durations in milliseconds; NULL where nothing ran';
+    'one row with the ended refreshes of platform_metrics in the last p_hours hours; success_rate in percent, durations in milliseconds; NULL if there was no run';
 
 CREATE VIEW @extschema@.metrics_refresh_log WITH (security_invoker = true) AS
     SELECT run_id AS id, view_name, status, started_at, finished_at AS completed_at, duration_ms,
            error_message, started_at AS created_at, sqlstate, error_detail, error_hint, strategy,
            strategy_reason, triggered_by, initiated_by, due_at, rows_total, view_schema, job_name
     FROM metrics_refresh.run_log;
-COMMENT ON VIEW @extschema@.metrics_refresh_log IS 'the log of runs, under the names that applications read';
+COMMENT ON VIEW @extschema@.metrics_refresh_log IS 'the log of runs, with the column names that applications read';
 INSERT INTO metrics_refresh_internal.job (job_name, view_schema, view_name, command, schedule, owner, is_default)
 SELECT v.job_name, CASE WHEN v.command IS NULL THEN n.nspname END,
        CASE WHEN v.command IS NULL THEN 'platform_metrics' END, v.command, v.schedule,
@@ -1238,15 +1280,16 @@ FROM pg_catalog.pg_namespace n,
      ) v (job_name, command, schedule)
 WHERE n.oid = '@extschema@'::regnamespace::oid;
 
--- At wal_level minimal the server does not log the numbers that a sequence gave away in the
--- transaction that made it; after a crash they would be given again. This makes it log the next one.
+-- At wal_level minimal, the server does not log numbers that a sequence returned in the transaction that
+-- created it. After a crash it would return them again. This makes it log the next number.
 SELECT pg_catalog.setval('metrics_refresh_internal.job_id_seq',
                          (SELECT pg_catalog.max(job_id) FROM metrics_refresh_internal.job));
 
 ------------------------------------------------------------------------------------------------
 -- Rights
 
--- ALTER DEFAULT PRIVILEGES may have given away what was made here, and what jobs trust must be nobody's.
+-- ALTER DEFAULT PRIVILEGES may have granted privileges on the objects of this script.
+-- No role may change objects that jobs rely on.
 CREATE FUNCTION metrics_refresh_internal.revoke_default_privileges(extension name) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -1268,14 +1311,14 @@ BEGIN
             FROM pg_proc p WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid) o
         CROSS JOIN LATERAL (SELECT DISTINCT x.grantee FROM aclexplode(o.acl) x) a
         WHERE e.extname = extension AND a.grantee <> o.owner
-          -- Who may execute a function is said where it is made.
+          -- EXECUTE of PUBLIC is decided at each function.
           AND (a.grantee <> 0 OR o.kind <> 'ROUTINE')
     LOOP
         EXECUTE statement;
     END LOOP;
 END $$;
 COMMENT ON FUNCTION metrics_refresh_internal.revoke_default_privileges(name) IS
-    'takes back what roles have of the objects of an extension, but for what PUBLIC has of its functions; for the scripts';
+    'revokes the privileges that ALTER DEFAULT PRIVILEGES gave on objects of an extension, except those of PUBLIC on its functions; for the scripts';
 REVOKE ALL ON FUNCTION metrics_refresh_internal.revoke_default_privileges(name) FROM PUBLIC;
 SELECT metrics_refresh_internal.revoke_default_privileges('metrics_refresh');
 
@@ -1291,5 +1334,5 @@ GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh
                 metrics_refresh.running, metrics_refresh.refresh_progress, metrics_refresh.job_status,
                 metrics_refresh.view_dependencies, metrics_refresh.settings,
                 @extschema@.metrics_refresh_log TO PUBLIC;
--- The queries of refreshes by keys call it as the owners of the views.
+-- The queries of incremental refreshes call it as the owners of the views.
 GRANT EXECUTE ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") TO PUBLIC;

@@ -1,26 +1,26 @@
 -- metrics_refresh_cron 0.1.0: the objects of CREATE EXTENSION metrics_refresh_cron.
 --
--- pg_cron's API over the jobs and the log of metrics_refresh. Nothing is stored here: a job is a row
--- of metrics_refresh.job, so pg_dump takes it along and DROP EXTENSION metrics_refresh_cron leaves it.
--- All functions run with the rights of their caller, but for the one that deletes log rows.
+-- The API of pg_cron over the jobs and the log of metrics_refresh. It stores nothing: a job is a row
+-- of metrics_refresh.job, so pg_dump includes it and DROP EXTENSION metrics_refresh_cron does not remove it.
+-- All functions run with the rights of their caller, except the one that deletes log rows.
 \echo Use "CREATE EXTENSION metrics_refresh_cron" to load this file. \quit
 
--- The schema of metrics_refresh's target, where others may create, is in the path otherwise.
+-- Otherwise the path contains the target schema of metrics_refresh, in which other roles may create objects.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE SCHEMA cron;
 COMMENT ON SCHEMA cron IS 'the API of pg_cron over the jobs of metrics_refresh';
 
 ------------------------------------------------------------------------------------------------
--- Names. As in pg_cron they are unique per user, for those of metrics_refresh are unique per owner. A job
--- that was scheduled without a name has a generated one there.
+-- Names. As in pg_cron, they are unique for each user, because those of metrics_refresh are unique for each
+-- owner. A job that was scheduled without a name has a generated one in metrics_refresh.
 
 CREATE FUNCTION cron.jobname(job_name text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN job_name !~ '^unnamed cron job [0-9a-f-]{36}$' THEN job_name END
 $$;
 COMMENT ON FUNCTION cron.jobname(text) IS
-    'the name that a job of metrics_refresh has in cron.job; NULL for one that was scheduled without a name';
+    'returns the name of a job in cron.job; NULL if it was scheduled without a name';
 
 CREATE FUNCTION cron.current_owner() RETURNS oid
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -32,7 +32,7 @@ CREATE FUNCTION cron.is_superuser() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user
 $$;
-COMMENT ON FUNCTION cron.is_superuser() IS 'whether the current role is a superuser';
+COMMENT ON FUNCTION cron.is_superuser() IS 'true if the current role is a superuser';
 
 CREATE FUNCTION cron.longest_runtime() RETURNS interval
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -40,16 +40,17 @@ CREATE FUNCTION cron.longest_runtime() RETURNS interval
                 ELSE current_setting('metrics_refresh.max_job_runtime')::interval END
 $$;
 COMMENT ON FUNCTION cron.longest_runtime() IS
-    'the max_runtime of new jobs: pg_cron has no limit, so it is the longest that the current role may ask for';
+    'max_runtime of new jobs: the longest that the current role may have, because pg_cron has no limit';
 
 CREATE FUNCTION cron.sees_all() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.rolsuper OR r.rolbypassrls FROM pg_roles r WHERE r.rolname = current_user
 $$;
-COMMENT ON FUNCTION cron.sees_all() IS 'whether the current role sees everybody''s jobs: superusers and roles with BYPASSRLS';
+COMMENT ON FUNCTION cron.sees_all() IS
+    'true if the current role sees all jobs, as superusers and roles with BYPASSRLS do';
 
 ------------------------------------------------------------------------------------------------
--- What is checked. The texts and codes are pg_cron's: applications compare with them.
+-- Checks. Messages and codes are those of pg_cron, because applications compare them.
 
 CREATE FUNCTION cron.checked_schedule(schedule text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -74,7 +75,7 @@ BEGIN
                     USING DETAIL = 'That is what pg_cron would have gone by; the rest has no meaning.';
                 RETURN lenient;
             EXCEPTION WHEN invalid_parameter_value THEN
-                NULL; -- what is wrong is said below
+                NULL; -- the error is raised below
             END;
         END IF;
     END IF;
@@ -84,7 +85,7 @@ BEGIN
         HINT = coalesce(nullif(hint, ''), 'Use cron format (e.g. 5 4 * * *), or interval format ''[1-59] seconds''');
 END $$;
 COMMENT ON FUNCTION cron.checked_schedule(text) IS
-    'the schedule as it is kept; 22023 where it is not valid. With metrics_refresh_cron.lenient on, what pg_cron passes over is cut off, and a notice says so';
+    'returns the schedule as stored; raises 22023 if it is not valid; if metrics_refresh_cron.lenient is on, removes text that pg_cron ignores, with a notice';
 
 CREATE FUNCTION cron.login_role(username text) RETURNS oid
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -100,7 +101,8 @@ BEGIN
     END IF;
     RETURN role.oid;
 END $$;
-COMMENT ON FUNCTION cron.login_role(text) IS 'the role of this name; raises an error where it is none that may log in';
+COMMENT ON FUNCTION cron.login_role(text) IS
+    'returns the role of this name; raises an error if there is none that may log in';
 
 CREATE FUNCTION cron.check_database(database text, owner oid) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -120,7 +122,7 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION cron.check_database(text, oid) IS
-    'raises an error where jobs of the role cannot run in this database: 0A000 for another one than the current';
+    'raises an error if jobs of the role cannot run in this database; 0A000 for a database other than the current one';
 
 CREATE FUNCTION cron.check_may_schedule() RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -134,19 +136,19 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION cron.check_may_schedule() IS
-    'raises 42501 with a hint where the caller may not execute metrics_refresh.schedule_command';
+    'raises 42501 with a hint if the caller may not execute metrics_refresh.schedule_command';
 
 ------------------------------------------------------------------------------------------------
--- What is written
+-- Writing jobs
 
--- A new job has what pg_cron gives it: no time limit, no lock timeout, no retries. One that exists
--- keeps its options, and is active or not as it was.
+-- As in pg_cron, a new job has no time limit, no lock timeout and no retries. An existing job
+-- keeps its options, and stays active or paused.
 CREATE FUNCTION cron.put_job(jobname text, schedule text, command text, active boolean, owner oid)
     RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present record;
-    -- A command belongs to whoever writes it; a superuser may write one for others.
+    -- A command belongs to the role that writes it. A superuser may write one for another role.
     for_other constant name := CASE WHEN owner <> cron.current_owner() THEN pg_get_userbyid(owner) END;
 BEGIN
     PERFORM cron.check_may_schedule();
@@ -166,7 +168,7 @@ BEGIN
         owner => coalesce(for_other, current_user));
 END $$;
 COMMENT ON FUNCTION cron.put_job(text, text, text, boolean, oid) IS
-    'writes the job of a role that has this name: a new one with the options that jobs have in pg_cron, else with those that it has';
+    'writes the job of a role with this name; a new job has the options that jobs have in pg_cron, an existing one keeps its options';
 
 ------------------------------------------------------------------------------------------------
 -- The functions of pg_cron
@@ -179,7 +181,7 @@ BEGIN
     RETURN cron.put_job(NULL, schedule, command, true, cron.current_owner());
 END $$;
 COMMENT ON FUNCTION cron.schedule(text, text) IS
-    'runs a command on a schedule, as a job without a name; returns its jobid';
+    'makes a job without a name that runs a command on a schedule; returns its jobid';
 
 CREATE FUNCTION cron.schedule_in_database(job_name text, schedule text, command text, database text,
                                           username text DEFAULT NULL, active boolean DEFAULT true)
@@ -206,7 +208,7 @@ BEGIN
     RETURN cron.put_job(job_name, schedule, command, coalesce(active, true), owner);
 END $$;
 COMMENT ON FUNCTION cron.schedule_in_database(text, text, text, text, text, boolean) IS
-    'runs a command on a schedule in the current database, which is the only one that may be named, for superusers also as another role; a job of the same name and role gets the new schedule and command; returns its jobid';
+    'like schedule() with a name; the database must be the current one; superusers may choose the role; returns the jobid';
 
 CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -223,7 +225,7 @@ BEGIN
     RETURN cron.put_job(job_name, schedule, command, true, cron.current_owner());
 END $$;
 COMMENT ON FUNCTION cron.schedule(text, text, text) IS
-    'runs a command on a schedule; the caller''s job of the same name gets the new schedule and command; returns its jobid';
+    'makes a job that runs a command on a schedule, or gives the caller''s job of that name the new schedule and command; returns its jobid';
 
 CREATE FUNCTION cron.check_name_is_free(jobname text, owner oid) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -236,9 +238,9 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION cron.check_name_is_free(text, oid) IS
-    'raises 23505, as pg_cron does, where the role has a job of this name';
+    'raises 23505, as pg_cron does, if the role has a job of this name';
 
--- What both ways to change a job end in: the functions of metrics_refresh judge the caller's rights.
+-- Both ways to change a job use this. The functions of metrics_refresh check the rights of the caller.
 CREATE FUNCTION cron.change_job(job_id bigint, new_schedule text, new_command text,
                                 new_owner oid, new_active boolean)
     RETURNS void
@@ -254,7 +256,7 @@ BEGIN
     END IF;
     IF new_command IS NOT NULL THEN
         PERFORM cron.check_may_schedule();
-        -- A command belongs to whoever writes it; a superuser may write one for others.
+        -- A command belongs to the role that writes it. A superuser may write one for another role.
         new_owner := coalesce(new_owner, owner);
         owner := cron.current_owner();
     END IF;
@@ -268,7 +270,8 @@ BEGIN
         PERFORM metrics_refresh.pause(job_id::text);
     END IF;
 END $$;
-COMMENT ON FUNCTION cron.change_job(bigint, text, text, oid, boolean) IS 'changes what is not NULL of a job';
+COMMENT ON FUNCTION cron.change_job(bigint, text, text, oid, boolean) IS
+    'changes the values of a job that are not NULL';
 
 CREATE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL,
                                database text DEFAULT NULL, username text DEFAULT NULL,
@@ -307,9 +310,9 @@ BEGIN
     PERFORM cron.change_job(job_id, schedule, command, owner, active);
 END $$;
 COMMENT ON FUNCTION cron.alter_job(bigint, text, text, text, text, boolean) IS
-    'changes what is not NULL of a job of the caller, or of anybody for superusers, who alone may change its user';
+    'changes the values of the caller''s job that are not NULL; superusers may change all jobs, and only they the user';
 
--- As in pg_cron, where whoever administers decides who gets these.
+-- As in pg_cron, an administrator grants these.
 REVOKE ALL ON FUNCTION cron.schedule_in_database(text, text, text, text, text, boolean),
     cron.alter_job(bigint, text, text, text, text, boolean) FROM PUBLIC;
 
@@ -329,7 +332,7 @@ BEGIN
     RETURN metrics_refresh.unschedule(job_id::text);
 END $$;
 COMMENT ON FUNCTION cron.unschedule(bigint) IS
-    'removes a job of the caller, or one that the caller sees if it has DELETE on cron.job; not the log of its runs';
+    'removes a job of the caller, or one that the caller sees if it has DELETE on cron.job; keeps the log of its runs';
 
 CREATE FUNCTION cron.unschedule(job_name text) RETURNS boolean
     LANGUAGE plpgsql STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -344,10 +347,10 @@ BEGIN
     END IF;
     RETURN metrics_refresh.unschedule(id::text);
 END $$;
-COMMENT ON FUNCTION cron.unschedule(text) IS 'removes the caller''s job of this name, not the log of its runs';
+COMMENT ON FUNCTION cron.unschedule(text) IS 'removes the caller''s job of this name; keeps the log of its runs';
 
 ------------------------------------------------------------------------------------------------
--- cron.job. A barrier, because pg_cron's policy on its table is one.
+-- cron.job. It is a security barrier, because the policy of pg_cron on its table is one.
 
 CREATE VIEW cron.job WITH (security_invoker = true, security_barrier = true) AS
     SELECT j.job_id AS jobid, j.schedule, j.command, 'localhost'::text AS nodename,
@@ -357,10 +360,10 @@ CREATE VIEW cron.job WITH (security_invoker = true, security_barrier = true) AS
     WHERE j.command IS NOT NULL AND j.schedule IS NOT NULL AND NOT j.is_default
       AND ((SELECT cron.sees_all()) OR j.owner_oid = (SELECT cron.current_owner()));
 COMMENT ON VIEW cron.job IS
-    'the caller''s command jobs that have a schedule, for superusers everybody''s, without the default one; with the right to do so, rows may be inserted, updated (schedule, command, active, for superusers username) and deleted';
+    'the caller''s command jobs that have a schedule, or all of these for superusers, without the default one; with the privileges for it, rows may be inserted, updated (schedule, command, active; for superusers username) and deleted';
 COMMENT ON COLUMN cron.job.jobname IS 'NULL for a job that was scheduled without a name';
 COMMENT ON COLUMN cron.job.nodename IS 'always localhost: a job runs in this server';
-COMMENT ON COLUMN cron.job.database IS 'always the current one: each database has its own jobs';
+COMMENT ON COLUMN cron.job.database IS 'always the current database; each database has its own jobs';
 ALTER VIEW cron.job ALTER COLUMN active SET DEFAULT true;
 ALTER VIEW cron.job ALTER COLUMN nodename SET DEFAULT 'localhost';
 ALTER VIEW cron.job ALTER COLUMN nodeport SET DEFAULT current_setting('port')::integer;
@@ -423,7 +426,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION cron.write_job() IS 'makes rows of cron.job what the functions of metrics_refresh do';
+COMMENT ON FUNCTION cron.write_job() IS 'applies changes of rows in cron.job by the functions of metrics_refresh';
 CREATE TRIGGER write_job INSTEAD OF INSERT OR UPDATE OR DELETE ON cron.job
     FOR EACH ROW EXECUTE FUNCTION cron.write_job();
 
@@ -441,13 +444,13 @@ CREATE FUNCTION cron.return_message(status text, result text, error_message text
                  ELSE concat('ERROR:  ', error_message, E'\nDETAIL:  ' || nullif(error_detail, ''),
                              E'\nHINT:  ' || nullif(error_hint, ''),
                              E'\nCONTEXT:  ' || nullif(error_context, '')) END
-        -- The last statement's tag. Of a query, its rows.
+        -- The tag of the last statement; for a query, the number of its rows.
         ELSE regexp_replace(regexp_replace(regexp_replace(result, '^.*; ', ''),
                             '^SELECT 1$', '1 row'), '^SELECT (\d+)$', '\1 rows')
     END
 $$;
 COMMENT ON FUNCTION cron.return_message(text, text, text, text, text, text) IS
-    'what pg_cron would have said of a run: the error whole, or of the last statement the rows that a query returned, else its tag';
+    'returns the message of a run as pg_cron does: the complete error, or for the last statement the number of rows of a query or its tag';
 
 CREATE VIEW cron.job_run_details WITH (security_invoker = true, security_barrier = true) AS
     SELECT l.job_id AS jobid, l.run_id AS runid, l.worker_pid AS job_pid,
@@ -462,11 +465,11 @@ CREATE VIEW cron.job_run_details WITH (security_invoker = true, security_barrier
       AND l.job_id NOT IN (SELECT j.job_id FROM metrics_refresh.job j WHERE j.is_default)
       AND ((SELECT cron.sees_all()) OR l.owner_oid = (SELECT cron.current_owner()));
 COMMENT ON VIEW cron.job_run_details IS
-    'the runs of the caller''s command jobs, for superusers of everybody''s; rows of runs that have ended may be deleted';
+    'the runs of the caller''s command jobs, or of all roles for superusers; rows of ended runs may be deleted';
 COMMENT ON COLUMN cron.job_run_details.status IS 'running, succeeded or failed';
 
--- The log is nobody's to write, and clean-up is for super admins. So this runs as its owner, for a row
--- that the view has shown to the caller; nobody may make it the trigger of another relation.
+-- No role may write the log, and clean-up is for super admins. This function therefore runs as its owner, for a row
+-- that the view has shown to the caller. No role may use it as the trigger of another relation.
 CREATE FUNCTION cron.delete_run() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -477,7 +480,8 @@ BEGIN
     WHERE l.run_id = OLD.runid AND l.command IS NOT NULL AND l.finished_at IS NOT NULL;
     RETURN CASE WHEN FOUND THEN OLD END;
 END $$;
-COMMENT ON FUNCTION cron.delete_run() IS 'deletes the log row of a run that has ended and that the caller sees in cron.job_run_details';
+COMMENT ON FUNCTION cron.delete_run() IS
+    'deletes the log row of an ended run that the caller sees in cron.job_run_details';
 REVOKE ALL ON FUNCTION cron.delete_run(), cron.write_job() FROM PUBLIC;
 CREATE TRIGGER delete_run INSTEAD OF DELETE ON cron.job_run_details
     FOR EACH ROW EXECUTE FUNCTION cron.delete_run();

@@ -31,9 +31,9 @@ Oid owner_of_extension() {
   return owner;
 }
 
-// k1, k2 … as the columns of the table that are captured, and `whole`. Of a domain its base type:
-// ALTER DOMAIN runs a new check of the domain's owner over all tables that have a column of it, and
-// COPY of a restore runs all of them.
+// The columns k1, k2, ... have the types of the captured columns; `whole` is the last one. A column
+// of a domain type gets the base type. Otherwise ALTER DOMAIN would run a new check of the domain's
+// owner over the delta table, and COPY in a restore would run all checks.
 TupleDesc columns_of(const KeyTable& table) {
   Relation const relation = table_open(table.oid, AccessShareLock);
   TupleDesc const row = CreateTemplateTupleDesc(bms_num_members(table.columns) + 1);

@@ -25,8 +25,8 @@ core::Schedule parse_schedule(const std::string& text, const std::string& job_na
 /// Throws the same error, also for more than 100 windows.
 std::vector<core::Blackout> parse_blackouts(const std::vector<std::string>& windows);
 
-/// The timetable without jitter. Throws pg::SqlError 22023 if a text cannot be parsed, if the
-/// server does not know the zone, or if the end is not after the start. REQUIRES: there is a
+/// The timetable without jitter. Throws pg::SqlError 22023 if a text cannot be parsed or the server
+/// does not know the zone. The same if the end is not after the start. REQUIRES: there is a
 /// schedule.
 core::Timetable parse_times(const TimesText& times);
 

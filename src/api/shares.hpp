@@ -24,8 +24,9 @@ class JobShare {
 /// if the current role exceeds its share of requests.
 void check_share_of_requests(std::int64_t coming = 0);
 
-/// Throws SqlError 42501 if the argument `priority` is above 0, unless the caller is a super admin
-/// and the owner of the job is a superuser or a member of metrics_refresh.admin_role.
+/// Throws SqlError 42501 if the argument `priority` is above 0 and not allowed. The caller must be
+/// a super admin. The owner of the job must be a superuser or a member of
+/// metrics_refresh.admin_role.
 void check_priority(const NamedArguments& arguments, Oid owner);
 
 /// Throws SqlError 54000 if a text has more than `most` bytes. The message begins with `what`.

@@ -7,9 +7,9 @@
 
 namespace metrics_refresh::extension {
 
-/// True if the current user is a superuser or a member of metrics_refresh.admin_role, or if the
-/// function metrics_refresh.admin_check accepts it. If that function cannot be used, a warning is
-/// issued and the answer is no.
+/// True if the current user is a superuser or a member of metrics_refresh.admin_role. Also true if
+/// the function metrics_refresh.admin_check accepts it. If that function cannot be used, a warning
+/// is issued and the answer is no.
 bool is_super_admin();
 
 /// True if the role is a superuser or a member of metrics_refresh.admin_role. Calls no function.

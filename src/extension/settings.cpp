@@ -1,5 +1,5 @@
 // Defines the settings of the extension. Each setting has a static variable that the server writes,
-// a definition with default and limits, and a function that returns it as a typed value.
+// a definition with default and limits, and a function that returns its value.
 //
 // The context of a setting follows from its reader. Settings that size shared memory are
 // PGC_POSTMASTER. Settings of background processes are PGC_SIGHUP or PGC_SUSET. Limits of

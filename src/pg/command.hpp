@@ -20,10 +20,10 @@ struct CommandResult {
 /// them one by one. Several statements form one transaction, unless they contain BEGIN and COMMIT.
 /// A single statement may end transactions itself, like VACUUM, CREATE INDEX CONCURRENTLY, or CALL
 /// of a procedure with COMMIT. In these cases the transaction afterwards is not the one before.
-/// Throws SqlError 0A000 for COPY from or to a client, 25001 if a transaction is left open, and
-/// PgError for errors of the server, whose context quotes the statement. REQUIRES: a process of
-/// this extension, in a transaction without a snapshot, and not inside call(). Afterwards there is
-/// an active snapshot, and the memory context is that of the transaction.
+/// Throws SqlError 0A000 for COPY from or to a client, and 25001 if a transaction is left open.
+/// Throws PgError for errors of the server, whose context quotes the statement. REQUIRES: a process
+/// of this extension, in a transaction without a snapshot, and not inside call(). Afterwards there
+/// is an active snapshot, and the memory context is that of the transaction.
 CommandResult run_command(const std::string& sql);
 
 }  // namespace metrics_refresh::pg

@@ -1,6 +1,6 @@
 // Runs a statement that defines an object, on behalf of the owner of the object. To parse such a
-// statement the server may run code of that role, for example the checks of a domain in a constant,
-// or the validator of a language. Therefore it runs as the role, in a security-restricted
+// statement the server may run code of that role. Examples are the checks of a domain in a constant
+// and the validator of a language. Therefore it runs as the role, in a security-restricted
 // operation, with a fixed search_path. Event triggers fire as for any statement of the session: as
 // the current user and with the settings of the session.
 #pragma once

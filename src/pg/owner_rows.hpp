@@ -1,5 +1,5 @@
-// Reads the rows of another role's table. Code of the owner that runs in the query (predicates of
-// indexes during planning, policies, expressions of columns) runs as the owner, in a
+// Reads the rows of another role's table. The query may run code of the owner: predicates of
+// indexes during planning, policies, and expressions of columns. It runs as the owner, in a
 // security-restricted operation. Settings that it changes are restored. The result consists of
 // values.
 #pragma once

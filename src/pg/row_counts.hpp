@@ -5,9 +5,10 @@
 
 namespace metrics_refresh::pg {
 
-/// True if the part of the transaction that began at this nest level, or a committed part of it,
-/// has inserted, updated or deleted rows of a table of this database by statements. False if
-/// track_counts is off. REQUIRES: in a callback of the server, before that part has ended.
+/// True if statements in the part of the transaction that began at this nest level have inserted,
+/// updated or deleted rows of the table. Committed parts of it count as well. The table belongs to
+/// this database. False if track_counts is off. REQUIRES: in a callback of the server, before that
+/// part has ended.
 bool has_changed_rows(Oid table, int nest_level);
 
 }  // namespace metrics_refresh::pg

@@ -1,9 +1,9 @@
 // Connects a worker as the owner of a job.
 //
 // The direct way is BackgroundWorkerInitializeConnectionByOid() with the role. It fails for roles
-// that cannot connect. In that case the worker connects as the bootstrap superuser, removes the
-// settings of that role, and sets session_authorization and the settings of the owner, as a login
-// would.
+// that cannot connect. In that case the worker connects as the bootstrap superuser and removes the
+// settings of that role. It then sets session_authorization and the settings of the owner, as a
+// login would.
 #include "pg/session_user.hpp"
 
 #include <map>

@@ -1,6 +1,6 @@
 // Saved plans were made for a certain size of a table. The server makes new ones after ANALYZE.
 // Until then, a plan made for a nearly empty table reads the whole table for each row that it looks
-// up, even if one transaction has filled the table.
+// up. One transaction may have filled the table in the meantime.
 #pragma once
 
 #include "pg/guard.hpp"

@@ -126,7 +126,8 @@ std::uint64_t hash_rules(const pg_tz* zone) {
 
 }  // namespace
 
-// The server's tree walkers call this: what fails here must fail as the server does.
+// The server's tree walkers call this, so an error must be one of the server and not a C++
+// exception.
 std::uint64_t rules_of_zone(const pg_tz* zone) {
   struct Known {
     const pg_tz* zone;

@@ -5,9 +5,9 @@
 namespace metrics_refresh::store {
 namespace {
 
-// Jobs whose owner was renamed or dropped. If a dumped job names a role that this server does not
-// have, the job keeps the name until a role with that name is created. pg_extension_config_dump()
-// in the install script dumps exactly the jobs that are not selected here.
+// Jobs whose owner was renamed or dropped. A dumped job may name a role that this server does not
+// have. It keeps the name until a role with that name is created. pg_extension_config_dump() in the
+// install script dumps exactly the jobs that are not selected here.
 constexpr char kStale[] =
     " FROM metrics_refresh_internal.job j LEFT JOIN pg_roles r ON r.oid = j.owner_oid"
     " WHERE NOT j.owner_gone AND (r.rolname <> j.owner OR r.oid IS NULL"

@@ -132,8 +132,8 @@ std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id) {
       spi,
       spi.query(
           select_jobs() +
-              // A run is known by its request, by its row in the log, or, if it is the run of a
-              // member, by the row of its group.
+              // A run is known by its request or by its row in the log. The run of a member is
+              // known by the row of its group.
               " WHERE j.job_id = coalesce((SELECT job_id FROM metrics_refresh_internal.run_request"
               " WHERE run_id = $1), (SELECT job_id FROM metrics_refresh_internal.run_log WHERE "
               "run_id = $1),"

@@ -1,6 +1,6 @@
 // Jobs that are made for one run and deleted when it ends. A role that may manage such a job can
-// hold its row, or the row of a request, in a transaction that it does not end. Thus nothing here
-// waits for a lock.
+// hold its row, or the row of a request, for any length of time. Thus nothing here waits for a
+// lock.
 #pragma once
 
 #include "store/runs.hpp"

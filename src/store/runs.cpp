@@ -284,7 +284,7 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
       " SELECT ctid FROM metrics_refresh_internal.skip_alarm s WHERE NOT EXISTS"
       "  (SELECT FROM pg_catalog.pg_class c WHERE c.oid = s.view_oid) FOR UPDATE SKIP LOCKED))");
   std::int64_t removed = 0;
-  // Each batch begins at the time where the last one ended. Deleted rows stay in the index until
+  // Each batch begins at the time at which the last one ended. Deleted rows stay in the index until
   // the commit, and a scan from the beginning would visit them again.
   Param from = Param::null(TIMESTAMPTZOID);
   for (;;) {

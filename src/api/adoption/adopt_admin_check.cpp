@@ -144,8 +144,8 @@ void adopt_retention(Adoption& adoption, const store::OldFunction& cleanup) {
   std::int64_t minutes = 0;
   with_tables([&](pg::Spi& spi) {
     minutes = spi.query(
-                     // The retention is taken from the first interval in the text of the function,
-                     // and otherwise from the default of its argument, which is a number of days.
+                     // The retention is taken from the first interval in the text of the function.
+                     // If there is none, it is the default of the argument, a number of days.
                      "SELECT coalesce((SELECT extract(epoch FROM replace(m[1], '''', '')::interval)"
                      " / 60 FROM regexp_matches($1, '(\\d{1,4}\\s*(?:hour|day|week|month|year)s?)',"
                      " 'i') m LIMIT 1),"

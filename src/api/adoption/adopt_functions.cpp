@@ -2,9 +2,8 @@
 //
 // For each function three things are checked before it is replaced: its arguments and columns can
 // be served (store/adoption/thin_functions.cpp), its owner is part of the installation, and its
-// owner could run both the new and the old definition. A function that fails a check blocks the
-// whole adoption. Each definition runs as the owner of the function, because parsing it may run the
-// owner's code.
+// owner could run both definitions. A function that fails a check blocks the whole adoption. Each
+// definition runs as the owner of the function, because parsing it may run the owner's code.
 #include "api/adoption/adopt_functions.hpp"
 
 #include <algorithm>

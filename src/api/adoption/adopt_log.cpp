@@ -1,9 +1,9 @@
 // Replaces a hand-written log by a view over the log of the extension.
 //
-// The steps are: copy the rows, rename the table, create the view with the old name, grant the
-// privileges of the table on it, and move dependent views to it. Nothing of the table's owner runs
-// with other rights than those of the owner. Therefore rows are read as the owner and arrive as
-// values (pg/owner_rows.hpp), and definitions run as the owner (pg/definition_statement.hpp).
+// The steps are: copy the rows, rename the table, create the view, grant the privileges of the
+// table on it, and move dependent views. Nothing of the table's owner runs with other rights than
+// those of the owner. Therefore rows are read as the owner and arrive as values
+// (pg/owner_rows.hpp), and definitions run as the owner (pg/definition_statement.hpp).
 #include "api/adoption/adopt_log.hpp"
 
 #include "api/access.hpp"

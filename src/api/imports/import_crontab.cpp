@@ -1,9 +1,9 @@
 // import_from_crontab().
 //
 // Each line of the crontab goes through three steps. core::read_crontab() splits it into schedule
-// and command, core::read_psql_command() finds the SQL in a call of psql, and find_target() finds
-// the views that the SQL refreshes. If a step fails, the line is left, and its row in the result
-// tells the reason. The crontab itself is never changed.
+// and command. core::read_psql_command() finds the SQL in a call of psql. find_target() finds the
+// views that the SQL refreshes. If a step fails, the line is left, and its row in the result tells
+// the reason. The crontab itself is never changed.
 #include "core/import/crontab.hpp"
 #include "core/import/pg_cron_schedule.hpp"
 #include "core/import/psql_command.hpp"

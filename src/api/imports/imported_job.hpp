@@ -78,7 +78,7 @@ class Names {
   std::set<std::pair<Oid, std::string>> taken_;
 };
 
-/// Runs the statement with the rights of `role`. An error message names `what` could not be made.
+/// Runs the statement with the rights of `role`. The message of an error begins with `what`.
 void make_job(const ImportedJob& job, const std::string& what, Oid role);
 
 /// Adds the row of this job to the result.

@@ -1,5 +1,5 @@
-// Sets views up for the strategy incremental when a job that asks for it is written, and reports
-// views that may not need it any more. The set-up is done at once, in the caller's transaction. The
+// Sets views up for the strategy incremental when a job that asks for it is written. Reports views
+// that may not need it any more. The set-up is done at once, in the caller's transaction. The
 // removal is left to the scheduler, because dropping a trigger takes an exclusive lock on its
 // table.
 #include "api/jobs/incremental_jobs.hpp"

@@ -2,7 +2,7 @@
 // CREATE EXTENSION makes first.
 //
 // before_write checks times and resolves names to oids. after_write reports the change to the
-// scheduler. The checks are in triggers and not in the SQL functions, because rows also come from
+// scheduler. The checks are in triggers and not in the SQL functions. Rows also come from
 // pg_restore, from logical replication, and from a superuser's own statements.
 #include "api/schedule_text.hpp"
 
@@ -147,10 +147,10 @@ TimesText times_of(const NewRow& row) {
   return times;
 }
 
-// All rows of the table have times that can be parsed and a zone that exists, whether they come
-// from a function, from a manual INSERT, or from a dump. Names are resolved when they are written.
-// A job thus follows a rename, and a role that is created later with the name of a dropped role
-// inherits no jobs.
+// All rows of the table have times that can be parsed and a zone that exists. Rows come from
+// functions, from manual INSERTs, and from dumps. Names are resolved when they are written. A job
+// thus follows a rename, and a role that is created later with the name of a dropped role inherits
+// no jobs.
 Datum check_job(FunctionCallInfo call) {
   NewRow row = new_row(call);
   for (const char* const column :

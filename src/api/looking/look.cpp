@@ -1,7 +1,7 @@
 // Functions that only read: is_super_admin() and explain_refresh().
 //
 // explain_refresh() makes the same decisions as the next run of the view, with the settings of its
-// owner and its job, and then rolls back.
+// owner and its job. It then rolls back.
 #include "api/access.hpp"
 #include "api/arguments.hpp"
 #include "engine/incremental/setup/setup.hpp"

@@ -1,7 +1,7 @@
-// worker_slots(), waiting_runs() and skipped_runs(): the runs that the workers of this database
-// perform, the runs that wait for a worker, and the runs that were skipped because nothing had
-// changed. All of them come from shared memory. Each caller sees the runs of the jobs that
-// row-level security allows.
+// worker_slots(), waiting_runs() and skipped_runs(): the runs of this database that are under way,
+// those that wait for a worker, and those that were skipped because nothing had changed. All of
+// them come from shared memory. Each caller sees the runs of the jobs that row-level security
+// allows.
 #include <set>
 
 #include "api/arguments.hpp"

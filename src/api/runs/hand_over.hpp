@@ -9,10 +9,10 @@
 
 namespace metrics_refresh::api {
 
-/// Refreshes the view in a worker. Throws SqlError 55000 if no worker can run, 53400 if too many
-/// callers of the same role or of all roles wait already, and 55P03 if the run has not begun within
-/// the caller's lock_timeout. If the caller is canceled, so is the run. An error of the run is
-/// logged and returned.
+/// Refreshes the view in a worker. Throws SqlError 55000 if no worker can run, and 53400 if too
+/// many callers of the same role or of all roles wait already. Throws 55P03 if the run has not
+/// begun within the caller's lock_timeout. If the caller is canceled, so is the run. An error of
+/// the run is logged and returned.
 RefreshedNow refresh_in_worker(Oid view, engine::Requested requested);
 
 /// The same for all views of a group, as a run of its job.

@@ -1,6 +1,6 @@
 // A refresh in the caller's session and transaction, if the caller has the rights of the view's
-// owner, and otherwise in a worker (hand_over.hpp). The refresh is logged, and an error is returned
-// instead of raised.
+// owner. Otherwise a worker performs it (hand_over.hpp). The refresh is logged, and an error is
+// returned instead of raised.
 #pragma once
 
 #include "engine/strategy/choose.hpp"
@@ -18,8 +18,8 @@ struct RefreshedNow {
 /// Throws pg::SqlError 42501 if the caller may not refresh the view, and 42809 if it is no
 /// materialized view. A cancellation of the query is passed on. Any other error is rolled back,
 /// logged and returned. In the caller's session the refresh uses the settings of the view's owner
-/// (owner_settings.hpp) and those in `of_group`, or without a group those of the view's own jobs
-/// (own_jobs.hpp). A worker reads them itself.
+/// (owner_settings.hpp) and those in `of_group`. Without a group, it uses those of the view's own
+/// jobs (own_jobs.hpp). A worker reads them itself.
 RefreshedNow refresh_now(Oid view, engine::Requested requested,
                          const pg::Settings* of_group = nullptr);
 

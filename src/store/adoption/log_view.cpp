@@ -1,8 +1,8 @@
 // Builds the view that replaces a hand-written log.
 //
 // Each column of the table becomes a column of the view with the same name, type and collation. For
-// copied rows the value comes from the jsonb object in run_log.adopted, and for new runs from the
-// column of run_log with the same meaning. Further columns of run_log follow. If the table had
+// copied rows the value comes from the jsonb object in run_log.adopted. For new runs it comes from
+// the column of run_log with the same meaning. Further columns of run_log follow. If the table had
 // row-level security, its policies become a condition of the view. Example for a column `state
 // text`:
 //   CASE WHEN l.adopted IS NULL THEN (l.status)::text

@@ -62,9 +62,10 @@ struct OldLog {
 std::optional<OldLog> read_old_log(pg::Spi& spi, const std::string& schema, const std::string& name,
                                    const std::vector<Oid>& replaced);
 
-/// Describes a type that a role other than a superuser or `owner` can change or replace, among the
-/// types that objects of one catalog depend on; empty if there is none. Reading a constant of a
-/// type can run the checks of a domain in it, so `owner` must not run the text of such an object.
+/// Describes a type that another role than a superuser or `owner` can change or replace; empty if
+/// there is none. Examined are the types that these objects of one catalog depend on. Reading a
+/// constant of a type can run the checks of a domain in it. Therefore `owner` must not run the text
+/// of such an object.
 std::string foreign_type(pg::Spi& spi, const char* catalog, const std::vector<Oid>& objects,
                          Oid owner);
 

@@ -42,9 +42,7 @@ RefreshStatement::RefreshStatement(const View& view, bool concurrently)
     session_path = pg::call([] { return pstrdup(namespace_search_path); });
 }
 
-RefreshStatement::~RefreshStatement() {
-  session_path = outer_path_;
-}
+RefreshStatement::~RefreshStatement() { session_path = outer_path_; }
 
 std::int64_t RefreshStatement::run() {
   const char* const query = text_.c_str();

@@ -54,6 +54,8 @@ is(problems_of("```sql\nSELECT 1/0;\n```\n```output\nERROR:  division by zero\n`
 like(problems_of("```sql\nSELECT 1;\n```\n```output\nERROR:  division by zero\n```\n"), qr/^the output is/, 'an error that does not come is found');
 like(problems_of("```sql\nSELECT 2 AS one;\n```\n```output\n one\n-----\n   1\n(1 row)\n```\n"), qr/^the output is/, 'wrong output is found');
 like(problems_of("```psql\napp=# SELECT 2 AS one;\n one\n-----\n   1\n(1 row)\n```\n"), qr/^the output is/, 'also in a transcript');
+is(problems_of("```sql\nSELECT now(), 30 AS ms;\n```\n```output varying\n now | ms\n--+--\n 2026-11-30 00:54:20.5+00 | 34.499\n(1 row)\n```\n"), '', 'a moment and a duration may vary');
+like(problems_of("```sql\nSELECT now(), 'x' AS ms;\n```\n```output varying\n now | ms\n--+--\n 2026-11-30 00:54:20.5+00 | 34.499\n(1 row)\n```\n"), qr/^the output is/, 'and nothing else');
 like(problems_of("<!--\n```sql\nSELECT 1/0;\n```\n-->\n"), qr/^failed/, 'statements that readers do not see count too');
 ok(!eval { Document::blocks("```\nSELECT 1;\n```\n"); 1 }, 'a block of statements must be marked');
 is(scalar(Document::loose_statements("Run `SELECT pg_reload_conf()`.\n")), 1, 'a statement in running text is found');

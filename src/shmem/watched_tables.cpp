@@ -17,6 +17,8 @@ bool is_watched_current() noexcept {
   return pg_atomic_read_u64(&change_counters()->version) == own.version;
 }
 
+// Memory for all tables that can be tracked, so that later copies need no allocation. An allocation
+// could fail under the lock. The extra element avoids a request for 0 bytes.
 void make_room_for_watched() {
   if (own.tables != nullptr) return;
   const auto most = static_cast<Size>(change_counters()->max_tables);

@@ -37,6 +37,8 @@ Size settings_offset() { return add_size(counters_offset(), MAXALIGN(change_coun
 
 Size total_size() { return add_size(settings_offset(), server_settings_size()); }
 
+// Shared memory can be requested only in this hook, since PostgreSQL 15. The other hooks in the
+// chain belong to libraries that were preloaded before.
 void on_request() {
   if (next_request_hook != nullptr) next_request_hook();
   RequestAddinShmemSpace(
@@ -85,6 +87,7 @@ Area* area() noexcept { return shared; }
 bool is_preloaded() noexcept { return shared != nullptr; }
 
 void require_preloaded() {
+  // These two cases come first, because the hint to change the configuration would be wrong.
   if (shared == nullptr && pg::is_upkeep())
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                        pg::is_single_user()

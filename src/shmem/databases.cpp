@@ -44,6 +44,8 @@ void merge(Changes& into, const std::int64_t* jobs, int count) noexcept {
   }
 }
 
+// A latch alone is not enough, because the scheduler may reset it while it waits for a lock. The
+// counter shows that it was woken (times_woken()).
 void wake_locked(DatabaseEntry& entry) noexcept {
   ++entry.wakes;
   SetLatch(&entry.scheduler->procLatch);
@@ -98,6 +100,7 @@ void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept {
     want_scheduler_locked(*entry);
   }
   LWLockRelease(shared->lock);
+  // After the lock was released, because ereport() may wait for the client.
   if (entry == nullptr)
     ereport(WARNING, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
             errmsg("metrics_refresh cannot serve more databases"),
@@ -134,6 +137,7 @@ void post_roles(RoleNews news) noexcept {
     if (!OidIsValid(entry.database)) continue;
     entry.changes.any = true;
     entry.changes.roles = std::max(entry.changes.roles, news);
+    // Jobs refer to their owners by name as well, so a rename must be followed at once.
     if (news == RoleNews::kRenamed || entry.scheduler != nullptr) want_scheduler_locked(entry);
   }
   LWLockRelease(shared->lock);
@@ -269,6 +273,7 @@ void abandon_start(Oid database) {
 }
 
 bool may_be_entered_locked(Oid database) noexcept {
+  // A dropped database has no entry, so its workers are refused too.
   const DatabaseEntry* const entry = find_database_locked(database);
   return entry != nullptr && !is_sent_away(*entry, GetCurrentTimestamp());
 }
@@ -408,6 +413,7 @@ bool leave_database(Oid database) {
     entry->scheduler = nullptr;
     entry->waiting = 0;
     entry->waiting_since = 0;
+    // The launcher must now wake up for the next due time of this database.
     wake_launcher_locked();
     return true;
   });

@@ -27,6 +27,7 @@ PostedHandOver post_hand_over(HandOver hand_over, int most) {
     if (!is_known_locked(hand_over.database)) return {Posting::kNotServed};
     int of_role = 0;
     int free_place = -1;
+    // All places are scanned even if a free one is found, to count those of the role.
     for (int i = kMaxHandOvers - 1; i >= 0; --i) {
       const HandOver& other = area()->hand_overs[i];
       if (other.state == HandOverState::kFree)
@@ -97,6 +98,7 @@ void refuse_hand_over(PlacedHandOver from, int sqlstate, const std::string& mess
   HandOver& refused = from.hand_over;
   const char* const text = message.c_str();
   const int length = static_cast<int>(message.size());
+  // The cut must not split a multibyte character.
   const int kept = pg::call([=] { return pg_mbcliplen(text, length, sizeof refused.message - 1); });
   refused.sqlstate = sqlstate;
   strlcpy(refused.message, text, static_cast<std::size_t>(kept) + 1);

@@ -82,6 +82,7 @@ bool take_prepared_news(PreparedNews* news) {
   LWLockAcquire(kept->lock, LW_EXCLUSIVE);
   for (int i = 0; i < kept->size && !found; ++i) {
     PreparedNews& entry = kept->entries[i];
+    // A prepared transaction counts as in progress until COMMIT PREPARED or ROLLBACK PREPARED.
     if (!TransactionIdIsValid(entry.transaction) || TransactionIdIsInProgress(entry.transaction))
       continue;
     *news = entry;

@@ -11,6 +11,7 @@ namespace {
 // The place of this session, or -1.
 int own_place = -1;
 
+// A callback of before_shmem_exit, because a session may end by FATAL, which runs no destructor.
 void end_restore(int, Datum) {
   Restore& own = area()->restores[own_place];
   const Oid database = own.database;

@@ -66,6 +66,7 @@ void publish_server_settings() {
 
 ServerSettings::ServerSettings() {
   if (published == nullptr || area() == nullptr) return;
+  // The string is allocated before the lock is taken. The text is split after it was released.
   std::string text(kRoom, '\0');
   char* const to = text.data();
   const Size used = locked(LW_SHARED, [to] {

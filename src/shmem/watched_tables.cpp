@@ -36,6 +36,7 @@ void copy_watched_locked() noexcept {
     own.tables[own.count++] = {table.relation, i, table.is_silent, false};
     own.has_silent = own.has_silent || table.is_silent;
   }
+  // std::sort() moves plain structs in place, so it neither allocates nor throws.
   std::sort(own.tables, own.tables + own.count,
             [](const Watched& a, const Watched& b) { return a.relation < b.relation; });
 }

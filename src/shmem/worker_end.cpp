@@ -45,6 +45,7 @@ std::int64_t end_overdue(Oid database, std::int64_t grace) {
         next = std::min(next, end.at);
         continue;
       }
+      // The reason is stored before the signal, because the worker may exit at once.
       slot.end = end.reason;
       slot.leave = true;
       kill(slot.pid, SIGTERM);

@@ -263,6 +263,8 @@ std::vector<SlotView> unfinished_slots(Oid database) {
   });
 }
 
+// A condition variable needs no list of waiting sessions. A broadcast wakes all of them, and each
+// one checks its own run.
 void announce_run_end() {
   pg::call([] { ConditionVariableBroadcast(&area()->run_ended); });
 }
@@ -339,6 +341,7 @@ bool take_assignment(int index, Assignment& run) {
     if (slot.state != SlotState::kAssigned) return false;
     slot.state = SlotState::kRunning;
     slot.started_at = GetCurrentTimestamp();
+    // Two clocks: the log shows the wall clock, and limits use the steady one.
     slot.taken_at = now;
     run = slot.run;
     return true;
@@ -375,6 +378,7 @@ void show_progress(const Progress& progress) noexcept {
   LWLockRelease(area()->lock);
 }
 
+// The state changes before the broadcast, so that each session that wakes up sees the end.
 void end_run(int index, RunResult result, bool last) {
   locked(LW_EXCLUSIVE, [=] {
     WorkerSlot& slot = area()->slots[index];
@@ -398,10 +402,13 @@ bool leave_idle(int index) {
 }
 
 void detach_worker(int index, std::uint64_t generation, EndReason end) noexcept {
+  // This is a callback at exit, so it uses only calls that cannot raise an error. The slot may
+  // belong to another process by now, if the scheduler has freed it.
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   WorkerSlot& slot = shared->slots[index];
   if (slot.generation == generation) {
+    // Without a run, or if the database has no entry, there is nothing to collect.
     if (slot.state == SlotState::kIdle || !is_known_locked(slot.database)) {
       free_slot_locked(slot);
     } else {

@@ -11,7 +11,7 @@
 
 namespace metrics_refresh::worker {
 
-/// What is to be done, as the transaction before it found out (run.cpp).
+/// The work to do, as the first transaction of the run has determined it (run.cpp).
 struct Begun {
   store::JobRecord job;
   std::int64_t run_id = 0;                 // 0: there is nothing to do
@@ -21,7 +21,7 @@ struct Begun {
   int at_member = -1;                      // the one of them that is being worked on
   std::string not_incremental;             // why a view could not be set up for its job's strategy
   std::optional<store::RunError> refused;  // why the work must not even be tried
-  bool ended = false;                      // that its limits ended it while it began
+  bool ended = false;                      // its limits ended it while it began
   bool opened = false;                     // a group's run, which goes on in its members
 };
 

@@ -1,3 +1,11 @@
+// Plans the runs of groups, and closes them.
+//
+// The plan numbers the members in the order of their dependencies, and each member lists the
+// numbers that it waits for. Example: a view c reads a and b. The members are a = 0, b = 1 and
+// c = 2, and c waits for 0 and 1. If a fails, finish_member() logs c as skipped.
+//
+// Two members may end at the same time. Each worker locks the group before it looks for open
+// members, so exactly one of them finds none and closes the run.
 #include "core/scheduler/dependency_graph.hpp"
 
 #include "worker/group_run.hpp"
@@ -72,7 +80,7 @@ Outcome outcome_of(const store::GroupResult& result) {
   return outcome;
 }
 
-// `ended`: the outcome, where it is not that of the members. REQUIRES: store::lock_group().
+// `ended` replaces the outcome that results from the members. REQUIRES: store::lock_group().
 void close_if_done(pg::Spi& spi, std::int64_t group_run_id, const Outcome* ended = nullptr) {
   const std::optional<store::GroupResult> result = store::take_result(spi, group_run_id);
   if (!result) return;
@@ -85,7 +93,9 @@ void close_if_done(pg::Spi& spi, std::int64_t group_run_id, const Outcome* ended
   if (job && job->one_time) store::remove_one_time_job(spi, job->id);
 }
 
-// The share is of what the scheduler keeps of groups that go on in their members.
+// The error if the group has too many members, or nothing. The limit for each role bounds the
+// memory of the scheduler, which holds the open members of all groups. A group on one snapshot has
+// no such members.
 std::optional<store::RunError> too_many(pg::Spi& spi, const store::JobRecord& group,
                                         std::size_t members) {
   if (members > store::kMaxMembers)
@@ -144,7 +154,7 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
     const Member before = member;
     member.view_oid = engine::resolve_view(member);
     if (OidIsValid(member.view_oid)) {
-      if (!seen.insert(member.view_oid).second) continue;  // two names, one view by now
+      if (!seen.insert(member.view_oid).second) continue;  // two names refer to one view now
       const engine::View view = engine::read_view(member.view_oid);
       member.view_schema = view.schema;
       member.view_name = view.name;
@@ -170,7 +180,7 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
     return plan;
   }
   const core::RefreshOrder order = core::refresh_order(static_cast<int>(named.size()), edges);
-  std::vector<int> number(named.size());  // in that order, by place in `named`
+  std::vector<int> number(named.size());  // the number of each element of `named`
   for (std::size_t i = 0; i < order.order.size(); ++i)
     number[static_cast<std::size_t>(order.order[i])] = static_cast<int>(i);
   for (const int place : order.order) {

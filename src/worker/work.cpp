@@ -1,3 +1,12 @@
+// Performs the work of a run in the session of its owner.
+//
+// The limits of the run are in force from resume_limits() until end_cancels(), or until the end of
+// a command. Later a cancel must not reach the commit, which also logs the success. The
+// settings of the job are local to the transaction of a refresh. A command may end transactions, so
+// its settings apply to the session.
+//
+// The set-up of triggers before the work, and ANALYZE after it, have transactions of their own. If
+// one of them fails, the refresh is done nevertheless.
 #include "core/job_setting.hpp"
 
 #include "worker/work.hpp"
@@ -31,13 +40,13 @@ void set(const char* name, const std::string& value, GucContext context, GucActi
       [=] { (void)set_config_option(name, text, context, PGC_S_SESSION, action, true, 0, false); });
 }
 
-// For the rest of the transaction.
+// Sets a value for the rest of the transaction.
 void set_local(const char* name, const std::string& value, GucContext context) {
   set(name, value, context, GUC_ACTION_LOCAL);
 }
 
-// The job's own settings, with the rights of the session's owner. What is refused when a job is
-// written may have been written before that.
+// Sets the settings of the job with the rights of the role of the session. They are checked again,
+// because the row may be older than a check of the current version.
 void set_settings(const pg::Settings& settings, GucAction action) {
   for (const auto& [name, value] : settings) {
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
@@ -48,7 +57,7 @@ void set_settings(const pg::Settings& settings, GucAction action) {
   }
 }
 
-// Whoever asks for one refresh has no settings of his own.
+// A request for one refresh has no settings, so those of the view's own jobs are used.
 pg::Settings settings_of(const JobRecord& job, Oid view) {
   if (!job.one_time || job.is_command() || !OidIsValid(view)) return job.settings;
   return engine::settings_of_own_jobs(engine::read_view(view)).settings;
@@ -59,8 +68,8 @@ void set_settings_and_limit(const JobRecord& job, Oid view, GucAction action) {
   set("lock_timeout", std::to_string(core::to_milliseconds(job.lock_timeout)), PGC_USERSET, action);
 }
 
-// A command may end transactions, and roll them back, so what it goes by is set before and for the
-// session, which is reset after each run.
+// A command may commit or roll back transactions. Its settings are therefore set for the session,
+// which is reset after each run.
 void set_session(const JobRecord& job) {
   if (!job.is_command()) return;
   pg::in_transaction([&] {
@@ -81,7 +90,7 @@ Outcome success(const std::string& strategy) {
   return outcome;
 }
 
-// A worker runs the code of its session's owner only.
+// A worker executes only code of the role of its session.
 bool is_own(Oid owner) { return GetSessionUserId() == owner; }
 
 Outcome refresh(const Begun& begun) {
@@ -100,21 +109,22 @@ Outcome run_command(const JobRecord& job) {
   Outcome outcome = success("command");
   outcome.result = result.tags;
   outcome.rows_total = static_cast<std::int64_t>(result.rows);
-  // Deferred triggers are part of the work: within its limits, and before its success is logged.
-  // The commit, which comes after both, would fire what they put off themselves.
+  // Deferred triggers are part of the work. They must fire within its limits and before its success
+  // is logged. The commit would come after both.
   pg::call([] {
     AfterTriggerFireDeferred();
-    PortalHashTableDeleteAll();  // nobody fetches from what is WITH HOLD
+    PortalHashTableDeleteAll();  // the commit would execute WITH HOLD cursors to the end
   });
   accept_cancel(false);
-  QueryCancelPending = false;  // what is done may have been committed
-  // The log has its own rows to write, and its own conflicts.
+  QueryCancelPending = false;  // the command may have committed its work already
+  // The log cannot be written in a read-only transaction. In a serializable one it could cause
+  // conflicts that the command does not have.
   if (XactReadOnly || XactIsoLevel != XACT_READ_COMMITTED) pg::go_on_in_another_transaction();
   return outcome;
 }
 
-// All locks first, so that the one snapshot is as late as it can be, and none of the members can
-// have been changed since.
+// All views are locked before the snapshot is taken. Other sessions can then not change a member
+// between the snapshot and its refresh.
 Outcome refresh_on_one_snapshot(Begun& begun) {
   const JobRecord& job = begun.job;
   show_activity("refresh of the group " + job.name);
@@ -149,8 +159,8 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
   return outcome;
 }
 
-// A view that was made anew, or whose definition wants other triggers than it has. In a transaction
-// of its own: it locks out writers, who must not wait for the refresh as well.
+// Creates the triggers of a view if it was created again or needs other triggers than it has. This
+// is a transaction of its own, because it blocks writers, which must not wait for the refresh too.
 void set_up(int slot, Begun& begun, Oid view) {
   if (!OidIsValid(view)) return;
   try {
@@ -163,11 +173,11 @@ void set_up(int slot, Begun& begun, Oid view) {
     begun.not_incremental = error.what();
     if (!error.detail().empty()) begun.not_incremental += ": " + error.detail();
   }
-  resume_limits(slot);  // an abort has stopped them; a commit that waited has swallowed a cancel
+  resume_limits(slot);  // an abort stops the timers, and a wait of a commit discards a cancel
 }
 
 void set_up_incremental(int slot, Begun& begun) {
-  // Whoever asks for one refresh asks for no set-up.
+  // A request for one refresh does not create triggers.
   if (begun.job.strategy != "incremental" || begun.job.one_time) return;
   set_up(slot, begun, begun.view);
   for (const Member& member : begun.members) set_up(slot, begun, member.view_oid);
@@ -184,14 +194,15 @@ void log_success(const Begun& begun, const Outcome& outcome) {
   });
 }
 
-// Before a commit: a cancel comes too late now. What the commit waits for, a standby or another
-// library's part of it, can still be terminated.
+// Ignores cancels before the commit, because they come too late. The commit may still wait for a
+// standby or for a callback of another library. SIGTERM can end such a wait.
 void end_cancels() {
   accept_cancel(false);
-  pg::call([] { CHECK_FOR_INTERRUPTS(); });  // the last word of one that came before
+  pg::call([] { CHECK_FOR_INTERRUPTS(); });  // raises the error of an earlier cancel
 }
 
-// In what is left of max_runtime. Where it fails the refresh is no less done.
+// Analyzes the view within the rest of max_runtime. An error does not affect the refresh, which is
+// committed.
 void keep_statistics(int slot, const JobRecord& job, Oid view) {
   if (!OidIsValid(view) || is_to_end(slot)) return;
   try {
@@ -215,8 +226,8 @@ void work(int slot, Begun& begun, const store::UsageMeter& meter) {
                     : job.is_command()     ? run_command(job)
                                            : refresh(begun);
   add_measures(slot, meter, outcome);
-  // The job's own was meant for the work. Nobody but our processes, and they for a moment only, can
-  // hold what the log needs.
+  // The lock_timeout of the job applies to its work only. Only processes of the extension can lock
+  // the rows that the log needs, and they do so for a moment.
   set_local("lock_timeout", kLogLockTimeout, PGC_USERSET);
   pg::stop_transaction_timeout();
   log_success(begun, outcome);

@@ -9,7 +9,7 @@
 
 namespace metrics_refresh::engine {
 
-/// Looks up the names in a text in SQL or PL/pgSQL and records in `body` what they stand for.
+/// Looks up the names in a text in SQL or PL/pgSQL and records the objects in `body`.
 void read_names(FunctionBody& body, const char* text, bool is_plpgsql);
 
 /// Records that the body calls the function. A function of the server can be an obstacle.

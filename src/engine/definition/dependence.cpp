@@ -1,4 +1,4 @@
-// Finds out what the rows of a view depend on.
+// Finds the objects that the rows of a view depend on.
 //
 // The definition is rewritten first, so that plain views and policies are part of one tree. A walk
 // over the tree collects four things: the tables, with partitions and children; the functions of

@@ -127,7 +127,7 @@ FunctionBody read_function_body(Oid function) {
     Oid caller;
     int context;
     GetUserIdAndSecContext(&caller, &context);
-    // A SECURITY DEFINER function reads what its owner has the right to read.
+    // A SECURITY DEFINER function has the rights of its owner.
     SetUserIdAndSecContext(body.definer, context | SECURITY_LOCAL_USERID_CHANGE);
     read_source(body, tuple);
     SetUserIdAndSecContext(caller, context);

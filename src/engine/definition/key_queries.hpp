@@ -1,6 +1,6 @@
 // Queries that are built as trees and not as text, so that they mean the same as the definition.
-// They read the rows of a table as a definition sees them, the rows of the definition under a
-// condition, and the rows of the view.
+// They read the rows of a table, the rows of the definition under a condition, or the rows of the
+// view.
 //
 // REQUIRES of all: inside pg::call(). Rights and settings are the current ones.
 #pragma once

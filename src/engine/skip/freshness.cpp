@@ -176,9 +176,9 @@ std::string obstacle_of_transactions() {
 }
 
 // Adds the state of the view itself. Other sessions can change its rows too, for example by core's
-// REFRESH with an old snapshot. The view is locked exclusively, so every other change that has
-// begun has also ended. `plus_own` adds the change of this transaction, which is not counted before
-// its commit.
+// REFRESH with an old snapshot. While a refresh holds the view exclusively, every other change that
+// has begun has also ended. So the begun ones are enough. `plus_own` adds the change of this
+// transaction, which is not counted before its commit.
 std::string whole_fingerprint(const View& view, Fingerprint of_tables, bool plus_own,
                               bool only_looks) {
   const Oid oid = view.oid;

@@ -1,3 +1,13 @@
+// Performs one refresh of one view.
+//
+// Two rules fix the order of the steps. No lock is waited for while a snapshot is held, because the
+// snapshot would then be older than the lock. No code of the owner runs before the rights are
+// checked. A view that is fresh without a lock is skipped. Otherwise the steps for strategy diff
+// are:
+//   lock m EXCLUSIVE -> observe t -> snapshot -> run the definition, write the differences
+//   -> store the fingerprint of t as observed
+// A change of t between the observation and the snapshot is part of the result, but not of the
+// fingerprint. The next run then refreshes once more than needed, and never too little.
 #include "engine/refresh.hpp"
 
 #include "engine/definition/definition.hpp"
@@ -68,8 +78,8 @@ store::Outcome to_outcome(const Choice& choice, const RowCounts& rows) {
   return outcome;
 }
 
-// Before any of it is planned, whatever the strategy: to do that could neither be canceled nor
-// ended for long.
+// The size is checked before planning, for every strategy. The planning of a very large definition
+// can be neither canceled nor terminated for a long time.
 void require_sane_size(const View& view) {
   const Oid oid = view.oid;
   const char* const why = pg::call([oid]() -> const char* {
@@ -96,6 +106,7 @@ LockedView lock_view(Oid oid, Requested requested, Oid role, MayRun may_run) {
     pg::call([oid, mode] { LockRelationOid(oid, mode); });
     View view = read_view(oid);
     require_view_rights(role, view);
+    // Without this check the session could run code of the new owner.
     if (!may_run(view.owner))
       throw pg::SqlError(ERRCODE_T_R_SERIALIZATION_FAILURE,
                          "materialized view " + qualified_name(view.schema, view.name) +
@@ -104,10 +115,13 @@ LockedView lock_view(Oid oid, Requested requested, Oid role, MayRun may_run) {
     Choice choice = choose(view, read_state(view), requested);
     if (lock_mode(choice) <= mode) {
       require_sane_size(view);
+      // The counts must be read after the lock and before the snapshot (engine/skip/freshness.cpp).
       Observation observation = observe(view);
       const bool audits = requested == Requested::kAuto && begins_audit(view, observation, choice);
       return {std::move(view), std::move(choice), std::move(observation), audits};
     }
+    // The state has changed so that a stronger lock is needed. The weaker one is released first to
+    // avoid a deadlock.
     pg::call([oid, mode] { UnlockRelationOid(oid, mode); });
   }
 }
@@ -118,9 +132,11 @@ Refreshed refresh_locked(const LockedView& locked) {
   RowCounts& rows = refreshed.rows;
   const TransactionId xmin = pg::call([] {
     PushCopiedSnapshot(GetTransactionSnapshot());
-    UpdateActiveSnapshotCommandId();  // what this transaction has done is seen
+    UpdateActiveSnapshotCommandId();  // changes of this transaction are visible
     return GetActiveSnapshot()->xmin;
   });
+  // The statement fires event triggers, which run with the path of the session. So it begins before
+  // the path is fixed and ends after it is restored.
   std::optional<RefreshStatement> statement;
   if (const Strategy chosen = locked.choice.strategy;
       chosen == Strategy::kConcurrently || chosen == Strategy::kFull)
@@ -156,6 +172,8 @@ Refreshed refresh_locked(const LockedView& locked) {
   if (statement) statement->end();
   pg::call([] { PopActiveSnapshot(); });
   if (locked.audits_skipping) end_audit(view, locked.seen, audit, refreshed);
+  // This comes last, because the fingerprint includes the changes that this refresh has made to the
+  // view.
   remember_fresh(view, locked.seen, xmin);
   return refreshed;
 }

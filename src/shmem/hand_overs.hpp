@@ -32,7 +32,7 @@ struct HandOver {
   std::int64_t job_id;  // of a group; 0: a view is to be refreshed
   Oid view;
   Oid requested_by;
-  char strategy[16];
+  int strategy;  // a store::Strategy
   // Of one that is refused with an error, what it was; else 0 and nothing.
   int sqlstate;
   char message[256];

@@ -35,7 +35,7 @@ void log_rolled_back(pg::Spi& spi, const std::string& job_name,
 /// Notes that a member's run ended (`state`: success, failed, skipped or canceled), logs the
 /// members that will not begin because of it, and closes the group's run where it was the last. In
 /// the transaction that logs the member's own outcome.
-void finish_member(pg::Spi& spi, const store::Member& member, const char* state);
+void finish_member(pg::Spi& spi, const store::Member& member, store::MemberState state);
 
 /// Cancels the members that have not begun, and closes the run where none is under way: as
 /// canceled, or as `ended` says.

@@ -18,7 +18,7 @@ store::RunHead head_of(const shmem::Assignment& run, const store::JobRecord& job
                        core::Instant started);
 
 /// The state of a member whose run ended so.
-const char* state_of_member(const std::string& status);
+store::MemberState state_of_member(store::RunStatus status);
 
 /// What becomes of a run that cannot begin, for the exception being handled. Says so in the log
 /// where the reason does not go away by itself.

@@ -19,7 +19,7 @@ void require_sane_size(const View& view);
 /// The choice of `skip` where `auto` is asked for, the view is fresh and no audit is due
 /// (engine/skip/skip_audit.hpp), else nothing. Who then skips it says so: note_skip(). Throws
 /// SqlError as require_view_rights() and read_view() do.
-std::optional<Choice> choose_skip(Oid view, Requested requested, Oid role);
+std::optional<Choice> choose_skip(Oid view, Strategy asked, Oid role);
 
 /// A view that is locked for its refresh until the end of the transaction.
 struct LockedView {
@@ -35,7 +35,7 @@ using MayRun = bool (*)(Oid owner);
 /// Locks the view for a refresh on behalf of `role`; takes no snapshot. Throws SqlError 40001 where
 /// its owner, as the lock shows it, is one whose code this session may not run. Throws PgError for
 /// a lock that cannot be had, SqlError as choose(), require_view_rights() and read_view() do.
-LockedView lock_view(Oid view, Requested requested, Oid role, MayRun may_run);
+LockedView lock_view(Oid view, Strategy asked, Oid role, MayRun may_run);
 
 /// Refreshes the view with the transaction's snapshot, which at read committed is a new one. The
 /// definition runs as the owner of the view, in core's security-restricted operation, with
@@ -45,6 +45,6 @@ Refreshed refresh_locked(const LockedView& locked);
 
 /// All of it: skips the view where it can, else locks it, then takes the snapshot, then refreshes.
 /// REQUIRES: a transaction with an active snapshot.
-Refreshed refresh_view(Oid view, Requested requested, Oid role, MayRun may_run);
+Refreshed refresh_view(Oid view, Strategy asked, Oid role, MayRun may_run);
 
 }  // namespace metrics_refresh::engine

@@ -32,7 +32,7 @@ struct HandOver {
   std::int64_t job_id;  // the job of a group, or 0 to refresh a view
   Oid view;
   Oid requested_by;
-  char strategy[16];
+  int strategy;  // a store::Strategy
   // The error, if the hand-over was refused with one. Otherwise 0 and an empty string.
   int sqlstate;
   char message[256];

@@ -36,24 +36,24 @@ store::Outcome outcome_of(shmem::EndReason end) {
       ""};
   switch (end) {
     case shmem::EndReason::kCanceled:
-      outcome.status = "canceled";
+      outcome.status = store::RunStatus::kCanceled;
       outcome.error->message =
           "the run did not end when it was canceled, so its worker was terminated";
       return outcome;
     case shmem::EndReason::kMaxRuntime:
-      outcome.status = "error";
+      outcome.status = store::RunStatus::kError;
       outcome.permanent = true;
       outcome.error->message =
           "the run did not end when it exceeded its max_runtime, so its worker was terminated";
       return outcome;
     case shmem::EndReason::kYielded:
-      outcome.status = "error";
+      outcome.status = store::RunStatus::kError;
       outcome.error->message =
           "the run did not end when it was to give its worker up for another role, so its worker "
           "was terminated";
       return outcome;
     case shmem::EndReason::kTransactionTimeout:
-      outcome.status = "error";
+      outcome.status = store::RunStatus::kError;
       outcome.permanent = true;
       outcome.error = store::RunError{"terminating connection due to transaction timeout", "25P04",
                                       "", "SET transaction_timeout in the command changes it.", ""};
@@ -61,7 +61,7 @@ store::Outcome outcome_of(shmem::EndReason end) {
     case shmem::EndReason::kNone:
       break;
   }
-  outcome.status = "interrupted";
+  outcome.status = store::RunStatus::kInterrupted;
   outcome.error = store::RunError{"the worker ended before the run did", "", "",
                                   "See the server log for what ended it.", ""};
   return outcome;
@@ -72,7 +72,7 @@ store::Outcome outcome_of_unbegun(const shmem::WorkerSlot& slot) {
   store::Outcome outcome = outcome_of(slot.end);
   if (slot.end != shmem::EndReason::kNone) return outcome;
   if (slot.state != shmem::SlotState::kDead) {
-    outcome.status = "error";
+    outcome.status = store::RunStatus::kError;
     outcome.permanent = true;
     outcome.error =
         store::RunError{"the run cannot begin, nor can its session write the log", "58000", "",
@@ -80,7 +80,7 @@ store::Outcome outcome_of_unbegun(const shmem::WorkerSlot& slot) {
     return outcome;
   }
   const bool started = slot.started_at != 0;
-  outcome.status = started ? "interrupted" : "error";
+  outcome.status = started ? store::RunStatus::kInterrupted : store::RunStatus::kError;
   outcome.error = store::RunError{
       started ? "the worker ended before the run began" : "the worker could not start or connect",
       "08006", "",

@@ -46,21 +46,25 @@ void log_skipped(pg::Spi& spi, const Member& member, const std::string& reason) 
   const store::RunHead head =
       head_of_member(member, store::head_of_group(spi, member.group_run_id).job_name, pg::now());
   Outcome outcome;
-  outcome.status = "skipped";
+  outcome.status = store::RunStatus::kSkipped;
   outcome.error = store::RunError{reason, "", "", "", ""};
   store::log_ended_run(spi, head, outcome);
 }
 
+store::RunStatus status_of(const store::GroupResult& result) {
+  if (result.failed > 0) return store::RunStatus::kError;
+  if (result.canceled > 0) return store::RunStatus::kCanceled;
+  if (result.skipped == result.members) return store::RunStatus::kSkipped;
+  return store::RunStatus::kSuccess;
+}
+
 Outcome outcome_of(const store::GroupResult& result) {
   Outcome outcome;
-  outcome.strategy = "group";
+  outcome.strategy = store::Strategy::kGroup;
   outcome.strategy_reason = std::to_string(result.members) + " views, each in a run of its own";
   outcome.missed = result.missed;
-  outcome.status = result.failed > 0                  ? "error"
-                   : result.canceled > 0              ? "canceled"
-                   : result.skipped == result.members ? "skipped"
-                                                      : "success";
-  if (outcome.status == "success" && result.skipped == 0) return outcome;
+  outcome.status = status_of(result);
+  if (outcome.status == store::RunStatus::kSuccess && result.skipped == 0) return outcome;
   store::RunError error = result.first_error.value_or(store::RunError{});
   const std::string cause = error.message;
   const std::string of_all = " of " + std::to_string(result.members) + " views";
@@ -86,7 +90,8 @@ void close_if_done(pg::Spi& spi, std::int64_t group_run_id, const Outcome* ended
   if (!result) return;
   Outcome outcome = ended != nullptr ? *ended : outcome_of(*result);
   const std::optional<store::JobRecord> job = store::find_job(spi, result->job_id);
-  if (job && ended == nullptr && outcome.status == "error" && !outcome.permanent && !result->manual)
+  if (job && ended == nullptr && outcome.status == store::RunStatus::kError && !outcome.permanent &&
+      !result->manual)
     outcome.retry = plan_retry(*job, result->attempt, result->due);
   if (store::end_run(spi, group_run_id, outcome, settings::suspend_after()) || outcome.retry)
     store::note_changed(result->job_id);
@@ -196,7 +201,7 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
 void log_rolled_back(pg::Spi& spi, const std::string& job_name, const std::vector<Member>& members,
                      int culprit, const store::Outcome& outcome) {
   store::Outcome of_others;
-  of_others.status = "skipped";
+  of_others.status = store::RunStatus::kSkipped;
   of_others.error = store::RunError{"its group was rolled back", "", "", "", ""};
   for (const Member& member : members) {
     const store::RunHead head = head_of_member(member, job_name, pg::now());
@@ -211,7 +216,7 @@ void log_rolled_back(pg::Spi& spi, const std::string& job_name, const std::vecto
   }
 }
 
-void finish_member(pg::Spi& spi, const Member& member, const char* state) {
+void finish_member(pg::Spi& spi, const Member& member, store::MemberState state) {
   store::lock_group(spi, member.group_run_id);
   const std::vector<Member> dropped = store::end_member(spi, member, state);
   for (const Member& other : dropped)

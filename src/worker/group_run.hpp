@@ -36,7 +36,7 @@ void log_rolled_back(pg::Spi& spi, const std::string& job_name,
 /// Ends a member with `state` (success, failed, skipped or canceled), and logs the members that
 /// cannot begin because of it. If it was the last member, closes the run of the group. REQUIRES:
 /// the transaction that logs the outcome of the member.
-void finish_member(pg::Spi& spi, const store::Member& member, const char* state);
+void finish_member(pg::Spi& spi, const store::Member& member, store::MemberState state);
 
 /// Cancels the members that have not begun. If none is under way, closes the run as canceled, or
 /// with the outcome `ended`.

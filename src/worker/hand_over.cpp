@@ -51,7 +51,8 @@ store::Asked write_down(pg::Spi& spi, const HandOver& wanted) {
     const Oid owner = engine::relation_owner(wanted.view);
     if (!OidIsValid(owner)) return store::Asked::kGone;
     const engine::View view = engine::read_view(wanted.view);
-    job = store::insert_one_time_refresh(spi, view.schema, view.name, owner, wanted.strategy);
+    job = store::insert_one_time_refresh(spi, view.schema, view.name, owner,
+                                         static_cast<store::Strategy>(wanted.strategy));
   }
   return store::insert_numbered_request(spi, wanted.run_id, job, wanted.requested_by);
 }

@@ -109,8 +109,8 @@ void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
   }
   if (begun.members.empty()) {
     Outcome outcome;
-    outcome.status = "success";
-    outcome.strategy = "group";
+    outcome.status = store::RunStatus::kSuccess;
+    outcome.strategy = store::Strategy::kGroup;
     outcome.strategy_reason = "the runs before have refreshed all views";
     store::end_run(spi, begun.run_id, outcome, 0);
     if (job.one_time) store::remove_one_time_job(spi, job.id);
@@ -152,10 +152,10 @@ void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head, Begi
     return;
   }
   Outcome outcome;
-  outcome.status = "skipped";
+  outcome.status = store::RunStatus::kSkipped;
   outcome.error = store::RunError{missing(member.view()), "", "", "", ""};
   store::end_run(spi, begun.run_id, outcome, 0);
-  finish_member(spi, member, "skipped");
+  finish_member(spi, member, store::MemberState::kSkipped);
 }
 
 Beginning begin(int slot, const shmem::Assignment& run, core::Instant started,
@@ -241,7 +241,7 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
   if (ended) {
     outcome = *ended;
   } else if (begun.refused) {
-    outcome.status = "error";
+    outcome.status = store::RunStatus::kError;
     outcome.error = begun.refused;
     outcome.permanent = !core::is_transient(begun.refused->sqlstate);
     if (!outcome.permanent && !begun.member && run.trigger == shmem::Trigger::kSchedule)

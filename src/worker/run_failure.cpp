@@ -60,7 +60,7 @@ void describe_yielding(store::RunError& error) {
 Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
   Outcome outcome;
   outcome.error = store::describe_current_error();
-  outcome.status = "error";
+  outcome.status = store::RunStatus::kError;
   const bool cancel = outcome.error->sqlstate == "57014";
   const bool yields = cancel && !exceeded_max_runtime() && shmem::read_slot(slot).yields;
   // statement_timeout raises the same SQLSTATE as a cancel, but it is an error of the command.
@@ -68,7 +68,7 @@ Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
   if (yields) {
     describe_yielding(*outcome.error);
   } else if (cancel && !exceeded_max_runtime() && !is_statements) {
-    outcome.status = "canceled";
+    outcome.status = store::RunStatus::kCanceled;
     return outcome;
   }
   if (cancel && !yields && !is_statements) {

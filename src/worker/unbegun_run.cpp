@@ -55,8 +55,9 @@ store::RunHead head_of(const shmem::Assignment& run, const store::JobRecord& job
   return head;
 }
 
-const char* state_of_member(const std::string& status) {
-  return status == "canceled" ? "canceled" : "failed";
+store::MemberState state_of_member(store::RunStatus status) {
+  return status == store::RunStatus::kCanceled ? store::MemberState::kCanceled
+                                               : store::MemberState::kFailed;
 }
 
 Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
@@ -76,7 +77,7 @@ Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
 
 shmem::RunResult not_begun(const shmem::Assignment& run) {
   store::Outcome outcome;
-  outcome.status = "error";
+  outcome.status = store::RunStatus::kError;
   outcome.error = store::describe_current_error();
   outcome.permanent = true;
   log_current_exception("a run cannot begin now");

@@ -18,7 +18,7 @@ store::RunHead head_of(const shmem::Assignment& run, const store::JobRecord& job
                        core::Instant started);
 
 /// The state of a member whose run ended with `status`.
-const char* state_of_member(const std::string& status);
+store::MemberState state_of_member(store::RunStatus status);
 
 /// The result of a run that cannot begin because of the exception that is being handled. If the
 /// reason is permanent, the failure is logged.

@@ -14,6 +14,7 @@
 #include "engine/incremental/setup/setup.hpp"
 #include "engine/refresh.hpp"
 #include "engine/statistics.hpp"
+#include "engine/strategies.hpp"
 #include "engine/view/own_jobs.hpp"
 #include "extension/own_schema.hpp"
 #include "pg/command.hpp"
@@ -83,9 +84,9 @@ void show_activity(const std::string& activity) {
   pg::call([text] { pgstat_report_activity(STATE_RUNNING, text); });
 }
 
-Outcome success(const std::string& strategy) {
+Outcome success(store::Strategy strategy) {
   Outcome outcome;
-  outcome.status = "success";
+  outcome.status = store::RunStatus::kSuccess;
   outcome.strategy = strategy;
   return outcome;
 }
@@ -97,7 +98,7 @@ Outcome refresh(const Begun& begun) {
   const JobRecord& job = begun.job;
   show_activity("refresh of " + (begun.member ? begun.member->view() : job.view()));
   const engine::Refreshed refreshed =
-      engine::refresh_view(begun.view, engine::job_request(job.strategy), job.owner_oid, is_own);
+      engine::refresh_view(begun.view, engine::asked_by_job(job.strategy), job.owner_oid, is_own);
   Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
   if (!begun.not_incremental.empty()) outcome.strategy_reason = begun.not_incremental;
   return outcome;
@@ -106,7 +107,7 @@ Outcome refresh(const Begun& begun) {
 Outcome run_command(const JobRecord& job) {
   show_activity(job.command);
   const pg::CommandResult result = pg::run_command(job.command);
-  Outcome outcome = success("command");
+  Outcome outcome = success(store::Strategy::kCommand);
   outcome.result = result.tags;
   outcome.rows_total = static_cast<std::int64_t>(result.rows);
   // Deferred triggers are part of the work. They must fire within its limits and before its success
@@ -128,7 +129,7 @@ Outcome run_command(const JobRecord& job) {
 Outcome refresh_on_one_snapshot(Begun& begun) {
   const JobRecord& job = begun.job;
   show_activity("refresh of the group " + job.name);
-  const engine::Requested requested = engine::job_request(job.strategy);
+  const store::Strategy asked = engine::asked_by_job(job.strategy);
   std::vector<engine::LockedView> locked;
   for (const Member& member : begun.members) {
     begun.at_member = member.number;
@@ -136,7 +137,7 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
       throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
                          "materialized view " + member.view() + " does not exist",
                          "All views of a group with isolation repeatable_read must exist.");
-    locked.push_back(engine::lock_view(member.view_oid, requested, job.owner_oid, is_own));
+    locked.push_back(engine::lock_view(member.view_oid, asked, job.owner_oid, is_own));
   }
   pg::call([] { PushActiveSnapshot(GetTransactionSnapshot()); });  // the one; commit pops it
   for (const Member& member : begun.members) {
@@ -153,7 +154,7 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
     });
   }
   begun.at_member = -1;
-  Outcome outcome = success("group");
+  Outcome outcome = success(store::Strategy::kGroup);
   outcome.strategy_reason =
       std::to_string(begun.members.size()) + " views in one transaction on one snapshot";
   return outcome;
@@ -178,7 +179,7 @@ void set_up(int slot, Begun& begun, Oid view) {
 
 void set_up_incremental(int slot, Begun& begun) {
   // A request for one refresh does not create triggers.
-  if (begun.job.strategy != "incremental" || begun.job.one_time) return;
+  if (!store::has_trait(begun.job.strategy, store::kSetUpByJob) || begun.job.one_time) return;
   set_up(slot, begun, begun.view);
   for (const Member& member : begun.members) set_up(slot, begun, member.view_oid);
 }
@@ -188,7 +189,7 @@ void log_success(const Begun& begun, const Outcome& outcome) {
     pg::Spi spi;
     store::end_run(spi, begun.run_id, outcome, 0);
     if (begun.member)
-      finish_member(spi, *begun.member, "success");
+      finish_member(spi, *begun.member, store::MemberState::kSuccess);
     else if (begun.job.one_time)
       store::remove_one_time_job(spi, begun.job.id);
   });
@@ -253,8 +254,8 @@ void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
 }
 
 bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {
-  const engine::Requested requested = engine::job_request(job.strategy);
-  if (requested != engine::Requested::kAuto) return false;  // not worth a subtransaction
+  const store::Strategy asked = engine::asked_by_job(job.strategy);
+  if (asked != store::Strategy::kAuto) return false;  // not worth a subtransaction
   bool fresh = true;
   try {
     const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
@@ -262,7 +263,7 @@ bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {
       set_settings(job.settings, GUC_ACTION_SAVE);
       set("lock_timeout", kSchedulerLockTimeout, PGC_USERSET, GUC_ACTION_SAVE);
       for (const Oid view : views)
-        fresh = fresh && engine::choose_skip(view, requested, job.owner_oid).has_value();
+        fresh = fresh && engine::choose_skip(view, asked, job.owner_oid).has_value();
       pg::call([level] { AtEOXact_GUC(false, level); });
     });
     return fresh && !error;

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "engine/strategy/choose.hpp"
+#include "engine/strategy/choice.hpp"
 
 namespace metrics_refresh::engine {
 

@@ -56,9 +56,10 @@ void require_sane_size(const View& view) {
                      "Let it read other materialized views instead of plain ones.", why);
 }
 
-// Locks the view at once as the refresh needs it: raising a lock later could deadlock with a reader
-// who goes on to write. Rights come first, so that nobody locks what is not theirs; and all is
-// looked at again under the lock, for it may have changed while this waited.
+// Takes the lock in the mode that the refresh needs. Raising a lock later could deadlock with a
+// reader that goes on to write. Rights are checked first, so that a role cannot lock views of
+// others. Everything is checked again under the lock, because it may have changed while this
+// session waited.
 LockedView lock_view(Oid oid, Strategy asked, Oid role, MayRun may_run) {
   for (;;) {
     const View seen = read_view(oid);
@@ -91,6 +92,7 @@ Refreshed refresh_locked(const LockedView& locked) {
   const View& view = locked.view;
   const Work& work = work_of(locked.choice.strategy);
   Refreshed refreshed = {locked.choice, {}};
+  // At read committed this is a new snapshot. At repeatable read it is that of the transaction.
   const TransactionId xmin = pg::call([] {
     PushCopiedSnapshot(GetTransactionSnapshot());
     UpdateActiveSnapshotCommandId();  // changes of this transaction are visible

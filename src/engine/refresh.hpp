@@ -16,9 +16,9 @@ store::Outcome to_outcome(const Choice& choice, const RowCounts& rows);
 /// (engine/definition/definition_size.hpp), for every strategy.
 void require_sane_size(const View& view);
 
-/// The choice of `skip` where `auto` is asked for, the view is fresh and no audit is due
-/// (engine/skip/skip_audit.hpp), else nothing. Who then skips it says so: note_skip(). Throws
-/// SqlError as require_view_rights() and read_view() do.
+/// The choice of `skip` if `auto` is requested, the view is fresh and no audit is due
+/// (engine/skip/skip_audit.hpp). Otherwise nothing. A caller that skips the view must call
+/// note_skip(). Throws SqlError as require_view_rights() and read_view() do.
 std::optional<Choice> choose_skip(Oid view, Strategy asked, Oid role);
 
 /// A view that is locked for its refresh until the end of the transaction.
@@ -32,9 +32,9 @@ struct LockedView {
 /// True if this session may run the code of views of that owner.
 using MayRun = bool (*)(Oid owner);
 
-/// Locks the view for a refresh on behalf of `role`; takes no snapshot. Throws SqlError 40001 where
-/// its owner, as the lock shows it, is one whose code this session may not run. Throws PgError for
-/// a lock that cannot be had, SqlError as choose(), require_view_rights() and read_view() do.
+/// Locks the view for a refresh on behalf of `role`. Takes no snapshot. Throws SqlError 40001 if
+/// the view has got an owner whose code this session may not run. Throws PgError if the lock cannot
+/// be acquired, and SqlError as choose(), require_view_rights() and read_view() do.
 LockedView lock_view(Oid view, Strategy asked, Oid role, MayRun may_run);
 
 /// Refreshes the view with the transaction's snapshot, which at read committed is a new one. The
@@ -43,8 +43,8 @@ LockedView lock_view(Oid view, Strategy asked, Oid role, MayRun may_run);
 /// the result contains the one that was used. Throws PgError for any error.
 Refreshed refresh_locked(const LockedView& locked);
 
-/// All of it: skips the view where it can, else locks it, then takes the snapshot, then refreshes.
-/// REQUIRES: a transaction with an active snapshot.
+/// The whole refresh: skips the view if possible. Otherwise locks it, takes the snapshot, and
+/// refreshes it. REQUIRES: a transaction with an active snapshot.
 Refreshed refresh_view(Oid view, Strategy asked, Oid role, MayRun may_run);
 
 }  // namespace metrics_refresh::engine

@@ -7,16 +7,17 @@ namespace metrics_refresh::engine {
 namespace {
 
 bool is_unsupported(const pg::PgError& error) {
-  // Some access methods say so without an error code of its own.
+  // Some access methods report an unsupported operation without an error code of its own.
   return error.sqlstate() == ERRCODE_FEATURE_NOT_SUPPORTED ||
          error.sqlstate() == ERRCODE_INTERNAL_ERROR;
 }
 
-// The lock is raised only here: who reads the view and waits for a refresh of it meanwhile may be
-// in a deadlock with this, which the server ends.
+// The stronger lock is taken only here. A session that has read the view and waits for this refresh
+// can then be in a deadlock with it. The server resolves the deadlock by an error.
 std::int64_t run_concurrently_or_full(const View& view, RefreshStatement& statement,
                                       Choice& choice) {
   std::int64_t rows = 0;
+  // The subtransaction undoes the part of the refresh that was done before the error.
   const std::optional<pg::PgError> error = pg::in_subtransaction([&] { rows = statement.run(); });
   if (!error) return rows;
   if (!is_unsupported(*error)) throw *error;
@@ -48,7 +49,7 @@ void run_concurrently(const Task& task) {
                              : task.statement->run();
 }
 
-// The last one of the table: for `auto`, no other strategy can be used.
+// This strategy is the last one of the table. For `auto`, no other strategy can be used.
 std::optional<Choice> choose_full(const View&, const ViewState& state, bool asked_for) {
   if (asked_for) return Choice{Strategy::kFull, "asked for"};
   return Choice{Strategy::kFull,

@@ -6,11 +6,13 @@
 
 namespace metrics_refresh::engine {
 
-/// REQUIRES: a strategy of the table, not a word that stands for none.
+/// Returns the entry of a strategy. REQUIRES: a strategy of the table, not a word that stands for
+/// none.
 const Work& work_of(Strategy strategy);
 
-/// The strategy that a job's run asks for. One that a job sets up is left to `auto`: a view that
-/// was made anew, so that the set-up is not possible any more, is then refreshed by diff.
+/// The strategy that a run of a job requests. A strategy that a job sets up becomes `auto`. If the
+/// view was created again so that the set-up is not possible any more, it is then refreshed by
+/// diff.
 Strategy asked_by_job(Strategy strategy);
 
 /// Throws SqlError 55000 if a strategy is asked for that the view is not prepared for. A view that

@@ -4,8 +4,8 @@
 // token after it tell how the name is used. Example:
 //   SELECT f(x) FROM s.t JOIN u USING (id)
 // Here f is followed by "(", so all functions of that name count as called. s.t and u follow FROM
-// and JOIN, so they count as read. x matches nothing. Too much may be found, but a name that the
-// function uses is not missed.
+// and JOIN, so they count as read. x and id follow "(", so they count as well if such a table
+// exists. Too much may be found, but a name that the function uses is not missed.
 #include "core/sql_tokens.hpp"
 
 #include "engine/definition/body_names.hpp"

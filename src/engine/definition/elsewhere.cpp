@@ -110,7 +110,6 @@ FoundScan find_among(List* plans) {
 
 FoundScan find_foreign_scan(Plan* plan) {
   if (plan == nullptr) return {};
-  // The recursion is as deep as the plan.
   check_stack_depth();
   List* plans = list_make2(plan->lefttree, plan->righttree);
   switch (nodeTag(plan)) {

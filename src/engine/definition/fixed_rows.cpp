@@ -6,7 +6,7 @@
 // in FROM, WHERE or a grouping makes the number of rows loose, and then nothing is fixed. A loose
 // output column affects only itself. Example:
 //   SELECT a, count(*), array_agg(b) FROM t GROUP BY a
-// Here a and the count are fixed, and array_agg(b) is loose. Unknown functions count as loose.
+// Here a and the count are fixed, and array_agg(b) is loose. Unknown aggregates count as loose.
 #include "engine/definition/fixed_rows.hpp"
 
 #include "engine/definition/definition.hpp"

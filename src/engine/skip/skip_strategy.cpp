@@ -1,7 +1,7 @@
 #include "engine/strategy/work.hpp"
 
-// Whether a view can be skipped is decided before it is locked (choose_skip() in
-// engine/refresh.hpp), so this strategy is never chosen for a view that is to be refreshed.
+// The decision to skip a view is made before it is locked (choose_skip() in engine/refresh.hpp). So
+// this strategy is never chosen for a view that must be refreshed.
 
 namespace metrics_refresh::engine {
 namespace {

@@ -13,7 +13,7 @@ using store::Strategy;
 struct Choice {
   Strategy strategy;
   std::string reason;  // lower case, no full stop
-  /// The view's access method may turn out not to be able to do it: then it is `full`.
+  /// The access method of the view may not support the strategy. The refresh is then `full`.
   bool may_be_unsupported = false;
 };
 

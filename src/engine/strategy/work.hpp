@@ -19,7 +19,7 @@ struct RowSums;
 struct Task {
   const View& view;
   Refreshed& done;              // the choice; run() sets the rows, and may change the choice
-  RowSums* sums;                // to be filled by a refresh that compares rows; or null
+  RowSums* sums;                // filled by a refresh that compares rows; or null
   RefreshStatement* statement;  // null unless the strategy is a statement of the server
   KeyedRun& keyed;              // notes a refresh of a view that is set up for incremental refresh
 };
@@ -28,9 +28,9 @@ struct Task {
 enum class ServerStatement { kNone, kRefresh, kRefreshConcurrently };
 
 struct Work {
-  /// Returns the choice if the strategy was asked for: itself, or another one and the reason.
-  /// Throws SqlError 55000 if the view is not prepared for it. If it was not asked for (`auto`),
-  /// returns nothing unless it is to be used. REQUIRES: the view is populated.
+  /// Returns the choice if the strategy was requested: itself, or another one and the reason.
+  /// Throws SqlError 55000 if the view is not prepared for it. If it was not requested (`auto`),
+  /// returns nothing unless the strategy must be used. REQUIRES: the view is populated.
   std::optional<Choice> (*choose)(const View& view, const ViewState& state, bool asked_for);
   LOCKMODE lock;
   ServerStatement statement;

@@ -176,8 +176,11 @@ CREATE TABLE metrics_refresh_internal.incremental_view (
     demoted          text,
     demoted_at       timestamptz,
     uncaptured       text,
+    owner_oid        oid NOT NULL DEFAULT 0,
     UNIQUE (view_schema, view_name)
 ) WITH (fillfactor = 50);
+COMMENT ON COLUMN metrics_refresh_internal.incremental_view.owner_oid IS
+    'owner of the view at its last refresh; what is left of a removed view counts for this role';
 COMMENT ON TABLE metrics_refresh_internal.incremental_view IS
     'materialized views that are set up for the strategy incremental, with the state for their next refresh';
 
@@ -195,7 +198,8 @@ COMMENT ON TABLE metrics_refresh_internal.incremental_parent IS
 
 -- Not dumped: a dump contains the delta tables and triggers themselves.
 CREATE TABLE metrics_refresh_internal.incremental_leftover (
-    id bigint NOT NULL
+    id        bigint NOT NULL,
+    owner_oid oid NOT NULL DEFAULT 0
 );
 CREATE INDEX incremental_leftover_id ON metrics_refresh_internal.incremental_leftover (id);
 COMMENT ON TABLE metrics_refresh_internal.incremental_leftover IS
@@ -663,7 +667,9 @@ COMMENT ON VIEW metrics_refresh.group_run_member IS 'members of active group run
 COMMENT ON COLUMN metrics_refresh.group_run_member.waits_for IS 'numbers of the members that must succeed first';
 
 CREATE VIEW metrics_refresh.incremental_view WITH (security_invoker = true) AS
-    SELECT * FROM metrics_refresh_internal.incremental_view;
+    SELECT id, view_schema, view_name, view_oid, fingerprint, refreshed_as_of, rows_total,
+           runs_since_audit, demoted, demoted_at, uncaptured
+    FROM metrics_refresh_internal.incremental_view;
 COMMENT ON VIEW metrics_refresh.incremental_view IS
     'materialized views that are set up for the strategy incremental, with the state for their next refresh';
 COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS

@@ -258,6 +258,7 @@ GRANT CONNECT ON DATABASE contrib_regression TO PUBLIC;
 CALL tools.run('of dummy');
 ALTER ROLE regress_dummy RENAME TO regress_dummy2;
 CALL tools.run('of dummy');
+CALL tools.wait_until($$SELECT owner <> 'regress_dummy' FROM metrics_refresh.job WHERE job_name = 'of dummy'$$);
 SELECT owner FROM metrics_refresh.job WHERE job_name = 'of dummy';
 DROP ROLE regress_dummy2;
 CALL tools.run('of dummy');

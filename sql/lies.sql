@@ -356,6 +356,7 @@ SELECT metrics_refresh.cleanup_logs() >= 0 AS cleaned;
 SELECT count(*) FROM metrics_refresh.skip_alarm;
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE job_name IN ('trusting', 'kept', 'by_key') ORDER BY job_name;
 
+TRUNCATE metrics_refresh_internal.run_log;
 \set VERBOSITY terse
 SET client_min_messages = warning;
 DROP SCHEMA lies CASCADE;

@@ -66,6 +66,17 @@ COMMENT ON FUNCTION metrics_refresh.is_super_admin() IS
 
 CREATE SEQUENCE metrics_refresh_internal.job_id_seq;
 
+-- The intervals of jobs. Years and months have no fixed length. The views show plain intervals, and no other role may
+-- use the types: a column of such a type would make a table of that role depend on the extension.
+CREATE DOMAIN metrics_refresh_internal.span AS interval
+    CHECK (VALUE BETWEEN interval '0' AND interval '24 days'
+           AND extract(month FROM VALUE) = numeric '0' AND extract(year FROM VALUE) = numeric '0');
+COMMENT ON DOMAIN metrics_refresh_internal.span IS 'from 0 to 24 days, without years and months';
+CREATE DOMAIN metrics_refresh_internal.positive_span AS metrics_refresh_internal.span
+    CHECK (VALUE >= interval '1 millisecond');
+COMMENT ON DOMAIN metrics_refresh_internal.positive_span IS 'from 1 ms to 24 days, without years and months';
+REVOKE ALL ON TYPE metrics_refresh_internal.span, metrics_refresh_internal.positive_span FROM PUBLIC;
+
 CREATE TABLE metrics_refresh_internal.job (
     job_id         bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.job_id_seq'),
     job_name       text NOT NULL CHECK (job_name !~ '^[0-9]*$') -- digits are a job_id in place of a name
@@ -85,25 +96,15 @@ CREATE TABLE metrics_refresh_internal.job (
     owner_oid      oid NOT NULL,
     owner_gone     boolean NOT NULL DEFAULT false,
     active         boolean NOT NULL DEFAULT true,
-    max_runtime    interval NOT NULL DEFAULT '1 hour'
-                   CHECK (max_runtime BETWEEN interval '1 millisecond' AND interval '24 days'
-                          AND extract(month FROM max_runtime) = numeric '0' AND extract(year FROM max_runtime) = numeric '0'),
-    lock_timeout   interval NOT NULL DEFAULT '10 seconds'
-                   CHECK (lock_timeout BETWEEN interval '1 millisecond' AND interval '24 days'
-                          AND extract(month FROM lock_timeout) = numeric '0' AND extract(year FROM lock_timeout) = numeric '0'),
+    max_runtime    metrics_refresh_internal.positive_span NOT NULL DEFAULT '1 hour',
+    lock_timeout   metrics_refresh_internal.positive_span NOT NULL DEFAULT '10 seconds',
     on_missed      text NOT NULL DEFAULT 'once' CHECK (on_missed IN ('once', 'skip')),
     on_overlap     text NOT NULL DEFAULT 'skip' CHECK (on_overlap IN ('skip', 'queue_one')),
     priority       integer NOT NULL DEFAULT 0 CHECK (priority BETWEEN -1000 AND 1000),
     max_retries    integer NOT NULL DEFAULT 3 CHECK (max_retries BETWEEN 0 AND 100),
-    retry_delay    interval NOT NULL DEFAULT '10 seconds'
-                   CHECK (retry_delay BETWEEN interval '1 millisecond' AND interval '24 days'
-                          AND extract(month FROM retry_delay) = numeric '0' AND extract(year FROM retry_delay) = numeric '0'),
-    retry_max_delay interval NOT NULL DEFAULT '5 minutes'
-                   CHECK (retry_max_delay BETWEEN interval '1 millisecond' AND interval '24 days'
-                          AND extract(month FROM retry_max_delay) = numeric '0' AND extract(year FROM retry_max_delay) = numeric '0'),
-    jitter         interval NOT NULL DEFAULT '0'
-                   CHECK (jitter BETWEEN interval '0' AND interval '24 days'
-                          AND extract(month FROM jitter) = numeric '0' AND extract(year FROM jitter) = numeric '0'),
+    retry_delay    metrics_refresh_internal.positive_span NOT NULL DEFAULT '10 seconds',
+    retry_max_delay metrics_refresh_internal.positive_span NOT NULL DEFAULT '5 minutes',
+    jitter         metrics_refresh_internal.span NOT NULL DEFAULT '0',
     starts_at      timestamptz CHECK (pg_catalog.isfinite(starts_at)),
     ends_at        timestamptz CHECK (pg_catalog.isfinite(ends_at)),
     blackout       text[] CHECK (pg_catalog.array_position(blackout, NULL) IS NULL
@@ -175,8 +176,11 @@ CREATE TABLE metrics_refresh_internal.incremental_view (
     demoted          text,
     demoted_at       timestamptz,
     uncaptured       text,
+    owner_oid        oid NOT NULL DEFAULT 0,
     UNIQUE (view_schema, view_name)
 ) WITH (fillfactor = 50);
+COMMENT ON COLUMN metrics_refresh_internal.incremental_view.owner_oid IS
+    'owner of the view at its last refresh; what is left of a removed view counts for this role';
 COMMENT ON TABLE metrics_refresh_internal.incremental_view IS
     'materialized views that are set up for the strategy incremental, with the state for their next refresh';
 
@@ -194,7 +198,8 @@ COMMENT ON TABLE metrics_refresh_internal.incremental_parent IS
 
 -- Not dumped: a dump contains the delta tables and triggers themselves.
 CREATE TABLE metrics_refresh_internal.incremental_leftover (
-    id bigint NOT NULL
+    id        bigint NOT NULL,
+    owner_oid oid NOT NULL DEFAULT 0
 );
 CREATE INDEX incremental_leftover_id ON metrics_refresh_internal.incremental_leftover (id);
 COMMENT ON TABLE metrics_refresh_internal.incremental_leftover IS
@@ -204,17 +209,20 @@ CREATE INDEX incremental_parent_id ON metrics_refresh_internal.incremental_paren
 
 -- A dump contains the name of the owner. The scheduler updates the names, and marks jobs whose role was dropped. A row
 -- that it has not checked since is left out: it would be restored as the job of a role that got the name later.
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job', $$WHERE NOT one_time AND (owner_gone
-    OR owner = (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = owner_oid)
-    OR owner_oid = '0'::pg_catalog.oid AND owner NOT IN (SELECT rolname FROM pg_catalog.pg_roles))$$);
+DO $do$
+DECLARE
+    dumped constant pg_catalog.text := $$WHERE NOT one_time AND (owner_gone
+        OR owner = (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = owner_oid)
+        OR owner_oid = '0'::pg_catalog.oid AND owner NOT IN (SELECT rolname FROM pg_catalog.pg_roles))$$;
+BEGIN
+    PERFORM pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job', dumped);
+    PERFORM pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_member',
+        pg_catalog.format('WHERE job_id IN (SELECT job_id FROM metrics_refresh_internal.job %s)', dumped));
+END $do$;
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_view', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_parent',
     'WHERE id IN (SELECT id FROM metrics_refresh_internal.incremental_view)');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.incremental_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_member',
-    $$WHERE job_id IN (SELECT job_id FROM metrics_refresh_internal.job WHERE NOT one_time AND (owner_gone
-        OR owner = (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = owner_oid)
-        OR owner_oid = '0'::pg_catalog.oid AND owner NOT IN (SELECT rolname FROM pg_catalog.pg_roles)))$$);
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.removed_default_job', '');
 
@@ -536,9 +544,11 @@ ALTER TABLE metrics_refresh_internal.view_state ENABLE ROW LEVEL SECURITY;
 -- because it may have chosen the values for an earlier view of the name.
 CREATE VIEW metrics_refresh.job WITH (security_invoker = true) AS
     SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.view_oid, j.command, j.schedule,
-           j.timezone, j.strategy, j.owner, j.owner_oid, j.active, j.max_runtime, j.lock_timeout,
-           j.on_missed, j.on_overlap, j.priority, j.max_retries, j.retry_delay, j.retry_max_delay,
-           j.jitter, j.starts_at, j.ends_at, j.blackout,
+           j.timezone, j.strategy, j.owner, j.owner_oid, j.active,
+           j.max_runtime::interval AS max_runtime, j.lock_timeout::interval AS lock_timeout,
+           j.on_missed, j.on_overlap, j.priority, j.max_retries,
+           j.retry_delay::interval AS retry_delay, j.retry_max_delay::interval AS retry_max_delay,
+           j.jitter::interval AS jitter, j.starts_at, j.ends_at, j.blackout,
            CASE WHEN (SELECT metrics_refresh.is_super_admin())
                   OR j.owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
                                      WHERE pg_catalog.pg_has_role(r.oid, 'USAGE'))
@@ -657,7 +667,9 @@ COMMENT ON VIEW metrics_refresh.group_run_member IS 'members of active group run
 COMMENT ON COLUMN metrics_refresh.group_run_member.waits_for IS 'numbers of the members that must succeed first';
 
 CREATE VIEW metrics_refresh.incremental_view WITH (security_invoker = true) AS
-    SELECT * FROM metrics_refresh_internal.incremental_view;
+    SELECT id, view_schema, view_name, view_oid, fingerprint, refreshed_as_of, rows_total,
+           runs_since_audit, demoted, demoted_at, uncaptured
+    FROM metrics_refresh_internal.incremental_view;
 COMMENT ON VIEW metrics_refresh.incremental_view IS
     'materialized views that are set up for the strategy incremental, with the state for their next refresh';
 COMMENT ON COLUMN metrics_refresh.incremental_view.fingerprint IS
@@ -715,56 +727,51 @@ COMMENT ON FUNCTION metrics_refresh.next_due(text, text, timestamptz, timestampt
 ------------------------------------------------------------------------------------------------
 -- Jobs
 
--- The options have the names of the columns of the table job. The code reads them by name.
-CREATE FUNCTION metrics_refresh.schedule(
-        view_name regclass, schedule text DEFAULT NULL, job_name text DEFAULT NULL,
-        timezone text DEFAULT NULL, strategy text DEFAULT 'auto',
-        active boolean DEFAULT true, max_runtime interval DEFAULT '1 hour',
-        lock_timeout interval DEFAULT '10 seconds', on_missed text DEFAULT 'once',
-        on_overlap text DEFAULT 'skip', priority integer DEFAULT 0, max_retries integer DEFAULT 3,
-        retry_delay interval DEFAULT '10 seconds', retry_max_delay interval DEFAULT '5 minutes',
-        jitter interval DEFAULT '0', starts_at timestamptz DEFAULT NULL,
-        ends_at timestamptz DEFAULT NULL, blackout text[] DEFAULT NULL,
-        settings jsonb DEFAULT NULL,
-        owner name DEFAULT NULL)
-    RETURNS bigint
-    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule';
+-- The options have the names and the defaults of the columns of the table job. The code reads them by name.
+DO $do$
+DECLARE
+    -- Each column as a parameter with its default.
+    option constant pg_catalog.jsonb := (
+        SELECT pg_catalog.jsonb_object_agg(a.attname, pg_catalog.format('%I %s DEFAULT %s', a.attname,
+            CASE t.typtype WHEN 'd' THEN 'interval' ELSE pg_catalog.format_type(t.oid, NULL) END,
+            coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'NULL')))
+        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE a.attrelid = 'metrics_refresh_internal.job'::regclass AND a.attnum > 0);
+    -- The options of all kinds of jobs.
+    common constant pg_catalog.text := (
+        SELECT pg_catalog.string_agg(option ->> c.name, ', ' ORDER BY c.place)
+        FROM pg_catalog.unnest('{active,max_runtime,lock_timeout,on_missed,on_overlap,priority,max_retries,retry_delay,
+            retry_max_delay,jitter,starts_at,ends_at,blackout,settings}'::pg_catalog.text[])
+            WITH ORDINALITY c (name, place));
+BEGIN
+    EXECUTE pg_catalog.format($$CREATE FUNCTION metrics_refresh.schedule(
+            view_name regclass, schedule text DEFAULT NULL, job_name text DEFAULT NULL,
+            timezone text DEFAULT NULL, %s, %s, owner name DEFAULT NULL)
+        RETURNS bigint
+        LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule'$$, option ->> 'strategy', common);
+    EXECUTE pg_catalog.format($$CREATE FUNCTION metrics_refresh.schedule_command(
+            job_name text, schedule text, command text, timezone text DEFAULT NULL, %s,
+            owner name DEFAULT NULL)
+        RETURNS bigint
+        LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_command'$$, common);
+    EXECUTE pg_catalog.format($$CREATE FUNCTION metrics_refresh.schedule_group(
+            group_name text, views regclass[] DEFAULT NULL, schema_name text DEFAULT NULL,
+            schedule text DEFAULT NULL, timezone text DEFAULT NULL, %s,
+            max_parallel integer DEFAULT NULL, %s, %s,
+            populate boolean DEFAULT true, owner name DEFAULT NULL)
+        RETURNS bigint
+        LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_group'$$,
+        option ->> 'isolation', option ->> 'strategy', common);
+END $do$;
 COMMENT ON FUNCTION metrics_refresh.schedule IS
     'makes a job that refreshes a materialized view on a schedule, or replaces the job of the same name (default: schema.view); returns its job_id; for the owner of the view and super admins, who may also choose the owner of the job';
 
-CREATE FUNCTION metrics_refresh.schedule_command(
-        job_name text, schedule text, command text, timezone text DEFAULT NULL,
-        active boolean DEFAULT true, max_runtime interval DEFAULT '1 hour',
-        lock_timeout interval DEFAULT '10 seconds', on_missed text DEFAULT 'once',
-        on_overlap text DEFAULT 'skip', priority integer DEFAULT 0, max_retries integer DEFAULT 3,
-        retry_delay interval DEFAULT '10 seconds', retry_max_delay interval DEFAULT '5 minutes',
-        jitter interval DEFAULT '0', starts_at timestamptz DEFAULT NULL,
-        ends_at timestamptz DEFAULT NULL, blackout text[] DEFAULT NULL,
-        settings jsonb DEFAULT NULL,
-        owner name DEFAULT NULL)
-    RETURNS bigint
-    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_command';
 COMMENT ON FUNCTION metrics_refresh.schedule_command IS
     'makes a job that runs SQL on a schedule, as in a client of the caller, or replaces the job of the same name; several statements are one transaction, unless they contain BEGIN and COMMIT; returns its job_id; for superusers and roles with EXECUTE on this function; a super admin may choose another owner whose rights the super admin has';
 -- A role that may schedule commands can use the workers of the cluster at any time.
 REVOKE ALL ON FUNCTION metrics_refresh.schedule_command FROM PUBLIC;
 
-CREATE FUNCTION metrics_refresh.schedule_group(
-        group_name text, views regclass[] DEFAULT NULL, schema_name text DEFAULT NULL,
-        schedule text DEFAULT NULL, timezone text DEFAULT NULL,
-        isolation text DEFAULT 'read_committed', max_parallel integer DEFAULT NULL,
-        strategy text DEFAULT 'auto',
-        active boolean DEFAULT true, max_runtime interval DEFAULT '1 hour',
-        lock_timeout interval DEFAULT '10 seconds', on_missed text DEFAULT 'once',
-        on_overlap text DEFAULT 'skip', priority integer DEFAULT 0, max_retries integer DEFAULT 3,
-        retry_delay interval DEFAULT '10 seconds', retry_max_delay interval DEFAULT '5 minutes',
-        jitter interval DEFAULT '0', starts_at timestamptz DEFAULT NULL,
-        ends_at timestamptz DEFAULT NULL, blackout text[] DEFAULT NULL,
-        settings jsonb DEFAULT NULL,
-        populate boolean DEFAULT true,
-        owner name DEFAULT NULL)
-    RETURNS bigint
-    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_schedule_group';
 COMMENT ON FUNCTION metrics_refresh.schedule_group IS
     'makes a job that refreshes a list of materialized views, or the views of a schema, in the order of their dependencies, or replaces the job of the same name; if a view has never been populated, a run begins at once; returns the job_id; for roles that may refresh each view';
 
@@ -1139,23 +1146,31 @@ CREATE FUNCTION metrics_refresh.view_status(
 COMMENT ON FUNCTION metrics_refresh.view_status() IS
     'one row for each materialized view that the caller may refresh: rows as last logged, else estimated; size, NULL while it is locked; last success; age since then, or since a due time at which no table had changed; last run; freshness: fresh, stale, never (populated) or unmanaged (without an active job); its job or group; waits for no lock';
 
-CREATE FUNCTION metrics_refresh.get_refresh_stats(
-        hours integer DEFAULT 24, job_name text DEFAULT NULL, OUT job text,
+CREATE FUNCTION metrics_refresh.stats_since(hours integer, parameter text) RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF hours IS NULL OR hours < 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('%s must be at least 1', parameter),
+            HINT = 'It is the length of the window that ends now.';
+    END IF;
+    RETURN now() - make_interval(hours => least(hours, 876000));
+END $$;
+COMMENT ON FUNCTION metrics_refresh.stats_since(integer, text) IS
+    'start of the window of the last hours; raises 22023 with the name of the parameter if it is less than 1';
+
+-- One row for each job, and one more if a view is given. The two conditions on the log are branches of a UNION, so
+-- that each uses its own index. A branch that is not wanted ends at once.
+CREATE FUNCTION metrics_refresh.stats_of(
+        jobs bigint[], view_schema name, view_name name, since timestamptz, OUT job_id bigint,
         OUT total_refreshes bigint, OUT successful_refreshes bigint, OUT failed_refreshes bigint,
         OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
         OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
     RETURNS SETOF record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
     SET random_page_cost = 1.1 -- the rows of the last hours are in memory: rather few of them than all
     AS $$
-BEGIN
-    IF hours IS NULL OR hours < 1 THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'hours must be at least 1',
-            HINT = 'It is the length of the window that ends now.';
-    END IF;
-    RETURN QUERY
-    SELECT j.job_name, s.*
-    FROM metrics_refresh.job j
+    SELECT k.job_id, s.*
+    FROM (SELECT unnest(jobs) UNION ALL SELECT NULL WHERE stats_of.view_name IS NOT NULL) k (job_id)
     CROSS JOIN LATERAL (
         SELECT count(*), count(*) FILTER (WHERE l.status = 'success'),
                count(*) FILTER (WHERE l.status <> 'success'),
@@ -1164,12 +1179,38 @@ BEGIN
                round(min(l.duration_ms)::numeric, 3), max(l.started_at),
                (array_agg(l.error_message ORDER BY l.started_at DESC)
                    FILTER (WHERE l.status <> 'success'))[1]
-        FROM metrics_refresh.run_log l
-        WHERE l.job_id = j.job_id AND l.status NOT IN ('running', 'skipped')
-          AND l.started_at >= now() - make_interval(hours => least(get_refresh_stats.hours, 876000))) s
-    WHERE get_refresh_stats.job_name IS NULL
-       OR get_refresh_stats.job_name IN (j.job_name, j.job_id::text)
-    ORDER BY j.job_name, j.job_id;
+        FROM (SELECT r.status, r.duration_ms, r.started_at, r.error_message
+              FROM metrics_refresh.run_log r WHERE r.job_id = k.job_id
+              UNION ALL
+              SELECT r.status, r.duration_ms, r.started_at, r.error_message
+              FROM metrics_refresh.run_log r
+              WHERE k.job_id IS NULL
+                AND r.view_schema = stats_of.view_schema AND r.view_name = stats_of.view_name) l
+        WHERE l.status NOT IN ('running', 'skipped') AND l.started_at >= since) s
+$$;
+COMMENT ON FUNCTION metrics_refresh.stats_of(bigint[], name, name, timestamptz) IS
+    'one row for each job in the array, and one with job_id NULL for the view if its name is not NULL: ended runs since a time, as far as the caller may see them; for get_refresh_stats and get_view_stats';
+
+CREATE FUNCTION metrics_refresh.get_refresh_stats(
+        hours integer DEFAULT 24, job_name text DEFAULT NULL, OUT job text,
+        OUT total_refreshes bigint, OUT successful_refreshes bigint, OUT failed_refreshes bigint,
+        OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
+        OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    since constant timestamptz := metrics_refresh.stats_since(hours, 'hours');
+BEGIN
+    RETURN QUERY
+    WITH wanted AS MATERIALIZED (
+        SELECT j.job_id, j.job_name FROM metrics_refresh.job j
+        WHERE get_refresh_stats.job_name IS NULL
+           OR get_refresh_stats.job_name IN (j.job_name, j.job_id::text))
+    SELECT w.job_name, s.total_refreshes, s.successful_refreshes, s.failed_refreshes, s.success_rate,
+           s.avg_duration_ms, s.max_duration_ms, s.min_duration_ms, s.last_refresh_at, s.last_error
+    FROM wanted w JOIN metrics_refresh.stats_of(
+        (SELECT array_agg(v.job_id) FROM wanted v), NULL, NULL, since) s USING (job_id)
+    ORDER BY w.job_name, w.job_id;
     IF NOT FOUND AND job_name IS NOT NULL THEN
         PERFORM metrics_refresh.note_missing_job(job_name);
     END IF;
@@ -1183,27 +1224,15 @@ CREATE FUNCTION metrics_refresh.get_view_stats(
         OUT success_rate numeric, OUT avg_duration_ms numeric, OUT max_duration_ms numeric,
         OUT min_duration_ms numeric, OUT last_refresh_at timestamptz, OUT last_error text)
     RETURNS record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-    SET random_page_cost = 1.1 -- the rows of the last hours are in memory: rather few of them than all
-    AS $$
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    since constant timestamptz := metrics_refresh.stats_since(p_hours, 'p_hours');
 BEGIN
-    IF p_hours IS NULL OR p_hours < 1 THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'p_hours must be at least 1',
-            HINT = 'It is the length of the window that ends now.';
-    END IF;
-    SELECT count(*), count(*) FILTER (WHERE l.status = 'success'),
-           count(*) FILTER (WHERE l.status <> 'success'),
-           round(100.0 * count(*) FILTER (WHERE l.status = 'success') / nullif(count(*), 0), 2),
-           round(avg(l.duration_ms)::numeric, 3), round(max(l.duration_ms)::numeric, 3),
-           round(min(l.duration_ms)::numeric, 3), max(l.started_at),
-           (array_agg(l.error_message ORDER BY l.started_at DESC)
-               FILTER (WHERE l.status <> 'success'))[1]
+    SELECT s.total_refreshes, s.successful_refreshes, s.failed_refreshes, s.success_rate,
+           s.avg_duration_ms, s.max_duration_ms, s.min_duration_ms, s.last_refresh_at, s.last_error
     INTO total_refreshes, successful_refreshes, failed_refreshes, success_rate, avg_duration_ms,
          max_duration_ms, min_duration_ms, last_refresh_at, last_error
-    FROM metrics_refresh.run_log l
-    WHERE l.view_schema = get_view_stats.view_schema AND l.view_name = get_view_stats.view_name
-      AND l.status NOT IN ('running', 'skipped')
-      AND l.started_at >= now() - make_interval(hours => least(p_hours, 876000));
+    FROM metrics_refresh.stats_of('{}', view_schema, coalesce(view_name, ''), since) s;
 END $$;
 COMMENT ON FUNCTION metrics_refresh.get_view_stats(name, name, integer) IS
     'one row with the ended refreshes of a materialized view, which may have been dropped, in the last p_hours hours, as far as the caller may see them; success_rate in percent, durations in milliseconds; NULL if there was no run';
@@ -1306,6 +1335,9 @@ BEGIN
             UNION ALL
             SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relacl, c.relowner
             FROM pg_class c WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid
+            UNION ALL
+            SELECT 'TYPE', t.oid::regtype::text, t.typacl, t.typowner
+            FROM pg_type t WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid AND t.typtype = 'd'
             UNION ALL
             SELECT 'ROUTINE', p.oid::regprocedure::text, p.proacl, p.proowner
             FROM pg_proc p WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid) o

@@ -87,6 +87,18 @@ END $$;
 COMMENT ON FUNCTION cron.checked_schedule(text) IS
     'returns the schedule as stored; raises 22023 if it is not valid; if metrics_refresh_cron.lenient is on, removes text that pg_cron ignores, with a notice';
 
+CREATE FUNCTION cron.check_none_is_null(job_name text, schedule text, command text) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    missing constant text := CASE WHEN job_name IS NULL THEN 'job_name' WHEN schedule IS NULL THEN 'schedule'
+                                  WHEN command IS NULL THEN 'command' END;
+BEGIN
+    IF missing IS NOT NULL THEN
+        RAISE internal_error USING MESSAGE = missing || ' can not be NULL';
+    END IF;
+END $$;
+COMMENT ON FUNCTION cron.check_none_is_null(text, text, text) IS 'raises an error that names the first of these that is NULL';
+
 CREATE FUNCTION cron.login_role(username text) RETURNS oid
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -190,13 +202,7 @@ CREATE FUNCTION cron.schedule_in_database(job_name text, schedule text, command 
 DECLARE
     owner oid := cron.current_owner();
 BEGIN
-    IF job_name IS NULL THEN
-        RAISE internal_error USING MESSAGE = 'job_name can not be NULL';
-    ELSIF schedule IS NULL THEN
-        RAISE internal_error USING MESSAGE = 'schedule can not be NULL';
-    ELSIF command IS NULL THEN
-        RAISE internal_error USING MESSAGE = 'command can not be NULL';
-    END IF;
+    PERFORM cron.check_none_is_null(job_name, schedule, command);
     schedule := cron.checked_schedule(schedule);
     IF username IS NOT NULL THEN
         IF NOT cron.is_superuser() THEN
@@ -213,13 +219,7 @@ COMMENT ON FUNCTION cron.schedule_in_database(text, text, text, text, text, bool
 CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF job_name IS NULL THEN
-        RAISE internal_error USING MESSAGE = 'job_name can not be NULL';
-    ELSIF schedule IS NULL THEN
-        RAISE internal_error USING MESSAGE = 'schedule can not be NULL';
-    ELSIF command IS NULL THEN
-        RAISE internal_error USING MESSAGE = 'command can not be NULL';
-    END IF;
+    PERFORM cron.check_none_is_null(job_name, schedule, command);
     schedule := cron.checked_schedule(schedule);
     PERFORM cron.check_database(current_database(), cron.current_owner());
     RETURN cron.put_job(job_name, schedule, command, true, cron.current_owner());

@@ -25,7 +25,7 @@ SELECT d.classid::regclass, pg_describe_object(d.classid, d.objid, 0) AS without
 FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'metrics_refresh'
 WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
   AND obj_description(d.objid, d.classid::regclass::name) IS NULL
-  AND d.classid IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_namespace'::regclass)
+  AND d.classid IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_namespace'::regclass, 'pg_type'::regclass)
   AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relkind = 'S');
 SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = 'metrics_refresh';
 
@@ -53,6 +53,11 @@ FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::re
 JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'metrics_refresh'
 WHERE NOT has_function_privilege('regress_stranger', p.oid, 'EXECUTE')
 ORDER BY p.oid::regprocedure::text COLLATE "C";
+-- No other role may use the domains, and no view has a column of one: a table that is made from it would depend on the extension.
+SELECT t.oid::regtype AS domain, has_type_privilege('regress_stranger', t.oid, 'USAGE') AS usage,
+       (SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE a.atttypid = t.oid AND c.relkind = 'v') AS in_views,
+       (SELECT count(*) FROM pg_proc p WHERE t.oid = ANY (p.proargtypes || coalesce(p.proallargtypes, '{}') || p.prorettype)) AS in_functions
+FROM pg_type t WHERE t.typtype = 'd' AND t.typnamespace = 'metrics_refresh_internal'::regnamespace ORDER BY t.oid::regtype::text COLLATE "C";
 SELECT nspname, has_schema_privilege('regress_stranger', oid, 'USAGE') AS usage,
        has_schema_privilege('regress_stranger', oid, 'CREATE') AS create
 FROM pg_namespace WHERE nspname LIKE 'metrics\_refresh%' ORDER BY nspname;

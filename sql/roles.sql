@@ -1,5 +1,9 @@
 -- Who may do what: the superuser, the owner of a view, its members, a stranger.
 \set SHOW_CONTEXT never
+-- The same log and the same states, whichever files ran before.
+TRUNCATE metrics_refresh_internal.run_log;
+INSERT INTO metrics_refresh_internal.job_state (job_id)
+SELECT job_id FROM metrics_refresh.job WHERE is_default ON CONFLICT DO NOTHING;
 CREATE SCHEMA p;
 GRANT USAGE, CREATE ON SCHEMA p TO PUBLIC;
 CREATE ROLE regress_member LOGIN IN ROLE regress_owner;

@@ -30,8 +30,8 @@ void forget_namesakes(pg::Spi& spi, Oid view, const std::string& schema, const s
       "  SELECT id FROM metrics_refresh_internal.incremental_view i"
       "   WHERE view_schema = $2 AND view_name = $3 AND view_oid <> 0 AND view_oid <> $1"
       "   AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.view_oid)"
-      "   FOR UPDATE SKIP LOCKED)) RETURNING id)"
-      " INSERT INTO metrics_refresh_internal.incremental_leftover SELECT id FROM gone",
+      "   FOR UPDATE SKIP LOCKED)) RETURNING id, owner_oid)"
+      " INSERT INTO metrics_refresh_internal.incremental_leftover SELECT id, owner_oid FROM gone",
       {Param::oid(view), schema, name});
 }
 
@@ -128,15 +128,18 @@ void insert_parent(pg::Spi& spi, std::int64_t id, const std::string& delta, Datu
 // The number is queued in the same transaction that deletes the row. A crash between the two would
 // leave triggers that nothing refers to.
 void dismiss_incremental(pg::Spi& spi, std::int64_t id) {
-  spi.query("DELETE FROM metrics_refresh_internal.incremental_view WHERE id = $1", {id});
-  spi.query("INSERT INTO metrics_refresh_internal.incremental_leftover VALUES ($1)", {id});
+  spi.query(
+      "WITH gone AS (DELETE FROM metrics_refresh_internal.incremental_view WHERE id = $1"
+      "  RETURNING id, owner_oid)"
+      " INSERT INTO metrics_refresh_internal.incremental_leftover SELECT id, owner_oid FROM gone",
+      {id});
   note_leftovers();
 }
 
 void suspect_incremental(pg::Spi& spi, Oid view) {
   spi.query(
       "INSERT INTO metrics_refresh_internal.incremental_leftover"
-      " SELECT id FROM metrics_refresh_internal.incremental_view WHERE view_oid = $1",
+      " SELECT id, owner_oid FROM metrics_refresh_internal.incremental_view WHERE view_oid = $1",
       {Param::oid(view)});
   note_leftovers();
 }
@@ -156,6 +159,23 @@ std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi) {
   std::vector<std::int64_t> ids;
   for (std::size_t i = 0; i < rows.size(); ++i) ids.push_back(rows.get_int64(i, 1));
   return ids;
+}
+
+// A number whose view still exists is not left over: it was only reported, and may be wanted.
+std::map<Oid, std::int64_t> leftovers_by_owner(pg::Spi& spi, Oid owner) {
+  const pg::Rows rows = spi.query(
+      "SELECT owner_oid, count(DISTINCT id) FROM ("
+      "  SELECT l.owner_oid, l.id FROM metrics_refresh_internal.incremental_leftover l"
+      "   WHERE NOT EXISTS (SELECT FROM metrics_refresh_internal.incremental_view i"
+      "    WHERE i.id = l.id)"
+      "  UNION ALL SELECT i.owner_oid, i.id FROM metrics_refresh_internal.incremental_view i"
+      "   WHERE i.view_oid <> 0 AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
+      "    WHERE c.oid = i.view_oid AND c.relkind = 'm')) o"
+      " WHERE owner_oid <> 0 AND ($1 = 0 OR owner_oid = $1) GROUP BY owner_oid ORDER BY owner_oid",
+      {Param::oid(owner)});
+  std::map<Oid, std::int64_t> counts;
+  for (std::size_t i = 0; i < rows.size(); ++i) counts[rows.get_oid(i, 1)] = rows.get_int64(i, 2);
+  return counts;
 }
 
 // A view is wanted if a job with the strategy incremental refreshes it: by itself, as a listed
@@ -183,8 +203,9 @@ bool try_dismiss_incremental(pg::Spi& spi, std::int64_t id) {
   return !spi.query(
                  "WITH gone AS (DELETE FROM metrics_refresh_internal.incremental_view WHERE id ="
                  "  (SELECT id FROM metrics_refresh_internal.incremental_view WHERE id = $1"
-                 "   FOR UPDATE SKIP LOCKED) RETURNING id)"
-                 " INSERT INTO metrics_refresh_internal.incremental_leftover SELECT id FROM gone"
+                 "   FOR UPDATE SKIP LOCKED) RETURNING id, owner_oid)"
+                 " INSERT INTO metrics_refresh_internal.incremental_leftover"
+                 " SELECT id, owner_oid FROM gone"
                  " RETURNING id",
                  {id})
               .empty();

@@ -2,6 +2,7 @@
 // state that each keeps from one refresh to the next.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +55,10 @@ void suspect_number(pg::Spi& spi, std::int64_t id);
 
 /// The numbers in incremental_leftover, and the numbers of views that no longer exist.
 std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi);
+
+/// Number of removed views of each role whose delta tables or triggers have not been removed yet.
+/// InvalidOid: of all roles. The role is the owner of the view at its last refresh.
+std::map<Oid, std::int64_t> leftovers_by_owner(pg::Spi& spi, Oid owner = InvalidOid);
 
 struct LeftoverState {
   Oid view = InvalidOid;   // the view of the row with this number, or InvalidOid if there is none

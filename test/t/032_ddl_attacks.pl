@@ -307,7 +307,7 @@ $traps .= "CREATE FUNCTION s.$_->[0]($_->[1]) RETURNS $_->[2] LANGUAGE sql AS 'I
 trapped($traps);
 # Nor do default privileges give away what the scripts make.
 trapped("ALTER DEFAULT PRIVILEGES GRANT ALL ON $_ TO mallory, PUBLIC") for qw(SCHEMAS TABLES SEQUENCES);
-trapped('ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO mallory');
+trapped('ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO mallory; ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO mallory');
 trapped('CREATE EXTENSION metrics_refresh SCHEMA s; CREATE EXTENSION metrics_refresh_cron');
 is(trapped(q{
 	SELECT string_agg(what, ', ' ORDER BY what) FROM (
@@ -318,6 +318,8 @@ is(trapped(q{
 			AND CASE WHEN relkind IN ('r', 'v') THEN has_table_privilege('mallory', oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') END
 		UNION ALL SELECT oid::regclass::text FROM pg_class WHERE relnamespace::regnamespace::text ~ '^metrics_refresh'
 			AND CASE relkind WHEN 'S' THEN has_sequence_privilege('mallory', oid, 'USAGE, SELECT, UPDATE') END
+		UNION ALL SELECT oid::regtype::text FROM pg_type WHERE typtype = 'd' AND typnamespace = 'metrics_refresh_internal'::regnamespace
+			AND has_type_privilege('mallory', oid, 'USAGE')
 		UNION ALL SELECT oid::regprocedure::text FROM pg_proc WHERE (pronamespace = 'metrics_refresh_internal'::regnamespace
 			OR proname IN ('schedule_command', 'delete_run', 'write_job')) AND has_function_privilege('mallory', oid, 'EXECUTE')) has}),
 	'', 'default privileges give nothing of it away');

@@ -121,6 +121,15 @@ struct NewRow {
     }
     set("view_oid", ObjectIdGetDatum(engine::resolve_view(bound)));
   }
+
+  // Stores the present owner of the view. The last owner stays in the row if the view is dropped. A
+  // number of a role that comes from a dump is replaced.
+  void bind_view_owner() {
+    const Oid view = DatumGetObjectId(column_value(row, description, "view_oid").value_or(0));
+    const Oid owner = engine::relation_owner(view);
+    if (update && !OidIsValid(owner)) return;
+    set("owner_oid", ObjectIdGetDatum(owner));
+  }
 };
 
 NewRow new_row(FunctionCallInfo call) {
@@ -169,6 +178,7 @@ Datum check_job(FunctionCallInfo call) {
 Datum check_member(FunctionCallInfo call) {
   NewRow row = new_row(call);
   row.bind_view();
+  if (row.has("owner_oid")) row.bind_view_owner();
   return PointerGetDatum(row.row);
 }
 

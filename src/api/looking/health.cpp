@@ -201,6 +201,17 @@ std::map<Oid, int> tracked_tables() {
   return tables;
 }
 
+// No view shows this table. Without a lock on the extension, because a health check must not wait.
+std::map<Oid, std::int64_t> leftovers() {
+  std::map<Oid, std::int64_t> counts;
+  pg::ActAs extension(BOOTSTRAP_SUPERUSERID);
+  pg::with_own_sql([&counts] {
+    pg::Spi spi;
+    counts = store::leftovers_by_owner(spi);
+  });
+  return counts;
+}
+
 // The shares of roles whose rights the caller has. A super admin sees all roles.
 std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
   std::vector<core::ShareFacts> shares;
@@ -218,6 +229,10 @@ std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
     add(owner, "kB for its jobs", share.bytes / 1024, settings::max_job_bytes_per_role() / 1024,
         "metrics_refresh.max_job_bytes_per_role");
   }
+  for (const auto& [role, count] : leftovers())
+    if (!pg::role_name(role).empty() && !pg::is_superuser(role))
+      add(role, "incremental views to be removed", count, settings::max_jobs_per_role(),
+          "metrics_refresh.max_jobs_per_role");
   for (const Oid role : limited_roles(
            spi, "SELECT DISTINCT requested_by_oid FROM metrics_refresh.run_request ORDER BY 1"))
     add(role, "requests", store::count_requests(role), settings::max_requests_per_role(),

@@ -7,6 +7,7 @@
 #include "engine/incremental/capture/ties.hpp"
 #include "engine/incremental/setup/delta_objects.hpp"
 #include "extension/own_schema.hpp"
+#include "extension/settings.hpp"
 #include "pg/access_method.hpp"
 #include "pg/identity.hpp"
 #include "pg/role.hpp"
@@ -183,6 +184,27 @@ void make_objects(pg::Spi& spi, int64 id, const Derivation& derivation) {
   pg::call([id] { tie_down(id); });
 }
 
+// Removing triggers and delta tables needs locks that other sessions can hold for long, so a role
+// that keeps making and dropping views could let them accumulate. A removal itself is never
+// refused. Open transactions of other sessions do not count.
+void check_share_of_leftovers(pg::Spi& spi, Oid owner) {
+  if (pg::is_superuser(owner)) return;
+  const std::map<Oid, std::int64_t> counts = store::leftovers_by_owner(spi, owner);
+  const std::int64_t most = settings::max_jobs_per_role();
+  const auto found = counts.find(owner);
+  if (found == counts.end() || found->second < most) return;
+  throw pg::SqlError(
+      ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+      "role \"" + pg::role_name(owner) +
+          "\" would have more incremental views to be removed than it may",
+      "Wait until the scheduler has removed their triggers and delta tables. It cannot while a "
+      "transaction holds a lock on the tables that the views read. Or ask an administrator to "
+      "raise "
+      "metrics_refresh.max_jobs_per_role.",
+      "There are " + std::to_string(found->second) +
+          " already; metrics_refresh.max_jobs_per_role is " + std::to_string(most) + ".");
+}
+
 // A refresh also locks the view before anything else. The same order prevents deadlocks.
 void lock_out_refresh(Oid view) {
   pg::call([view] { LockRelationOid(view, ShareUpdateExclusiveLock); });
@@ -222,6 +244,7 @@ void set_up_incremental(const View& view, const std::vector<Oid>& roles, bool re
       store::update_incremental(spi, *record, view.schema, view.name);
       return;
     }
+    check_share_of_leftovers(spi, view.owner);
     lock_tables(derivation);
     require_unchanged(view, derivation);
     // The old objects are removed later by the scheduler, because dropping a trigger also blocks

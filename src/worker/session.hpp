@@ -10,7 +10,7 @@ namespace metrics_refresh::worker {
 /// Whether this session is what a new one of the owner's would be.
 enum class SessionState : std::uint8_t {
   kCurrent,
-  kOutdated,  // it began, or was when this was asked first, with other settings or as a superuser's
+  kOutdated,  // it began as a superuser's, or not, or had other settings when this was asked first
   kUnknown,   // that cannot be read now
 };
 SessionState session_state();

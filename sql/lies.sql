@@ -291,11 +291,13 @@ INSERT INTO loose VALUES (3, 1, 1, 1.0, 'c'), (1, 1, 1e16, 1.00, 'a'), (2, 1, -1
 CREATE TABLE found_loose (seq serial, query text, found text);
 CREATE PROCEDURE try_loose(query text, with_lie text DEFAULT NULL) LANGUAGE plpgsql AS $$
 DECLARE found text; BEGIN
-    PERFORM set_config('metrics_refresh.audit_every', '2', false), set_config('enable_seqscan', 'on', false); COMMIT;
+    PERFORM set_config('metrics_refresh.audit_every', '2', false), set_config('enable_seqscan', 'on', false),
+        set_config('enable_indexscan', 'off', false), set_config('enable_indexonlyscan', 'off', false); COMMIT;
     EXECUTE 'CREATE MATERIALIZED VIEW lies.v AS ' || coalesce(with_lie, query); COMMIT;
     PERFORM metrics_refresh.refresh('lies.v'); COMMIT;
     PERFORM metrics_refresh.refresh('lies.v'); COMMIT;
     PERFORM set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
+        set_config('enable_indexscan', 'on', false), set_config('enable_indexonlyscan', 'on', false),
         set_config('client_min_messages', 'error', false); COMMIT;
     IF with_lie IS NOT NULL THEN UPDATE lies.conf SET rate = rate + 1; COMMIT; END IF;
     found := metrics_refresh.refresh('lies.v') ->> 'reason'; COMMIT;
@@ -313,6 +315,8 @@ CALL try_loose('SELECT k, string_agg(name, '','') AS names FROM lies.loose WHERE
 CALL try_loose('SELECT jsonb_agg(name ORDER BY k) AS names FROM lies.loose WHERE id > 0');
 CALL try_loose('SELECT id, k FROM lies.loose WHERE id > 0 ORDER BY k LIMIT 1');
 CALL try_loose('SELECT DISTINCT ON (k) k, id FROM lies.loose WHERE id > 0 ORDER BY k');
+CALL try_loose('SELECT DISTINCT id FROM lies.loose WHERE id > 0 LIMIT 2');
+CALL try_loose('SELECT percentile_cont(0) WITHIN GROUP (ORDER BY CASE WHEN id = 3 THEN interval ''30 days'' ELSE ''1 month'' END) AS least FROM lies.loose WHERE id > 0');
 CALL try_loose('SELECT id, row_number() OVER (ORDER BY k) AS place FROM lies.loose WHERE id > 0');
 CALL try_loose('SELECT id, first_value(name) OVER (ORDER BY k) AS first FROM lies.loose WHERE id > 0');
 CALL try_loose('SELECT max(n) AS n FROM lies.loose WHERE id BETWEEN 0 AND 3');
@@ -331,7 +335,7 @@ CALL try_loose(NULL, 'SELECT string_agg(name || lies.closed(), '','' ORDER BY na
 \a
 SELECT query, found FROM found_loose ORDER BY seq;
 \a
-RESET enable_seqscan; RESET enable_bitmapscan; RESET client_min_messages;
+RESET enable_seqscan; RESET enable_bitmapscan; RESET enable_indexscan; RESET enable_indexonlyscan; RESET client_min_messages;
 SET metrics_refresh.audit_every = 3;
 -- Of an incremental view the whole is looked at as well.
 SELECT metrics_refresh.schedule('kept', '0 0 1 1 *', strategy => 'diff', job_name => 'kept') > 0 AS made;

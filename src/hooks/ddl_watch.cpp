@@ -95,21 +95,21 @@ bool may_have_it(Node* statement, Oid database) {
   return pg::owns(DatabaseRelationId, database);
 }
 
-// Called before the statement is executed. If the statement fails, its transaction posts nothing.
-void note_roles(Node* statement) {
+// Called before the statement is executed, because the server may free the statement.
+shmem::RoleNews news_of_roles(Node* statement) {
   switch (nodeTag(statement)) {
     case T_RenameStmt:
-      if (reinterpret_cast<RenameStmt*>(statement)->renameType == OBJECT_ROLE)
-        store::note_roles(shmem::RoleNews::kRenamed);
-      return;
+      return reinterpret_cast<RenameStmt*>(statement)->renameType == OBJECT_ROLE
+                 ? shmem::RoleNews::kRenamed
+                 : shmem::RoleNews::kNone;
     case T_DropRoleStmt:
-      return store::note_roles(shmem::RoleNews::kGone);
+      return shmem::RoleNews::kGone;
     case T_CreateRoleStmt:  // the statement can also make it a member of other roles, or vice versa
     case T_AlterRoleStmt:
     case T_GrantRoleStmt:
-      return store::note_roles(shmem::RoleNews::kRights);
+      return shmem::RoleNews::kRights;
     default:
-      return;
+      return shmem::RoleNews::kNone;
   }
 }
 
@@ -138,7 +138,6 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
   ask_for_rights_first(planned->utilityStmt);
   if (leaves_own_triggers_alone(planned->utilityStmt)) return;
   hold_off_for_restore(planned->utilityStmt);
-  note_roles(planned->utilityStmt);
   const char* name = wanted_database(planned->utilityStmt);
   if (name != nullptr) {
     const Oid database = get_database_oid(name, true);
@@ -149,10 +148,13 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
   // read now, and the tree is read later only for other statements.
   const NodeTag kind = nodeTag(planned->utilityStmt);
   const bool ends_prepared = is_end_of_prepared(planned->utilityStmt);
+  const shmem::RoleNews roles = news_of_roles(planned->utilityStmt);
   const int level = lend_session_path(planned->utilityStmt);
   (next_utility_hook != nullptr ? next_utility_hook : standard_ProcessUtility)(
       planned, query, read_only_tree, context, params, environment, destination, completion);
   if (level != 0) AtEOXact_GUC(false, level);
+  // Not before: anybody can have one refused within a savepoint, and commit.
+  if (roles != shmem::RoleNews::kNone) store::note_roles(roles);
   if (kind == T_CreateTrigStmt) suspect_restored_trigger(planned->utilityStmt);
   if (kind == T_RefreshMatViewStmt) {
     const auto* refresh = reinterpret_cast<RefreshMatViewStmt*>(planned->utilityStmt);

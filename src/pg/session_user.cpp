@@ -180,6 +180,19 @@ void connect_as(Oid database, Oid role, bool assumed) {
   assume(role, before);
 }
 
+// What the server took note of at the login: ALTER ROLE does not change it. Without a role, in case
+// that the session began with one (ALTER ROLE … SET role).
+bool has_session_of_superuser() {
+  return call([] {
+    const int level = NewGUCNestLevel();
+    (void)set_config_option("role", "none", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                            false);
+    const bool answer = strcmp(GetConfigOption("is_superuser", false, false), "on") == 0;
+    AtEOXact_GUC(false, level);
+    return answer;
+  });
+}
+
 bool has_session_of(Oid role) {
   return GetSessionUserId() == role && GetAuthenticatedUserId() == role;
 }

@@ -17,6 +17,10 @@ bool can_connect_directly(Oid role);
 /// if no connection is free for ordinary roles. Ends the process if it cannot connect.
 void connect_as(Oid database, Oid role, bool assumed);
 
+/// True if the session's user was a superuser when the session began, whatever has become of the
+/// role. REQUIRES: a transaction.
+bool has_session_of_superuser();
+
 /// True if the session belongs to the role and cannot be given to another one.
 bool has_session_of(Oid role);
 

@@ -3,6 +3,7 @@
 #include "extension/own_schema.hpp"
 #include "pg/role.hpp"
 #include "pg/role_setting.hpp"
+#include "pg/session_user.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "worker/process.hpp"
@@ -64,15 +65,15 @@ SessionState session_state() {
   static std::optional<Beginning> begun_with;
   try {
     Beginning beginning;
-    pg::in_transaction_without_snapshot([&beginning] {
+    bool has_superusers = false;
+    pg::in_transaction_without_snapshot([&] {
       beginning.settings = pg::settings_of_role(GetSessionUserId());
       beginning.superuser = pg::is_superuser(GetSessionUserId());
+      // ALTER ROLE may have come between the login and this transaction.
+      if (!begun_with) has_superusers = pg::has_session_of_superuser();
     });
-    if (!begun_with)
-      begun_with = std::move(beginning);
-    else if (!(beginning == *begun_with))
-      return SessionState::kOutdated;
-    return SessionState::kCurrent;
+    if (!begun_with) begun_with = Beginning{beginning.settings, has_superusers};
+    return beginning == *begun_with ? SessionState::kCurrent : SessionState::kOutdated;
   } catch (const std::exception&) {
     log_current_exception("the settings of a worker's owner cannot be read");
     return SessionState::kUnknown;

@@ -10,8 +10,9 @@ namespace metrics_refresh::worker {
 /// Compares this session with a new session of the owner.
 enum class SessionState : std::uint8_t {
   kCurrent,
-  kOutdated,  // the settings of the owner or its superuser attribute changed since the first call
-  kUnknown,   // they cannot be read now
+  // Its superuser attribute at the login, or the settings of the owner at the first call, are others.
+  kOutdated,
+  kUnknown,  // they cannot be read now
 };
 SessionState session_state();
 

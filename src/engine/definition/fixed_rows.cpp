@@ -64,9 +64,10 @@ bool is_fully_ordered(const Aggref* aggregate) {
 
 bool is_fixed(const Aggref* aggregate) {
   const Oid function = aggregate->aggfnoid;
-  if (is_named(function, {"count", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor",
-                          "percentile_cont"}))
+  if (is_named(function, {"count", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor"}))
     return true;
+  // A month and 30 days are equal.
+  if (is_named(function, {"percentile_cont"})) return aggregate->aggtype != INTERVALOID;
   if (aggregate->aggkind != AGGKIND_NORMAL || aggregate->args == NIL) return false;
   auto* const argument = reinterpret_cast<Node*>(linitial_node(TargetEntry, aggregate->args)->expr);
   if (is_named(function, {"min", "max"})) return is_same_in_all_bytes(argument);
@@ -167,13 +168,16 @@ bool is_among(const TargetEntry* entry, const List* clauses) {
   return false;
 }
 
-// If the query chooses among rows by LIMIT or DISTINCT ON, the candidates are equal in the sort
-// columns. So only these columns are fixed.
+// If the query chooses among rows, the candidates are equal in the columns that it orders by, so
+// only those are fixed. DISTINCT ON alone chooses among rows that are equal in its own columns.
+// LIMIT chooses among all.
 bool is_column_fixed(const Query* query, TargetEntry* entry) {
   auto* const value = reinterpret_cast<Node*>(entry->expr);
   if (why_loose(value) != nullptr) return false;
   if (!chooses_rows(query)) return true;
-  return (is_among(entry, query->sortClause) || is_among(entry, query->distinctClause)) &&
+  const bool has_limit = query->limitCount != nullptr || query->limitOffset != nullptr;
+  return (is_among(entry, query->sortClause) ||
+          (!has_limit && is_among(entry, query->distinctClause))) &&
          is_same_in_all_bytes(value);
 }
 

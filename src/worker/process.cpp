@@ -134,13 +134,21 @@ std::uint64_t launch_extra() {
   return extra;
 }
 
+// The same fields as the server writes for an error that it reports itself.
 void log_current_exception(const char* doing) {
   const store::RunError error = store::describe_current_error();
-  const char* message = error.message.c_str();
-  const char* detail = error.detail.c_str();
-  pg::call([=] {
-    ereport(LOG, errmsg("metrics_refresh: %s: %s", doing, message),
-            *detail != '\0' ? errdetail_internal("%s", detail) : 0);
+  pg::call([&error, doing] {
+    const char* const code = error.sqlstate.c_str();
+    const char* const detail = error.detail.c_str();
+    const char* const hint = error.hint.c_str();
+    const char* const context = error.context.c_str();
+    const char* const query = error.query.c_str();
+    ereport(LOG, errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])),
+            errmsg("metrics_refresh: %s: %s", doing, error.message.c_str()),
+            *detail != '\0' ? errdetail_internal("%s", detail) : 0,
+            *hint != '\0' ? errhint("%s", hint) : 0,
+            *context != '\0' ? errcontext("%s", context) : 0,
+            *query != '\0' ? internalerrquery(query) : 0);
   });
 }
 

@@ -127,3 +127,14 @@ std::invoke_result_t<Body&> boundary(Body&& body) {
 }
 
 }  // namespace metrics_refresh::pg
+
+/// Defines and exports the C symbol `name` of an SQL function, which runs `body(FunctionCallInfo)`.
+#define MR_SQL_FUNCTION(name, body)                                     \
+  extern "C" {                                                          \
+  PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                             \
+  PG_FUNCTION_INFO_V1(name);                                            \
+  }                                                                     \
+  Datum name(PG_FUNCTION_ARGS) {                                        \
+    return metrics_refresh::pg::boundary([&] { return body(fcinfo); }); \
+  }                                                                     \
+  static_assert(true, "ends with a semicolon")

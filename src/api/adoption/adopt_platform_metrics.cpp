@@ -149,23 +149,9 @@ Datum forget_adopted_runs(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_adopt_platform_metrics, adopt_platform_metrics);
+MR_SQL_FUNCTION(mr_restore_definition, restore_definition);
+MR_SQL_FUNCTION(mr_forget_adopted_runs, forget_adopted_runs);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_adopt_platform_metrics);
-MR_SQL_FUNCTION(mr_restore_definition);
-MR_SQL_FUNCTION(mr_forget_adopted_runs);
-
-Datum mr_adopt_platform_metrics(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::adopt_platform_metrics(fcinfo); });
-}
-Datum mr_restore_definition(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::restore_definition(fcinfo); });
-}
-Datum mr_forget_adopted_runs(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::forget_adopted_runs(fcinfo); });
-}
-}

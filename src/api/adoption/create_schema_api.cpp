@@ -121,18 +121,8 @@ Datum require_schema_rights(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_create_schema_api, create_schema_api);
+MR_SQL_FUNCTION(mr_require_schema_rights, require_schema_rights);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_create_schema_api);
-MR_SQL_FUNCTION(mr_require_schema_rights);
-
-Datum mr_create_schema_api(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::create_schema_api(fcinfo); });
-}
-Datum mr_require_schema_rights(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::require_schema_rights(fcinfo); });
-}
-}

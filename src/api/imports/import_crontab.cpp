@@ -150,13 +150,7 @@ Datum import_from_crontab(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_import_from_crontab, import_from_crontab);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_import_from_crontab);
-
-Datum mr_import_from_crontab(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::import_from_crontab(fcinfo); });
-}
-}

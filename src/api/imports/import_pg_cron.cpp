@@ -231,18 +231,8 @@ Datum as_pg_cron_reads(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_import_from_pg_cron, import_from_pg_cron);
+MR_SQL_FUNCTION(mr_as_pg_cron_reads, as_pg_cron_reads);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_import_from_pg_cron);
-MR_SQL_FUNCTION(mr_as_pg_cron_reads);
-
-Datum mr_import_from_pg_cron(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::import_from_pg_cron(fcinfo); });
-}
-Datum mr_as_pg_cron_reads(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::as_pg_cron_reads(fcinfo); });
-}
-}

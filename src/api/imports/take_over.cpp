@@ -57,11 +57,6 @@ void wait_for_quiet_moment() {
     });
 }
 
-}  // namespace metrics_refresh::api
+MR_SQL_FUNCTION(mr_job_take_over, take_over);
 
-extern "C" {
-MR_SQL_FUNCTION(mr_job_take_over);
-Datum mr_job_take_over(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::take_over(fcinfo); });
-}
-}
+}  // namespace metrics_refresh::api

@@ -121,28 +121,10 @@ Datum refresh_dependents(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_schedule_group, schedule_group);
+MR_SQL_FUNCTION(mr_refresh_all_views, refresh_all_views);
+MR_SQL_FUNCTION(mr_refresh_dependents, refresh_dependents);
+MR_SQL_FUNCTION(mr_populate_views, populate_views);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_schedule_group);
-MR_SQL_FUNCTION(mr_refresh_all_views);
-MR_SQL_FUNCTION(mr_refresh_dependents);
-MR_SQL_FUNCTION(mr_populate_views);
-
-Datum mr_schedule_group(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::schedule_group(fcinfo); });
-}
-Datum mr_refresh_all_views(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::refresh_all_views(fcinfo); });
-}
-Datum mr_refresh_dependents(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::refresh_dependents(fcinfo); });
-}
-Datum mr_populate_views(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::populate_views(fcinfo); });
-}
-}

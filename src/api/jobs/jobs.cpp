@@ -184,44 +184,23 @@ Datum set_active(FunctionCallInfo call, bool active) {
   return 0;
 }
 
+Datum pause(FunctionCallInfo call) { return set_active(call, false); }
+
+Datum resume(FunctionCallInfo call) { return set_active(call, true); }
+
+Datum note_missing(FunctionCallInfo call) {
+  note_missing_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
+  return Datum{0};
+}
+
 }  // namespace
+
+MR_SQL_FUNCTION(mr_schedule, schedule);
+MR_SQL_FUNCTION(mr_schedule_command, schedule_command);
+MR_SQL_FUNCTION(mr_alter_job, alter_job);
+MR_SQL_FUNCTION(mr_unschedule, unschedule);
+MR_SQL_FUNCTION(mr_note_missing_job, note_missing);
+MR_SQL_FUNCTION(mr_pause, pause);
+MR_SQL_FUNCTION(mr_resume, resume);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_schedule);
-MR_SQL_FUNCTION(mr_schedule_command);
-MR_SQL_FUNCTION(mr_alter_job);
-MR_SQL_FUNCTION(mr_unschedule);
-MR_SQL_FUNCTION(mr_note_missing_job);
-MR_SQL_FUNCTION(mr_pause);
-MR_SQL_FUNCTION(mr_resume);
-
-Datum mr_schedule(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::schedule(fcinfo); });
-}
-Datum mr_schedule_command(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::schedule_command(fcinfo); });
-}
-Datum mr_alter_job(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::alter_job(fcinfo); });
-}
-Datum mr_unschedule(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::unschedule(fcinfo); });
-}
-Datum mr_note_missing_job(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] {
-    namespace api = metrics_refresh::api;
-    api::note_missing_job(api::Arguments::required(api::Arguments(fcinfo).get_text(0), "job_name"));
-    return Datum{0};
-  });
-}
-Datum mr_pause(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::set_active(fcinfo, false); });
-}
-Datum mr_resume(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::set_active(fcinfo, true); });
-}
-}

@@ -291,11 +291,7 @@ Datum health_check(FunctionCallInfo call) {
 }
 
 }  // namespace
-}  // namespace metrics_refresh::api
 
-extern "C" {
-MR_SQL_FUNCTION(mr_health_check);
-Datum mr_health_check(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::health_check(fcinfo); });
-}
-}
+MR_SQL_FUNCTION(mr_health_check, health_check);
+
+}  // namespace metrics_refresh::api

@@ -159,20 +159,11 @@ Datum explain_refresh(FunctionCallInfo call) {
   return row_result(call, row);
 }
 
+Datum caller_is_super_admin(FunctionCallInfo) { return BoolGetDatum(extension::is_super_admin()); }
+
 }  // namespace
+
+MR_SQL_FUNCTION(mr_is_super_admin, caller_is_super_admin);
+MR_SQL_FUNCTION(mr_explain_refresh, explain_refresh);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_is_super_admin);
-MR_SQL_FUNCTION(mr_explain_refresh);
-
-Datum mr_is_super_admin(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  return metrics_refresh::pg::boundary(
-      [] { return BoolGetDatum(metrics_refresh::extension::is_super_admin()); });
-}
-Datum mr_explain_refresh(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::explain_refresh(fcinfo); });
-}
-}

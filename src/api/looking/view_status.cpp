@@ -194,11 +194,7 @@ Datum view_status(FunctionCallInfo call) {
 }
 
 }  // namespace
-}  // namespace metrics_refresh::api
 
-extern "C" {
-MR_SQL_FUNCTION(mr_view_status);
-Datum mr_view_status(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::view_status(fcinfo); });
-}
-}
+MR_SQL_FUNCTION(mr_view_status, view_status);
+
+}  // namespace metrics_refresh::api

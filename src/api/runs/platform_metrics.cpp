@@ -40,7 +40,12 @@ Datum told(const RefreshedNow& done, const std::string& success) {
       .result();
 }
 
-Datum trigger_refresh() {
+Datum refresh_platform_metrics(FunctionCallInfo) {
+  (void)refresh_named(extension_schema(), kView);
+  return Datum{0};
+}
+
+Datum trigger_platform_metrics(FunctionCallInfo) {
   extension::require_super_admin("refreshing the platform metrics");
   return told(refresh_named(extension_schema(), kView), "platform metrics refreshed");
 }
@@ -56,27 +61,9 @@ Datum refresh_by_name(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_refresh_platform_metrics, refresh_platform_metrics);
+MR_SQL_FUNCTION(mr_trigger_platform_metrics, trigger_platform_metrics);
+MR_SQL_FUNCTION(mr_refresh_by_name, refresh_by_name);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_refresh_platform_metrics);
-MR_SQL_FUNCTION(mr_trigger_platform_metrics);
-MR_SQL_FUNCTION(mr_refresh_by_name);
-
-Datum mr_refresh_platform_metrics(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  return metrics_refresh::pg::boundary([] {
-    namespace api = metrics_refresh::api;
-    (void)api::refresh_named(api::extension_schema(), api::kView);
-    return Datum{0};
-  });
-}
-Datum mr_trigger_platform_metrics(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  return metrics_refresh::pg::boundary([] { return metrics_refresh::api::trigger_refresh(); });
-}
-Datum mr_refresh_by_name(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::refresh_by_name(fcinfo); });
-}
-}

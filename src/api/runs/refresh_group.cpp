@@ -159,11 +159,7 @@ Datum refresh_group(FunctionCallInfo call) {
 }
 
 }  // namespace
-}  // namespace metrics_refresh::api
 
-extern "C" {
-MR_SQL_FUNCTION(mr_refresh_group);
-Datum mr_refresh_group(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::refresh_group(fcinfo); });
-}
-}
+MR_SQL_FUNCTION(mr_refresh_group, refresh_group);
+
+}  // namespace metrics_refresh::api

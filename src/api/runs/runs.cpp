@@ -105,11 +105,10 @@ Datum cancel(FunctionCallInfo call) {
   return BoolGetDatum(true);
 }
 
-Datum cleanup_logs(FunctionCallInfo call, bool has_argument) {
+Datum remove_logs(std::optional<Datum> older_than) {
   extension::require_super_admin("removing log rows");
-  pg::Param age = pg::Param::null(INTERVALOID);
-  if (has_argument && !Arguments(call).is_null(0))
-    age = pg::Param(INTERVALOID, Arguments(call).datum(0));
+  const pg::Param age =
+      older_than ? pg::Param(INTERVALOID, *older_than) : pg::Param::null(INTERVALOID);
   const std::int64_t retention =
       std::chrono::duration_cast<std::chrono::minutes>(settings::log_retention()).count();
   std::int64_t removed = 0;
@@ -125,31 +124,20 @@ Datum cleanup_logs(FunctionCallInfo call, bool has_argument) {
   return Int64GetDatum(removed);
 }
 
+Datum cleanup_logs(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  if (arguments.is_null(0)) return remove_logs(std::nullopt);
+  return remove_logs(arguments.datum(0));
+}
+
+Datum cleanup_old_metrics_logs(FunctionCallInfo) { return remove_logs(std::nullopt); }
+
 }  // namespace
+
+MR_SQL_FUNCTION(mr_refresh, refresh);
+MR_SQL_FUNCTION(mr_trigger, trigger);
+MR_SQL_FUNCTION(mr_cancel, cancel);
+MR_SQL_FUNCTION(mr_cleanup_logs, cleanup_logs);
+MR_SQL_FUNCTION(mr_cleanup_old_metrics_logs, cleanup_old_metrics_logs);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_refresh);
-MR_SQL_FUNCTION(mr_trigger);
-MR_SQL_FUNCTION(mr_cancel);
-MR_SQL_FUNCTION(mr_cleanup_logs);
-MR_SQL_FUNCTION(mr_cleanup_old_metrics_logs);
-
-Datum mr_refresh(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::refresh(fcinfo); });
-}
-Datum mr_trigger(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::trigger(fcinfo); });
-}
-Datum mr_cancel(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::cancel(fcinfo); });
-}
-Datum mr_cleanup_logs(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::cleanup_logs(fcinfo, true); });
-}
-Datum mr_cleanup_old_metrics_logs(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::cleanup_logs(fcinfo, false); });
-}
-}

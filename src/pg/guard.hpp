@@ -97,6 +97,11 @@ template <typename Body>
   throw_pending_error(context);
 }
 
+/// The text for use in call(), or null if it is empty. It lives as long as `text`.
+inline const char* c_str_or_null(const std::string& text) noexcept {
+  return text.empty() ? nullptr : text.c_str();
+}
+
 /// The error that boundary() raises in a frame without destructors.
 struct Failure {
   ErrorData* server_error;  // a server error to rethrow, or null; then:

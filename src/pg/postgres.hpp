@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/instant.hpp"
+#include "core/joined.hpp"
 #include "core/row_table.hpp"
 #include "core/schedule/schedule.hpp"
 #include "core/schedule/time_zone.hpp"

@@ -15,9 +15,7 @@ namespace {
 
 using pg::Param;
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(cut_for_log(text));
-}
+Param cut_text_or_null(const std::string& text) { return Param::text_or_null(cut_for_log(text)); }
 
 // Rows deleted by one statement. Between batches the cleanup can be canceled.
 constexpr std::int64_t kCleanupBatch = 5000;
@@ -55,10 +53,11 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) 
           " SELECT run_id FROM head",
           {Param::nullable(head.run_id, INT8OID), Param::nullable(head.job_id, INT8OID),
            Param::nullable(head.job_name, TEXTOID), Param::nullable(head.group_run_id, INT8OID),
-           text_or_null(head.view_schema), text_or_null(head.view_name), text_or_null(head.command),
-           text_or_null(head.owner), Param::oid(head.owner_oid), triggered_by(head),
-           text_or_null(head.initiated_by), Param::nullable(head.due, TIMESTAMPTZOID), head.started,
-           status, head.attempt, head.worker_pid, head.group_job_id, head.manual,
+           cut_text_or_null(head.view_schema), cut_text_or_null(head.view_name),
+           cut_text_or_null(head.command), cut_text_or_null(head.owner), Param::oid(head.owner_oid),
+           triggered_by(head), cut_text_or_null(head.initiated_by),
+           Param::nullable(head.due, TIMESTAMPTZOID), head.started, status, head.attempt,
+           head.worker_pid, head.group_job_id, head.manual,
            Param::nullable(head.handled_until, TIMESTAMPTZOID)})
       .get_int64(0, 1);
 }
@@ -119,35 +118,34 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const 
   // resumed. Only the runs of a job write its row of job_state, so this statement does not wait for
   // locks of other sessions.
   const bool with_state = std::string_view(expected) == "running";
-  const pg::Rows rows =
-      spi.query(std::string(kComplete) + (with_state ? kAndState : kAlone),
-                {run_id,
-                 outcome.status,
-                 text_or_null(outcome.strategy),
-                 text_or_null(outcome.strategy_reason),
-                 text_or_null(error.message),
-                 text_or_null(error.sqlstate),
-                 text_or_null(error.detail),
-                 text_or_null(error.hint),
-                 text_or_null(error.context),
-                 Param::nullable(outcome.rows_total, INT8OID),
-                 outcome.missed,
-                 outcome.usage.wal_bytes,
-                 outcome.usage.buffers_hit,
-                 outcome.usage.buffers_read,
-                 outcome.usage.cpu_ms,
-                 expected,
-                 outcome.status == "success",
-                 failure && outcome.permanent,
-                 Param::nullable(outcome.last_missed, TIMESTAMPTZOID),
-                 outcome.retry ? Param(retry.at) : Param::null(TIMESTAMPTZOID),
-                 outcome.retry ? Param(retry.due) : Param::null(TIMESTAMPTZOID),
-                 outcome.retry ? Param(retry.attempt) : Param::null(INT8OID),
-                 Param::nullable(outcome.rows_inserted, INT8OID),
-                 Param::nullable(outcome.rows_updated, INT8OID),
-                 Param::nullable(outcome.rows_deleted, INT8OID),
-                 text_or_null(outcome.result),
-                 outcome.notices.empty() ? Param::null(TEXTOID) : Param(outcome.notices)});
+  const pg::Rows rows = spi.query(std::string(kComplete) + (with_state ? kAndState : kAlone),
+                                  {run_id,
+                                   outcome.status,
+                                   cut_text_or_null(outcome.strategy),
+                                   cut_text_or_null(outcome.strategy_reason),
+                                   cut_text_or_null(error.message),
+                                   cut_text_or_null(error.sqlstate),
+                                   cut_text_or_null(error.detail),
+                                   cut_text_or_null(error.hint),
+                                   cut_text_or_null(error.context),
+                                   Param::nullable(outcome.rows_total, INT8OID),
+                                   outcome.missed,
+                                   outcome.usage.wal_bytes,
+                                   outcome.usage.buffers_hit,
+                                   outcome.usage.buffers_read,
+                                   outcome.usage.cpu_ms,
+                                   expected,
+                                   outcome.status == "success",
+                                   failure && outcome.permanent,
+                                   Param::nullable(outcome.last_missed, TIMESTAMPTZOID),
+                                   outcome.retry ? Param(retry.at) : Param::null(TIMESTAMPTZOID),
+                                   outcome.retry ? Param(retry.due) : Param::null(TIMESTAMPTZOID),
+                                   outcome.retry ? Param(retry.attempt) : Param::null(INT8OID),
+                                   Param::nullable(outcome.rows_inserted, INT8OID),
+                                   Param::nullable(outcome.rows_updated, INT8OID),
+                                   Param::nullable(outcome.rows_deleted, INT8OID),
+                                   cut_text_or_null(outcome.result),
+                                   Param::text_or_null(outcome.notices)});
   if (rows.empty()) return {false, false};
   // The job is suspended already, or the run has no job.
   if (rows.get_bool(0, 5)) return {true, false};

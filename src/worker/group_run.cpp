@@ -28,12 +28,6 @@ std::uint64_t random_number() {
   });
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 void log_skipped(pg::Spi& spi, const Member& member, const std::string& reason) {
   const store::RunHead head =
       head_of_member(member, store::head_of_group(spi, member.group_run_id).job_name, pg::now());
@@ -63,7 +57,7 @@ Outcome outcome_of(const store::GroupResult& result) {
         (error.message.empty() ? std::to_string(count) + of_all : ", " + std::to_string(count)) +
         " " + what;
   };
-  add(result.failed, "failed (" + listed(result.failed_views) + ")");
+  add(result.failed, "failed (" + core::joined(result.failed_views) + ")");
   add(result.skipped, "skipped");
   add(result.canceled, "canceled");
   if (!cause.empty()) error.message += ": " + cause;

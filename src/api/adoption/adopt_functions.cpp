@@ -20,12 +20,6 @@ namespace {
 using store::OldFunction;
 using store::Thin;
 
-std::string joined(const std::vector<std::string>& texts) {
-  std::string list;
-  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + text;
-  return list;
-}
-
 std::string note_of(const OldFunction& function) {
   std::string note;
   if (function.is_definer)
@@ -33,7 +27,7 @@ std::string note_of(const OldFunction& function) {
         "was SECURITY DEFINER: it has its caller's rights now, so EXECUTE alone is not enough to "
         "refresh or to see the log";
   if (!function.dependents.empty())
-    note += (note.empty() ? "" : "; ") + joined(function.dependents) + " can go on to use it";
+    core::append_item(note, core::joined(function.dependents) + " can go on to use it", "; ");
   return note;
 }
 
@@ -92,7 +86,7 @@ void adopt_function(Adoption& adoption, const std::string& schema, const OldFunc
   if (function.is_member) return adoption.block(object, "it is an extension's own");
   const auto body = store::body_of(thin, function);
   if (const auto* no = std::get_if<store::NotServed>(&body)) {
-    const std::string users = joined(function.dependents);
+    const std::string users = core::joined(function.dependents);
     return adoption.block(object, no->reason + ", so it cannot be replaced" +
                                       (users.empty() ? "" : "; " + users + " depends on it"));
   }

@@ -73,8 +73,9 @@ std::string note_on_view(const OldLog& log) {
   const std::string unfilled = store::unfilled_columns(log);
   std::string note = unfilled.empty() ? "" : "NULL in new rows: " + unfilled;
   if (log.has_policies)
-    note += std::string(note.empty() ? "" : "; ") +
-            "whom the policies admit sees rows if he is a super admin or has the owner's rights";
+    core::append_item(
+        note, "whom the policies admit sees rows if he is a super admin or has the owner's rights",
+        "; ");
   return note;
 }
 

@@ -70,7 +70,7 @@ auto found_by(const Lookup& lookup, Find find) {
 }
 
 Oid find_relation(const SqlName& name, const Lookup& lookup) {
-  const char* schema = name.schema.empty() ? nullptr : name.schema.c_str();
+  const char* schema = pg::c_str_or_null(name.schema);
   const char* relation = name.name.c_str();
   return found_by(lookup, [=] {
     RangeVar* range =
@@ -81,7 +81,7 @@ Oid find_relation(const SqlName& name, const Lookup& lookup) {
 }
 
 Oid find_routine(const SqlName& name, const Lookup& lookup) {
-  const char* schema = name.schema.empty() ? nullptr : name.schema.c_str();
+  const char* schema = pg::c_str_or_null(name.schema);
   const char* routine = name.name.c_str();
   const FuncCandidateList candidates = found_by(lookup, [=] {
     List* names = list_make1(makeString(pstrdup(routine)));
@@ -247,8 +247,7 @@ std::string names_in(const Body& body, Oid owner) {
   // PL/pgSQL is not parsed as a whole: only its SQL parts are.
   for (const std::string& part : core::parts_of_body(body.source)) {
     const std::string found = engine::names_found_by_path(part, owner, "");
-    if (!found.empty() && names.find(found) == std::string::npos)
-      names += (names.empty() ? "" : ", ") + found;
+    if (!found.empty() && names.find(found) == std::string::npos) core::append_item(names, found);
   }
   return names;
 }

@@ -28,7 +28,7 @@ std::string plain_name(const store::ViewName& view) {
 template <typename Write>
 std::string list(const std::vector<store::ViewName>& views, Write write) {
   std::string text;
-  for (const store::ViewName& view : views) text += (text.empty() ? "" : ", ") + write(view);
+  for (const store::ViewName& view : views) core::append_item(text, write(view));
   return text;
 }
 
@@ -115,10 +115,6 @@ bool is_due_alike(const store::JobRecord& job, const ImportedJob& imported) {
          job.blackout.empty();
 }
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
-}
-
 Param name_or_null(const std::string& text) {
   if (text.empty()) return Param::null(NAMEOID);
   const char* name = text.c_str();
@@ -200,16 +196,14 @@ void make_job(const ImportedJob& job, const std::string& what, Oid role) {
 }
 
 void add_row(SetResult& result, const ImportedJob& job) {
-  std::string notes;
-  for (const std::string& note : job.notes) notes += (notes.empty() ? "" : "; ") + note;
   // Even a job that was left has a statement, if it has a schedule: the user can run it in the
   // right database.
   const bool is_made = !job.schedule.empty();
-  result.add({Param(job.source_id), text_or_null(job.name), Param(kind_of(job)),
-              text_or_null(target_of(job)), text_or_null(job.old_schedule),
-              text_or_null(job.schedule), Param::nullable(job.timezone, TEXTOID),
+  result.add({Param(job.source_id), Param::text_or_null(job.name), Param(kind_of(job)),
+              Param::text_or_null(target_of(job)), Param::text_or_null(job.old_schedule),
+              Param::text_or_null(job.schedule), Param::nullable(job.timezone, TEXTOID),
               name_or_null(job.owner_name), name_or_null(job.database), Param(job.active),
-              Param(job.action), text_or_null(notes),
+              Param(job.action), Param::text_or_null(core::joined(job.notes, "; ")),
               is_made ? Param(statement_of(job)) : Param::null(TEXTOID)});
 }
 

@@ -18,18 +18,14 @@ namespace {
 
 using pg::Param;
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
-}
-
 // All options of a group return to their defaults if the job was a group before.
 store::Columns columns_of(const Subject& subject, Oid owner, const store::Columns& options) {
-  store::Columns columns = {{"view_schema", text_or_null(subject.view_schema)},
-                            {"view_name", text_or_null(subject.view_name)},
-                            {"given_schema", text_or_null("")},
-                            {"given_name", text_or_null("")},
-                            {"command", text_or_null(subject.command)},
-                            {"group_schema", text_or_null(subject.group_schema)},
+  store::Columns columns = {{"view_schema", Param::text_or_null(subject.view_schema)},
+                            {"view_name", Param::text_or_null(subject.view_name)},
+                            {"given_schema", Param::text_or_null("")},
+                            {"given_name", Param::text_or_null("")},
+                            {"command", Param::text_or_null(subject.command)},
+                            {"group_schema", Param::text_or_null(subject.group_schema)},
                             {"owner", pg::role_name(owner)},
                             {"owner_oid", Param::oid(owner)},
                             {"one_time", false}};

@@ -286,7 +286,7 @@ Datum health_check(FunctionCallInfo call) {
   });
   for (const core::Finding& finding : core::check_health(now, server, jobs, limits()))
     result.add({finding.check, core::to_string(finding.severity), finding.detail,
-                finding.hint.empty() ? pg::Param::null(TEXTOID) : pg::Param(finding.hint)});
+                pg::Param::text_or_null(finding.hint)});
   return 0;
 }
 

@@ -21,10 +21,6 @@ namespace {
 
 using pg::Param;
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
-}
-
 // Whether a job with the strategy incremental could refresh this view, or does.
 std::string say_incremental(const engine::View& view, const engine::ViewState& state) {
   const std::string why_not = engine::why_not_incremental(view);
@@ -124,12 +120,12 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
   return {Param(chosen),
           Param(reason),
           Param(state.populated),
-          text_or_null(state.unique_index),
-          text_or_null(index),
+          Param::text_or_null(state.unique_index),
+          Param::text_or_null(index),
           around.depends_on,
           Param::nullable(around.job_name, TEXTOID),
           around.next_due,
-          text_or_null(freshness.reason),
+          Param::text_or_null(freshness.reason),
           Param(say_incremental(view, state))};
 }
 

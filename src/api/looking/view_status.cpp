@@ -147,10 +147,6 @@ Param name_param(const std::string& name) {
                pg::call([text] { return DirectFunctionCall1(namein, CStringGetDatum(text)); }));
 }
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
-}
-
 Datum view_status(FunctionCallInfo call) {
   SetResult result(call);
   const core::Instant now = pg::now();
@@ -185,8 +181,8 @@ Datum view_status(FunctionCallInfo call) {
                 Param(log.populated),
                 Param::nullable(log.rows ? log.rows : view.estimated_rows, INT8OID),
                 Param::nullable(try_size(view.oid), INT8OID), time_or_null(log.last_success),
-                age_or_null(fresh_at, now), text_or_null(log.last_status),
-                text_or_null(log.last_error), Param(freshness(log, fresh_at, keeper, now)),
+                age_or_null(fresh_at, now), Param::text_or_null(log.last_status),
+                Param::text_or_null(log.last_error), Param(freshness(log, fresh_at, keeper, now)),
                 keeper == nullptr ? Param::null(TEXTOID) : Param(keeper->job.name),
                 time_or_null(next_due)});
   }

@@ -84,11 +84,9 @@ bool refresh_member(const Member& member, const store::JobRecord& group) {
 }
 
 void warn_of(const Group& group, const std::vector<std::string>& failed) {
-  std::string names;
-  for (const std::string& name : failed) names += (names.empty() ? "" : ", ") + name;
   const std::string message = std::to_string(failed.size()) + " of " +
                               std::to_string(group.members.size()) + " views of group \"" +
-                              group.job.name + "\" were not refreshed: " + names;
+                              group.job.name + "\" were not refreshed: " + core::joined(failed);
   const char* text = message.c_str();
   pg::call([text] {
     ereport(WARNING, errmsg_internal("%s", text), errhint("See metrics_refresh.run_log."));

@@ -69,7 +69,7 @@ std::string names_found_by_path(const std::string& sql, Oid owner,
   const std::string path = setting_of(owner, "search_path");
   const char* const path_text = path.c_str();
   const char* const sql_text = sql.c_str();
-  const char* const mention = mentioned_in.empty() ? nullptr : mentioned_in.c_str();
+  const char* const mention = pg::c_str_or_null(mentioned_in);
   for (const RawParseMode mode :
        {RAW_PARSE_DEFAULT, RAW_PARSE_PLPGSQL_EXPR, RAW_PARSE_PLPGSQL_ASSIGN1}) {
     std::string found;

@@ -27,8 +27,6 @@ std::string count_of(std::int64_t n, const char* one, const char* several) {
   return std::to_string(n) + " " + (n == 1 ? one : several);
 }
 
-const char* text_or_null(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
-
 }  // namespace
 
 KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snapshot_xmin)
@@ -96,9 +94,9 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
   const int audit_every = settings::audit_every();
   KeyedState state = {};
   state.id = record_->id;
-  state.fingerprint = text_or_null(record_->fingerprint);
-  state.obstacle = text_or_null(obstacle);
-  state.missed = text_or_null(missed);
+  state.fingerprint = pg::c_str_or_null(record_->fingerprint);
+  state.obstacle = pg::c_str_or_null(obstacle);
+  state.missed = pg::c_str_or_null(missed);
   if (record_->as_of) state.last_now = pg::to_timestamptz(*record_->as_of);
   state.rows = record_->rows;
   state.sums = sums;

@@ -19,8 +19,7 @@ bool has_temporary_objects() {
   if (!OidIsValid(schema)) return false;
   bool found = false;
   pg::in_transaction([&found, schema] {
-    extension::as_extension([&found, schema] {
-      pg::Spi spi;
+    extension::as_extension([&found, schema](pg::Spi& spi) {
       found = !spi.query(
                       "SELECT FROM pg_catalog.pg_depend WHERE refclassid ="
                       " 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid = $1 LIMIT 1",

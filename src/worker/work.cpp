@@ -137,8 +137,7 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
     const engine::Refreshed refreshed = engine::refresh_locked(view);
     Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
     outcome.usage = meter.so_far();
-    extension::as_extension([&] {
-      pg::Spi spi;
+    extension::as_extension([&](pg::Spi& spi) {
       store::log_ended_run(spi, head_of_member(member, begun.job.name, started), outcome);
     });
   }
@@ -174,8 +173,7 @@ void set_up_incremental(int slot, Begun& begun) {
 }
 
 void log_success(const Begun& begun, const Outcome& outcome) {
-  extension::as_extension([&] {
-    pg::Spi spi;
+  extension::as_extension([&](pg::Spi& spi) {
     store::end_run(spi, begun.run_id, outcome, 0);
     if (begun.member)
       finish_member(spi, *begun.member, "success");

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "api/access.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/definition_statement.hpp"
 #include "pg/quote.hpp"
 #include "pg/role.hpp"
@@ -40,7 +41,7 @@ std::string stranger(Oid owner) {
 // The reason why the owner could not replace the function and restore it, or empty.
 std::string problem_for_owner(const OldFunction& function, const std::string& statement) {
   std::string type;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     type = store::foreign_type(spi, "pg_proc", {function.oid}, function.owner);
   });
   if (!type.empty()) return "its text may run code of " + type;
@@ -66,7 +67,7 @@ std::vector<std::string> undo_statements(const OldFunction& function) {
 // is 0.
 void require_replaced(const OldFunction& function, Oid owner, const std::string& source) {
   bool is_replaced = false;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     is_replaced =
         spi.query(
                "SELECT EXISTS (SELECT FROM pg_proc WHERE oid::regprocedure::text = $4"
@@ -116,7 +117,7 @@ void make_function(Adoption& adoption, const std::string& schema, const Thin& th
 
 std::vector<OldFunction> find_functions(Oid schema, const std::vector<Thin>& thin) {
   std::vector<OldFunction> found;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     for (const Thin& one : thin) {
       std::vector<OldFunction> named = store::functions_named(spi, schema, one.name);
       std::move(named.begin(), named.end(), std::back_inserter(found));

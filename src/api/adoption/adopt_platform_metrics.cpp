@@ -8,6 +8,7 @@
 #include "api/adoption/adopt_admin_check.hpp"
 #include "api/adoption/adopt_functions.hpp"
 #include "api/adoption/adopt_log.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/as_owner.hpp"
 #include "pg/definition_statement.hpp"
@@ -31,7 +32,7 @@ Oid existing_schema(const std::string& schema) {
 
 void refuse_own_schema(Oid schema, const std::string& name) {
   bool is_own = false;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     is_own = spi.query(
                     "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'metrics_refresh'"
                     " AND extnamespace = $1)",
@@ -144,7 +145,7 @@ Datum forget_adopted_runs(FunctionCallInfo call) {
   const std::string schema = Arguments::required(Arguments(call).get_text(0), "schema_name");
   extension::require_super_admin("removing log rows");
   std::int64_t removed = 0;
-  with_tables([&](pg::Spi& spi) { removed = store::forget_copied_rows(spi, schema); });
+  extension::as_extension([&](pg::Spi& spi) { removed = store::forget_copied_rows(spi, schema); });
   return Int64GetDatum(removed);
 }
 

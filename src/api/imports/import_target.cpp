@@ -18,6 +18,7 @@
 #include "engine/view/missing_names.hpp"
 #include "engine/view/owner_settings.hpp"
 #include "engine/view/view.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/compat.hpp"
 #include "pg/transaction.hpp"
 
@@ -99,7 +100,7 @@ std::string written(const SqlName& name) {
 
 Routine read_routine(Oid oid, Oid caller) {
   Routine routine;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
         "SELECT l.lanname, coalesce(p.prosrc, ''), p.prokind = 'p', p.prosecdef, p.proowner,"
         " has_function_privilege($2, p.oid, 'EXECUTE'), coalesce(p.proconfig, '{}')"
@@ -219,7 +220,7 @@ void set_timeouts(const Timeouts& own, Oid role, ImportTarget& target) {
 // and whose source can be read.
 std::vector<Body> bodies_in(Oid view) {
   std::vector<Body> bodies;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
         "WITH RECURSIVE used (oid) AS (SELECT $1 UNION SELECT d.refobjid FROM used u"
         "  JOIN pg_rewrite r ON r.ev_class = u.oid JOIN pg_depend d"

@@ -138,7 +138,7 @@ std::string statement_of(const ImportedJob& job) {
 
 Found Names::find_by_task(ImportedJob& job, const std::string& prefix) {
   Found best = Found::kNothing;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     for (const store::JobRecord& other : store::load_jobs(spi)) {
       if (other.name.compare(0, prefix.size(), prefix) != 0 ||
           taken_.count({job.owner, other.name}) != 0 || !has_task(spi, other, job))
@@ -160,7 +160,7 @@ Found Names::settle(ImportedJob& job, bool by_name) {
     if (taken_.count({job.owner, job.name}) != 0) continue;
     std::optional<store::JobRecord> found;
     bool is_same = false;
-    with_tables([&](pg::Spi& spi) {
+    extension::as_extension([&](pg::Spi& spi) {
       found = store::find_job(spi, job.name, job.owner);
       if (found && !dry_run_) {
         store::lock_job(spi, found->id);

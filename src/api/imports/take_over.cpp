@@ -9,6 +9,7 @@
 #include "api/imports/take_over.hpp"
 
 #include "api/access.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/time.hpp"
 
 namespace metrics_refresh::api {
@@ -37,10 +38,10 @@ Datum take_over(FunctionCallInfo call) {
                        "the function may only be called as a trigger");
   // An earlier call in this transaction may have handled all jobs.
   bool waits = false;
-  with_tables([&](pg::Spi& spi) { waits = store::is_to_count_from_commit(spi); });
+  extension::as_extension([&](pg::Spi& spi) { waits = store::is_to_count_from_commit(spi); });
   if (!waits) return Datum{0};
   wait_for_quiet_moment();
-  with_tables([](pg::Spi& spi) { store::count_from_soon(spi); });
+  extension::as_extension([](pg::Spi& spi) { store::count_from_soon(spi); });
   return Datum{0};
 }
 

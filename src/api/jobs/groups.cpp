@@ -11,6 +11,7 @@
 #include "api/jobs/options.hpp"
 #include "api/jobs/write_job.hpp"
 #include "api/shares.hpp"
+#include "extension/own_schema.hpp"
 #include "shmem/shmem.hpp"
 #include "store/one_time_jobs.hpp"
 
@@ -48,7 +49,7 @@ Datum schedule_group(FunctionCallInfo call) {
   // The request runs the whole group, not only the views that are not populated.
   if (populate && std::any_of(views.begin(), views.end(), is_unpopulated)) {
     const std::string role = current_role();
-    with_tables([&](pg::Spi& spi) { (void)store::insert_request(spi, id, role); });
+    extension::as_extension([&](pg::Spi& spi) { (void)store::insert_request(spi, id, role); });
     check_share_of_requests();
   }
   return Int64GetDatum(id);
@@ -67,7 +68,7 @@ std::int64_t request_once(const std::string& purpose, const std::vector<GroupVie
   // Made before the insert: check() raises an error only if the share has grown.
   const JobShare share(owner);
   std::optional<std::int64_t> run_id;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const std::int64_t id = store::insert_one_time_job(spi, purpose, owner, {});
     store::replace_members(spi, id, names_of(views));
     run_id = store::insert_request(spi, id, role);

@@ -7,6 +7,7 @@
 #include "api/jobs/options.hpp"
 #include "api/jobs/write_job.hpp"
 #include "api/shares.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
 #include "store/groups.hpp"
@@ -83,7 +84,7 @@ Oid view_owner(const store::JobRecord& job) {
 // The views of the group that exist.
 std::vector<GroupView> views_of_group(const store::JobRecord& group) {
   std::vector<GroupView> views;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     for (const store::Member& member : store::named_members(spi, group)) {
       const Oid view = engine::resolve_view(member);
       if (OidIsValid(view)) views.push_back({engine::read_view(view), true});
@@ -171,7 +172,7 @@ Datum unschedule(FunctionCallInfo call) {
     return BoolGetDatum(false);
   }
   const std::vector<Oid> incremental = incremental_views(*job);
-  with_tables([&](pg::Spi& spi) { store::delete_job(spi, *job); });
+  extension::as_extension([&](pg::Spi& spi) { store::delete_job(spi, *job); });
   leave_incremental(incremental);
   return BoolGetDatum(true);
 }
@@ -180,7 +181,9 @@ Datum unschedule(FunctionCallInfo call) {
 Datum set_active(FunctionCallInfo call, bool active) {
   const store::JobRecord job =
       locked_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
-  with_tables([&](pg::Spi& spi) { store::update_job(spi, job.id, {{"active", active}}, active); });
+  extension::as_extension([&](pg::Spi& spi) {
+    store::update_job(spi, job.id, {{"active", active}}, active);
+  });
   return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "engine/view/own_jobs.hpp"
 #include "engine/view/owner_settings.hpp"
 #include "engine/view/unique_key.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/identity.hpp"
 #include "pg/transaction.hpp"
@@ -68,7 +69,7 @@ Surroundings read_surroundings(const engine::View& view, MemoryContext context) 
   if (job_id != 0)
     // The job is visible to the caller. The settings are needed for the decision, but are not
     // shown.
-    with_tables([&](pg::Spi& spi) {
+    extension::as_extension([&](pg::Spi& spi) {
       if (const auto job = store::find_job(spi, job_id)) found.settings = job->settings;
     });
   return found;

@@ -4,6 +4,7 @@
 #include "api/access.hpp"
 #include "api/arguments.hpp"
 #include "api/runs/refresh_now.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 
 namespace metrics_refresh::api {
@@ -14,7 +15,7 @@ constexpr char kView[] = "platform_metrics";
 // ALTER EXTENSION SET SCHEMA can change it, so it is looked up each time.
 std::string extension_schema() {
   std::string schema;
-  with_tables([&schema](pg::Spi& spi) {
+  extension::as_extension([&schema](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
         "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
         " WHERE e.extname = 'metrics_refresh'");

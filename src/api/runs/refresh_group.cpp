@@ -16,6 +16,7 @@
 #include "engine/strategy/choose.hpp"
 #include "engine/view/function_reads.hpp"
 #include "engine/view/view.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
 #include "pg/time.hpp"
@@ -38,7 +39,7 @@ Group read_group(const std::string& name) {
   if (!group.job.is_group())
     throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE, "job \"" + name + "\" is no group",
                        "refresh() refreshes a view now; trigger() runs any job in a worker.");
-  with_tables([&group](pg::Spi& spi) {
+  extension::as_extension([&group](pg::Spi& spi) {
     group.members = store::named_members(spi, group.job);
     std::vector<Oid> views;
     for (Member& member : group.members) {
@@ -64,7 +65,7 @@ void log_not_begun(const Member& member, const char* status, const store::RunErr
   store::Outcome outcome;
   outcome.status = status;
   outcome.error = error;
-  with_tables([&](pg::Spi& spi) { store::log_ended_run(spi, head, outcome); });
+  extension::as_extension([&](pg::Spi& spi) { store::log_ended_run(spi, head, outcome); });
 }
 
 // Returns false if the refresh failed. The failure is logged.

@@ -6,6 +6,7 @@
 #include "api/runs/known_run.hpp"
 #include "api/runs/refresh_now.hpp"
 #include "api/shares.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
@@ -52,7 +53,8 @@ Datum trigger(FunctionCallInfo call) {
   for (;;) {
     const store::JobRecord job = managed_job(name);
     std::optional<std::int64_t> run_id;
-    with_tables([&](pg::Spi& spi) { run_id = store::insert_request(spi, job.id, role); });
+    extension::as_extension(
+        [&](pg::Spi& spi) { run_id = store::insert_request(spi, job.id, role); });
     if (!run_id) continue;
     check_share_of_requests();
     return Int64GetDatum(*run_id);
@@ -62,7 +64,7 @@ Datum trigger(FunctionCallInfo call) {
 // Withdraws a request that no worker has taken yet. False if it was taken, or never existed.
 bool withdraw(const store::Request& request, const store::JobRecord& job) {
   bool withdrawn = false;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     // Waits for a worker that is taking the request, to learn whether its transaction commits.
     store::await_request(spi, request.run_id);
     withdrawn = store::withdraw_request(spi, request, job, pg::now());
@@ -78,7 +80,7 @@ Datum cancel(FunctionCallInfo call) {
   std::optional<store::JobRecord> job;
   std::optional<store::Request> request;
   bool open_group = false;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     job = store::job_of_run(spi, run_id);
     request = store::find_request(spi, run_id);
     open_group = store::is_open_group(spi, run_id);
@@ -95,7 +97,7 @@ Datum cancel(FunctionCallInfo call) {
   if (job && request && withdraw(*request, *job)) return BoolGetDatum(true);
   // A worker that held the request has committed by now. It may have planned the run of a group.
   if (request && !open_group)
-    with_tables([&](pg::Spi& spi) { open_group = store::is_open_group(spi, run_id); });
+    extension::as_extension([&](pg::Spi& spi) { open_group = store::is_open_group(spi, run_id); });
   if (!open_group) return BoolGetDatum(shmem::cancel_run(MyDatabaseId, run_id));
   // The scheduler cancels a group's run: it knows the members that are running, and no other member
   // may start meanwhile.
@@ -112,7 +114,7 @@ Datum remove_logs(std::optional<Datum> older_than) {
   const std::int64_t retention =
       std::chrono::duration_cast<std::chrono::minutes>(settings::log_retention()).count();
   std::int64_t removed = 0;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
         "SELECT clock_timestamp() - a.age, a.age < interval '0' FROM (SELECT coalesce($1,"
         " make_interval(mins => $2::int))) AS a (age)",

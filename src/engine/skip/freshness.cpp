@@ -20,17 +20,6 @@ namespace {
 
 using shmem::ChangeCount;
 
-// Its locks are given back at once: a long refresh would keep DROP EXTENSION waiting.
-template <typename Body>
-void look_as_extension(Body&& body) {
-  pg::look([&body] {
-    extension::as_extension([&body] {
-      pg::Spi spi;
-      body(spi);
-    });
-  });
-}
-
 void put(StringInfo bytes, const void* data, std::size_t size) {
   appendBinaryStringInfo(bytes, static_cast<const char*>(data), static_cast<int>(size));
 }
@@ -150,7 +139,7 @@ std::string obstacle_of_transactions() {
   // To look would take the snapshot.
   if (IsolationUsesXactSnapshot()) return "there may be prepared transactions";
   bool prepared = false;
-  look_as_extension(
+  extension::read_as_extension(
       [&prepared](pg::Spi& spi) { prepared = store::has_prepared_transactions(spi); });
   return prepared ? "there are prepared transactions" : "";
 }
@@ -251,8 +240,7 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
   pg::call([refreshed] { shmem::forget_skips(refreshed); });
   const std::string fingerprint =
       is_known ? whole_fingerprint(view, seen.rows.ended, true, false) : "";
-  extension::as_extension([&] {
-    pg::Spi spi;
+  extension::as_extension([&](pg::Spi& spi) {
     store::set_fingerprint(spi, view.oid, fingerprint);
     store::name_alarm(spi, {view.schema, view.name}, view.oid);
   });
@@ -261,7 +249,7 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
 bool was_fresh(const View& view, const Observation& seen) {
   if (!seen.obstacle.empty() || seen.is_own_change) return false;
   store::ViewMemory memory;
-  look_as_extension([&](pg::Spi& spi) { memory = store::find_memory(spi, view.oid); });
+  extension::read_as_extension([&](pg::Spi& spi) { memory = store::find_memory(spi, view.oid); });
   return memory.fingerprint && memory.alarm.empty() &&
          *memory.fingerprint == whole_fingerprint(view, seen.rows.begun, false, true);
 }
@@ -272,10 +260,7 @@ Freshness freshness_of(const View& view, bool only_looks) {
   std::string current;
   // Who goes on to refresh the view locks it first, and its tables after it.
   pg::look([&] {
-    extension::as_extension([&] {
-      pg::Spi spi;
-      memory = store::find_memory(spi, view.oid);
-    });
+    extension::as_extension([&](pg::Spi& spi) { memory = store::find_memory(spi, view.oid); });
     seen = observe(view, only_looks);
     current = whole_fingerprint(view, seen.rows.begun, false, only_looks);
   });

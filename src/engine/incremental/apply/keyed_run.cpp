@@ -31,14 +31,8 @@ std::string count_of(std::int64_t n, const char* one, const char* several) {
 
 KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snapshot_xmin)
     : view_(view), seen_(seen), is_all_captured_(is_all_captured(seen, snapshot_xmin)) {
-  // This is read in a subtransaction that is rolled back, so no lock on the extension's table
-  // remains. A long refresh would otherwise block DROP EXTENSION.
-  pg::look([this] {
-    extension::as_extension([this] {
-      pg::Spi spi;
-      record_ = store::find_incremental(spi, view_.oid);
-    });
-  });
+  extension::read_as_extension(
+      [this](pg::Spi& spi) { record_ = store::find_incremental(spi, view_.oid); });
 }
 
 // Returns why changes may have bypassed the triggers in a way that the catalogs do not show.
@@ -176,10 +170,8 @@ void KeyedRun::save() {
   else
     record_->uncaptured.clear();
   record_->as_of = pg::to_instant(pg::call([] { return GetCurrentTransactionStartTimestamp(); }));
-  extension::as_extension([this] {
-    pg::Spi spi;
-    store::update_incremental(spi, *record_, view_.schema, view_.name);
-  });
+  extension::as_extension(
+      [this](pg::Spi& spi) { store::update_incremental(spi, *record_, view_.schema, view_.name); });
 }
 
 }  // namespace metrics_refresh::engine

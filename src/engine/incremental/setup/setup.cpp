@@ -200,8 +200,7 @@ void set_up_incremental(const View& view, const std::vector<Oid>& roles, bool re
   for (const Oid role : roles) require_view_rights(role, view);
   const Derivation derivation = look_at_derivation(view);
   require_possible(view, derivation);
-  extension::as_extension([&] {
-    pg::Spi spi;
+  extension::as_extension([&](pg::Spi& spi) {
     std::optional<store::IncrementalView> record;
     bool is_whole = false;
     const auto is_done = [&] {

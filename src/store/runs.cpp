@@ -241,7 +241,7 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
   const std::int64_t run_id = begin_run(spi, head);
   Outcome outcome;
   outcome.status = "skipped";
-  outcome.error = RunError{reason, "", "", "", ""};
+  outcome.error = run_reason(reason);
   end_run(spi, run_id, outcome, 0);
   return run_id;
 }
@@ -310,6 +310,14 @@ std::optional<std::string> run_status(pg::Spi& spi, std::int64_t run_id) {
   return rows.get_text_or_null(0, 1);
 }
 
+RunError run_error(int sqlstate, std::string message, std::string hint, std::string detail) {
+  return {std::move(message), sqlstate_text(sqlstate), std::move(detail), std::move(hint), ""};
+}
+
+RunError run_reason(std::string message, std::string hint) {
+  return {std::move(message), "", "", std::move(hint), ""};
+}
+
 RunError describe_error(const pg::PgError& error) {
   const ErrorData& data = error.data();
   return {error.what(),       sqlstate_text(data.sqlerrcode), text(data.detail), text(data.hint),
@@ -324,9 +332,9 @@ RunError describe_current_error() {
   } catch (const pg::PgError& error) {
     return describe_error(error);
   } catch (const pg::SqlError& error) {
-    return {error.what(), sqlstate_text(error.sqlstate()), error.detail(), error.hint(), ""};
+    return run_error(error.sqlstate(), error.what(), error.hint(), error.detail());
   } catch (const std::exception& error) {
-    return {error.what(), sqlstate_text(ERRCODE_INTERNAL_ERROR), "", "", ""};
+    return run_error(ERRCODE_INTERNAL_ERROR, error.what());
   }
 }
 

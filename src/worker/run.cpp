@@ -142,7 +142,7 @@ void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head, Begi
   }
   Outcome outcome;
   outcome.status = "skipped";
-  outcome.error = store::RunError{missing(member.view()), "", "", "", ""};
+  outcome.error = store::run_reason(missing(member.view()));
   store::end_run(spi, begun.run_id, outcome, 0);
   finish_member(spi, member, "skipped");
 }
@@ -183,7 +183,8 @@ Beginning begin_within_limits(int slot, const shmem::Assignment& run, core::Inst
   try {
     return begin(slot, run, started, ended);
   } catch (const std::exception&) {
-    const bool is_end = is_to_end(slot) && store::describe_current_error().sqlstate == "57014";
+    const bool is_end =
+        is_to_end(slot) && store::describe_current_error().is(ERRCODE_QUERY_CANCELED);
     if (is_end) ended = failed(slot, run, {});
     lift_limits(slot);
     if (!is_end) throw;

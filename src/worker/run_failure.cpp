@@ -61,7 +61,7 @@ Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
   Outcome outcome;
   outcome.error = store::describe_current_error();
   outcome.status = "error";
-  const bool cancel = outcome.error->sqlstate == "57014";
+  const bool cancel = outcome.error->is(ERRCODE_QUERY_CANCELED);
   const bool yields = cancel && !exceeded_max_runtime() && shmem::read_slot(slot).yields;
   // A statement that took longer than its own timeout has failed as others do.
   const bool is_statements = cancel && !yields && exceeded_statement_timeout() && !is_to_end(slot);

@@ -83,8 +83,10 @@ std::string names_found_by_path(const std::string& sql, Oid owner,
 }
 
 void hint_at_missing_name(store::RunError& error, Oid owner) {
-  const std::string& state = error.sqlstate;
-  if (error.query.empty() || (state != "42P01" && state != "42883" && state != "42704")) return;
+  const bool is_missing = error.is(ERRCODE_UNDEFINED_TABLE) ||
+                          error.is(ERRCODE_UNDEFINED_FUNCTION) ||
+                          error.is(ERRCODE_UNDEFINED_OBJECT);
+  if (error.query.empty() || !is_missing) return;
   const std::string names = names_found_by_path(error.query, owner, error.message);
   if (names.empty()) return;
   error.hint =

@@ -111,7 +111,10 @@ bool Dispatch::hand_over(const core::Start& start) {
   run.job_id = start.job;
   run.owner = job->owner_oid;
   run.member = start.member.value_or(shmem::kNoMember);
-  (start.member ? run.group_run_id : run.run_id) = start.run.value_or(0);
+  if (start.member)
+    run.group_run_id = start.run.value_or(0);
+  else
+    run.run_id = start.run.value_or(0);
   run.attempt = start.attempt;
   run.trigger = start.run && !start.member ? shmem::Trigger::kManual : shmem::Trigger::kSchedule;
   // A request and a group's member are due at once, not when the scheduler thinks that it is.

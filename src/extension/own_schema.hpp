@@ -43,7 +43,7 @@ void as_extension(Body&& body) {
 /// DROP EXTENSION would otherwise wait for them.
 template <typename Body>
 void read_as_extension(Body&& body) {
-  pg::look([&body] { as_extension(body); });
+  pg::in_discarded_subtransaction([&body] { as_extension(body); });
 }
 
 }  // namespace metrics_refresh::extension

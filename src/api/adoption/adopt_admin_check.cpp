@@ -95,7 +95,7 @@ void set(Adoption& adoption, const std::string& name, const std::string& value,
 std::string try_out(const Check& check) {
   std::string problem;
   const std::string query = "SELECT " + check.name + "()";
-  pg::look([&] {
+  pg::in_discarded_subtransaction([&] {
     pg::ActAs scope(check.owner, SECURITY_RESTRICTED_OPERATION);
     const auto error = pg::in_subtransaction([&] {
       pg::with_fixed_search_path([&] {

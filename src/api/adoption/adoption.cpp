@@ -79,7 +79,7 @@ void Adoption::find(const std::function<void()>& add_steps) {
   });
   // A dry run releases its locks by a rollback.
   if (dry_run_) {
-    pg::look(add_steps);
+    pg::in_discarded_subtransaction(add_steps);
   } else {
     lock_imports(BOOTSTRAP_SUPERUSERID);  // for all super admins
     add_steps();

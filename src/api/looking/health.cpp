@@ -276,8 +276,8 @@ Datum health_check(FunctionCallInfo call) {
   const core::Instant now = pg::now();
   core::ServerFacts server;
   std::vector<core::JobFacts> jobs;
-  // pg::look() rolls everything back at the end, including locks.
-  pg::look([&] {
+  // pg::in_discarded_subtransaction() rolls everything back at the end, including locks.
+  pg::in_discarded_subtransaction([&] {
     pg::with_own_sql([&] {
       pg::Spi spi;
       server = server_facts(spi);

@@ -149,7 +149,7 @@ Datum explain_refresh(FunctionCallInfo call) {
   require_refresh_rights(view);
   MemoryContext const context = CurrentMemoryContext;
   std::vector<Param> row;
-  pg::look([&] {
+  pg::in_discarded_subtransaction([&] {
     limit_lock_waits();
     row = explain(view, context);
   });

@@ -154,7 +154,7 @@ Datum view_status(FunctionCallInfo call) {
   std::map<Oid, Keeper> keepers;
   std::map<Oid, LoggedView> logged;
   const std::map<std::int64_t, core::Instant> fresh = found_fresh();
-  pg::look([&] {
+  pg::in_discarded_subtransaction([&] {
     pg::with_own_sql([&] {
       pg::Spi spi;
       views = read_views(spi);

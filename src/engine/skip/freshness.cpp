@@ -259,7 +259,7 @@ Freshness freshness_of(const View& view, bool only_looks) {
   Observation seen;
   std::string current;
   // Who goes on to refresh the view locks it first, and its tables after it.
-  pg::look([&] {
+  pg::in_discarded_subtransaction([&] {
     extension::as_extension([&](pg::Spi& spi) { memory = store::find_memory(spi, view.oid); });
     seen = observe(view, only_looks);
     current = whole_fingerprint(view, seen.rows.begun, false, only_looks);

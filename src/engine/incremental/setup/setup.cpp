@@ -63,7 +63,7 @@ Derivation derive_as_owner(const View& view) {
 // Keeps no lock, because the privileges for locking these tables are checked only afterwards.
 Derivation look_at_derivation(const View& view) {
   Derivation derivation = {};
-  pg::look([&] { derivation = derive_as_owner(view); });
+  pg::in_discarded_subtransaction([&] { derivation = derive_as_owner(view); });
   return derivation;
 }
 

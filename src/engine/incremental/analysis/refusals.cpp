@@ -34,13 +34,13 @@ bool looks_at_order(const char* name) {
   return false;
 }
 
-bool keeps_one_of_its_input(const char* name) {
+bool is_order_independent(const char* name) {
   return strcmp(name, "min") == 0 || strcmp(name, "max") == 0 || strcmp(name, "count") == 0;
 }
 
 // The sum of floating-point numbers is rounded at each step, so it depends on the order.
 bool adds_floats(const Aggref* aggregate, const char* name) {
-  if (keeps_one_of_its_input(name)) return false;
+  if (is_order_independent(name)) return false;
   ListCell* cell;
   foreach (cell, aggregate->aggargtypes)
     if (lfirst_oid(cell) == FLOAT4OID || lfirst_oid(cell) == FLOAT8OID) return true;

@@ -116,7 +116,8 @@ void lock_tables(const Derivation& derivation) {
   for (int at = 0; at < derivation.table_count; ++at) {
     const KeyTable table = derivation.tables[at];
     pg::call([table] {
-      LockRelationOid(table.oid, is_view(table) ? ShareUpdateExclusiveLock : ShareRowExclusiveLock);
+      LockRelationOid(table.oid,
+                      is_matview(table) ? ShareUpdateExclusiveLock : ShareRowExclusiveLock);
     });
   }
 }
@@ -171,7 +172,7 @@ void make_objects(pg::Spi& spi, int64 id, const Derivation& derivation) {
     const KeyTable table = derivation.tables[at];
     pg::call([=] { make_delta_table(id, at, table); });
     // A materialized view cannot have triggers.
-    if (!pg::call([table] { return is_view(table); })) {
+    if (!pg::call([table] { return is_matview(table); })) {
       pg::call([=] { make_triggers(id, at, table); });
       continue;
     }

@@ -106,7 +106,7 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
     // A restored dump has lost the dependencies, and the first refresh after it is never by keys.
     if (fingerprint != record_->fingerprint) {
       const int64 id = record_->id;
-      pg::call([id] { tie_down(id); });
+      pg::call([id] { add_extension_dependencies(id); });
     }
   } else {
     choice.reason = done.keys == 0 ? "nothing that it reads has changed"

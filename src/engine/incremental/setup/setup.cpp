@@ -181,7 +181,7 @@ void make_objects(pg::Spi& spi, int64 id, const Derivation& derivation) {
                          pg::call([&table] { return column_names(table); }), parent.schema,
                          parent.name);
   }
-  pg::call([id] { tie_down(id); });
+  pg::call([id] { add_extension_dependencies(id); });
 }
 
 // A refresh also locks the view before anything else. The same order prevents deadlocks.

@@ -13,13 +13,13 @@ store::Outcome failed(int slot, const shmem::Assignment& run, const store::JobRe
 /// max_runtime that came meanwhile has ended no more than the commit's wait for a standby. Nothing
 /// where it goes on. Its limits are in force again.
 std::optional<store::Outcome> end_of_opened(int slot, const shmem::Assignment& run,
-                                            const Begun& begun);
+                                            const Task& task);
 
 /// Says in the hint where a function of a view has failed because of a fixed search_path. REQUIRES:
 /// no transaction.
-void hint_at_missing_name(const Begun& begun, store::Outcome& outcome);
+void hint_at_missing_name(const Task& task, store::Outcome& outcome);
 
 /// Logs it. Throws where that cannot be done, after some tries where locks are the reason.
-void log_failure(const Begun& begun, const store::Outcome& outcome);
+void log_failure(const Task& task, const store::Outcome& outcome);
 
 }  // namespace metrics_refresh::worker

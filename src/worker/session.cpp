@@ -32,11 +32,11 @@ bool has_temporary_objects() {
 
 // What a session keeps from its beginning, whatever becomes of the role: ALTER ROLE, ALTER
 // DATABASE.
-struct Beginning {
+struct RoleState {
   pg::Settings settings;
   bool superuser = false;
 
-  bool operator==(const Beginning& other) const {
+  bool operator==(const RoleState& other) const {
     return superuser == other.superuser && settings == other.settings;
   }
 };
@@ -60,16 +60,16 @@ void reset() {
 }  // namespace
 
 SessionState session_state() {
-  static std::optional<Beginning> begun_with;
+  static std::optional<RoleState> at_login;
   try {
-    Beginning beginning;
-    pg::in_transaction_without_snapshot([&beginning] {
-      beginning.settings = pg::settings_of_role(GetSessionUserId());
-      beginning.superuser = pg::is_superuser(GetSessionUserId());
+    RoleState current;
+    pg::in_transaction_without_snapshot([&current] {
+      current.settings = pg::settings_of_role(GetSessionUserId());
+      current.superuser = pg::is_superuser(GetSessionUserId());
     });
-    if (!begun_with)
-      begun_with = std::move(beginning);
-    else if (!(beginning == *begun_with))
+    if (!at_login)
+      at_login = std::move(current);
+    else if (!(current == *at_login))
       return SessionState::kOutdated;
     return SessionState::kCurrent;
   } catch (const std::exception&) {

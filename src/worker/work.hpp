@@ -12,7 +12,7 @@
 namespace metrics_refresh::worker {
 
 /// What is to be done, as the transaction before it found out (run.cpp).
-struct Begun {
+struct Task {
   store::JobRecord job;
   std::int64_t run_id = 0;                 // 0: there is nothing to do
   Oid view = InvalidOid;                   // of a refresh
@@ -28,7 +28,7 @@ struct Begun {
 /// Does the work, within the limits that start_limits() has set, and logs its success. Throws
 /// whatever goes wrong; then nothing of it remains but what a command has committed by itself, and
 /// `at_member` says where.
-void do_work(int slot, Begun& begun, const store::UsageMeter& meter);
+void do_work(int slot, Task& task, const store::UsageMeter& meter);
 
 /// True where the job's strategy allows to skip all of these views now, for nothing has changed.
 /// Waits for no lock but a moment; whatever stands in the way is for the refresh to meet. REQUIRES:

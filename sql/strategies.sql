@@ -11,6 +11,24 @@ CREATE MATERIALIZED VIEW mv AS SELECT id, grp, num FROM base;
 CREATE FUNCTION did(view regclass, strategy text DEFAULT 'auto') RETURNS jsonb LANGUAGE sql AS
     $$ SELECT metrics_refresh.refresh(view, strategy) - 'run_id' - 'duration_ms' $$;
 
+-- The words that callers may use are those that the table of jobs allows.
+CREATE FUNCTION allowed() RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    hint text;
+BEGIN
+    PERFORM metrics_refresh.refresh('s.mv', 'fast');
+    RETURN NULL;
+EXCEPTION WHEN invalid_parameter_value THEN
+    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+    RETURN ARRAY(SELECT w FROM regexp_split_to_table(hint, '\W+') w
+                 WHERE w NOT IN ('', 'Allowed', 'are', 'and') ORDER BY w COLLATE "C");
+END $$;
+SELECT s.allowed() = ARRAY(
+        SELECT w[1] FROM pg_constraint c, pg_get_constraintdef(c.oid) d,
+            regexp_matches(d, $r$'(\w+)'$r$, 'g') w
+        WHERE c.conrelid = 'metrics_refresh_internal.job'::regclass AND d ~ 'strategy = ANY'
+        ORDER BY w[1] COLLATE "C") AS is_in_both;
+
 -- None of these can be used.
 CREATE UNIQUE INDEX partial ON mv (id) WHERE id > 0;
 CREATE UNIQUE INDEX expression ON mv ((id + 0));

@@ -1,4 +1,8 @@
-// Where the server meets the extension: settings, shared memory and processes are hooked in here.
+// The entry point of the library: settings, shared memory, hooks and processes are registered here.
+//
+// The postmaster calls _PG_init() when it loads shared_preload_libraries. Shared memory and
+// background workers can be registered only then. A session that loads the library later calls it
+// as well, but gets only the SQL functions.
 #include "extension/settings.hpp"
 #include "hooks/ddl_watch.hpp"
 #include "pg/guard.hpp"
@@ -17,10 +21,10 @@ PGDLLEXPORT void _PG_init(void);
 
 void _PG_init(void) {
   metrics_refresh::pg::boundary([] {
-    // Loaded by a session, the library offers its functions, which say what is missing.
+    // In a session the functions of the library report that it is not preloaded.
     if (!process_shared_preload_libraries_in_progress) return;
     metrics_refresh::pg::call([] { metrics_refresh::settings::define(); });
-    // No process, no shared memory, no hook: there it is as if the library were not preloaded.
+    // During pg_upgrade and in single-user mode the library behaves as if it were not preloaded.
     if (metrics_refresh::pg::is_upkeep()) return;
     metrics_refresh::shmem::request();
     metrics_refresh::shmem::watch_changes();

@@ -1,4 +1,4 @@
-// One refresh of one view, in the transaction that the caller holds open.
+// One refresh of one view, in the open transaction of the caller.
 #pragma once
 
 #include <optional>
@@ -9,42 +9,42 @@
 
 namespace metrics_refresh::engine {
 
-/// What the log says of a refresh that succeeded.
+/// The outcome that the log stores for a successful refresh.
 store::Outcome to_outcome(const Choice& choice, const RowCounts& rows);
 
-/// Throws SqlError 54001 where the view's definition is too large to be planned
-/// (engine/definition/definition_size.hpp), whatever the strategy.
+/// Throws SqlError 54001 if the definition of the view is too large to be planned
+/// (engine/definition/definition_size.hpp), for every strategy.
 void require_sane_size(const View& view);
 
 /// The choice of `skip` where `auto` is asked for, the view is fresh and no audit is due
 /// (engine/skip/skip_audit.hpp), else nothing. Who then skips it says so: note_skip(). Throws
 /// SqlError as require_view_rights() and read_view() do.
-std::optional<Choice> choose_skip(Oid view, Requested requested, Oid role);
+std::optional<Choice> choose_skip(Oid view, Strategy asked, Oid role);
 
-/// A view that is locked as its refresh needs it, until the transaction ends.
+/// A view that is locked for its refresh until the end of the transaction.
 struct LockedView {
   View view;
   Choice choice;
   Observation seen;      // under the lock
-  bool audits_skipping;  // it is fresh, and looked at all the same
+  bool audits_skipping;  // it is fresh, and refreshed nevertheless to check that
 };
 
-/// True where this session may run the code of a view of that owner.
+/// True if this session may run the code of views of that owner.
 using MayRun = bool (*)(Oid owner);
 
 /// Locks the view for a refresh on behalf of `role`; takes no snapshot. Throws SqlError 40001 where
 /// its owner, as the lock shows it, is one whose code this session may not run. Throws PgError for
 /// a lock that cannot be had, SqlError as choose(), require_view_rights() and read_view() do.
-LockedView lock_view(Oid view, Requested requested, Oid role, MayRun may_run);
+LockedView lock_view(Oid view, Strategy asked, Oid role, MayRun may_run);
 
-/// Refreshes it on the transaction's snapshot, which at read committed is a new one: as the view's
-/// owner, in core's security-restricted operation, with search_path fixed to pg_catalog and
-/// pg_temp. What was chosen may turn out not to do: the result says what was done. Throws PgError
-/// for whatever goes wrong.
+/// Refreshes the view with the transaction's snapshot, which at read committed is a new one. The
+/// definition runs as the owner of the view, in core's security-restricted operation, with
+/// search_path fixed to pg_catalog and pg_temp. If the chosen strategy turns out to be impossible,
+/// the result contains the one that was used. Throws PgError for any error.
 Refreshed refresh_locked(const LockedView& locked);
 
 /// All of it: skips the view where it can, else locks it, then takes the snapshot, then refreshes.
 /// REQUIRES: a transaction with an active snapshot.
-Refreshed refresh_view(Oid view, Requested requested, Oid role, MayRun may_run);
+Refreshed refresh_view(Oid view, Strategy asked, Oid role, MayRun may_run);
 
 }  // namespace metrics_refresh::engine

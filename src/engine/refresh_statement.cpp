@@ -23,6 +23,8 @@ std::string text_of(const View& view, bool concurrently) {
          qualified_name(view.schema, view.name);
 }
 
+// The path is a global variable, because an event trigger that fires inside core's REFRESH has no
+// other way to get it.
 const char* session_path = nullptr;
 
 }  // namespace
@@ -35,8 +37,8 @@ RefreshStatement::RefreshStatement(const View& view, bool concurrently)
       statement_(make_statement(view, concurrently)),
       watched_(reinterpret_cast<Node*>(statement_)) {
   with_settings_of_session([this] { watched_.start(); });
-  // The session has the owner's rights here, so its path gives no more than the owner has.
-  // A trigger may refresh another view meanwhile.
+  // Code that gets this path gets no more rights, because the session has the rights of the owner
+  // here. The outer path is saved, because a trigger may refresh another view meanwhile.
   outer_path_ = session_path;
   if (!pg::kRefreshFixesPath)
     session_path = pg::call([] { return pstrdup(namespace_search_path); });
@@ -47,8 +49,8 @@ RefreshStatement::~RefreshStatement() { session_path = outer_path_; }
 std::int64_t RefreshStatement::run() {
   const char* const query = text_.c_str();
   Node* const statement = reinterpret_cast<Node*>(statement_);
-  // Core restricts the security context by itself before any of the view's code runs; doing it
-  // here already would forbid the temporary table that CONCURRENTLY needs.
+  // Core itself restricts the security context before it runs code of the view. If it were
+  // restricted already here, the temporary table of CONCURRENTLY could not be created.
   pg::ActAs owner(view_.owner);
   return pg::call([=] { return static_cast<std::int64_t>(pg::run_unwatched(statement, query)); });
 }

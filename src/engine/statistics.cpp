@@ -1,3 +1,7 @@
+// Runs ANALYZE on a refreshed view if autovacuum would do it.
+//
+// Autovacuum needs up to autovacuum_naptime to notice the change. A view that is read at once, for
+// example by the next view of its group, would be planned with old statistics until then.
 #include "engine/statistics.hpp"
 
 #include "engine/view/view.hpp"
@@ -8,7 +12,8 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// What autovacuum goes by, without the options of single tables.
+// The threshold of autovacuum. Storage parameters of single tables are ignored. The minute limits
+// the cost for views with frequent refreshes.
 constexpr char kIsDue[] =
     "SELECT pg_stat_get_mod_since_analyze(oid) >"
     "  current_setting('autovacuum_analyze_threshold')::float8 +"
@@ -26,10 +31,12 @@ void analyze_if_changed(Oid view, bool (*may_run)(Oid owner)) {
     is_due = !rows.empty() && rows.get_bool(0, 1);
   });
   if (!is_due) return;
-  // The same that ANALYZE will want: until it is released the view has one owner.
+  // The lock is the one that ANALYZE takes. Until it is released, the owner of the view cannot
+  // change.
   if (!pg::call([view] { return ConditionalLockRelationOid(view, ShareUpdateExclusiveLock); }))
     return;
   const View found = read_view(view);
+  // ANALYZE evaluates expressions of indexes, which is code of the owner.
   if (!may_run(found.owner)) return;
   pg::ActAs owner(found.owner);
   pg::with_fixed_search_path([&found] {

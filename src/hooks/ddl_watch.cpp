@@ -1,3 +1,11 @@
+// The object access hook and the utility hook.
+//
+// The object access hook sees objects that are created, altered and dropped, and functions that are
+// executed. Its notes are posted after the commit. The utility hook works on the parse tree before
+// and after the server executes a statement. README.md lists its steps.
+//
+// The server calls this code from its own C frames, and every server function may longjmp. Nothing
+// here has a destructor.
 #include "hooks/ddl_watch.hpp"
 
 #include "engine/incremental/capture/consumers.hpp"
@@ -14,8 +22,6 @@
 namespace metrics_refresh::hooks {
 namespace {
 
-// All that follows is called from the server's own C frames; nothing here has a destructor.
-
 object_access_hook_type next_access_hook = nullptr;
 ProcessUtility_hook_type next_utility_hook = nullptr;
 
@@ -31,13 +37,13 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
         OidIsValid(get_extension_oid("metrics_refresh", true)))
       store::note_leftovers();
   } else if (class_id == DatabaseRelationId) {
-    // Before anybody can be connected to it.
+    // The counts must be forgotten before a session can connect to the new database.
     if (access == OAT_POST_CREATE) shmem::forget_counts(object_id);
     if (access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP)
       store::note_database(object_id, access == OAT_DROP);
   } else if (class_id == InheritsRelationId && access == OAT_POST_ALTER) {
-    // The table becomes a child of another or ceases to be one. As long as it is one, statements on
-    // its parent change it past its triggers.
+    // The table becomes a child of another table, or ceases to be one. Statements on the parent
+    // change the rows of a child without firing its statement triggers.
     shmem::note_uncaptured(object_id);
   }
 }
@@ -57,7 +63,7 @@ bool has_option(List* options, const char* name) {
   return false;
 }
 
-// The database that the statement needs for itself, or null.
+// The database that must have no other sessions for this statement, or null.
 const char* wanted_database(Node* statement) {
   if (IsA(statement, DropdbStmt)) return reinterpret_cast<DropdbStmt*>(statement)->dbname;
   if (IsA(statement, RenameStmt)) {
@@ -79,7 +85,8 @@ const char* wanted_database(Node* statement) {
   return nullptr;
 }
 
-// Only a statement that the server will not refuse at once may send our processes away.
+// The processes are terminated only if the caller has the rights for the statement. Otherwise any
+// role could interrupt the runs of a database.
 bool may_have_it(Node* statement, Oid database) {
   if (database == MyDatabaseId || IsTransactionBlock()) return false;
   if (IsA(statement, CreatedbStmt))
@@ -88,7 +95,7 @@ bool may_have_it(Node* statement, Oid database) {
   return pg::owns(DatabaseRelationId, database);
 }
 
-// Noted before it is done: if it fails, nothing is posted.
+// Called before the statement is executed. If the statement fails, its transaction posts nothing.
 void note_roles(Node* statement) {
   switch (nodeTag(statement)) {
     case T_RenameStmt:
@@ -97,7 +104,7 @@ void note_roles(Node* statement) {
       return;
     case T_DropRoleStmt:
       return store::note_roles(shmem::RoleNews::kGone);
-    case T_CreateRoleStmt:  // others can be its members from the beginning
+    case T_CreateRoleStmt:  // the statement can also make it a member of other roles, or vice versa
     case T_AlterRoleStmt:
     case T_GrantRoleStmt:
       return store::note_roles(shmem::RoleNews::kRights);
@@ -112,8 +119,8 @@ bool is_end_of_prepared(Node* statement) {
   return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
 }
 
-// For the temporary table of core's CONCURRENTLY, as refresh_statement.hpp says. Returns a level to
-// give back, or 0.
+// Sets the search_path of the session for the temporary table of REFRESH ... CONCURRENTLY (see
+// engine/refresh_statement.hpp). Returns the GUC nest level to end afterwards, or 0.
 int lend_session_path(Node* statement) {
   const char* const path = engine::path_of_session();
   const bool is_of_table =
@@ -138,8 +145,8 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     if (OidIsValid(database) && may_have_it(planned->utilityStmt, database))
       shmem::send_away(database);
   }
-  // What ends a transaction may free the statement that says so: only what does not is read
-  // afterwards.
+  // If a statement ends the transaction, the server may free its parse tree. Therefore the kind is
+  // read now, and the tree is read later only for other statements.
   const NodeTag kind = nodeTag(planned->utilityStmt);
   const bool ends_prepared = is_end_of_prepared(planned->utilityStmt);
   const int level = lend_session_path(planned->utilityStmt);

@@ -1,7 +1,7 @@
-// Sees the DDL that concerns our processes. DROP EXTENSION ends them in its database. CREATE
-// DATABASE may bring the extension along from its template. And what needs a database without
-// connections (DROP, RENAME, SET TABLESPACE, serving as a template) must not fail because of ours:
-// they are asked to leave first.
+// Watches the DDL that concerns the processes of the extension. DROP EXTENSION ends them in its
+// database. CREATE DATABASE may copy the extension from its template. Some commands need a database
+// without connections: DROP, RENAME and SET TABLESPACE, and CREATE DATABASE for its template. They
+// must not fail because of processes of the extension, so these are terminated first.
 #pragma once
 
 namespace metrics_refresh::hooks {

@@ -1,3 +1,12 @@
+// Recognizes the statements of a restore by their parse trees.
+//
+// pg_restore executes ordinary statements: COPY into each table, CREATE TRIGGER, and, with
+// --disable-triggers, ALTER TABLE ... DISABLE TRIGGER ALL around each COPY. All names in them have
+// a schema. The statements are recognized only if the caller is a superuser, as for any restore of
+// private tables.
+//
+// The server calls this code from its own C frames. Nothing here has a destructor, except inside
+// pg::boundary().
 #include "hooks/restore_watch.hpp"
 
 #include "engine/incremental/capture/delta.hpp"
@@ -9,16 +18,13 @@
 namespace metrics_refresh::hooks {
 namespace {
 
-// All that follows is called from the server's own C frames; nothing here has a destructor, but
-// within pg::boundary().
-
-// Dumps qualify every name.
+// Names without a schema need no lookup, because dumps qualify every name.
 bool is_internal(const RangeVar* relation) {
   return relation != nullptr && relation->schemaname != nullptr &&
          strcmp(relation->schemaname, extension::kInternalSchema) == 0;
 }
 
-// Of all triggers, or of all that are not the server's own.
+// True for ENABLE and DISABLE TRIGGER with ALL or USER.
 bool is_of_all_triggers(const AlterTableCmd* command) {
   switch (command->subtype) {
     case AT_EnableTrigAll:
@@ -35,7 +41,8 @@ bool disables(const AlterTableCmd* command) {
   return command->subtype == AT_DisableTrigAll || command->subtype == AT_DisableTrigUser;
 }
 
-// Delta tables lie in the same schema, and are none.
+// True if the table is a member of the extension. Delta tables are in the same schema, but are not
+// members.
 bool is_member(const RangeVar* relation) {
   const Oid table = RangeVarGetRelid(relation, NoLock, true);
   return OidIsValid(table) && OidIsValid(getExtensionOfObject(RelationRelationId, table));
@@ -45,13 +52,13 @@ bool fills_own_table(Node* statement) {
   if (!IsA(statement, CopyStmt)) return false;
   const auto* copy = reinterpret_cast<CopyStmt*>(statement);
   if (!copy->is_from || !is_internal(copy->relation) || !is_member(copy->relation)) return false;
-  // Others who may write to the table, as members of pg_write_all_data, hold nothing off: its
-  // row-level security refuses them.
+  // Other roles may have the INSERT privilege, as members of pg_write_all_data. They cannot delay
+  // runs, because row-level security refuses their rows.
   return superuser();
 }
 
-// The name of the delta table that a trigger fills which the statement makes, else null. Nobody but
-// the extension's owner and superusers can make one.
+// If the statement creates a trigger that fills a delta table, returns the name of that table.
+// Otherwise null. Only the owner of the extension and superusers can create such a trigger.
 const char* made_delta_of(Node* statement) {
   if (!IsA(statement, CreateTrigStmt)) return nullptr;
   const auto* create = reinterpret_cast<CreateTrigStmt*>(statement);
@@ -67,7 +74,7 @@ const char* made_delta_of(Node* statement) {
 bool leaves_own_triggers_alone(Node* statement) {
   if (!IsA(statement, AlterTableStmt)) return false;
   const auto* alter = reinterpret_cast<AlterTableStmt*>(statement);
-  // Whoever is no superuser is refused by the server.
+  // The server refuses the statement for other roles.
   if (!is_internal(alter->relation) || !superuser()) return false;
   bool is_to_disable = false;
   ListCell* cell;

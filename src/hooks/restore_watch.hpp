@@ -1,24 +1,24 @@
-// What pg_restore does to triggers of ours, when it is told to disable them, or when it comes after
-// a run. Called from the hook of utility statements (ddl_watch.cpp).
+// Protects the triggers of the extension from pg_restore --disable-triggers, and delays runs during
+// a restore. Called from the hook of utility statements (ddl_watch.cpp).
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::hooks {
 
-/// True where the statement is one of `ALTER TABLE … DISABLE TRIGGER ALL` and the like on tables of
-/// the private schema, and need not be executed: without these triggers, rows that come in would
-/// mean other roles and views than they name, and no scheduler would hear of them.
+/// True if the statement enables or disables all triggers of a table of the extension, for example
+/// `ALTER TABLE … DISABLE TRIGGER ALL`. The caller must not execute it. Without the triggers,
+/// restored rows would refer to wrong roles and views, and the scheduler would not learn of them.
 bool leaves_own_triggers_alone(Node* statement);
 
-/// To be called before a statement: has nothing begin in this database until the session ends,
-/// where the statement restores rows of tables of ours or triggers that fill delta tables, and the
-/// caller may.
+/// Delays runs in this database until the session ends, if the statement is part of a restore. Such
+/// a statement fills a table of the extension or creates a trigger that fills a delta table. Call
+/// this before the statement.
 void hold_off_for_restore(Node* statement);
 
-/// To be called after a statement: has a trigger that fills a delta table looked at, whether
-/// anybody wants it, if that table is gone. A run that came before the trigger has then set up the
-/// view under another number.
+/// Requests a check of a new trigger that fills a delta table, if that table does not exist. This
+/// happens if a run has set up the view with another number before the trigger was restored. Call
+/// it after the statement.
 void suspect_restored_trigger(Node* statement);
 
 }  // namespace metrics_refresh::hooks

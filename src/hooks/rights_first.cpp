@@ -1,11 +1,17 @@
+// Finds the objects that a statement will lock, and checks who owns them.
+//
+// Each statement names its objects in another way, so there is a function for each kind. Example:
+// for DROP FUNCTION the server locks the function exclusively and then checks its owner. Here the
+// function is looked up without a lock. If it belongs to the extension and the caller does not own
+// it, the statement fails before it locks anything.
+//
+// The server calls this code from its own C frames. Nothing here has a destructor.
 #include "hooks/rights_first.hpp"
 
 #include "pg/compat.hpp"
 
 namespace metrics_refresh::hooks {
 namespace {
-
-// All that follows is called from the server's own C frames; nothing here has a destructor.
 
 bool is_our_extension(Oid extension) {
   const char* const name = OidIsValid(extension) ? get_extension_name(extension) : nullptr;
@@ -17,7 +23,7 @@ bool is_our_schema(Oid schema) {
   return OidIsValid(schema) && is_our_extension(getExtensionOfObject(NamespaceRelationId, schema));
 }
 
-// A member of an extension of ours, or what is in a schema of theirs, as delta tables are.
+// True for members of the two extensions, and for objects in their schemas such as delta tables.
 bool is_ours(const ObjectAddress& object) {
   if (!OidIsValid(object.objectId)) return false;
   if (object.classId == ExtensionRelationId) return is_our_extension(object.objectId);
@@ -25,7 +31,8 @@ bool is_ours(const ObjectAddress& object) {
          is_our_schema(get_object_namespace(&object));
 }
 
-// Found as the server finds it, but without a lock; or no object.
+// Looks the object up like the server, but without a lock. Returns InvalidObjectAddress if there is
+// no such object, or if it is of another type.
 ObjectAddress find(ObjectType type, Node* name) {
   ObjectAddress found = InvalidObjectAddress;
   switch (type) {
@@ -53,12 +60,13 @@ void ask_for(ObjectType type, Node* name) {
   if (is_ours(object)) check_object_ownership(GetUserId(), type, object, name, nullptr);
 }
 
-// Of routines, schemas and extensions. What else has such a statement is named otherwise.
+// Only routines, schemas and extensions have such names. Other objects of these statements have
+// lists or type names.
 void ask_for_named(ObjectType type, Node* name) {
   if (name != nullptr && (IsA(name, ObjectWithArgs) || IsA(name, String))) ask_for(type, name);
 }
 
-// The owner of a schema may drop what is in it.
+// The owner of a schema may drop the objects in it.
 void ask_for_drop(const DropStmt* drop) {
   ListCell* cell;
   foreach (cell, drop->objects) {
@@ -76,8 +84,9 @@ void ask_for_drop(const DropStmt* drop) {
   pg_unreachable();
 }
 
-// The relation of ours that a name without a schema means as soon as what it means now is dropped.
-// The server looks again after it has waited for a lock.
+// A name without a schema may refer to another relation now, and to one of the extension when the
+// first is dropped. The server looks the name up again after it has waited for a lock. Returns the
+// relation of the extension that the name could refer to, or InvalidOid.
 Oid hidden_relation(const char* name) {
   if (!OidIsValid(get_extension_oid("metrics_refresh", true))) return InvalidOid;
   constexpr int kMany = 64;
@@ -93,8 +102,8 @@ Oid hidden_relation(const char* name) {
   return InvalidOid;
 }
 
-// For what locks a relation against writers by name: the tables, which a role with USAGE on every
-// schema can name (pg_read_all_data). Nobody writes to the views.
+// For statements that block writers of the named relation. Only tables matter, because views are
+// not written to. A member of pg_read_all_data has USAGE on all schemas, so it can name the tables.
 void ask_for_table(const RangeVar* name) {
   if (name == nullptr) return;
   Oid relation = RangeVarGetRelid(name, NoLock, true);
@@ -104,7 +113,7 @@ void ask_for_table(const RangeVar* name) {
   if (!pg::owns(RelationRelationId, relation)) refuse_relation(relation, name->relname);
 }
 
-// A foreign key, of a table or a column.
+// A foreign key locks the table that it references. It is a constraint of a table or of a column.
 void ask_for_referenced(const List* constraints) {
   ListCell* cell;
   foreach (cell, constraints) {
@@ -117,7 +126,7 @@ void ask_for_referenced(const List* constraints) {
   }
 }
 
-// For what locks a relation exclusively by name.
+// For statements that lock the named relation exclusively.
 void ask_for_relation(const RangeVar* name) {
   ObjectAddress relation;
   ObjectAddressSet(relation, RelationRelationId, RangeVarGetRelid(name, NoLock, true));
@@ -143,14 +152,14 @@ void ask_for_dependence(const AlterObjectDependsStmt* statement) {
   ask_for(OBJECT_EXTENSION, reinterpret_cast<Node*>(statement->extname));
 }
 
-// Of a partition that is made, the parent is locked exclusively.
+// CREATE TABLE ... PARTITION OF locks the parent exclusively.
 void ask_for_parents(const CreateStmt* statement) {
   if (statement->partbound == nullptr) return;
   ListCell* cell;
   foreach (cell, statement->inhRelations) ask_for_relation(lfirst_node(RangeVar, cell));
 }
 
-// ATTACH and DETACH PARTITION lock what they name, and so does a foreign key that is added.
+// ATTACH and DETACH PARTITION lock the partition, and a new foreign key locks its referenced table.
 void ask_for_named_in(const AlterTableStmt* statement) {
   ListCell* cell;
   foreach (cell, statement->cmds) {
@@ -172,7 +181,7 @@ void ask_for_extension(char* name) {
   ask_for(OBJECT_EXTENSION, reinterpret_cast<Node*>(makeString(name)));
 }
 
-// ADD and DROP lock the extension and what they name.
+// ADD and DROP lock the extension and the named object.
 void ask_for_contents(const AlterExtensionContentsStmt* statement) {
   ask_for_extension(statement->extname);
   ask_for_named(static_cast<ObjectType>(statement->objtype), statement->object);
@@ -187,10 +196,10 @@ void ask_for_rename(const RenameStmt* statement) {
 
 }  // namespace
 
-// Not here: what asks for rights before it locks (LOCK TABLE, TRUNCATE, ALTER TABLE, CREATE INDEX,
-// CREATE POLICY, DROP of relations, GRANT); and what locks against others of its kind but not
-// against reading, writing and using (COMMENT, SECURITY LABEL, CREATE STATISTICS, CREATE
-// PUBLICATION, INHERITS).
+// Two groups of statements need no check here. For some, the server checks rights before it locks:
+// LOCK TABLE, TRUNCATE, ALTER TABLE, CREATE INDEX, CREATE POLICY, DROP of relations, GRANT. Others
+// take locks that do not conflict with reading, writing and using an object: COMMENT, SECURITY
+// LABEL, CREATE STATISTICS, CREATE PUBLICATION, INHERITS.
 void ask_for_rights_first(Node* statement) {
   switch (nodeTag(statement)) {
     case T_DropStmt:

@@ -1,15 +1,18 @@
-// The server takes some locks before it asks for the caller's rights. A stranger could wait for
-// such a lock in an open transaction's way, and everybody behind the stranger. Where the lock is
-// one that shuts out those who only read or use what is ours, the rights are asked for here, first.
+// Checks rights before the server takes a lock.
+//
+// For some statements the server locks an object before it checks the rights of the caller. A role
+// without rights could thus wait for the lock behind an open transaction, and all later sessions
+// would wait behind that role. If such a lock conflicts with reading or using an object of the
+// extension, the rights are checked here first.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::hooks {
 
-/// Raises the server's own error where `statement` is about an object of the extension's, or of
-/// metrics_refresh_cron's, that the current role does not own. Takes no lock on it.
-/// REQUIRES: called by the server, no frame in between with a destructor.
+/// Raises the error of the server if `statement` concerns an object of metrics_refresh or
+/// metrics_refresh_cron that the current role does not own. Takes no lock on the object.
+/// REQUIRES: called by the server, without a frame in between that has a destructor.
 void ask_for_rights_first(Node* statement);
 
 }  // namespace metrics_refresh::hooks

@@ -1,3 +1,8 @@
+// Allocates the shared memory of the extension.
+//
+// One block holds the Area, then the databases, the worker slots, the change counters and the
+// settings of the server, in this order. The sizes follow from settings that need a restart. The
+// hash table of skipped jobs and the news of prepared transactions have blocks of their own.
 #include "shmem/area.hpp"
 
 #include "extension/settings.hpp"
@@ -32,6 +37,8 @@ Size settings_offset() { return add_size(counters_offset(), MAXALIGN(change_coun
 
 Size total_size() { return add_size(settings_offset(), server_settings_size()); }
 
+// Shared memory can be requested only in this hook, since PostgreSQL 15. The other hooks in the
+// chain belong to libraries that were preloaded before.
 void on_request() {
   if (next_request_hook != nullptr) next_request_hook();
   RequestAddinShmemSpace(
@@ -39,7 +46,8 @@ void on_request() {
   RequestNamedLWLockTranche(kName, 3);
 }
 
-// Runs in the server's own C frames: plain data only, so a longjmp does no harm.
+// The server calls this outside pg::call(). It therefore uses plain data only, so that a longjmp
+// skips no destructor. With EXEC_BACKEND every process calls it, and `found` is then true.
 void on_startup() {
   if (next_startup_hook != nullptr) next_startup_hook();
   LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
@@ -47,6 +55,7 @@ void on_startup() {
   char* memory = static_cast<char*>(ShmemInitStruct(kName, total_size(), &found));
   shared = reinterpret_cast<Area*>(memory);
   if (!found) {
+    // Zeros mean a free entry, a free slot and no process in all parts of the area.
     memset(memory, 0, total_size());
     pg_atomic_init_u64(&shared->written_rows, 0);
     pg_atomic_init_u64(&shared->written_bytes, 0);
@@ -78,6 +87,7 @@ Area* area() noexcept { return shared; }
 bool is_preloaded() noexcept { return shared != nullptr; }
 
 void require_preloaded() {
+  // These two cases come first, because the hint to change the configuration would be wrong.
   if (shared == nullptr && pg::is_upkeep())
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                        pg::is_single_user()

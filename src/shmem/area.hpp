@@ -1,7 +1,7 @@
-// The extension's fixed piece of shared memory and its lock: plain data, sized at server start,
-// never growing. What lies in it is declared in databases.hpp, worker_slots.hpp, waiting.hpp and
-// others; beside it lie change_counters.hpp and prepared_news.hpp, with locks of their own,
-// server_settings.hpp and skipped_jobs.hpp. Only this folder includes this header.
+// The shared memory of the extension and its lock. It is plain data whose size is fixed when the
+// server starts. Its parts are declared in databases.hpp, worker_slots.hpp, waiting.hpp and others.
+// The parts of change_counters.hpp and prepared_news.hpp have locks of their own. Only this folder
+// includes this header.
 #pragma once
 
 #include "shmem/shmem.hpp"
@@ -9,19 +9,19 @@
 namespace metrics_refresh::shmem {
 
 struct Area {
-  LWLock* lock;                    // protects all that follows, but for the condition variable
-  PGPROC* launcher;                // null while no launcher runs
+  LWLock* lock;      // protects the other fields, except the condition variable and the atomics
+  PGPROC* launcher;  // null while no launcher runs
   ConditionVariable run_ended;     // broadcast at the end of every run
-  bool look_at_all;                // the launcher is to have every database looked into
-  std::uint64_t generations;       // of worker slots: the last one given out
+  bool look_at_all;                // the launcher must have every database checked
+  std::uint64_t generations;       // the last generation given to a worker slot
   Oid starving_database;           // see starving.hpp
   std::int64_t starving_until;     // by pg::steady_now()
-  pg_atomic_uint64 written_rows;   // of jobs, since the server started; without the lock
-  pg_atomic_uint64 written_bytes;  // in them
+  pg_atomic_uint64 written_rows;   // rows of jobs written since the server started
+  pg_atomic_uint64 written_bytes;  // the size of these rows
   int max_databases;
   int max_workers;
-  DatabaseEntry* databases;  // max_databases of them
-  WorkerSlot* slots;         // max_workers of them
+  DatabaseEntry* databases;  // an array of max_databases
+  WorkerSlot* slots;         // an array of max_workers
   WaitingRun waiting[kMaxShownWaiting];
   HandOver hand_overs[kMaxHandOvers];
   Restore restores[kMaxRestores];
@@ -30,11 +30,11 @@ struct Area {
 /// Null unless is_preloaded().
 Area* area() noexcept;
 
-/// The area. Throws as require_preloaded().
+/// Throws like require_preloaded().
 Area& required_area();
 
 /// Runs `body` under the lock and returns its result.
-/// REQUIRES: `body` touches plain shared data only; it neither raises, waits nor allocates.
+/// REQUIRES: `body` uses plain shared data only. It does not raise errors, wait, or allocate.
 template <typename Body>
 auto locked(LWLockMode mode, Body&& body) {
   LWLock* const lock = area()->lock;

@@ -1,3 +1,9 @@
+// Registers tracked tables, and reads their counts.
+//
+// A fixed array in shared memory has one place for each tracked table. Its lock protects the
+// assignment of places. The counts are atomics, because a commit adds to them without the lock.
+// Each change of the set of tables increments `version`. A process compares the version with that
+// of its own copy (watched_tables.hpp), and copies the set again if they differ.
 #include "shmem/change_counters.hpp"
 
 #include <algorithm>
@@ -9,14 +15,15 @@
 namespace metrics_refresh::shmem {
 namespace {
 
-// So long a table that nobody asks for keeps its place: else too many would push each other out.
+// A table keeps its place for this time after the last request for its counts. With a shorter time,
+// too many tables would evict each other in turn.
 constexpr TimestampTz kKeptFor = USECS_PER_HOUR;
 
 ChangeCounters* counters = nullptr;
-TrackedTable* tables = nullptr;  // counters->max_tables of them
+TrackedTable* tables = nullptr;  // an array of counters->max_tables
 
-// The tables of this database that are tracked among `relations`: calls `found(at, table)` for
-// each, and returns how many. REQUIRES: the lock is held, make_room_for_watched().
+// Calls `found(at, table)` for each of the `relations` that is a tracked table of this database.
+// Returns their number. REQUIRES: the lock is held; make_room_for_watched() was called before.
 template <typename Found>
 int for_each_tracked(const Oid* relations, int number, Found found) {
   if (!is_watched_current()) copy_watched_locked();
@@ -30,12 +37,13 @@ int for_each_tracked(const Oid* relations, int number, Found found) {
   return count;
 }
 
-// A place is free, or long not asked for. A process with an old copy may count on for a moment.
+// True if the place is free or its counts were not requested for a long time. A process with an old
+// copy may still add to the counts of the previous table. Such an addition does no harm.
 bool has_room(const TrackedTable& table, TimestampTz now) {
   return !OidIsValid(table.database) || table.asked_at < now - kKeptFor;
 }
 
-// How many more tables may be tracked for a role. REQUIRES: the lock is held.
+// The number of further tables that may be tracked for a role. REQUIRES: the lock is held.
 int share_left(Oid role, int limit, TimestampTz now) {
   if (limit < 0) return counters->max_tables;
   int left = limit;
@@ -44,9 +52,8 @@ int share_left(Oid role, int limit, TimestampTz now) {
   return left;
 }
 
-// Has what is not tracked yet tracked for a role, all of it or nothing: a view needs all its
-// tables. Transactions that are yet to come see the new version before they commit, for they get
-// their numbers after it was written.
+// Registers the tables that are not tracked yet, for a role. It registers all of them or none,
+// because a view needs the counts of all its tables.
 Counting track(const Oid* relations, int number, const bool* are_silent, TimestampTz now, Oid role,
                int limit, bool only_looks) {
   auto* const is_tracked = static_cast<bool*>(palloc0(static_cast<Size>(number)));
@@ -82,6 +89,8 @@ Counting track(const Oid* relations, int number, const bool* are_silent, Timesta
       table.serial = ++counters->serials;
       pg_atomic_write_u32(&table.skips, 0);
     }
+    // The version must change before the next transaction ID is read. Transactions that get an ID
+    // from here on then see the new version when they commit. Earlier ones may go uncounted.
     pg_atomic_fetch_add_u64(&counters->version, 1);
     const FullTransactionId since = ReadNextFullTransactionId();
     for (int i = 0; i < needed; ++i) tables[places[i]].since = since;
@@ -90,13 +99,13 @@ Counting track(const Oid* relations, int number, const bool* are_silent, Timesta
   return result;
 }
 
-// False where one of them is not tracked.
+// Returns false if one of the tables is not tracked.
 bool read_counts(const Oid* relations, int number, const bool* are_silent, TimestampTz now,
                  bool only_looks, ChangeCount* counts) {
   bool has_changed = false;
   LWLockAcquire(counters->lock, LW_SHARED);
   const int found = for_each_tracked(relations, number, [&](int at, TrackedTable& table) {
-    // Under a shared lock: whose time it becomes does not matter.
+    // Several processes may write this under the shared lock. Any of their times will do.
     if (!only_looks) table.asked_at = now;
     has_changed = has_changed || table.is_silent != are_silent[at];
     table.is_silent = are_silent[at];
@@ -106,6 +115,7 @@ bool read_counts(const Oid* relations, int number, const bool* are_silent, Times
     count.begun = pg_atomic_read_u64(&table.begun);
     count.ended = pg_atomic_read_u64(&table.ended);
     count.uncaptured = pg_atomic_read_u64(&table.uncaptured);
+    // count_uncaptured() writes these two fields in the opposite order.
     pg_read_barrier();
     count.last_uncaptured = FullTransactionIdFromU64(pg_atomic_read_u64(&table.last_uncaptured));
   });
@@ -130,7 +140,7 @@ void init_change_counters(char* memory, LWLock* lock, bool found) {
   counters->max_tables = settings::max_tracked_tables();
   if (!pg_strong_random(counters->epoch, sizeof counters->epoch))
     ereport(FATAL, errmsg("metrics_refresh: the system has no random numbers"));
-  pg_atomic_init_u64(&counters->version, 1);  // what a new process has is not this
+  pg_atomic_init_u64(&counters->version, 1);  // the copy of a new process has version 0
   for (int i = 0; i < counters->max_tables; ++i) {
     pg_atomic_init_u64(&tables[i].begun, 0);
     pg_atomic_init_u64(&tables[i].ended, 0);
@@ -142,7 +152,8 @@ void init_change_counters(char* memory, LWLock* lock, bool found) {
 
 Counting count_changes(const Oid* relations, int number, Oid role, bool only_looks,
                        ChangeCount* counts) {
-  // What is counted in recovery would seem to have been counted since then, promoted or not.
+  // Replay of WAL does not count changes. A registration during recovery would claim that the
+  // changes since then were counted, even after a promotion.
   if (counters == nullptr || RecoveryInProgress()) return Counting::kNotHere;
   make_room_for_watched();
   const TimestampTz now = GetCurrentTimestamp();
@@ -150,6 +161,7 @@ Counting count_changes(const Oid* relations, int number, Oid role, bool only_loo
   for (int i = 0; i < number; ++i) are_silent[i] = pg::may_change_silently(relations[i]);
   if (read_counts(relations, number, are_silent, now, only_looks, counts))
     return Counting::kCounted;
+  // Reading comes first, because it needs only a shared lock and is the usual case.
   const int limit = superuser_arg(role) ? -1 : settings::max_tracked_tables_per_role();
   const Counting begun = track(relations, number, are_silent, now, role, limit, only_looks);
   if (begun != Counting::kCounted) return begun;

@@ -1,44 +1,42 @@
 // Counts, for each table that a refreshed view reads, the transactions that may have changed it.
-// They count at commit, in every process of the server, so a view whose tables' counts stand still
-// need not be refreshed.
-//
-// How they count is in change_watch.hpp.
+// Every process of the server counts at commit (change_watch.hpp). If the counts of all tables of a
+// view are unchanged, the view need not be refreshed.
 #pragma once
 
 #include "pg/guard.hpp"
 
 namespace metrics_refresh::shmem {
 
-/// One table. Plain data in shared memory; the numbers only ever grow, also where another table
-/// takes the place over.
+/// One tracked table, in shared memory. The counts never decrease, even if another table gets the
+/// place.
 struct TrackedTable {
   Oid database;  // InvalidOid: the place is free
   Oid relation;
-  Oid role;                 // in whose name it was first asked for
-  std::uint64_t serial;     // of this registration; never given out again before a restart
-  FullTransactionId since;  // transactions before this may have gone uncounted
-  TimestampTz asked_at;     // when somebody last asked; long after that it may make room
+  Oid role;                 // the role that first requested the counts
+  std::uint64_t serial;     // of this registration; unique until the next restart
+  FullTransactionId since;  // transactions before this may not have been counted
+  TimestampTz asked_at;     // time of the last request; long after it the place may be reused
   bool is_silent;           // pg::may_change_silently()
-  pg_atomic_uint64 begun;   // transactions that went to commit their changes
-  pg_atomic_uint64 ended;   // and of which that is over: what they changed can be seen
-  // Of those whose changes no trigger captured for the strategy incremental: how many went to
-  // commit, and the greatest of their full numbers.
+  pg_atomic_uint64 begun;   // transactions that began to commit their changes
+  pg_atomic_uint64 ended;   // those whose commit has ended, so that their changes are visible
+  // The transactions whose changes no trigger captured for the strategy incremental: the number of
+  // those that began to commit, and the greatest of their full transaction IDs.
   pg_atomic_uint64 uncaptured;
   pg_atomic_uint64 last_uncaptured;
-  // Of a view that reads others: how often it was not refreshed, for it was fresh, since it last
-  // was.
+  // If this is a materialized view: the number of times that it was found fresh and skipped since
+  // its last refresh.
   pg_atomic_uint32 skips;
 };
 
 struct ChangeCounters {
-  LWLock* lock;              // for who changes which tables are tracked
-  std::uint64_t epoch[2];    // random, of this start of the server
-  pg_atomic_uint64 version;  // of the set of tables
-  std::uint64_t serials;     // the last one given out
+  LWLock* lock;              // protects the set of tracked tables
+  std::uint64_t epoch[2];    // a random number of this start of the server
+  pg_atomic_uint64 version;  // of the set of tracked tables
+  std::uint64_t serials;     // the last serial given to a table
   int max_tables;
 };
 
-/// The count of one table as somebody sees it.
+/// A copy of the counts of one table.
 struct ChangeCount {
   std::uint64_t serial;
   std::uint64_t begun;
@@ -48,40 +46,39 @@ struct ChangeCount {
   FullTransactionId since;
 };
 
-/// Memory that the counters need, and their place in it.
+/// The size of the counters, and their initialization in the memory that area.cpp allocated.
 Size change_counters_size();
 void init_change_counters(char* memory, LWLock* lock, bool found);
 
 enum class Counting {
   kCounted,
-  kNotYet,   // there is room, and nobody has asked for it
-  kNoRoom,   // for all of them
-  kNoShare,  // for so many more of this role's (metrics_refresh.max_tracked_tables_per_role)
+  kNotYet,   // some are not tracked; there is room for them
+  kNoRoom,   // too few places are free
+  kNoShare,  // metrics_refresh.max_tracked_tables_per_role would be exceeded
   kNotHere,  // the library was not preloaded, or the server is in recovery
 };
 
-/// Reads the counts of `tables` of this database, in the order of their oids, into `counts`, which
-/// are only there where they are counted, and has those counted from now on that are not yet,
-/// unless this `only_looks`: in the name of `role`, which has no limit if it is a superuser.
-/// REQUIRES: inside pg::call().
+/// Reads the counts of tables of this database into `counts`, which is valid if the result is
+/// kCounted. Tables that are not tracked yet are registered for `role`, unless `only_looks`. There
+/// is no limit for a superuser. REQUIRES: `tables` is in ascending order; inside pg::call().
 Counting count_changes(const Oid* tables, int number, Oid role, bool only_looks,
                        ChangeCount* counts);
 
-/// No table of the database is tracked any more. One that is made with the number of a database
-/// that was dropped may hold a copy of its tables, and of what views remember, of another time.
+/// Stops tracking the tables of the database. A new database may get the OID of a dropped one. It
+/// may hold an older copy of the tables, and of the counts that views remember.
 void forget_counts(Oid database) noexcept;
 
-/// The role of each tracked table, as shares count them, into `roles`, which has room for
-/// settings::max_tracked_tables(). Returns how many. REQUIRES: inside pg::call().
+/// Writes the role of each tracked table to `roles`, as the shares count them, and returns their
+/// number. REQUIRES: inside pg::call(); `roles` has room for settings::max_tracked_tables().
 int roles_of_tracked(Oid* roles);
 
-/// How often the view, which is tracked, was skipped since forget_skips(); 0 where it is not.
-/// REQUIRES of the three: inside pg::call().
+/// The number of times that the view was skipped since forget_skips(), or 0 if it is not tracked.
+/// REQUIRES for these three functions: inside pg::call().
 std::uint32_t skips_of(Oid view);
 void note_skip(Oid view);
 void forget_skips(Oid view);
 
-/// What tells this start of the server from every other. REQUIRES: preloaded.
+/// A random number that identifies this start of the server. REQUIRES: preloaded.
 const std::uint64_t* change_epoch();
 
 // For change_watch.cpp.

@@ -1,3 +1,12 @@
+// Counts the changes of a transaction when it commits, and some changes when it is rolled back.
+//
+// Before a commit, count_begun() looks through the locks of the transaction and adds 1 to `begun`
+// of each tracked table that it may have changed. After the commit, count_ended() adds 1 to `ended`
+// of the same tables. A reader that sees both counts equal knows that no counted commit is under
+// way. Example: begun = 7 and ended = 6 mean that one commit is not visible yet.
+//
+// The callbacks of the server run this code outside pg::call(), so it uses plain data only. Memory
+// is allocated before the commit, because the code after the commit must not fail.
 #include "shmem/change_watch.hpp"
 
 #include <algorithm>
@@ -10,18 +19,17 @@
 namespace metrics_refresh::shmem {
 namespace {
 
-// Touched by the server's callbacks alone: plain data, plain C.
-int* counted = nullptr;  // which of them the commit under way has counted
+int* counted = nullptr;  // indexes of the watched tables that the current commit has counted
 int counted_count = 0;
 
-// WAL records that this process had written when each part of the transaction under way began: the
-// transaction itself, and its subtransactions by their nest levels. Deeper ones count from the last
-// of these, which is too much.
+// The number of WAL records that this process had written when each part of the current transaction
+// began. The index is the nest level; 1 is the transaction itself. Deeper subtransactions use the
+// last element. They may then count too much, but never too little.
 constexpr int kMostLevels = 64;
 decltype(pgWalUsage.wal_records) wal_at_begin[kMostLevels + 1] = {};
 
-// Tables of which the transaction under way has noted whether it captures its changes. What a
-// savepoint takes back stays noted: the changes are gone too, or counted once too often.
+// Tables for which the current transaction has noted whether its changes are captured. Notes remain
+// if a savepoint is rolled back. Then the changes are gone too, or are counted once too often.
 struct Noted {
   Oid relation;
   bool is_captured;
@@ -30,7 +38,7 @@ Noted* noted = nullptr;
 int noted_count = 0;
 int noted_capacity = 0;
 
-// The transaction under way may have changed any table, unseen.
+// True if the current transaction may have changed any table without keeping a lock on it.
 bool is_any_noted = false;
 
 Noted* find_noted(Oid relation) {
@@ -44,7 +52,7 @@ bool is_captured(Oid relation) {
   return found != nullptr && found->is_captured && !IsLogicalWorker();
 }
 
-// Once noted as not captured, a table stays that.
+// If a table is once noted as not captured, it stays so until the end of the transaction.
 void note(Oid relation, bool is_captured_now) {
   if (Noted* const found = find_noted(relation); found != nullptr) {
     found->is_captured = found->is_captured && is_captured_now;
@@ -73,7 +81,8 @@ void copy_watched() {
   LWLockRelease(change_counters()->lock);
 }
 
-// The number first: who reads the count before the number sees one that is at least as great.
+// The ID is written before the count. A reader that reads the count first thus sees an ID that is
+// at least as great as that of each transaction in the count.
 void count_uncaptured(TrackedTable& table) {
   const std::uint64_t own = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
   std::uint64_t last = pg_atomic_read_u64(&table.last_uncaptured);
@@ -82,14 +91,14 @@ void count_uncaptured(TrackedTable& table) {
   pg_atomic_fetch_add_u64(&table.uncaptured, 1);
 }
 
-// What the transaction, or the part of it that ends, has left of what it did.
+// The traces of work that the ending transaction or subtransaction has left.
 struct Traces {
-  bool has_number;
+  bool has_number;  // it has a transaction ID
   bool has_wal;
-  int rolled_back_level;  // the nest level of the part that is rolled back; 0: it commits
+  int rolled_back_level;  // the nest level of the part that is rolled back; 0 if it commits
 };
 
-// A number alone is a promise to write, which a rollback takes back.
+// An ID without WAL counts only at commit, because a rollback leaves nothing of such work.
 bool has_written(const Traces& traces) {
   return traces.has_wal || (traces.has_number && traces.rolled_back_level == 0);
 }
@@ -109,10 +118,11 @@ void count_locked(void* context, Oid relation) {
   if (table == nullptr || !(has_written(*traces) || table->is_silent) ||
       !pg::has_write_lock(relation))
     return;
-  // The rows that statements have changed are as before, and account for the number and the WAL.
+  // After a rollback the rows that statements have changed are as before. These changes explain the
+  // ID and the WAL, so there is no sign of another change.
   const int level = traces->rolled_back_level;
   if (level > 0 && traces->has_number && pg::has_changed_rows(relation, level)) return;
-  // To capture something takes a number, and a commit.
+  // Without an ID or a commit, the captured keys are not in the delta table.
   count_table(*table, level == 0 && traces->has_number && is_captured(relation));
 }
 
@@ -136,7 +146,7 @@ void note_begin(int level) {
   if (level <= kMostLevels) wal_at_begin[level] = pgWalUsage.wal_records;
 }
 
-constexpr int kTransaction = 1;  // its nest level
+constexpr int kTransaction = 1;  // the nest level of the top transaction
 
 Traces traces_of_transaction() {
   return {TransactionIdIsValid(GetTopTransactionIdIfAny()), has_wal_since_begin(kTransaction), 0};
@@ -151,19 +161,20 @@ void count_ended() {
   counted_count = 0;
 }
 
-// Rows that were removed without a number are gone whatever becomes of the transaction, also of one
-// that has a number for something else. Where a statement has changed rows of the same table as
-// well, the two cannot be told apart, and a rollback counts for nothing.
+// Some tools remove rows without a transaction ID, and a rollback does not restore these rows. The
+// transaction may still have an ID for other work. If statements have changed rows of the same
+// table as well, the two kinds cannot be distinguished, and the rollback is not counted.
 void count_rolled_back(int level, bool has_number) {
-  // An abort must not fail; a process that has no room for its copy yet has hardly changed a table.
+  // An abort must not fail, so it must not allocate memory. A process without memory for its copy
+  // has never committed, and it is unlikely that it has changed a table.
   if (counted_count > 0 || counted == nullptr) return;
   count_begun({has_number, has_wal_since_begin(level), level});
   count_ended();
 }
 
-// At commit this is called when others can see the changes, and before the locks are released. A
-// prepared transaction counts as ended, for this process forgets it; who reads the counts looks at
-// the prepared transactions too.
+// XACT_EVENT_COMMIT comes when other sessions can see the changes, and before the locks are
+// released. A prepared transaction counts as ended, because this process forgets it. Readers of the
+// counts therefore check the prepared transactions as well.
 void on_transaction(XactEvent event, void*) {
   switch (event) {
     case XACT_EVENT_PRE_COMMIT:

@@ -1,3 +1,9 @@
+// Connects backends, schedulers and the launcher through one entry for each database.
+//
+// Backends add news to an entry and wake its scheduler. If no scheduler runs, they set `wanted` and
+// wake the launcher, which claims the start of one. The scheduler takes the news, and publishes its
+// next due time before it sleeps or exits. If an exit and new news race, the lock decides: the news
+// either keeps the scheduler from leaving, or it wakes the launcher.
 #include "shmem/databases.hpp"
 
 #include <algorithm>
@@ -11,13 +17,15 @@
 namespace metrics_refresh::shmem {
 namespace {
 
+// The delay after a failed start. It doubles with each failure, up to the longest.
 constexpr int64 kFirstBackoff = USECS_PER_SEC;
 constexpr int64 kLongestBackoff = USECS_PER_MINUTE;
-// Longer than the server takes to look whether it is alone in a database.
+// CountOtherDBBackends() waits up to 5 seconds for other sessions to leave a database. This must be
+// longer.
 constexpr int64 kAbsence = 6 * USECS_PER_SEC;
 
-// What is said of the future holds for a limited time: what lies further ahead was said before the
-// clock was set back.
+// A time that is further ahead than its longest possible delay was stored before the clock was set
+// back. Such a time is ignored.
 TimestampTz not_before(const DatabaseEntry& entry, TimestampTz now) noexcept {
   TimestampTz at = 0;
   if (entry.not_before <= now + kLongestBackoff) at = entry.not_before;
@@ -36,12 +44,15 @@ void merge(Changes& into, const std::int64_t* jobs, int count) noexcept {
   }
 }
 
+// A latch alone is not enough, because the scheduler may reset it while it waits for a lock. The
+// counter shows that it was woken (times_woken()).
 void wake_locked(DatabaseEntry& entry) noexcept {
   ++entry.wakes;
   SetLatch(&entry.scheduler->procLatch);
 }
 
-// News for the database's scheduler: the one that runs, or one that is started now.
+// Wakes the scheduler of the database, or requests a start without delay. The news may have removed
+// the cause of earlier failures, so the back-off ends.
 void want_scheduler_locked(DatabaseEntry& entry) noexcept {
   entry.wanted = true;
   if (entry.scheduler != nullptr) {
@@ -89,6 +100,7 @@ void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept {
     want_scheduler_locked(*entry);
   }
   LWLockRelease(shared->lock);
+  // After the lock was released, because ereport() may wait for the client.
   if (entry == nullptr)
     ereport(WARNING, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
             errmsg("metrics_refresh cannot serve more databases"),
@@ -96,7 +108,7 @@ void post_changes(Oid database, const std::int64_t* jobs, int count) noexcept {
 }
 
 void wake_scheduler(Oid database) noexcept {
-  constexpr std::int64_t kNoJob = 0;  // no job has this number
+  constexpr std::int64_t kNoJob = 0;  // job numbers begin at 1
   post_changes(database, &kNoJob, 1);
 }
 
@@ -125,6 +137,7 @@ void post_roles(RoleNews news) noexcept {
     if (!OidIsValid(entry.database)) continue;
     entry.changes.any = true;
     entry.changes.roles = std::max(entry.changes.roles, news);
+    // Jobs refer to their owners by name as well, so a rename must be followed at once.
     if (news == RoleNews::kRenamed || entry.scheduler != nullptr) want_scheduler_locked(entry);
   }
   LWLockRelease(shared->lock);
@@ -235,7 +248,6 @@ void send_away(Oid database) noexcept {
   LWLockRelease(shared->lock);
 }
 
-// No scheduler serves the database from here on. A failure delays the next one.
 void end_service_locked(DatabaseEntry& entry, bool failed) noexcept {
   entry.scheduler = nullptr;
   entry.starting = false;
@@ -261,6 +273,7 @@ void abandon_start(Oid database) {
 }
 
 bool may_be_entered_locked(Oid database) noexcept {
+  // A dropped database has no entry, so its workers are refused too.
   const DatabaseEntry* const entry = find_database_locked(database);
   return entry != nullptr && !is_sent_away(*entry, GetCurrentTimestamp());
 }
@@ -311,7 +324,7 @@ int max_databases() noexcept { return area()->max_databases; }
 
 bool attach_scheduler(Oid database) {
   return locked(LW_EXCLUSIVE, [=] {
-    wake_launcher_locked();  // it waits for this report before it starts others
+    wake_launcher_locked();  // the launcher waits for this report before it starts others
     DatabaseEntry* const entry = find_database_locked(database);
     if (entry == nullptr || entry->scheduler != nullptr) return false;
     entry->starting = false;
@@ -322,7 +335,8 @@ bool attach_scheduler(Oid database) {
     entry->scheduler = MyProc;
     entry->looks_at = kNever;
     entry->wanted = false;
-    // It reads everything now, but whose cancellation is asked for is written nowhere else.
+    // The new scheduler reads all jobs now, so it needs no list of changed jobs. Requests to cancel
+    // a group exist only here, so they remain.
     entry->changes.any = entry->changes.canceled_count > 0;
     entry->changes.all = false;
     entry->changes.count = 0;
@@ -342,6 +356,7 @@ bool forget_database(Oid database) {
   return locked(LW_EXCLUSIVE, [=] {
     DatabaseEntry* const entry = find_database_locked(database);
     if (entry == nullptr || entry->scheduler != MyProc) return false;
+    // A change that was posted meanwhile may come from a new CREATE EXTENSION.
     if (entry->changes.any) {
       entry->wanted = true;
       return false;
@@ -398,6 +413,7 @@ bool leave_database(Oid database) {
     entry->scheduler = nullptr;
     entry->waiting = 0;
     entry->waiting_since = 0;
+    // The launcher must now wake up for the next due time of this database.
     wake_launcher_locked();
     return true;
   });

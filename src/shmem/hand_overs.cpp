@@ -1,3 +1,8 @@
+// The states of hand-overs, which hand_overs.hpp shows as a diagram.
+//
+// A place and a run number together identify a hand-over. A process with an old copy therefore
+// cannot change the hand-over that has the place now. Both sides may act at the same time, so each
+// transition compares the current state under the lock.
 #include "shmem/hand_overs.hpp"
 
 #include "shmem/area.hpp"
@@ -22,6 +27,7 @@ PostedHandOver post_hand_over(HandOver hand_over, int most) {
     if (!is_known_locked(hand_over.database)) return {Posting::kNotServed};
     int of_role = 0;
     int free_place = -1;
+    // All places are scanned even if a free one is found, to count those of the role.
     for (int i = kMaxHandOvers - 1; i >= 0; --i) {
       const HandOver& other = area()->hand_overs[i];
       if (other.state == HandOverState::kFree)
@@ -54,6 +60,7 @@ void end_hand_over(int place, std::int64_t run_id) noexcept {
 void withdraw_hand_over(int place, std::int64_t run_id) noexcept {
   LWLockAcquire(area()->lock, LW_EXCLUSIVE);
   if (HandOver* const hand_over = own_locked(place, run_id)) {
+    // A refused hand-over has no run, so there is nothing to cancel.
     if (hand_over->state == HandOverState::kRefused) {
       *hand_over = {};
     } else {
@@ -91,6 +98,7 @@ void refuse_hand_over(PlacedHandOver from, int sqlstate, const std::string& mess
   HandOver& refused = from.hand_over;
   const char* const text = message.c_str();
   const int length = static_cast<int>(message.size());
+  // The cut must not split a multibyte character.
   const int kept = pg::call([=] { return pg_mbcliplen(text, length, sizeof refused.message - 1); });
   refused.sqlstate = sqlstate;
   strlcpy(refused.message, text, static_cast<std::size_t>(kept) + 1);
@@ -110,6 +118,7 @@ void refuse_hand_overs_locked(Oid database) noexcept {
   for (int i = 0; i < kMaxHandOvers; ++i) {
     HandOver& hand_over = shared->hand_overs[i];
     if (hand_over.state == HandOverState::kFree || hand_over.database != database) continue;
+    // The caller of a withdrawn hand-over is gone, so the caller cannot free the place.
     if (hand_over.state == HandOverState::kWithdrawn)
       hand_over = {};
     else

@@ -1,7 +1,7 @@
-// Refreshes that a caller may ask for and must not do in a session of his own: he posts one here
-// and waits, the scheduler writes it down as a request, and a worker does it in a session of the
-// view's owner's. A caller who gives up says so here, too, for his transaction can write nothing
-// any more.
+// Refreshes that a caller may request and must not perform in its own session. The caller posts the
+// refresh here and waits. The scheduler stores it as a request, and a worker performs it in a
+// session of the view's owner. A caller that gives up withdraws the refresh here, because its
+// aborted transaction cannot write to a table.
 //
 //            post               accept                over
 //   kFree ─────────▶ kPosted ─────────▶ kTaken ─────────────────▶ kFree
@@ -28,17 +28,17 @@ enum class HandOverState : std::uint8_t { kFree, kPosted, kTaken, kRefused, kWit
 struct HandOver {
   HandOverState state;
   Oid database;
-  std::int64_t run_id;  // the caller's choice, from the sequence of runs
-  std::int64_t job_id;  // of a group; 0: a view is to be refreshed
+  std::int64_t run_id;  // chosen by the caller, from the sequence of runs
+  std::int64_t job_id;  // the job of a group, or 0 to refresh a view
   Oid view;
   Oid requested_by;
-  char strategy[16];
-  // Of one that is refused with an error, what it was; else 0 and nothing.
+  int strategy;  // a store::Strategy
+  // The error, if the hand-over was refused with one. Otherwise 0 and an empty string.
   int sqlstate;
   char message[256];
 };
 
-/// A copy with its place.
+/// A copy of a hand-over, with its index in the array.
 struct PlacedHandOver {
   int place;
   HandOver hand_over;
@@ -49,30 +49,31 @@ struct PlacedHandOver {
 enum class Posting { kPosted, kNotServed, kTooManyOfRole, kFull };
 struct PostedHandOver {
   Posting posting;
-  int place = -1;  // where it is posted
+  int place = -1;  // if it was posted
 };
-/// Posts it and wakes the scheduler of its database, unless that has none, or `most` places are
-/// taken for the same role, or all.
+/// Posts a hand-over and wakes the scheduler of its database. Fails if the database has no entry,
+/// the role has `most` hand-overs already, or no place is free.
 PostedHandOver post_hand_over(HandOver hand_over, int most);
-/// As it is now; kFree where the place is another's by now.
+/// Its current state. kFree if the place has another hand-over by now.
 HandOver read_hand_over(int place, std::int64_t run_id);
-/// The run is over, or was refused: the place is free. It is one's own: nobody else ends it.
+/// Frees the place after the run has ended or was refused. REQUIRES: the caller has posted it.
 void end_hand_over(int place, std::int64_t run_id) noexcept;
-/// The caller does not wait any longer: the scheduler cancels the run.
+/// Ends the caller's wait, and makes the scheduler cancel the run.
 void withdraw_hand_over(int place, std::int64_t run_id) noexcept;
 
 // For the scheduler.
 
-/// Those of the database that are posted or withdrawn.
+/// The hand-overs of the database that are posted or withdrawn.
 std::vector<PlacedHandOver> open_hand_overs(Oid database);
-/// Moves one of them on, unless the caller has done so meanwhile, and wakes the caller.
+/// Changes the state of one of them, and wakes the caller. Does nothing if the state is not that of
+/// the copy any more.
 void move_hand_over(const PlacedHandOver& from, HandOverState to);
-/// The same to kRefused, with the error that stands in its way and will not go away by itself.
+/// Changes the state to kRefused, because of a permanent error.
 void refuse_hand_over(PlacedHandOver from, int sqlstate, const std::string& message);
 
-/// True where the database has some for a scheduler. REQUIRES: the lock is held.
+/// True if the database has posted or withdrawn hand-overs. REQUIRES: the lock is held.
 bool has_open_hand_overs_locked(Oid database) noexcept;
-/// Nobody serves the database any more. REQUIRES: the lock is held.
+/// Refuses all hand-overs of a database that no scheduler will serve. REQUIRES: the lock is held.
 void refuse_hand_overs_locked(Oid database) noexcept;
 
 }  // namespace metrics_refresh::shmem

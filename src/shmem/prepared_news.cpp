@@ -1,3 +1,8 @@
+// Stores the news of prepared transactions in an array with a lock of its own.
+//
+// The news of a rolled back transaction is posted as well, because the outcome is not stored. This
+// only wakes a scheduler without need. An entry may stay after the end of its transaction, until a
+// process takes it.
 #include "shmem/prepared_news.hpp"
 
 namespace metrics_refresh::shmem {
@@ -5,12 +10,12 @@ namespace {
 
 constexpr char kName[] = "metrics_refresh prepared transactions";
 
-// One entry for each transaction that can be prepared at a time; those whose end nobody has noticed
-// make room first.
+// One entry for each transaction that can be prepared at the same time. Entries of transactions
+// that have ended may have to be taken before there is a free one.
 struct Kept {
   LWLock* lock;
-  pg_atomic_uint32 count;   // of entries that are not free
-  FullTransactionId start;  // transactions before this are older than this start of the server
+  pg_atomic_uint32 count;   // the number of used entries
+  FullTransactionId start;  // the next ID when the server started
   int size;
   PreparedNews entries[FLEXIBLE_ARRAY_MEMBER];
 };
@@ -28,7 +33,8 @@ void release(PreparedNews& entry) noexcept {
 }
 
 bool is_older_than_start(TransactionId transaction) noexcept {
-  // A transaction that is prepared is not older than half of all numbers.
+  // The comparison of 32-bit IDs is correct, because a prepared transaction is never older than
+  // half of all IDs.
   return FullTransactionIdIsValid(kept->start) &&
          TransactionIdPrecedes(transaction, XidFromFullTransactionId(kept->start));
 }
@@ -55,12 +61,14 @@ bool keep_prepared_news(TransactionId transaction, Oid database,
 
 bool keep_unknown_news(TransactionId transaction, Oid database) noexcept {
   if (!is_older_than_start(transaction)) return true;
+  // Every scheduler then reads everything again.
   TransactionNews anything = {};
   anything.leftovers = anything.all = anything.all_databases = true;
   anything.roles = RoleNews::kRenamed;
   return keep(transaction, database, anything);
 }
 
+// A launcher that is started again keeps the first value.
 void note_start() {
   if (!FullTransactionIdIsValid(kept->start)) kept->start = ReadNextFullTransactionId();
 }
@@ -74,6 +82,7 @@ bool take_prepared_news(PreparedNews* news) {
   LWLockAcquire(kept->lock, LW_EXCLUSIVE);
   for (int i = 0; i < kept->size && !found; ++i) {
     PreparedNews& entry = kept->entries[i];
+    // A prepared transaction counts as in progress until COMMIT PREPARED or ROLLBACK PREPARED.
     if (!TransactionIdIsValid(entry.transaction) || TransactionIdIsInProgress(entry.transaction))
       continue;
     *news = entry;

@@ -1,7 +1,8 @@
-// What prepared transactions have changed that our processes must be told: whoever commits them may
-// be another session, and come after a restart. Kept from PREPARE TRANSACTION on, by the
-// transaction's number; of those that were prepared before the server started it is only known that
-// there may be something. Where there is none of them, COMMIT PREPARED costs nothing.
+// The news that prepared transactions have for the processes of the extension. Another session may
+// commit such a transaction, even after a restart. Therefore the news is stored here by transaction
+// ID, from PREPARE TRANSACTION on. If the transaction was prepared before the server started, its
+// news is unknown, and all kinds of news are assumed. COMMIT PREPARED costs nothing if no news is
+// stored.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ struct NotedDatabase {
   bool dropped;
 };
 
-/// What a transaction has to tell when it ends. Plain data.
+/// The news to post when a transaction has ended. Plain data.
 struct TransactionNews {
   bool leftovers;
   bool all;
@@ -30,29 +31,30 @@ struct TransactionNews {
 };
 
 struct PreparedNews {
-  TransactionId transaction;  // InvalidTransactionId: a free entry
+  TransactionId transaction;  // InvalidTransactionId if the entry is free
   Oid database;
   TransactionNews news;
 };
 
-/// Keeps the news of a transaction that is being prepared. False where others have all the room:
-/// at least one of them has ended then, and take_prepared_news() makes room. Never raises.
-/// REQUIRES: the area exists.
+/// Stores the news of a transaction that is being prepared. Returns false if all entries are in
+/// use. Then at least one of their transactions has ended, and take_prepared_news() frees its
+/// entry. Never raises. REQUIRES: the area exists.
 bool keep_prepared_news(TransactionId transaction, Oid database,
                         const TransactionNews& news) noexcept;
 
-/// The same of one that is prepared already, if it is older than this start of the server.
+/// Stores all kinds of news for a prepared transaction, if it is older than this start of the
+/// server. Otherwise like keep_prepared_news().
 bool keep_unknown_news(TransactionId transaction, Oid database) noexcept;
 
-/// Notes which transactions are older than this start of the server. REQUIRES: inside pg::call(),
-/// in the launcher, before any scheduler starts.
+/// Stores the next transaction ID, which separates older transactions from those of this start of
+/// the server. REQUIRES: inside pg::call(), in the launcher, before any scheduler starts.
 void note_start();
 
-/// True where news of prepared transactions is kept.
+/// True if news of prepared transactions is stored.
 bool has_prepared_news() noexcept;
 
-/// Takes the news of one whose transaction has ended, in whatever way. False where there is none.
-/// REQUIRES: inside pg::call(), or in a callback of the server that may raise.
+/// Removes and returns the news of one transaction that has committed or was rolled back. Returns
+/// false if there is none. REQUIRES: inside pg::call(), or in a callback that may raise.
 bool take_prepared_news(PreparedNews* news);
 
 // For area.cpp.

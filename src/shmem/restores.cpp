@@ -8,8 +8,10 @@
 namespace metrics_refresh::shmem {
 namespace {
 
+// The place of this session, or -1.
 int own_place = -1;
 
+// A callback of before_shmem_exit, because a session may end by FATAL, which runs no destructor.
 void end_restore(int, Datum) {
   Restore& own = area()->restores[own_place];
   const Oid database = own.database;
@@ -35,6 +37,7 @@ void note_restore() {
   if (is_new) own_place = claim_place_locked();
   if (own_place >= 0) area()->restores[own_place] = {MyDatabaseId, now};
   LWLockRelease(area()->lock);
+  // Not under the lock, because it may raise.
   if (is_new && own_place >= 0) before_shmem_exit(end_restore, 0);
 }
 

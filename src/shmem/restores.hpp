@@ -1,30 +1,32 @@
-// Sessions that fill the extension's tables from a dump, or make its triggers. As long as one is
-// connected, nothing begins in its database and nothing is swept: a run would meet groups without
-// their members, and would set up for the strategy incremental what the dump has in a table, or a
-// trigger, that is yet to come.
+// Sessions that restore the tables or triggers of the extension from a dump. While one is
+// connected, no run begins in its database and nothing is swept. A run could find groups without
+// their members. It could also set up the strategy incremental for a view whose setup the dump
+// restores later.
 #pragma once
 
 #include "pg/guard.hpp"
 
 namespace metrics_refresh::shmem {
 
-/// More sessions than this at a time hold nothing off; pg_restore has one for each of its jobs.
+/// Further sessions at the same time do not delay runs. pg_restore uses one session for each of its
+/// parallel jobs.
 inline constexpr int kMaxRestores = 64;
 
-/// A session that goes on, as a pool's does, holds nothing off this long after its last table.
+/// A session delays runs for at most this time after its last table. It may stay connected, for
+/// example if it belongs to a pool.
 inline constexpr std::int64_t kLongestRestore = 10 * USECS_PER_MINUTE;
 
 struct Restore {
-  Oid database;        // InvalidOid: the place is free
-  std::int64_t began;  // steady
+  Oid database;        // InvalidOid if the place is free
+  std::int64_t began;  // by pg::steady_now(), of the latest table
 };
 
-/// Notes that this session restores something; with its end the database's scheduler goes on.
-/// REQUIRES: inside pg::call(), or in a callback of the server that may raise.
+/// Notes that this session restores a table or a trigger. When the session ends, the scheduler of
+/// the database continues. REQUIRES: inside pg::call(), or in a callback that may raise.
 void note_restore();
 
-/// Until when, on the steady clock, nothing may begin in the database if no session ends before; 0
-/// where none is restored.
+/// The time, by pg::steady_now(), until which no run may begin in the database. It may come earlier
+/// if the sessions end. 0 if there is no restore.
 std::int64_t restored_until(Oid database);
 
 }  // namespace metrics_refresh::shmem

@@ -8,12 +8,13 @@
 namespace metrics_refresh::shmem {
 namespace {
 
-// All that PostgreSQL 18 has take 9 kB. What does not fit is not known.
+// All settings of PostgreSQL 18 need 9 kB; extensions add theirs. A setting that does not fit is
+// left out.
 constexpr Size kRoom = 64 * 1024;
 
 struct Published {
   Size used;
-  char text[kRoom];  // name, value, name, value, each ended by a zero
+  char text[kRoom];  // name, value, name, value, each ended by a zero byte
 };
 
 Published* published = nullptr;
@@ -48,12 +49,13 @@ void publish_server_settings() {
     Size used = 0;
     for (int i = 0; i < count; ++i) {
       if (!may_change_in_session(all[i])) continue;
-      // What the process has set for itself is not the server's.
+      // The reset value, because the process has set some settings for itself.
       const char* const reset = GetConfigOptionResetString(all[i]->name);
       const char* const value = reset != nullptr ? reset : "";
       if (used + std::strlen(all[i]->name) + std::strlen(value) + 2 > kRoom) continue;
       used = append(text, used, all[i]->name, value);
     }
+    // The text is complete before the lock is taken, because palloc() may raise an error.
     LWLockAcquire(area()->lock, LW_EXCLUSIVE);
     memcpy(published->text, text, used);
     published->used = used;
@@ -64,6 +66,7 @@ void publish_server_settings() {
 
 ServerSettings::ServerSettings() {
   if (published == nullptr || area() == nullptr) return;
+  // The string is allocated before the lock is taken. The text is split after it was released.
   std::string text(kRoom, '\0');
   char* const to = text.data();
   const Size used = locked(LW_SHARED, [to] {

@@ -1,6 +1,6 @@
-// The settings as the server itself has them: by its files, its command line and its defaults, and
-// by no role, database or client. A session that its role or its client gave another value does not
-// know them any more; the launcher, which has neither role nor database, tells them here.
+// The values of settings that come from configuration files, the command line and defaults, and not
+// from a role, a database or a client. A session in which a role or client has set another value
+// cannot see them. The launcher, which has neither role nor database, publishes them here.
 #pragma once
 
 #include <string>
@@ -13,16 +13,16 @@ Size server_settings_size();
 /// REQUIRES: called in the server's startup hook, with that much memory.
 void init_server_settings(char* memory, bool found);
 
-/// Writes down those that a session may change. REQUIRES: the launcher, at its start and after each
-/// reload.
+/// Publishes the settings that a session may change. REQUIRES: called by the launcher, at its start
+/// and after each reload.
 void publish_server_settings();
 
-/// The values, by names in whatever case; a copy of what was published last.
+/// A copy of the published values.
 class ServerSettings {
  public:
-  /// Knows nothing where the library was not preloaded or no launcher has been there yet.
+  /// The copy is empty if the library was not preloaded or no launcher has run yet.
   ServerSettings();
-  /// Nothing where it is not known.
+  /// The value, or nothing if it is not known. Names are compared like the server does.
   std::optional<std::string> find(const std::string& name) const;
 
  private:

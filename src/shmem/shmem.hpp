@@ -1,8 +1,8 @@
-// The memory that all processes of the server share, for code outside this folder: it is allocated
-// when the server starts, and its parts are reached by the functions of the headers included here.
-// change_watch.hpp, change_counters.hpp, prepared_news.hpp, server_settings.hpp, skipped_jobs.hpp
-// and starving.hpp are further parts. Nobody outside this folder takes a lock or sleeps on a
-// condition variable of it: area.hpp, which has these, is included here alone.
+// Shared memory, for code outside this folder. It is allocated when the server starts. The headers
+// included here have the functions that access its parts. Further parts are change_watch.hpp,
+// change_counters.hpp, prepared_news.hpp, server_settings.hpp, skipped_jobs.hpp and starving.hpp.
+// Code outside this folder must not use its locks and condition variables. Therefore only this
+// folder includes area.hpp, which declares them.
 #pragma once
 
 #include "pg/guard.hpp"
@@ -26,9 +26,9 @@ bool is_preloaded() noexcept;
 /// Throws SqlError 55000 with a hint unless is_preloaded().
 void require_preloaded();
 
-/// The number of rows of the table job that were written since the server started, by any
-/// session and whether or not it committed, and the size of these rows. Both are 0 if the library
-/// was not preloaded.
+/// The number and size of rows of the table job that all sessions have written since the server
+/// started. Rows of transactions that were rolled back count as well. Both are 0 if the library was
+/// not preloaded.
 struct WrittenJobs {
   std::int64_t rows;
   std::int64_t bytes;

@@ -6,6 +6,8 @@
 namespace metrics_refresh::shmem {
 namespace {
 
+// The limit for the cluster. The hash table has a fixed size, because shared memory is sized when
+// the server starts.
 constexpr long kMaxJobs = 8192;
 
 struct Key {
@@ -19,7 +21,7 @@ struct Entry {
 
 HTAB* entries = nullptr;
 
-// The one that was noted the longest ago: its job is gone, most likely.
+// Removes the entry with the oldest skip. Most likely its job does not exist any more.
 void drop_oldest_locked() {
   HASH_SEQ_STATUS scan;
   hash_seq_init(&scan, entries);
@@ -31,7 +33,7 @@ void drop_oldest_locked() {
 
 Key key_of(std::int64_t job_id) {
   Key key;
-  memset(&key, 0, sizeof key);  // the bytes between the fields are hashed too
+  memset(&key, 0, sizeof key);  // the padding is hashed too
   key.database = MyDatabaseId;
   key.job_id = job_id;
   return key;
@@ -70,7 +72,7 @@ bool note_skipped_job(std::int64_t job_id, TimestampTz fresh_at, TimestampTz han
 void forget_skipped_jobs_locked(Oid database) noexcept {
   HASH_SEQ_STATUS scan;
   hash_seq_init(&scan, entries);
-  // What the scan has just returned may be removed.
+  // dynahash allows a scan to remove the entry that it has just returned.
   while (const auto* entry = static_cast<const Entry*>(hash_seq_search(&scan)))
     if (entry->key.database == database)
       (void)hash_search(entries, &entry->key, HASH_REMOVE, nullptr);
@@ -80,6 +82,7 @@ std::vector<SkippedJob> skipped_jobs() {
   std::vector<SkippedJob> jobs;
   if (entries == nullptr) return jobs;
   jobs.resize(static_cast<std::size_t>(hash_get_num_entries(entries)));
+  // The vector cannot grow under the lock. Entries added since its size was read are left out.
   const auto room = jobs.size();
   SkippedJob* const out = jobs.data();
   const std::size_t count = locked(LW_SHARED, [=] {

@@ -6,12 +6,14 @@
 namespace metrics_refresh::shmem {
 namespace {
 
-// A scheduler whose runs wait looks at them every second.
+// In microseconds. A scheduler with waiting runs examines them every second, so it renews the note
+// in time.
 constexpr std::int64_t kLasts = 3'000'000;
 
 }  // namespace
 
-// Where it is said of several databases, the one that was first goes on: each is as good.
+// If several databases post it, the first one keeps the note until it expires. One note is enough,
+// because the other schedulers treat all databases alike.
 void post_starving(Oid database) {
   const std::int64_t now = pg::steady_now();
   locked(LW_EXCLUSIVE, [=] {

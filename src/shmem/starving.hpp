@@ -1,16 +1,16 @@
-// That owners without a run wait in a database for a worker of the cluster: as long as its
-// scheduler says so, the others leave what gets free to owners who have none
-// (core/scheduler/ready_runs.hpp).
+// Notes that a database has starving owners: they have runs that wait, and none under way in the
+// cluster. As long as its scheduler posts this, the schedulers of other databases leave free
+// workers to owners without a run (core/scheduler/ready_runs.hpp).
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::shmem {
 
-/// Says so for the next seconds.
+/// Posts it for the database. The note expires after a few seconds.
 void post_starving(Oid database);
 
-/// True where another database's scheduler has said so.
+/// True if the scheduler of another database has posted it.
 bool starves_elsewhere(Oid database);
 
 }  // namespace metrics_refresh::shmem

@@ -6,6 +6,8 @@ namespace metrics_refresh::shmem {
 
 void publish_waiting(Oid database, const std::vector<WaitingRun>& runs) {
   locked(LW_EXCLUSIVE, [&] {
+    // One pass replaces the runs of this database and uses free entries. If there are too many
+    // runs, the last ones are not shown.
     std::size_t next = 0;
     for (WaitingRun& entry : area()->waiting) {
       if (OidIsValid(entry.database) && entry.database != database) continue;

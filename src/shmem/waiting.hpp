@@ -1,4 +1,4 @@
-// The runs that wait for a worker, as their schedulers publish them, so that everybody can see
+// The runs that wait for a worker. The schedulers publish them here, so that sessions can show
 // them.
 #pragma once
 
@@ -9,23 +9,23 @@
 
 namespace metrics_refresh::shmem {
 
-/// Of all databases together no more are shown; DatabaseStatus::waiting counts all.
+/// The limit for all databases together. DatabaseStatus::waiting counts all waiting runs.
 inline constexpr int kMaxShownWaiting = 1024;
 
 struct WaitingRun {
-  Oid database;  // InvalidOid: a free entry
+  Oid database;  // InvalidOid if the entry is free
   std::int64_t job_id;
   int member;  // or kNoMember
   TimestampTz due;
 };
 
-/// Shows these in place of what the database's scheduler showed before.
+/// Replaces the published runs of the database.
 void publish_waiting(Oid database, const std::vector<WaitingRun>& runs);
 
-/// Shows nothing of the database any more. REQUIRES: the lock is held.
+/// Removes the published runs of the database. REQUIRES: the lock is held.
 void clear_waiting_locked(Oid database) noexcept;
 
-/// What is shown of the database; nothing where the library was not preloaded.
+/// The published runs of the database. Empty if the library was not preloaded.
 std::vector<WaitingRun> waiting_runs(Oid database);
 
 }  // namespace metrics_refresh::shmem

@@ -17,6 +17,8 @@ bool is_watched_current() noexcept {
   return pg_atomic_read_u64(&change_counters()->version) == own.version;
 }
 
+// Memory for all tables that can be tracked, so that later copies need no allocation. An allocation
+// could fail under the lock. The extra element avoids a request for 0 bytes.
 void make_room_for_watched() {
   if (own.tables != nullptr) return;
   const auto most = static_cast<Size>(change_counters()->max_tables);
@@ -34,6 +36,7 @@ void copy_watched_locked() noexcept {
     own.tables[own.count++] = {table.relation, i, table.is_silent, false};
     own.has_silent = own.has_silent || table.is_silent;
   }
+  // std::sort() moves plain structs in place, so it neither allocates nor throws.
   std::sort(own.tables, own.tables + own.count,
             [](const Watched& a, const Watched& b) { return a.relation < b.relation; });
 }

@@ -1,6 +1,6 @@
-// This process's copy of the tables of its database that are tracked (change_counters.hpp), by
-// their numbers: so that a commit, and who asks for counts, finds some of them without looking at
-// all. The server's callbacks touch it: plain data, plain C.
+// A copy of the tracked tables of this database (change_counters.hpp), for this process, sorted by
+// OID. A commit and a request for counts thus find a table without a scan of shared memory. The
+// callbacks of the server use it, so it is plain data.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -9,32 +9,32 @@ namespace metrics_refresh::shmem {
 
 struct Watched {
   Oid relation;
-  int place;  // among tracked_tables()
+  int place;  // index in tracked_tables()
   bool is_silent;
-  bool is_counted;  // by the commit under way
+  bool is_counted;  // by the current commit
 };
 
 struct WatchedTables {
-  Watched* tables;  // null until there is room
+  Watched* tables;  // null before make_room_for_watched()
   int count;
-  bool has_silent;  // one of them is
+  bool has_silent;  // at least one table is silent
   std::uint64_t version;
 };
 
-/// May be older than what is tracked.
+/// The copy, which may be older than shared memory.
 const WatchedTables& watched_tables() noexcept;
 
-/// False where something else is tracked by now.
+/// False if the set of tracked tables has changed since it was copied.
 bool is_watched_current() noexcept;
 
-/// May raise an error.
+/// Allocates the memory of the copy. May raise an error.
 void make_room_for_watched();
 
-/// Makes it current. REQUIRES: there is room; the lock of the counters is held; no commit is under
-/// way.
+/// Copies the tables again. REQUIRES: make_room_for_watched() was called; the lock of the counters
+/// is held; no commit is under way.
 void copy_watched_locked() noexcept;
 
-/// Null where there is none.
+/// The table in the copy, or null.
 Watched* find_watched(Oid relation) noexcept;
 
 }  // namespace metrics_refresh::shmem

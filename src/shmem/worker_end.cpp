@@ -1,3 +1,8 @@
+// Ends runs in two steps. SIGINT cancels the query of the run. If the run continues for the grace
+// period, SIGTERM terminates the worker, because code of the run may catch a cancellation.
+//
+// Signals are sent under the lock. A slot therefore still belongs to the process whose pid it
+// holds, and the pid cannot belong to another process by then.
 #include "shmem/worker_end.hpp"
 
 #include <algorithm>
@@ -14,8 +19,9 @@ struct LastEnd {
   EndReason reason;
 };
 
-// When the run must have ended, and why. One that is not limited yet looks for a cancel as soon as
-// it is; one that is so no more is about to end.
+// The latest time at which the run must have ended, and the reason. There is none if the limits are
+// not in force. When they come into force, the worker checks for a cancel request. After they are
+// lifted, the run is about to end.
 LastEnd last_end(const WorkerSlot& slot, std::int64_t grace) noexcept {
   if (!has_run(slot) || !slot.limited || slot.end != EndReason::kNone)
     return {kNever, EndReason::kNone};
@@ -39,6 +45,7 @@ std::int64_t end_overdue(Oid database, std::int64_t grace) {
         next = std::min(next, end.at);
         continue;
       }
+      // The reason is stored before the signal, because the worker may exit at once.
       slot.end = end.reason;
       slot.leave = true;
       kill(slot.pid, SIGTERM);
@@ -59,7 +66,7 @@ void terminate_workers_locked(Oid database) noexcept {
     if (slot.pid != 0)
       kill(slot.pid, SIGTERM);
     else if (slot.state == SlotState::kAssigned)
-      slot.state = SlotState::kDead;  // its process will find that it is not wanted
+      slot.state = SlotState::kDead;  // attach_worker() will refuse its process
     else if (slot.state == SlotState::kStarting)
       free_slot_locked(slot);
   }
@@ -67,14 +74,14 @@ void terminate_workers_locked(Oid database) noexcept {
 
 namespace {
 
-// A second signal would hit what comes after the run.
+// Only one signal is sent for each run. A second one could cancel work that follows the run.
 void cancel_locked(WorkerSlot& slot, std::int64_t now) noexcept {
   if (std::exchange(slot.cancel_requested, true)) return;
   slot.canceled_at = now;
   if (slot.pid != 0) kill(slot.pid, SIGINT);
 }
 
-// Asks every worker whose run is `meant` to cancel it. True where there was one.
+// Cancels all runs for which `meant` is true. Returns true if there was one.
 template <typename Meant>
 bool cancel_where(Oid database, Meant&& meant) {
   const std::int64_t now = pg::steady_now();
@@ -85,7 +92,7 @@ bool cancel_where(Oid database, Meant&& meant) {
       WorkerSlot& slot = shared->slots[i];
       if (slot.database != database || !has_run(slot) || !meant(slot.run)) continue;
       cancel_locked(slot, now);
-      slot.yields = false;  // it is not wanted any more
+      slot.yields = false;  // so that the run is logged as canceled, and does not begin again
       found = true;
     }
     if (found) wake_scheduler_locked(database);
@@ -103,6 +110,7 @@ void have_yield(const SlotView& view) {
   const std::int64_t now = pg::steady_now();
   locked(LW_EXCLUSIVE, [&view, now] {
     WorkerSlot& slot = area()->slots[view.index];
+    // The slot may have got another run since it was copied.
     const WorkerSlot& seen = view.slot;
     if (slot.generation != seen.generation || !has_run(slot) || slot.taken_at != seen.taken_at ||
         slot.cancel_requested)

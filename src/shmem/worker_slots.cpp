@@ -1,3 +1,13 @@
+// The state machine of the worker slots.
+//
+// A slot has three users: the scheduler of its database assigns runs and collects results, the
+// worker moves the run from begin to end, and sessions read or cancel. All of them copy or change a
+// slot under the lock of the area. A process that dies leaves its slot in before_shmem_exit, by
+// detach_worker(). The scheduler learns from kDead that the run was interrupted.
+//
+// The generation identifies one use of a slot by one process. Example: the scheduler reserves slot
+// 3 with generation 17 and starts a process. If the slot is given up before the process arrives,
+// attach_worker(3, 17) returns false, and the process exits.
 #include "shmem/worker_slots.hpp"
 
 #include <algorithm>
@@ -28,7 +38,7 @@ void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.last_missed = 0;
 }
 
-// The process that the caller starts will find its slot by the generation.
+// The process that the caller starts identifies its slot by the generation.
 Claim reserve(WorkerSlot& slot, Oid database, const Session& session) noexcept {
   slot.generation = ++area()->generations;
   slot.database = database;
@@ -54,6 +64,7 @@ std::vector<SlotView> copy_slots(Wanted&& wanted) {
   return copies;
 }
 
+// The slot of this process if it is a worker, otherwise -1.
 int own_slot = -1;
 
 }  // namespace
@@ -67,6 +78,8 @@ void free_slot_locked(WorkerSlot& slot) noexcept {
   wake_waiting_locked();
 }
 
+// The order of preference is an idle worker, a starting worker, and a new process, because each is
+// slower than the one before it.
 Claim claim_slot(Oid database, const Session& session, const Assignment& run) {
   return locked(LW_EXCLUSIVE, [&]() -> Claim {
     Area* const shared = area();
@@ -92,6 +105,7 @@ Claim claim_slot(Oid database, const Session& session, const Assignment& run) {
     }
     if (idle == nullptr) idle = starting;
     if (idle != nullptr) {
+      // A starting worker has no latch yet. It finds the run when it enters its slot.
       assign(*idle, run);
       if (idle->worker != nullptr) SetLatch(&idle->worker->procLatch);
       return {static_cast<int>(idle - shared->slots), false, idle->generation};
@@ -197,7 +211,7 @@ std::vector<SlotView> collect_finished(Oid database) {
       if (slot.database != database) continue;
       if (slot.state == SlotState::kEnded) {
         finished.push_back({i, slot});
-        if (slot.worker == nullptr) {  // it has left
+        if (slot.worker == nullptr) {  // the worker has exited
           free_slot_locked(slot);
           continue;
         }
@@ -249,6 +263,8 @@ std::vector<SlotView> unfinished_slots(Oid database) {
   });
 }
 
+// A condition variable needs no list of waiting sessions. A broadcast wakes all of them, and each
+// one checks its own run.
 void announce_run_end() {
   pg::call([] { ConditionVariableBroadcast(&area()->run_ended); });
 }
@@ -300,6 +316,7 @@ bool attach_worker(int index, std::uint64_t generation) {
     const bool spare = slot.state == SlotState::kStarting;
     if (slot.generation != generation || (!spare && slot.state != SlotState::kAssigned))
       return false;
+    // If the scheduler still exists, it must learn from kDead that the assigned run has no worker.
     if (!may_be_entered_locked(slot.database)) {
       slot.state = SlotState::kDead;
       if (spare || !is_known_locked(slot.database)) free_slot_locked(slot);
@@ -324,6 +341,7 @@ bool take_assignment(int index, Assignment& run) {
     if (slot.state != SlotState::kAssigned) return false;
     slot.state = SlotState::kRunning;
     slot.started_at = GetCurrentTimestamp();
+    // Two clocks: the log shows the wall clock, and limits use the steady one.
     slot.taken_at = now;
     run = slot.run;
     return true;
@@ -343,6 +361,7 @@ void set_limits(int index, std::int64_t deadline, std::int64_t grace) {
     WorkerSlot& slot = area()->slots[index];
     slot.limited = true;
     slot.deadline = deadline;
+    // A cancel request that came before has started the grace period already.
     const std::int64_t first = slot.cancel_requested ? slot.canceled_at : deadline;
     if (!looks_before_locked(slot.database, first + grace)) wake_scheduler_locked(slot.database);
   });
@@ -359,6 +378,7 @@ void show_progress(const Progress& progress) noexcept {
   LWLockRelease(area()->lock);
 }
 
+// The state changes before the broadcast, so that each session that wakes up sees the end.
 void end_run(int index, RunResult result, bool last) {
   locked(LW_EXCLUSIVE, [=] {
     WorkerSlot& slot = area()->slots[index];
@@ -382,10 +402,13 @@ bool leave_idle(int index) {
 }
 
 void detach_worker(int index, std::uint64_t generation, EndReason end) noexcept {
+  // This is a callback at exit, so it uses only calls that cannot raise an error. The slot may
+  // belong to another process by now, if the scheduler has freed it.
   Area* const shared = area();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   WorkerSlot& slot = shared->slots[index];
   if (slot.generation == generation) {
+    // Without a run, or if the database has no entry, there is nothing to collect.
     if (slot.state == SlotState::kIdle || !is_known_locked(slot.database)) {
       free_slot_locked(slot);
     } else {

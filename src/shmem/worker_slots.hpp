@@ -1,6 +1,6 @@
-// The pool of workers as everybody sees it: one slot a worker, with the run that it serves. A slot
-// outlives its process, so the scheduler learns of a worker that died, and a new scheduler of a
-// run that is still under way.
+// The pool of workers. Each worker has one slot, which also holds its run. A slot outlives its
+// process. The scheduler thus learns that a worker died, and a new scheduler learns of the runs
+// that are under way.
 #pragma once
 
 #include <cstdint>
@@ -13,74 +13,75 @@ namespace metrics_refresh::shmem {
 
 enum class SlotState : std::uint8_t {
   kFree,      // -> kStarting, kAssigned
-  kStarting,  // a process starts that has no run yet -> kIdle, kAssigned, kFree (it never came)
+  kStarting,  // a process without a run is starting  -> kIdle, kAssigned, kFree (it failed)
   kAssigned,  // a run waits for its worker           -> kRunning, kDead
-  kRunning,   // the worker is at it                  -> kEnded, kDead
-  kEnded,     // done and logged; the worker waits    -> kIdle (the scheduler took note), or kFree
-              // where the worker has left meanwhile
-  kIdle,      // the worker lingers for another run   -> kAssigned, kFree (it left)
-  kDead,      // the worker left without a word       -> kFree (the scheduler took note)
+  kRunning,   // the worker performs the run          -> kEnded, kDead
+  kEnded,     // the run is over; the worker waits    -> kIdle (collected by the scheduler), kFree
+              //                                         (collected after the worker has exited)
+  kIdle,      // the worker waits for another run     -> kAssigned, kFree (it exited)
+  kDead,      // the worker exited during the run     -> kFree (collected by the scheduler)
 };
 
 enum class Trigger : std::uint8_t { kSchedule, kManual };
 
 inline constexpr int kNoMember = -1;
 
-/// What a worker is told to do: a run of a job, or of one member of a group's run.
+/// The task of a worker: a run of a job, or one member of the run of a group.
 struct Assignment {
-  std::int64_t run_id;        // 0: the worker takes the next one
-  std::int64_t job_id;        // of a member: its group
-  Oid owner;                  // of the job: whose share of the workers it takes
-  std::int64_t group_run_id;  // of a member: its group's run; else 0
+  std::int64_t run_id;        // 0 if the worker takes the next number
+  std::int64_t job_id;        // for a member, the job of its group
+  Oid owner;                  // of the job; the run counts towards this role's share of workers
+  std::int64_t group_run_id;  // for a member, the run of its group; otherwise 0
   int member;                 // or kNoMember
-  int attempt;                // from 1; more is a retry
+  int attempt;                // from 1; a higher number is a retry
   TimestampTz due;
-  TimestampTz handled_until;  // the job's due times up to here are history once the run has begun
-  bool canceled;              // when a worker had it that could not begin
+  TimestampTz
+      handled_until;  // due times of the job up to this time are handled when the run begins
+  bool canceled;      // the run was canceled while an earlier worker tried to begin it
   Trigger trigger;
   std::int64_t missed;  // due times of the job that passed before the run was assigned
-  int tries;            // so many workers could not begin it
+  int tries;            // number of workers that could not begin the run
 };
 
-/// How a run left its worker.
+/// The result of a run for the scheduler.
 enum class RunResult : std::uint8_t {
-  kSuccess,   // also where there was nothing to do
-  kFailure,   // logged, whatever the reason
-  kOpened,    // a group's run is planned: it goes on in its members
-  kNotBegun,  // the log could not be written, so nothing was done: it is to be tried again
-  kOutdated,  // a new session of the owner's would be another: it is to begin in one, at once
-  kHopeless,  // the same for a reason that stays, and the worker cannot log its failure either
+  kSuccess,   // also if there was nothing to do
+  kFailure,   // the failure is logged
+  kOpened,    // the run of a group is planned and continues in its members
+  kNotBegun,  // the log could not be written, so nothing was done; the run must be tried again
+  kOutdated,  // the session is not like a new one any more; the run must begin in a new one at once
+  kHopeless,  // the run cannot begin for a permanent reason, and the worker cannot log that
 };
 
-/// What a refresh by difference is at.
+/// The phase of a refresh with the strategy diff.
 enum class Phase : std::uint8_t {
-  kNone,     // no such refresh, or nothing said yet
+  kNone,     // no such refresh, or it has not begun
   kView,     // reads the view
-  kQuery,    // runs the view's definition
+  kQuery,    // runs the definition
   kCompare,  // compares rows that did not fit into memory
-  kWrite,    // writes what differs
+  kWrite,    // writes the differences
 };
 
 struct Progress {
   Phase phase;
   std::int64_t rows_read;      // in this phase
-  std::int64_t rows_expected;  // to be read in this phase, as far as the view tells
-  std::int64_t rows_changed;   // written so far
+  std::int64_t rows_expected;  // in this phase, estimated from the view
+  std::int64_t rows_changed;   // so far
 };
 
-/// Why the worker of a run was told to exit, or had to.
+/// The reason why the worker of a run was terminated.
 enum class EndReason : std::uint8_t {
   kNone,
-  kCanceled,            // the run did not end within the grace period after it had been canceled
-  kMaxRuntime,          // nor within the one after its max_runtime
-  kYielded,             // nor within the one after it was to give its worker up
-  kTransactionTimeout,  // a transaction of its command's took too long
+  kCanceled,            // the run went on for the grace period after a cancel request
+  kMaxRuntime,          // the run went on for the grace period after its max_runtime
+  kYielded,             // the run went on for the grace period after it had to give up its worker
+  kTransactionTimeout,  // a transaction of the command exceeded transaction_timeout
 };
 
-/// Whose session a worker has, for as long as it lives.
+/// The session of a worker, which never changes.
 struct Session {
   Oid role;
-  bool assumed;  // connected as the bootstrap superuser, who made the role the session's user
+  bool assumed;  // the worker connected as the bootstrap superuser and then assumed the role
 
   bool operator==(const Session& other) const noexcept {
     return role == other.role && assumed == other.assumed;
@@ -93,28 +94,28 @@ struct Session {
 struct WorkerSlot {
   SlotState state;
   bool cancel_requested;
-  bool yields;               // and why: it is to give its worker up for another owner
-  bool limited;              // from when the run's limits are known to when its end is being logged
-  EndReason end;             // why the worker was terminated, where the run was the reason
-  std::int64_t canceled_at;  // by pg::steady_now(), where a cancel was requested
-  std::int64_t deadline;     // likewise, of a limited run: when its max_runtime passes
-  bool leave;                // exits when it has nothing to do; gets no further run
-  bool noted;                // the run's begin is committed, or it needs no log
-  std::uint64_t generation;  // tells a worker whether the slot is still its own
+  bool yields;               // the cancel request gives the worker to another owner
+  bool limited;              // the limits of the run are known, and its end is not being logged yet
+  EndReason end;             // kNone unless the worker was terminated because of the run
+  std::int64_t canceled_at;  // time of the cancel request, by pg::steady_now()
+  std::int64_t deadline;     // end of max_runtime if the run is limited, by pg::steady_now()
+  bool leave;                // the worker gets no further run and exits
+  bool noted;                // the begin of the run is committed, or needs no log
+  std::uint64_t generation;  // identifies one use of the slot by one process
   Oid database;
   Session session;
   PGPROC* worker;  // null while the process starts
   pid_t pid;       // 0 while the process starts
   Assignment run;
-  RunResult result;         // of a run that ended
-  TimestampTz started_at;   // of the run; 0 before it
-  std::int64_t taken_at;    // the same by pg::steady_now()
-  std::int64_t missed;      // due times of the job that passed while the run was under way
+  RunResult result;         // if the run has ended
+  TimestampTz started_at;   // start of the run, or 0
+  std::int64_t taken_at;    // the same, by pg::steady_now()
+  std::int64_t missed;      // due times of the job that passed during the run
   TimestampTz last_missed;  // the latest of them
   Progress progress;        // of the run
 };
 
-/// A copy of a slot, to look at without the lock.
+/// A copy of a slot, for use without the lock.
 struct SlotView {
   int index;
   WorkerSlot slot;
@@ -122,92 +123,96 @@ struct SlotView {
 
 // For the scheduler.
 
-/// Gives the run to an idle worker of the same database and session, or one that is just starting,
-/// or to a free slot whose process the caller must then start (`start` set). index is -1 where
-/// every slot is taken; an idle worker of somebody else's is then asked to leave; and where a
-/// worker still has a run of the job (or of this member of it).
+/// Assigns the run to an idle or starting worker of the same database and session. Otherwise to a
+/// free slot; then `start` is set, and the caller must start the process. `index` is -1 if a worker
+/// still has a run of the job (or of this member). It is also -1 if no slot is available. Then an
+/// idle worker of another session is asked to exit.
 struct Claim {
   int index;
   bool start;
   std::uint64_t generation;
 };
 Claim claim_slot(Oid database, const Session& session, const Assignment& run);
-/// Reserves a free slot for a worker that shall be ready for a run to come; the caller must start
-/// its process. index is -1 where `wanted` workers of the session are idle or starting already, or
-/// no slot is free.
+/// Reserves a free slot for a worker that will be ready for a coming run. The caller must start its
+/// process. `index` is -1 if `wanted` workers of the session are idle or starting already, or if no
+/// slot is free.
 Claim claim_spare(Oid database, const Session& session, int wanted);
-/// Where the sessions lack workers of the numbers `wanted`, and no slot is free, asks as many idle
-/// workers to leave that are none of these sessions'. True where some are about to.
+/// If there are fewer workers and free slots than `wanted`, asks the missing number of idle workers
+/// of other sessions to exit. Returns true if some of them have not exited yet.
 bool make_room(Oid database, const std::map<Session, int>& wanted);
-/// Takes a claim back whose process could not be started.
+/// Releases the slot of a claim whose process could not be started.
 void release_claim(int index, std::uint64_t generation);
-/// How many runs the database can have started now: slots that are free, or whose worker has
-/// nothing to do. `limit`: of the database's runs under way; 0: none.
+/// The number of runs that the database can start now: free slots, and workers without a run.
+/// `limit` is the maximum of runs of the database under way, or 0 for no limit.
 int free_workers(Oid database, int limit);
-/// How many runs of each owner's jobs are under way in the cluster.
+/// The number of runs that are under way in the cluster, by owner of the job.
 std::map<Oid, int> runs_by_owner();
-/// Takes note of the slots of `database` that ended or died: kEnded becomes kIdle and kDead becomes
-/// kFree. Returns them as they were.
+/// Collects the slots of `database` that have ended or died: kEnded becomes kIdle, and kDead
+/// becomes kFree. Returns the slots as they were before.
 std::vector<SlotView> collect_finished(Oid database);
-/// Takes note that the process for a slot never came: the slot becomes kDead, kFree where it had no
-/// run.
+/// Releases a slot whose process ended before it attached. The slot becomes kDead if it has a run,
+/// and otherwise kFree.
 void mark_never_started(int index, std::uint64_t generation);
-/// One more due time passed while the job's run is under way. False where it is not.
+/// Counts a due time that passed while a run of the job is under way. Returns false if there is no
+/// such run.
 bool count_missed(Oid database, std::int64_t job_id, TimestampTz due);
 
-/// True from the assignment of a run to its end. REQUIRES: the lock is held.
+/// True from the assignment of a run to its end. REQUIRES: the lock is held, or it is a copy.
 bool has_run(const WorkerSlot& slot) noexcept;
-/// True where a slot of the database needs its scheduler, now or soon. REQUIRES: the lock is held.
+/// True if a slot of the database has a run, or a result to collect. REQUIRES: the lock is held.
 bool has_unfinished_locked(Oid database) noexcept;
-/// Makes the slot free and wakes schedulers that wait for one. REQUIRES: the lock is held.
+/// Frees the slot and wakes the schedulers that wait for one. REQUIRES: the lock is held.
 void free_slot_locked(WorkerSlot& slot) noexcept;
-/// Frees what died, of which nothing needs to be said any more, and forgets what was skipped.
+/// Frees the slots of workers that are gone, without a log, and forgets the skipped jobs of the
+/// database. Used if the jobs do not exist any more.
 void free_dead_slots(Oid database);
-/// The same. REQUIRES: the lock is held.
+/// Only frees the slots. REQUIRES: the lock is held.
 void free_dead_slots_locked(Oid database) noexcept;
 
-// For everybody.
+// For all processes.
 
-/// The slots of `database`, InvalidOid: of all, that have a run, from assignment to its end.
+/// The slots of `database`, or of all databases for InvalidOid, that have a run.
 std::vector<SlotView> busy_slots(Oid database);
-/// And those of whose end no scheduler has taken note.
+/// The slots of `database` that have a run, or a result that was not collected.
 std::vector<SlotView> unfinished_slots(Oid database);
-/// Wakes those who wait for a run to end.
+/// Wakes the processes that wait for the end of a run.
 void announce_run_end();
-/// To wait for the end of a run: prepare, look whether it has ended, sleep, look again. A run that
-/// ends after the first look ends the sleep. Sleeps at most so many milliseconds. Cancel at the
-/// end; the abort of a transaction does so, too. REQUIRES for all: inside pg::call().
+/// To wait for the end of a run: prepare, check whether it has ended, sleep, and check again. A run
+/// that ends after the first check ends the sleep. `timeout` is in milliseconds. Cancel the sleep
+/// when done; the abort of a transaction does so as well. REQUIRES: inside pg::call().
 void prepare_for_run_end();
 void sleep_until_run_end(long timeout);
 void cancel_run_end_sleep();
 
 // For the worker.
 
-/// True where a process serves the slot, or the slot is no longer of that generation.
+/// True if a process has attached to the slot, or the slot has another generation by now.
 bool has_arrived(int index, std::uint64_t generation);
-/// Enters the process into its slot. False where the slot is no longer meant for it.
+/// Attaches this process to its slot. Returns false if the slot was given up or the database must
+/// not be entered.
 bool attach_worker(int index, std::uint64_t generation);
-/// A copy of the slot: for a new worker, which database and whose session it shall have.
+/// A copy of the slot. A new worker reads its database and its session from it.
 WorkerSlot read_slot(int index);
-/// Takes the assigned run, or nothing where there is none.
+/// Copies the assigned run and marks it as running. Returns false if there is none.
 bool take_assignment(int index, Assignment& run);
-/// The run's begin is committed under this number (0: it needs no log). Until then the scheduler
-/// logs a run whose worker dies; afterwards its row in the table active_run tells of it.
+/// Notes that the begin of the run is committed under this number, or 0 if it needs no log. If the
+/// worker dies earlier, the scheduler logs the run. Later its row in active_run shows that the run
+/// was interrupted.
 void note_begin(int index, std::int64_t run_id);
-/// The run's limits are in force, until lift_limits(): its worker is terminated where it goes on
-/// past the deadline, or a cancel, for `grace` microseconds.
+/// Puts the limits of the run in force, until lift_limits(). The worker is terminated if the run
+/// continues for `grace` microseconds after the deadline or a cancel request.
 void set_limits(int index, std::int64_t deadline, std::int64_t grace);
 void lift_limits(int index);
-/// Shows how far this process's refresh is, where it is a worker; elsewhere it does nothing. Called
-/// within pg::call().
+/// Publishes the progress of a refresh if this process is a worker. Otherwise it does nothing.
+/// REQUIRES: inside pg::call().
 void show_progress(const Progress& progress) noexcept;
-/// The run is over, as `result` says. `last`: the worker takes no further run.
+/// Ends the run with `result`. If `last`, the worker takes no further run.
 void end_run(int index, RunResult result, bool last);
-/// Leaves the slot. False where a run has been assigned meanwhile, or where the scheduler has not
-/// taken note of the last one's end: it will then set the latch, and assign no further one.
+/// Leaves the slot. Returns false if a run has been assigned meanwhile, or the scheduler has not
+/// collected the last result. When it collects it, it sets the latch, and assigns no further run.
 bool leave_idle(int index);
-/// At process exit: leaves the slot, kDead where a run was under way. `end`: why, where the worker
-/// itself knows. Never raises.
+/// Leaves the slot at process exit. The slot becomes kDead if a run was under way. `end` is the
+/// reason if the worker knows it, or kNone. Never raises.
 void detach_worker(int index, std::uint64_t generation, EndReason end) noexcept;
 
 }  // namespace metrics_refresh::shmem

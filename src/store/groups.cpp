@@ -223,12 +223,12 @@ void lock_group(pg::Spi& spi, std::int64_t group_run_id) {
 
 // If the member failed, all members below it in the dependency graph are skipped in the same
 // statement. Example: b waits for a, c waits for b. If a fails, b and c are skipped.
-std::vector<Member> end_member(pg::Spi& spi, const Member& member, const char* state) {
+std::vector<Member> end_member(pg::Spi& spi, const Member& member, MemberState state) {
   spi.query(
       "UPDATE metrics_refresh_internal.group_run_member SET state = $3"
       " WHERE group_run_id = $1 AND member = $2",
-      {member.group_run_id, member.number, state});
-  if (std::string_view(state) == "success") return {};
+      {member.group_run_id, member.number, to_text(state)});
+  if (state == MemberState::kSuccess) return {};
   return read_members(spi.query(
       std::string("WITH RECURSIVE down AS (SELECT $2::int4 AS member UNION"
                   " SELECT m.member FROM metrics_refresh_internal.group_run_member m"

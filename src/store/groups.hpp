@@ -67,9 +67,9 @@ std::optional<Member> find_member_of_run(pg::Spi& spi, std::int64_t run_id);
 
 /// Takes the lock that protects the members' states. Waits if another worker holds it.
 void lock_group(pg::Spi& spi, std::int64_t group_run_id);
-/// `state` is success, failed, skipped or canceled. Unless it is success, all members that wait for
-/// this one, directly or indirectly, are marked as skipped and returned. REQUIRES: lock_group().
-std::vector<Member> end_member(pg::Spi& spi, const Member& member, const char* state);
+/// Unless `state` is kSuccess, all members that wait for this one, directly or indirectly, are
+/// marked as skipped and returned. REQUIRES: lock_group().
+std::vector<Member> end_member(pg::Spi& spi, const Member& member, MemberState state);
 /// Marks the members that have not begun as canceled. REQUIRES: lock_group().
 void cancel_pending(pg::Spi& spi, std::int64_t group_run_id);
 

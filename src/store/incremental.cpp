@@ -9,6 +9,7 @@
 
 #include "pg/compat.hpp"
 #include "store/job_changes.hpp"
+#include "store/words.hpp"
 
 namespace metrics_refresh::store {
 
@@ -159,8 +160,8 @@ LeftoverState leftover_state(pg::Spi& spi, std::int64_t id) {
   const pg::Rows rows = spi.query(
       std::string("SELECT i.view_oid, EXISTS (SELECT FROM pg_catalog.pg_class c"
                   "  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                  "  JOIN metrics_refresh_internal.job j ON j.strategy = 'incremental' AND ") +
-          kOwnerMayRefresh +
+                  "  JOIN metrics_refresh_internal.job j ON j.strategy = '") +
+          to_text(Strategy::kIncremental) + "' AND " + kOwnerMayRefresh +
           "  WHERE c.oid = i.view_oid AND c.relkind = 'm'"
           "  AND (j.view_schema = n.nspname AND j.view_name = c.relname OR j.view_oid = c.oid"
           "   OR j.group_schema = n.nspname"

@@ -24,7 +24,7 @@ constexpr char kJobColumns[] =
     " (extract(epoch FROM j.retry_delay) * 1000000)::int8,"
     " (extract(epoch FROM j.retry_max_delay) * 1000000)::int8,"
     " (extract(epoch FROM j.jitter) * 1000000)::int8, j.starts_at, j.ends_at, j.blackout,"
-    " j.settings::text, j.group_schema, j.isolation = 'repeatable_read', coalesce(j.max_parallel, "
+    " j.settings::text, j.group_schema, j.isolation, coalesce(j.max_parallel, "
     "0)::int8,"
     " j.one_time, CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
     " s.retry_due, s.retry_attempt::int8, j.effective_from,"
@@ -48,7 +48,6 @@ std::vector<std::pair<std::string, std::string>> read_settings(pg::Spi& spi,
 }
 
 void read_policies(pg::Spi& spi, const pg::Rows& rows, std::size_t i, JobRecord& job) {
-  job.on_overlap = rows.get_text(i, 19);
   job.priority = static_cast<int>(rows.get_int64(i, 20));
   job.retry_policy.max_retries = static_cast<int>(rows.get_int64(i, 21));
   job.retry_policy.delay = core::Duration(rows.get_int64(i, 22));
@@ -59,7 +58,7 @@ void read_policies(pg::Spi& spi, const pg::Rows& rows, std::size_t i, JobRecord&
   if (!rows.is_null(i, 27)) job.blackout = rows.get_text_array(i, 27);
   if (!rows.is_null(i, 28)) job.settings = read_settings(spi, rows.get_text(i, 28));
   job.group_schema = rows.get_text_or_null(i, 29).value_or("");
-  job.repeatable_read = rows.get_bool(i, 30);
+  job.repeatable_read = from_column<Isolation>(rows.get_text(i, 30)) == Isolation::kRepeatableRead;
   job.max_parallel = static_cast<int>(rows.get_int64(i, 31));
   job.one_time = rows.get_bool(i, 32);
   if (const auto at = rows.get_instant_or_null(i, 33))
@@ -78,12 +77,11 @@ std::vector<JobRecord> read_jobs(pg::Spi& spi, const pg::Rows& rows) {
     job.command = rows.get_text_or_null(i, 5).value_or("");
     job.schedule = rows.get_text_or_null(i, 6);
     job.timezone = rows.get_text_or_null(i, 7).value_or("");
-    job.strategy = rows.get_text(i, 8);
+    job.strategy = from_column<Strategy>(rows.get_text(i, 8));
     job.owner = rows.get_text(i, 9);
     job.active = rows.get_bool(i, 10);
     job.max_runtime = core::Duration(rows.get_int64(i, 11));
     job.lock_timeout = core::Duration(rows.get_int64(i, 12));
-    job.on_missed = rows.get_text(i, 13);
     job.view_oid = rows.get_oid(i, 14);
     job.handled_until = rows.get_instant(i, 15);
     job.suspended = rows.get_bool(i, 16);

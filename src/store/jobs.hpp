@@ -12,6 +12,7 @@
 #include "pg/spi.hpp"
 #include "store/bound_view.hpp"
 #include "store/reads.hpp"
+#include "store/words.hpp"
 
 namespace metrics_refresh::store {
 
@@ -31,14 +32,12 @@ struct JobTimes {
 struct JobRecord : JobTimes, BoundView {
   std::int64_t id = 0;
   std::string command;  // empty unless the job runs a command
-  std::string strategy;
+  Strategy strategy = Strategy::kAuto;
   std::string owner;  // as stored in the table; the role may have been renamed
   bool active = true;
   bool is_default = false;
   core::Duration max_runtime{};
   core::Duration lock_timeout{};
-  std::string on_missed;
-  std::string on_overlap;
   int priority = 0;
   core::RetryPolicy retry_policy;
   // valid during a run; pairs of name and value

@@ -20,11 +20,10 @@ bool is_known_run(pg::Spi& spi, std::int64_t run_id) {
 }
 
 std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
-                                     const std::string& view, Oid owner,
-                                     const std::string& strategy) {
+                                     const std::string& view, Oid owner, Strategy strategy) {
   return insert_one_time_job(
       spi, "refresh " + schema + "." + view, owner,
-      {{"view_schema", schema}, {"view_name", view}, {"strategy", strategy}});
+      {{"view_schema", schema}, {"view_name", view}, {"strategy", to_text(strategy)}});
 }
 
 std::int64_t insert_one_time_job(pg::Spi& spi, const std::string& purpose, Oid owner,
@@ -66,7 +65,7 @@ bool withdraw_request(pg::Spi& spi, const Request& request, const JobRecord& job
   head.initiated_by = request.requested_by;
   head.started = now;
   Outcome outcome;
-  outcome.status = "canceled";
+  outcome.status = RunStatus::kCanceled;
   outcome.error = run_error(ERRCODE_QUERY_CANCELED, "canceled before it began");
   log_ended_run(spi, head, outcome);
   if (job.one_time) remove_one_time_job(spi, job.id);
@@ -100,15 +99,15 @@ KnownOutcome latest_outcome(pg::Spi& spi, std::int64_t run_id) {
   if (rows.empty()) return known;
   const auto text = [&rows](int column) { return rows.get_text_or_null(0, column).value_or(""); };
   Outcome& outcome = known.outcome.emplace();
-  outcome.status = text(1);
-  outcome.strategy = text(2);
+  outcome.status = from_column<RunStatus>(text(1));
+  outcome.strategy = find_value<Strategy>(text(2));
   outcome.strategy_reason = text(3);
   outcome.rows_total = number(rows, 4);
   outcome.rows_inserted = number(rows, 5);
   outcome.rows_updated = number(rows, 6);
   outcome.rows_deleted = number(rows, 7);
   known.duration_ms = rows.get_float8(0, 8);
-  if (outcome.status != "success" && outcome.status != "running")
+  if (outcome.status != RunStatus::kSuccess && outcome.status != RunStatus::kRunning)
     outcome.error = RunError{text(9), text(10), text(11), text(12), ""};
   return known;
 }

@@ -21,8 +21,7 @@ std::int64_t insert_one_time_job(pg::Spi& spi, const std::string& purpose, Oid o
 /// Makes a job that refreshes the view once as `owner`, which has rights over it. Returns the
 /// number.
 std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
-                                     const std::string& view, Oid owner,
-                                     const std::string& strategy);
+                                     const std::string& view, Oid owner, Strategy strategy);
 
 /// Requests a run with this number. kGone: the job does not exist. kHeld: another session holds its
 /// row and may be about to delete it.

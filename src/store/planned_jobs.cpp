@@ -8,6 +8,7 @@
 
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
+#include "store/job_words.hpp"
 
 namespace metrics_refresh::store {
 namespace {
@@ -15,12 +16,12 @@ namespace {
 // The conditions on effective_from are those of jobs.cpp.
 constexpr char kSelectPlans[] =
     "SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.view_oid, j.owner_oid,"
-    " j.command IS NOT NULL, j.isolation = 'repeatable_read', j.schedule, j.timezone,"
+    " j.command IS NOT NULL, j.isolation, j.schedule, j.timezone,"
     " j.starts_at, j.ends_at, j.blackout, (extract(epoch FROM j.jitter) * 1000000)::int8,"
     " greatest(j.effective_from, s.last_finished_at),"
     " j.active AND NOT coalesce(s.suspended_at > j.effective_from, false),"
-    " greatest(j.effective_from, s.handled_until), j.on_missed = 'skip',"
-    " j.on_overlap = 'queue_one', j.priority::int8, coalesce(j.max_parallel, 0)::int8,"
+    " greatest(j.effective_from, s.handled_until), j.on_missed,"
+    " j.on_overlap, j.priority::int8, coalesce(j.max_parallel, 0)::int8,"
     " CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
     " s.retry_due, s.retry_attempt::int8, j.one_time, j.given_schema, j.given_name"
     " FROM metrics_refresh_internal.job j LEFT JOIN metrics_refresh_internal.job_state s USING "
@@ -47,7 +48,7 @@ PlannedJob read_kept(const pg::Rows& rows, std::size_t i) {
   kept.view_oid = rows.get_oid(i, 5);
   kept.owner_oid = rows.get_oid(i, 6);
   kept.has_command = rows.get_bool(i, 7);
-  kept.repeatable_read = rows.get_bool(i, 8);
+  kept.repeatable_read = from_column<Isolation>(rows.get_text(i, 8)) == Isolation::kRepeatableRead;
   kept.one_time = rows.get_bool(i, 25);
   kept.given_schema = rows.get_text_or_null(i, 26).value_or("");
   kept.given_name = rows.get_text_or_null(i, 27).value_or("");
@@ -60,8 +61,8 @@ core::Job read_plan(const pg::Rows& rows, std::size_t i) {
   plan.owner = rows.get_oid(i, 6);
   plan.runnable = rows.get_bool(i, 16);
   plan.handled_until = rows.get_instant(i, 17);
-  plan.on_missed = rows.get_bool(i, 18) ? core::OnMissed::kSkip : core::OnMissed::kOnce;
-  plan.on_overlap = rows.get_bool(i, 19) ? core::OnOverlap::kQueueOne : core::OnOverlap::kSkip;
+  plan.on_missed = from_column<core::OnMissed>(rows.get_text(i, 18));
+  plan.on_overlap = from_column<core::OnOverlap>(rows.get_text(i, 19));
   plan.priority = static_cast<int>(rows.get_int64(i, 20));
   plan.max_parallel = static_cast<int>(rows.get_int64(i, 21));
   if (const auto at = rows.get_instant_or_null(i, 22))

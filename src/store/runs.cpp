@@ -26,7 +26,7 @@ const char* triggered_by(const RunHead& head) {
   return head.attempt > 1 ? "retry" : "schedule";
 }
 
-std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) {
+std::int64_t insert_head(pg::Spi& spi, const RunHead& head, RunStatus status) {
   // One statement, because each run executes it. A manual run ($18) does not cancel a pending
   // retry, but any other run clears it.
   return spi
@@ -56,7 +56,7 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, const char* status) 
            cut_text_or_null(head.view_schema), cut_text_or_null(head.view_name),
            cut_text_or_null(head.command), cut_text_or_null(head.owner), Param::oid(head.owner_oid),
            triggered_by(head), cut_text_or_null(head.initiated_by),
-           Param::nullable(head.due, TIMESTAMPTZOID), head.started, status, head.attempt,
+           Param::nullable(head.due, TIMESTAMPTZOID), head.started, to_text(status), head.attempt,
            head.worker_pid, head.group_job_id, head.manual,
            Param::nullable(head.handled_until, TIMESTAMPTZOID)})
       .get_int64(0, 1);
@@ -109,43 +109,44 @@ constexpr char kAndState[] =
 constexpr char kAlone[] = " SELECT run_id, NULL::int8, NULL::int8, NULL::int8, true FROM ended";
 
 // Completes the row of run_log, if its status is still `expected`, and the state of its job.
-Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, const char* expected,
+Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunStatus expected,
                int suspend_after) {
   const RunError error = outcome.error.value_or(RunError{});
-  const bool failure = outcome.status == "error";
+  const bool failure = outcome.status == RunStatus::kError;
   const core::Retry retry = outcome.retry.value_or(core::Retry{});
   // Failures count from the latest success, or from the time when the job was rescheduled or
   // resumed. Only the runs of a job write its row of job_state, so this statement does not wait for
   // locks of other sessions.
-  const bool with_state = std::string_view(expected) == "running";
-  const pg::Rows rows = spi.query(std::string(kComplete) + (with_state ? kAndState : kAlone),
-                                  {run_id,
-                                   outcome.status,
-                                   cut_text_or_null(outcome.strategy),
-                                   cut_text_or_null(outcome.strategy_reason),
-                                   cut_text_or_null(error.message),
-                                   cut_text_or_null(error.sqlstate),
-                                   cut_text_or_null(error.detail),
-                                   cut_text_or_null(error.hint),
-                                   cut_text_or_null(error.context),
-                                   Param::nullable(outcome.rows_total, INT8OID),
-                                   outcome.missed,
-                                   outcome.usage.wal_bytes,
-                                   outcome.usage.buffers_hit,
-                                   outcome.usage.buffers_read,
-                                   outcome.usage.cpu_ms,
-                                   expected,
-                                   outcome.status == "success",
-                                   failure && outcome.permanent,
-                                   Param::nullable(outcome.last_missed, TIMESTAMPTZOID),
-                                   outcome.retry ? Param(retry.at) : Param::null(TIMESTAMPTZOID),
-                                   outcome.retry ? Param(retry.due) : Param::null(TIMESTAMPTZOID),
-                                   outcome.retry ? Param(retry.attempt) : Param::null(INT8OID),
-                                   Param::nullable(outcome.rows_inserted, INT8OID),
-                                   Param::nullable(outcome.rows_updated, INT8OID),
-                                   Param::nullable(outcome.rows_deleted, INT8OID),
-                                   cut_text_or_null(outcome.result),
-                                   Param::text_or_null(outcome.notices)});
+  const bool with_state = expected == RunStatus::kRunning;
+  const pg::Rows rows =
+      spi.query(std::string(kComplete) + (with_state ? kAndState : kAlone),
+                {run_id,
+                 to_text(outcome.status),
+                 outcome.strategy ? Param(to_text(*outcome.strategy)) : Param::null(TEXTOID),
+                 cut_text_or_null(outcome.strategy_reason),
+                 cut_text_or_null(error.message),
+                 cut_text_or_null(error.sqlstate),
+                 cut_text_or_null(error.detail),
+                 cut_text_or_null(error.hint),
+                 cut_text_or_null(error.context),
+                 Param::nullable(outcome.rows_total, INT8OID),
+                 outcome.missed,
+                 outcome.usage.wal_bytes,
+                 outcome.usage.buffers_hit,
+                 outcome.usage.buffers_read,
+                 outcome.usage.cpu_ms,
+                 to_text(expected),
+                 outcome.status == RunStatus::kSuccess,
+                 failure && outcome.permanent,
+                 Param::nullable(outcome.last_missed, TIMESTAMPTZOID),
+                 outcome.retry ? Param(retry.at) : Param::null(TIMESTAMPTZOID),
+                 outcome.retry ? Param(retry.due) : Param::null(TIMESTAMPTZOID),
+                 outcome.retry ? Param(retry.attempt) : Param::null(INT8OID),
+                 Param::nullable(outcome.rows_inserted, INT8OID),
+                 Param::nullable(outcome.rows_updated, INT8OID),
+                 Param::nullable(outcome.rows_deleted, INT8OID),
+                 cut_text_or_null(outcome.result),
+                 Param::text_or_null(outcome.notices)});
   if (rows.empty()) return {false, false};
   // The job is suspended already, or the run has no job.
   if (rows.get_bool(0, 5)) return {true, false};
@@ -191,11 +192,11 @@ RunHead head_of(const JobRecord& job) {
 }
 
 std::int64_t begin_run(pg::Spi& spi, const RunHead& head) {
-  return insert_head(spi, head, "running");
+  return insert_head(spi, head, RunStatus::kRunning);
 }
 
 bool end_run(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, int suspend_after) {
-  const Ended ended = complete(spi, run_id, outcome, "running", suspend_after);
+  const Ended ended = complete(spi, run_id, outcome, RunStatus::kRunning, suspend_after);
   if (!ended.found)
     // The scheduler closed the run as interrupted. A second outcome must not overwrite the first
     // one.
@@ -217,8 +218,8 @@ bool is_logged(pg::Spi& spi, const RunHead& head) {
 }
 
 std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& outcome) {
-  const std::int64_t run_id = insert_head(spi, head, outcome.status.c_str());
-  (void)complete(spi, run_id, outcome, outcome.status.c_str(), 0);
+  const std::int64_t run_id = insert_head(spi, head, outcome.status);
+  (void)complete(spi, run_id, outcome, outcome.status, 0);
   return run_id;
 }
 
@@ -240,7 +241,7 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
   if (repeated && !head.run_id) return 0;
   const std::int64_t run_id = begin_run(spi, head);
   Outcome outcome;
-  outcome.status = "skipped";
+  outcome.status = RunStatus::kSkipped;
   outcome.error = run_reason(reason);
   end_run(spi, run_id, outcome, 0);
   return run_id;
@@ -262,7 +263,7 @@ std::vector<Orphan> take_orphans(pg::Spi& spi, const std::vector<std::int64_t>& 
 }
 
 bool close_orphan(pg::Spi& spi, const Orphan& orphan, const Outcome& outcome, int suspend_after) {
-  return complete(spi, orphan.run_id, outcome, "running", suspend_after).suspended;
+  return complete(spi, orphan.run_id, outcome, RunStatus::kRunning, suspend_after).suspended;
 }
 
 // SKIP LOCKED in all four statements: cleanup can skip a row until the next time, but a run must
@@ -302,12 +303,13 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
 }
 
 // Reads the views, not the tables: the caller's role decides which runs are visible.
-std::optional<std::string> run_status(pg::Spi& spi, std::int64_t run_id) {
+std::optional<RunStatus> run_status(pg::Spi& spi, std::int64_t run_id) {
   const pg::Rows rows = spi.query(
       "SELECT coalesce((SELECT status FROM metrics_refresh.run_log WHERE run_id = $1),"
       " (SELECT 'queued' FROM metrics_refresh.run_request WHERE run_id = $1))",
       {run_id});
-  return rows.get_text_or_null(0, 1);
+  if (rows.is_null(0, 1)) return std::nullopt;
+  return from_column<RunStatus>(rows.get_text(0, 1));
 }
 
 RunError run_error(int sqlstate, std::string message, std::string hint, std::string detail) {

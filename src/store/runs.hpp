@@ -1,5 +1,5 @@
 // The log: the rows that are written when a run begins, when it ends, and when its worker died
-// before the end. The values of `status` are those of the table run_log.
+// before the end.
 #pragma once
 
 #include <optional>
@@ -77,8 +77,8 @@ struct RunHead {
 RunHead head_of(const JobRecord& job);
 
 struct Outcome {
-  std::string status;  // success, error, skipped, canceled or interrupted
-  std::string strategy;
+  RunStatus status = RunStatus::kRunning;
+  std::optional<Strategy> strategy;  // none: the run failed or had nothing to do
   std::string strategy_reason;
   std::string result;   // of a command: the command tags of its statements
   std::string notices;  // of a command: the notices that a client would get
@@ -138,8 +138,7 @@ bool close_orphan(pg::Spi& spi, const Orphan& orphan, const Outcome& outcome, in
 /// exist. Returns the number of deleted runs.
 std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit);
 
-/// The status of a run that the current role may see: a value of run_log.status, `queued` for a
-/// request, or nothing.
-std::optional<std::string> run_status(pg::Spi& spi, std::int64_t run_id);
+/// The status of a run that the current role may see, kQueued for a request, or nothing.
+std::optional<RunStatus> run_status(pg::Spi& spi, std::int64_t run_id);
 
 }  // namespace metrics_refresh::store

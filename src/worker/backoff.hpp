@@ -1,5 +1,5 @@
-// When something is tried again that fails for a reason which stays: after a second, then ever
-// later, so that it costs next to nothing until somebody mends the cause.
+// The delays between tries of an action that fails permanently. The first delay is one second, and
+// each further one doubles, up to a minute. The tries then cost little until the cause is removed.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@ inline constexpr core::Duration kLongestDelay = std::chrono::minutes(1);
 
 class Backoff {
  public:
-  /// It has failed again: when to try.
+  /// The time of the next try after another failure.
   core::Instant next(core::Instant now) {
     delay_ = std::min(std::max(delay_ * 2, kTryAgain), kLongestDelay);
     return now + delay_;

@@ -1,3 +1,13 @@
+// Handles the ends of runs, including those of workers that died.
+//
+// The state of the slot and the log show how far a run came:
+//   - The slot is kEnded: the worker has logged the outcome, or returns the run as not begun.
+//   - It is kDead and `noted` is not set: the log has no row. The scheduler logs the run.
+//   - It is kDead and `noted` is set: the log has a `running` row. close_orphans() completes it.
+// close_orphans() also finds the rows of runs that were under way when the server crashed.
+//
+// Only this process assigns runs in its database. While it writes to the log, no slot can get
+// another run.
 #include "worker/dispatch.hpp"
 
 #include <algorithm>
@@ -16,7 +26,8 @@
 namespace metrics_refresh::worker {
 namespace {
 
-// Of a run whose worker is gone. `end` says why it was terminated, where the run was the reason.
+// The outcome of a run whose worker is gone. `end` is not kNone if the worker was terminated
+// because of the run.
 store::Outcome outcome_of(shmem::EndReason end) {
   const std::string grace = std::to_string(settings::cancel_grace().count() / 1000) + " ms";
   store::Outcome outcome;
@@ -26,24 +37,24 @@ store::Outcome outcome_of(shmem::EndReason end) {
       "It went on for longer than metrics_refresh.cancel_grace, " + grace + ".");
   switch (end) {
     case shmem::EndReason::kCanceled:
-      outcome.status = "canceled";
+      outcome.status = store::RunStatus::kCanceled;
       outcome.error->message =
           "the run did not end when it was canceled, so its worker was terminated";
       return outcome;
     case shmem::EndReason::kMaxRuntime:
-      outcome.status = "error";
+      outcome.status = store::RunStatus::kError;
       outcome.permanent = true;
       outcome.error->message =
           "the run did not end when it exceeded its max_runtime, so its worker was terminated";
       return outcome;
     case shmem::EndReason::kYielded:
-      outcome.status = "error";
+      outcome.status = store::RunStatus::kError;
       outcome.error->message =
           "the run did not end when it was to give its worker up for another role, so its worker "
           "was terminated";
       return outcome;
     case shmem::EndReason::kTransactionTimeout:
-      outcome.status = "error";
+      outcome.status = store::RunStatus::kError;
       outcome.permanent = true;
       outcome.error = store::run_error(pg::kTransactionTimeout,
                                        "terminating connection due to transaction timeout",
@@ -52,18 +63,18 @@ store::Outcome outcome_of(shmem::EndReason end) {
     case shmem::EndReason::kNone:
       break;
   }
-  outcome.status = "interrupted";
+  outcome.status = store::RunStatus::kInterrupted;
   outcome.error = store::run_reason("the worker ended before the run did",
                                     "See the server log for what ended it.");
   return outcome;
 }
 
-// Of a run whose worker died before it had committed the run's first row.
+// The outcome of a run whose worker died before the first row of the run was committed.
 store::Outcome outcome_of_unbegun(const shmem::WorkerSlot& slot) {
   store::Outcome outcome = outcome_of(slot.end);
   if (slot.end != shmem::EndReason::kNone) return outcome;
   if (slot.state != shmem::SlotState::kDead) {
-    outcome.status = "error";
+    outcome.status = store::RunStatus::kError;
     outcome.permanent = true;
     outcome.error = store::run_error(ERRCODE_SYSTEM_ERROR,
                                      "the run cannot begin, nor can its session write the log",
@@ -71,7 +82,7 @@ store::Outcome outcome_of_unbegun(const shmem::WorkerSlot& slot) {
     return outcome;
   }
   const bool started = slot.started_at != 0;
-  outcome.status = started ? "interrupted" : "error";
+  outcome.status = started ? store::RunStatus::kInterrupted : store::RunStatus::kError;
   outcome.error = store::run_error(
       ERRCODE_CONNECTION_FAILURE,
       started ? "the worker ended before the run began" : "the worker could not start or connect",
@@ -79,7 +90,8 @@ store::Outcome outcome_of_unbegun(const shmem::WorkerSlot& slot) {
   return outcome;
 }
 
-// Of the same job or member. One that nobody asked for is known by its due time.
+// Compares two runs of the same job or member. A run without a request has no number yet, so it is
+// identified by its due time.
 bool is_same_run(const shmem::Assignment& a, const shmem::Assignment& b) {
   if (a.run_id != b.run_id || a.group_run_id != b.group_run_id || a.attempt != b.attempt)
     return false;
@@ -117,7 +129,8 @@ bool Dispatch::hand_over(const core::Start& start) {
     run.run_id = start.run.value_or(0);
   run.attempt = start.attempt;
   run.trigger = start.run && !start.member ? shmem::Trigger::kManual : shmem::Trigger::kSchedule;
-  // A request and a group's member are due at once, not when the scheduler thinks that it is.
+  // The scheduler runs ahead of the clock by kHandOver. A request and a member of a group are due
+  // at once, so they must not wait for that time.
   run.due = pg::to_timestamptz(start.run ? std::min(start.due, pg::now()) : start.due);
   run.handled_until = pg::to_timestamptz(start.handled_until);
   const auto to_count = to_count_.find(start.job);
@@ -136,7 +149,7 @@ void Dispatch::count(const core::Missed& missed) {
   if (!shmem::count_missed(MyDatabaseId, missed.job, pg::to_timestamptz(missed.due)))
     ++to_count_[missed.job];
   if (to_count_.size() <= jobs_.job_count()) return;
-  for (auto it = to_count_.begin(); it != to_count_.end();)  // of jobs that were removed
+  for (auto it = to_count_.begin(); it != to_count_.end();)  // removes those of removed jobs
     it = jobs_.find(it->first) == nullptr ? to_count_.erase(it) : std::next(it);
 }
 
@@ -180,7 +193,7 @@ void Dispatch::collect(std::vector<core::Event>& events) {
       orphans_ = true;
       try_again_at_ = pg::now();
       jobs_.expect_requests();
-      jobs_.expect_groups();  // it may have planned one just before
+      jobs_.expect_groups();  // the worker may have committed the plan of a group before it died
       if (slot.noted)
         events.push_back(core::RunEnded{job, member, false});
       else if (!end_unbegun(slot, events))
@@ -208,7 +221,7 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     }
     jobs_.expect_requests();
     events.push_back(core::StartRefused{it->job, it->member, true});
-    events.push_back(core::WorkerFreed{});  // it is to start now
+    events.push_back(core::WorkerFreed{});  // so that the scheduler starts the run now
     it = unbegun_.erase(it);
   }
   if (orphans_ && is_time(try_again_at_, now)) close_orphans();
@@ -219,7 +232,8 @@ void Dispatch::note_terminated(const shmem::WorkerSlot& slot) {
     terminated_[slot.run.run_id] = slot.end;
 }
 
-// Logs the failure of a run that its worker could not log. What cannot be logged has not begun.
+// Logs the failure of a run that its worker could not log. If the scheduler cannot log it either,
+// the run is tried again.
 bool Dispatch::end_unbegun(const shmem::WorkerSlot& slot, std::vector<core::Event>& events) {
   const Attempt logged = log_unbegun(kSchedulerLockTimeout, slot.run, outcome_of_unbegun(slot));
   if (logged == Attempt::kDone)
@@ -229,7 +243,7 @@ bool Dispatch::end_unbegun(const shmem::WorkerSlot& slot, std::vector<core::Even
   return logged == Attempt::kDone;
 }
 
-// What its row would have counted as missed, that of the next try will.
+// Due times that were missed during the failed try are counted for the next try.
 void Dispatch::try_again(const shmem::WorkerSlot& slot, Again when) {
   const shmem::Assignment& run = slot.run;
   Tries& tries = tries_[{run.job_id, run.member}];
@@ -253,7 +267,7 @@ const Dispatch::Tries* Dispatch::find_tries(const shmem::Assignment& run) const 
   return &found->second;
 }
 
-// Of runs that never ended here: their job was removed, or somebody withdrew them.
+// Removes the tries of runs that no longer exist, because their job or request was removed.
 void Dispatch::forget_old_tries() {
   if (tries_.size() <= many_tries_) return;
   for (auto it = tries_.begin(); it != tries_.end();) {
@@ -274,14 +288,14 @@ std::optional<core::Instant> Dispatch::try_again_at() const {
   return at;
 }
 
-// A process that the server could not start, or that could not connect.
+// Releases the slots of processes that the server could not start, or that could not connect.
 void Dispatch::check_starting_workers() {
   for (auto it = starting_.begin(); it != starting_.end();) {
     BackgroundWorkerHandle* const handle = it->second.handle;
     pid_t pid;
     const BgwHandleStatus status =
         pg::call([handle, &pid] { return GetBackgroundWorkerPid(handle, &pid); });
-    // One that was started may still die before it enters its slot.
+    // A process that was started may still die before it attaches to its slot.
     if (status == BGWH_NOT_YET_STARTED ||
         (status == BGWH_STARTED && !shmem::has_arrived(it->first, it->second.generation))) {
       ++it;
@@ -297,10 +311,11 @@ void Dispatch::check_starting_workers() {
   remind_at_ = now + kTryAgain;
 }
 
-// Rows of runs that no slot serves: after a crash, or of a worker that was terminated.
+// Closes the log rows of runs without a worker, after a crash or the end of a worker.
 void Dispatch::close_orphans() {
-  // Only this process hands out runs, so no other job can have one when the snapshot is taken. Of a
-  // run that is beginning the number is not known yet, so the whole job is left alone for now.
+  // The slots are read before the snapshot is taken. No other run can begin in between, because
+  // only this process assigns runs. If a run is beginning, its number is not known yet. Then all
+  // rows of its job are left for a later call.
   std::vector<std::int64_t> live_runs;
   std::vector<std::int64_t> beginning_jobs;
   for (const shmem::SlotView& view : shmem::busy_slots(MyDatabaseId)) {

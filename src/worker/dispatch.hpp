@@ -1,5 +1,5 @@
-// The scheduler's dealings with workers: hands runs over, takes note of their ends, and closes in
-// the log what a dead worker left open.
+// Connects the scheduler with the workers. It assigns runs, collects their results, and closes the
+// log rows that dead workers left open.
 #pragma once
 
 #include "core/scheduler/scheduler.hpp"
@@ -19,25 +19,24 @@ class Dispatch {
   /// `jobs` outlives this.
   explicit Dispatch(JobFeed& jobs) : jobs_(jobs) {}
 
-  /// Closes the runs of workers that are gone, and adds an event for each that was `under_way` when
-  /// this scheduler began.
-  /// REQUIRES: called once, before the first hand_over().
+  /// Closes the runs of dead workers, and adds an event for each run that was `under_way` when this
+  /// scheduler began. REQUIRES: called once, before the first hand_over().
   void adopt(const std::vector<shmem::SlotView>& under_way, std::vector<core::Event>& events);
 
-  /// Gives the run to a worker. False where none is free.
+  /// Assigns the run to a worker. Returns false if none is free.
   bool hand_over(const core::Start& start);
 
-  /// Counts a due time that no run serves on the job's run, which is under way or will begin.
+  /// Counts a missed due time for the current run of the job, or else for its next run.
   void count(const core::Missed& missed);
 
-  /// Has workers started for jobs that are due soon, so that no run has to wait for its process.
-  /// True where another owner's worker must leave first: to be called again in a moment.
+  /// Starts workers for jobs that are due soon, so that no run has to wait for its process. Returns
+  /// true if a worker of another owner must exit first. Then call it again after a moment.
   bool make_ready(const std::vector<core::JobId>& jobs);
 
-  /// Adds an event for each run that ended.
+  /// Adds an event for each run that has ended.
   void collect(std::vector<core::Event>& events);
 
-  /// When to call collect() again although nobody reports anything; nothing where all is done.
+  /// When to call collect() again without a report of a worker, or nothing.
   std::optional<core::Instant> try_again_at() const;
 
  private:
@@ -47,19 +46,19 @@ class Dispatch {
   };
 
   void check_starting_workers();
-  // A run that could not begin, and when it is tried again. To core it is under way meanwhile, so
-  // no other job's start waits for it.
+  // A run that could not begin, and the time of the next try. Until then core::Scheduler regards it
+  // as under way, so it does not delay the starts of other jobs.
   struct Unbegun {
     core::JobId job;
     std::optional<int> member;
     core::Instant again_at;
   };
 
-  // How often a run could not begin.
+  // The failed tries to begin a run.
   struct Tries {
     shmem::Assignment run = {};
     int count = 0;
-    bool canceled = false;  // meanwhile
+    bool canceled = false;  // during one of the tries
     Backoff backoff;
   };
 
@@ -75,14 +74,14 @@ class Dispatch {
 
   JobFeed& jobs_;
   std::map<int, Starting> starting_;              // by slot
-  core::Instant remind_at_;                       // the postmaster of them
-  std::map<core::JobId, std::int64_t> to_count_;  // missed before a run was under way
+  core::Instant remind_at_;                       // when to call remind_postmaster() for them
+  std::map<core::JobId, std::int64_t> to_count_;  // missed due times, for the next run of the job
   std::vector<Unbegun> unbegun_;
   std::map<std::pair<core::JobId, int>, Tries> tries_;  // by job and member
-  std::size_t many_tries_ = 64;                         // more than this are looked through
-  std::map<core::RunId, shmem::EndReason> terminated_;  // until they are closed
-  bool orphans_ = false;        // there may be some that could not be closed yet
-  core::Instant try_again_at_;  // to close them
+  std::size_t many_tries_ = 64;                         // the size at which old tries are removed
+  std::map<core::RunId, shmem::EndReason> terminated_;  // until their log rows are closed
+  bool orphans_ = false;        // there may be log rows that could not be closed yet
+  core::Instant try_again_at_;  // when to close them
 };
 
 }  // namespace metrics_refresh::worker

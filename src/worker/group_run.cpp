@@ -1,3 +1,11 @@
+// Plans the runs of groups, and closes them.
+//
+// The plan numbers the members in the order of their dependencies, and each member lists the
+// numbers that it waits for. Example: a view c reads a and b. The members are a = 0, b = 1 and
+// c = 2, and c waits for 0 and 1. If a fails, finish_member() logs c as skipped.
+//
+// Two members may end at the same time. Each worker locks the group before it looks for open
+// members, so exactly one of them finds none and closes the run.
 #include "core/scheduler/dependency_graph.hpp"
 
 #include "worker/group_run.hpp"
@@ -32,21 +40,25 @@ void log_skipped(pg::Spi& spi, const Member& member, const std::string& reason) 
   const store::RunHead head =
       head_of_member(member, store::head_of_group(spi, member.group_run_id).job_name, pg::now());
   Outcome outcome;
-  outcome.status = "skipped";
+  outcome.status = store::RunStatus::kSkipped;
   outcome.error = store::run_reason(reason);
   store::log_ended_run(spi, head, outcome);
 }
 
+store::RunStatus status_of(const store::GroupResult& result) {
+  if (result.failed > 0) return store::RunStatus::kError;
+  if (result.canceled > 0) return store::RunStatus::kCanceled;
+  if (result.skipped == result.members) return store::RunStatus::kSkipped;
+  return store::RunStatus::kSuccess;
+}
+
 Outcome outcome_of(const store::GroupResult& result) {
   Outcome outcome;
-  outcome.strategy = "group";
+  outcome.strategy = store::Strategy::kGroup;
   outcome.strategy_reason = std::to_string(result.members) + " views, each in a run of its own";
   outcome.missed = result.missed;
-  outcome.status = result.failed > 0                  ? "error"
-                   : result.canceled > 0              ? "canceled"
-                   : result.skipped == result.members ? "skipped"
-                                                      : "success";
-  if (outcome.status == "success" && result.skipped == 0) return outcome;
+  outcome.status = status_of(result);
+  if (outcome.status == store::RunStatus::kSuccess && result.skipped == 0) return outcome;
   store::RunError error = result.first_error.value_or(store::RunError{});
   const std::string cause = error.message;
   const std::string of_all = " of " + std::to_string(result.members) + " views";
@@ -66,20 +78,23 @@ Outcome outcome_of(const store::GroupResult& result) {
   return outcome;
 }
 
-// `ended`: the outcome, where it is not that of the members. REQUIRES: store::lock_group().
+// `ended` replaces the outcome that results from the members. REQUIRES: store::lock_group().
 void close_if_done(pg::Spi& spi, std::int64_t group_run_id, const Outcome* ended = nullptr) {
   const std::optional<store::GroupResult> result = store::take_result(spi, group_run_id);
   if (!result) return;
   Outcome outcome = ended != nullptr ? *ended : outcome_of(*result);
   const std::optional<store::JobRecord> job = store::find_job(spi, result->job_id);
-  if (job && ended == nullptr && outcome.status == "error" && !outcome.permanent && !result->manual)
+  if (job && ended == nullptr && outcome.status == store::RunStatus::kError && !outcome.permanent &&
+      !result->manual)
     outcome.retry = plan_retry(*job, result->attempt, result->due);
   if (store::end_run(spi, group_run_id, outcome, settings::suspend_after()) || outcome.retry)
     store::note_changed(result->job_id);
   if (job && job->one_time) store::remove_one_time_job(spi, job->id);
 }
 
-// The share is of what the scheduler keeps of groups that go on in their members.
+// The error if the group has too many members, or nothing. The limit for each role bounds the
+// memory of the scheduler, which holds the open members of all groups. A group on one snapshot has
+// no such members.
 std::optional<store::RunError> too_many(pg::Spi& spi, const store::JobRecord& group,
                                         std::size_t members) {
   if (members > store::kMaxMembers)
@@ -138,7 +153,7 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
     const Member before = member;
     member.view_oid = engine::resolve_view(member);
     if (OidIsValid(member.view_oid)) {
-      if (!seen.insert(member.view_oid).second) continue;  // two names, one view by now
+      if (!seen.insert(member.view_oid).second) continue;  // two names refer to one view now
       const engine::View view = engine::read_view(member.view_oid);
       member.view_schema = view.schema;
       member.view_name = view.name;
@@ -165,7 +180,7 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
     return plan;
   }
   const core::RefreshOrder order = core::refresh_order(static_cast<int>(named.size()), edges);
-  std::vector<int> number(named.size());  // in that order, by place in `named`
+  std::vector<int> number(named.size());  // the number of each element of `named`
   for (std::size_t i = 0; i < order.order.size(); ++i)
     number[static_cast<std::size_t>(order.order[i])] = static_cast<int>(i);
   for (const int place : order.order) {
@@ -181,7 +196,7 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
 void log_rolled_back(pg::Spi& spi, const std::string& job_name, const std::vector<Member>& members,
                      int culprit, const store::Outcome& outcome) {
   store::Outcome of_others;
-  of_others.status = "skipped";
+  of_others.status = store::RunStatus::kSkipped;
   of_others.error = store::run_reason("its group was rolled back");
   for (const Member& member : members) {
     const store::RunHead head = head_of_member(member, job_name, pg::now());
@@ -196,7 +211,7 @@ void log_rolled_back(pg::Spi& spi, const std::string& job_name, const std::vecto
   }
 }
 
-void finish_member(pg::Spi& spi, const Member& member, const char* state) {
+void finish_member(pg::Spi& spi, const Member& member, store::MemberState state) {
   store::lock_group(spi, member.group_run_id);
   const std::vector<Member> dropped = store::end_member(spi, member, state);
   for (const Member& other : dropped)

@@ -1,6 +1,6 @@
-// The run of a group: planned by one worker, carried out member by member by any, closed by
-// whoever ends its last member. What it has come to is in the tables at every moment, so it goes on
-// when a worker, the scheduler or the server ends.
+// The run of a group. One worker plans it, any workers perform its members, and the worker of the
+// last member closes it. The tables always hold the state of the run, so it continues after the end
+// of a worker, the scheduler or the server.
 #pragma once
 
 #include <string>
@@ -9,39 +9,41 @@
 
 namespace metrics_refresh::worker {
 
-/// Why a group's run must not even be planned or begun: there is more of it than one group, or than
-/// all of its owner's together, may have.
+/// The plan of a run. `refused` is the reason if the run must not begin: the group has no views, or
+/// a limit of members or dependencies is exceeded.
 struct GroupPlan {
   std::vector<store::Member> members;
   std::optional<store::RunError> refused;
 };
 
-/// The members that this run shall refresh, in the order of their dependencies; a retry leaves out
-/// those that the run before has refreshed. Views are bound by name as a job's is.
+/// Plans the members that this run must refresh, in the order of their dependencies. A retry omits
+/// the members that the previous attempts have refreshed. The names of views are resolved like
+/// those of jobs.
 GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t group_run_id,
                      int attempt);
 
-/// The head of a log row of a member that has no run of its own: it was skipped, or the group's own
-/// run refreshes it.
+/// The head of the log row of a member without a run of its own: it was skipped, or the run of the
+/// group refreshes it.
 store::RunHead head_of_member(const store::Member& member, const std::string& job_name,
                               core::Instant started);
 
-/// Logs the members of a group that was refreshed on one snapshot, of which nothing remains: one of
-/// them is the culprit and has the outcome, the others are skipped.
+/// Logs the members of a group on one snapshot that was rolled back. The member `culprit` gets the
+/// outcome, and the others are skipped.
 void log_rolled_back(pg::Spi& spi, const std::string& job_name,
                      const std::vector<store::Member>& members, int culprit,
                      const store::Outcome& outcome);
 
-/// Notes that a member's run ended (`state`: success, failed, skipped or canceled), logs the
-/// members that will not begin because of it, and closes the group's run where it was the last. In
-/// the transaction that logs the member's own outcome.
-void finish_member(pg::Spi& spi, const store::Member& member, const char* state);
+/// Ends a member with `state` (success, failed, skipped or canceled), and logs the members that
+/// cannot begin because of it. If it was the last member, closes the run of the group. REQUIRES:
+/// the transaction that logs the outcome of the member.
+void finish_member(pg::Spi& spi, const store::Member& member, store::MemberState state);
 
-/// Cancels the members that have not begun, and closes the run where none is under way: as
-/// canceled, or as `ended` says.
+/// Cancels the members that have not begun. If none is under way, closes the run as canceled, or
+/// with the outcome `ended`.
 void cancel_group(pg::Spi& spi, std::int64_t group_run_id, const store::Outcome* ended = nullptr);
 
-/// When this failed run is tried again, or nothing. Only for runs of a schedule and their retries.
+/// The time of the next attempt after a failure, or nothing. REQUIRES: a run of a schedule or a
+/// retry of one.
 std::optional<core::Retry> plan_retry(const store::JobRecord& job, int attempt, core::Instant due);
 
 }  // namespace metrics_refresh::worker

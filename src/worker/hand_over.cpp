@@ -1,3 +1,8 @@
+// Each hand-over is handled in a transaction of its own with a short lock_timeout.
+//
+// If a lock blocks one, it is tried again later, and the others are handled first. A permanent
+// error refuses a posted hand-over. The scheduler may die between the commit and the change of the
+// state in shared memory. The next scheduler then finds the run number in the tables.
 #include "worker/hand_over.hpp"
 
 #include <algorithm>
@@ -17,8 +22,8 @@ namespace {
 using shmem::HandOver;
 using shmem::HandOverState;
 
-// kHeld: somebody holds what it needs, which cost no time. kLater: it may have waited for
-// something. kFailed: the reason does not go away by itself.
+// kHeld: another session has locked a row, and there was no wait. kLater: a temporary error,
+// perhaps after a wait. kFailed: a permanent error.
 enum class Tried { kDone, kHeld, kLater, kFailed };
 
 Tried try_once(const char* doing, store::RunError& error, std::function<void(pg::Spi&)> body) {
@@ -37,7 +42,8 @@ int packed(const std::string& sqlstate) {
   return MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4]);
 }
 
-// What is to be refreshed may be gone, or not be there yet for anybody but the caller.
+// Returns kGone if the view does not exist. It may have been dropped, or the caller may have
+// created it in a transaction that has not committed.
 store::Asked write_down(pg::Spi& spi, const HandOver& wanted) {
   if (store::is_known_run(spi, wanted.run_id)) return store::Asked::kYes;  // its scheduler died
   std::int64_t job = wanted.job_id;
@@ -45,7 +51,8 @@ store::Asked write_down(pg::Spi& spi, const HandOver& wanted) {
     const Oid owner = engine::relation_owner(wanted.view);
     if (!OidIsValid(owner)) return store::Asked::kGone;
     const engine::View view = engine::read_view(wanted.view);
-    job = store::insert_one_time_refresh(spi, view.schema, view.name, owner, wanted.strategy);
+    job = store::insert_one_time_refresh(spi, view.schema, view.name, owner,
+                                         static_cast<store::Strategy>(wanted.strategy));
   }
   return store::insert_numbered_request(spi, wanted.run_id, job, wanted.requested_by);
 }
@@ -72,12 +79,12 @@ bool is_served(std::int64_t run) {
                      [run](const shmem::SlotView& view) { return view.slot.run.run_id == run; });
 }
 
-// A request is deleted; a run that has begun is canceled, and logs that itself. A request that
-// somebody else withdraws is his to log: nobody knows when his transaction ends. The place is free
-// only once the run cannot begin any more.
+// Deletes the request, or cancels the run if it has begun; its worker then logs the end. If another
+// session withdraws the request in an open transaction, that session logs the end. The place is
+// freed only when the run cannot begin any more.
 Tried give_up(const shmem::PlacedHandOver& withdrawn) {
   const std::int64_t run = withdrawn.hand_over.run_id;
-  const bool served = is_served(run);  // it will not become so now: this process hands runs out
+  const bool served = is_served(run);  // only this process assigns runs, so this cannot change
   bool gone = false;
   bool held = false;
   bool open_group = false;
@@ -104,7 +111,8 @@ Tried give_up(const shmem::PlacedHandOver& withdrawn) {
 
 }  // namespace
 
-// One that waited ends the pass, so that the scheduler's other work comes in between.
+// After a hand-over that may have waited for a lock, the rest are left for the next pass. The other
+// work of the scheduler comes in between.
 void HandOvers::serve() {
   const core::Instant now = pg::now();
   std::map<std::int64_t, Again> again;

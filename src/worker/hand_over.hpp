@@ -1,6 +1,5 @@
-// The scheduler's part of refreshes that callers hand over (shmem/hand_overs.hpp): it writes them
-// down as requests, from where on they are runs like any other, and cancels those that were given
-// up.
+// The part of the scheduler in hand-overs (shmem/hand_overs.hpp). It stores them as requests, which
+// then become runs like any other. If the caller gives up, it cancels the run.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +13,11 @@ namespace metrics_refresh::worker {
 
 class HandOvers {
  public:
-  /// Takes what is posted. To be called whenever the scheduler wakes, before it reads its news.
+  /// Handles the posted and withdrawn hand-overs. REQUIRES: called whenever the scheduler wakes,
+  /// before it reads its news.
   void serve();
 
-  /// When to call serve() again although nobody posts anything; nothing where all is done.
+  /// When to call serve() again without news, or nothing if all are done.
   std::optional<core::Instant> try_again_at() const;
 
  private:
@@ -25,7 +25,7 @@ class HandOvers {
     core::Instant at;
     Backoff backoff;
   };
-  std::map<std::int64_t, Again> again_;  // by the run's number: those that are not done
+  std::map<std::int64_t, Again> again_;  // those that are not done, by run number
 };
 
 }  // namespace metrics_refresh::worker

@@ -1,3 +1,9 @@
+// Turns posted changes into events.
+//
+// The news in shared memory is removed when it is taken. If the tables cannot be read then, for
+// example because of a lock, the job numbers stay in unread_jobs_, and read() is called again
+// later. Requests and open groups are read as a whole, and compared with those of the last read. A
+// request that is missing now was withdrawn.
 #include "worker/job_feed.hpp"
 
 #include <algorithm>
@@ -16,8 +22,8 @@
 namespace metrics_refresh::worker {
 namespace {
 
-// Due times that a job let pass without a run, because nothing had changed, are known to shared
-// memory alone.
+// The times up to which due times were skipped because nothing had changed. Only shared memory
+// holds them.
 std::map<core::JobId, core::Instant> skipped_until() {
   std::map<core::JobId, core::Instant> until;
   for (const shmem::SkippedJob& job : shmem::skipped_jobs())
@@ -25,15 +31,15 @@ std::map<core::JobId, core::Instant> skipped_until() {
   return until;
 }
 
-// More numbers of changed jobs than this are not kept: all jobs are read then.
+// If more jobs than this are unread, their numbers are dropped, and all jobs are read instead.
 constexpr std::size_t kMostUnread = 10'000;
 
 Oid find_extension() {
   return pg::call([] { return get_extension_oid("metrics_refresh", true); });
 }
 
-// Read from the table: who wakes this process has committed, but the server tells the caches of it
-// only after that.
+// Reads the table and not the system cache. The session that wakes this process has committed, but
+// may not have sent its invalidation messages yet.
 bool is_at_rest_now(pg::Spi& spi) {
   return !spi.query(
                  "SELECT FROM pg_catalog.pg_database WHERE oid = $1"
@@ -76,14 +82,16 @@ bool JobFeed::read(std::vector<core::Event>& events) {
     if (!is_ours) return;
     at_rest_ = is_at_rest_now(spi);
     requests = store::load_requests(spi);
-    // The jobs after their requests, for who changes a job and then triggers it means the new one.
+    // The jobs are read after the requests. If a session changes a job and then requests a run, the
+    // run must use the changed job.
     for (const store::Request& request : requests)
       if (requests_.count(request.run_id) == 0) unread_jobs_.push_back(request.job_id);
     if (unread_all_)
       jobs = store::load_jobs_to_plan(spi);
     else if (!unread_jobs_.empty())
       jobs = store::load_jobs_to_plan(spi, unread_jobs_);
-    // Before any is canceled, so that its end is news.
+    // The groups are read before any of them is canceled below. Otherwise the scheduler would not
+    // learn of a group that was opened and canceled between two reads.
     if (unread_groups_ || !groups_.empty() || !canceled_groups_.empty())
       groups = store::load_open_groups(spi);
   });
@@ -132,8 +140,8 @@ const store::Member* JobFeed::find_member(core::JobId group, int number) const {
   return at != members.end() && at->number == number ? &*at : nullptr;
 }
 
-// Whose rights are others than when his jobs were read, has them read anew.
-// Without news of it there is no transaction here: most wakes are for a run that is due.
+// If the rights of an owner have changed, its jobs are read again. Without news of roles no
+// transaction is started, because the scheduler mostly wakes up for a run that is due.
 void JobFeed::look_at_owners(bool has_news) {
   const std::string admin_role = settings::admin_role();
   if (!pg::take_role_changes() && !has_news && admin_role == admin_role_) return;
@@ -151,7 +159,7 @@ void JobFeed::look_at_owners(bool has_news) {
   try_again_at_ = std::min(try_again_at_, pg::now());
 }
 
-// While the tables cannot be read, what is unread grows no further than this.
+// The limit bounds the memory while the tables cannot be read.
 void JobFeed::note_changes(const shmem::Changes& changes) {
   unread_ = true;
   unread_all_ = unread_all_ || changes.all;
@@ -177,7 +185,7 @@ void JobFeed::note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Ev
   std::set<core::JobId> gone(unread_jobs_.begin(), unread_jobs_.end());
   if (unread_all_)
     for (const auto& [id, job] : jobs_) gone.insert(gone.end(), id);
-  // Of a job that is known already, core knows.
+  // If only some jobs are read, core::Scheduler knows their handled due times already.
   std::map<core::JobId, core::Instant> skipped;
   if (unread_all_) skipped = skipped_until();
   for (store::JobToPlan& job : jobs) {
@@ -192,7 +200,8 @@ void JobFeed::note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Ev
         plan.handled_until = std::max(plan.handled_until, passed->second);
       events.push_back(core::JobChanged{std::move(plan)});
     } catch (const std::exception&) {
-      // Written by somebody who went past the table's own check, or a zone that vanished.
+      // The row was written without the trigger of the table, or its time zone does not exist any
+      // more.
       log_current_exception(("job " + job.times.name + " cannot be scheduled").c_str());
       events.push_back(core::JobRemoved{plan.id});
     }
@@ -217,7 +226,7 @@ void JobFeed::note_requests(const std::vector<store::Request>& requests,
     withdrawn = true;
   }
   requests_ = std::move(open);
-  if (withdrawn) shmem::announce_run_end();  // somebody may wait for one that was cancelled
+  if (withdrawn) shmem::announce_run_end();  // a session may wait for the end of the run
 }
 
 void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
@@ -229,7 +238,8 @@ void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
     for (const store::Member& member : group.pending)
       event.pending.push_back({member.number, member.waits_for});
     events.push_back(std::move(event));
-    // Its job was removed meanwhile: what is under way goes on, the rest does not begin.
+    // If the job was removed meanwhile, the members under way continue, and the others do not
+    // begin.
     if (jobs_.count(group.job_id) == 0 && !group.pending.empty())
       note_canceled(group.group_run_id, false);
   }
@@ -238,17 +248,17 @@ void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
   groups_ = std::move(open);
 }
 
-// Those that could not be removed with their run, because somebody held them: whose transaction has
-// ended now, for that is what made the job news.
+// Removes one-time jobs whose run is over. A run could not remove its job if another session had
+// locked the row. The end of that session's transaction has posted the job as changed.
 void JobFeed::remove_one_time_jobs() {
   if (!std::exchange(one_time_jobs_, false)) return;
   try_with_own_tables("jobs of one run cannot be removed now",
                       [](pg::Spi& spi) { store::remove_finished_one_time_jobs(spi); });
 }
 
-// Members that have not begun, then, where somebody wants it, those under way, whose workers close
-// the run: in the other order they would still find members to skip. Each for itself: none waits
-// because another cannot be closed.
+// First cancels the members that have not begun, and then, if requested, those under way. In the
+// opposite order a worker that ends its member would log the others as skipped instead of canceled.
+// Each group has a transaction of its own, so that a lock on one does not delay the others.
 void JobFeed::close_canceled_groups() {
   bool closed = false;
   for (std::size_t i = 0; i < canceled_groups_.size();) {

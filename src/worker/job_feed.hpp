@@ -1,6 +1,6 @@
-// The scheduler's news of jobs: what backends posted in shared memory, read from the tables and
-// turned into events. Of each job it keeps what a run is handed over with, and nothing that the
-// job's owner can make long.
+// Reads changed jobs, requests and groups from the tables, and turns them into events for the
+// scheduler. Backends post in shared memory which jobs have changed. For each job it stores only
+// the fields that an assignment needs, and none whose length the owner can choose.
 #pragma once
 
 #include "core/scheduler/scheduler.hpp"
@@ -19,37 +19,37 @@ namespace metrics_refresh::worker {
 
 class JobFeed {
  public:
-  /// `extension` is the extension's oid: another one, or none, ends what this feed is for.
+  /// `extension` is the OID of the extension. If it changes, the feed must not be used any more.
   explicit JobFeed(Oid extension) : extension_(extension) {}
 
-  /// Adds to `events` what changed; the first call reads everything. Where the tables cannot be
-  /// read now, the news stays unread until try_again_at(). Returns false where the extension is
-  /// gone.
+  /// Adds the changes to `events`. The first call reads everything. If the tables cannot be read
+  /// now, the news stays unread until try_again_at(). Returns false if the extension was dropped or
+  /// created again.
   bool read(std::vector<core::Event>& events);
 
-  /// True where there is news that could not be read.
+  /// True if there is news that could not be read.
   bool has_unread() const noexcept { return unread_; }
 
-  /// When to call read() again although nobody posts anything; nothing where all is read.
+  /// When to call read() again without posted changes, or nothing if everything was read.
   std::optional<core::Instant> try_again_at() const;
 
-  /// Has the requests read again: one that a worker did not take may still be there.
+  /// Makes the next read() include the requests. A worker may have failed to take one.
   void expect_requests() { unread_ = true; }
 
-  /// Has the open runs of groups read again: one has just been planned.
+  /// Makes the next read() include the open runs of groups, because one was planned.
   void expect_groups() { unread_ = unread_groups_ = true; }
 
-  /// True where the database has become one in which nothing is to begin, as last read.
+  /// True if no run must begin in this database (see is_database_at_rest()), as last read.
   bool is_at_rest() const noexcept { return at_rest_; }
 
   /// True once after roles were renamed or dropped.
   bool take_role_news() { return std::exchange(roles_, false); }
 
-  /// Of the job as last read, or null.
+  /// The job as last read, or null.
   const store::PlannedJob* find(core::JobId id) const;
   std::size_t job_count() const noexcept { return jobs_.size(); }
 
-  /// The member of the open run of this group as last read, or null.
+  /// The pending member of the open run of this group, as last read, or null.
   const store::Member* find_member(core::JobId group, int number) const;
 
  private:
@@ -72,12 +72,12 @@ class JobFeed {
   bool unread_groups_ = true;
   bool at_rest_ = false;
   bool roles_ = false;
-  std::string admin_role_;      // when the owners were looked at
-  bool one_time_jobs_ = false;  // one of them has changed
+  std::string admin_role_;      // its value when the rights of the owners were read
+  bool one_time_jobs_ = false;  // a one-time job has changed
   std::vector<core::JobId> unread_jobs_;
   struct Canceled {
     core::RunId run;
-    bool members_too;  // those under way
+    bool members_too;  // members under way must be canceled as well
     core::Instant again_at = core::Instant::min();
     Backoff backoff{};
   };
@@ -85,10 +85,10 @@ class JobFeed {
   core::Instant try_again_at_;
 };
 
-/// The oid of the extension in this database, or InvalidOid.
+/// The OID of the extension in this database, or InvalidOid.
 Oid extension_oid();
 
-/// True where nothing is to begin in this database: a template, or one that nobody may connect to.
+/// True if no run must begin in this database: it is a template, or does not allow connections.
 bool is_database_at_rest();
 
 }  // namespace metrics_refresh::worker

@@ -1,7 +1,13 @@
-// Why a launcher: an idle scheduler would hold a connection to its database all day (and stand in
-// the way of DROP DATABASE), so schedulers leave when nothing is due for a while. The launcher
-// remembers in shared memory when each is needed again. After a start it knows nothing, so it has
-// every database looked into once: a scheduler that finds no extension there leaves for good.
+// The launcher starts schedulers on demand.
+//
+// An idle scheduler would keep a connection to its database all day, and would block DROP DATABASE.
+// Therefore a scheduler exits if nothing is due for a while. Shared memory holds the time at which
+// it is needed again. After a start of the server these times are unknown, so a scheduler is
+// started once in every database. If the database does not have the extension, its entry is
+// removed.
+//
+// A new scheduler reports by shmem::attach_scheduler(). The launcher follows the processes that
+// have not reported yet. If one exits without a report, the next start in its database is delayed.
 #include "worker/launcher.hpp"
 
 #include <algorithm>
@@ -19,16 +25,18 @@ namespace {
 
 using core::Instant;
 
-// A scheduler is up, connected and has read its jobs well within this.
+// A scheduler needs less than this to start, connect and read its jobs.
 constexpr core::Duration kLead = std::chrono::milliseconds(500);
-// Where the server has no worker slot free, nobody tells us when it has one again.
+// If the server has no free worker slot, the start is tried again after this time. The server does
+// not report free slots.
 constexpr core::Duration kRetry = std::chrono::seconds(1);
-// At a start, so many databases are looked into at once.
+// The number of schedulers that may be starting at the same time, to limit the load at server
+// start.
 constexpr int kLooksAtOnce = 4;
 
 void on_exit(int, Datum) { shmem::detach_launcher(); }
 
-// False also for what an interrupted DROP DATABASE left.
+// False also for a database that an interrupted DROP DATABASE left behind.
 bool can_be_entered(Form_pg_database database) {
   return database->datallowconn && !database_is_invalid_form(database);
 }
@@ -36,7 +44,8 @@ bool can_be_entered(Form_pg_database database) {
 std::vector<Oid> connectable_databases() {
   std::vector<Oid> databases;
   pg::in_transaction([&] {
-    // At most this many can be served; the rest is reported by post_changes().
+    // The vector must not grow inside pg::call(). If there are more databases, post_changes()
+    // issues a warning when their changes are posted.
     databases.resize(static_cast<std::size_t>(shmem::max_databases()));
     const int found = pg::call([&databases] {
       int count = 0;
@@ -57,7 +66,7 @@ std::vector<Oid> connectable_databases() {
   return databases;
 }
 
-// Sessions with other ones ask for them.
+// Sessions read the published settings if a role or client has set other values for them.
 void publish_settings() {
   pg::in_transaction([] { shmem::publish_server_settings(); });
 }
@@ -73,6 +82,7 @@ class Launcher {
     for (;;) {
       follow_starts();
       const Instant now = pg::now();
+      // If the clock was set back, the published due times are too far ahead.
       if (now < before) {
         shmem::want_all();
         remind_at_ = now;
@@ -102,7 +112,8 @@ class Launcher {
     BackgroundWorkerHandle* handle;
   };
 
-  // Starts what is needed now. Returns when to look again, unless the latch is set before.
+  // Starts the schedulers that are needed now. Returns the time of the next check, unless the latch
+  // is set before.
   std::optional<Instant> start_schedulers(Instant now) {
     while (starting_.size() < kLooksAtOnce) {  // the report of one sets the latch
       const shmem::NeedOfScheduler need =
@@ -125,9 +136,9 @@ class Launcher {
     return std::nullopt;
   }
 
-  // A scheduler that reported is none of our business any more; one that ended without a report
-  // (it could not connect: the database is gone, or the server is short of something) is tried
-  // again later, with growing delays.
+  // Forgets the schedulers that have reported. If one ended without a report, it could not connect:
+  // the database was dropped, or the server lacks a resource. It is then started again with growing
+  // delays.
   void follow_starts() {
     const auto over = [](const Starting& start) {
       BackgroundWorkerHandle* const handle = start.handle;
@@ -164,7 +175,7 @@ class Launcher {
 
   pg::Sleeper sleeper_;
   std::vector<Starting> starting_;
-  Instant remind_at_;  // the postmaster of them
+  Instant remind_at_;  // when to call remind_postmaster() for them
 };
 
 }  // namespace

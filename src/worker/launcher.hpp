@@ -1,5 +1,6 @@
-// The launcher: one per cluster, connected to no database. It starts a scheduler for each database
-// that needs one, a little before the database's next due time, and again where one has died.
+// The launcher is one process in the cluster, without a database. It starts a scheduler for each
+// database that needs one, a moment before the next due time of the database. If a scheduler died,
+// it starts another one.
 #pragma once
 
 #include "pg/postgres.hpp"

@@ -10,8 +10,9 @@
 namespace metrics_refresh::worker {
 namespace {
 
-// Sends a signal to this process at a point of time by pg::steady_now(), from a signal handler. The
-// server's timers go by the wall clock: where it was set, they ring too early, and are set again.
+// Sends a signal to this process at a time by pg::steady_now(), from the signal handler of a timer
+// of the server. The server's timers use the wall clock. If it was set forward, a timer fires too
+// early, and is then set again.
 class Alarm {
  public:
   constexpr explicit Alarm(int signal) : signal_(signal) {}
@@ -37,7 +38,7 @@ class Alarm {
   void forget() noexcept { has_rung_ = false; }
 
  private:
-  // Not before it: the timer goes by whole milliseconds.
+  // The timer uses whole milliseconds. One more is added, so that it does not fire too early.
   void start() noexcept {
     const core::Duration left(std::max<std::int64_t>(time_ - pg::steady_now(), 0));
     enable_timeout_after(timer_, core::to_milliseconds(left + std::chrono::milliseconds(1)));
@@ -54,8 +55,8 @@ Alarm max_runtime_alarm(SIGINT);
 Alarm grace_alarm(SIGTERM);
 std::int64_t deadline = 0;  // by pg::steady_now()
 
-// Asked before the abort, at the exit, has stopped the server's timer: so it is registered after
-// the server's own.
+// The state of the server's timer must be read before the abort at exit stops it. Callbacks run in
+// reverse order, so this one is registered after those of the server.
 bool transaction_timed_out = false;
 
 void note_exit(int, Datum) { transaction_timed_out = pg::has_transaction_timed_out(); }
@@ -70,6 +71,8 @@ void stop_alarms() {
   grace_alarm.stop();
 }
 
+// Cancels are accepted before throw_cancel() reads the slot. A request that comes in between thus
+// raises an error by one of the two ways, and is not lost.
 void put_in_force(int slot) {
   const std::int64_t grace = settings::cancel_grace().count();
   accept_cancel(true);

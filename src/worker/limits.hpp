@@ -1,8 +1,8 @@
-// The limits of the run that this process serves: its max_runtime and cancel(). Both cancel the
-// run's query (SIGINT); what goes on for metrics_refresh.cancel_grace after that is terminated with
-// its worker (SIGTERM), which no code of the run's can catch. The scheduler sees to that by what
-// stands in the slot; for max_runtime the worker's own timer does as well, should there be no
-// scheduler.
+// The limits of the run of this worker: its max_runtime, and cancel requests. Both cancel the query
+// of the run by SIGINT. If the run continues for metrics_refresh.cancel_grace after that, SIGTERM
+// terminates the worker, because no code of the run can catch that. The scheduler sends it when the
+// time in the slot has come. For max_runtime a timer of the worker does the same, in case that no
+// scheduler runs.
 #pragma once
 
 #include "core/instant.hpp"
@@ -11,26 +11,26 @@
 
 namespace metrics_refresh::worker {
 
-/// What a run of the job may take: its max_runtime, and for an owner who is no superuser no more
-/// than metrics_refresh.max_job_runtime. REQUIRES: a transaction.
+/// The max_runtime of the job. If its owner is not a superuser, it is at most
+/// metrics_refresh.max_job_runtime. REQUIRES: a transaction.
 core::Duration max_runtime_of(const store::JobRecord& job);
 
-/// A run begins that may take so long. From here on it can be canceled. Throws the cancel that came
-/// before.
+/// Puts the limits of a new run in force. From here on it can be canceled. Throws SqlError 57014 if
+/// it was canceled before.
 void start_limits(int slot, core::Duration max_runtime);
 
-/// The limits are in force again, after they were lifted or an abort has stopped the timers. Throws
-/// the cancel that came meanwhile.
+/// Puts the limits in force again after they were lifted, or after an abort has stopped the timers.
+/// Throws SqlError 57014 if a limit was reached meanwhile.
 void resume_limits(int slot);
 
-/// The run is over, or what follows is the log's alone.
+/// Ends the limits when the run is over, or when only its log remains to be written.
 void lift_limits(int slot);
 
-/// True where the run has been canceled or has exceeded its max_runtime.
+/// True if the run was canceled or has exceeded its max_runtime.
 bool is_to_end(int slot);
 bool exceeded_max_runtime();
 
-/// Why this process exits, where it is its own timer that ends it.
+/// The reason of the exit of this process if a timer of its own ended it, otherwise kNone.
 shmem::EndReason own_end_reason();
 
 }  // namespace metrics_refresh::worker

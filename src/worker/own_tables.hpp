@@ -1,5 +1,5 @@
-// How our processes touch the extension's tables: in short transactions of its own, never waiting
-// long for somebody's lock.
+// Accesses the tables of the extension from background processes, in short transactions of their
+// own with a short lock_timeout.
 #pragma once
 
 #include "extension/own_schema.hpp"
@@ -10,30 +10,30 @@
 
 namespace metrics_refresh::worker {
 
-/// How long to wait for a lock on a table of ours that somebody else holds. The scheduler has runs
-/// to start meanwhile; a worker has not, and a run that cannot begin starts later.
+/// The lock_timeout for tables of the extension. The scheduler has other runs to start. A worker
+/// has no other work, and a run that cannot begin is tried again.
 inline constexpr char kSchedulerLockTimeout[] = "100ms";
 inline constexpr char kWorkerLockTimeout[] = "2s";
-/// The same for hand-overs, which wait for no row; there may be many, and each is tried again.
+/// For hand-overs. There may be many of them, and each is tried again.
 inline constexpr char kHandOverLockTimeout[] = "20ms";
-/// The same where a wait that ends costs a refresh.
+/// For the log of a success. A timeout would roll back the refresh.
 inline constexpr char kLogLockTimeout[] = "10s";
 
-/// How long to wait before what could not be read or written is tried again.
+/// The delay after a failed read or write.
 inline constexpr core::Duration kTryAgain = std::chrono::seconds(1);
 
-/// True where the time to try again has come, or the clock was set back since it was chosen, no
-/// more than `longest` ahead.
+/// True if the time `at` has come. Also true if it is more than `longest` ahead. Then the clock was
+/// set back since `at` was computed.
 inline bool is_time(core::Instant at, core::Instant now, core::Duration longest = kTryAgain) {
   return at <= now || at > now + longest;
 }
 
-/// Whether a commit waits for a synchronous standby, as the session's settings have it. That can be
-/// for ever, so where no limit ends the wait there must be none.
+/// kAsSet: a commit waits for a synchronous standby if the settings require it. The wait may never
+/// end, so kNotAwaited is used if no limit can end it.
 enum class Standby { kAsSet, kNotAwaited };
 
-/// Runs `body(spi)` in a transaction of its own, with the extension's rights. Throws PgError where
-/// a lock or anything else stands in the way.
+/// Runs `body(spi)` in a transaction of its own, with the rights of the extension. Throws PgError,
+/// for example if a lock is not available.
 template <typename Body>
 void with_own_tables(const char* lock_timeout, Body&& body, Standby standby = Standby::kAsSet) {
   pg::in_transaction([lock_timeout, standby, &body] {
@@ -46,15 +46,15 @@ void with_own_tables(const char* lock_timeout, Body&& body, Standby standby = St
   });
 }
 
-/// How that went. kLater: what stands in the way goes away by itself
-/// (core/scheduler/retry_policy.hpp).
+/// The result of such a transaction. kLater: the error is transient
+/// (core/scheduler/retry_policy.hpp). kFailed: it is permanent.
 enum class Attempt { kDone, kLater, kFailed };
 
-/// Of the exception being handled, which goes to the server log and to `error`, where one is
-/// wanted.
+/// Writes the exception that is being handled to the server log and to `error`, if that is not
+/// null. Returns kLater or kFailed.
 Attempt failed_attempt(const char* doing, store::RunError* error);
 
-/// The same; an error goes to the server log, with `doing` saying what failed, and to `error`.
+/// Like with_own_tables(), but an error is handled by failed_attempt().
 template <typename Body>
 Attempt attempt_with_own_tables(const char* lock_timeout, const char* doing, Body&& body,
                                 store::RunError* error = nullptr) {
@@ -66,7 +66,7 @@ Attempt attempt_with_own_tables(const char* lock_timeout, const char* doing, Bod
   }
 }
 
-/// The same for the scheduler. True where it worked.
+/// Like attempt_with_own_tables(), with the lock_timeout of the scheduler. Returns true for kDone.
 template <typename Body>
 bool try_with_own_tables(const char* doing, Body&& body) {
   return attempt_with_own_tables(kSchedulerLockTimeout, doing, body) == Attempt::kDone;

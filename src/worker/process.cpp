@@ -16,7 +16,8 @@ namespace {
 volatile sig_atomic_t cancel_accepted = false;
 volatile sig_atomic_t statement_timed_out = false;
 
-// lock_timeout ends a wait by the same signal, and statement_timeout a statement.
+// The server uses the same signal for lock_timeout and statement_timeout. A lock_timeout must work
+// even while cancels are ignored, because the transactions of the extension use it.
 void on_sigint(SIGNAL_ARGS) {
   if (get_timeout_indicator(STATEMENT_TIMEOUT, false)) statement_timed_out = true;
   if (cancel_accepted || get_timeout_indicator(LOCK_TIMEOUT, false))
@@ -58,7 +59,8 @@ bool may_be_served(Form_pg_database database) noexcept {
 
 namespace {
 
-// The last one counts from when it is set.
+// The values for the transactions of the extension. transaction_timeout comes last, because setting
+// it starts its timer.
 constexpr const char* kClients[][2] = {
     {"statement_timeout", "0"},
     {"lock_timeout", "0"},
@@ -77,7 +79,8 @@ void set_process_settings() {
   pg::call([] {
     for (const auto& setting : kClients)
       if (is_known(setting[0])) SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_SESSION);
-    // No command brings these back. Later minor versions have the second; our own SQL reads views.
+    // PGC_S_OVERRIDE, so that no command can change these. Only later minor versions have the
+    // second setting. It would forbid the views that the SQL of the extension reads.
     SetConfigOption("exit_on_error", "off", PGC_SUSET, PGC_S_OVERRIDE);
     static const char kRestricted[] = "restrict_nonsystem_relation_kind";
     if (is_known(kRestricted)) SetConfigOption(kRestricted, "", PGC_SUSET, PGC_S_OVERRIDE);

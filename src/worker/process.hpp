@@ -1,5 +1,5 @@
-// What the launcher, the schedulers and the workers have in common: how such a process begins, how
-// it is started, and how it reports an error that it survives.
+// The common parts of the launcher, the schedulers and the workers: their start, their signals and
+// settings, and the report of errors that do not end them.
 #pragma once
 
 #include <string>
@@ -8,60 +8,60 @@
 
 namespace metrics_refresh::worker {
 
-/// Installs the signal handlers: SIGTERM ends the process, SIGHUP reloads, SIGINT cancels a query
-/// where accept_cancel() allows it and ends a wait for a lock in any case.
+/// Installs the signal handlers. SIGTERM ends the process, and SIGHUP reloads the configuration.
+/// SIGINT ends a wait for a lock, and cancels a query if accept_cancel() allows it.
 void install_signals();
 
-/// From now on a cancel is accepted, or not: one that comes while the log is written, or between
-/// two runs, would hit what it is not meant for.
+/// Accepts cancels from now on, or ignores them. A cancel between two runs, or while the log is
+/// written, would end work that it is not meant for.
 void accept_cancel(bool accept) noexcept;
 
-/// True where a statement ran into its statement_timeout since a cancel was last made acceptable.
+/// True if a statement exceeded its statement_timeout since the last accept_cancel(true).
 bool exceeded_statement_timeout() noexcept;
 
-/// Connects to `database` (InvalidOid: to none, shared catalogs only) as the bootstrap superuser.
-/// Ends the process where it cannot connect.
+/// Connects to `database` as the bootstrap superuser. For InvalidOid, only shared catalogs can be
+/// read. Ends the process if it cannot connect.
 void connect(Oid database);
 
-/// False where our processes would stand in the way or cannot be: in a template, which CREATE
-/// DATABASE needs for itself, in what nobody may connect to, and in what an interrupted DROP
-/// DATABASE left.
+/// False if processes of the extension would disturb a database or cannot enter it. CREATE DATABASE
+/// needs a template without sessions. A database may also refuse connections, or be left behind by
+/// an interrupted DROP DATABASE.
 bool may_be_served(Form_pg_database database) noexcept;
 
-/// Sets aside settings of the session's role or database that are meant for clients: our own
-/// transactions go by none of them, and a refresh by its job's limits. RESET brings them back.
+/// Overrides settings of the role or the database that are meant for clients. Transactions of the
+/// extension use none of them, and a refresh uses the limits of its job. RESET restores them.
 void set_process_settings();
 
-/// Has a command begin with what a client's session would have of these, which RESET knows.
-/// `lock_timeout` (milliseconds) counts where it is the shorter one. REQUIRES: a transaction.
+/// Restores these settings for a command, to the values that a client of the role would have.
+/// `lock_timeout` (in milliseconds) is used if it is shorter. REQUIRES: a transaction.
 void set_client_settings(int lock_timeout);
 
-/// Has the C library keep memory that a run gives back: the next run wants it again, and giving it
-/// to the system and getting it anew is dear in a virtual machine.
+/// Makes the C library keep the memory that a run frees. The next run needs it again, and a virtual
+/// machine takes long to return memory to the system and to get it back.
 void keep_memory();
 
-/// Which process to start and what it needs to know.
+/// Describes a process to start.
 struct Launch {
   const char* function;  // the entry point
   std::string name;      // as pg_stat_activity and the server log show it
   const char* type;      // backend_type
   Datum argument;
-  std::uint64_t extra;  // handed over in bgw_extra
+  std::uint64_t extra;  // passed in bgw_extra
 };
 
-/// Null where the server has no worker slot free. The caller is told of its start and end by its
-/// latch.
+/// Starts a process. Returns null if the server has no free worker slot. The latch of the caller is
+/// set when the process starts and when it ends.
 BackgroundWorkerHandle* start_process(const Launch& launch);
 
-/// To be called every second while a process that was asked for does not come. A postmaster that
-/// could not fork sleeps, for a minute where nothing else wakes it, before it says so.
+/// Wakes the postmaster. Call this every second while a requested process does not start. If a fork
+/// failed, the postmaster may sleep for a minute before it reports that.
 void remind_postmaster();
 
-/// The `extra` that this process was started with.
+/// The value of `extra` with which this process was started.
 std::uint64_t launch_extra();
 
-/// A run is handed over so long before it is due, and its worker waits for the rest: by then it is
-/// awake.
+/// A run is handed over this long before it is due. The worker is then awake when the due time
+/// comes, and waits for the rest of the time.
 inline constexpr core::Duration kHandOver = std::chrono::milliseconds(1);
 
 /// Writes the exception being handled to the server log, with `doing` as its context.

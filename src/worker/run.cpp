@@ -1,3 +1,14 @@
+// Performs a run in three transactions (run.hpp).
+//
+// The first transaction checks everything that can prevent the run: the job and its request still
+// exist, the owner may have runs, the view exists, and something has changed. If there is nothing
+// to do, it returns a result, and the run ends there. Otherwise it writes the `running` row.
+// Example of a failed refresh:
+//
+//   begin_job: running row, commit -> do_work: error, abort -> log_failure: error row, commit
+//
+// A cancel may arrive in any of these steps. During the first one it aborts the transaction. Then
+// the step is repeated without limits, only to log the run with the outcome of the cancel.
 #include "core/scheduler/retry_policy.hpp"
 
 #include "worker/run.hpp"
@@ -28,7 +39,7 @@ using store::Member;
 using store::Outcome;
 using store::RunHead;
 
-// Where the view does not exist nothing is done: noted, and logged once.
+// The text for a view that does not exist. The run does nothing, and this is logged once.
 std::string missing(const std::string& view) {
   return "materialized view " + view + " does not exist";
 }
@@ -44,13 +55,13 @@ bool find_view(Task& task, RunHead& head) {
   return true;
 }
 
-// How far the first transaction has come.
+// The state after the first transaction.
 struct FirstTransaction {
   Task task;
   std::optional<RunResult> result;  // that there is nothing left to do
 };
 
-// One that has been ended already is only logged.
+// If the limits have ended the run already, it is only logged.
 void begin_job(pg::Spi& spi, RunHead head, FirstTransaction& first) {
   Task& task = first.task;
   const JobRecord& job = task.job;
@@ -75,7 +86,7 @@ void begin_job(pg::Spi& spi, RunHead head, FirstTransaction& first) {
     first.result = RunResult::kSuccess;
     return;
   }
-  // As for a view that does not exist.
+  // A group of a schema without views is handled like a view that does not exist.
   if (!job.group_schema.empty() && !task.refused && store::named_members(spi, job).empty()) {
     store::note_skipped(spi, head,
                         "schema \"" + job.group_schema + "\" holds no materialized views");
@@ -98,8 +109,8 @@ void begin_job(pg::Spi& spi, RunHead head, FirstTransaction& first) {
   }
   if (task.members.empty()) {
     Outcome outcome;
-    outcome.status = "success";
-    outcome.strategy = "group";
+    outcome.status = store::RunStatus::kSuccess;
+    outcome.strategy = store::Strategy::kGroup;
     outcome.strategy_reason = "the runs before have refreshed all views";
     store::end_run(spi, task.run_id, outcome, 0);
     if (job.one_time) store::remove_one_time_job(spi, job.id);
@@ -117,7 +128,7 @@ void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head,
   first.result = RunResult::kFailure;
   if (!task.member) return;  // canceled a moment ago
   if (!store::may_begin(spi, *task.member)) {
-    // One that it waits for has lost its worker, and is not closed yet.
+    // A member that this one waits for has lost its worker, and its run is not closed yet.
     first.result = RunResult::kNotBegun;
     return;
   }
@@ -142,10 +153,10 @@ void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head,
     return;
   }
   Outcome outcome;
-  outcome.status = "skipped";
+  outcome.status = store::RunStatus::kSkipped;
   outcome.error = store::run_reason(missing(member.view()));
   store::end_run(spi, task.run_id, outcome, 0);
-  finish_member(spi, member, "skipped");
+  finish_member(spi, member, store::MemberState::kSkipped);
 }
 
 FirstTransaction begin(int slot, const shmem::Assignment& run, core::Instant started,
@@ -157,7 +168,7 @@ FirstTransaction begin(int slot, const shmem::Assignment& run, core::Instant sta
     first.result = RunResult::kFailure;
     if (!job) return;  // unscheduled a moment ago
     first.task.job = std::move(*job);
-    // Throws where it was canceled before.
+    // Throws if the run was canceled before.
     if (!ended) start_limits(slot, max_runtime_of(first.task.job));
     RunHead head = head_of(run, first.task.job, started);
     head.worker_pid = MyProcPid;
@@ -177,8 +188,8 @@ FirstTransaction begin(int slot, const shmem::Assignment& run, core::Instant sta
   return first;
 }
 
-// Begins the run. Where its limits end it meanwhile, it is logged all the same, and `ended` says
-// how it ended.
+// Begins the run. If its limits end it meanwhile, it is logged nevertheless, and `ended` is the
+// outcome.
 FirstTransaction begin_within_limits(int slot, const shmem::Assignment& run, core::Instant started,
                                      std::optional<Outcome>& ended) {
   try {
@@ -194,8 +205,8 @@ FirstTransaction begin_within_limits(int slot, const shmem::Assignment& run, cor
   return begin(slot, run, started, ended);
 }
 
-// What is not due within this has become so by a clock that was set back, and is not waited for.
-// Returns the time.
+// Waits for the due time of a run that was handed over early, and returns the current time. If the
+// due time is more than kHandOver ahead, the clock was set back, and there is no wait.
 core::Instant wait_until(core::Instant due) {
   for (;;) {
     const core::Instant now = pg::now();
@@ -220,7 +231,7 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
   Task& task = first.task;
   task.opened = first.result == RunResult::kOpened;
   shmem::note_begin(slot, first.result ? 0 : task.run_id);
-  // A later cancel finds no worker with this run, and the group instead.
+  // From now on a cancel finds no worker with this run. It cancels the group instead.
   if (task.opened) ended = end_of_opened(slot, run, task);
   if (first.result && !(task.opened && ended)) {
     lift_limits(slot);
@@ -232,7 +243,7 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
   if (ended) {
     outcome = *ended;
   } else if (task.refused) {
-    outcome.status = "error";
+    outcome.status = store::RunStatus::kError;
     outcome.error = task.refused;
     outcome.permanent = !core::is_transient(task.refused->sqlstate);
     if (!outcome.permanent && !task.member && run.trigger == shmem::Trigger::kSchedule)

@@ -46,7 +46,7 @@ bool is_lock_conflict(const pg::PgError& error) {
          ERRCODE_TO_CATEGORY(error.sqlstate()) == ERRCODE_TRANSACTION_ROLLBACK;
 }
 
-// To say why the run was canceled.
+// Replaces the message of the cancel by its reason.
 void describe_yielding(store::RunError& error) {
   error.message = "the run gave its worker up for another role, which had none";
   error.detail =
@@ -60,15 +60,15 @@ void describe_yielding(store::RunError& error) {
 Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
   Outcome outcome;
   outcome.error = store::describe_current_error();
-  outcome.status = "error";
+  outcome.status = store::RunStatus::kError;
   const bool cancel = outcome.error->is(ERRCODE_QUERY_CANCELED);
   const bool yields = cancel && !exceeded_max_runtime() && shmem::read_slot(slot).yields;
-  // A statement that took longer than its own timeout has failed as others do.
+  // statement_timeout raises the same SQLSTATE as a cancel, but it is an error of the command.
   const bool is_statements = cancel && !yields && exceeded_statement_timeout() && !is_to_end(slot);
   if (yields) {
     describe_yielding(*outcome.error);
   } else if (cancel && !exceeded_max_runtime() && !is_statements) {
-    outcome.status = "canceled";
+    outcome.status = store::RunStatus::kCanceled;
     return outcome;
   }
   if (cancel && !yields && !is_statements) {
@@ -78,8 +78,8 @@ Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
         "metrics_refresh.max_job_runtime.";
   }
   outcome.permanent = !core::is_transient(outcome.error->sqlstate);
-  // What took too long once would do so again, and what was to end must not begin anew because it
-  // fails in another way. A member is tried again with its group.
+  // A run that exceeded its max_runtime would do so again. A canceled run must not begin again,
+  // even if it failed with another error. A member is tried again with its group.
   if (!outcome.permanent && job.id != 0 && (yields || !is_to_end(slot)) &&
       run.trigger == shmem::Trigger::kSchedule && run.member == shmem::kNoMember)
     outcome.retry = plan_retry(job, run.attempt, pg::to_instant(run.due));
@@ -105,7 +105,7 @@ void hint_at_missing_name(const Task& task, Outcome& outcome) {
   }
 }
 
-// Nothing of an outcome is lost because somebody holds a lock for a moment.
+// A lock that another session holds for a moment must not lose an outcome.
 void log_failure(const Task& task, const Outcome& outcome) {
   constexpr int kTries = 10;
   for (int tries = 1;; ++tries) {

@@ -16,7 +16,8 @@ Oid owner_of(const store::BoundView& view) {
   return engine::relation_owner(engine::resolve_view(view));
 }
 
-// Of the first of the views that exists; the worker looks at them all.
+// The owner of the first view that exists. This is enough, because the worker checks that all views
+// have the same owner.
 Oid owner_of_members(core::JobId id) {
   Oid owner = InvalidOid;
   (void)try_with_own_tables("the views of a group cannot be read now", [&](pg::Spi& spi) {
@@ -31,7 +32,8 @@ Oid owner_of_members(core::JobId id) {
 shmem::Session session_of(Oid role, bool is_command) {
   if (pg::role_name(role).empty()) return {BOOTSTRAP_SUPERUSERID, true};
   if (!is_command) return {role, !pg::can_connect_directly(role)};
-  // A command is its owner's own session or none. A limit of connections is for clients.
+  // A command runs only in a session that its owner could open itself. CONNECTION LIMIT is meant
+  // for clients and is not checked.
   if (pg::can_log_in(role) && pg::can_connect(role)) return {role, false};
   return {BOOTSTRAP_SUPERUSERID, true};
 }

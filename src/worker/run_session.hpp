@@ -1,5 +1,6 @@
-// Whose session a run is to have: a refresh that of the view's owner at that time, a command that
-// of its job's owner. The plan of a group runs nobody's code, and is made in its job owner's.
+// Chooses the session of a run. A refresh runs in a session of the current owner of the view, and a
+// command in a session of the owner of the job. The run of a group is planned in a session of the
+// owner of the job. Planning executes no code of users.
 #pragma once
 
 #include "shmem/worker_slots.hpp"
@@ -11,21 +12,21 @@ struct PlannedJob;
 
 namespace metrics_refresh::worker {
 
-/// The session for a run of this job, or, where there is one, of this member of its run. Where the
-/// role is gone it is the bootstrap superuser's, whose worker says so in the log. REQUIRES: the
+/// The session for a run of the job, or of `member` if that is not null. If the role was dropped,
+/// it is a session of the bootstrap superuser, whose worker only logs the error. REQUIRES: the
 /// scheduler, outside any transaction.
 shmem::Session session_for(const store::PlannedJob& job, const store::Member* member);
 
-/// Why the job's owner cannot have work done at all, or nothing. REQUIRES: a worker, in a
+/// The error if the owner of the job must not have runs, or nothing. REQUIRES: a worker, in a
 /// transaction.
 std::optional<store::RunError> owner_problem(const store::JobRecord& job);
 
-/// Throws SqlError 40001 where this worker has another session than that of the view's owner: it
-/// has been given to another role since the run was handed over.
+/// Throws SqlError 40001 if this worker is not a session of `owner`. Then the view was given to
+/// another role after the run was assigned.
 void require_session_of(Oid owner, const std::string& view);
 
-/// Why these views cannot be refreshed in one session, or nothing. That is the session of the owner
-/// of them all.
+/// The error if these views cannot be refreshed in one session, or nothing. All of them must have
+/// the same owner.
 std::optional<store::RunError> several_owners(const std::vector<store::Member>& members);
 
 }  // namespace metrics_refresh::worker

@@ -1,5 +1,10 @@
-// The loop of one database's scheduler. News comes from JobFeed and Dispatch, decisions from
-// core::Scheduler; what is left here is the order of things, sleeping, and leaving.
+// The main loop of the scheduler of one database.
+//
+// JobFeed and Dispatch supply events, and core::Scheduler decides. This file defines the order of
+// the steps, the sleep between them, and the exit. Each step returns the time at which it must be
+// repeated. The loop sleeps until the earliest of these times, or until its latch is set:
+//
+//   collect results -> tick: decide and assign -> publish -> sweep -> sleep -> read news -> ...
 #include "core/scheduler/scheduler.hpp"
 
 #include "worker/scheduler_main.hpp"
@@ -27,13 +32,14 @@ namespace {
 
 using core::Instant;
 
-// A worker is up, connected and waiting well within this.
+// A worker needs less than this to start and connect.
 constexpr core::Duration kLead = std::chrono::milliseconds(250);
-// Until another owner's worker that was asked to leave has probably left.
+// The delay until a worker of another owner that was asked to exit has probably exited.
 constexpr core::Duration kLookForRoom = std::chrono::milliseconds(20);
-// So many runs that wait are shown to those who look.
+// The number of waiting runs that waiting_runs() can show for a database.
 constexpr std::size_t kShownWaiting = 100;
-// A scheduler stays the longer, the more jobs the next one would have to read.
+// An idle scheduler stays longer if there are many jobs, because the next one must read all of
+// them.
 constexpr core::Duration kStayPerJob = std::chrono::milliseconds(10);
 
 bool clean_exit = false;
@@ -46,15 +52,15 @@ void on_exit(int, Datum) { shmem::detach_scheduler(MyDatabaseId, !clean_exit); }
   std::abort();  // not reached
 }
 
-// Until somebody posts news of the database. Where there is some already, another one starts.
+// Exits, and removes the entry of the database. If there is news already, another scheduler starts.
 [[noreturn]] void leave_for_good() {
-  shmem::terminate_workers(MyDatabaseId);  // of a scheduler that died before it could, too
+  shmem::terminate_workers(MyDatabaseId);  // an earlier scheduler may have died before this step
   (void)shmem::forget_database(MyDatabaseId);
   leave();
 }
 
-// Its reads are the same few statements, by keys: planned once, for a table that may be empty then
-// and have a hundred thousand rows later.
+// The scheduler executes the same few statements, which use keys. They are planned once. A table
+// may be empty at that time and have 100,000 rows later, so sequential scans are disabled.
 void plan_once() {
   pg::call([] {
     for (const auto& [name, value] : {std::pair("plan_cache_mode", "force_generic_plan"),
@@ -63,8 +69,8 @@ void plan_once() {
   });
 }
 
-// A standby that is not there stops nobody's runs by it: what a scheduler notes, the next one notes
-// again after a failover.
+// Commits of the scheduler do not wait for a synchronous standby, because a missing standby would
+// stop all runs. After a failover the next scheduler writes lost changes again.
 void wait_for_no_standby() {
   pg::call([] { SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION); });
 }
@@ -83,8 +89,9 @@ class SchedulerProcess {
   explicit SchedulerProcess(Oid extension) : feed_(extension), dispatch_(feed_) {}
 
   void run() {
-    // Listed before the jobs are read: a run that ends in between is then known to be over, one way
-    // or the other. And adopted after: a job that is not known yet could not be marked as running.
+    // The slots are read before the jobs. If a run ends in between, its end is still collected
+    // later. The runs are adopted after the jobs are read, because the scheduler can mark only
+    // known jobs as running.
     const std::vector<shmem::SlotView> under_way = shmem::unfinished_slots(MyDatabaseId);
     read_news();
     while (feed_.has_unread()) {
@@ -95,7 +102,7 @@ class SchedulerProcess {
     Instant last_activity = pg::now();
     for (;;) {
       dispatch_.collect(events_);
-      // What is under way may end.
+      // Runs that are under way may end before the scheduler exits.
       if (feed_.is_at_rest() && shmem::busy_slots(MyDatabaseId).empty()) leave_for_good();
       const Instant now = pg::now();
       if (!events_.empty()) last_activity = now;
@@ -104,7 +111,8 @@ class SchedulerProcess {
       wake_up = earlier(wake_up, earlier(hand_overs_.try_again_at(), end_of_restore()));
       wake_up = earlier(wake_up, earlier(make_ready(now), end_overdue()));
       publish(wake_up);
-      // It is due at once until it has worked, which it may not yet.
+      // The time of the next sweep counts only if it may run. Otherwise it would be due at once,
+      // and the loop would not sleep.
       const bool may_sweep = shmem::restored_until(MyDatabaseId) == 0;
       if (may_sweep) sweep_.work(now);
       if (feed_.take_role_news()) owners_.expect();
@@ -114,7 +122,7 @@ class SchedulerProcess {
       sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
       if (!events_.empty()) sweep_.expect();
-      // Whoever woke this process may have freed a worker.
+      // The latch may have been set because a worker of another database became free.
       if (scheduler_.waiting_count() > 0) events_.push_back(core::WorkerFreed{});
     }
   }
@@ -131,12 +139,12 @@ class SchedulerProcess {
     if (feed_.read(events_)) return;
     shmem::terminate_workers(MyDatabaseId);
     if (OidIsValid(extension_oid())) {
-      // Another one, made in place of ours: another scheduler starts, and knows nothing of the old
-      // one's runs, whose jobs had the same numbers.
+      // The extension was dropped and created again, and job numbers begin again. A new scheduler
+      // must not learn of the runs of the old jobs.
       shmem::free_dead_slots(MyDatabaseId);
       pg::call([] { shmem::post_changes(MyDatabaseId, nullptr, 0); });
     } else {
-      (void)shmem::forget_database(MyDatabaseId);  // where it fails, another scheduler starts
+      (void)shmem::forget_database(MyDatabaseId);  // if it fails, another scheduler starts
     }
     leave();
   }
@@ -145,14 +153,15 @@ class SchedulerProcess {
     return settings::enabled() && !feed_.is_at_rest() && shmem::restored_until(MyDatabaseId) == 0;
   }
 
-  // When that ends by itself.
+  // The time at which a restore stops delaying runs, if its sessions do not end before.
   static std::optional<Instant> end_of_restore() {
     const std::int64_t until = shmem::restored_until(MyDatabaseId);
     if (until == 0) return std::nullopt;
     return pg::now() + core::Duration(until - pg::steady_now());
   }
 
-  // Decides and acts until every decision is carried out or refused. Returns when to do so again.
+  // Decides and acts until each decision is carried out or refused. Returns the time of the next
+  // tick. The scheduler runs ahead of the clock by kHandOver.
   std::optional<Instant> tick(Instant now) {
     for (;;) {
       const core::Limits limits = {may_begin(),
@@ -177,8 +186,8 @@ class SchedulerProcess {
     }
   }
 
-  // Has runs ended that were canceled, or have passed their max_runtime, and go on. Returns when to
-  // do so again.
+  // Terminates the workers of runs that continue after a cancel or their max_runtime. Returns the
+  // time of the next check.
   std::optional<Instant> end_overdue() {
     const std::int64_t next = shmem::end_overdue(
         MyDatabaseId, std::chrono::microseconds(settings::cancel_grace()).count());
@@ -201,7 +210,7 @@ class SchedulerProcess {
     shows_waiting_ = waiting > 0;
   }
 
-  // Has workers started for what is due soon. Returns when to think of what is due later.
+  // Starts workers for jobs that are due soon. Returns the time of the next check.
   std::optional<Instant> make_ready(Instant now) {
     if (!may_begin()) return std::nullopt;
     const std::optional<Instant> next_due = scheduler_.next_due();
@@ -210,11 +219,12 @@ class SchedulerProcess {
     const auto most = static_cast<std::size_t>(
         std::max(0, shmem::free_workers(MyDatabaseId, settings::database_workers())));
     if (dispatch_.make_ready(scheduler_.due_until(now + kLead, most))) return now + kLookForRoom;
-    return std::nullopt;  // the due time will say
+    return std::nullopt;  // the loop wakes up for the due time anyway
   }
 
-  // Leaves where nothing happened for a while and nothing is due for a while. Else returns when to
-  // think of it again, or nothing where the end of a run or the next due time will say.
+  // Exits if nothing happened for a while and nothing is due for a while. Otherwise returns the
+  // time of the next check, or nothing if the end of a run or the next due time wakes the loop
+  // anyway.
   std::optional<Instant> leave_at(Instant now, Instant last_activity) {
     const core::Duration limit =
         std::max(settings::scheduler_idle_timeout(),
@@ -237,7 +247,7 @@ class SchedulerProcess {
   JobOwners owners_;
   pg::Sleeper sleeper_;
   std::vector<core::Event> events_;
-  std::uint64_t woken_ = 0;  // when news was last read
+  std::uint64_t woken_ = 0;  // times_woken() when news was last read
   bool shows_waiting_ = false;
 };
 
@@ -256,13 +266,14 @@ extern "C" void mr_scheduler_main(Datum argument) {
     worker::plan_once();
     worker::wait_for_no_standby();
     pg::watch_roles();
-    // Before the jobs are read, and where the extension is missing: one of them may create it.
+    // This comes before the jobs are read, and even if the extension is missing, because a prepared
+    // transaction may create it.
     metrics_refresh::pg::in_transaction([] {
       metrics_refresh::pg::Spi spi;
       metrics_refresh::store::note_prepared(spi);
     });
     const Oid extension = worker::extension_oid();
-    // In a template a connection of ours would stand in the way of CREATE DATABASE.
+    // In a template, a connection would block CREATE DATABASE.
     if (!OidIsValid(extension) || worker::is_database_at_rest()) worker::leave_for_good();
     worker::SchedulerProcess(extension).run();
   });

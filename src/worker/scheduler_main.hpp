@@ -1,6 +1,6 @@
-// The scheduler of one database: reads its jobs, lets core::Scheduler decide, hands runs to
-// workers, and sleeps until the next due time or until somebody has news. It leaves when nothing is
-// due for a while; the launcher starts it again in time.
+// The scheduler of one database. It reads the jobs, assigns due runs to workers as core::Scheduler
+// decides, and sleeps until the next due time or until news is posted. It exits if nothing is due
+// for a while. The launcher starts it again in time.
 #pragma once
 
 #include "pg/postgres.hpp"

@@ -10,8 +10,8 @@
 namespace metrics_refresh::worker {
 namespace {
 
-// Core's REFRESH CONCURRENTLY leaves an empty schema. What is in one may be tables, functions,
-// types and more: all of them depend on it.
+// The existence of a temporary schema proves nothing, because REFRESH ... CONCURRENTLY leaves an
+// empty one. Tables, functions, types and other objects in it depend on the schema.
 bool has_temporary_objects() {
   Oid schema = InvalidOid;
   Oid toast_schema = InvalidOid;
@@ -30,8 +30,8 @@ bool has_temporary_objects() {
   return found;
 }
 
-// What a session keeps from its beginning, whatever becomes of the role: ALTER ROLE, ALTER
-// DATABASE.
+// The properties that a session keeps from its start, even if ALTER ROLE or ALTER DATABASE changes
+// them later.
 struct RoleState {
   pg::Settings settings;
   bool superuser = false;
@@ -43,7 +43,7 @@ struct RoleState {
 
 void reset() {
   pg::release_replication_slots();
-  set_process_settings();  // no transaction_timeout for this one
+  set_process_settings();  // so that transaction_timeout does not end this transaction
   pg::in_transaction_without_snapshot([] {
     pg::call([] {
       PortalHashTableDeleteAll();

@@ -1,26 +1,26 @@
-// What one run may leave in a worker's session, and the next must not find: settings, prepared
-// statements, cursors, cached numbers of sequences, advisory locks, a LISTEN, temporary objects.
-// The next one is the same owner's: no worker serves two.
+// Resets the session of a worker between two runs. A run may leave settings, prepared statements,
+// cursors, cached numbers of sequences, advisory locks, a LISTEN, and temporary objects. All runs
+// of a worker belong to the same owner.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::worker {
 
-/// Whether this session is what a new one of the owner's would be.
+/// Compares this session with a new session of the owner.
 enum class SessionState : std::uint8_t {
   kCurrent,
-  kOutdated,  // it began, or was when this was asked first, with other settings or as a superuser's
-  kUnknown,   // that cannot be read now
+  kOutdated,  // the settings of the owner or its superuser attribute changed since the first call
+  kUnknown,   // they cannot be read now
 };
 SessionState session_state();
 
-/// Puts all settings back to where they were when the worker had connected.
+/// Restores all settings to the values that they had after the worker connected.
 void reset_settings();
 
-/// Puts the session back to that. False where that takes a new one: the run changed who the session
-/// is, made temporary objects, or left something that cannot be taken back. (What a procedural
-/// language or another extension keeps for the session stays; it is the same role's.)
+/// Resets the whole session. Returns false if a new session is needed: the run changed the user of
+/// the session, created temporary objects, or left something that cannot be reset. State of
+/// procedural languages and other extensions stays. It belongs to the same role.
 bool reset_session();
 
 }  // namespace metrics_refresh::worker

@@ -1,12 +1,13 @@
-// A due time at which a job has nothing to do.
+// Skips a due time of a job if it has nothing to do.
 #pragma once
 
 #include "worker/work.hpp"
 
 namespace metrics_refresh::worker {
 
-/// Lets a due time pass without a run where none of the job's views needs one, and says so. Nothing
-/// is written; so after a failure there is a run, whose success is logged. REQUIRES: a transaction.
+/// Returns true if no view of the job needs a refresh. Then the due time passes without a run, and
+/// nothing is written to the log. After a failure there is always a run, whose success is logged.
+/// REQUIRES: a transaction.
 bool skip_due_time(pg::Spi& spi, const store::RunHead& head, const Task& task);
 
 }  // namespace metrics_refresh::worker

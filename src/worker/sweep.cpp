@@ -8,11 +8,11 @@
 namespace metrics_refresh::worker {
 namespace {
 
-// Of a pass; the scheduler has runs to start meanwhile.
+// The limit of one step of a pass, because the scheduler also has runs to start.
 constexpr core::Duration kBudget = std::chrono::milliseconds(50);
 
-// Whoever locks a table of his own keeps the triggers on it. So a pass waits for one of them only,
-// and looks whether the others can be had.
+// A session that locks its own table blocks the removal of the triggers on it. Therefore a pass
+// waits for one lock at most, and takes the others only if they are free.
 engine::Swept sweep(std::int64_t id, const engine::TriggersByNumber& triggers, bool may_wait) {
   engine::Swept swept = engine::Swept::kMore;
   while (swept == engine::Swept::kMore) {
@@ -36,13 +36,14 @@ bool Sweep::read() {
                                             triggers_ = engine::find_capturing_triggers();
                                         });
   ids_.assign(ids.begin(), ids.end());
-  // Each in its turn is the one that is waited for.
+  // The pass waits for its first lock only. Each pass begins with another number, so that each one
+  // has its turn.
   if (!ids_.empty()) std::rotate(ids_.begin(), ids_.begin() + turn_++ % ids_.size(), ids_.end());
   return read;
 }
 
 void Sweep::work(core::Instant now) {
-  // After a step of the clock it may be late, but not lost.
+  // If the clock was set back, the time to work is at most kLongestDelay late.
   if (!at_ || !is_time(*at_, now, kLongestDelay)) return;
   bool may_wait = false;
   if (ids_.empty()) {

@@ -1,6 +1,6 @@
-// The scheduler's clean-up of what is left over of incremental views, in short transactions. A pass
-// looks at each; after one that could not remove them all the next comes ever later, so that
-// nobody who holds a table keeps the scheduler from its runs.
+// Removes the remains of incremental views that were dropped or changed, in short transactions of
+// the scheduler. A pass checks all of them. If some cannot be removed, the delay until the next
+// pass doubles. A session that keeps a lock thus cannot delay the runs of the scheduler.
 #pragma once
 
 #include <deque>
@@ -14,26 +14,26 @@ namespace metrics_refresh::worker {
 
 class Sweep {
  public:
-  /// Something may be left over.
+  /// Requests a pass, because there may be something to remove.
   void expect() {
     if (!at_) at_ = core::Instant::min();
   }
 
-  /// Does a part of what is to be done at `now`: some fifty milliseconds, and one wait for a lock.
+  /// Does a part of a pass, if it is time for one. It takes about 50 ms, and one wait for a lock.
   void work(core::Instant now);
 
-  /// When to call work() again although nobody expects anything.
+  /// When to call work() again without a call of expect().
   std::optional<core::Instant> try_again_at() const { return at_; }
 
  private:
   bool read();
 
   std::optional<core::Instant> at_ =
-      core::Instant::min();            // after a restart there may be something
-  std::deque<std::int64_t> ids_;       // of this pass, that are still to be looked at
-  engine::TriggersByNumber triggers_;  // found after them
-  bool busy_ = false;                  // some of this pass could not be removed
-  std::size_t turn_ = 0;               // whose turn it is to be waited for
+      core::Instant::min();            // a pass is due at the start of the scheduler
+  std::deque<std::int64_t> ids_;       // the numbers that remain in this pass
+  engine::TriggersByNumber triggers_;  // read after the numbers
+  bool busy_ = false;                  // something could not be removed in this pass
+  std::size_t turn_ = 0;               // number of passes so far
   Backoff backoff_;
 };
 

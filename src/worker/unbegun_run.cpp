@@ -13,13 +13,13 @@
 namespace metrics_refresh::worker {
 namespace {
 
-// What stays in the way after so many tries is the run's failure.
+// After this number of tries, a permanent error is logged as the failure of the run.
 constexpr int kMostTries = 3;
 
 void log_member(pg::Spi& spi, const shmem::Assignment& run, store::RunHead head,
                 const store::Outcome& outcome) {
   const auto member = store::find_pending(spi, run.group_run_id, run.member);
-  if (!member) return;  // it died before it could say so
+  if (!member) return;  // the worker committed its begin or end, and died before it reported that
   head.job_id.reset();
   head.group_run_id = member->group_run_id;
   head.group_job_id = member->job_id;
@@ -33,8 +33,9 @@ void log_member(pg::Spi& spi, const shmem::Assignment& run, store::RunHead head,
 
 void log_job(pg::Spi& spi, const shmem::Assignment& run, const store::RunHead& head,
              const store::Outcome& outcome) {
-  if (store::is_logged(spi, head)) return;  // it died before it could say so
-  // Whoever withdraws it at this moment logs that himself; if he does not, it comes again.
+  if (store::is_logged(spi, head)) return;  // the worker died after the commit
+  // If another session is withdrawing the request, that session logs the end. If it rolls back, the
+  // request is read again.
   if (head.run_id && !store::take_request(spi, *head.run_id)) return;
   if (store::end_run(spi, store::begin_run(spi, head), outcome, settings::suspend_after()))
     store::note_changed(run.job_id);
@@ -54,8 +55,9 @@ store::RunHead head_of(const shmem::Assignment& run, const store::JobRecord& job
   return head;
 }
 
-const char* state_of_member(const std::string& status) {
-  return status == "canceled" ? "canceled" : "failed";
+store::MemberState state_of_member(store::RunStatus status) {
+  return status == store::RunStatus::kCanceled ? store::MemberState::kCanceled
+                                               : store::MemberState::kFailed;
 }
 
 Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
@@ -75,7 +77,7 @@ Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
 
 shmem::RunResult not_begun(const shmem::Assignment& run) {
   store::Outcome outcome;
-  outcome.status = "error";
+  outcome.status = store::RunStatus::kError;
   outcome.error = store::describe_current_error();
   outcome.permanent = true;
   log_current_exception("a run cannot begin now");

@@ -1,5 +1,5 @@
-// The log of a run that did not begin: its worker died before it had committed the run's first row,
-// or could not write that for a reason which stays.
+// Logs a run that did not begin. Its worker died before the first row of the run was committed, or
+// could not write that row for a permanent reason.
 #pragma once
 
 #include "shmem/worker_slots.hpp"
@@ -8,20 +8,20 @@
 
 namespace metrics_refresh::worker {
 
-/// Logs it with its end, unless it is logged already or somebody withdraws it at this moment; its
-/// due time counts as served. REQUIRES: as for with_own_tables().
+/// Logs the run with its outcome. Does nothing if it is logged already, or if another session is
+/// withdrawing its request. The due time counts as handled. REQUIRES: no transaction.
 Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
                     const store::Outcome& outcome);
 
-/// What the row of the job's run says from the beginning, but for the worker and who asked for it.
+/// The head of the log row of a run, except the worker and the role that requested the run.
 store::RunHead head_of(const shmem::Assignment& run, const store::JobRecord& job,
                        core::Instant started);
 
-/// The state of a member whose run ended so.
-const char* state_of_member(const std::string& status);
+/// The state of a member whose run ended with `status`.
+store::MemberState state_of_member(store::RunStatus status);
 
-/// What becomes of a run that cannot begin, for the exception being handled. Says so in the log
-/// where the reason does not go away by itself.
+/// The result of a run that cannot begin because of the exception that is being handled. If the
+/// reason is permanent, the failure is logged.
 shmem::RunResult not_begun(const shmem::Assignment& run);
 
 }  // namespace metrics_refresh::worker

@@ -1,3 +1,12 @@
+// Performs the work of a run in the session of its owner.
+//
+// The limits of the run are in force from resume_limits() until end_cancels(), or until the end of
+// a command. Later a cancel must not reach the commit, which also logs the success. The
+// settings of the job are local to the transaction of a refresh. A command may end transactions, so
+// its settings apply to the session.
+//
+// The set-up of triggers before the work, and ANALYZE after it, have transactions of their own. If
+// one of them fails, the refresh is done nevertheless.
 #include "core/job_setting.hpp"
 
 #include "worker/work.hpp"
@@ -5,6 +14,7 @@
 #include "engine/incremental/setup/setup.hpp"
 #include "engine/refresh.hpp"
 #include "engine/statistics.hpp"
+#include "engine/strategies.hpp"
 #include "engine/view/own_jobs.hpp"
 #include "extension/own_schema.hpp"
 #include "pg/command.hpp"
@@ -31,13 +41,13 @@ void set(const char* name, const std::string& value, GucContext context, GucActi
       [=] { (void)set_config_option(name, text, context, PGC_S_SESSION, action, true, 0, false); });
 }
 
-// For the rest of the transaction.
+// Sets a value for the rest of the transaction.
 void set_local(const char* name, const std::string& value, GucContext context) {
   set(name, value, context, GUC_ACTION_LOCAL);
 }
 
-// The job's own settings, with the rights of the session's owner. What is refused when a job is
-// written may have been written before that.
+// Sets the settings of the job with the rights of the role of the session. They are checked again,
+// because the row may be older than a check of the current version.
 void set_settings(const pg::Settings& settings, GucAction action) {
   for (const auto& [name, value] : settings) {
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
@@ -48,7 +58,7 @@ void set_settings(const pg::Settings& settings, GucAction action) {
   }
 }
 
-// Whoever asks for one refresh has no settings of his own.
+// A request for one refresh has no settings, so those of the view's own jobs are used.
 pg::Settings settings_of(const JobRecord& job, Oid view) {
   if (!job.one_time || job.is_command() || !OidIsValid(view)) return job.settings;
   return engine::settings_of_own_jobs(engine::read_view(view)).settings;
@@ -59,8 +69,8 @@ void set_settings_and_limit(const JobRecord& job, Oid view, GucAction action) {
   set("lock_timeout", std::to_string(core::to_milliseconds(job.lock_timeout)), PGC_USERSET, action);
 }
 
-// A command may end transactions, and roll them back, so what it goes by is set before and for the
-// session, which is reset after each run.
+// A command may commit or roll back transactions. Its settings are therefore set for the session,
+// which is reset after each run.
 void set_session(const JobRecord& job) {
   if (!job.is_command()) return;
   pg::in_transaction([&] {
@@ -74,21 +84,21 @@ void show_activity(const std::string& activity) {
   pg::call([text] { pgstat_report_activity(STATE_RUNNING, text); });
 }
 
-Outcome success(const std::string& strategy) {
+Outcome success(store::Strategy strategy) {
   Outcome outcome;
-  outcome.status = "success";
+  outcome.status = store::RunStatus::kSuccess;
   outcome.strategy = strategy;
   return outcome;
 }
 
-// A worker runs the code of its session's owner only.
+// A worker executes only code of the role of its session.
 bool is_own(Oid owner) { return GetSessionUserId() == owner; }
 
 Outcome refresh(const Task& task) {
   const JobRecord& job = task.job;
   show_activity("refresh of " + (task.member ? task.member->view() : job.view()));
   const engine::Refreshed refreshed =
-      engine::refresh_view(task.view, engine::job_request(job.strategy), job.owner_oid, is_own);
+      engine::refresh_view(task.view, engine::asked_by_job(job.strategy), job.owner_oid, is_own);
   Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
   if (!task.not_incremental.empty()) outcome.strategy_reason = task.not_incremental;
   return outcome;
@@ -97,28 +107,29 @@ Outcome refresh(const Task& task) {
 Outcome run_command(const JobRecord& job) {
   show_activity(job.command);
   const pg::CommandResult result = pg::run_command(job.command);
-  Outcome outcome = success("command");
+  Outcome outcome = success(store::Strategy::kCommand);
   outcome.result = result.tags;
   outcome.rows_total = static_cast<std::int64_t>(result.rows);
-  // Deferred triggers are part of the work: within its limits, and before its success is logged.
-  // The commit, which comes after both, would fire what they put off themselves.
+  // Deferred triggers are part of the work. They must fire within its limits and before its success
+  // is logged. The commit would come after both.
   pg::call([] {
     AfterTriggerFireDeferred();
-    PortalHashTableDeleteAll();  // nobody fetches from what is WITH HOLD
+    PortalHashTableDeleteAll();  // the commit would execute WITH HOLD cursors to the end
   });
   accept_cancel(false);
-  QueryCancelPending = false;  // what is done may have been committed
-  // The log has its own rows to write, and its own conflicts.
+  QueryCancelPending = false;  // the command may have committed its work already
+  // The log cannot be written in a read-only transaction. In a serializable one it could cause
+  // conflicts that the command does not have.
   if (XactReadOnly || XactIsoLevel != XACT_READ_COMMITTED) pg::go_on_in_another_transaction();
   return outcome;
 }
 
-// All locks first, so that the one snapshot is as late as it can be, and none of the members can
-// have been changed since.
+// All views are locked before the snapshot is taken. Other sessions can then not change a member
+// between the snapshot and its refresh.
 Outcome refresh_on_one_snapshot(Task& task) {
   const JobRecord& job = task.job;
   show_activity("refresh of the group " + job.name);
-  const engine::Requested requested = engine::job_request(job.strategy);
+  const store::Strategy asked = engine::asked_by_job(job.strategy);
   std::vector<engine::LockedView> locked;
   for (const Member& member : task.members) {
     task.at_member = member.number;
@@ -126,7 +137,7 @@ Outcome refresh_on_one_snapshot(Task& task) {
       throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
                          "materialized view " + member.view() + " does not exist",
                          "All views of a group with isolation repeatable_read must exist.");
-    locked.push_back(engine::lock_view(member.view_oid, requested, job.owner_oid, is_own));
+    locked.push_back(engine::lock_view(member.view_oid, asked, job.owner_oid, is_own));
   }
   pg::call([] { PushActiveSnapshot(GetTransactionSnapshot()); });  // the one; commit pops it
   for (const Member& member : task.members) {
@@ -142,14 +153,14 @@ Outcome refresh_on_one_snapshot(Task& task) {
     });
   }
   task.at_member = -1;
-  Outcome outcome = success("group");
+  Outcome outcome = success(store::Strategy::kGroup);
   outcome.strategy_reason =
       std::to_string(task.members.size()) + " views in one transaction on one snapshot";
   return outcome;
 }
 
-// A view that was made anew, or whose definition wants other triggers than it has. In a transaction
-// of its own: it locks out writers, who must not wait for the refresh as well.
+// Creates the triggers of a view if it was created again or needs other triggers than it has. This
+// is a transaction of its own, because it blocks writers, which must not wait for the refresh too.
 void set_up(int slot, Task& task, Oid view) {
   if (!OidIsValid(view)) return;
   try {
@@ -162,12 +173,12 @@ void set_up(int slot, Task& task, Oid view) {
     task.not_incremental = error.what();
     if (!error.detail().empty()) task.not_incremental += ": " + error.detail();
   }
-  resume_limits(slot);  // an abort has stopped them; a commit that waited has swallowed a cancel
+  resume_limits(slot);  // an abort stops the timers, and a wait of a commit discards a cancel
 }
 
 void set_up_incremental(int slot, Task& task) {
-  // Whoever asks for one refresh asks for no set-up.
-  if (task.job.strategy != "incremental" || task.job.one_time) return;
+  // A request for one refresh does not create triggers.
+  if (!store::has_trait(task.job.strategy, store::kSetUpByJob) || task.job.one_time) return;
   set_up(slot, task, task.view);
   for (const Member& member : task.members) set_up(slot, task, member.view_oid);
 }
@@ -176,20 +187,21 @@ void log_success(const Task& task, const Outcome& outcome) {
   extension::as_extension([&](pg::Spi& spi) {
     store::end_run(spi, task.run_id, outcome, 0);
     if (task.member)
-      finish_member(spi, *task.member, "success");
+      finish_member(spi, *task.member, store::MemberState::kSuccess);
     else if (task.job.one_time)
       store::remove_one_time_job(spi, task.job.id);
   });
 }
 
-// Before a commit: a cancel comes too late now. What the commit waits for, a standby or another
-// library's part of it, can still be terminated.
+// Ignores cancels before the commit, because they come too late. The commit may still wait for a
+// standby or for a callback of another library. SIGTERM can end such a wait.
 void end_cancels() {
   accept_cancel(false);
-  pg::call([] { CHECK_FOR_INTERRUPTS(); });  // the last word of one that came before
+  pg::call([] { CHECK_FOR_INTERRUPTS(); });  // raises the error of an earlier cancel
 }
 
-// In what is left of max_runtime. Where it fails the refresh is no less done.
+// Analyzes the view within the rest of max_runtime. An error does not affect the refresh, which is
+// committed.
 void keep_statistics(int slot, const JobRecord& job, Oid view) {
   if (!OidIsValid(view) || is_to_end(slot)) return;
   try {
@@ -213,8 +225,8 @@ void work(int slot, Task& task, const store::UsageMeter& meter) {
                     : job.is_command()    ? run_command(job)
                                           : refresh(task);
   add_measures(slot, meter, outcome);
-  // The job's own was meant for the work. Nobody but our processes, and they for a moment only, can
-  // hold what the log needs.
+  // The lock_timeout of the job applies to its work only. Only processes of the extension can lock
+  // the rows that the log needs, and they do so for a moment.
   set_local("lock_timeout", kLogLockTimeout, PGC_USERSET);
   pg::stop_transaction_timeout();
   log_success(task, outcome);
@@ -240,8 +252,8 @@ void do_work(int slot, Task& task, const store::UsageMeter& meter) {
 }
 
 bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {
-  const engine::Requested requested = engine::job_request(job.strategy);
-  if (requested != engine::Requested::kAuto) return false;  // not worth a subtransaction
+  const store::Strategy asked = engine::asked_by_job(job.strategy);
+  if (asked != store::Strategy::kAuto) return false;  // not worth a subtransaction
   bool fresh = true;
   try {
     const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
@@ -249,7 +261,7 @@ bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {
       set_settings(job.settings, GUC_ACTION_SAVE);
       set("lock_timeout", kSchedulerLockTimeout, PGC_USERSET, GUC_ACTION_SAVE);
       for (const Oid view : views)
-        fresh = fresh && engine::choose_skip(view, requested, job.owner_oid).has_value();
+        fresh = fresh && engine::choose_skip(view, asked, job.owner_oid).has_value();
       pg::call([level] { AtEOXact_GUC(false, level); });
     });
     return fresh && !error;

@@ -1,6 +1,6 @@
-// The work of one run, in a transaction of its own: a refresh, a command, or all members of a group
-// on one snapshot. Success is logged in that same transaction; after a command that has ended
-// transactions by itself, in the one that follows.
+// Performs the work of one run: a refresh, a command, or all members of a group on one snapshot.
+// The success is logged in the same transaction. If a command ends transactions itself, the success
+// is logged in the last one.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,7 @@
 
 namespace metrics_refresh::worker {
 
-/// What is to be done, as the transaction before it found out (run.cpp).
+/// The work to do, as the first transaction of the run has determined it (run.cpp).
 struct Task {
   store::JobRecord job;
   std::int64_t run_id = 0;                 // 0: there is nothing to do
@@ -21,21 +21,21 @@ struct Task {
   int at_member = -1;                      // the one of them that is being worked on
   std::string not_incremental;             // why a view could not be set up for its job's strategy
   std::optional<store::RunError> refused;  // why the work must not even be tried
-  bool ended = false;                      // that its limits ended it while it began
+  bool ended = false;                      // its limits ended it while it began
   bool opened = false;                     // a group's run, which goes on in its members
 };
 
-/// Does the work, within the limits that start_limits() has set, and logs its success. Throws
-/// whatever goes wrong; then nothing of it remains but what a command has committed by itself, and
-/// `at_member` says where.
+/// Does the work within the limits that start_limits() has set, and logs its success. Throws the
+/// error of the work. Then everything is rolled back, except transactions that a command has
+/// committed itself. `at_member` is the member that failed.
 void do_work(int slot, Task& task, const store::UsageMeter& meter);
 
-/// True where the job's strategy allows to skip all of these views now, for nothing has changed.
-/// Waits for no lock but a moment; whatever stands in the way is for the refresh to meet. REQUIRES:
-/// a transaction.
+/// True if nothing has changed and the strategy of the job allows a skip of all these views. Waits
+/// only a short time for locks. Returns false after an error, which the refresh will then report.
+/// REQUIRES: a transaction.
 bool are_fresh(const store::JobRecord& job, const std::vector<Oid>& views);
 
-/// What the slot counted during the run, and what the run consumed.
+/// Adds the missed due times that the slot has counted, the resources used, and the notices.
 void add_measures(int slot, const store::UsageMeter& meter, store::Outcome& outcome);
 
 }  // namespace metrics_refresh::worker

@@ -1,3 +1,8 @@
+// The main loop of a worker.
+//
+// A worker connects as the owner whose runs it performs, and never changes that role. After each
+// run its session is reset, and the result is stored in the slot. If the session cannot be reset,
+// the worker exits, and the next run gets a new one.
 #include "worker/worker_main.hpp"
 
 #include <algorithm>
@@ -20,7 +25,7 @@ std::uint64_t own_generation = 0;
 
 void on_exit(int, Datum) { shmem::detach_worker(own_slot, own_generation, own_end_reason()); }
 
-// A worker that was made ready ahead of a run waits for it at least this long.
+// A worker that was started before a run is due waits for it at least this long.
 constexpr core::Duration kSpareTimeout = std::chrono::seconds(2);
 
 shmem::RunResult result_in(SessionState state, const shmem::Assignment& run) {
@@ -44,7 +49,7 @@ void serve() {
     if (shmem::take_assignment(own_slot, run)) {
       const SessionState state = session_state();
       const shmem::RunResult result = result_in(state, run);
-      // Told to exit in a commit that waited: it serves nobody else.
+      // ProcDiePending is set if SIGTERM ended the wait of a commit. Then the worker must exit.
       const bool last = !reset_session() || state != SessionState::kCurrent || ProcDiePending;
       pg::call([] { pgstat_report_activity(STATE_IDLE, nullptr); });
       shmem::end_run(own_slot, result, last);
@@ -57,7 +62,8 @@ void serve() {
         idle_since + (served ? timeout : std::max(timeout, kSpareTimeout));
     const bool leaves = shmem::read_slot(own_slot).leave || pg::now() >= leave_at;
     if (leaves && shmem::leave_idle(own_slot)) return;
-    // Where it could not leave the latch is set, or will be once the scheduler has taken note.
+    // If leave_idle() fails, the latch is set already, or the scheduler sets it when it collects
+    // the last result. So no timeout is needed.
     (void)sleeper.sleep_until(leaves ? std::nullopt : std::optional(leave_at));
   }
 }
@@ -74,11 +80,13 @@ extern "C" void mr_worker_main(Datum argument) {
     worker::own_generation = worker::launch_extra();
     worker::install_signals();
     if (!shmem::attach_worker(worker::own_slot, worker::own_generation)) return;
+    // Registered before the worker connects, because a failed connection must free the slot too.
     pg::call([] { before_shmem_exit(worker::on_exit, 0); });
     const shmem::WorkerSlot slot = shmem::read_slot(worker::own_slot);
     pg::connect_as(slot.database, slot.session.role, slot.session.assumed);
     worker::set_process_settings();
     worker::keep_memory();
+    // The first call stores the state with which later states are compared.
     (void)worker::session_state();
     worker::serve();
   });

@@ -1,5 +1,5 @@
-// A worker: one process, one slot, one run at a time. It waits for its slot to be assigned a run,
-// carries it out (run.hpp), and lingers a little for the next one.
+// A worker is a process with one slot. It waits until its slot gets a run, performs it (run.hpp),
+// and waits for some time for the next one.
 #pragma once
 
 #include "pg/postgres.hpp"

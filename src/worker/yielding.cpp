@@ -14,7 +14,7 @@ namespace metrics_refresh::worker {
 
 void make_room_for_starving() {
   shmem::post_starving(MyDatabaseId);
-  // Another database's run is of no use where it is this one's own limit that is reached.
+  // If this database has reached its own limit, the worker of another database would not help.
   const auto own = static_cast<int>(shmem::busy_slots(MyDatabaseId).size());
   const int most = settings::database_workers();
   const std::vector<shmem::SlotView> slots =

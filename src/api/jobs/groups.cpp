@@ -36,7 +36,7 @@ Datum schedule_group(FunctionCallInfo call) {
   const JobOwner owner = owner_of_new(arguments, group_refresher(views), false);
   check_priority(arguments, owner.role);
   const Options options = new_options(arguments);
-  if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views);
+  if (is_on_one_snapshot(arguments)) require_one_owner(views);
   if (!arguments.is_null("settings"))
     check_refresh_settings(read_settings(arguments.datum("settings")),
                            owners_of(views, owner.role));

@@ -48,7 +48,7 @@ void end_alarms(const std::vector<Oid>& roles, const store::JobRecord& job) {
 }  // namespace
 
 std::vector<Oid> incremental_views(const store::JobRecord& job) {
-  if (job.strategy != "incremental") return {};
+  if (!store::has_trait(job.strategy, store::kSetUpByJob)) return {};
   return views_of(job);
 }
 

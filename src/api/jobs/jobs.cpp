@@ -121,7 +121,7 @@ Datum alter_job(FunctionCallInfo call) {
       locked_job(Arguments::required(arguments.get_text("job_name"), "job_name"));
   Options options = changed_options(arguments);
   check_kind(job, arguments);
-  if (arguments.get_text("isolation") == "repeatable_read") require_one_owner(views_of_group(job));
+  if (is_on_one_snapshot(arguments)) require_one_owner(views_of_group(job));
   Oid owner = job.owner_oid;
   const auto command = arguments.get_text("command");
   if (command) {

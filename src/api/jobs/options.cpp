@@ -1,12 +1,13 @@
 // The options of jobs, as one table (kOptions). Each line names the option, the type of its column,
 // the function that checks it, and its limits. new_options() and changed_options() walk over this
 // table. A new option needs one line here and one column in the table job.
+#include "store/job_words.hpp"
+
 #include "api/schedule_text.hpp"
 
 #include "api/jobs/options.hpp"
 
 #include "api/jobs/job_settings.hpp"
-#include "engine/strategy/choose.hpp"
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
 #include "pg/time_zone.hpp"
@@ -26,7 +27,6 @@ struct Option {
   // Limits of numbers, and of intervals in milliseconds.
   double low = 0;
   double high = 0;
-  const char* words[2] = {};
 };
 
 [[noreturn]] void refuse(const std::string& message, const std::string& hint = {}) {
@@ -48,22 +48,13 @@ Param read_zone(const NamedArguments& arguments, const Option& option) {
   return name;
 }
 
-Param read_strategy(const NamedArguments& arguments, const Option& option) {
-  const std::string word = *arguments.get_text(option.name);
-  (void)engine::parse_requested(word);
-  return word;
-}
-
 Param read_flag(const NamedArguments& arguments, const Option& option) {
   return *arguments.get_bool(option.name);
 }
 
+template <typename T>
 Param read_word(const NamedArguments& arguments, const Option& option) {
-  const std::string word = *arguments.get_text(option.name);
-  if (word != option.words[0] && word != option.words[1])
-    refuse(std::string(option.name) + " \"" + word + "\" is not known",
-           std::string("Allowed are ") + option.words[0] + " and " + option.words[1] + ".");
-  return word;
+  return store::to_text(store::from_argument<T>(option.name, *arguments.get_text(option.name)));
 }
 
 Param read_number(const NamedArguments& arguments, const Option& option) {
@@ -142,11 +133,11 @@ constexpr Option kOptions[] = {
     {"schedule", TEXTOID, read_schedule, kOptional, kReschedules},
     {"timezone", TEXTOID, read_zone, kOptional, kReschedules},
     {"active", BOOLOID, read_flag, false, kReschedules},
-    {"strategy", TEXTOID, read_strategy},
+    {"strategy", TEXTOID, read_word<store::Strategy>},
     {"max_runtime", INTERVALOID, read_max_runtime, false, false, 1, 24 * kDay},
     {"lock_timeout", INTERVALOID, read_interval, false, false, 1, 24 * kDay},
-    {"on_missed", TEXTOID, read_word, false, false, 0, 0, {"once", "skip"}},
-    {"on_overlap", TEXTOID, read_word, false, false, 0, 0, {"skip", "queue_one"}},
+    {"on_missed", TEXTOID, read_word<core::OnMissed>},
+    {"on_overlap", TEXTOID, read_word<core::OnOverlap>},
     {"priority", INT4OID, read_number, false, false, -1000, 1000},
     {"max_retries", INT4OID, read_number, false, false, 0, 100},
     {"retry_delay", INTERVALOID, read_interval, false, false, 1, 24 * kDay},
@@ -156,7 +147,7 @@ constexpr Option kOptions[] = {
     {"ends_at", TIMESTAMPTZOID, read_bound, kOptional, kReschedules},
     {"blackout", TEXTARRAYOID, read_blackout, kOptional, kReschedules},
     {"settings", JSONBOID, read_settings_option, kOptional},
-    {"isolation", TEXTOID, read_word, false, false, 0, 0, {"read_committed", "repeatable_read"}},
+    {"isolation", TEXTOID, read_word<store::Isolation>},
     {"max_parallel", INT4OID, read_max_parallel, kOptional, false, 0, 1000},
 };
 
@@ -185,6 +176,10 @@ Options changed_options(const NamedArguments& arguments) {
     result.reschedules = result.reschedules || option.reschedules;
   }
   return result;
+}
+
+bool is_on_one_snapshot(const NamedArguments& arguments) {
+  return arguments.get_text("isolation") == store::to_text(store::Isolation::kRepeatableRead);
 }
 
 }  // namespace metrics_refresh::api

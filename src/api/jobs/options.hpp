@@ -22,4 +22,7 @@ Options new_options(const NamedArguments& arguments);
 /// settings and a max_parallel of 0 remove the present value.
 Options changed_options(const NamedArguments& arguments);
 
+/// True if the option `isolation` asks for one transaction with one snapshot.
+bool is_on_one_snapshot(const NamedArguments& arguments);
+
 }  // namespace metrics_refresh::api

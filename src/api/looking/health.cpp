@@ -79,7 +79,8 @@ core::ViewFacts view_facts(pg::Spi& spi, const store::BoundView& bound, Oid oid,
   add_names(facts, bound, view);
   const std::optional<engine::ViewState> state = engine::try_read_state(view);
   facts.populated = !state || state->populated;
-  facts.wants_unique_index = state && state->unique_index.empty() && job.strategy == "concurrently";
+  facts.wants_unique_index = state && state->unique_index.empty() &&
+                             store::has_trait(job.strategy, store::kNeedsUniqueIndex);
   if (const auto incremental = store::find_incremental(spi, oid, store::Reads::kViews))
     facts.demoted = incremental->demoted;
   facts.not_skipped = store::find_alarm(spi, oid, store::Reads::kViews);
@@ -128,7 +129,7 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobR
   facts.name = is_only ? job.name : job.name + " of " + job.owner;
   facts.argument = is_only ? job.name : std::to_string(job.id);
   facts.is_group = job.is_group();
-  facts.is_incremental = job.strategy == "incremental";
+  facts.is_incremental = store::has_trait(job.strategy, store::kSetUpByJob);
   facts.owner = job.owner;
   facts.owner_exists = !pg::role_name(job.owner_oid).empty();
   // Only a command needs a login of its owner. The launch of its session would fail.

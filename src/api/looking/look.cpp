@@ -7,7 +7,7 @@
 #include "engine/incremental/setup/setup.hpp"
 #include "engine/refresh.hpp"
 #include "engine/skip/freshness.hpp"
-#include "engine/strategy/choose.hpp"
+#include "engine/strategies.hpp"
 #include "engine/view/own_jobs.hpp"
 #include "engine/view/owner_settings.hpp"
 #include "engine/view/unique_key.hpp"
@@ -36,7 +36,7 @@ struct Surroundings {
   Param depends_on = Param::null(TEXTARRAYOID);
   Param next_due = Param::null(TIMESTAMPTZOID);
   std::optional<std::string> job_name;
-  std::string strategy = "auto";
+  store::Strategy strategy = store::Strategy::kAuto;
   pg::Settings settings;
 };
 
@@ -63,7 +63,7 @@ Surroundings read_surroundings(const engine::View& view, MemoryContext context) 
     if (jobs.empty()) return;
     found.job_name = jobs.get_text(0, 1);
     if (const auto due = jobs.get_instant_or_null(0, 2)) found.next_due = Param(*due);
-    found.strategy = jobs.get_text(0, 3);
+    found.strategy = store::from_column<store::Strategy>(jobs.get_text(0, 3));
     job_id = jobs.get_int64(0, 4);
   });
   if (job_id != 0)
@@ -87,16 +87,6 @@ engine::Freshness find_freshness(const engine::View& view, const pg::Settings& o
   return freshness;
 }
 
-engine::Choice choose(const engine::View& view, const engine::ViewState& state,
-                      const std::string& strategy, const engine::Freshness& freshness) {
-  const engine::Requested requested = engine::job_request(strategy);
-  engine::Choice choice = engine::choose(view, state, requested);
-  // engine::choose() does not consider freshness, because a run has to observe it first.
-  if (requested == engine::Requested::kAuto && freshness.is_fresh)
-    choice = {engine::Strategy::kSkip, freshness.reason};
-  return choice;
-}
-
 std::vector<Param> explain(const engine::View& view, MemoryContext context) {
   const engine::ViewState state = engine::read_state(view);
   const Surroundings around = read_surroundings(view, context);
@@ -106,8 +96,9 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
   std::string reason;
   try {
     engine::require_sane_size(view);
-    const engine::Choice choice = choose(view, state, around.strategy, freshness);
-    chosen = engine::to_string(choice.strategy);
+    const engine::Choice choice =
+        engine::choose(view, state, engine::asked_by_job(around.strategy), freshness);
+    chosen = store::to_text(choice.strategy);
     reason = choice.reason;
     // A refresh that is not possible is a result of explain_refresh(), not an error.
   } catch (const pg::SqlError& error) {

@@ -104,7 +104,7 @@ RefreshedNow wait_for_end(int place, std::int64_t run) {
     const shmem::HandOver hand_over = shmem::read_hand_over(place, run);
     const HandOverState state = hand_over.state;
     const store::KnownOutcome known = outcome_of(run);
-    if (known.outcome && known.outcome->status != "running") {
+    if (known.outcome && known.outcome->status != store::RunStatus::kRunning) {
       pg::call([] { shmem::cancel_run_end_sleep(); });
       return {run, *known.outcome, known.duration_ms};
     }
@@ -170,13 +170,12 @@ RefreshedNow have_done(shmem::HandOver wanted) {
 
 }  // namespace
 
-RefreshedNow refresh_in_worker(Oid view, engine::Requested requested) {
+RefreshedNow refresh_in_worker(Oid view, store::Strategy strategy) {
   require_workers();
   require_committed(view);
   shmem::HandOver wanted = {};
   wanted.view = view;
-  const std::string strategy = engine::to_string(requested);
-  strlcpy(wanted.strategy, strategy.c_str(), sizeof wanted.strategy);
+  wanted.strategy = static_cast<int>(strategy);
   return have_done(wanted);
 }
 

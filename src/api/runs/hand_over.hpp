@@ -13,7 +13,7 @@ namespace metrics_refresh::api {
 /// many callers of the same role or of all roles wait already. Throws 55P03 if the run has not
 /// begun within the caller's lock_timeout. If the caller is canceled, so is the run. An error of
 /// the run is logged and returned.
-RefreshedNow refresh_in_worker(Oid view, engine::Requested requested);
+RefreshedNow refresh_in_worker(Oid view, store::Strategy strategy);
 
 /// The same for all views of a group, as a run of its job.
 RefreshedNow refresh_group_in_worker(std::int64_t job_id);

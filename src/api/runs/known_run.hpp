@@ -2,15 +2,18 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+
+#include "store/words.hpp"
 
 namespace metrics_refresh::api {
 
 struct KnownRun {
-  std::string status;
+  store::RunStatus status;
   bool requested_here;  // by the current transaction, which has not committed
 
-  bool is_over() const { return status != "running" && status != "queued"; }
+  bool is_over() const {
+    return status != store::RunStatus::kRunning && status != store::RunStatus::kQueued;
+  }
 };
 
 /// Throws SqlError 42704 if the run does not exist or the caller may not see it.

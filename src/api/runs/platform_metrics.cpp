@@ -26,7 +26,7 @@ std::string extension_schema() {
 
 RefreshedNow refresh_named(const std::string& schema, const std::string& name) {
   const Oid view = engine::resolve_view({schema, name});
-  if (OidIsValid(view)) return refresh_now(view, engine::Requested::kAuto);
+  if (OidIsValid(view)) return refresh_now(view, store::Strategy::kAuto);
   // Otherwise any role could fill the log with names of its choice.
   extension::require_super_admin("logging a refresh of a view that does not exist");
   return refresh_of_missing_view(schema, name);

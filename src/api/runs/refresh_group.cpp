@@ -13,7 +13,7 @@
 #include "api/arguments.hpp"
 #include "api/runs/hand_over.hpp"
 #include "api/runs/refresh_now.hpp"
-#include "engine/strategy/choose.hpp"
+#include "engine/strategies.hpp"
 #include "engine/view/function_reads.hpp"
 #include "engine/view/view.hpp"
 #include "extension/own_schema.hpp"
@@ -52,7 +52,7 @@ Group read_group(const std::string& name) {
   return group;
 }
 
-void log_not_begun(const Member& member, const char* status, const store::RunError& error) {
+void log_not_begun(const Member& member, store::RunStatus status, const store::RunError& error) {
   store::RunHead head;
   head.view_schema = member.view_schema;
   head.view_name = member.view_name;
@@ -75,11 +75,11 @@ bool refresh_member(const Member& member, const store::JobRecord& group) {
     return false;
   }
   try {
-    const engine::Requested requested = engine::job_request(group.strategy);
-    return !refresh_now(member.view_oid, requested, &group.settings).outcome.error;
+    const store::Strategy strategy = engine::asked_by_job(group.strategy);
+    return !refresh_now(member.view_oid, strategy, &group.settings).outcome.error;
     // The caller lacks the rights, or the view was dropped a moment ago.
   } catch (const pg::SqlError&) {
-    log_not_begun(member, "error", store::describe_current_error());
+    log_not_begun(member, store::RunStatus::kError, store::describe_current_error());
     return false;
   }
 }
@@ -146,7 +146,7 @@ Datum refresh_group(FunctionCallInfo call) {
       stale[place] = !refresh_member(member, group.job);
     } else {
       stale[place] = true;
-      log_not_begun(member, "skipped",
+      log_not_begun(member, store::RunStatus::kSkipped,
                     {"materialized view " + group.members[static_cast<std::size_t>(*cause)].view() +
                          ", which it depends on, was not refreshed",
                      "", "", "", ""});

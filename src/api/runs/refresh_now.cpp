@@ -6,6 +6,7 @@
 #include "api/access.hpp"
 #include "api/runs/hand_over.hpp"
 #include "engine/refresh.hpp"
+#include "engine/strategies.hpp"
 #include "engine/view/missing_names.hpp"
 #include "engine/view/own_jobs.hpp"
 #include "engine/view/owner_settings.hpp"
@@ -37,13 +38,13 @@ store::RunHead manual_head(const std::string& schema, const std::string& name, O
   return head;
 }
 
-// The strategy incremental needs a view that a job has set up. A single refresh does not set it up,
-// so the request is checked before a worker is used.
+// A strategy may need a view that a job has set up. A single refresh does not set it up, so the
+// request is checked before a worker is used.
 std::optional<store::RunError> refusal_of_strategy(const engine::View& view,
-                                                   engine::Requested requested) {
-  if (requested != engine::Requested::kIncremental) return std::nullopt;
+                                                   store::Strategy strategy) {
+  if (!store::has_trait(strategy, store::kSetUpByJob)) return std::nullopt;
   try {
-    (void)engine::choose(view, engine::read_state(view), requested);
+    (void)engine::choose(view, engine::read_state(view), strategy);
     return std::nullopt;
   } catch (const pg::SqlError&) {
     return store::describe_current_error();
@@ -52,7 +53,7 @@ std::optional<store::RunError> refusal_of_strategy(const engine::View& view,
 
 }  // namespace
 
-RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Settings* of_group) {
+RefreshedNow refresh_now(Oid oid, store::Strategy strategy, const pg::Settings* of_group) {
   const engine::View view = engine::read_view(oid);
   require_refresh_rights(view);
   const store::RunHead head = manual_head(view.schema, view.name, view.owner);
@@ -61,9 +62,9 @@ RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Setting
   // Without the owner's rights, the caller must not run the definition in its own session
   // (docs/security.md).
   if (!pg::has_rights_of(view.owner)) {
-    outcome.error = refusal_of_strategy(view, requested);
-    if (!outcome.error) return refresh_in_worker(oid, requested);
-    outcome.status = "error";
+    outcome.error = refusal_of_strategy(view, strategy);
+    if (!outcome.error) return refresh_in_worker(oid, strategy);
+    outcome.status = store::RunStatus::kError;
     return log(head, std::move(outcome));
   }
   const pg::Settings settings =
@@ -72,7 +73,7 @@ RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Setting
     const std::optional<pg::PgError> error = pg::in_subtransaction([&] {
       engine::with_settings_of(view.owner, settings, [&] {
         const engine::Refreshed refreshed =
-            engine::refresh_view(oid, requested, GetUserId(), pg::has_rights_of);
+            engine::refresh_view(oid, strategy, GetUserId(), pg::has_rights_of);
         outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
       });
     });
@@ -81,7 +82,7 @@ RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Setting
     outcome.error = store::describe_current_error();
   }
   if (outcome.error) {
-    outcome.status = "error";
+    outcome.status = store::RunStatus::kError;
     engine::hint_at_missing_name(*outcome.error, view.owner);
   }
   outcome.usage = meter.so_far();
@@ -90,7 +91,7 @@ RefreshedNow refresh_now(Oid oid, engine::Requested requested, const pg::Setting
 
 RefreshedNow refresh_of_missing_view(const std::string& schema, const std::string& name) {
   store::Outcome outcome;
-  outcome.status = "error";
+  outcome.status = store::RunStatus::kError;
   outcome.error = store::run_error(ERRCODE_UNDEFINED_TABLE,
                                    "materialized view " + schema + "." + name + " does not exist",
                                    "Create it; its scheduled job waits for it.");

@@ -3,7 +3,6 @@
 // returned instead of raised.
 #pragma once
 
-#include "engine/strategy/choose.hpp"
 #include "pg/role_setting.hpp"
 #include "store/runs.hpp"
 
@@ -20,7 +19,7 @@ struct RefreshedNow {
 /// logged and returned. In the caller's session the refresh uses the settings of the view's owner
 /// (owner_settings.hpp) and those in `of_group`. Without a group, it uses those of the view's own
 /// jobs (own_jobs.hpp). A worker reads them itself.
-RefreshedNow refresh_now(Oid view, engine::Requested requested,
+RefreshedNow refresh_now(Oid view, store::Strategy strategy,
                          const pg::Settings* of_group = nullptr);
 
 /// Logs and returns the error of a refresh of a view that does not exist.

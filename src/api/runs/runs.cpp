@@ -17,11 +17,16 @@
 namespace metrics_refresh::api {
 namespace {
 
+std::string text_of(const std::optional<store::Strategy>& strategy) {
+  return strategy ? store::to_text(*strategy) : "";
+}
+
 Datum refresh(FunctionCallInfo call) {
   const Arguments arguments(call);
   const RefreshedNow done =
       refresh_now(Arguments::required(arguments.get_oid(0), "view_name"),
-                  engine::parse_requested(Arguments::required(arguments.get_text(1), "strategy")));
+                  store::from_argument<store::Strategy>(
+                      "strategy", Arguments::required(arguments.get_text(1), "strategy")));
   const store::Outcome& outcome = done.outcome;
   JsonObject json;
   json.add("success", !outcome.error)
@@ -33,14 +38,14 @@ Datum refresh(FunctionCallInfo call) {
         .add("detail", outcome.error->detail)
         .add("hint", outcome.error->hint);
   else
-    json.add("strategy", outcome.strategy).add("reason", outcome.strategy_reason);
+    json.add("strategy", text_of(outcome.strategy)).add("reason", outcome.strategy_reason);
   if (outcome.rows_total) json.add("rows", *outcome.rows_total);
   if (outcome.rows_inserted)
     json.add("rows_inserted", *outcome.rows_inserted)
         .add("rows_updated", outcome.rows_updated.value_or(0))
         .add("rows_deleted", outcome.rows_deleted.value_or(0));
   if (!outcome.error)
-    json.add("message", outcome.strategy == "skip" ? "fresh already" : "refreshed");
+    json.add("message", outcome.strategy == store::Strategy::kSkip ? "fresh already" : "refreshed");
   return json.result();
 }
 

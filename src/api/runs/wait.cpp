@@ -110,7 +110,7 @@ Datum wait(FunctionCallInfo call) {
     break;
   }
   cancel_sleep();
-  return text_result(run.status);
+  return text_result(store::to_text(run.status));
 }
 
 // Commits, which releases all snapshots and locks, and begins a new transaction.
@@ -125,7 +125,7 @@ bool is_in_transaction(FunctionCallInfo call) {
 }
 
 // The status is read in a transaction of its own. Nothing is held while this process sleeps.
-std::string await(std::int64_t run_id, const std::optional<core::Instant>& give_up_at) {
+store::RunStatus await(std::int64_t run_id, const std::optional<core::Instant>& give_up_at) {
   shmem::require_preloaded();
   for (;;) {
     prepare_to_sleep();
@@ -154,9 +154,9 @@ Datum wait_for(FunctionCallInfo call) {
   const std::optional<core::Instant> give_up_at = end_of(arguments);
   pg::call([] { (void)SPI_connect_ext(SPI_OPT_NONATOMIC); });
   commit();
-  const std::string status = await(run_id, give_up_at);
+  const store::RunStatus status = await(run_id, give_up_at);
   pg::call([] { (void)SPI_finish(); });
-  return row_result(call, {status});
+  return row_result(call, {store::to_text(status)});
 }
 
 }  // namespace

@@ -1,3 +1,11 @@
+// Finds the names in the text of a function's body and looks them up in the catalogs.
+//
+// The text is split into tokens (core/sql_tokens.hpp), not parsed. The token before a name and the
+// token after it tell how the name is used. Example:
+//   SELECT f(x) FROM s.t JOIN u USING (id)
+// Here f is followed by "(", so all functions of that name count as called. s.t and u follow FROM
+// and JOIN, so they count as read. x matches nothing. Too much may be found, but a name that the
+// function uses is not missed.
 #include "core/sql_tokens.hpp"
 
 #include "engine/definition/body_names.hpp"
@@ -12,7 +20,7 @@ namespace {
 using core::SqlToken;
 using core::SqlTokenKind;
 
-// More schemas than a search path ever has; those beyond would be left out.
+// Larger than any real search path. Schemas beyond this number are ignored.
 constexpr int kMostSchemas = 1000;
 
 struct Name {
@@ -30,6 +38,7 @@ Path current_path() {
   path.count = fetch_search_path_array(path.schemas, kMostSchemas);
   if (path.count > kMostSchemas) path.count = kMostSchemas;
   const Oid temporary = LookupNamespaceNoError("pg_temp");
+  // fetch_search_path_array() leaves out the schema of temporary tables.
   if (OidIsValid(temporary)) path.schemas[path.count++] = temporary;
   return path;
 }
@@ -40,7 +49,8 @@ bool is_one_of(const char* word, std::initializer_list<const char*> words) {
   return false;
 }
 
-// As the server reads a name: in lower case, or without its quotes, and never longer than a name.
+// Returns the name as the server reads it: in lower case if it is not quoted, otherwise without its
+// quotes. Long names are truncated.
 char* name_of(const SqlToken& token) {
   const auto length = static_cast<int>(token.text.size());
   if (token.kind == SqlTokenKind::kName)
@@ -49,6 +59,7 @@ char* name_of(const SqlToken& token) {
   int end = 0;
   for (int i = 0; i < length; ++i) {
     name[end++] = token.text[static_cast<std::size_t>(i)];
+    // A doubled quote stands for one quote.
     if (name[end - 1] == '"') ++i;
   }
   name[end] = '\0';
@@ -60,8 +71,8 @@ void object_to(FunctionBody& body, const char* why) {
   if (body.obstacle == nullptr) body.obstacle = why;
 }
 
-// The names that were looked up in a body, each with a letter for what it was looked up as: the
-// same few come again and again.
+// A name that was looked up, after a letter for the kind of object. The same few names occur many
+// times in a body, so each is looked up once.
 constexpr Size kKeyLength = 2 * NAMEDATALEN + 3;
 
 HTAB* make_names() {
@@ -110,7 +121,7 @@ class NameReader {
   const Path path_;
   HTAB* const looked_up_ = make_names();
   const bool is_plpgsql_;
-  const char* previous_ = "";  // the word or character before, in lower case
+  const char* previous_ = "";  // the preceding word or character, in lower case
   const char* called_ = "";    // the function whose arguments have just begun
 };
 
@@ -123,7 +134,7 @@ bool NameReader::is_new(char as, Name name) {
   return !found;
 }
 
-// `wanted`: the schema that is named, if any.
+// `wanted` is the schema in a qualified name, or InvalidOid.
 bool NameReader::is_in_reach(Oid schema, Oid wanted) const {
   if (OidIsValid(wanted)) return schema == wanted;
   for (int i = 0; i < path_.count; ++i)
@@ -142,10 +153,13 @@ Oid NameReader::first_of(Name name, Find find) const {
   return InvalidOid;
 }
 
+// Arguments are ignored: their types are not known without the parser. All functions of the name
+// count.
 void NameReader::note_functions(Name name) {
   if (!is_new('f', name)) return;
   const Oid wanted = name.schema != nullptr ? get_namespace_oid(name.schema, true) : InvalidOid;
   if (name.schema != nullptr && !OidIsValid(wanted)) return;
+  // The oids are copied, so that the list in the cache is released before further lookups.
   List* found = NIL;
   catclist* const list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name.name));
   for (int i = 0; i < list->n_members; ++i) {
@@ -157,7 +171,7 @@ void NameReader::note_functions(Name name) {
   foreach (cell, found) note_called_function(body_, lfirst_oid(cell));
 }
 
-// OPERATOR(schema.name) may mean any schema's.
+// In OPERATOR(schema.name) the schema is not examined. An operator of any schema counts.
 void NameReader::note_operators(const char* name) {
   const bool is_qualified = strcmp(previous_, ".") == 0;
   if (!is_new(is_qualified ? 'q' : 'o', {nullptr, name})) return;
@@ -188,10 +202,12 @@ void NameReader::note_type(Name name) {
     return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(one),
                            ObjectIdGetDatum(schema));
   });
+  // Types of the server itself do not change within a major version.
   if (type >= FirstNormalObjectId) body_.types = list_append_unique_oid(body_.types, type);
 }
 
 void NameReader::note_keyword(const char* word) {
+  // The text of a dynamic statement is known only when it runs.
   if (is_plpgsql_ && strcmp(word, "execute") == 0)
     object_to(body_, "runs statements that it puts together (EXECUTE)");
   if (is_one_of(word, {"current_date", "current_time", "current_timestamp", "localtime",
@@ -199,7 +215,8 @@ void NameReader::note_keyword(const char* word) {
     object_to(body_, psprintf("asks for %s", word));
 }
 
-// A name with what qualifies it, of which the last two parts count.
+// Reads a name with its qualification. Only the last two parts are used: of a.b.c these are b and
+// c.
 void NameReader::read_name() {
   const bool is_quoted = token_.kind == SqlTokenKind::kQuotedName;
   Name name = {nullptr, name_of(token_)};
@@ -240,6 +257,7 @@ void NameReader::read() {
     if (!token_.is("(")) called_ = "";
     (void)advance();
   }
+  // The table is freed at once, because a definition can have many functions.
   hash_destroy(looked_up_);
 }
 
@@ -250,6 +268,8 @@ void read_names(FunctionBody& body, const char* text, bool is_plpgsql) {
 }
 
 void note_called_function(FunctionBody& body, Oid function) {
+  // The caller examines the bodies of functions of users. Functions of the server are judged by
+  // their volatility and name.
   if (function >= FirstNormalObjectId) {
     body.functions = list_append_unique_oid(body.functions, function);
     return;
@@ -263,12 +283,15 @@ void note_called_function(FunctionBody& body, Oid function) {
            is_one_of(name,
                      {"now", "statement_timestamp", "transaction_timestamp", "current_setting"}))
     object_to(body, psprintf("calls %s()", name));
+  // query_to_xml(), table_to_xml() and similar functions get the table or the statement as an
+  // argument.
   else if (marked == PROVOLATILE_STABLE && strstr(name, "_to_xml") != nullptr)
     object_to(body, psprintf("calls %s(), which may read any table", name));
 }
 
 void note_read_relation(FunctionBody& body, Oid relation) {
   const Oid role = GetUserId();
+  // A query cannot read indexes, composite types or TOAST tables by name.
   switch (get_rel_relkind(relation)) {
     case RELKIND_RELATION:
     case RELKIND_PARTITIONED_TABLE:

@@ -1,21 +1,22 @@
-// The names in the body of a function (function_body.hpp), and what they mean on the search path
-// that is in force.
+// The names in the body of a function (function_body.hpp) and the objects that they stand for on
+// the current search path.
 //
-// REQUIRES of all: inside pg::call(). None runs code of the user's, fails for a name that means
-// nothing, or locks what it finds.
+// REQUIRES of all: inside pg::call(). These functions run no code of users. They raise no error if
+// a name matches nothing, and they lock nothing.
 #pragma once
 
 #include "engine/definition/function_body.hpp"
 
 namespace metrics_refresh::engine {
 
-/// Looks up the names of a text in SQL or PL/pgSQL and notes in `body` what they mean.
+/// Looks up the names in a text in SQL or PL/pgSQL and records the objects in `body`.
 void read_names(FunctionBody& body, const char* text, bool is_plpgsql);
 
-/// Notes that the body calls the function: one of the server's own may be an obstacle.
+/// Records that the body calls the function. A function of the server can be an obstacle.
 void note_called_function(FunctionBody& body, Oid function);
 
-/// Notes that the body reads the relation, if the current role may: else it fails when it does.
+/// Records that the body reads the relation, if the current role has the right to. Without the
+/// right the function fails when it reads.
 void note_read_relation(FunctionBody& body, Oid relation);
 
 }  // namespace metrics_refresh::engine

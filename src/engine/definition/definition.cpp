@@ -1,3 +1,4 @@
+// Reads, plans and runs the stored query of a materialized view.
 #include "engine/definition/definition.hpp"
 
 #include "pg/compat.hpp"
@@ -6,7 +7,7 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// In the planner's units, of which a second has some hundred thousand.
+// In the planner's units of cost. A second of work is some hundred thousand of them.
 constexpr double kSmallCost = 50'000;
 
 }  // namespace
@@ -20,12 +21,14 @@ Query* definition_of(Relation view) {
 }
 
 PlannedStmt* plan_query(Query* query, const char* text, bool may_be_small) {
+  // A stored query holds no locks on its relations. The rewriter needs them.
   AcquireRewriteLocks(query, true, false);
   List* const rewritten = QueryRewrite(query);
   if (list_length(rewritten) != 1) elog(ERROR, "a view's query became several");
   CHECK_FOR_INTERRUPTS();
   auto* const final = linitial_node(Query, rewritten);
   if (may_be_small) {
+    // The planner changes its input, so the first of two plans is made from a copy.
     PlannedStmt* const plan = pg::plan(static_cast<Query*>(copyObjectImpl(final)), text, 0);
     if (plan->planTree->total_cost <= kSmallCost) return plan;
   }
@@ -35,6 +38,7 @@ PlannedStmt* plan_query(Query* query, const char* text, bool may_be_small) {
 void run_plan(PlannedStmt* plan, DestReceiver* receiver, const char* text) {
   QueryDesc* const description = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot,
                                                  receiver, nullptr, nullptr, 0);
+  // If a step raises an error, the abort of the transaction releases all that the executor holds.
   ExecutorStart(description, 0);
   pg::run_to_end(description);
   ExecutorFinish(description);

@@ -1,3 +1,13 @@
+// Measures a definition before it is planned or analyzed.
+//
+// The query tree is walked once, and each plain view, WITH query and table with policies is
+// measured once. A reference to it then adds the measured size. For each query in FROM, the walk
+// also records the size of each output column. The planner replaces a reference to such a column by
+// the expression, so the reference counts as that many nodes. Example:
+//   CREATE VIEW a AS SELECT x + x AS x FROM t;  -- the column has 4 nodes
+//   CREATE VIEW b AS SELECT x + x AS x FROM a;  -- 10
+//   CREATE VIEW c AS SELECT x + x AS x FROM b;  -- 22: it doubles with each view
+// Sums stop at the limit plus one, so they cannot overflow.
 #include "engine/definition/definition_size.hpp"
 
 #include <algorithm>
@@ -23,15 +33,16 @@ const char* too_many_nodes(const char* it) {
       it, kMostNodes);
 }
 
-// What a column comes to once all that it is computed from stands in its place, by the numbers of
-// columns: a list of int. NIL where a column is a column and no more.
+// The sizes of the output columns of a relation or query, as a list of int in the order of the
+// columns. A size counts all nodes after the planner has replaced columns of subqueries and views
+// by their expressions. NIL if the columns are stored columns.
 using Columns = List*;
 
 struct Measured {
   Oid relation;  // a plain view, or a table with policies
   DefinitionSize size;
   Columns columns;
-  bool is_open;  // it is being measured
+  bool is_open;  // its measurement has not ended
   Measured* next;
 };
 
@@ -41,16 +52,16 @@ struct With {
   Columns columns;
 };
 
-// Of one query; WITH queries count where they are read.
+// One query that is being measured. A WITH query is added to the size at each reference to it.
 struct Level {
   Level* outer;
-  List* withs;    // of With*, those of outer queries too; the innermost last
-  List* entries;  // of Columns, in the order of the query's FROM
+  List* withs;    // of With*, including those of outer queries; the innermost last
+  List* entries;  // of Columns, in the order of the range table
 };
 
 struct Measure {
   Measured* known;
-  Oid view;  // whose query it is
+  Oid view;  // the view that the query defines
   DefinitionSize size;
   Level* level;
 };
@@ -73,7 +84,7 @@ void add(Measure& to, const DefinitionSize& read) {
 bool measure_node(Node* node, void* context);
 Columns measure_query(Measure& measure, Query* query);
 
-// Counted in the whole as well only where the caller adds it.
+// The size of one expression. The total is unchanged; the caller adds the result if it must count.
 int nodes_of(Measure& measure, Node* node) {
   const int before = std::exchange(measure.size.nodes, 0);
   (void)measure_node(node, &measure);
@@ -87,6 +98,7 @@ int size_of_column(const Measure& measure, const Var* var) {
   const auto* const columns = static_cast<Columns>(list_nth(level->entries, var->varno - 1));
   if (var->varattno > 0 && var->varattno <= list_length(columns))
     return list_nth_int(columns, var->varattno - 1);
+  // A whole-row reference becomes a row constructor with all columns.
   int all = 1;
   if (var->varattno != InvalidAttrNumber) return all;
   ListCell* cell;
@@ -94,7 +106,8 @@ int size_of_column(const Measure& measure, const Var* var) {
   return all;
 }
 
-// `measure_it(inner, own)` measures a relation that is seen for the first time.
+// Returns the measurement of a relation. `measure_it(inner, own, relation)` is called only for the
+// first reference.
 template <typename MeasureIt>
 const Measured* measure_once(Measure& measure, Oid oid, MeasureIt measure_it) {
   for (const Measured* one = measure.known; one != nullptr; one = one->next)
@@ -103,9 +116,11 @@ const Measured* measure_once(Measure& measure, Oid oid, MeasureIt measure_it) {
   check_stack_depth();
   auto* const own = static_cast<Measured*>(palloc0(sizeof(Measured)));
   own->relation = oid;
+  // The entry is in the list before its measurement begins, so that a circle of views ends there.
   own->is_open = true;
   own->next = measure.known;
   measure.known = own;
+  // The query of another relation sees neither columns nor WITH queries of this one.
   Measure inner = {measure.known, oid, {}, nullptr};
   Relation const relation = table_open(oid, AccessShareLock);
   measure_it(inner, *own, relation);
@@ -135,7 +150,8 @@ bool has_policies(Oid table) {
   return has;
 }
 
-// A table with what its policies read. Whether they hold for the view's owner is not asked.
+// Adds a table and the relations that its policies read. The policies count even if they do not
+// apply to the owner of the view.
 void measure_table(Measure& measure, Oid oid) {
   add_references(measure, 1);
   if (!has_policies(oid)) return;
@@ -175,6 +191,7 @@ void add_all(Measure& measure, Columns columns) {
 }
 
 Columns measure_values(Measure& measure, const RangeTblEntry* entry) {
+  // A reference to a column of VALUES counts as the largest expression in that column.
   Columns largest = NIL;
   ListCell* cell;
   foreach (cell, entry->values_lists) {
@@ -206,7 +223,8 @@ Columns measure_entry(Measure& measure, const RangeTblEntry* entry) {
     case RTE_VALUES:
       return measure_values(measure, entry);
     case RTE_RELATION:
-      // Before PostgreSQL 16 a view's query has the view in its list twice, as OLD and NEW.
+      // Before PostgreSQL 16 the range table of a view's query contains the view twice, as OLD and
+      // NEW.
       if (entry->relid == measure.view && !entry->inFromCl) return NIL;
       if (entry->relkind == RELKIND_VIEW) return measure_view(measure, entry->relid);
       measure_table(measure, entry->relid);
@@ -216,7 +234,7 @@ Columns measure_entry(Measure& measure, const RangeTblEntry* entry) {
   }
 }
 
-// Of UNION and its like each column stands for those of all parts.
+// A column of UNION, INTERSECT or EXCEPT counts as the sum of the columns of all parts.
 Columns columns_of_parts(const List* entries, int count) {
   Columns columns = NIL;
   for (int i = 0; i < count; ++i) {
@@ -231,7 +249,7 @@ Columns columns_of_parts(const List* entries, int count) {
   return columns;
 }
 
-// A WITH query by itself.
+// The size of the WITH query does not count until it is referenced.
 void measure_with(Measure& measure, Level& level, const CommonTableExpr* with) {
   auto* const own = static_cast<With*>(palloc0(sizeof(With)));
   own->name = with->ctename;
@@ -257,7 +275,7 @@ Columns measure_query(Measure& measure, Query* query) {
   add_all(measure, columns);
   if (query->setOperations != nullptr)
     columns = columns_of_parts(level.entries, list_length(query->targetList));
-  Query rest = *query;  // of which nothing has been measured yet
+  Query rest = *query;  // the parts that have not been measured yet
   rest.cteList = rest.rtable = rest.targetList = NIL;
   (void)query_tree_walker(&rest, as_visitor(measure_node), &measure, 0);
   measure.level = level.outer;

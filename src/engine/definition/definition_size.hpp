@@ -1,54 +1,56 @@
-// How large a definition may be. What takes a definition apart needs time that grows faster than
-// its size, and plain views that read each other several times make a small one exponentially
-// large.
+// Limits of the size of a definition. The analysis of a definition takes time that grows faster
+// than its size. Plain views that read each other several times make a small definition
+// exponentially large.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::engine {
 
-// In each count a plain view or a WITH query is in its place wherever it is read, and all of it
-// counts again.
+// Each reference to a plain view or a WITH query adds the whole size of it to every count.
 
-/// Relations that a definition of the strategies skip and incremental may read.
+/// Relations that a definition may read for the strategies skip and incremental.
 inline constexpr int kMaxReferences = 1'000;
-/// Plain views above each other in it.
+/// The longest chain of plain views that read each other.
 inline constexpr int kMaxViewDepth = 50;
-/// Tables in one FROM of a definition that is kept by keys, and equalities of their columns.
+/// Tables in one FROM of a definition that is refreshed by keys, and equalities between their
+/// columns.
 inline constexpr int kMaxSources = 100;
 inline constexpr int kMaxEqualities = 1'000;
-/// Nodes of expressions that the output columns of such a definition come to.
+/// Nodes of expressions in the output columns of such a definition.
 inline constexpr int kMaxNodes = 100'000;
-/// Relations that any definition may read: to plan more would hold the session for too long,
-/// without a place at which it could be canceled.
+/// Relations that any definition may read. Planning more of them would take long, and planning
+/// cannot be canceled.
 inline constexpr int kMostReferences = 10'000;
-/// Nodes of expressions that any definition may come to: a column that a plain view computes counts
-/// again wherever it is read, as the planner puts it there, and so does what that view computes it
-/// from. A subquery in an expression is planned by itself, and counts as more.
+/// Nodes of expressions that any definition may have after planning. A reference to a computed
+/// column of a plain view counts as the whole expression, because the planner inserts it there.
+/// Views below are included. A subquery in an expression is planned separately and counts as
+/// kNodesOfSubquery.
 inline constexpr int kMostNodes = 100'000;
 inline constexpr int kNodesOfSubquery = 100;
 
 struct DefinitionSize {
-  int references;  // kMostReferences + 1 stands for all that is more
+  int references;  // kMostReferences + 1 means any larger number
   int view_depth;
-  bool is_circular;  // plain views read each other; the server refuses to run that
-  int nodes;         // kMostNodes + 1 stands for all that is more
+  bool is_circular;  // plain views read each other; the server refuses such a query
+  int nodes;         // kMostNodes + 1 means any larger number
 };
 
-/// With the policies of the tables, which may read anything. Takes time by the number of plain
-/// views, not by how often they are read; locks them, and tables with policies, in AccessShareLock.
-/// REQUIRES: inside pg::call(); `definition` is as stored, of the relation `view`.
+/// Includes the policies of the tables, which may read other relations. The time depends on the
+/// number of plain views, not on the number of references to them. Locks plain views and tables
+/// with policies in AccessShareLock. REQUIRES: inside pg::call(); `definition` is as stored, of the
+/// relation `view`.
 DefinitionSize size_of(Query* definition, Oid view);
 
-/// Why a definition is too large to be taken apart, in words that stand after a colon, or null.
-/// REQUIRES: as size_of().
+/// The reason why a definition is too large for the analysis, as words that can follow a colon, or
+/// null. REQUIRES: as size_of().
 const char* why_too_large(Query* definition, Oid view);
 
-/// Why it is too large to be refreshed at all, as a sentence, or null. REQUIRES: as size_of().
+/// The reason why it is too large for any refresh, as a sentence, or null. REQUIRES: as size_of().
 const char* why_not_refreshed(Query* definition, Oid view);
 
-/// The references of a query's FROM, its subqueries' and WITH queries', those of plain views not
-/// counted. REQUIRES: inside pg::call().
+/// The number of references in FROM of a query, its subqueries and its WITH queries. The queries of
+/// plain views are not counted. REQUIRES: inside pg::call().
 int count_references(Query* query);
 
 }  // namespace metrics_refresh::engine

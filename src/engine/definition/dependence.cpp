@@ -1,3 +1,12 @@
+// Finds the objects that the rows of a view depend on.
+//
+// The definition is rewritten first, so that plain views and policies are part of one tree. A walk
+// over the tree collects four things: the tables, with partitions and children; the functions of
+// users; the versions of types and collations; and the first obstacle. An obstacle is a part whose
+// result can change without a trace, for example now(). The relations that functions read are then
+// rewritten and walked in the same way. Example:
+//   SELECT f(a) FROM v  -- v is a plain view on t, f() reads u in its body
+// depends on the tables t and u, on the definition of v and on the body of f().
 #include "engine/definition/dependence.hpp"
 
 #include "engine/definition/definition.hpp"
@@ -13,8 +22,8 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// SELECT FROM the relation, which the server's rewriter makes what reading it means: the query of
-// a plain view, with policies.
+// Builds SELECT FROM the relation. The rewriter replaces a plain view by its query and adds
+// policies.
 Query* reading_of(Oid relation) {
   auto* const query = makeNode(Query);
   query->commandType = CMD_SELECT;
@@ -38,8 +47,8 @@ Query* reading_of(Oid relation) {
 struct Walk {
   Oid view;
   Reach reach;          // of the functions
-  StringInfo versions;  // of types and collations
-  List* types;          // that are among them
+  StringInfo versions;  // of types, collations and time zones
+  List* types;          // those whose versions were appended
   List* trees;          // of ReadTree*
   StringInfo shape;
   List* tables;
@@ -55,6 +64,7 @@ void object_to(Walk& walk, const char* why) {
 void note_table(Walk& walk, Oid table) {
   const char relkind = get_rel_relkind(table);
   const char* const name = get_rel_name(table);
+  // The server writes system catalogs without triggers, and their changes are not counted.
   if (table < FirstNormalObjectId)
     return object_to(walk, psprintf("it reads the system catalog %s", name));
   if (get_rel_persistence(table) == RELPERSISTENCE_TEMP)
@@ -66,6 +76,7 @@ void note_table(Walk& walk, Oid table) {
     case RELKIND_PARTITIONED_TABLE:
     case RELKIND_MATVIEW:
       walk.tables = lappend_oid(walk.tables, table);
+      // Changes on other nodes reach neither the counters nor the triggers.
       if (const char* why = why_written_elsewhere(table)) {
         object_to(walk, why);
         if (walk.uncountable == nullptr) walk.uncountable = why;
@@ -87,9 +98,9 @@ bool has_tree(const Walk& walk, Oid root, bool has_children) {
   return false;
 }
 
-// What inherits from the last of the tree so far is appended to it. A partition whose detachment is
-// pending is still there, whatever the snapshot: whether there is one is part of the shape, for
-// with its rows the query's parent has been read before, and without them since.
+// Appends the children of one table to the tree. A partition whose detachment is pending is found
+// with any snapshot. Its existence is part of the shape, because queries of the parent read its
+// rows before the detachment and not after it.
 List* append_children(Walk& walk, List* tree, Oid parent) {
   CHECK_FOR_INTERRUPTS();
   bool is_detaching = false;
@@ -102,7 +113,8 @@ List* append_children(Walk& walk, List* tree, Oid parent) {
 
 void note_relation(Walk& walk, const RangeTblEntry* entry) {
   if (entry->tablesample != nullptr) object_to(walk, "TABLESAMPLE may choose other rows");
-  // A tree that is attached or detached meanwhile is read as it is now; the next look sees another.
+  // If a partition is attached or detached in the meantime, the current state counts. The next
+  // observation sees a different shape.
   if (has_tree(walk, entry->relid, entry->inh)) return;
   auto* const read = static_cast<ReadTree*>(palloc(sizeof(ReadTree)));
   *read = {entry->relid, entry->inh};
@@ -120,7 +132,7 @@ void note_relation(Walk& walk, const RangeTblEntry* entry) {
 void note_entry(Walk& walk, const RangeTblEntry* entry) {
   switch (entry->rtekind) {
     case RTE_RELATION:
-      // Before 16 a rule's query names its own view twice, without reading it.
+      // Before PostgreSQL 16 the query of a rule contains its own view twice without reading it.
       if (entry->relkind != RELKIND_VIEW && entry->relid != walk.view) note_relation(walk, entry);
       return;
     case RTE_TABLEFUNC:
@@ -135,7 +147,7 @@ struct Call {
   Node* node;
 };
 
-// Always false, so that all functions of the node are looked at.
+// Returns false, so that the walk goes on to the next function of the node.
 bool note_function(Oid function, void* context) {
   const auto* const call = static_cast<Call*>(context);
   Walk& walk = *call->walk;
@@ -146,6 +158,8 @@ bool note_function(Oid function, void* context) {
     object_to(walk, psprintf("%s() depends on a text search configuration", name));
     return false;
   }
+  // The list of known functions is asked before their mark, because some are marked STABLE or even
+  // IMMUTABLE but depend on settings. The settings are part of the fingerprint.
   const Stability stability = stability_of(function);
   if (stability == Stability::kSettings ||
       (stability == Stability::kArguments && has_stable_arguments(call->node)))
@@ -166,7 +180,8 @@ bool note_function(Oid function, void* context) {
 
 bool walk_node(Node* node, void* context);
 
-// A check raises an error or does nothing; what it reads is part of when it does.
+// A check of a domain raises an error or does nothing. It still counts, because the relations and
+// functions in it decide when it raises one.
 void note_domain(Walk& walk, Oid domain) {
   ListCell* cell;
   foreach (cell, domain_checks(domain)) (void)walk_node(static_cast<Node*>(lfirst(cell)), &walk);
@@ -197,7 +212,7 @@ bool walk_node(Node* node, void* context) {
       return query_tree_walker(castNode(Query, node), as_visitor(walk_node), context, 0);
     }
     case T_Var:
-      // Unlike a column, it is not the same after ALTER TABLE.
+      // A whole row gets more columns after ALTER TABLE ADD COLUMN. A single column stays the same.
       if (castNode(Var, node)->varattno == InvalidAttrNumber)
         object_to(walk, "it reads whole rows, whose columns may change");
       if (castNode(Var, node)->varattno < 0 &&
@@ -218,7 +233,7 @@ bool walk_node(Node* node, void* context) {
   return walk_expression(node, walk_node, context);
 }
 
-// A relation that a function names, which may have been dropped by now.
+// The relation was named by a function and may have been dropped in the meantime.
 void walk_reading(Walk& walk, Oid relation) {
   LockRelationOid(relation, AccessShareLock);
   if (get_rel_name(relation) == nullptr) return;
@@ -229,7 +244,7 @@ void walk_reading(Walk& walk, Oid relation) {
   (void)walk_node(linitial_node(Node, QueryRewrite(query)), &walk);
 }
 
-// These may call further functions, which read more.
+// The list of reads grows during the loop, because these queries may call further functions.
 void walk_reads(Walk& walk) {
   Oid role;
   int context;
@@ -237,20 +252,23 @@ void walk_reads(Walk& walk) {
   for (int at = 0; at < list_length(walk.reach.reads); ++at) {
     CHECK_FOR_INTERRUPTS();
     const auto* const read = static_cast<ReadByFunction*>(list_nth(walk.reach.reads, at));
+    // Policies depend on the reader, so the query is rewritten as that role. An error needs no
+    // cleanup: the abort of the transaction restores the role.
     SetUserIdAndSecContext(read->reader, context | SECURITY_LOCAL_USERID_CHANGE);
     walk_reading(walk, read->relation);
     SetUserIdAndSecContext(role, context);
   }
 }
 
-// Null, and in `why` the reason, where the view was dropped a moment ago or the definition is too
-// large to be looked into.
+// Returns null and sets `why` if the view was just dropped or the definition is too large for the
+// analysis.
 Query* rewritten_definition(Oid view, const char** why) {
   *why = "it was dropped";
   Relation relation = try_table_open(view, AccessShareLock);
   if (relation == nullptr) return nullptr;
   auto* const query = static_cast<Query*>(copyObjectImpl(definition_of(relation)));
   table_close(relation, AccessShareLock);
+  // The size is checked before the rewriter copies the queries of plain views into the tree.
   *why = why_too_large(query, view);
   if (*why != nullptr) return nullptr;
   AcquireRewriteLocks(query, true, false);
@@ -277,6 +295,7 @@ Dependence dependence_of(Oid view) {
   walk_reads(walk);
   append_reach(walk.versions, walk.reach);
   if (walk.reach.obstacle != nullptr) object_to(walk, walk.reach.obstacle);
+  // The fingerprint is compared byte by byte, so the order must not depend on the walk.
   list_sort(walk.tables, list_oid_cmp);
   list_deduplicate_oid(walk.tables);
   list_sort(walk.functions, list_oid_cmp);

@@ -1,42 +1,46 @@
-// What the rows of a view depend on, read off its query as the server rewrites it: with plain views
-// in their places and row-level security applied, and off the functions that it calls (reach.hpp).
-// So it is known whether they can have changed.
+// The objects that the rows of a view depend on. They are taken from the rewritten query, which
+// includes plain views and row-level security, and from the functions that it calls (reach.hpp). If
+// none of them has changed, the rows cannot have changed.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::engine {
 
-/// A table of the query, with or without what inherits from it.
+/// A table in the query, with or without its children.
 struct ReadTree {
   Oid root;
   bool has_children;
 };
 
 struct Dependence {
-  /// Tables, partitions and materialized views that are read, in the order of their oids. Null
-  /// where the definition was not looked into.
+  /// The tables, partitions and materialized views that are read, in the order of their oids. Null
+  /// if the definition was not analyzed.
   Oid* tables;
   int table_count;
-  /// These tables as the query names them: List of ReadTree*, and as bytes, each with what inherits
-  /// from it. A table may be read by its own name and as a partition.
+  /// The same tables as the query names them, as a List of ReadTree* and as bytes. The bytes
+  /// include the children of each table. A table may be read by its own name and as a partition.
   List* trees;
   StringInfo shape;
-  /// Why changes of some of these tables cannot be counted here: lower case, no full stop; or null.
+  /// The reason why changes of some of these tables cannot be counted here, or null. Lower case, no
+  /// full stop.
   const char* uncountable;
-  /// Functions that are not the server's own, in the order of their oids.
+  /// Functions of users, in the order of their oids.
   List* functions;
-  /// Why the rows may change although none of these does: lower case, no full stop; or null.
+  /// The reason why the rows may change although none of these objects does, or null. Lower case,
+  /// no full stop.
   const char* obstacle;
   /// The rewritten query as text, with the names of functions and tables as oids.
   const char* text;
-  /// The versions of types, collations, time zones and of all that the functions come to.
+  /// The versions of types, collations, time zones and of everything that the functions depend on.
   const char* versions;
-  /// What functions read, which is among the tables: for people (describe_reads()).
+  /// The relations that functions read, as text for users (describe_reads()). They are also among
+  /// the tables.
   const char* read_by_functions;
 };
 
-/// REQUIRES: inside pg::call(), as the view's owner; the view is locked or may change meanwhile.
+/// REQUIRES: inside pg::call(), as the owner of the view; the view is locked or may change
+/// meanwhile.
 Dependence dependence_of(Oid view);
 
 }  // namespace metrics_refresh::engine

@@ -1,3 +1,10 @@
+// Recognizes tables whose rows may be written without this server.
+//
+// Citus lists its tables in a catalog, which is read directly. Other extensions replace the scan of
+// a table by a custom scan. They are recognized by a plan of SELECT * FROM the table, which is
+// searched for custom scans. Example of such a plan:
+//   Custom Scan (Citus Adaptive)
+// Planning is expensive, so its result is cached (known_scans.hpp).
 #include "engine/definition/elsewhere.hpp"
 
 #include "engine/definition/known_scans.hpp"
@@ -7,7 +14,7 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// Custom scans that read nothing but tables of this server: TimescaleDB's, and the one of the
+// Custom scans that read only tables of this server. They are those of TimescaleDB and of the
 // columnar access methods of Citus and Hydra.
 constexpr const char* kLocalScans[] = {"ChunkAppend",  "ConstraintAwareAppend", "DecompressChunk",
                                        "ColumnarScan", "ColumnarIndexScan",     "VectorAgg",
@@ -19,10 +26,10 @@ bool is_local(const char* scan) {
   return false;
 }
 
-// The list that Citus keeps of its tables, or InvalidOid.
+// The catalog in which Citus lists its tables, or InvalidOid.
 Oid citus_tables() { return get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE); }
 
-// An index of that name on that table, or InvalidOid.
+// The index of that name on that table, or InvalidOid.
 Oid index_on(Oid table, const char* name) {
   const Oid index = get_relname_relid(name, PG_CATALOG_NAMESPACE);
   const HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
@@ -34,6 +41,7 @@ Oid index_on(Oid table, const char* name) {
 
 bool is_distributed(Oid table) {
   const Oid list = citus_tables();
+  // The catalog belongs to another extension, so nothing about its shape is taken for granted.
   if (!OidIsValid(list) || get_rel_relkind(list) != RELKIND_RELATION) return false;
   const AttrNumber column = get_attnum(list, "logicalrelid");
   if (column <= 0 || get_atttype(list, column) != REGCLASSOID) return false;
@@ -49,7 +57,7 @@ bool is_distributed(Oid table) {
   return found;
 }
 
-// SELECT of all columns, which asks for no rights: it is planned, and never run.
+// Builds SELECT of all columns. The query is planned but never run, so it needs no rights.
 Query* plain_scan(Relation table, bool with_children) {
   auto* const entry = makeNode(RangeTblEntry);
   entry->rtekind = RTE_RELATION;
@@ -86,7 +94,7 @@ Query* plain_scan(Relation table, bool with_children) {
 
 struct FoundScan {
   const char* name;
-  Index place;  // of the table in the plan; 0: several, or none
+  Index place;  // index of the table in the plan's range table; 0: several tables, or none
 };
 
 FoundScan find_foreign_scan(Plan* plan);
@@ -102,6 +110,7 @@ FoundScan find_among(List* plans) {
 
 FoundScan find_foreign_scan(Plan* plan) {
   if (plan == nullptr) return {};
+  // The recursion is as deep as the plan.
   check_stack_depth();
   List* plans = list_make2(plan->lefttree, plan->righttree);
   switch (nodeTag(plan)) {
@@ -130,7 +139,8 @@ FoundScan find_foreign_scan(Plan* plan) {
 // REQUIRES: the table is locked.
 ReplacedScan plan_scan(Oid oid, Relation table, bool with_children) {
   Query* const query = plain_scan(table, with_children);
-  // The catalogs' own: at repeatable read the transaction must not get one yet.
+  // The snapshot is that of the catalogs. At repeatable read, the transaction must not take its own
+  // snapshot yet.
   PushActiveSnapshot(GetCatalogSnapshot(RelationRelationId));
   PlannedStmt* const plan = pg::plan(query, "plan of a table's scan", 0);
   PopActiveSnapshot();

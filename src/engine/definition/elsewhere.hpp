@@ -1,8 +1,8 @@
-// Tables of the catalog whose rows may be written past this server, so that its counts of changes
-// (shmem/change_counters.hpp) and its triggers say nothing of them. Two signs of it are known: the
-// catalog of Citus, whose distributed, reference and managed tables have their rows on any of its
-// nodes; and a custom scan in the place of the table's own, unless it is known to read what is
-// here.
+// Tables whose rows may be written without this server. Its counts of changes
+// (shmem/change_counters.hpp) and its triggers then miss changes. Two signs are known. The first is
+// the catalog of Citus: the rows of distributed, reference and managed tables are on any of its
+// nodes. The second is a custom scan in place of the table's own scan, unless it is known to read
+// local rows.
 //
 // REQUIRES of all: inside pg::call(). Texts are lower case, without a full stop, in the current
 // memory context.
@@ -12,23 +12,24 @@
 
 namespace metrics_refresh::engine {
 
-/// As catalogs say; or null. Keeps no lock, but waits for who holds such a catalog exclusively.
+/// The reason according to the catalogs, or null. Keeps no lock, but waits while another session
+/// holds such a catalog exclusively.
 const char* why_written_elsewhere(Oid table);
 
-/// Whether somebody who only looks at a view of `owner` may have such plans made: what they run is
-/// then run in a session of the owner's.
+/// True if a session that only reports on a view of `owner` may make such plans. Planning can run
+/// code of that role, which must run only in its own session.
 bool may_plan_for(Oid owner);
 
-/// Whether there can be such tables at all.
+/// True if such tables can exist in this database.
 bool may_be_elsewhere();
 
-/// As the planner's plan of a plain scan says, `with_children` of what inherits from the table too;
-/// or null. Planning runs what is in the tables' indexes with the current role's rights. Locks the
-/// tables in AccessShareLock. Takes no snapshot of the transaction's.
+/// The reason according to the plan of a plain scan, or null. If `with_children`, the scan includes
+/// the children of the table. Planning runs code in the indexes of the tables with the rights of
+/// the current role. Locks the tables in AccessShareLock. Does not take the transaction's snapshot.
 const char* why_scanned_elsewhere(Oid table, bool with_children);
 
-/// The same of the table alone, in words that name it with its schema, without waiting for who
-/// holds it exclusively: then nothing is said of its scan, nor unless this `may_plan`.
+/// The same for the table alone, with its schema in the text, and without waiting for a lock. If
+/// the table is locked exclusively, or not `may_plan`, its scan is not examined.
 const char* why_unseen(Oid table, bool may_plan);
 
 }  // namespace metrics_refresh::engine

@@ -1,12 +1,12 @@
-// Whether values of a type that are equal to its operators are equal in every byte.
+// Tells if values of a type that its operators call equal are also equal in every byte.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::engine {
 
-/// False where nobody knows. REQUIRES: inside pg::call(), as the owner of what is asked for: a type
-/// may bring a function that says so.
+/// False if it is not known. REQUIRES: inside pg::call(), as the owner of the definition, because
+/// an operator class may have a function of its own for this question.
 bool has_equal_images(Oid type, Oid collation);
 
 }  // namespace metrics_refresh::engine

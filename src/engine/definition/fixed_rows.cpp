@@ -1,3 +1,12 @@
+// Decides which columns of a definition's result are fixed, that is, the same whenever the tables
+// are the same.
+//
+// The rewritten query is searched for loose parts: aggregates and window functions that depend on
+// the order of input, LIMIT, and GROUP BY on values that are equal but not identical. A loose part
+// in FROM, WHERE or a grouping makes the number of rows loose, and then nothing is fixed. A loose
+// output column affects only itself. Example:
+//   SELECT a, count(*), array_agg(b) FROM t GROUP BY a
+// Here a and the count are fixed, and array_agg(b) is loose. Unknown functions count as loose.
 #include "engine/definition/fixed_rows.hpp"
 
 #include "engine/definition/definition.hpp"
@@ -8,6 +17,7 @@ namespace metrics_refresh::engine {
 namespace {
 
 bool is_named(Oid function, std::initializer_list<const char*> names) {
+  // A user may have a function of the same name.
   if (function >= FirstNormalObjectId) return false;
   const char* const name = get_func_name(function);
   for (const char* const one : names)
@@ -15,21 +25,23 @@ bool is_named(Oid function, std::initializer_list<const char*> names) {
   return false;
 }
 
-// Of values that are equal, one stands for the others. All of a numeric column with a scale have
-// it.
+// If values are equal, the server may choose any of them for the result. 1.0 and 1.00 are equal
+// numerics, but all values of a numeric column with a scale have that scale.
 bool is_same_in_all_bytes(Node* value) {
   const Oid type = exprType(value);
   if (type == NUMERICOID && exprTypmod(value) >= 0) return true;
   return has_equal_images(type, exprCollation(value));
 }
 
+// Sums of these types do not depend on the order of the input. Those of floating-point numbers do,
+// because each step rounds.
 bool has_exact_sums(Oid type) {
   for (const Oid one : {INT2OID, INT4OID, INT8OID, NUMERICOID, INTERVALOID, MONEYOID})
     if (type == one) return true;
   return false;
 }
 
-// Whether its input comes in an order that leaves no choice.
+// True if the ORDER BY or DISTINCT of the aggregate fixes the order of its input completely.
 bool is_fully_ordered(const Aggref* aggregate) {
   List* const order = list_concat_copy(aggregate->aggorder, aggregate->aggdistinct);
   if (order == NIL) return false;
@@ -37,6 +49,7 @@ bool is_fully_ordered(const Aggref* aggregate) {
   foreach (cell, aggregate->args) {
     auto* const argument = lfirst_node(TargetEntry, cell);
     auto* const value = reinterpret_cast<Node*>(argument->expr);
+    // A constant is the same for all rows, for example the separator of string_agg().
     if (IsA(value, Const)) continue;
     bool is_in_order = false;
     ListCell* other;
@@ -61,6 +74,7 @@ bool is_fixed(const Aggref* aggregate) {
                           "var_pop", "var_samp"}) &&
       has_exact_sums(exprType(argument)))
     return true;
+  // Any other aggregate may depend on the order of its input.
   return is_fully_ordered(aggregate);
 }
 
@@ -100,7 +114,7 @@ bool has_equal_keys(const Query* query) {
          has_equal_groups(query->distinctClause, query->targetList) && has_equal_parts(query);
 }
 
-// Of one query, without those that it is made of.
+// The reason why the query itself is loose. Its subqueries are not examined.
 const char* why_loose(const Query* query) {
   if (chooses_rows(query)) return kChoice;
   return has_equal_keys(query) ? nullptr : kOneOfEqual;
@@ -127,14 +141,14 @@ const char* why_loose(Node* node) {
   return why;
 }
 
-// All of the query but for the columns that it gives.
+// Examines the whole query except its output columns.
 const char* why_loose_below(const Query* query) {
   Query rest = *query;
   rest.targetList = NIL;
   const char* why = nullptr;
   (void)query_tree_walker(&rest, as_visitor(find_loose), &why, 0);
   if (why != nullptr) return why;
-  // What decides which rows there are
+  // Columns that are grouped, sorted or made distinct decide which rows exist.
   ListCell* cell;
   foreach (cell, query->targetList) {
     auto* const entry = lfirst_node(TargetEntry, cell);
@@ -153,7 +167,8 @@ bool is_among(const TargetEntry* entry, const List* clauses) {
   return false;
 }
 
-// Where the query chooses among rows, they are equal in what they are ordered by.
+// If the query chooses among rows by LIMIT or DISTINCT ON, the candidates are equal in the sort
+// columns. So only these columns are fixed.
 bool is_column_fixed(const Query* query, TargetEntry* entry) {
   auto* const value = reinterpret_cast<Node*>(entry->expr);
   if (why_loose(value) != nullptr) return false;
@@ -175,6 +190,7 @@ void add_fixed_columns(FixedRows& fixed, const Query* query) {
 }  // namespace
 
 FixedRows fixed_rows_of(Relation view) {
+  // The rewriter changes its input, and the stored query belongs to the relation cache.
   auto* const copy = static_cast<Query*>(copyObjectImpl(definition_of(view)));
   AcquireRewriteLocks(copy, true, false);
   const auto* const query = linitial_node(Query, QueryRewrite(copy));

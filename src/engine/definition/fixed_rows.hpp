@@ -1,7 +1,8 @@
-// How much of a definition's rows follows from the rows of its tables. The rest is left to the plan
-// and to the order in which rows are read: sums of floating-point numbers, lists without an order,
-// the choice among rows that are equal to an ORDER BY. That can be different at the next run
-// although nothing has changed, and is no sign of a lie. In doubt a part is not fixed.
+// The part of a definition's result that the rows of its tables determine. The rest depends on the
+// plan and on the order in which rows are read. Examples are sums of floating-point numbers, lists
+// without an order, and the choice among rows that are equal in ORDER BY. That part can differ at
+// the next run although nothing has changed, so a difference in it does not show an error. In doubt
+// a part is not fixed.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -9,11 +10,11 @@
 namespace metrics_refresh::engine {
 
 struct FixedRows {
-  /// Why not all of it is fixed: lower case, no full stop; or null.
+  /// The reason why not everything is fixed, or null. Lower case, no full stop.
   const char* loose;
-  /// How many rows there are, and what is in the columns below. Else nothing is fixed.
+  /// True if the number of rows and the columns below are fixed. Otherwise nothing is fixed.
   bool has_fixed_count;
-  /// In ascending order; where all is fixed, all of them.
+  /// In ascending order. If everything is fixed, these are all columns.
   AttrNumber* columns;
   int column_count;
 };

@@ -1,3 +1,8 @@
+// Reads the body of one function.
+//
+// The row in pg_proc decides the way. prosqlbody is a parsed tree, which is walked. prosrc in SQL
+// or PL/pgSQL is text, whose names are looked up (body_names.hpp). An aggregate consists of other
+// functions. Everything is looked up as the role with whose rights the body runs.
 #include "engine/definition/function_body.hpp"
 
 #include "engine/definition/body_names.hpp"
@@ -14,7 +19,8 @@ bool note_called(Oid function, void* context) {
   return false;
 }
 
-// In a refresh, which runs as the owner of the view on a fixed path.
+// True if the value is constant in a refresh. A refresh runs as the owner of the view with a fixed
+// search_path.
 bool is_fixed(SQLValueFunctionOp value) {
   switch (value) {
     case SVFOP_CURRENT_ROLE:
@@ -53,7 +59,8 @@ const char* text_of(HeapTuple tuple, AttrNumber column) {
   return is_null ? nullptr : TextDatumGetCString(value);
 }
 
-// The path that is in force while the function runs in a refresh.
+// The search_path that is in force while the function runs in a refresh. It is the function's own
+// one or that of the refresh.
 const char* search_path_of(HeapTuple tuple) {
   constexpr char kName[] = "search_path=";
   bool is_null;
@@ -73,6 +80,8 @@ const char* search_path_of(HeapTuple tuple) {
 
 void read_text(FunctionBody& body, const char* text, const char* path, bool is_plpgsql) {
   const int level = NewGUCNestLevel();
+  // The lookups use the session's search_path. An error needs no cleanup, because the abort of the
+  // transaction restores settings.
   (void)set_config_option("search_path", path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
                           false);
   read_names(body, text, is_plpgsql);
@@ -84,7 +93,7 @@ bool is_plpgsql(Oid language) {
   return name != nullptr && strcmp(name, "plpgsql") == 0;
 }
 
-// In bytes: each word of it takes memory until it is read.
+// In bytes. Each token takes memory until the whole body is read.
 constexpr std::size_t kLongestBody = 256 * 1024;
 
 void read_source(FunctionBody& body, HeapTuple tuple) {
@@ -92,6 +101,7 @@ void read_source(FunctionBody& body, HeapTuple tuple) {
   const bool plpgsql = is_plpgsql(form->prolang);
   if (form->prolang != SQLlanguageId && !plpgsql) return;
   body.is_open = true;
+  // A function with a parsed body has an empty prosrc, so the tree comes first.
   if (const char* tree = text_of(tuple, Anum_pg_proc_prosqlbody))
     (void)read_node(static_cast<Node*>(stringToNode(tree)), &body);
   else if (const char* text = text_of(tuple, Anum_pg_proc_prosrc)) {
@@ -117,6 +127,7 @@ FunctionBody read_function_body(Oid function) {
     Oid caller;
     int context;
     GetUserIdAndSecContext(&caller, &context);
+    // A SECURITY DEFINER function has the rights of its owner.
     SetUserIdAndSecContext(body.definer, context | SECURITY_LOCAL_USERID_CHANGE);
     read_source(body, tuple);
     SetUserIdAndSecContext(caller, context);

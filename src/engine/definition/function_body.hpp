@@ -1,12 +1,15 @@
-// What the body of one function reads and calls, as far as it can be seen without running anything.
+// The relations and functions that the body of one function uses, as far as they can be found
+// without running code.
 //
-// A body that was parsed when it was made (BEGIN ATOMIC, RETURN) is a tree. A text in SQL or
-// PL/pgSQL is cut into words, and each name is looked up as the function itself would: what stands
-// after FROM, JOIN, a comma and the like and is a table counts as read, and every function or
-// operator of a name that is called counts as called, whatever its arguments are. So too much may
-// be found, and nothing is missed but implicit casts. The server's parser would find less, but it
-// makes values of the constants in a text, for which it runs the checks of domains: code of the
-// user's, in whoever's session only looks. Other languages are not looked into.
+// A body that was parsed at its creation (BEGIN ATOMIC, RETURN) is a tree. A text in SQL or
+// PL/pgSQL is split into tokens, and each name is looked up as the function itself would do it. A
+// table counts as read if its name follows FROM, JOIN, a comma or the like. All functions and
+// operators of a name that is called count as called, whatever their arguments are. So too much may
+// be found, but only implicit casts are missed.
+//
+// The server's parser would find less that is not used. But it evaluates the constants in a text,
+// and for that it runs the checks of domains. That would be code of users in the session of a role
+// that only asks for a report. Other languages are not examined.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -14,14 +17,14 @@
 namespace metrics_refresh::engine {
 
 struct FunctionBody {
-  bool is_open;          // false: it is in a language that is not looked into
-  Oid definer;           // whose rights it reads with, if not its caller's
+  bool is_open;          // false: its language is not examined
+  Oid definer;           // the role whose rights it has, if not those of its caller
   List* relations;       // oids of tables, views and the like
-  List* functions;       // oids, not the server's own
-  List* types;           // oids, not the server's own
+  List* functions;       // oids of functions of users
+  List* types;           // oids of types of users
   List* zones;           // names of time zones, as char*
-  bool searches_text;    // by text search configurations or dictionaries
-  const char* obstacle;  // why the rest is not known, as "calls now()"; or null
+  bool searches_text;    // uses text search configurations or dictionaries
+  const char* obstacle;  // the reason why the rest is not known, as "calls now()"; or null
 };
 
 /// REQUIRES: inside pg::call(), as the role that calls it.

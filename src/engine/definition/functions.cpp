@@ -3,6 +3,7 @@
 namespace metrics_refresh::engine {
 
 bool check_parts(Oid aggregate, check_function_callback checker, void* context) {
+  // The server's own aggregates are marked with their true volatility.
   if (aggregate < FirstNormalObjectId) return false;
   const HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
   if (!HeapTupleIsValid(tuple)) return false;  // a window function
@@ -33,6 +34,8 @@ bool takes_text_search_object(Oid function) {
   return false;
 }
 
+// An update writes a new row with another xmin. The place of the row is needed as well, because one
+// transaction can update it twice. PL/pgSQL detects changed functions in the same way.
 void append_version(StringInfo text, HeapTuple row) {
   appendStringInfo(text, "%u:%u.%u ", HeapTupleHeaderGetRawXmin(row->t_data),
                    ItemPointerGetBlockNumberNoCheck(&row->t_self),
@@ -47,6 +50,7 @@ void append_function(StringInfo text, Oid function) {
   append_version(text, tuple);
   const Oid language = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple))->prolang;
   ReleaseSysCache(tuple);
+  // CREATE OR REPLACE LANGUAGE can change the handler.
   const HeapTuple row = SearchSysCache1(LANGOID, ObjectIdGetDatum(language));
   if (!HeapTupleIsValid(row)) return;
   append_version(text, row);

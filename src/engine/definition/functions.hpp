@@ -1,5 +1,5 @@
-// The functions that an expression calls: all of them, what they depend on beside their arguments,
-// and whether they are still the same.
+// The functions that an expression calls, the objects that they depend on besides their arguments,
+// and the versions of functions.
 //
 // REQUIRES of all: inside pg::call().
 #pragma once
@@ -8,25 +8,23 @@
 
 namespace metrics_refresh::engine {
 
-/// As check_functions_in_node(), and of an aggregate of the user's also what it is made of: it is
-/// marked as immutable whatever that is. `checker` may be asked about InvalidOid.
+/// As check_functions_in_node(). For an aggregate of a user also its parts, because the server
+/// marks every aggregate as immutable. `checker` may be called with InvalidOid.
 bool check_functions(Node* node, check_function_callback checker, void* context);
 
-/// The functions that an aggregate of the user's is made of. `checker` may be asked about
-/// InvalidOid.
+/// The functions that an aggregate of a user consists of. `checker` may be called with InvalidOid.
 bool check_parts(Oid aggregate, check_function_callback checker, void* context);
 
-/// True where an argument is a text search configuration or dictionary: what such a function does
-/// is said by an object that can be altered without a trace in the view.
+/// True if an argument is a text search configuration or dictionary. The result of such a function
+/// depends on that object, which can be altered without a trace in the view.
 bool takes_text_search_object(Oid function);
 
-/// The version of a row in the catalog: what writes it, even in the same transaction, makes
-/// another.
+/// Appends the version of a row in a catalog. Each update of the row changes it, even in the same
+/// transaction.
 void append_version(StringInfo text, HeapTuple row);
 
-/// The version of a function of the user's, and of the language that it is in: CREATE OR REPLACE
-/// keeps its number, but not its row.
-/// Nothing for the server's own.
+/// Appends the version of a function of a user and of its language. CREATE OR REPLACE keeps the oid
+/// of the function but changes its row. Appends nothing for a function of the server.
 void append_function(StringInfo text, Oid function);
 
 }  // namespace metrics_refresh::engine

@@ -17,6 +17,7 @@ bool has_entry(AttrNumber column, Oid index, Oid table) {
 }  // namespace
 
 bool has_children(Oid table) {
+  // The flag in pg_class is cheap to read and is never false if there are children.
   return has_subclass(table) && has_entry(Anum_pg_inherits_inhparent, InheritsParentIndexId, table);
 }
 

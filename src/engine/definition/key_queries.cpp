@@ -1,3 +1,9 @@
+// Builds queries as trees.
+//
+// A tree refers to columns, types and operators by oid. Text would be parsed again with the current
+// search_path, and a name in it could then mean another object. Example, with the condition as a
+// tree:
+//   SELECT definition.a AS c1, definition.b AS c2 FROM (definition) WHERE condition
 #include "engine/definition/key_queries.hpp"
 
 #include "pg/compat_query.hpp"

@@ -1,26 +1,27 @@
-// Queries that are built as trees, not as text, so that they mean what the definition means: a
-// table's rows as a definition sees them, the definition's rows under a condition, and the view's.
+// Queries that are built as trees and not as text, so that they mean the same as the definition.
+// They read the rows of a table, the rows of the definition under a condition, or the rows of the
+// view.
 //
-// REQUIRES of all: inside pg::call(). Rights and settings are those in force.
+// REQUIRES of all: inside pg::call(). Rights and settings are the current ones.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::engine {
 
-/// SELECT the columns of numbers `columns`, ascending, FROM the table of `entry` WHERE `condition`,
-/// whose Vars have the number 1. With the rights that `permission` (of the query that the entry is
-/// from) says.
+/// SELECT the columns with the numbers `columns`, ascending, FROM the table of `entry` WHERE
+/// `condition`. The Vars in the condition have the range table index 1. Rights are checked as
+/// `permission` says, which comes from the query of the entry.
 Query* select_columns(const RangeTblEntry* entry, const Node* permission, const Bitmapset* columns,
                       Node* condition);
 
-/// SELECT * FROM (definition) WHERE `condition`, whose Vars have the number 1.
+/// SELECT * FROM (definition) WHERE `condition`. Its Vars have the range table index 1.
 Query* select_from_definition(const Query* definition, Node* condition);
 
-/// SELECT *, ctid FROM the view WHERE `condition`, with no privilege asked for.
+/// SELECT *, ctid FROM the view WHERE `condition`. No privilege is required.
 Query* select_from_view(Relation view, Node* condition);
 
-/// Column `number` of a row type, as a Var of number 1.
+/// Column `number` of a row type, as a Var with the range table index 1.
 Var* column_var(TupleDesc row, int number);
 
 }  // namespace metrics_refresh::engine

@@ -1,3 +1,9 @@
+// A cache of the results of elsewhere.cpp in this process.
+//
+// The key is the table, the current role, and whether children are included. The cache is valid as
+// long as three things stay the same. These are the hooks of the planner, the settings of other
+// libraries, and the relation cache of the server. An invalidation of any relation sets a flag, and
+// the next lookup finds nothing. The cache is emptied only when a new result is about to be stored.
 #include "engine/definition/known_scans.hpp"
 
 #include "pg/role_setting.hpp"
@@ -5,7 +11,7 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// Beyond it all are forgotten.
+// If the cache has this many entries, it is emptied.
 constexpr int kMostKnown = 1000;
 
 struct Key {
@@ -25,7 +31,7 @@ struct Hooks {
   create_upper_paths_hook_type upper_paths;
 };
 
-MemoryContext memory = nullptr;  // of all that follows
+MemoryContext memory = nullptr;  // holds the cache and the list of settings
 HTAB* known = nullptr;
 List* settings = NIL;  // names of the libraries' settings
 std::uint64_t settings_then = 0;
@@ -40,7 +46,8 @@ bool is_same(const Hooks& a, const Hooks& b) {
   return a.planner == b.planner && a.path_list == b.path_list && a.upper_paths == b.upper_paths;
 }
 
-// Ours do not touch plans. What no library has defined, none reads.
+// The extension's own settings do not affect plans. A placeholder is a setting that no library has
+// defined, so no library reads it.
 bool is_of_library(const config_generic* setting) {
   return setting->group == CUSTOM_OPTIONS && (setting->flags & GUC_CUSTOM_PLACEHOLDER) == 0 &&
          pg_strncasecmp(setting->name, "metrics_refresh.", strlen("metrics_refresh.")) != 0;
@@ -66,11 +73,14 @@ std::uint64_t settings_now() {
 }
 
 void forget_all() {
+  // A callback cannot be unregistered, so it is registered once per process.
   if (memory == nullptr) {
     CacheRegisterRelcacheCallback(on_invalidation, Datum{0});
     memory = AllocSetContextCreate(TopMemoryContext, "metrics_refresh known scans",
                                    ALLOCSET_DEFAULT_SIZES);
   }
+  // The pointers are cleared before the reset. If an error occurs below, they do not point to freed
+  // memory.
   known = nullptr;
   settings = NIL;
   MemoryContextReset(memory);
@@ -111,11 +121,13 @@ const ReplacedScan* find_known_scan(Oid table, bool with_children) {
 void begin_to_know_scan() {
   if (!is_current() || hash_get_num_entries(known) >= kMostKnown) {
     forget_all();
+    // The flag is cleared before planning. An invalidation during planning then sets it again, and
+    // know_scan() stores nothing.
     is_stale = false;
   }
 }
 
-// What was invalidated while it was planned may be what the plan was made of.
+// A plan may be based on data that was invalidated while it was made. Such a plan is not stored.
 void know_scan(Oid table, bool with_children, const ReplacedScan& replaced) {
   if (!is_current()) return;
   const Key key = key_of(table, with_children);

@@ -1,8 +1,10 @@
-// Whose scans the planner was found to replace (elsewhere.hpp), remembered by this process: to plan
-// a table with many partitions takes longer than all else that a view is looked at for. All of it
-// is forgotten when the server invalidates what it knows of any relation, which is how extensions
-// tell of a change of their own catalogs, and when a hook of the planner or a library's setting is
-// another one. More than that no extension can expect of plans that sessions keep.
+// Remembers, in this process, which scans the planner replaces (elsewhere.hpp). To plan a table
+// with many partitions takes longer than the rest of an observation.
+//
+// Everything is forgotten when the server invalidates its cache for any relation. Extensions use
+// such an invalidation to announce changes of their own catalogs. Everything is also forgotten when
+// a hook of the planner or a setting of a library changes. Plans that sessions keep are not checked
+// for more than that either.
 //
 // REQUIRES of all: inside pg::call().
 #pragma once
@@ -12,18 +14,18 @@
 namespace metrics_refresh::engine {
 
 struct ReplacedScan {
-  const char* scan;  // null: none is
+  const char* scan;  // null: the scan is not replaced
   Oid table;
 };
 
-/// Whether anybody could replace a scan.
+/// True if a library could replace a scan.
 bool are_scans_hooked();
 
-/// What the planner said of it to the current role; or null. REQUIRES: the table is locked, so that
-/// invalidations have been taken note of.
+/// The stored result for the current role, or null. REQUIRES: the table is locked, so that pending
+/// invalidations have been processed.
 const ReplacedScan* find_known_scan(Oid table, bool with_children);
 
-/// Call before the planner is asked, then after it.
+/// The first is called before planning, and the second after it.
 void begin_to_know_scan();
 void know_scan(Oid table, bool with_children, const ReplacedScan& replaced);
 

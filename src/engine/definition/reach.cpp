@@ -1,3 +1,10 @@
+// Follows calls from one function to the next.
+//
+// The list of functions is also the queue of the search: each body that is read may append
+// functions. An entry is a function together with the role that calls it, because rights and
+// lookups depend on the role. Example:
+//   f() calls g(), a SECURITY DEFINER function of r, and g() calls h()
+// yields f() for the caller, g() for the caller, and h() for the role r.
 #include "engine/definition/reach.hpp"
 
 #include "engine/definition/function_body.hpp"
@@ -10,7 +17,7 @@ namespace metrics_refresh::engine {
 namespace {
 
 constexpr int kMostDescribed = 5;
-// Each is looked into as the view's own relations are.
+// Each of these relations is analyzed like a relation of the view itself.
 constexpr int kMostReads = 500;
 
 void object_to(Reach& reach, Oid function, const char* why) {
@@ -18,7 +25,8 @@ void object_to(Reach& reach, Oid function, const char* why) {
     reach.obstacle = psprintf("its function %s() %s", get_func_name(function), why);
 }
 
-// Functions that the body calls, and those by which its types are cast.
+// The functions that the body calls, and the cast functions of its types. Casts may be implicit, so
+// they do not appear in a text.
 List* called_by(const FunctionBody& body) {
   List* called = list_copy(body.functions);
   ListCell* cell;
@@ -44,6 +52,8 @@ void add_called(Reach& reach, Oid function, const FunctionBody& body, Oid role) 
   ListCell* cell;
   foreach (cell, called_by(body)) {
     const Oid called = lfirst_oid(cell);
+    // A function that the role may not execute raises an error when it is called, and reads
+    // nothing.
     if (has(reach, called, role) || !pg::may_execute(called, role)) continue;
     if (list_length(reach.functions) >= kMostFunctions)
       return object_to(reach, function, "calls too many others");
@@ -72,7 +82,8 @@ void add_reads(Reach& reach, Oid function, const FunctionBody& body, Oid role) {
   }
 }
 
-// The current role calls it.
+// Adds the functions and relations of one body. The current role is the one that calls it.
+// `is_first` if the definition itself calls the function; its volatility was checked by the caller.
 void add_body(Reach& reach, Oid function, bool is_first) {
   const FunctionBody body = read_function_body(function);
   if (!body.is_open) {
@@ -91,7 +102,8 @@ void add_body(Reach& reach, Oid function, bool is_first) {
 
 }  // namespace
 
-// A function that the caller may not execute raises an error where it is called, and reads nothing.
+// A function that the caller may not execute raises an error when it is called, and reads nothing.
+// It is ignored.
 void follow(Reach& reach, Oid function) {
   Oid role;
   int context;
@@ -103,6 +115,7 @@ void follow(Reach& reach, Oid function) {
   add(reach, function, role);
   for (int at = first; at < list_length(reach.functions); ++at) {
     CHECK_FOR_INTERRUPTS();
+    // An error needs no cleanup: the abort of the transaction restores the role.
     SetUserIdAndSecContext(list_nth_oid(reach.callers, at), context | SECURITY_LOCAL_USERID_CHANGE);
     add_body(reach, list_nth_oid(reach.functions, at), at == first);
     SetUserIdAndSecContext(role, context);

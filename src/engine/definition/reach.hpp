@@ -1,6 +1,6 @@
-// All that functions come to read and call: their bodies (function_body.hpp), those of the
-// functions that are called there, and so on. A body that can be read is believed more than what
-// the function is declared as; one in another language is taken at its word.
+// All relations and functions that functions use directly or through other functions. For a body
+// that can be read, its contents count and not its declared volatility. For other languages, the
+// declared volatility counts.
 //
 // REQUIRES of all: inside pg::call(), as the role that calls the functions.
 #pragma once
@@ -12,29 +12,30 @@ namespace metrics_refresh::engine {
 struct ReadByFunction {
   Oid relation;
   Oid function;  // the one whose body names it
-  Oid reader;    // with whose rights
+  Oid reader;    // the role whose rights are used
 };
 
 struct Reach {
-  List* functions;  // oids, not the server's own
+  List* functions;  // oids of functions of users
   List* callers;    // the role that calls each
   List* reads;      // of ReadByFunction*
-  List* types;      // oids, not the server's own
+  List* types;      // oids of types of users
   List* zones;      // char*
   bool searches_text;
-  const char* obstacle;  // why not all is known: lower case, no full stop; or null
+  const char* obstacle;  // the reason why not all is known: lower case, no full stop; or null
 };
 
-/// Functions beyond this are an obstacle.
+/// A larger number of functions is an obstacle.
 inline constexpr int kMostFunctions = 1000;
 
-/// Adds what the function comes to. One of the server's own adds nothing.
+/// Adds the function and everything that it uses. A function of the server adds nothing.
 void follow(Reach& reach, Oid function);
 
-/// The versions of all that the functions came to, but for relations.
+/// Appends the versions of everything that was found, except relations.
 void append_reach(StringInfo text, const Reach& reach);
 
-/// `schema.table (schema.function)`, separated by commas; of many the first few. Empty for none.
+/// The reads as `schema.table (schema.function)`, separated by commas. If there are many, only the
+/// first few. Empty if there is none.
 const char* describe_reads(const Reach& reach);
 
 }  // namespace metrics_refresh::engine

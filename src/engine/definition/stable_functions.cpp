@@ -1,3 +1,9 @@
+// Lists of functions of the server whose results depend on settings.
+//
+// The volatility of a function in pg_proc is not enough. STABLE covers both now(), which changes
+// all the time, and to_char(), which depends on a few settings. The lists name functions of the
+// second kind. The fingerprint of a view includes the values of these settings. A function in no
+// list is unknown, and if it is not IMMUTABLE, it is an obstacle.
 #include "engine/definition/stable_functions.hpp"
 
 #include <algorithm>
@@ -7,9 +13,9 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// They convert between points in time and civil time (TimeZone), or write and read numbers and
-// dates (DateStyle, IntervalStyle, the locale); some are marked IMMUTABLE all the same. What reads
-// a date or a time from text is not among them: the text may say "today".
+// These functions convert between points in time and civil time (TimeZone), or write and read
+// numbers and dates (DateStyle, IntervalStyle, the locale). Some of them are marked IMMUTABLE.
+// Functions that read a date or a time from text are not listed, because the text may be "today".
 constexpr Oid kBySettings[] = {F_AGE_TIMESTAMPTZ_TIMESTAMPTZ,
                                F_BOX_OUT,
                                F_BYTEAOUT,
@@ -92,6 +98,7 @@ constexpr Oid kBySettings[] = {F_AGE_TIMESTAMPTZ_TIMESTAMPTZ,
                                F_TO_NUMBER,
                                F_TO_TIMESTAMP_TEXT_TEXT};
 
+// These functions convert arguments of any type to text with the type's output function.
 constexpr Oid kByArguments[] = {F_ANYTEXTCAT,
                                 F_ARRAY_OUT,
                                 F_ARRAY_TO_JSON_ANYARRAY,
@@ -122,6 +129,7 @@ constexpr Oid kByArguments[] = {F_ANYTEXTCAT,
                                 F_TO_JSON,
                                 F_TO_JSONB};
 
+// The settings that the functions above read.
 constexpr const char* kSettings[] = {"TimeZone",     "timezone_abbreviations",
                                      "DateStyle",    "IntervalStyle",
                                      "lc_monetary",  "lc_numeric",
@@ -140,11 +148,12 @@ Stability stability_of(Oid function) {
 }
 
 bool is_written_stably(Oid type) {
+  // A domain is written as its base type.
   type = getBaseType(type);
   const Oid element = get_element_type(type);
   if (OidIsValid(element)) return is_written_stably(element);
-  if (type_is_rowtype(type)) return false;        // its columns may be renamed, or others added
-  if (type >= FirstNormalObjectId) return false;  // JSON functions look for its own cast
+  if (type_is_rowtype(type)) return false;        // columns may be renamed or added
+  if (type >= FirstNormalObjectId) return false;  // JSON functions look for a cast of the type
   if (type_is_range(type)) return is_written_stably(get_range_subtype(type));
   if (type_is_multirange(type))
     return is_written_stably(get_range_subtype(get_multirange_range(type)));
@@ -182,7 +191,7 @@ bool has_stable_arguments(Node* node) {
   return true;
 }
 
-// It is the first argument of timezone() and the last of the others.
+// The zone is the first argument of timezone() and the last argument of the other functions.
 const char* zone_of_call(Node* node) {
   if (!IsA(node, FuncExpr)) return nullptr;
   const auto* const call = castNode(FuncExpr, node);
@@ -208,6 +217,7 @@ const char* settings_of_stable_functions() {
     const char* const value = GetConfigOption(name, true, false);
     appendStringInfo(&text, "%s=%s\n", name, value != nullptr ? value : "");
   }
+  // The name of a zone stays the same when an update of the time zone database changes its rules.
   appendStringInfo(&text, "rules=" UINT64_FORMAT "\n", pg::rules_of_zone(session_timezone));
   return text.data;
 }

@@ -1,6 +1,6 @@
-// Which functions of the server's depend on a few settings beside their arguments, and on nothing
-// else. Most are marked STABLE; all others of these may depend on the time, on who asks, or on
-// anything else.
+// Functions of the server that depend on their arguments and a few settings only. Most of them are
+// marked STABLE. Any other function with that mark may depend on the time, on the current role, or
+// on anything else.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -9,27 +9,27 @@ namespace metrics_refresh::engine {
 
 enum class Stability {
   kSettings,   // depends on the arguments and the settings below
-  kArguments,  // and on how their types are written as text (is_written_stably)
+  kArguments,  // also on the text form of the arguments' types (is_written_stably)
   kUnknown,
 };
 
-/// Whatever the function is marked as.
+/// The mark of the function in pg_proc is ignored.
 Stability stability_of(Oid function);
 
-/// True where values of the type are written by a function that depends on nothing but the value
-/// and the settings. REQUIRES: inside pg::call().
+/// True if the output function of the type depends only on the value and the settings. REQUIRES:
+/// inside pg::call().
 bool is_written_stably(Oid type);
 
-/// True where all arguments of a call, or what a coercion writes, are of such types. REQUIRES:
+/// True if all arguments of a call, or the argument of a coercion, have such types. REQUIRES:
 /// inside pg::call().
 bool has_stable_arguments(Node* node);
 
-/// The time zone that a call of a function of the server's names by a constant, or null.
-/// REQUIRES: inside pg::call().
+/// The time zone that a call of a function of the server names as a constant, or null. REQUIRES:
+/// inside pg::call().
 const char* zone_of_call(Node* node);
 
-/// The settings, each as `name=value`, one after the other, with the rules of the time zone.
-/// REQUIRES: inside pg::call().
+/// The settings as lines of `name=value`, and the rules of the session's time zone. REQUIRES:
+/// inside pg::call().
 const char* settings_of_stable_functions();
 
 }  // namespace metrics_refresh::engine

@@ -16,7 +16,7 @@ inline bool walk_expression(Node* node, TreeVisitor visitor, void* context) {
 inline Node* mutate_expression(Node* node, TreeMutator mutator, void* context) {
   return expression_tree_mutator(node, as_mutator(mutator), context);
 }
-/// All expressions of the query itself; not the queries of its FROM.
+/// Visits all expressions of the query itself, but not the queries in its FROM.
 inline bool walk_query(Query* query, TreeVisitor visitor, void* context) {
   return query_tree_walker(query, as_visitor(visitor), context, QTW_IGNORE_RT_SUBQUERIES);
 }

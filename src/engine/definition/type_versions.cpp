@@ -1,3 +1,10 @@
+// Appends versions of types and collations to the text that is fingerprinted.
+//
+// A version is the identity of a row in a catalog (append_version()). A type is described by its
+// own row and by the rows of its parts, recursively. For a domain these are the constraints and the
+// base type, for an enum the labels, for a composite type the columns. Example for a domain d over
+// an enum e:
+//   type 16400:<row of d> <rows of its checks> type 16390:<row of e> <rows of its labels>
 #include "engine/definition/type_versions.hpp"
 
 #include "engine/definition/functions.hpp"
@@ -5,7 +12,7 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// Of a catalog, the rows whose first column of the index is this.
+// Visits the rows of a catalog whose first column of the index has the value `owner`.
 template <typename Visit>
 void for_each_row_of(Oid catalog, Oid index, AttrNumber column, Oid owner, Visit visit) {
   Relation const table = table_open(catalog, AccessShareLock);
@@ -40,7 +47,7 @@ void append_columns(StringInfo text, Oid type, List** seen) {
   ReleaseTupleDesc(columns);
 }
 
-// By which its values are grouped and put in order.
+// Appends the functions that group and sort values of the type.
 void append_comparison(StringInfo text, Oid type) {
   const TypeCacheEntry* const entry =
       lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
@@ -49,6 +56,7 @@ void append_comparison(StringInfo text, Oid type) {
 }
 
 void append_collation(StringInfo text, Oid collation) {
+  // The rows of the default collations do not change.
   if (!OidIsValid(collation) || collation == DEFAULT_COLLATION_OID || collation == C_COLLATION_OID)
     return;
   const HeapTuple row = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
@@ -84,6 +92,7 @@ List* types_of(Node* node) {
 }
 
 void append_type(StringInfo text, Oid type, List** seen) {
+  // Types may refer to each other in a circle, for example by arrays of composite types.
   if (type < FirstNormalObjectId || list_member_oid(*seen, type)) return;
   check_stack_depth();
   CHECK_FOR_INTERRUPTS();
@@ -94,6 +103,7 @@ void append_type(StringInfo text, Oid type, List** seen) {
   appendStringInfo(text, "type %u:", type);
   append_version(text, row);
   ReleaseSysCache(row);
+  // A shell type has no parts yet.
   if (!form.typisdefined) return;
   append_comparison(text, type);
   const auto append = [text](HeapTuple part, TupleDesc) { append_version(text, part); };
@@ -124,6 +134,7 @@ void append_collations(StringInfo text, Node* node) {
 
 List* domain_checks(Oid domain) {
   List* checks = NIL;
+  // The checks of the base domains apply as well.
   while (get_typtype(domain) == TYPTYPE_DOMAIN) {
     for_each_row_of(ConstraintRelationId, ConstraintTypidIndexId, Anum_pg_constraint_contypid,
                     domain, [&checks](HeapTuple row, TupleDesc columns) {
@@ -143,6 +154,7 @@ List* domain_checks(Oid domain) {
 
 List* cast_functions(Oid type) {
   List* functions = NIL;
+  // pg_cast has no index by target type, so it is read as a whole.
   for_each_row(CastRelationId, [&functions, type](HeapTuple row) {
     const auto* const cast = reinterpret_cast<Form_pg_cast>(GETSTRUCT(row));
     if ((cast->castsource == type || cast->casttarget == type) &&
@@ -155,6 +167,8 @@ List* cast_functions(Oid type) {
 void append_text_search(StringInfo text) {
   appendStringInfo(text, "text search %s ",
                    GetConfigOption("default_text_search_config", true, false));
+  // The functions find configurations by name at run time. So every change of any configuration or
+  // dictionary counts.
   for (const Oid catalog :
        {TSConfigRelationId, TSConfigMapRelationId, TSDictionaryRelationId, TSTemplateRelationId})
     for_each_row(catalog, [text](HeapTuple row) { append_version(text, row); });

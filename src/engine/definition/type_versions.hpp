@@ -1,5 +1,5 @@
-// The types and collations that a query deals with, and whether they are still the same: ALTER TYPE
-// and ALTER DOMAIN keep a type's number.
+// The versions of types and collations that a query uses. ALTER TYPE and ALTER DOMAIN keep the oid
+// of a type, so oids alone do not show a change.
 //
 // REQUIRES of all: inside pg::call().
 #pragma once
@@ -8,23 +8,24 @@
 
 namespace metrics_refresh::engine {
 
-/// The user's types that the node's value is of: oids.
+/// The type of the node's value if it is a type of a user, as a list of oids.
 List* types_of(Node* node);
 
-/// The versions of a type of the user's, and of what it is made of: labels, constraints, columns,
-/// elements, functions that compare. Of each type once, where `seen` has those that came before.
+/// Appends the versions of a type of a user and of its parts: labels, constraints, columns,
+/// elements, and functions that compare. Each type is appended once; `seen` holds those that were.
 void append_type(StringInfo text, Oid type, List** seen);
 
-/// The versions of collations that the node compares or orders by, other than the database's.
+/// Appends the versions of collations that the node uses to compare or sort, other than the default
+/// collation of the database.
 void append_collations(StringInfo text, Node* node);
 
-/// The checks of a domain and of those that it is made of, as a List of expressions.
+/// The checks of a domain and of its base domains, as a List of expressions.
 List* domain_checks(Oid domain);
 
-/// Functions of the user's by which values are cast from or to the type: oids.
+/// Oids of functions of users that cast values from or to the type.
 List* cast_functions(Oid type);
 
-/// The versions of all text search configurations and dictionaries.
+/// Appends the versions of all text search configurations and dictionaries.
 void append_text_search(StringInfo text);
 
 }  // namespace metrics_refresh::engine

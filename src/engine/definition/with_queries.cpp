@@ -1,3 +1,9 @@
+// Replaces references to WITH queries by subqueries.
+//
+// The planner does the same for a WITH query that is read once and not MATERIALIZED, or is NOT
+// MATERIALIZED. The derivation of keys works on subqueries only. Example:
+//   WITH w AS (SELECT a FROM t) SELECT * FROM w
+//   becomes SELECT * FROM (SELECT a FROM t) w
 #include "engine/definition/with_queries.hpp"
 
 #include "engine/definition/definition_size.hpp"
@@ -18,7 +24,7 @@ const char* why_not_inlined(const CommonTableExpr* with) {
 
 struct Place {
   const CommonTableExpr* with;
-  Index level;  // queries between the one that has it and the one looked at
+  Index level;  // number of queries between the one with the WITH and the current one
 };
 
 bool put_in_place(Node* node, void* context) {
@@ -37,6 +43,7 @@ bool put_in_place(Node* node, void* context) {
       strcmp(entry->ctename, place->with->ctename) != 0)
     return false;
   Node* const query = static_cast<Node*>(copyObjectImpl(place->with->ctequery));
+  // References of the WITH query to outer queries now cross more levels.
   IncrementVarSublevelsUp(query, static_cast<int>(place->level), 1);
   entry->rtekind = RTE_SUBQUERY;
   entry->subquery = reinterpret_cast<Query*>(query);
@@ -57,13 +64,14 @@ const char* inline_with_queries(Query* query) {
   foreach (cell, query->cteList) {
     const auto* with = lfirst_node(CommonTableExpr, cell);
     if (const char* why = why_not_inlined(with)) return why;
+    // Each reference gets a copy, so nested WITH queries can grow exponentially.
     const int64 copied =
         static_cast<int64>(count_references(reinterpret_cast<Query*>(with->ctequery))) *
         std::max(1, with->cterefcount);
     if (copied > kMaxReferences)
       return psprintf("its WITH query %s would be put into too many places", with->ctename);
     CHECK_FOR_INTERRUPTS();
-    // In those that follow it, too.
+    // The walk includes the following WITH queries, which may refer to this one.
     Place place = {with, 0};
     (void)query_tree_walker(query, as_visitor(put_in_place), &place, QTW_EXAMINE_RTES_BEFORE);
   }

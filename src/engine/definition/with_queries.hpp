@@ -1,15 +1,14 @@
-// WITH queries, put where they are read: for the derivation of keys they are subqueries of FROM,
-// and so they are to the planner, under the same conditions.
+// Replaces references to WITH queries by subqueries of FROM. The derivation of keys needs them in
+// that form. The planner does the same under the same conditions.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace metrics_refresh::engine {
 
-/// Changes a SELECT, with the subqueries of its FROM, into one without WITH that means the same.
-/// Returns null, or why the planner computes one of the WITH queries by itself and whole, in words
-/// that stand after a colon.
-/// REQUIRES: inside pg::call(); nobody else has the query.
+/// Changes a SELECT and the subqueries of its FROM into one without WITH that means the same.
+/// Returns null, or the reason why the planner computes one of the WITH queries separately, as
+/// words that can follow a colon. REQUIRES: inside pg::call(); the query is not shared.
 const char* inline_with_queries(Query* query);
 
 }  // namespace metrics_refresh::engine

@@ -8,14 +8,18 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// Null as well where nobody may say so in this session.
+// The reason why the scan of one of the tables is replaced, or null. Also null if the session must
+// not run the owner's code, because planning could run it.
 const char* why_any_scanned_elsewhere(const View& view, const Dependence& dependence,
                                       bool only_looks) {
   if (!are_scans_hooked()) return nullptr;
-  // Who goes on to refresh the view runs its owner's code anyway.
+  // A session that goes on to refresh the view runs the owner's code anyway. It is then enough to
+  // have the owner's rights.
   if (only_looks ? !may_plan_for(view.owner) : !pg::has_rights_of(view.owner)) return nullptr;
   const char* why = nullptr;
   List* const trees = dependence.trees;
+  // Planning runs code in indexes, so it runs as the owner in the same restricted operation as a
+  // refresh.
   pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
   pg::with_fixed_search_path([&why, trees] {
     why = pg::call([trees]() -> const char* {
@@ -47,6 +51,8 @@ const char* why_not_counted(shmem::Counting counting, Oid role) {
     case shmem::Counting::kNotHere:
       break;
   }
+  // These two states cannot be told apart without a look at the server. The text for a standby is
+  // more precise.
   return RecoveryInProgress()
              ? "changes of its tables are not counted while the server is in recovery"
              : "changes of its tables are not counted: there is no room (metrics_refresh."
@@ -56,6 +62,7 @@ const char* why_not_counted(shmem::Counting counting, Oid role) {
 Dependence countable_dependence(const View& view, bool only_looks) {
   const Oid oid = view.oid;
   Dependence dependence = [&] {
+    // Names and policies are resolved for the role that runs the definition.
     pg::ActAs owner(view.owner);
     return pg::call([oid] { return dependence_of(oid); });
   }();

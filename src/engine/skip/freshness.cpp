@@ -1,6 +1,17 @@
+// Compares fingerprints to find out if a view is fresh.
+//
+// For each table there are two counts (shmem/change_counters.hpp): transactions that have begun to
+// commit a change, and those whose commit has ended. A refresh reads the counts before its snapshot
+// and stores the fingerprint with the ended ones, because only their changes are surely in the
+// snapshot. A later look uses the begun ones. Example with one table:
+//   refresh:  begun 8, ended 7  -> stores 7; one commit is under way
+//   look:     begun 8           -> 8 is not 7: the view is not fresh, although it may be
+// The error is always on the safe side. The fingerprint also covers the structure: the definition,
+// functions, types, settings, and the storage of each table. The storage changes with TRUNCATE or a
+// rewrite.
 #include "engine/skip/freshness.hpp"
 
-// Compiled in, as for rows (engine/diff/row_hasher.cpp).
+// XXH_INLINE_ALL compiles the hash function into this file, as in engine/diff/row_hasher.cpp.
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -29,7 +40,7 @@ Fingerprint hash(StringInfo bytes) {
   return {value.high64, value.low64};
 }
 
-// 0: it is gone.
+// Returns 0 if the relation does not exist.
 pg::StorageNumber storage_of(Oid relation) {
   const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
   if (!HeapTupleIsValid(tuple)) return 0;
@@ -38,6 +49,7 @@ pg::StorageNumber storage_of(Oid relation) {
   return storage;
 }
 
+// An Observation without strings, because it is filled inside pg::call().
 struct PlainObservation {
   const char* obstacle;
   const char* capture_obstacle;
@@ -62,6 +74,8 @@ void put_tables(StringInfo bytes, const Dependence& dependence) {
 void put_definition(StringInfo bytes, const Dependence& dependence) {
   ListCell* cell;
   foreach (cell, dependence.functions) append_function(bytes, lfirst_oid(cell));
+  // These are the current values. For a session with other values the fingerprint differs, and the
+  // view is not fresh.
   appendStringInfoString(bytes, settings_of_stable_functions());
   appendStringInfoString(bytes, dependence.text);
   appendStringInfoString(bytes, dependence.versions);
@@ -69,6 +83,7 @@ void put_definition(StringInfo bytes, const Dependence& dependence) {
 
 Fingerprint with_counts(StringInfo bytes, const ChangeCount* counts, int number,
                         std::uint64_t ChangeCount::*count) {
+  // The counts are removed again, so that the caller can append others to the same beginning.
   const int length = bytes->len;
   for (int i = 0; i < number; ++i) {
     put(bytes, &counts[i].serial, sizeof(std::uint64_t));
@@ -88,7 +103,7 @@ PlainObservation observe_tables(const Dependence& dependence, Oid role, bool onl
   const int number = dependence.table_count;
   auto* const counts =
       static_cast<ChangeCount*>(palloc0(sizeof(ChangeCount) * static_cast<Size>(number + 1)));
-  // No table of one that was not looked into is known.
+  // If the definition was not analyzed, its tables are not known.
   seen.capture_obstacle =
       dependence.tables == nullptr
           ? dependence.obstacle
@@ -98,6 +113,7 @@ PlainObservation observe_tables(const Dependence& dependence, Oid role, bool onl
     if (seen.obstacle == nullptr) seen.obstacle = seen.capture_obstacle;
     return seen;
   }
+  // The latest of the times counts, because all tables must be counted completely.
   for (int i = 0; i < number; ++i) {
     if (FullTransactionIdPrecedes(seen.since, counts[i].since)) seen.since = counts[i].since;
     if (FullTransactionIdPrecedes(seen.last_uncaptured, counts[i].last_uncaptured))
@@ -110,6 +126,8 @@ PlainObservation observe_tables(const Dependence& dependence, Oid role, bool onl
   const int length = bytes.len;
   put_definition(&bytes, dependence);
   seen.structure = hash(&bytes);
+  // The counters begin anew with each start of the server. The epoch keeps equal counts of
+  // different starts apart.
   put(&bytes, shmem::change_epoch(), 2 * sizeof(std::uint64_t));
   seen.rows = {with_counts(&bytes, counts, number, &ChangeCount::begun),
                with_counts(&bytes, counts, number, &ChangeCount::ended)};
@@ -119,8 +137,9 @@ PlainObservation observe_tables(const Dependence& dependence, Oid role, bool onl
   return seen;
 }
 
-// What was different for a moment, between the observation and the snapshot, and then as before: a
-// table that was attached, for one. The refresh's locks keep it as the snapshot saw it.
+// The structure may change between the observation and the snapshot, and change back later. An
+// example is a partition that is attached for a moment. The locks of the refresh keep the structure
+// as the snapshot saw it, so it is compared once more.
 Fingerprint structure_now(Oid view) {
   const Dependence dependence = dependence_of(view);
   StringInfoData bytes;
@@ -130,13 +149,14 @@ Fingerprint structure_now(Oid view) {
   return hash(&bytes);
 }
 
-// Why the counts alone do not tell. Asked after they were read: a transaction that was prepared
-// before counts as ended, and is among the prepared ones until all see what it did.
+// The reason why the counts are not enough. This is checked after the counts were read. A
+// transaction that was prepared earlier counts as ended. It is listed among the prepared ones until
+// its changes are visible to all.
 std::string obstacle_of_transactions() {
   if (pg::call([] { return IsolationUsesXactSnapshot() && FirstSnapshotSet; }))
     return "the transaction's snapshot was taken before";
   if (max_prepared_xacts == 0) return "";
-  // To look would take the snapshot.
+  // The query below would take the transaction's snapshot too early.
   if (IsolationUsesXactSnapshot()) return "there may be prepared transactions";
   bool prepared = false;
   extension::read_as_extension(
@@ -144,8 +164,10 @@ std::string obstacle_of_transactions() {
   return prepared ? "there are prepared transactions" : "";
 }
 
-// The view's own rows may be changed by somebody else too, by core's REFRESH on an old snapshot for
-// one. While we hold it exclusively nobody does, so all that began has ended, but for what we do.
+// Adds the state of the view itself. Other sessions can change its rows too, for example by core's
+// REFRESH with an old snapshot. While a refresh holds the view exclusively, every other change that
+// has begun has also ended. So the begun ones are enough. `plus_own` adds the change of this
+// transaction, which is not counted before its commit.
 std::string whole_fingerprint(const View& view, Fingerprint of_tables, bool plus_own,
                               bool only_looks) {
   const Oid oid = view.oid;
@@ -170,7 +192,8 @@ std::string whole_fingerprint(const View& view, Fingerprint of_tables, bool plus
   return to_text({value.high64, value.low64});
 }
 
-// The full number of a transaction that a snapshot knows of.
+// The full transaction id of an xid in a current snapshot. The xid is less than 2^32 transactions
+// old.
 FullTransactionId full_transaction_id(TransactionId xid) {
   const std::uint64_t next = U64FromFullTransactionId(ReadNextFullTransactionId());
   return FullTransactionIdFromU64(next - static_cast<TransactionId>(next - xid));
@@ -186,6 +209,7 @@ Observation observe(const View& view, bool only_looks) {
     return pg::call(
         [&dependence, role, only_looks] { return observe_tables(dependence, role, only_looks); });
   }();
+  // The order matters: the prepared transactions are read after the counts.
   Observation seen = {};
   seen.obstacle = obstacle_of_transactions();
   if (tables.obstacle != nullptr) seen.obstacle = tables.obstacle;
@@ -200,6 +224,8 @@ Observation observe(const View& view, bool only_looks) {
   return seen;
 }
 
+// Transactions before `since` may not be counted. If the snapshot sees all of them as ended, none
+// can commit later without being counted.
 bool is_all_counted(const Observation& seen, TransactionId snapshot_xmin) {
   return !FullTransactionIdPrecedes(
       pg::call([snapshot_xmin] { return full_transaction_id(snapshot_xmin); }), seen.since);
@@ -225,18 +251,20 @@ std::string fingerprint_of_rows(const View& view) {
 }
 
 void remember_fresh(const View& view, const Observation& seen, TransactionId snapshot_xmin) {
-  // What is remembered may be newer than this snapshot. If this refresh has changed the view, its
-  // own count tells.
+  // The stored fingerprint may be newer than this snapshot, so it is kept. If this refresh has
+  // changed the view, the count of the view shows that.
   if (IsolationUsesXactSnapshot() && !seen.obstacle.empty()) return;
   pg::call([] { CommandCounterIncrement(); });  // the view may have other storage by now
   bool is_known = seen.obstacle.empty() && is_all_counted(seen, snapshot_xmin);
   if (is_known) {
     const Oid oid = view.oid;
     pg::ActAs owner(view.owner);
+    // Asked again under the locks of the refresh; see structure_now().
     const Fingerprint now = pg::call([oid] { return structure_now(oid); });
     is_known = now.high == seen.structure.high && now.low == seen.structure.low;
   }
   const Oid refreshed = view.oid;
+  // The view was really refreshed, so the count until the next audit begins anew.
   pg::call([refreshed] { shmem::forget_skips(refreshed); });
   const std::string fingerprint =
       is_known ? whole_fingerprint(view, seen.rows.ended, true, false) : "";
@@ -258,7 +286,8 @@ Freshness freshness_of(const View& view, bool only_looks) {
   store::ViewMemory memory;
   Observation seen;
   std::string current;
-  // Who goes on to refresh the view locks it first, and its tables after it.
+  // pg::in_discarded_subtransaction() releases all locks. A refresh locks the view first and its
+  // tables later. Locks on the tables that are held before could lead to a deadlock.
   pg::in_discarded_subtransaction([&] {
     extension::as_extension([&](pg::Spi& spi) { memory = store::find_memory(spi, view.oid); });
     seen = observe(view, only_looks);

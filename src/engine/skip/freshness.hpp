@@ -1,6 +1,6 @@
-// Whether a view's rows are still what its definition gives, told without running it: its tables'
-// counts of changes stand where they stood before the snapshot of its last refresh, and nothing
-// else that the rows depend on is different. In doubt the view is not fresh.
+// Tells if a view is fresh without running its definition. It is fresh if two conditions hold. The
+// counts of changes of its tables are the same as before the snapshot of its last refresh. Nothing
+// else that the rows depend on has changed. In doubt the view is not fresh.
 #pragma once
 
 #include <string>
@@ -9,73 +9,76 @@
 
 namespace metrics_refresh::engine {
 
-/// 128 bits that are equal where all that they are of is equal.
+/// A hash of 128 bits. Equal fingerprints mean equal inputs.
 struct Fingerprint {
   std::uint64_t high;
   std::uint64_t low;
 };
 
-/// Of the same things, with the changes that went to commit, or only those that a later snapshot
-/// sees.
+/// Two fingerprints of the same state. `begun` counts changes whose commit has begun, and `ended`
+/// only those that a later snapshot sees.
 struct Fingerprints {
   Fingerprint begun;
   Fingerprint ended;
 };
 
-/// A look at all that a view's rows depend on, from before the snapshot of a refresh.
+/// The state of everything that the rows of a view depend on, before the snapshot of a refresh.
 struct Observation {
-  /// Why `rows` cannot tell later whether the view is fresh: lower case, no full stop; or empty.
+  /// The reason why `rows` cannot tell later if the view is fresh, or empty. Lower case, no full
+  /// stop.
   std::string obstacle;
   Fingerprints rows;
-  /// The same of changes that were not captured for the strategy incremental. The count says more
-  /// than a snapshot sees where the last of them is not before its xmin.
+  /// The same for changes that were not captured for the strategy incremental. If the last of them
+  /// is not before the xmin of a snapshot, the count may include changes that the snapshot does not
+  /// see.
   std::string capture_obstacle;
   Fingerprint uncaptured;
   FullTransactionId last_uncaptured;
-  /// Of all but the counts.
+  /// Covers everything except the counts.
   Fingerprint structure;
-  /// Transactions before this may have gone uncounted.
+  /// Transactions before this one may not have been counted.
   FullTransactionId since;
-  /// The transaction under way has itself written one of the tables.
+  /// The current transaction itself has written one of the tables.
   bool is_own_change;
-  /// `schema.table (schema.function)`, separated by commas, or empty.
+  /// Relations that functions read, as `schema.table (schema.function)`, separated by commas; or
+  /// empty.
   std::string read_by_functions;
 };
 
-/// Has changes of the tables counted from now on, in the name of the view's owner, unless it
-/// `only_looks`. REQUIRES: a transaction whose snapshot for the refresh has not been taken.
+/// Observes the view. Unless it `only_looks`, changes of the tables are counted from now on, on
+/// behalf of the owner of the view. REQUIRES: a transaction that has not taken the snapshot for the
+/// refresh.
 Observation observe(const View& view, bool only_looks = false);
 
-/// True where every transaction that a snapshot with this xmin does not see is, or will be,
-/// counted.
+/// True if every transaction that a snapshot with this xmin does not see is counted or will be.
 bool is_all_counted(const Observation& seen, TransactionId snapshot_xmin);
-/// And where it sees all uncaptured changes that are counted.
+/// True if in addition the snapshot sees all uncaptured changes that are counted.
 bool is_all_captured(const Observation& seen, TransactionId snapshot_xmin);
 
-/// 32 hexadecimal digits.
+/// Returns 32 hexadecimal digits.
 std::string to_text(Fingerprint fingerprint);
 
-/// Of the changes of the view's own rows, by whoever made them, those of this transaction included.
-/// Empty where they are not counted.
-/// REQUIRES: the view is locked exclusively.
+/// The fingerprint of the changes of the view's own rows by any session, including this
+/// transaction. Empty if they are not counted. REQUIRES: the view is locked exclusively.
 std::string fingerprint_of_rows(const View& view);
 
-/// Notes in the transaction of a refresh that the view is now what its definition gave at the
-/// snapshot whose xmin this is. REQUIRES: the view is locked exclusively since before it was
-/// observed; the refresh is done.
+/// Stores, in the transaction of a refresh, that the view has the rows of its definition at the
+/// snapshot with this xmin. REQUIRES: the view has been locked exclusively since before the
+/// observation; the refresh is done.
 void remember_fresh(const View& view, const Observation& seen, TransactionId snapshot_xmin);
 
 struct Freshness {
   bool is_fresh;
-  std::string reason;  // either way; lower case, no full stop
+  std::string reason;  // for both answers; lower case, no full stop
 };
 
-/// False where it was not fresh at this observation, which is from under its lock, by what its last
-/// refresh remembered.
+/// True if the view was fresh at this observation, compared with its last refresh. REQUIRES: the
+/// observation was made while the view was locked.
 bool was_fresh(const View& view, const Observation& seen);
 
-/// Waits, as a refresh would, for whoever holds one of the tables in AccessExclusiveLock; keeps no
-/// lock. What `only_looks`, and does not go on to refresh the view, has nothing counted.
+/// Tells if the view is fresh, and why. Like a refresh, it waits while another session holds one of
+/// the tables in AccessExclusiveLock. Keeps no lock. If it `only_looks`, no further tables are
+/// counted.
 Freshness freshness_of(const View& view, bool only_looks = false);
 
 }  // namespace metrics_refresh::engine

@@ -1,3 +1,10 @@
+// Audits the strategy skip.
+//
+// An audit is a refresh by diff or in full of a view that is fresh. Such a refresh must not change
+// a row. If it does, there are three possible causes. Only the last one raises an alarm:
+//   the counts have changed as well     -> a table changed after the observation
+//   only array_agg(x) differs           -> the definition does not fix this column
+//   a fixed column differs              -> the fingerprint has missed something
 #include "engine/skip/skip_audit.hpp"
 
 #include "extension/own_schema.hpp"
@@ -13,6 +20,7 @@ bool is_same(Fingerprint a, Fingerprint b) { return a.high == b.high && a.low ==
 void report(const View& view, const std::string& found) {
   const std::string message = "materialized view " + qualified_name(view.schema, view.name) +
                               " was skipped and not fresh: " + found;
+  // The lambda must hold no object with a destructor, because ereport() may leave it by longjmp.
   const char* const text = message.c_str();
   pg::call([text] {
     ereport(WARNING, errmsg_internal("%s", text),
@@ -25,6 +33,7 @@ void report(const View& view, const std::string& found) {
 bool is_audit_due(Oid view) {
   const int every = settings::audit_every();
   if (every <= 0) return false;
+  // This run is the next skip, so it is counted as well.
   return pg::call([view] { return shmem::skips_of(view); }) + 1 >=
          static_cast<std::uint32_t>(every);
 }
@@ -33,11 +42,13 @@ void note_skip(Oid view) {
   pg::call([view] { shmem::note_skip(view); });
 }
 
-// At repeatable read the snapshot is another transaction's business as well.
+// At repeatable read the snapshot may be older than the observation, for example if another view of
+// the group has taken it. Changes in between would look like errors.
 bool begins_audit(const View& view, const Observation& seen, Choice& choice) {
   if (!is_audit_due(view.oid) || pg::call([] { return IsolationUsesXactSnapshot(); }) ||
       !was_fresh(view, seen))
     return false;
+  // A view that must be refreshed in full is audited in full. All others are compared row by row.
   choice.reason = "an audit of skipping";
   if (choice.strategy != Strategy::kFull) choice.strategy = Strategy::kDiff;
   return true;
@@ -55,12 +66,12 @@ bool has_other_sums(const Audit& audit) {
   return before.high != now.high || before.low != now.low;
 }
 
-// What was different is fixed by the definition.
+// True if the difference is in a part that the definition fixes.
 bool is_wrong(const Audit& audit) {
   return audit.fixed.loose == nullptr || (audit.fixed.has_fixed_count && has_other_sums(audit));
 }
 
-// The snapshot sees what this transaction has written.
+// Adds the rows of the view to the sums. The snapshot sees the changes of this transaction.
 void add_rows(const View& view, RowSums& sums, core::RowHash RowSums::*side) {
   const Oid oid = view.oid;
   pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
@@ -79,6 +90,7 @@ Audit prepare_audit(const View& view, const Observation& seen, bool is_full) {
   const Oid oid = view.oid;
   Audit audit;
   if (!seen.read_by_functions.empty()) {
+    // Bodies of functions are not examined for an order of rows.
     audit.fixed.loose = "what functions read may depend on the order in which rows are read";
   } else {
     pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
@@ -92,6 +104,8 @@ Audit prepare_audit(const View& view, const Observation& seen, bool is_full) {
   pg::call([&audit] { audit.sums.hasher.init(); });
   audit.sums.columns = audit.fixed.columns;
   audit.sums.column_count = audit.fixed.column_count;
+  // A refresh in full does not compare rows. The old ones are gone afterwards, so they are read
+  // now.
   if (is_full) add_rows(view, audit.sums, &RowSums::old_rows);
   return audit;
 }
@@ -108,6 +122,8 @@ void end_audit(const View& view, const Observation& seen, Audit& audit, Refreshe
       refreshed.choice.reason += std::string(" beside what is not compared: ") + audit.fixed.loose;
     return;
   }
+  // A commit between the observation and the snapshot changes rows rightly. It has increased the
+  // counts by now.
   const Observation now = observe(view);
   if (!now.obstacle.empty() || !is_same(now.rows.begun, seen.rows.begun)) {
     refreshed.choice.reason = "its tables changed as an audit of skipping began";

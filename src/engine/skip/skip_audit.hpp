@@ -1,8 +1,8 @@
-// Audits of the strategy skip: after so many skips of a view (metrics_refresh.audit_every), one
-// time it is refreshed in truth although it is fresh. If that changes a row, its rows depend on
-// something that nobody knew of, a function that lies for one. That is an alarm: the view is not
-// skipped any more until somebody sets the strategy of a job of its own again. What the definition
-// leaves to the order in which rows are read is mended, and no alarm.
+// Audits of the strategy skip. After some number of skips (metrics_refresh.audit_every), a view is
+// refreshed once although it is fresh. If the refresh changes a row, the rows depend on something
+// unknown, for example on a function with a false volatility. This raises an alarm. The view is not
+// skipped any more until the strategy of one of its own jobs is set again. A difference in a part
+// that depends on the order in which rows are read is corrected without an alarm.
 #pragma once
 
 #include "engine/definition/fixed_rows.hpp"
@@ -12,32 +12,33 @@
 
 namespace metrics_refresh::engine {
 
-/// True where the view was skipped so often that it is to be refreshed now.
+/// True if the view was skipped so often that it must be refreshed now.
 bool is_audit_due(Oid view);
 
-/// The view was skipped once more.
+/// Counts a skip of the view.
 void note_skip(Oid view);
 
-/// True where the refresh that begins is an audit: one is due, and the view is fresh by what was
-/// `seen`. By keys it would see nothing, so it is by diff then. REQUIRES: the view is locked for
-/// it.
+/// True if the refresh that begins is an audit: one is due, and the view was fresh when it was
+/// `seen`. The strategy is then diff, because a refresh by keys would find no changes. REQUIRES:
+/// the view is locked for the refresh.
 bool begins_audit(const View& view, const Observation& seen, Choice& choice);
 
-/// What an audit compares: no row but those that its definition fixes (fixed_rows.hpp) is wrong.
+/// The data that an audit compares. Only parts that the definition fixes can be wrong
+/// (fixed_rows.hpp).
 struct Audit {
   FixedRows fixed = {};
-  RowSums sums = {};  // to be filled by the refresh
+  RowSums sums = {};  // filled by the refresh
 };
 
-/// REQUIRES: begins_audit() said so. Of a view that is refreshed in full it reads all rows. In the
-/// current memory context.
+/// Returns the audit in the current memory context. If the view is refreshed in full, this reads
+/// all its rows. REQUIRES: begins_audit() has returned true.
 Audit prepare_audit(const View& view, const Observation& seen, bool is_full);
 
-/// After that refresh: says in its reason what was found, and raises the alarm. Changes that were
-/// made between what was `seen` and its snapshot are none.
+/// Called after that refresh. Writes the result of the audit into the reason, and raises the alarm.
+/// Changes between the time when the view was `seen` and the snapshot do not count.
 void end_audit(const View& view, const Observation& seen, Audit& audit, Refreshed& refreshed);
 
-/// What is said of the view's rows when it is skipped is believed again.
+/// Ends the alarm, so that the view can be skipped again.
 void end_alarm(Oid view);
 
 }  // namespace metrics_refresh::engine

@@ -1,17 +1,17 @@
-// What a strategy says of a refresh that it has done.
+// The result of a refresh, as its strategy reports it.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 
-#include "engine/strategy/choose.hpp"
+#include "engine/strategy/choice.hpp"
 
 namespace metrics_refresh::engine {
 
-/// What a refresh did to the view's rows.
+/// The numbers of rows that a refresh has written.
 struct RowCounts {
   std::int64_t total = 0;  // in the view afterwards
-  // Where the strategy tells them apart.
+  // Set if the strategy distinguishes them.
   std::optional<std::int64_t> inserted;
   std::optional<std::int64_t> updated;
   std::optional<std::int64_t> deleted;

@@ -1,3 +1,10 @@
+// Finds the relations that views read in the bodies of functions.
+//
+// The functions in the rules of the views come from pg_depend. The search then follows bodies of
+// functions (reach.hpp) and rules of plain views in turn, until only tables and materialized views
+// are left. Example:
+//   view m calls f(), f() reads the plain view v, and v reads t and calls g(), which reads u
+// yields t and u for the view m.
 #include "engine/view/function_reads.hpp"
 
 #include <algorithm>
@@ -12,7 +19,8 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// The relations that a role reads who calls these functions, in the current memory context.
+// The relations that the current role reads if it calls these functions, in the current memory
+// context.
 List* relations_read(const Oid* functions, int count) {
   Reach reach = {};
   for (int i = 0; i < count; ++i) follow(reach, functions[i]);
@@ -27,6 +35,7 @@ List* relations_read(const Oid* functions, int count) {
 std::vector<Oid> read_as(Oid owner, const std::vector<Oid>& functions) {
   const Oid* const first = functions.data();
   const int count = static_cast<int>(functions.size());
+  // Rights and lookups of names depend on the role that runs the definition.
   pg::ActAs scope(owner);
   const List* const found = pg::call([=] { return relations_read(first, count); });
   std::vector<Oid> relations;
@@ -38,8 +47,9 @@ bool is_plain_view(Oid relation) {
   return pg::call([relation] { return get_rel_relkind(relation); }) == RELKIND_VIEW;
 }
 
-// Through plain views, which may call further functions.
+// Follows plain views, which may call further functions.
 std::set<Oid> read_through(pg::Spi& spi, Oid owner, std::vector<Oid> functions) {
+  // A plain view may call a function that reads it again. `seen` ends the loop.
   std::set<Oid> seen;
   std::set<Oid> ends;
   while (!functions.empty()) {
@@ -78,6 +88,7 @@ std::vector<std::pair<int, int>> dependencies(pg::Spi& spi, const std::vector<Oi
   std::vector<std::pair<int, int>> edges = store::dependencies(spi, views);
   std::map<Oid, int> places;
   for (std::size_t i = 0; i < views.size(); ++i)
+    // A member of a group may have no view at the moment. It keeps its place in the list.
     if (OidIsValid(views[i])) places.emplace(views[i], static_cast<int>(i));
   for (const FunctionRead& read : reads_by_functions(spi, views)) {
     const auto dependent = places.find(read.view);

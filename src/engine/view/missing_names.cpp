@@ -1,3 +1,9 @@
+// Makes the hint for a refresh that failed because a name was not found.
+//
+// The failed statement is parsed without the catalogs. Each unqualified name in it is looked up
+// with the search_path of the owner of the view. Example:
+//   owner's search_path: app, public;  failed statement: SELECT rate FROM rates
+// If app.rates exists, the hint tells to write app.rates or to set a search_path for the function.
 #include "engine/view/missing_names.hpp"
 
 #include "engine/definition/tree.hpp"
@@ -12,12 +18,14 @@ namespace {
 using pg::Named;
 
 struct Search {
-  const char* mentioned_in;  // null: all count
+  const char* mentioned_in;  // null: all names count
   StringInfo found;
-  List* written;  // those that are in it already
+  List* written;  // names that are in `found`
 };
 
 void look_up(Search* search, Named kind, const char* name) {
+  // The message of the error contains the missing name, so other names of the statement are left
+  // out.
   if (search->mentioned_in != nullptr && strstr(search->mentioned_in, name) == nullptr) return;
   const char* const schema = pg::schema_by_path(kind, name);
   if (schema == nullptr) return;
@@ -45,11 +53,12 @@ bool look_up_names(Node* node, void* context) {
   return raw_expression_tree_walker(node, as_visitor(look_up_names), context);
 }
 
-// A function's statement, or what stands in PL/pgSQL where a statement is an expression or an
-// assignment. What is no statement at all fails.
+// `sql` is a statement of a function, or an expression or assignment of PL/pgSQL. The mode must
+// match, otherwise the parser raises an error.
 const char* found_in(const char* sql, RawParseMode mode, const char* path,
                      const char* mentioned_in) {
   const int level = NewGUCNestLevel();
+  // An error needs no cleanup, because the subtransaction of the caller restores the setting.
   (void)set_config_option("search_path", path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
                           false);
   StringInfoData found;
@@ -70,6 +79,8 @@ std::string names_found_by_path(const std::string& sql, Oid owner,
   const char* const path_text = path.c_str();
   const char* const sql_text = sql.c_str();
   const char* const mention = pg::c_str_or_null(mentioned_in);
+  // The kind of statement is not known. The first mode that can parse it is right. Each try has a
+  // subtransaction, because the parser raises its errors.
   for (const RawParseMode mode :
        {RAW_PARSE_DEFAULT, RAW_PARSE_PLPGSQL_EXPR, RAW_PARSE_PLPGSQL_ASSIGN1}) {
     std::string found;

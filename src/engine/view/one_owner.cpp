@@ -8,6 +8,7 @@
 namespace metrics_refresh::engine {
 
 void require_one_owner(const std::vector<Oid>& owners) {
+  // A set sorts the names, so that the message is the same at each run.
   std::set<std::string> names;
   for (const Oid owner : owners) names.insert(pg::role_name(owner));
   if (names.size() <= 1) return;

@@ -1,5 +1,5 @@
-// The views of a group on one snapshot must have one owner: a refresh runs in its owner's session,
-// and a snapshot is one session's.
+// The views of a group with one snapshot must have one owner. A refresh runs in a session of its
+// owner, and sessions do not share snapshots.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace metrics_refresh::engine {
 
-/// Throws SqlError 0A000, which names them, where these owners of views are several.
+/// Throws SqlError 0A000, which names the owners, if there are several.
 void require_one_owner(const std::vector<Oid>& owners);
 
 }  // namespace metrics_refresh::engine

@@ -8,15 +8,19 @@ namespace metrics_refresh::engine {
 
 namespace {
 
-// Of jobs whose owners are the view's own, or are not.
+// The common settings of the jobs of the view's owner, or of those of other roles. Nothing if there
+// are no such jobs.
 std::optional<OwnSettings> settings_of(const std::vector<store::JobSettings>& jobs,
                                        const View& view, bool of_owner) {
   std::optional<OwnSettings> own;
   for (const store::JobSettings& job : jobs) {
     const Oid role = job.view.owner_oid;
+    // A job is found by name, so it may mean another view. Its owner may also have lost the right
+    // to refresh this one.
     if ((role == view.owner) != of_owner || !OidIsValid(role) ||
         resolve_view(job.view) != view.oid || !has_view_rights(role, view))
       continue;
+    // No order among the jobs could decide, so none of the settings is used.
     if (own && job.settings != own->settings) return OwnSettings{{}, true};
     own = OwnSettings{job.settings, false};
   }

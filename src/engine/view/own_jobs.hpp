@@ -1,6 +1,6 @@
-// The settings of a view's own jobs, which are those that refresh it alone: a refresh that somebody
-// asks for runs with them, so that the view holds the same rows as after its job. A group's
-// settings are for the runs of the group.
+// The settings of a view's own jobs, that is, of jobs that refresh only this view. A refresh on
+// demand uses them, so that the view has the same rows as after a run of its job. The settings of a
+// group apply only to the runs of the group.
 #pragma once
 
 #include "engine/view/view.hpp"
@@ -9,14 +9,14 @@
 namespace metrics_refresh::engine {
 
 struct OwnSettings {
-  /// Empty where there is no such job, or where they `differ`.
+  /// Empty if there is no such job, or if they `differ`.
   pg::Settings settings;
-  /// The view has several such jobs, and not all have the same.
+  /// The view has several such jobs with different settings.
   bool differ = false;
 };
 
-/// Of jobs of the view's owner; where he has none, of others who may refresh it. Keeps no lock.
-/// REQUIRES: a transaction.
+/// The settings of the jobs of the view's owner. If there is none, of the jobs of other roles that
+/// may refresh it. Keeps no lock.
 OwnSettings settings_of_own_jobs(const View& view);
 
 }  // namespace metrics_refresh::engine

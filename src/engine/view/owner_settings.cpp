@@ -1,3 +1,12 @@
+// Sets the settings of the view's owner for the time of a refresh in another role's session.
+//
+// Three steps lead to the values of a new session of the owner. First, the owner's settings for
+// this database and role are read from pg_db_role_setting. Second, every setting that the caller's
+// session got from its role, its client or SET goes back to the server's value. Third, the owner's
+// values and then those of the job are set. Example:
+//   server: DateStyle ISO;  caller: SET DateStyle = German;  owner: TimeZone = UTC
+// The refresh runs with DateStyle ISO and TimeZone UTC. All values are local to a nest level, and
+// its end restores the caller's values. Settings that cannot change rows stay the caller's.
 #include "core/job_setting.hpp"
 
 #include "engine/view/owner_settings.hpp"
@@ -9,15 +18,15 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// Groups of settings, as the server's manual has them, that can decide what a query's rows are. All
-// others are about resources, plans, logging, statistics, replication or debugging.
+// True for groups of settings, as in the server's manual, that can affect the rows of a query. All
+// other groups are about resources, plans, logging, statistics, replication or debugging.
 bool can_decide_rows(int group) {
   switch (group) {
     case CLIENT_CONN_STATEMENT:
     case CLIENT_CONN_LOCALE:
     case CLIENT_CONN_OTHER:
     case COMPAT_OPTIONS_PREVIOUS:
-    case COMPAT_OPTIONS_PREVIOUS + 1:  // with other clients; 17 calls it by another name than 15
+    case COMPAT_OPTIONS_PREVIOUS + 1:  // other clients; its name differs between 15 and 17
     case CUSTOM_OPTIONS:
       return true;
     default:
@@ -25,27 +34,28 @@ bool can_decide_rows(int group) {
   }
 }
 
-// What of these groups stays the caller's all the same.
+// Settings of these groups that keep the caller's value.
 constexpr const char* kCallers[] = {
     // Limits of time.
     "statement_timeout", "lock_timeout", "transaction_timeout",
     "idle_in_transaction_session_timeout", "idle_session_timeout",
-    // Limits of space, and where there is some.
+    // Limits and places of storage.
     "temp_tablespaces", "default_tablespace", "gin_pending_list_limit",
-    // The transaction is under way.
+    // They cannot change in a transaction that has begun, or apply only to later ones.
     "transaction_isolation", "transaction_read_only", "transaction_deferrable",
     "default_transaction_isolation", "default_transaction_read_only",
     "default_transaction_deferrable",
     // Fixed for every refresh.
     "search_path",
-    // What the client is told, and in which letters.
+    // Messages to the client, and their encoding.
     "client_min_messages", "client_encoding",
-    // What a superuser switches off in an emergency, and what forbids something.
+    // A superuser sets these in an emergency, or to forbid something.
     "event_triggers", "restrict_nonsystem_relation_kind",
     // Read at the start of a session only.
     "local_preload_libraries", "session_preload_libraries"};
 
-// Libraries that watch statements and change no row; ours are about how it works.
+// Libraries that watch statements and change no row. The settings of this extension do not affect
+// rows either.
 constexpr const char* kCallersLibraries[] = {"auto_explain.", "metrics_refresh.",
                                              "pg_stat_statements."};
 
@@ -75,7 +85,8 @@ const std::string* value_in(const pg::Settings& settings, const std::string& nam
   return found != settings.end() ? &found->second : nullptr;
 }
 
-// For the nest level. A value that the server does not take is warned of, as at a login.
+// Sets a value until the end of the nest level. If the server rejects the value, a warning is
+// issued, as at a login.
 void set_as_at_login(const std::string& name, const std::string& value) {
   const char* const name_text = name.c_str();
   const char* const value_text = value.c_str();
@@ -85,20 +96,23 @@ void set_as_at_login(const std::string& name, const std::string& value) {
   });
 }
 
-// By the server itself: no role, database or client.
+// True if the value comes from the server itself, and not from a role, a database or a client.
 bool is_of_server(GucSource source) { return source <= PGC_S_ARGV; }
 
-// What the caller's session has by a SET, its client or its role, and the owner's would not. A
-// superuser's setting of a library, for auditing for one, is no caller's to be rid of.
+// True if the caller's session has the value from SET, its client or its role, so the owner's
+// session would not have it. A superuser's setting of a library stays, for example one for
+// auditing, because the caller must not evade it.
 bool is_foreign(const config_generic* setting) {
   return !is_of_server(setting->source) &&
          !(setting->group == CUSTOM_OPTIONS && setting->context == PGC_SUSET);
 }
 
-// What it is where no role, database or client says otherwise.
+// The value that a setting has if no role, database or client sets it.
 class Server {
  public:
   std::optional<std::string> value_of(const config_generic* setting) {
+    // The reset value is known in this session. If a role or client has replaced it, only the
+    // launcher knows the server's value.
     if (is_of_server(setting->reset_source)) {
       const char* const name = setting->name;
       const char* const value = pg::call([name] { return GetConfigOptionResetString(name); });
@@ -133,7 +147,7 @@ const config_generic* find(const All& all, const char* name) {
   return nullptr;
 }
 
-// A name that nobody has defined may be set by anybody.
+// A name that no library has defined can be set by any role.
 bool is_owners(const All& all, const std::string& name) {
   const config_generic* const known = find(all, name.c_str());
   if (known != nullptr) return is_owners(known);
@@ -150,7 +164,8 @@ void take_back_foreign(const All& all, const pg::Settings& own, pg::Settings& ov
   Server server;
   for (int i = 0; i < all.count; ++i) {
     const config_generic* const setting = all.settings[i];
-    // The source first: few settings have another one, and names take longer to compare.
+    // The source is checked first. Few settings have a foreign one, and comparisons of names take
+    // longer.
     if (!is_foreign(setting) || !is_owners(setting) || value_in(own, setting->name) != nullptr)
       continue;
     const std::optional<std::string> value = server.value_of(setting);
@@ -160,7 +175,8 @@ void take_back_foreign(const All& all, const pg::Settings& own, pg::Settings& ov
   }
 }
 
-// The list may be another one as soon as one of nobody's has been set.
+// The changes are collected before the first one is made. The list of settings may be reallocated
+// when a placeholder is created.
 pg::Settings changed_by(const All& all, const pg::Settings& own) {
   pg::Settings changed;
   for (const auto& [name, value] : own) {
@@ -187,6 +203,7 @@ std::string setting_of(Oid role, const std::string& name) {
 
 std::vector<SettingDifference> different_settings(Oid role, Oid owner) {
   std::vector<SettingDifference> differences;
+  // Both sessions would have the same settings.
   if (role == owner) return differences;
   const All all = all_settings();
   pg::Settings written = pg::settings_of_role(role);
@@ -211,6 +228,7 @@ Overridden::Overridden() noexcept : outer_(innermost) { innermost = this; }
 Overridden::~Overridden() { innermost = outer_; }
 
 int begin_settings_of(Oid owner, const pg::Settings& of_job, pg::Settings& overridden) {
+  // If an error occurs below, the abort of the transaction ends the nest level.
   const int level = pg::call([] { return NewGUCNestLevel(); });
   const pg::Settings own = pg::settings_of_role(owner);
   const All all = all_settings();
@@ -221,14 +239,18 @@ int begin_settings_of(Oid owner, const pg::Settings& of_job, pg::Settings& overr
     set_as_at_login(name, value);
   }
   for (const auto& [name, value] : of_job) {
+    // A stored name may be one that this version does not allow.
     if (core::why_no_job_setting(name) != nullptr) continue;
     note_value(overridden, name);
+    // A setting of a job needs the owner's right to set it. The owner's own settings were checked
+    // when ALTER ROLE stored them.
     pg::set_as(owner, name, value, GUC_ACTION_SAVE);
   }
   return level;
 }
 
-// The last one noted of a name is what another of ours had set: the first one counts.
+// If a name occurs several times, the first value is the session's. The later ones were set by this
+// file. So the values are set in reverse order.
 int begin_settings_of_session() {
   const int level = pg::call([] { return NewGUCNestLevel(); });
   if (innermost == nullptr) return level;

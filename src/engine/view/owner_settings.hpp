@@ -1,6 +1,7 @@
-// The one rule for the settings of a refresh: it runs with those that a new session of the view's
-// owner in this database would have, whoever starts it, and with its job's own. Else a view would
-// hold other rows with each caller. Only what bounds or reports the work is the caller's.
+// The rule for the settings of a refresh. It runs with the settings that a new session of the
+// view's owner in this database would have, and with those of its job. The caller does not matter.
+// Otherwise the rows of a view would depend on the caller. Only settings that limit or report the
+// work are the caller's.
 #pragma once
 
 #include <string>
@@ -9,10 +10,10 @@
 
 namespace metrics_refresh::engine {
 
-/// What the setting named `name` is in a new session of the role; empty where nobody knows.
+/// The value of the setting in a new session of the role; empty if it is not known.
 std::string setting_of(Oid role, const std::string& name);
 
-/// What two roles' new sessions would have that a refresh goes by.
+/// A setting that affects refreshes and differs between new sessions of two roles.
 struct SettingDifference {
   std::string name;
   std::string roles;
@@ -21,7 +22,7 @@ struct SettingDifference {
 std::vector<SettingDifference> different_settings(Oid role, Oid owner);
 
 namespace detail {
-/// What the session had of the settings that are the owner's for a while.
+/// The session's values of the settings that have the owner's value for some time.
 class Overridden {
  public:
   Overridden() noexcept;
@@ -35,13 +36,14 @@ class Overridden {
   Overridden* const outer_;
 };
 
-/// Sets them, and the job's, which no more rights set than the owner has. Returns the nest level.
+/// Sets the settings of the owner and those of the job. The latter are set with the rights of the
+/// owner. Returns the nest level.
 int begin_settings_of(Oid owner, const pg::Settings& of_job, pg::Settings& overridden);
 int begin_settings_of_session();
 }  // namespace detail
 
-/// Runs `body` with the settings of `owner`, and with those of `of_job`, as a worker sets them.
-/// REQUIRES: a session that is not a worker's, which has them from its beginning.
+/// Runs `body` with the settings of `owner` and those in `of_job`, as a worker sets them. REQUIRES:
+/// not a worker's session, which has these settings from its beginning.
 template <typename Body>
 void with_settings_of(Oid owner, const pg::Settings& of_job, Body&& body) {
   detail::Overridden overridden;
@@ -50,8 +52,8 @@ void with_settings_of(Oid owner, const pg::Settings& of_job, Body&& body) {
   pg::call([level] { AtEOXact_GUC(false, level); });
 }
 
-/// Within with_settings_of(): runs `body`, which is no code of the view's, with the settings that
-/// the session had before. Elsewhere with those that it has.
+/// Runs `body`, which is not code of the view, with the settings that the session had before
+/// with_settings_of(). Outside of it, the settings stay as they are.
 template <typename Body>
 void with_settings_of_session(Body&& body) {
   const int level = detail::begin_settings_of_session();

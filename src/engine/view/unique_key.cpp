@@ -1,3 +1,10 @@
+// Derives unique columns from the outermost query of a definition.
+//
+// DISTINCT makes all output columns unique, GROUP BY the grouped ones, and an aggregate without
+// GROUP BY returns one row. Otherwise the primary key of a single table is unique. Example:
+//   SELECT region, day, sum(amount) FROM sales GROUP BY region, day
+// proposes CREATE UNIQUE INDEX ... (region, day). If a needed column is not in the output, nothing
+// is proposed.
 #include "engine/view/unique_key.hpp"
 
 #include "engine/definition/inheritance.hpp"
@@ -6,14 +13,14 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// All helpers run inside one call(): plain C structures only.
+// All helpers run inside one pg::call(), so they use only plain C structures.
 
 bool can_be_indexed(const TargetEntry* entry) {
   const Oid type = exprType(reinterpret_cast<Node*>(entry->expr));
   return OidIsValid(lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf);
 }
 
-// The output columns of `clause` (of GROUP BY or DISTINCT), or NIL where one is not in the output.
+// The output columns of `clause` (of GROUP BY or DISTINCT), or NIL if one is not in the output.
 List* columns_of_clause(const Query* query, List* clause) {
   List* columns = NIL;
   ListCell* cell;
@@ -38,7 +45,8 @@ List* any_column(const Query* query) {
 
 // The output columns that are the primary key of the one table that the query reads.
 List* columns_of_primary_key(const Query* query) {
-  // Not the length of the range table: before PostgreSQL 16 a view's holds OLD and NEW as well.
+  // The length of the range table is not used: before PostgreSQL 16 that of a view also contains
+  // OLD and NEW.
   if (list_length(query->jointree->fromlist) != 1) return NIL;
   const auto* from = reinterpret_cast<RangeTblRef*>(linitial(query->jointree->fromlist));
   if (!IsA(from, RangeTblRef)) return NIL;
@@ -49,6 +57,7 @@ List* columns_of_primary_key(const Query* query) {
       (table->relkind != RELKIND_RELATION || (table->inh && has_children(table->relid))))
     return NIL;
 
+  // A report must not wait for a refresh or an ALTER TABLE.
   if (!ConditionalLockRelationOid(table->relid, AccessShareLock)) return NIL;
   Relation relation = relation_open(table->relid, NoLock);
   const Oid key_index = pg::primary_key_index(relation);

@@ -1,5 +1,5 @@
-// Derives from a view's definition which of its columns are unique, to propose the index that
-// REFRESH … CONCURRENTLY needs.
+// Derives unique columns from the definition of a view, to propose the index that REFRESH ...
+// CONCURRENTLY needs.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@
 
 namespace metrics_refresh::engine {
 
-/// A CREATE UNIQUE INDEX statement that holds for whatever the base tables contain, or empty where
-/// none follows from the definition. Sound rules only: an ungrouped aggregate has one row; GROUP BY
-/// columns and SELECT DISTINCT outputs are unique; so is the primary key of a single table.
-/// Waits for no lock: where the view or its table is held exclusively, nothing is proposed now.
+/// A CREATE UNIQUE INDEX statement that is valid for any contents of the base tables, or empty if
+/// the definition implies none. The rules are: an aggregate without GROUP BY has one row; columns
+/// of GROUP BY and of SELECT DISTINCT are unique; so is the primary key of a single table. Waits
+/// for no lock: if the view or its table is locked exclusively, nothing is proposed.
 std::string propose_unique_index(const View& view);
 
 }  // namespace metrics_refresh::engine

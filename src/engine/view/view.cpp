@@ -1,3 +1,10 @@
+// Reads a materialized view from the catalogs, and finds the view that a job means.
+//
+// A job stores the oid of its view, the name that was given, and the last known name. After a
+// rename, the oid finds the view. After DROP and CREATE, the name finds the new view. Example:
+//   CREATE m2; DROP m; ALTER m2 RENAME TO m  -- the job of m goes on with the new view
+// While the old view exists, the name alone must not give its job to a view of another role. So the
+// owner of the new view must have the rights of the owner of the old one.
 #include "engine/view/view.hpp"
 
 #include "engine/definition/definition.hpp"
@@ -11,16 +18,16 @@ namespace {
 
 struct KeyedView {
   bool is_set_up;
-  const char* demoted;  // why it is refreshed by diff all the same, or null
+  const char* demoted;  // the reason why it is refreshed by diff nevertheless, or null
 };
 
-// As the table's definition has them.
+// Column numbers of the table incremental_view in the install script.
 constexpr AttrNumber kSchema = 2;
 constexpr AttrNumber kName = 3;
 constexpr AttrNumber kViewOid = 4;
 constexpr AttrNumber kDemoted = 9;
 
-// A row that came with a dump before its view is known by the name.
+// A row that was restored from a dump before its view has no oid, so the name is compared.
 bool is_of(HeapTuple row, TupleDesc description, Oid view) {
   bool is_null;
   const Oid bound = DatumGetObjectId(heap_getattr(row, kViewOid, description, &is_null));
@@ -31,14 +38,15 @@ bool is_of(HeapTuple row, TupleDesc description, Oid view) {
          strcmp(schema, get_namespace_name(get_rel_namespace(view))) == 0;
 }
 
-// As the table incremental_view says at this moment. It is asked before the transaction has a
-// snapshot: at repeatable read there must be none while locks are still to be waited for.
+// Reads the table incremental_view. The table is read directly and not by a query, because the
+// transaction may have no snapshot yet. At repeatable read, the snapshot must not be taken while
+// locks are still to be acquired.
 KeyedView find_keyed_view(Oid view) {
   KeyedView found = {};
   Relation const table = extension::open_own_table("incremental_view", AccessShareLock);
   if (table == nullptr) return found;
   TupleDesc const description = RelationGetDescr(table);
-  // The catalogs' own snapshot, which is of now.
+  // A null snapshot means the current one of the catalogs.
   SysScanDesc const scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
   for (HeapTuple row; HeapTupleIsValid(row = systable_getnext(scan));) {
     if (!is_of(row, description, view)) continue;
@@ -51,7 +59,7 @@ KeyedView find_keyed_view(Oid view) {
   return found;
 }
 
-// What ExecRefreshMatView() asks of an index before it accepts CONCURRENTLY.
+// The conditions of ExecRefreshMatView() for an index that CONCURRENTLY can use.
 bool is_usable(Relation index) {
   const Form_pg_index form = index->rd_index;
   if (index->rd_rel->relam != BTREE_AM_OID || !form->indisunique || !form->indimmediate ||
@@ -92,9 +100,9 @@ struct PlainState {
   const char* unique_index;  // or null
 };
 
-// Nothing is known (`exists` is false) where the view is gone and, unless this may wait, where
-// somebody holds an index of it exclusively.
-// REQUIRES: the relation is locked in AccessShareLock, which this releases.
+// `exists` is false if the view does not exist any more. It is also false if another session holds
+// an index exclusively and `may_wait` is false. REQUIRES: the relation is locked in
+// AccessShareLock. This function releases the lock.
 PlainState read_plain_state(Oid oid, bool may_wait) {
   Relation relation = try_relation_open(oid, NoLock);
   if (relation == nullptr) {
@@ -169,7 +177,8 @@ bool may_refresh(Oid role, Oid view, Oid owner) {
   return has_privs_of_role(role, owner) || pg::may_maintain(role, view);
 }
 
-// Whoever made or got the view `other` could do to this one whatever he likes.
+// True if the job of `view` may go on with the view `other`. The owner of `other` must have the
+// rights of the owner of `view`, and so could do anything with it.
 bool may_stand_for(Oid other, Oid view) {
   return other == view || has_privs_of_role(plain_owner(other), plain_owner(view));
 }
@@ -179,7 +188,7 @@ bool may_stand_for(Oid other, Oid view) {
 std::string qualified_name(const std::string& schema, const std::string& name) {
   const char* first = schema.c_str();
   const char* second = name.c_str();
-  // A job may be named after it: the name is the same whatever the session's setting.
+  // A job may be named after the result, so it must not depend on the session's setting.
   struct Scope {
     bool saved = std::exchange(quote_all_identifiers, false);
     ~Scope() { quote_all_identifiers = saved; }
@@ -209,6 +218,8 @@ ViewState read_state(const View& view) {
     throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
                        "materialized view \"" + view.name + "\" does not exist any more");
   ViewState result = to_state(state);
+  // Keys need a heap. ALTER MATERIALIZED VIEW ... SET ACCESS METHOD may have changed that after the
+  // set-up.
   const KeyedView keyed = pg::call([oid] { return find_keyed_view(oid); });
   result.is_incremental = keyed.is_set_up && result.is_heap;
   if (keyed.demoted != nullptr) result.demoted = keyed.demoted;
@@ -242,6 +253,7 @@ void require_view_rights(Oid role, const View& view) {
 Oid resolve_view(const store::BoundView& bound) {
   const PlainBinding binding = plain(bound);
   return pg::call([&binding]() -> Oid {
+    // The lookups take no locks, so the result may change until the caller locks it.
     const Oid given = named_view(binding.given_schema, binding.given_name);
     const Oid named = named_view(binding.schema, binding.name);
     const Oid remembered = is_matview(binding.remembered) ? binding.remembered : InvalidOid;

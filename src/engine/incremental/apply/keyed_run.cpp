@@ -18,7 +18,7 @@
 // Example: a view with the strategy incremental
 //   a sale is added         -> run(): one key, its rows are computed again
 //   the server is restarted -> run(): why_not_captured() has a reason; all rows are compared
-//   REFRESH ... by full     -> run() returns false; settle() stores the new fingerprint
+//   a refresh by full       -> run() is not called; settle() stores the new fingerprint
 
 namespace metrics_refresh::engine {
 namespace {
@@ -82,7 +82,7 @@ KeyedRefresh KeyedRun::refresh(KeyedState state) const {
 bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
   Choice& choice = refreshed.choice;
   const bool by_keys = choice.strategy == Strategy::kIncremental;
-  if (!record_ || (!by_keys && choice.strategy != Strategy::kDiff)) return false;
+  if (!record_) return false;
   const std::string obstacle = by_keys ? "" : choice.reason;
   const std::string missed = by_keys ? why_not_captured() : "";
   const int audit_every = settings::audit_every();
@@ -127,6 +127,7 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
     choice.reason += "; an audit of all rows found nothing wrong";
   }
   save();
+  is_done_ = true;
   return true;
 }
 
@@ -144,7 +145,7 @@ void KeyedRun::report_audit(std::int64_t rows) {
 }
 
 void KeyedRun::settle(const RowCounts& rows) {
-  if (!record_) return;
+  if (!record_ || is_done_) return;
   const Oid oid = view_.oid;
   const int64 id = record_->id;
   const char* fingerprint = nullptr;

@@ -18,13 +18,14 @@ class KeyedRun {
   /// snapshot.
   KeyedRun(const View& view, const Observation& seen, TransactionId snapshot_xmin);
 
-  /// Refreshes the view if `refreshed` says that it is to be done by keys or by diff. If keys
-  /// cannot be used, refreshes by diff and changes the choice in `refreshed`. Returns false, and
-  /// does nothing, if another strategy was chosen or the view is not set up. A refresh by diff
-  /// fills `sums`, unless null.
+  /// Refreshes the view by keys, or by diff if `refreshed` says so. If keys cannot be used,
+  /// refreshes by diff and changes the choice in `refreshed`. Returns false, and does nothing, if
+  /// the view is not set up. A refresh by diff fills `sums`, unless null. REQUIRES: one of the two
+  /// was chosen.
   bool run(Refreshed& refreshed, RowSums* sums);
 
-  /// Records that the view was refreshed in another way. Does nothing if the view is not set up.
+  /// Records that the view was refreshed in another way. Does nothing if run() has refreshed it,
+  /// or if the view is not set up.
   void settle(const RowCounts& rows);
 
  private:
@@ -38,6 +39,7 @@ class KeyedRun {
   const Observation& seen_;
   const bool is_all_captured_;
   std::optional<store::IncrementalView> record_;
+  bool is_done_ = false;  // by run()
 };
 
 }  // namespace metrics_refresh::engine

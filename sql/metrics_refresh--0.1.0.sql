@@ -122,6 +122,7 @@ CREATE TABLE metrics_refresh_internal.job (
     is_default     boolean NOT NULL DEFAULT false,
     created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     effective_from timestamptz NOT NULL DEFAULT clock_timestamp(),
+    counts_from_commit boolean NOT NULL DEFAULT false,
     CHECK (pg_catalog.num_nonnulls(view_schema, view_name) IN (0, 2)),
     CHECK (pg_catalog.num_nonnulls(given_schema, given_name) IN (0, 2)),
     CHECK (pg_catalog.num_nonnulls(view_name, command, group_schema) <= 1),
@@ -271,7 +272,7 @@ COMMENT ON FUNCTION metrics_refresh_internal.job_take_over() IS
     'starts the due times of jobs imported from pg_cron at this commit, and keeps the commit away from the beginning of a minute';
 CREATE CONSTRAINT TRIGGER take_over AFTER UPDATE ON metrics_refresh_internal.job
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-    WHEN (NEW.effective_from = '9999-12-31 23:59:59+00')
+    WHEN (NEW.counts_from_commit)
     EXECUTE FUNCTION metrics_refresh_internal.job_take_over();
 
 CREATE FUNCTION metrics_refresh_internal.delete_members() RETURNS trigger

@@ -12,6 +12,7 @@
 #include <charconv>
 #include <iterator>
 
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/identity.hpp"
 #include "pg/role.hpp"
@@ -50,7 +51,7 @@ std::vector<store::JobKey> look_up(const std::string& name) {
   // A number that does not fit is not the number of any job.
   if (is_id && std::from_chars(name.data(), name.data() + name.size(), id).ec != std::errc())
     return keys;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     if (!is_id)
       keys = store::jobs_named(spi, name);
     else if (const auto key = store::find_key(spi, id))
@@ -88,7 +89,7 @@ std::vector<store::JobKey> managed_of(const std::vector<store::JobKey>& jobs) {
 // Jobs that the caller may not manage are not considered: the caller named a view, not a job.
 std::optional<std::int64_t> find_by_view(const std::string& view) {
   std::vector<store::JobKey> jobs;
-  with_tables([&](pg::Spi& spi) { jobs = store::jobs_of_view(spi, view); });
+  extension::as_extension([&](pg::Spi& spi) { jobs = store::jobs_of_view(spi, view); });
   const std::vector<store::JobKey> managed = managed_of(jobs);
   if (managed.empty()) return std::nullopt;
   if (managed.size() > 1) refuse_ambiguous(view, "refresh a view named", managed);
@@ -148,7 +149,7 @@ void note_missing_job(const std::string& name) {
 store::JobRecord managed_job(const std::string& name) {
   const std::optional<std::int64_t> id = find_managed(name);
   std::optional<store::JobRecord> job;
-  if (id) with_tables([&](pg::Spi& spi) { job = store::find_job(spi, *id); });
+  if (id) extension::as_extension([&](pg::Spi& spi) { job = store::find_job(spi, *id); });
   if (!job) refuse_missing_job(name);
   return std::move(*job);
 }
@@ -161,7 +162,7 @@ void require_refresh_rights(const engine::View& view) {
 void require_right_to_commands() {
   const Oid role = GetUserId();
   bool may = false;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     // The privilege on this function is the right to write commands; there is no separate setting.
     may = spi.query(
                  "SELECT has_function_privilege($1,"

@@ -45,22 +45,4 @@ Oid refresher(const engine::View& view);
 /// The name of the current role.
 std::string current_role();
 
-/// Runs `body(spi)` with the rights of the extension.
-template <typename Body>
-void with_tables(Body&& body);
-
-}  // namespace metrics_refresh::api
-
-#include "extension/own_schema.hpp"
-
-namespace metrics_refresh::api {
-
-template <typename Body>
-void with_tables(Body&& body) {
-  extension::as_extension([&body] {
-    pg::Spi spi;
-    body(spi);
-  });
-}
-
 }  // namespace metrics_refresh::api

@@ -27,11 +27,15 @@ class Arguments {
   std::optional<Oid> get_oid(int n) const;
   std::optional<core::Instant> get_instant(int n) const;
 
-  /// Returns the value, or throws SqlError 22004 that names the argument that must not be NULL.
+  /// Throws SqlError 22004: this argument must not be NULL.
+  [[noreturn]] static void refuse_null(const char* name) {
+    throw pg::SqlError(ERRCODE_NULL_VALUE_NOT_ALLOWED, std::string(name) + " must not be NULL");
+  }
+
+  /// Returns the value, or throws refuse_null().
   template <typename T>
   static T required(std::optional<T> value, const char* name) {
-    if (!value)
-      throw pg::SqlError(ERRCODE_NULL_VALUE_NOT_ALLOWED, std::string(name) + " must not be NULL");
+    if (!value) refuse_null(name);
     return std::move(*value);
   }
 

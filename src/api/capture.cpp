@@ -21,11 +21,7 @@ Datum capture_keys(FunctionCallInfo call) {
 }
 
 }  // namespace
-}  // namespace metrics_refresh::api
 
-extern "C" {
-MR_SQL_FUNCTION(mr_capture_keys);
-Datum mr_capture_keys(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::capture_keys(fcinfo); });
-}
-}
+MR_SQL_FUNCTION(mr_capture_keys, capture_keys);
+
+}  // namespace metrics_refresh::api

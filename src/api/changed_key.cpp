@@ -38,12 +38,7 @@ Datum is_changed_key(FunctionCallInfo call) {
 }
 
 }  // namespace
-}  // namespace metrics_refresh::api
 
-extern "C" {
-MR_SQL_FUNCTION(mr_is_changed_key);
-Datum mr_is_changed_key(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::is_changed_key(fcinfo); });
-}
-}
+MR_SQL_FUNCTION(mr_is_changed_key, is_changed_key);
+
+}  // namespace metrics_refresh::api

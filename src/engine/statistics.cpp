@@ -26,8 +26,7 @@ constexpr char kIsDue[] =
 
 void analyze_if_changed(Oid view, bool (*may_run)(Oid owner)) {
   bool is_due = false;
-  extension::as_extension([&] {
-    pg::Spi spi;
+  extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(kIsDue, {pg::Param::oid(view)});
     is_due = !rows.empty() && rows.get_bool(0, 1);
   });

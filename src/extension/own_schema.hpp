@@ -3,6 +3,8 @@
 #pragma once
 
 #include "pg/identity.hpp"
+#include "pg/spi.hpp"
+#include "pg/transaction.hpp"
 
 namespace metrics_refresh::extension {
 
@@ -25,13 +27,23 @@ void keep_extension();
 /// Locks imports for the role until the transaction ends. Other transactions wait here.
 void lock_imports(Oid role);
 
-/// Runs `body` with the rights over the extension's own tables, which callers do not have.
+/// Runs `body(spi)` with the rights over the extension's own tables, which callers do not have.
 /// REQUIRES: `body` runs only SQL of this extension, and no text or function of a caller.
 template <typename Body>
 void as_extension(Body&& body) {
   keep_extension();
   pg::ActAs scope(BOOTSTRAP_SUPERUSERID);
-  pg::with_own_sql(body);
+  pg::with_own_sql([&body] {
+    pg::Spi spi;
+    body(spi);
+  });
+}
+
+/// The same for a `body` that only reads. Its locks are released at once: during a long refresh
+/// DROP EXTENSION would otherwise wait for them.
+template <typename Body>
+void read_as_extension(Body&& body) {
+  pg::in_discarded_subtransaction([&body] { as_extension(body); });
 }
 
 }  // namespace metrics_refresh::extension

@@ -103,12 +103,8 @@ void suspect_restored_trigger(Node* statement) {
       OidIsValid(get_relname_relid(delta, get_namespace_oid(extension::kInternalSchema, false))) ||
       sscanf(delta, "delta_%18lld", &id) != 1)
     return;
-  pg::boundary([id] {
-    extension::as_extension([id] {
-      pg::Spi spi;
-      store::suspect_number(spi, id);
-    });
-  });
+  pg::boundary(
+      [id] { extension::as_extension([id](pg::Spi& spi) { store::suspect_number(spi, id); }); });
 }
 
 }  // namespace metrics_refresh::hooks

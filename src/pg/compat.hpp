@@ -14,6 +14,9 @@ inline constexpr bool kHasMaintain = PG_VERSION_NUM >= 170000;
 /// True if the server runs a REFRESH with a fixed search_path.
 inline constexpr bool kRefreshFixesPath = PG_VERSION_NUM >= 170000;
 
+/// The SQLSTATE of transaction_timeout, for which servers before version 17 have no macro.
+inline constexpr int kTransactionTimeout = MAKE_SQLSTATE('2', '5', 'P', '0', '4');
+
 /// The arguments of a signal handler when it calls another one: `void on_signal(SIGNAL_ARGS) {
 /// other(MR_SIGNAL_ARGS); }`
 #if PG_VERSION_NUM >= 190000

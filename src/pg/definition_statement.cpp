@@ -71,7 +71,7 @@ void restore_definition(const std::string& statement, Oid role) {
 
 std::string problem_of_definitions(const std::vector<std::string>& statements, Oid role) {
   std::string problem;
-  look([&] {
+  in_discarded_subtransaction([&] {
     for (const std::string& statement : statements) {
       const char* const text = statement.c_str();
       const auto error = in_subtransaction(

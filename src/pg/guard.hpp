@@ -97,6 +97,11 @@ template <typename Body>
   throw_pending_error(context);
 }
 
+/// The text for use in call(), or null if it is empty. It lives as long as `text`.
+inline const char* c_str_or_null(const std::string& text) noexcept {
+  return text.empty() ? nullptr : text.c_str();
+}
+
 /// The error that boundary() raises in a frame without destructors.
 struct Failure {
   ErrorData* server_error;  // a server error to rethrow, or null; then:
@@ -127,3 +132,14 @@ std::invoke_result_t<Body&> boundary(Body&& body) {
 }
 
 }  // namespace metrics_refresh::pg
+
+/// Defines and exports the C symbol `name` of an SQL function, which runs `body(FunctionCallInfo)`.
+#define MR_SQL_FUNCTION(name, body)                                     \
+  extern "C" {                                                          \
+  PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                             \
+  PG_FUNCTION_INFO_V1(name);                                            \
+  }                                                                     \
+  Datum name(PG_FUNCTION_ARGS) {                                        \
+    return metrics_refresh::pg::boundary([&] { return body(fcinfo); }); \
+  }                                                                     \
+  static_assert(true, "ends with a semicolon")

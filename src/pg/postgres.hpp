@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/instant.hpp"
+#include "core/joined.hpp"
 #include "core/row_table.hpp"
 #include "core/schedule/schedule.hpp"
 #include "core/schedule/time_zone.hpp"
@@ -169,11 +170,6 @@ extern "C" {
 #undef PGDLLEXPORT
 #define PGDLLEXPORT __attribute__((visibility("default")))
 #endif
-
-/// Declares and exports an SQL-callable function with its info record.
-#define MR_SQL_FUNCTION(name)               \
-  PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
-  PG_FUNCTION_INFO_V1(name)
 
 // Undefines lower-case and one-letter macros, which would collide with C++ code.
 #undef _

@@ -23,6 +23,10 @@ class Param {
   Param(Oid type, Datum value) : type_(type), value_(value) {}
   /// A NULL of this type.
   static Param null(Oid type);
+  /// A NULL if the text is empty.
+  static Param text_or_null(std::string text) {
+    return text.empty() ? null(TEXTOID) : Param(std::move(text));
+  }
   static Param oid(Oid value) { return Param(OIDOID, ObjectIdGetDatum(value)); }
   static Param array(std::vector<std::int64_t> values);
   template <typename T>

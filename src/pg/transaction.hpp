@@ -45,7 +45,7 @@ std::optional<PgError> in_subtransaction(Body&& body);
 /// Runs `body` in a subtransaction and rolls it back, so that its locks are released. For reading
 /// in a long transaction, which must not block other sessions. Exceptions are passed on.
 template <typename Body>
-void look(Body&& body);
+void in_discarded_subtransaction(Body&& body);
 
 namespace detail {
 void begin_transaction();
@@ -131,7 +131,7 @@ std::optional<PgError> in_subtransaction(Body&& body) {
 }
 
 template <typename Body>
-void look(Body&& body) {
+void in_discarded_subtransaction(Body&& body) {
   detail::Subtransaction subtransaction;
   try {
     body();

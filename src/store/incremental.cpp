@@ -17,10 +17,6 @@ using pg::Param;
 
 namespace {
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
-}
-
 // A view that was dropped may have had this name. The unique index on the name would reject the new
 // row, so the old row is replaced by an entry in incremental_leftover. Rows that another session
 // holds are skipped, because nothing here waits for locks.
@@ -111,9 +107,9 @@ void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::
       " uncaptured = $10,"
       " demoted_at = CASE WHEN $9 IS NULL THEN NULL ELSE coalesce(demoted_at, now()) END WHERE id "
       "= $1",
-      {record.id, schema, name, Param::oid(record.view), text_or_null(record.fingerprint),
+      {record.id, schema, name, Param::oid(record.view), Param::text_or_null(record.fingerprint),
        Param::nullable(record.as_of, TIMESTAMPTZOID), record.rows, record.runs,
-       text_or_null(record.demoted), text_or_null(record.uncaptured)});
+       Param::text_or_null(record.demoted), Param::text_or_null(record.uncaptured)});
 }
 
 // view_oid is 0 here; the trigger before_write looks the oid up by name.

@@ -12,10 +12,6 @@
 namespace metrics_refresh::store {
 namespace {
 
-// The value of effective_from that stands for "when this transaction commits". No due time is
-// later. The condition of the trigger take_over in the install script contains the same value.
-constexpr char kFromCommit[] = "'9999-12-31 23:59:59+00'";
-
 // State from before the job was rescheduled or resumed does not count. Thus each column of
 // job_state is compared with effective_from.
 constexpr char kJobColumns[] =
@@ -168,19 +164,13 @@ void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool rest
   std::vector<pg::Param> params{id};
   for (const auto& [name, param] : columns) {
     params.push_back(param);
-    if (!assignments.empty()) assignments += ", ";
-    assignments += std::string(name) + " = $" + std::to_string(params.size());
+    core::append_item(assignments, std::string(name) + " = $" + std::to_string(params.size()));
   }
-  if (restart) {
-    if (!assignments.empty()) assignments += ", ";
-    // The time must be later than a suspension even if the clock was set back since then. A job
-    // that counts from the commit continues to do so.
-    assignments +=
-        "effective_from = greatest(clock_timestamp(), (SELECT s.suspended_at"
-        " FROM metrics_refresh_internal.job_state s WHERE s.job_id = $1),"
-        " CASE WHEN effective_from = " +
-        std::string(kFromCommit) + " THEN effective_from END)";
-  }
+  // The time must be later than a suspension even if the clock was set back since then.
+  if (restart)
+    core::append_item(assignments,
+                      "effective_from = greatest(clock_timestamp(), (SELECT s.suspended_at"
+                      " FROM metrics_refresh_internal.job_state s WHERE s.job_id = $1))");
   if (assignments.empty()) return;
   spi.query("UPDATE metrics_refresh_internal.job SET " + assignments + " WHERE job_id = $1",
             params);
@@ -197,15 +187,15 @@ void delete_job(pg::Spi& spi, const JobRecord& job) {
 }
 
 void count_from_commit(pg::Spi& spi, const std::string& name, Oid owner) {
-  spi.query("UPDATE metrics_refresh_internal.job SET effective_from = " + std::string(kFromCommit) +
-                " WHERE job_name = $1 AND owner_oid = $2",
-            {name, pg::Param::oid(owner)});
+  spi.query(
+      "UPDATE metrics_refresh_internal.job SET counts_from_commit = true"
+      " WHERE job_name = $1 AND owner_oid = $2",
+      {name, pg::Param::oid(owner)});
 }
 
 bool is_to_count_from_commit(pg::Spi& spi) {
   return spi
-      .query("SELECT EXISTS (SELECT FROM metrics_refresh_internal.job WHERE effective_from = " +
-             std::string(kFromCommit) + ")")
+      .query("SELECT EXISTS (SELECT FROM metrics_refresh_internal.job WHERE counts_from_commit)")
       .get_bool(0, 1);
 }
 
@@ -213,10 +203,9 @@ bool is_to_count_from_commit(pg::Spi& spi) {
 // still belong to pg_cron (api/imports/take_over.cpp).
 void count_from_soon(pg::Spi& spi) {
   spi.query(
-      "UPDATE metrics_refresh_internal.job SET effective_from = clock_timestamp() + interval '2 "
-      "seconds'"
-      " WHERE effective_from = " +
-      std::string(kFromCommit));
+      "UPDATE metrics_refresh_internal.job SET counts_from_commit = false,"
+      " effective_from = clock_timestamp() + interval '2 seconds'"
+      " WHERE counts_from_commit");
 }
 
 // Example: a job for s.a follows a rename to s.b. The given name is s.a from then on, until the

@@ -66,7 +66,7 @@ bool withdraw_request(pg::Spi& spi, const Request& request, const JobRecord& job
   head.started = now;
   Outcome outcome;
   outcome.status = RunStatus::kCanceled;
-  outcome.error = RunError{"canceled before it began", "57014", "", "", ""};
+  outcome.error = run_error(ERRCODE_QUERY_CANCELED, "canceled before it began");
   log_ended_run(spi, head, outcome);
   if (job.one_time) remove_one_time_job(spi, job.id);
   return true;

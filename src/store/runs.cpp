@@ -15,9 +15,7 @@ namespace {
 
 using pg::Param;
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(cut_for_log(text));
-}
+Param cut_text_or_null(const std::string& text) { return Param::text_or_null(cut_for_log(text)); }
 
 // Rows deleted by one statement. Between batches the cleanup can be canceled.
 constexpr std::int64_t kCleanupBatch = 5000;
@@ -55,10 +53,11 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, RunStatus status) {
           " SELECT run_id FROM head",
           {Param::nullable(head.run_id, INT8OID), Param::nullable(head.job_id, INT8OID),
            Param::nullable(head.job_name, TEXTOID), Param::nullable(head.group_run_id, INT8OID),
-           text_or_null(head.view_schema), text_or_null(head.view_name), text_or_null(head.command),
-           text_or_null(head.owner), Param::oid(head.owner_oid), triggered_by(head),
-           text_or_null(head.initiated_by), Param::nullable(head.due, TIMESTAMPTZOID), head.started,
-           to_text(status), head.attempt, head.worker_pid, head.group_job_id, head.manual,
+           cut_text_or_null(head.view_schema), cut_text_or_null(head.view_name),
+           cut_text_or_null(head.command), cut_text_or_null(head.owner), Param::oid(head.owner_oid),
+           triggered_by(head), cut_text_or_null(head.initiated_by),
+           Param::nullable(head.due, TIMESTAMPTZOID), head.started, to_text(status), head.attempt,
+           head.worker_pid, head.group_job_id, head.manual,
            Param::nullable(head.handled_until, TIMESTAMPTZOID)})
       .get_int64(0, 1);
 }
@@ -124,12 +123,12 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunSta
                 {run_id,
                  to_text(outcome.status),
                  outcome.strategy ? Param(to_text(*outcome.strategy)) : Param::null(TEXTOID),
-                 text_or_null(outcome.strategy_reason),
-                 text_or_null(error.message),
-                 text_or_null(error.sqlstate),
-                 text_or_null(error.detail),
-                 text_or_null(error.hint),
-                 text_or_null(error.context),
+                 cut_text_or_null(outcome.strategy_reason),
+                 cut_text_or_null(error.message),
+                 cut_text_or_null(error.sqlstate),
+                 cut_text_or_null(error.detail),
+                 cut_text_or_null(error.hint),
+                 cut_text_or_null(error.context),
                  Param::nullable(outcome.rows_total, INT8OID),
                  outcome.missed,
                  outcome.usage.wal_bytes,
@@ -146,8 +145,8 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunSta
                  Param::nullable(outcome.rows_inserted, INT8OID),
                  Param::nullable(outcome.rows_updated, INT8OID),
                  Param::nullable(outcome.rows_deleted, INT8OID),
-                 text_or_null(outcome.result),
-                 outcome.notices.empty() ? Param::null(TEXTOID) : Param(outcome.notices)});
+                 cut_text_or_null(outcome.result),
+                 Param::text_or_null(outcome.notices)});
   if (rows.empty()) return {false, false};
   // The job is suspended already, or the run has no job.
   if (rows.get_bool(0, 5)) return {true, false};
@@ -243,7 +242,7 @@ std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& 
   const std::int64_t run_id = begin_run(spi, head);
   Outcome outcome;
   outcome.status = RunStatus::kSkipped;
-  outcome.error = RunError{reason, "", "", "", ""};
+  outcome.error = run_reason(reason);
   end_run(spi, run_id, outcome, 0);
   return run_id;
 }
@@ -313,6 +312,14 @@ std::optional<RunStatus> run_status(pg::Spi& spi, std::int64_t run_id) {
   return from_column<RunStatus>(rows.get_text(0, 1));
 }
 
+RunError run_error(int sqlstate, std::string message, std::string hint, std::string detail) {
+  return {std::move(message), sqlstate_text(sqlstate), std::move(detail), std::move(hint), ""};
+}
+
+RunError run_reason(std::string message, std::string hint) {
+  return {std::move(message), "", "", std::move(hint), ""};
+}
+
 RunError describe_error(const pg::PgError& error) {
   const ErrorData& data = error.data();
   return {error.what(),       sqlstate_text(data.sqlerrcode), text(data.detail), text(data.hint),
@@ -327,9 +334,9 @@ RunError describe_current_error() {
   } catch (const pg::PgError& error) {
     return describe_error(error);
   } catch (const pg::SqlError& error) {
-    return {error.what(), sqlstate_text(error.sqlstate()), error.detail(), error.hint(), ""};
+    return run_error(error.sqlstate(), error.what(), error.hint(), error.detail());
   } catch (const std::exception& error) {
-    return {error.what(), sqlstate_text(ERRCODE_INTERNAL_ERROR), "", "", ""};
+    return run_error(ERRCODE_INTERNAL_ERROR, error.what());
   }
 }
 

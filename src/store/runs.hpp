@@ -18,7 +18,15 @@ struct RunError {
   std::string hint;
   std::string context;
   std::string query = {};  // the failed query inside a function; not logged
+
+  /// `code` is one of the server's ERRCODE_ macros.
+  bool is(int code) const { return sqlstate == unpack_sql_state(code); }
 };
+/// An error that this extension itself finds. Detail and hint are sentences or empty.
+RunError run_error(int sqlstate, std::string message, std::string hint = {},
+                   std::string detail = {});
+/// The reason for the end of a run that is no error, so it has no SQLSTATE.
+RunError run_reason(std::string message, std::string hint = {});
 RunError describe_error(const pg::PgError& error);
 /// Describes the exception that is being handled, of any type.
 RunError describe_current_error();

@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "extension/settings.hpp"
+#include "pg/compat.hpp"
 #include "pg/time.hpp"
 #include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
@@ -30,10 +31,10 @@ namespace {
 store::Outcome outcome_of(shmem::EndReason end) {
   const std::string grace = std::to_string(settings::cancel_grace().count() / 1000) + " ms";
   store::Outcome outcome;
-  outcome.error = store::RunError{
-      "", "57014", "It went on for longer than metrics_refresh.cancel_grace, " + grace + ".",
+  outcome.error = store::run_error(
+      ERRCODE_QUERY_CANCELED, "",
       "Something in it keeps on when it is canceled: code that catches query_canceled, for one.",
-      ""};
+      "It went on for longer than metrics_refresh.cancel_grace, " + grace + ".");
   switch (end) {
     case shmem::EndReason::kCanceled:
       outcome.status = store::RunStatus::kCanceled;
@@ -55,15 +56,16 @@ store::Outcome outcome_of(shmem::EndReason end) {
     case shmem::EndReason::kTransactionTimeout:
       outcome.status = store::RunStatus::kError;
       outcome.permanent = true;
-      outcome.error = store::RunError{"terminating connection due to transaction timeout", "25P04",
-                                      "", "SET transaction_timeout in the command changes it.", ""};
+      outcome.error = store::run_error(pg::kTransactionTimeout,
+                                       "terminating connection due to transaction timeout",
+                                       "SET transaction_timeout in the command changes it.");
       return outcome;
     case shmem::EndReason::kNone:
       break;
   }
   outcome.status = store::RunStatus::kInterrupted;
-  outcome.error = store::RunError{"the worker ended before the run did", "", "",
-                                  "See the server log for what ended it.", ""};
+  outcome.error = store::run_reason("the worker ended before the run did",
+                                    "See the server log for what ended it.");
   return outcome;
 }
 
@@ -74,19 +76,17 @@ store::Outcome outcome_of_unbegun(const shmem::WorkerSlot& slot) {
   if (slot.state != shmem::SlotState::kDead) {
     outcome.status = store::RunStatus::kError;
     outcome.permanent = true;
-    outcome.error =
-        store::RunError{"the run cannot begin, nor can its session write the log", "58000", "",
-                        "The server log says why; it may be a setting of the role.", ""};
+    outcome.error = store::run_error(ERRCODE_SYSTEM_ERROR,
+                                     "the run cannot begin, nor can its session write the log",
+                                     "The server log says why; it may be a setting of the role.");
     return outcome;
   }
   const bool started = slot.started_at != 0;
   outcome.status = started ? store::RunStatus::kInterrupted : store::RunStatus::kError;
-  outcome.error = store::RunError{
+  outcome.error = store::run_error(
+      ERRCODE_CONNECTION_FAILURE,
       started ? "the worker ended before the run began" : "the worker could not start or connect",
-      "08006", "",
-      "The server log says why; a command's owner needs the right to "
-      "connect to the database.",
-      ""};
+      "The server log says why; a command's owner needs the right to connect to the database.");
   return outcome;
 }
 
@@ -123,7 +123,10 @@ bool Dispatch::hand_over(const core::Start& start) {
   run.job_id = start.job;
   run.owner = job->owner_oid;
   run.member = start.member.value_or(shmem::kNoMember);
-  (start.member ? run.group_run_id : run.run_id) = start.run.value_or(0);
+  if (start.member)
+    run.group_run_id = start.run.value_or(0);
+  else
+    run.run_id = start.run.value_or(0);
   run.attempt = start.attempt;
   run.trigger = start.run && !start.member ? shmem::Trigger::kManual : shmem::Trigger::kSchedule;
   // The scheduler runs ahead of the clock by kHandOver. A request and a member of a group are due

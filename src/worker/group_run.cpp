@@ -36,18 +36,12 @@ std::uint64_t random_number() {
   });
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 void log_skipped(pg::Spi& spi, const Member& member, const std::string& reason) {
   const store::RunHead head =
       head_of_member(member, store::head_of_group(spi, member.group_run_id).job_name, pg::now());
   Outcome outcome;
   outcome.status = store::RunStatus::kSkipped;
-  outcome.error = store::RunError{reason, "", "", "", ""};
+  outcome.error = store::run_reason(reason);
   store::log_ended_run(spi, head, outcome);
 }
 
@@ -75,7 +69,7 @@ Outcome outcome_of(const store::GroupResult& result) {
         (error.message.empty() ? std::to_string(count) + of_all : ", " + std::to_string(count)) +
         " " + what;
   };
-  add(result.failed, "failed (" + listed(result.failed_views) + ")");
+  add(result.failed, "failed (" + core::joined(result.failed_views) + ")");
   add(result.skipped, "skipped");
   add(result.canceled, "canceled");
   if (!cause.empty()) error.message += ": " + cause;
@@ -104,29 +98,29 @@ void close_if_done(pg::Spi& spi, std::int64_t group_run_id, const Outcome* ended
 std::optional<store::RunError> too_many(pg::Spi& spi, const store::JobRecord& group,
                                         std::size_t members) {
   if (members > store::kMaxMembers)
-    return store::RunError{
-        "the group has more than " + std::to_string(store::kMaxMembers) + " views", "54000", "",
-        "Make several groups of them.", ""};
+    return store::run_error(
+        ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        "the group has more than " + std::to_string(store::kMaxMembers) + " views",
+        "Make several groups of them.");
   if (group.repeatable_read || pg::is_superuser(group.owner_oid)) return std::nullopt;
   const int most = settings::max_group_views_per_role();
   const std::int64_t open = store::count_open_members(spi, group.owner_oid);
   if (open + static_cast<std::int64_t>(members) <= most) return std::nullopt;
-  return store::RunError{
+  return store::run_error(
+      ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
       "role \"" + group.owner + "\" would have more views in group runs under way than it may",
-      "53400",
-      "metrics_refresh.max_group_views_per_role is " + std::to_string(most) + "; " +
-          std::to_string(open) + " are under way, and this group has " + std::to_string(members) +
-          ".",
       "Give the role's groups other schedules, or ask an administrator to raise "
       "metrics_refresh.max_group_views_per_role.",
-      ""};
+      "metrics_refresh.max_group_views_per_role is " + std::to_string(most) + "; " +
+          std::to_string(open) + " are under way, and this group has " + std::to_string(members) +
+          ".");
 }
 
 store::RunError no_members(const std::string& name) {
-  return {"group \"" + name + "\" has no views", "55000", "",
-          "Call metrics_refresh.schedule_group() again with its views, or remove it with "
-          "metrics_refresh.unschedule().",
-          ""};
+  return store::run_error(
+      ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "group \"" + name + "\" has no views",
+      "Call metrics_refresh.schedule_group() again with its views, or remove it with "
+      "metrics_refresh.unschedule().");
 }
 
 }  // namespace
@@ -179,9 +173,10 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
   for (const Member& member : named) oids.push_back(member.view_oid);
   const std::vector<std::pair<int, int>> edges = engine::dependencies(spi, oids);
   if (edges.size() > store::kMaxDependencies) {
-    plan.refused = store::RunError{"the views of the group depend on each other in more than " +
-                                       std::to_string(store::kMaxDependencies) + " ways",
-                                   "54000", "", "Make several groups of them.", ""};
+    plan.refused = store::run_error(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                                    "the views of the group depend on each other in more than " +
+                                        std::to_string(store::kMaxDependencies) + " ways",
+                                    "Make several groups of them.");
     return plan;
   }
   const core::RefreshOrder order = core::refresh_order(static_cast<int>(named.size()), edges);
@@ -202,7 +197,7 @@ void log_rolled_back(pg::Spi& spi, const std::string& job_name, const std::vecto
                      int culprit, const store::Outcome& outcome) {
   store::Outcome of_others;
   of_others.status = store::RunStatus::kSkipped;
-  of_others.error = store::RunError{"its group was rolled back", "", "", "", ""};
+  of_others.error = store::run_reason("its group was rolled back");
   for (const Member& member : members) {
     const store::RunHead head = head_of_member(member, job_name, pg::now());
     if (member.number != culprit) {

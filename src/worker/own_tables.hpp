@@ -42,10 +42,7 @@ void with_own_tables(const char* lock_timeout, Body&& body, Standby standby = St
                               GUC_ACTION_LOCAL, true, 0, false);
     });
     if (standby == Standby::kNotAwaited) pg::commit_without_standby();
-    extension::as_extension([&body] {
-      pg::Spi spi;
-      body(spi);
-    });
+    extension::as_extension(body);
   });
 }
 

@@ -44,10 +44,10 @@ std::string missing(const std::string& view) {
   return "materialized view " + view + " does not exist";
 }
 
-bool find_view(Begun& begun, RunHead& head) {
-  if (!OidIsValid(begun.view)) return false;
-  const engine::View view = engine::read_view(begun.view);
-  if (!begun.refused) require_session_of(view.owner, view.schema + "." + view.name);
+bool find_view(Task& task, RunHead& head) {
+  if (!OidIsValid(task.view)) return false;
+  const engine::View view = engine::read_view(task.view);
+  if (!task.refused) require_session_of(view.owner, view.schema + "." + view.name);
   head.view_schema = view.schema;
   head.view_name = view.name;
   head.owner = pg::role_name(view.owner);
@@ -56,85 +56,86 @@ bool find_view(Begun& begun, RunHead& head) {
 }
 
 // The state after the first transaction.
-struct Beginning {
-  Begun begun;
+struct FirstTransaction {
+  Task task;
   std::optional<RunResult> result;  // that there is nothing left to do
 };
 
 // If the limits have ended the run already, it is only logged.
-void begin_job(pg::Spi& spi, RunHead head, Beginning& beginning) {
-  Begun& begun = beginning.begun;
-  const JobRecord& job = begun.job;
-  if (begun.ended) {
-    begun.run_id = store::begin_run(spi, head);
+void begin_job(pg::Spi& spi, RunHead head, FirstTransaction& first) {
+  Task& task = first.task;
+  const JobRecord& job = task.job;
+  if (task.ended) {
+    task.run_id = store::begin_run(spi, head);
     return;
   }
-  begun.refused = owner_problem(job);
+  task.refused = owner_problem(job);
   if (job.is_refresh()) {
-    begun.view = engine::resolve_view(job);
-    if (!find_view(begun, head)) {
+    task.view = engine::resolve_view(job);
+    if (!find_view(task, head)) {
       store::note_skipped(spi, head, missing(job.view()));
       store::remove_one_time_job(spi, job.id);
-      beginning.result = RunResult::kSuccess;
+      first.result = RunResult::kSuccess;
       return;
     }
   }
   const std::string owner = pg::role_name(job.owner_oid);
-  store::bind_job(spi, job, begun.view, job.is_refresh() ? head.view_schema : "",
+  store::bind_job(spi, job, task.view, job.is_refresh() ? head.view_schema : "",
                   job.is_refresh() ? head.view_name : "", owner.empty() ? job.owner : owner);
-  if (skip_due_time(spi, head, begun)) {
-    beginning.result = RunResult::kSuccess;
+  if (skip_due_time(spi, head, task)) {
+    first.result = RunResult::kSuccess;
     return;
   }
   // A group of a schema without views is handled like a view that does not exist.
-  if (!job.group_schema.empty() && !begun.refused && store::named_members(spi, job).empty()) {
+  if (!job.group_schema.empty() && !task.refused && store::named_members(spi, job).empty()) {
     store::note_skipped(spi, head,
                         "schema \"" + job.group_schema + "\" holds no materialized views");
     store::remove_one_time_job(spi, job.id);
-    beginning.result = RunResult::kSuccess;
+    first.result = RunResult::kSuccess;
     return;
   }
-  begun.run_id = store::begin_run(spi, head);
-  if (!job.is_group() || begun.refused) return;
-  GroupPlan plan = plan_group(spi, job, begun.run_id, head.attempt);
-  begun.refused = std::move(plan.refused);
-  if (begun.refused) return;
-  begun.members = std::move(plan.members);
-  if (!begun.members.empty() && job.repeatable_read) {
-    begun.refused = several_owners(begun.members);
-    for (const Member& member : begun.members)
-      if (!begun.refused && OidIsValid(member.view_oid))
+  task.run_id = store::begin_run(spi, head);
+  if (!job.is_group() || task.refused) return;
+  GroupPlan plan = plan_group(spi, job, task.run_id, head.attempt);
+  task.refused = std::move(plan.refused);
+  if (task.refused) return;
+  task.members = std::move(plan.members);
+  if (!task.members.empty() && job.repeatable_read) {
+    task.refused = several_owners(task.members);
+    for (const Member& member : task.members)
+      if (!task.refused && OidIsValid(member.view_oid))
         require_session_of(engine::relation_owner(member.view_oid), member.view());
     return;
   }
-  if (begun.members.empty()) {
+  if (task.members.empty()) {
     Outcome outcome;
     outcome.status = store::RunStatus::kSuccess;
     outcome.strategy = store::Strategy::kGroup;
     outcome.strategy_reason = "the runs before have refreshed all views";
-    store::end_run(spi, begun.run_id, outcome, 0);
+    store::end_run(spi, task.run_id, outcome, 0);
     if (job.one_time) store::remove_one_time_job(spi, job.id);
-    beginning.result = RunResult::kSuccess;
+    first.result = RunResult::kSuccess;
   } else {
-    store::open_group(spi, begun.members);
-    beginning.result = RunResult::kOpened;
+    store::open_group(spi, task.members);
+    first.result = RunResult::kOpened;
   }
 }
 
-void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head, Beginning& beginning) {
-  Begun& begun = beginning.begun;
-  begun.member = store::find_pending(spi, run.group_run_id, run.member);
-  beginning.result = RunResult::kFailure;
-  if (!begun.member) return;  // canceled a moment ago
-  if (!store::may_begin(spi, *begun.member)) {
+void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head,
+                  FirstTransaction& first) {
+  Task& task = first.task;
+  task.member = store::find_pending(spi, run.group_run_id, run.member);
+  first.result = RunResult::kFailure;
+  if (!task.member) return;  // canceled a moment ago
+  if (!store::may_begin(spi, *task.member)) {
     // A member that this one waits for has lost its worker, and its run is not closed yet.
-    beginning.result = RunResult::kNotBegun;
+    first.result = RunResult::kNotBegun;
     return;
   }
-  const Member& member = *begun.member;
+  const Member& member = *task.member;
   head.job_id.reset();
   head.group_run_id = member.group_run_id;
-  head.group_job_id = begun.job.id;
+  head.group_job_id = task.job.id;
   const store::GroupHead group = store::head_of_group(spi, member.group_run_id);
   head.manual = group.manual;
   head.initiated_by = group.initiated_by;
@@ -142,34 +143,34 @@ void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head, Begi
   head.dependency = !member.waits_for.empty();
   head.view_schema = member.view_schema;
   head.view_name = member.view_name;
-  if (!begun.ended) begun.refused = owner_problem(begun.job);
-  begun.view = engine::resolve_view(member);
-  const bool found = find_view(begun, head) || begun.ended;
-  begun.run_id = store::begin_run(spi, head);
-  store::begin_member(spi, member, begun.run_id);
+  if (!task.ended) task.refused = owner_problem(task.job);
+  task.view = engine::resolve_view(member);
+  const bool found = find_view(task, head) || task.ended;
+  task.run_id = store::begin_run(spi, head);
+  store::begin_member(spi, member, task.run_id);
   if (found) {
-    beginning.result.reset();
+    first.result.reset();
     return;
   }
   Outcome outcome;
   outcome.status = store::RunStatus::kSkipped;
-  outcome.error = store::RunError{missing(member.view()), "", "", "", ""};
-  store::end_run(spi, begun.run_id, outcome, 0);
+  outcome.error = store::run_reason(missing(member.view()));
+  store::end_run(spi, task.run_id, outcome, 0);
   finish_member(spi, member, store::MemberState::kSkipped);
 }
 
-Beginning begin(int slot, const shmem::Assignment& run, core::Instant started,
-                const std::optional<Outcome>& ended) {
-  Beginning beginning;
-  beginning.begun.ended = ended.has_value();
+FirstTransaction begin(int slot, const shmem::Assignment& run, core::Instant started,
+                       const std::optional<Outcome>& ended) {
+  FirstTransaction first;
+  first.task.ended = ended.has_value();
   const auto body = [&](pg::Spi& spi) {
     std::optional<JobRecord> job = store::find_job(spi, run.job_id);
-    beginning.result = RunResult::kFailure;
+    first.result = RunResult::kFailure;
     if (!job) return;  // unscheduled a moment ago
-    beginning.begun.job = std::move(*job);
+    first.task.job = std::move(*job);
     // Throws if the run was canceled before.
-    if (!ended) start_limits(slot, max_runtime_of(beginning.begun.job));
-    RunHead head = head_of(run, beginning.begun.job, started);
+    if (!ended) start_limits(slot, max_runtime_of(first.task.job));
+    RunHead head = head_of(run, first.task.job, started);
     head.worker_pid = MyProcPid;
     if (run.run_id != 0) {
       head.run_id = run.run_id;
@@ -177,24 +178,25 @@ Beginning begin(int slot, const shmem::Assignment& run, core::Instant started,
       if (!request) return;  // withdrawn a moment ago
       head.initiated_by = request->requested_by;
     }
-    beginning.result.reset();
+    first.result.reset();
     if (run.member == shmem::kNoMember)
-      begin_job(spi, std::move(head), beginning);
+      begin_job(spi, std::move(head), first);
     else
-      begin_member(spi, run, std::move(head), beginning);
+      begin_member(spi, run, std::move(head), first);
   };
   with_own_tables(kWorkerLockTimeout, body, ended ? Standby::kNotAwaited : Standby::kAsSet);
-  return beginning;
+  return first;
 }
 
 // Begins the run. If its limits end it meanwhile, it is logged nevertheless, and `ended` is the
 // outcome.
-Beginning begin_within_limits(int slot, const shmem::Assignment& run, core::Instant started,
-                              std::optional<Outcome>& ended) {
+FirstTransaction begin_within_limits(int slot, const shmem::Assignment& run, core::Instant started,
+                                     std::optional<Outcome>& ended) {
   try {
     return begin(slot, run, started, ended);
   } catch (const std::exception&) {
-    const bool is_end = is_to_end(slot) && store::describe_current_error().sqlstate == "57014";
+    const bool is_end =
+        is_to_end(slot) && store::describe_current_error().is(ERRCODE_QUERY_CANCELED);
     if (is_end) ended = failed(slot, run, {});
     lift_limits(slot);
     if (!is_end) throw;
@@ -218,49 +220,49 @@ core::Instant wait_until(core::Instant due) {
 RunResult carry_out(int slot, const shmem::Assignment& run) {
   const core::Instant started = wait_until(pg::to_instant(run.due));
   const store::UsageMeter meter;
-  Beginning beginning;
+  FirstTransaction first;
   std::optional<Outcome> ended;
   try {
-    beginning = begin_within_limits(slot, run, started, ended);
+    first = begin_within_limits(slot, run, started, ended);
   } catch (const std::exception&) {
     lift_limits(slot);
     return not_begun(run);
   }
-  Begun& begun = beginning.begun;
-  begun.opened = beginning.result == RunResult::kOpened;
-  shmem::note_begin(slot, beginning.result ? 0 : begun.run_id);
+  Task& task = first.task;
+  task.opened = first.result == RunResult::kOpened;
+  shmem::note_begin(slot, first.result ? 0 : task.run_id);
   // From now on a cancel finds no worker with this run. It cancels the group instead.
-  if (begun.opened) ended = end_of_opened(slot, run, begun);
-  if (beginning.result && !(begun.opened && ended)) {
+  if (task.opened) ended = end_of_opened(slot, run, task);
+  if (first.result && !(task.opened && ended)) {
     lift_limits(slot);
-    return *beginning.result;
+    return *first.result;
   }
   std::optional<pg::NoticeKeeper> notices;
-  if (begun.job.is_command()) notices.emplace();
+  if (task.job.is_command()) notices.emplace();
   Outcome outcome;
   if (ended) {
     outcome = *ended;
-  } else if (begun.refused) {
+  } else if (task.refused) {
     outcome.status = store::RunStatus::kError;
-    outcome.error = begun.refused;
-    outcome.permanent = !core::is_transient(begun.refused->sqlstate);
-    if (!outcome.permanent && !begun.member && run.trigger == shmem::Trigger::kSchedule)
-      outcome.retry = plan_retry(begun.job, run.attempt, pg::to_instant(run.due));
+    outcome.error = task.refused;
+    outcome.permanent = !core::is_transient(task.refused->sqlstate);
+    if (!outcome.permanent && !task.member && run.trigger == shmem::Trigger::kSchedule)
+      outcome.retry = plan_retry(task.job, run.attempt, pg::to_instant(run.due));
   } else {
     try {
-      do_work(slot, begun, meter);
+      do_work(slot, task, meter);
       return RunResult::kSuccess;
     } catch (...) {
       lift_limits(slot);
-      outcome = failed(slot, run, begun.job);
-      hint_at_missing_name(begun, outcome);
+      outcome = failed(slot, run, task.job);
+      hint_at_missing_name(task, outcome);
     }
   }
   lift_limits(slot);
   QueryCancelPending = false;  // one that came during the abort
   add_measures(slot, meter, outcome);
-  if (begun.job.is_command()) reset_settings();  // what a part that was committed has set
-  log_failure(begun, outcome);
+  if (task.job.is_command()) reset_settings();  // what a part that was committed has set
+  log_failure(task, outcome);
   return RunResult::kFailure;
 }
 

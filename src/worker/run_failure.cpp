@@ -21,24 +21,24 @@ using store::Outcome;
 
 namespace {
 
-void log_failure_once(const Begun& begun, const Outcome& outcome) {
+void log_failure_once(const Task& task, const Outcome& outcome) {
   const auto log = [&](pg::Spi& spi) {
-    if (begun.opened) {
-      cancel_group(spi, begun.run_id, &outcome);
-      store::note_changed(begun.job.id);  // the scheduler may know of its members already
+    if (task.opened) {
+      cancel_group(spi, task.run_id, &outcome);
+      store::note_changed(task.job.id);  // the scheduler may know of its members already
       return;
     }
-    if (store::end_run(spi, begun.run_id, outcome, settings::suspend_after()) || outcome.retry)
-      store::note_changed(begun.job.id);
-    if (begun.member) {
-      finish_member(spi, *begun.member, state_of_member(outcome.status));
+    if (store::end_run(spi, task.run_id, outcome, settings::suspend_after()) || outcome.retry)
+      store::note_changed(task.job.id);
+    if (task.member) {
+      finish_member(spi, *task.member, state_of_member(outcome.status));
       return;
     }
-    log_rolled_back(spi, begun.job.name, begun.members, begun.at_member, outcome);
-    if (begun.job.one_time && !outcome.retry) store::remove_one_time_job(spi, begun.job.id);
+    log_rolled_back(spi, task.job.name, task.members, task.at_member, outcome);
+    if (task.job.one_time && !outcome.retry) store::remove_one_time_job(spi, task.job.id);
   };
   with_own_tables(kWorkerLockTimeout, log, Standby::kNotAwaited);
-  if (begun.opened) shmem::cancel_members(MyDatabaseId, begun.run_id);
+  if (task.opened) shmem::cancel_members(MyDatabaseId, task.run_id);
 }
 
 bool is_lock_conflict(const pg::PgError& error) {
@@ -61,7 +61,7 @@ Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
   Outcome outcome;
   outcome.error = store::describe_current_error();
   outcome.status = store::RunStatus::kError;
-  const bool cancel = outcome.error->sqlstate == "57014";
+  const bool cancel = outcome.error->is(ERRCODE_QUERY_CANCELED);
   const bool yields = cancel && !exceeded_max_runtime() && shmem::read_slot(slot).yields;
   // statement_timeout raises the same SQLSTATE as a cancel, but it is an error of the command.
   const bool is_statements = cancel && !yields && exceeded_statement_timeout() && !is_to_end(slot);
@@ -86,17 +86,17 @@ Outcome failed(int slot, const shmem::Assignment& run, const JobRecord& job) {
   return outcome;
 }
 
-std::optional<Outcome> end_of_opened(int slot, const shmem::Assignment& run, const Begun& begun) {
+std::optional<Outcome> end_of_opened(int slot, const shmem::Assignment& run, const Task& task) {
   try {
     resume_limits(slot);
   } catch (const pg::SqlError&) {
-    return failed(slot, run, begun.job);
+    return failed(slot, run, task.job);
   }
   return std::nullopt;
 }
 
-void hint_at_missing_name(const Begun& begun, Outcome& outcome) {
-  if (begun.job.is_command() || !outcome.error) return;
+void hint_at_missing_name(const Task& task, Outcome& outcome) {
+  if (task.job.is_command() || !outcome.error) return;
   try {
     pg::in_transaction(
         [&outcome] { engine::hint_at_missing_name(*outcome.error, GetSessionUserId()); });
@@ -106,11 +106,11 @@ void hint_at_missing_name(const Begun& begun, Outcome& outcome) {
 }
 
 // A lock that another session holds for a moment must not lose an outcome.
-void log_failure(const Begun& begun, const Outcome& outcome) {
+void log_failure(const Task& task, const Outcome& outcome) {
   constexpr int kTries = 10;
   for (int tries = 1;; ++tries) {
     try {
-      log_failure_once(begun, outcome);
+      log_failure_once(task, outcome);
       return;
     } catch (const pg::PgError& error) {
       if (tries == kTries || !is_lock_conflict(error)) throw;

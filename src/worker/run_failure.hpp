@@ -13,13 +13,13 @@ store::Outcome failed(int slot, const shmem::Assignment& run, const store::JobRe
 /// if it continues. During the commit, a cancel ends only the wait for a standby. Afterwards the
 /// limits are in force again.
 std::optional<store::Outcome> end_of_opened(int slot, const shmem::Assignment& run,
-                                            const Begun& begun);
+                                            const Task& task);
 
 /// Adds a hint if a function of the view failed because of the fixed search_path. REQUIRES: no
 /// transaction.
-void hint_at_missing_name(const Begun& begun, store::Outcome& outcome);
+void hint_at_missing_name(const Task& task, store::Outcome& outcome);
 
 /// Logs the outcome. Throws if that fails. If a lock is the reason, it throws after several tries.
-void log_failure(const Begun& begun, const store::Outcome& outcome);
+void log_failure(const Task& task, const store::Outcome& outcome);
 
 }  // namespace metrics_refresh::worker

@@ -20,8 +20,7 @@ bool has_temporary_objects() {
   if (!OidIsValid(schema)) return false;
   bool found = false;
   pg::in_transaction([&found, schema] {
-    extension::as_extension([&found, schema] {
-      pg::Spi spi;
+    extension::as_extension([&found, schema](pg::Spi& spi) {
       found = !spi.query(
                       "SELECT FROM pg_catalog.pg_depend WHERE refclassid ="
                       " 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid = $1 LIMIT 1",
@@ -34,11 +33,11 @@ bool has_temporary_objects() {
 
 // The properties that a session keeps from its start, even if ALTER ROLE or ALTER DATABASE changes
 // them later.
-struct Beginning {
+struct RoleState {
   pg::Settings settings;
   bool superuser = false;
 
-  bool operator==(const Beginning& other) const {
+  bool operator==(const RoleState& other) const {
     return superuser == other.superuser && settings == other.settings;
   }
 };
@@ -62,18 +61,18 @@ void reset() {
 }  // namespace
 
 SessionState session_state() {
-  static std::optional<Beginning> begun_with;
+  static std::optional<RoleState> at_login;
   try {
-    Beginning beginning;
+    RoleState current;
     bool has_superusers = false;
     pg::in_transaction_without_snapshot([&] {
-      beginning.settings = pg::settings_of_role(GetSessionUserId());
-      beginning.superuser = pg::is_superuser(GetSessionUserId());
+      current.settings = pg::settings_of_role(GetSessionUserId());
+      current.superuser = pg::is_superuser(GetSessionUserId());
       // ALTER ROLE may have come between the login and this transaction.
-      if (!begun_with) has_superusers = pg::has_session_of_superuser();
+      if (!at_login) has_superusers = pg::has_session_of_superuser();
     });
-    if (!begun_with) begun_with = Beginning{beginning.settings, has_superusers};
-    return beginning == *begun_with ? SessionState::kCurrent : SessionState::kOutdated;
+    if (!at_login) at_login = RoleState{current.settings, has_superusers};
+    return current == *at_login ? SessionState::kCurrent : SessionState::kOutdated;
   } catch (const std::exception&) {
     log_current_exception("the settings of a worker's owner cannot be read");
     return SessionState::kUnknown;

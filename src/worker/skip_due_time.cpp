@@ -14,13 +14,13 @@ using store::JobRecord;
 using store::Member;
 using store::RunHead;
 
-bool skip_due_time(pg::Spi& spi, const RunHead& head, const Begun& begun) {
-  const JobRecord& job = begun.job;
-  if (head.manual || head.attempt > 1 || begun.refused || job.is_command() || job.one_time ||
+bool skip_due_time(pg::Spi& spi, const RunHead& head, const Task& task) {
+  const JobRecord& job = task.job;
+  if (head.manual || head.attempt > 1 || task.refused || job.is_command() || job.one_time ||
       !job.last_succeeded || settings::log_skips())
     return false;
   std::vector<Oid> views;
-  if (job.is_refresh()) views.push_back(begun.view);
+  if (job.is_refresh()) views.push_back(task.view);
   if (job.is_group())
     for (const Member& member : store::named_members(spi, job))
       views.push_back(engine::resolve_view(member));

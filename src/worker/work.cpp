@@ -94,13 +94,13 @@ Outcome success(store::Strategy strategy) {
 // A worker executes only code of the role of its session.
 bool is_own(Oid owner) { return GetSessionUserId() == owner; }
 
-Outcome refresh(const Begun& begun) {
-  const JobRecord& job = begun.job;
-  show_activity("refresh of " + (begun.member ? begun.member->view() : job.view()));
+Outcome refresh(const Task& task) {
+  const JobRecord& job = task.job;
+  show_activity("refresh of " + (task.member ? task.member->view() : job.view()));
   const engine::Refreshed refreshed =
-      engine::refresh_view(begun.view, engine::asked_by_job(job.strategy), job.owner_oid, is_own);
+      engine::refresh_view(task.view, engine::asked_by_job(job.strategy), job.owner_oid, is_own);
   Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
-  if (!begun.not_incremental.empty()) outcome.strategy_reason = begun.not_incremental;
+  if (!task.not_incremental.empty()) outcome.strategy_reason = task.not_incremental;
   return outcome;
 }
 
@@ -126,13 +126,13 @@ Outcome run_command(const JobRecord& job) {
 
 // All views are locked before the snapshot is taken. Other sessions can then not change a member
 // between the snapshot and its refresh.
-Outcome refresh_on_one_snapshot(Begun& begun) {
-  const JobRecord& job = begun.job;
+Outcome refresh_on_one_snapshot(Task& task) {
+  const JobRecord& job = task.job;
   show_activity("refresh of the group " + job.name);
   const store::Strategy asked = engine::asked_by_job(job.strategy);
   std::vector<engine::LockedView> locked;
-  for (const Member& member : begun.members) {
-    begun.at_member = member.number;
+  for (const Member& member : task.members) {
+    task.at_member = member.number;
     if (!OidIsValid(member.view_oid))
       throw pg::SqlError(ERRCODE_UNDEFINED_TABLE,
                          "materialized view " + member.view() + " does not exist",
@@ -140,58 +140,56 @@ Outcome refresh_on_one_snapshot(Begun& begun) {
     locked.push_back(engine::lock_view(member.view_oid, asked, job.owner_oid, is_own));
   }
   pg::call([] { PushActiveSnapshot(GetTransactionSnapshot()); });  // the one; commit pops it
-  for (const Member& member : begun.members) {
-    begun.at_member = member.number;
+  for (const Member& member : task.members) {
+    task.at_member = member.number;
     const engine::LockedView& view = locked[static_cast<std::size_t>(member.number)];
     const core::Instant started = pg::now();
     const store::UsageMeter meter;
     const engine::Refreshed refreshed = engine::refresh_locked(view);
     Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
     outcome.usage = meter.so_far();
-    extension::as_extension([&] {
-      pg::Spi spi;
-      store::log_ended_run(spi, head_of_member(member, begun.job.name, started), outcome);
+    extension::as_extension([&](pg::Spi& spi) {
+      store::log_ended_run(spi, head_of_member(member, task.job.name, started), outcome);
     });
   }
-  begun.at_member = -1;
+  task.at_member = -1;
   Outcome outcome = success(store::Strategy::kGroup);
   outcome.strategy_reason =
-      std::to_string(begun.members.size()) + " views in one transaction on one snapshot";
+      std::to_string(task.members.size()) + " views in one transaction on one snapshot";
   return outcome;
 }
 
 // Creates the triggers of a view if it was created again or needs other triggers than it has. This
 // is a transaction of its own, because it blocks writers, which must not wait for the refresh too.
-void set_up(int slot, Begun& begun, Oid view) {
+void set_up(int slot, Task& task, Oid view) {
   if (!OidIsValid(view)) return;
   try {
     pg::in_transaction([&] {
-      set_local("lock_timeout", std::to_string(core::to_milliseconds(begun.job.lock_timeout)),
+      set_local("lock_timeout", std::to_string(core::to_milliseconds(task.job.lock_timeout)),
                 PGC_USERSET);
-      engine::set_up_incremental(engine::read_view(view), {begun.job.owner_oid}, false);
+      engine::set_up_incremental(engine::read_view(view), {task.job.owner_oid}, false);
     });
   } catch (const pg::SqlError& error) {
-    begun.not_incremental = error.what();
-    if (!error.detail().empty()) begun.not_incremental += ": " + error.detail();
+    task.not_incremental = error.what();
+    if (!error.detail().empty()) task.not_incremental += ": " + error.detail();
   }
   resume_limits(slot);  // an abort stops the timers, and a wait of a commit discards a cancel
 }
 
-void set_up_incremental(int slot, Begun& begun) {
+void set_up_incremental(int slot, Task& task) {
   // A request for one refresh does not create triggers.
-  if (!store::has_trait(begun.job.strategy, store::kSetUpByJob) || begun.job.one_time) return;
-  set_up(slot, begun, begun.view);
-  for (const Member& member : begun.members) set_up(slot, begun, member.view_oid);
+  if (!store::has_trait(task.job.strategy, store::kSetUpByJob) || task.job.one_time) return;
+  set_up(slot, task, task.view);
+  for (const Member& member : task.members) set_up(slot, task, member.view_oid);
 }
 
-void log_success(const Begun& begun, const Outcome& outcome) {
-  extension::as_extension([&] {
-    pg::Spi spi;
-    store::end_run(spi, begun.run_id, outcome, 0);
-    if (begun.member)
-      finish_member(spi, *begun.member, store::MemberState::kSuccess);
-    else if (begun.job.one_time)
-      store::remove_one_time_job(spi, begun.job.id);
+void log_success(const Task& task, const Outcome& outcome) {
+  extension::as_extension([&](pg::Spi& spi) {
+    store::end_run(spi, task.run_id, outcome, 0);
+    if (task.member)
+      finish_member(spi, *task.member, store::MemberState::kSuccess);
+    else if (task.job.one_time)
+      store::remove_one_time_job(spi, task.job.id);
   });
 }
 
@@ -220,37 +218,37 @@ void keep_statistics(int slot, const JobRecord& job, Oid view) {
   }
 }
 
-void work(int slot, Begun& begun, const store::UsageMeter& meter) {
-  const JobRecord& job = begun.job;
-  if (!job.is_command()) set_settings_and_limit(job, begun.view, GUC_ACTION_LOCAL);
-  Outcome outcome = !begun.members.empty() ? refresh_on_one_snapshot(begun)
-                    : job.is_command()     ? run_command(job)
-                                           : refresh(begun);
+void work(int slot, Task& task, const store::UsageMeter& meter) {
+  const JobRecord& job = task.job;
+  if (!job.is_command()) set_settings_and_limit(job, task.view, GUC_ACTION_LOCAL);
+  Outcome outcome = !task.members.empty() ? refresh_on_one_snapshot(task)
+                    : job.is_command()    ? run_command(job)
+                                          : refresh(task);
   add_measures(slot, meter, outcome);
   // The lock_timeout of the job applies to its work only. Only processes of the extension can lock
   // the rows that the log needs, and they do so for a moment.
   set_local("lock_timeout", kLogLockTimeout, PGC_USERSET);
   pg::stop_transaction_timeout();
-  log_success(begun, outcome);
+  log_success(task, outcome);
   end_cancels();
 }
 
 }  // namespace
 
-void do_work(int slot, Begun& begun, const store::UsageMeter& meter) {
+void do_work(int slot, Task& task, const store::UsageMeter& meter) {
   resume_limits(slot);
-  set_up_incremental(slot, begun);
-  set_session(begun.job);
-  const auto body = [&] { work(slot, begun, meter); };
-  if (begun.job.is_command())
+  set_up_incremental(slot, task);
+  set_session(task.job);
+  const auto body = [&] { work(slot, task, meter); };
+  if (task.job.is_command())
     pg::in_transaction_without_snapshot(body);
-  else if (begun.members.empty())
+  else if (task.members.empty())
     pg::in_transaction(body);
   else
     pg::in_repeatable_read(body);
   lift_limits(slot);
-  keep_statistics(slot, begun.job, begun.view);
-  for (const Member& member : begun.members) keep_statistics(slot, begun.job, member.view_oid);
+  keep_statistics(slot, task.job, task.view);
+  for (const Member& member : task.members) keep_statistics(slot, task.job, member.view_oid);
 }
 
 bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {

@@ -12,7 +12,7 @@
 namespace metrics_refresh::worker {
 
 /// The work to do, as the first transaction of the run has determined it (run.cpp).
-struct Begun {
+struct Task {
   store::JobRecord job;
   std::int64_t run_id = 0;                 // 0: there is nothing to do
   Oid view = InvalidOid;                   // of a refresh
@@ -28,7 +28,7 @@ struct Begun {
 /// Does the work within the limits that start_limits() has set, and logs its success. Throws the
 /// error of the work. Then everything is rolled back, except transactions that a command has
 /// committed itself. `at_member` is the member that failed.
-void do_work(int slot, Begun& begun, const store::UsageMeter& meter);
+void do_work(int slot, Task& task, const store::UsageMeter& meter);
 
 /// True if nothing has changed and the strategy of the job allows a skip of all these views. Waits
 /// only a short time for locks. Returns false after an error, which the refresh will then report.

@@ -150,9 +150,9 @@ like( $node->safe_psql(
 		BEGIN;
 		SELECT metrics_refresh.import_from_pg_cron(false);
 		SELECT metrics_refresh.alter_job('sales', schedule => '*/2 * * * *');
-		SELECT 'from ' || extract(year FROM effective_from) FROM metrics_refresh.job WHERE job_name = 'sales';
+		SELECT 'from the commit' FROM metrics_refresh_internal.job WHERE job_name = 'sales' AND counts_from_commit;
 		ROLLBACK}),
-	qr/^from 9999$/m, 'what is altered before the commit counts from the commit all the same');
+	qr/^from the commit$/m, 'what is altered before the commit counts from the commit all the same');
 
 # Two at once, of which the first commits at 12:01:57 or later.
 my $first = $node->background_psql('postgres', extra_params => [ '-U', 'boss' ]);

@@ -7,6 +7,7 @@
 #include "api/adoption/adopt_admin_check.hpp"
 
 #include "api/access.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
 #include "pg/identity.hpp"
 #include "pg/quote.hpp"
@@ -28,7 +29,7 @@ struct Check {
 
 std::optional<Check> find_check(const std::string& schema, Oid log) {
   std::optional<Check> check;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
         // The candidates are functions without arguments that return boolean and have one of these
         // names. They must be in the schema or be used by a policy of the log. The owner of the
@@ -59,7 +60,7 @@ std::optional<Check> find_check(const std::string& schema, Oid log) {
 // has no value for it.
 std::string database_setting(const std::string& name) {
   std::string value;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
         "SELECT substr(c, length($1) + 2) FROM pg_db_role_setting s, unnest(s.setconfig) c"
         " WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database"
@@ -94,7 +95,7 @@ void set(Adoption& adoption, const std::string& name, const std::string& value,
 std::string try_out(const Check& check) {
   std::string problem;
   const std::string query = "SELECT " + check.name + "()";
-  pg::look([&] {
+  pg::in_discarded_subtransaction([&] {
     pg::ActAs scope(check.owner, SECURITY_RESTRICTED_OPERATION);
     const auto error = pg::in_subtransaction([&] {
       pg::with_fixed_search_path([&] {
@@ -142,7 +143,7 @@ void adopt_admin_check(Adoption& adoption, const std::string& schema, Oid log) {
 void adopt_retention(Adoption& adoption, const store::OldFunction& cleanup) {
   constexpr char kName[] = "metrics_refresh.log_retention";
   std::int64_t minutes = 0;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     minutes = spi.query(
                      // The retention is taken from the first interval in the text of the function.
                      // If there is none, it is the default of the argument, a number of days.

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "api/access.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/definition_statement.hpp"
 #include "pg/quote.hpp"
 #include "pg/role.hpp"
@@ -20,12 +21,6 @@ namespace {
 using store::OldFunction;
 using store::Thin;
 
-std::string joined(const std::vector<std::string>& texts) {
-  std::string list;
-  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + text;
-  return list;
-}
-
 std::string note_of(const OldFunction& function) {
   std::string note;
   if (function.is_definer)
@@ -33,7 +28,7 @@ std::string note_of(const OldFunction& function) {
         "was SECURITY DEFINER: it has its caller's rights now, so EXECUTE alone is not enough to "
         "refresh or to see the log";
   if (!function.dependents.empty())
-    note += (note.empty() ? "" : "; ") + joined(function.dependents) + " can go on to use it";
+    core::append_item(note, core::joined(function.dependents) + " can go on to use it", "; ");
   return note;
 }
 
@@ -46,7 +41,7 @@ std::string stranger(Oid owner) {
 // The reason why the owner could not replace the function and restore it, or empty.
 std::string problem_for_owner(const OldFunction& function, const std::string& statement) {
   std::string type;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     type = store::foreign_type(spi, "pg_proc", {function.oid}, function.owner);
   });
   if (!type.empty()) return "its text may run code of " + type;
@@ -72,7 +67,7 @@ std::vector<std::string> undo_statements(const OldFunction& function) {
 // is 0.
 void require_replaced(const OldFunction& function, Oid owner, const std::string& source) {
   bool is_replaced = false;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     is_replaced =
         spi.query(
                "SELECT EXISTS (SELECT FROM pg_proc WHERE oid::regprocedure::text = $4"
@@ -92,7 +87,7 @@ void adopt_function(Adoption& adoption, const std::string& schema, const OldFunc
   if (function.is_member) return adoption.block(object, "it is an extension's own");
   const auto body = store::body_of(thin, function);
   if (const auto* no = std::get_if<store::NotServed>(&body)) {
-    const std::string users = joined(function.dependents);
+    const std::string users = core::joined(function.dependents);
     return adoption.block(object, no->reason + ", so it cannot be replaced" +
                                       (users.empty() ? "" : "; " + users + " depends on it"));
   }
@@ -122,7 +117,7 @@ void make_function(Adoption& adoption, const std::string& schema, const Thin& th
 
 std::vector<OldFunction> find_functions(Oid schema, const std::vector<Thin>& thin) {
   std::vector<OldFunction> found;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     for (const Thin& one : thin) {
       std::vector<OldFunction> named = store::functions_named(spi, schema, one.name);
       std::move(named.begin(), named.end(), std::back_inserter(found));

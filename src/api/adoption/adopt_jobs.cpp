@@ -11,6 +11,7 @@
 #include "api/access.hpp"
 #include "api/imports/import_sql.hpp"
 #include "api/imports/take_over.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/quote.hpp"
 #include "pg/transaction.hpp"
 
@@ -50,7 +51,7 @@ std::string object_of(const CronCall& call) {
 
 std::vector<store::JobRecord> all_jobs() {
   std::vector<store::JobRecord> jobs;
-  with_tables([&](pg::Spi& spi) { jobs = store::load_jobs(spi); });
+  extension::as_extension([&](pg::Spi& spi) { jobs = store::load_jobs(spi); });
   return jobs;
 }
 
@@ -158,7 +159,8 @@ void take_over_call(Adoption& adoption, const CronCalls& calls, const CronCall& 
       object_of(call), "paused",
       [cron, id, job]() -> std::string {
         const store::JobRecord own = managed_job(job);
-        with_tables([&](pg::Spi& spi) { store::count_from_commit(spi, own.name, own.owner_oid); });
+        extension::as_extension(
+            [&](pg::Spi& spi) { store::count_from_commit(spi, own.name, own.owner_oid); });
         pause_in_pg_cron(cron, {id});
         return "";
       },

@@ -7,6 +7,7 @@
 #include "api/adoption/adopt_log.hpp"
 
 #include "api/access.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/definition_statement.hpp"
 #include "pg/owner_rows.hpp"
 #include "pg/quote.hpp"
@@ -25,7 +26,8 @@ std::string object_of(const OldLog& log) { return "table " + pg::qualified(log.s
 std::optional<OldLog> read(const std::string& schema, const std::string& name,
                            const std::vector<Oid>& replaced) {
   std::optional<OldLog> log;
-  with_tables([&](pg::Spi& spi) { log = store::read_old_log(spi, schema, name, replaced); });
+  extension::as_extension(
+      [&](pg::Spi& spi) { log = store::read_old_log(spi, schema, name, replaced); });
   return log;
 }
 
@@ -33,7 +35,7 @@ std::optional<OldLog> read(const std::string& schema, const std::string& name,
 // searched.
 std::string free_name(const OldLog& log) {
   std::string name;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     for (int i = 1; name.empty(); ++i) {
       const std::string wished =
           log.name + "_before_adoption" + (i > 1 ? "_" + std::to_string(i) : "");
@@ -60,9 +62,9 @@ std::string note_on_rows(std::int64_t rows, const store::OldRows& counted) {
 // Code of the table's owner runs only with the owner's rights: the rows arrive here as values.
 std::string copy(const OldLog& log, const engine::View& view, const store::OldRows& counted) {
   std::int64_t rows = 0;
-  with_tables([&](pg::Spi& spi) { store::begin_above(spi, counted.last_id); });
+  extension::as_extension([&](pg::Spi& spi) { store::begin_above(spi, counted.last_id); });
   pg::read_as_owner(log.owner, log.oid, store::row_query(log), [&](const pg::Rows& some) {
-    with_tables(
+    extension::as_extension(
         [&](pg::Spi& spi) { store::copy_rows(spi, log, view.name, pg::array_of(some, 1)); });
     rows += static_cast<std::int64_t>(some.size());
   });
@@ -73,8 +75,9 @@ std::string note_on_view(const OldLog& log) {
   const std::string unfilled = store::unfilled_columns(log);
   std::string note = unfilled.empty() ? "" : "NULL in new rows: " + unfilled;
   if (log.has_policies)
-    note += std::string(note.empty() ? "" : "; ") +
-            "whom the policies admit sees rows if he is a super admin or has the owner's rights";
+    core::append_item(
+        note, "whom the policies admit sees rows if he is a super admin or has the owner's rights",
+        "; ");
   return note;
 }
 
@@ -102,7 +105,7 @@ void replace_table(Adoption& adoption, const OldLog& log, const engine::View& vi
 void carry_grants(Adoption& adoption, const OldLog& log) {
   const std::string name = pg::qualified(log.schema, log.name);
   std::string others;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     others = spi.query(
                     "SELECT coalesce(string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'"
                     " ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '), '')"
@@ -129,7 +132,7 @@ std::string view_over(const store::OldLog::Dependent& dependent, const std::stri
 // neither be moved nor restored.
 std::string problem_of(const store::OldLog::Dependent& dependent) {
   std::string type;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     type = store::foreign_type(spi, "pg_rewrite", store::rules_of(spi, dependent.oid),
                                dependent.owner);
   });
@@ -206,7 +209,7 @@ std::string problem_of(const OldLog& log, Oid view_owner, Oid schema_owner) {
     return "its policies bind its owner too, who cannot read all rows: ALTER TABLE … NO FORCE ROW "
            "LEVEL SECURITY lets him";
   std::string type;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     type = store::foreign_type(spi, "pg_policy", store::policies_of(spi, log.oid), log.owner);
   });
   return type.empty() ? "" : "the text of its policies may run code of " + type;

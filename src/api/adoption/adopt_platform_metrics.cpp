@@ -8,6 +8,7 @@
 #include "api/adoption/adopt_admin_check.hpp"
 #include "api/adoption/adopt_functions.hpp"
 #include "api/adoption/adopt_log.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/as_owner.hpp"
 #include "pg/definition_statement.hpp"
@@ -31,7 +32,7 @@ Oid existing_schema(const std::string& schema) {
 
 void refuse_own_schema(Oid schema, const std::string& name) {
   bool is_own = false;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     is_own = spi.query(
                     "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'metrics_refresh'"
                     " AND extnamespace = $1)",
@@ -144,28 +145,14 @@ Datum forget_adopted_runs(FunctionCallInfo call) {
   const std::string schema = Arguments::required(Arguments(call).get_text(0), "schema_name");
   extension::require_super_admin("removing log rows");
   std::int64_t removed = 0;
-  with_tables([&](pg::Spi& spi) { removed = store::forget_copied_rows(spi, schema); });
+  extension::as_extension([&](pg::Spi& spi) { removed = store::forget_copied_rows(spi, schema); });
   return Int64GetDatum(removed);
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_adopt_platform_metrics, adopt_platform_metrics);
+MR_SQL_FUNCTION(mr_restore_definition, restore_definition);
+MR_SQL_FUNCTION(mr_forget_adopted_runs, forget_adopted_runs);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_adopt_platform_metrics);
-MR_SQL_FUNCTION(mr_restore_definition);
-MR_SQL_FUNCTION(mr_forget_adopted_runs);
-
-Datum mr_adopt_platform_metrics(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::adopt_platform_metrics(fcinfo); });
-}
-Datum mr_restore_definition(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::restore_definition(fcinfo); });
-}
-Datum mr_forget_adopted_runs(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::forget_adopted_runs(fcinfo); });
-}
-}

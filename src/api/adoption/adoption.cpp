@@ -18,10 +18,6 @@ namespace {
 
 using pg::Param;
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
-}
-
 }  // namespace
 
 namespace {
@@ -83,7 +79,7 @@ void Adoption::find(const std::function<void()>& add_steps) {
   });
   // A dry run releases its locks by a rollback.
   if (dry_run_) {
-    pg::look(add_steps);
+    pg::in_discarded_subtransaction(add_steps);
   } else {
     lock_imports(BOOTSTRAP_SUPERUSERID);  // for all super admins
     add_steps();
@@ -134,7 +130,7 @@ void Adoption::require_free_way() const {
   std::string detail;
   for (const Step& step : steps_)
     if (step.action == "in the way")
-      detail += (detail.empty() ? "" : "\n") + step.object + ": " + step.note + ".";
+      core::append_item(detail, step.object + ": " + step.note + ".", "\n");
   if (detail.empty()) return;
   throw pg::SqlError(
       ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST, "objects stand in the way, so nothing was changed",
@@ -160,8 +156,8 @@ void Adoption::finish(FunctionCallInfo call) {
   for (const auto* steps : {&steps_, &undo_})
     for (const Step& step : *steps)
       result.add({Param(INT4OID, Int32GetDatum(static_cast<std::int32_t>(++number))),
-                  Param(step.object), Param(step.action), text_or_null(step.statement),
-                  text_or_null(step.note)});
+                  Param(step.object), Param(step.action), Param::text_or_null(step.statement),
+                  Param::text_or_null(step.note)});
 }
 
 }  // namespace metrics_refresh::api

@@ -5,6 +5,7 @@
 #include "api/access.hpp"
 #include "api/adoption/adopt_functions.hpp"
 #include "api/jobs/group_views.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/quote.hpp"
 #include "pg/role.hpp"
@@ -28,12 +29,12 @@ bool has_name(const std::vector<store::JobRecord>& jobs, const std::string& name
 // name. Groups of other roles are ignored.
 Group group_of(const std::string& schema, Oid schema_owner) {
   std::vector<store::JobRecord> jobs;
-  with_tables([&](pg::Spi& spi) { jobs = store::load_jobs(spi); });
+  extension::as_extension([&](pg::Spi& spi) { jobs = store::load_jobs(spi); });
   for (const store::JobRecord& job : jobs) {
     if (job.group_schema != schema || job.one_time) continue;
     std::size_t namesakes = 0;
     std::optional<store::JobKey> key;
-    with_tables([&](pg::Spi& spi) {
+    extension::as_extension([&](pg::Spi& spi) {
       namesakes = store::jobs_named(spi, job.name).size();
       key = store::find_key(spi, job.id);
     });
@@ -121,18 +122,8 @@ Datum require_schema_rights(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_create_schema_api, create_schema_api);
+MR_SQL_FUNCTION(mr_require_schema_rights, require_schema_rights);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_create_schema_api);
-MR_SQL_FUNCTION(mr_require_schema_rights);
-
-Datum mr_create_schema_api(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::create_schema_api(fcinfo); });
-}
-Datum mr_require_schema_rights(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::require_schema_rights(fcinfo); });
-}
-}

@@ -21,14 +21,6 @@ namespace {
 
 constexpr char kPrefix[] = "crontab line ";
 
-// Several -c options are several transactions for psql. A job of refreshes can do the same; a job
-// with a command cannot.
-std::string joined(const std::vector<std::string>& sql) {
-  std::string command;
-  for (const std::string& one : sql) command += (command.empty() ? "" : "\n;\n") + one;
-  return command;
-}
-
 void note_connection(const core::PsqlCommand& psql, ImportedJob& job) {
   if (!psql.user.empty() && psql.user != job.owner_name)
     job.note("psql connects as " + psql.user + ", the job is yours");
@@ -91,7 +83,9 @@ void convert(const core::CrontabEntry& entry, const std::string& database, Impor
   if (entry.has_input) return job.leave("an unescaped % gives the command input");
   const core::PsqlCommand psql = core::read_psql_command(entry.command);
   if (!psql.refusal.empty()) return job.leave(psql.refusal);
-  job.command = joined(psql.sql);
+  // Several -c options are several transactions for psql. A job of refreshes can do the same; a job
+  // with a command cannot.
+  job.command = core::joined(psql.sql, "\n;\n");
   if (is_blank(job.command)) return job.leave("its SQL is empty");
   set_times(entry, job);
   if (job.is_left()) return;
@@ -150,13 +144,7 @@ Datum import_from_crontab(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_import_from_crontab, import_from_crontab);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_import_from_crontab);
-
-Datum mr_import_from_crontab(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::import_from_crontab(fcinfo); });
-}
-}

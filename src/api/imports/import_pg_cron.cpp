@@ -9,6 +9,7 @@
 #include "api/imports/import_target.hpp"
 #include "api/imports/take_over.hpp"
 #include "api/jobs/write_job.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/identity.hpp"
 #include "pg/role.hpp"
@@ -45,7 +46,7 @@ void with_old_jobs(const PgCron& cron, Body&& body) {
 
 std::optional<PgCron> find_pg_cron() {
   std::optional<PgCron> found;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     // pg_settings does not show a setting that pg_cron has not defined. Any role could set such a
     // placeholder.
     const pg::Rows rows = spi.query(
@@ -110,7 +111,7 @@ std::vector<OldJob> read_old_jobs(const PgCron& cron, bool dry_run) {
 // the command must begin with the query.
 bool is_running(const ImportedJob& job) {
   bool running = false;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     running = spi.query(
                      "SELECT EXISTS (SELECT FROM pg_stat_activity a"
                      " WHERE (a.application_name = 'pg_cron' OR a.backend_type LIKE 'pg_cron%')"
@@ -170,7 +171,8 @@ void convert(OldJob& old, const PgCron& cron) {
 void take_over(ImportedJob& job) {
   make_job(job, "job " + std::to_string(job.source_id) + " of pg_cron", BOOTSTRAP_SUPERUSERID);
   if (job.active)
-    with_tables([&](pg::Spi& spi) { store::count_from_commit(spi, job.name, job.owner); });
+    extension::as_extension(
+        [&](pg::Spi& spi) { store::count_from_commit(spi, job.name, job.owner); });
 }
 
 // True if this extension runs the old job from now on, so that pg_cron must stop running it.
@@ -231,18 +233,8 @@ Datum as_pg_cron_reads(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_import_from_pg_cron, import_from_pg_cron);
+MR_SQL_FUNCTION(mr_as_pg_cron_reads, as_pg_cron_reads);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_import_from_pg_cron);
-MR_SQL_FUNCTION(mr_as_pg_cron_reads);
-
-Datum mr_import_from_pg_cron(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::import_from_pg_cron(fcinfo); });
-}
-Datum mr_as_pg_cron_reads(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::as_pg_cron_reads(fcinfo); });
-}
-}

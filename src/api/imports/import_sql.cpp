@@ -111,7 +111,10 @@ bool sets_timeout(Node* statement, Timeouts& timeouts) {
   const bool is_read = pg::call(
       [&milliseconds, value] { return parse_int(value, &milliseconds, GUC_UNIT_MS, nullptr); });
   if (!is_read || milliseconds < 0) return false;
-  (is_lock ? timeouts.lock : timeouts.statement) = milliseconds;
+  if (is_lock)
+    timeouts.lock = milliseconds;
+  else
+    timeouts.statement = milliseconds;
   return true;
 }
 

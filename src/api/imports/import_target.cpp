@@ -18,6 +18,7 @@
 #include "engine/view/missing_names.hpp"
 #include "engine/view/owner_settings.hpp"
 #include "engine/view/view.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/compat.hpp"
 #include "pg/transaction.hpp"
 
@@ -70,7 +71,7 @@ auto found_by(const Lookup& lookup, Find find) {
 }
 
 Oid find_relation(const SqlName& name, const Lookup& lookup) {
-  const char* schema = name.schema.empty() ? nullptr : name.schema.c_str();
+  const char* schema = pg::c_str_or_null(name.schema);
   const char* relation = name.name.c_str();
   return found_by(lookup, [=] {
     RangeVar* range =
@@ -81,7 +82,7 @@ Oid find_relation(const SqlName& name, const Lookup& lookup) {
 }
 
 Oid find_routine(const SqlName& name, const Lookup& lookup) {
-  const char* schema = name.schema.empty() ? nullptr : name.schema.c_str();
+  const char* schema = pg::c_str_or_null(name.schema);
   const char* routine = name.name.c_str();
   const FuncCandidateList candidates = found_by(lookup, [=] {
     List* names = list_make1(makeString(pstrdup(routine)));
@@ -99,7 +100,7 @@ std::string written(const SqlName& name) {
 
 Routine read_routine(Oid oid, Oid caller) {
   Routine routine;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
         "SELECT l.lanname, coalesce(p.prosrc, ''), p.prokind = 'p', p.prosecdef, p.proowner,"
         " has_function_privilege($2, p.oid, 'EXECUTE'), coalesce(p.proconfig, '{}')"
@@ -219,7 +220,7 @@ void set_timeouts(const Timeouts& own, Oid role, ImportTarget& target) {
 // and whose source can be read.
 std::vector<Body> bodies_in(Oid view) {
   std::vector<Body> bodies;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
         "WITH RECURSIVE used (oid) AS (SELECT $1 UNION SELECT d.refobjid FROM used u"
         "  JOIN pg_rewrite r ON r.ev_class = u.oid JOIN pg_depend d"
@@ -247,8 +248,7 @@ std::string names_in(const Body& body, Oid owner) {
   // PL/pgSQL is not parsed as a whole: only its SQL parts are.
   for (const std::string& part : core::parts_of_body(body.source)) {
     const std::string found = engine::names_found_by_path(part, owner, "");
-    if (!found.empty() && names.find(found) == std::string::npos)
-      names += (names.empty() ? "" : ", ") + found;
+    if (!found.empty() && names.find(found) == std::string::npos) core::append_item(names, found);
   }
   return names;
 }

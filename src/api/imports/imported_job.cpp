@@ -28,7 +28,7 @@ std::string plain_name(const store::ViewName& view) {
 template <typename Write>
 std::string list(const std::vector<store::ViewName>& views, Write write) {
   std::string text;
-  for (const store::ViewName& view : views) text += (text.empty() ? "" : ", ") + write(view);
+  for (const store::ViewName& view : views) core::append_item(text, write(view));
   return text;
 }
 
@@ -115,10 +115,6 @@ bool is_due_alike(const store::JobRecord& job, const ImportedJob& imported) {
          job.blackout.empty();
 }
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
-}
-
 Param name_or_null(const std::string& text) {
   if (text.empty()) return Param::null(NAMEOID);
   const char* name = text.c_str();
@@ -142,7 +138,7 @@ std::string statement_of(const ImportedJob& job) {
 
 Found Names::find_by_task(ImportedJob& job, const std::string& prefix) {
   Found best = Found::kNothing;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     for (const store::JobRecord& other : store::load_jobs(spi)) {
       if (other.name.compare(0, prefix.size(), prefix) != 0 ||
           taken_.count({job.owner, other.name}) != 0 || !has_task(spi, other, job))
@@ -164,7 +160,7 @@ Found Names::settle(ImportedJob& job, bool by_name) {
     if (taken_.count({job.owner, job.name}) != 0) continue;
     std::optional<store::JobRecord> found;
     bool is_same = false;
-    with_tables([&](pg::Spi& spi) {
+    extension::as_extension([&](pg::Spi& spi) {
       found = store::find_job(spi, job.name, job.owner);
       if (found && !dry_run_) {
         store::lock_job(spi, found->id);
@@ -200,16 +196,14 @@ void make_job(const ImportedJob& job, const std::string& what, Oid role) {
 }
 
 void add_row(SetResult& result, const ImportedJob& job) {
-  std::string notes;
-  for (const std::string& note : job.notes) notes += (notes.empty() ? "" : "; ") + note;
   // Even a job that was left has a statement, if it has a schedule: the user can run it in the
   // right database.
   const bool is_made = !job.schedule.empty();
-  result.add({Param(job.source_id), text_or_null(job.name), Param(kind_of(job)),
-              text_or_null(target_of(job)), text_or_null(job.old_schedule),
-              text_or_null(job.schedule), Param::nullable(job.timezone, TEXTOID),
+  result.add({Param(job.source_id), Param::text_or_null(job.name), Param(kind_of(job)),
+              Param::text_or_null(target_of(job)), Param::text_or_null(job.old_schedule),
+              Param::text_or_null(job.schedule), Param::nullable(job.timezone, TEXTOID),
               name_or_null(job.owner_name), name_or_null(job.database), Param(job.active),
-              Param(job.action), text_or_null(notes),
+              Param(job.action), Param::text_or_null(core::joined(job.notes, "; ")),
               is_made ? Param(statement_of(job)) : Param::null(TEXTOID)});
 }
 

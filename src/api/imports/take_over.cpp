@@ -9,6 +9,7 @@
 #include "api/imports/take_over.hpp"
 
 #include "api/access.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/time.hpp"
 
 namespace metrics_refresh::api {
@@ -37,10 +38,10 @@ Datum take_over(FunctionCallInfo call) {
                        "the function may only be called as a trigger");
   // An earlier call in this transaction may have handled all jobs.
   bool waits = false;
-  with_tables([&](pg::Spi& spi) { waits = store::is_to_count_from_commit(spi); });
+  extension::as_extension([&](pg::Spi& spi) { waits = store::is_to_count_from_commit(spi); });
   if (!waits) return Datum{0};
   wait_for_quiet_moment();
-  with_tables([](pg::Spi& spi) { store::count_from_soon(spi); });
+  extension::as_extension([](pg::Spi& spi) { store::count_from_soon(spi); });
   return Datum{0};
 }
 
@@ -57,11 +58,6 @@ void wait_for_quiet_moment() {
     });
 }
 
-}  // namespace metrics_refresh::api
+MR_SQL_FUNCTION(mr_job_take_over, take_over);
 
-extern "C" {
-MR_SQL_FUNCTION(mr_job_take_over);
-Datum mr_job_take_over(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::take_over(fcinfo); });
-}
-}
+}  // namespace metrics_refresh::api

@@ -7,6 +7,7 @@
 
 #include "api/access.hpp"
 #include "engine/view/one_owner.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/compat.hpp"
 #include "store/groups.hpp"
@@ -86,7 +87,7 @@ std::vector<GroupView> views_of_schema(const std::string& schema) {
   if (!OidIsValid(oid))
     throw pg::SqlError(ERRCODE_UNDEFINED_SCHEMA, "schema \"" + schema + "\" does not exist");
   std::vector<GroupView> views;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     views =
         read_views(spi.query("SELECT oid, relispopulated FROM pg_class"
                              " WHERE relnamespace = $1 AND relkind = 'm' ORDER BY relname",
@@ -116,7 +117,7 @@ std::vector<GroupView> dependents_of(Oid relation) {
     throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE, "no view can read this relation",
                        "Name a table, a view or a materialized view.");
   std::vector<GroupView> views;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     views = read_views(spi.query(
         // Two recursive steps: first up from the relation to all its inheritance parents, because a
         // change in a child is visible in them; then from view to view.

@@ -11,6 +11,7 @@
 #include "api/jobs/options.hpp"
 #include "api/jobs/write_job.hpp"
 #include "api/shares.hpp"
+#include "extension/own_schema.hpp"
 #include "shmem/shmem.hpp"
 #include "store/one_time_jobs.hpp"
 
@@ -48,7 +49,7 @@ Datum schedule_group(FunctionCallInfo call) {
   // The request runs the whole group, not only the views that are not populated.
   if (populate && std::any_of(views.begin(), views.end(), is_unpopulated)) {
     const std::string role = current_role();
-    with_tables([&](pg::Spi& spi) { (void)store::insert_request(spi, id, role); });
+    extension::as_extension([&](pg::Spi& spi) { (void)store::insert_request(spi, id, role); });
     check_share_of_requests();
   }
   return Int64GetDatum(id);
@@ -67,7 +68,7 @@ std::int64_t request_once(const std::string& purpose, const std::vector<GroupVie
   // Made before the insert: check() raises an error only if the share has grown.
   const JobShare share(owner);
   std::optional<std::int64_t> run_id;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const std::int64_t id = store::insert_one_time_job(spi, purpose, owner, {});
     store::replace_members(spi, id, names_of(views));
     run_id = store::insert_request(spi, id, role);
@@ -121,28 +122,10 @@ Datum refresh_dependents(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_schedule_group, schedule_group);
+MR_SQL_FUNCTION(mr_refresh_all_views, refresh_all_views);
+MR_SQL_FUNCTION(mr_refresh_dependents, refresh_dependents);
+MR_SQL_FUNCTION(mr_populate_views, populate_views);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_schedule_group);
-MR_SQL_FUNCTION(mr_refresh_all_views);
-MR_SQL_FUNCTION(mr_refresh_dependents);
-MR_SQL_FUNCTION(mr_populate_views);
-
-Datum mr_schedule_group(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::schedule_group(fcinfo); });
-}
-Datum mr_refresh_all_views(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::refresh_all_views(fcinfo); });
-}
-Datum mr_refresh_dependents(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::refresh_dependents(fcinfo); });
-}
-Datum mr_populate_views(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::populate_views(fcinfo); });
-}
-}

@@ -10,6 +10,7 @@
 #include "engine/incremental/setup/setup.hpp"
 #include "engine/skip/skip_audit.hpp"
 #include "engine/view/view.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "store/groups.hpp"
 #include "store/incremental.hpp"
@@ -32,7 +33,7 @@ std::vector<Oid> views_of(const store::JobRecord& job) {
   if (job.is_refresh()) add(job);
   if (!job.is_group()) return views;
   std::vector<store::Member> members;
-  with_tables([&](pg::Spi& spi) { members = store::named_members(spi, job); });
+  extension::as_extension([&](pg::Spi& spi) { members = store::named_members(spi, job); });
   for (const store::Member& member : members) add(member);
   return views;
 }
@@ -69,7 +70,7 @@ void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& 
 
 void leave_incremental(const std::vector<Oid>& before) {
   if (before.empty()) return;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     for (const Oid view : before) store::suspect_incremental(spi, view);
   });
 }

@@ -7,6 +7,7 @@
 
 #include "api/access.hpp"
 #include "api/shares.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/role_setting.hpp"
 #include "pg/transaction.hpp"
 
@@ -47,7 +48,7 @@ Settings read_settings(Datum jsonb) {
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, what,
                        "For example: {\"work_mem\": \"256MB\", \"jit\": false}");
   };
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const pg::Param param(JSONBOID, jsonb);
     const pg::Rows whole =
         spi.query("SELECT jsonb_typeof($1), octet_length($1::text)::int8", {param});

@@ -7,6 +7,7 @@
 #include "api/jobs/options.hpp"
 #include "api/jobs/write_job.hpp"
 #include "api/shares.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
 #include "store/groups.hpp"
@@ -83,7 +84,7 @@ Oid view_owner(const store::JobRecord& job) {
 // The views of the group that exist.
 std::vector<GroupView> views_of_group(const store::JobRecord& group) {
   std::vector<GroupView> views;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     for (const store::Member& member : store::named_members(spi, group)) {
       const Oid view = engine::resolve_view(member);
       if (OidIsValid(view)) views.push_back({engine::read_view(view), true});
@@ -171,7 +172,7 @@ Datum unschedule(FunctionCallInfo call) {
     return BoolGetDatum(false);
   }
   const std::vector<Oid> incremental = incremental_views(*job);
-  with_tables([&](pg::Spi& spi) { store::delete_job(spi, *job); });
+  extension::as_extension([&](pg::Spi& spi) { store::delete_job(spi, *job); });
   leave_incremental(incremental);
   return BoolGetDatum(true);
 }
@@ -180,48 +181,29 @@ Datum unschedule(FunctionCallInfo call) {
 Datum set_active(FunctionCallInfo call, bool active) {
   const store::JobRecord job =
       locked_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
-  with_tables([&](pg::Spi& spi) { store::update_job(spi, job.id, {{"active", active}}, active); });
+  extension::as_extension([&](pg::Spi& spi) {
+    store::update_job(spi, job.id, {{"active", active}}, active);
+  });
   return 0;
 }
 
+Datum pause(FunctionCallInfo call) { return set_active(call, false); }
+
+Datum resume(FunctionCallInfo call) { return set_active(call, true); }
+
+Datum note_missing(FunctionCallInfo call) {
+  note_missing_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
+  return Datum{0};
+}
+
 }  // namespace
+
+MR_SQL_FUNCTION(mr_schedule, schedule);
+MR_SQL_FUNCTION(mr_schedule_command, schedule_command);
+MR_SQL_FUNCTION(mr_alter_job, alter_job);
+MR_SQL_FUNCTION(mr_unschedule, unschedule);
+MR_SQL_FUNCTION(mr_note_missing_job, note_missing);
+MR_SQL_FUNCTION(mr_pause, pause);
+MR_SQL_FUNCTION(mr_resume, resume);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_schedule);
-MR_SQL_FUNCTION(mr_schedule_command);
-MR_SQL_FUNCTION(mr_alter_job);
-MR_SQL_FUNCTION(mr_unschedule);
-MR_SQL_FUNCTION(mr_note_missing_job);
-MR_SQL_FUNCTION(mr_pause);
-MR_SQL_FUNCTION(mr_resume);
-
-Datum mr_schedule(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::schedule(fcinfo); });
-}
-Datum mr_schedule_command(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::schedule_command(fcinfo); });
-}
-Datum mr_alter_job(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::alter_job(fcinfo); });
-}
-Datum mr_unschedule(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::unschedule(fcinfo); });
-}
-Datum mr_note_missing_job(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] {
-    namespace api = metrics_refresh::api;
-    api::note_missing_job(api::Arguments::required(api::Arguments(fcinfo).get_text(0), "job_name"));
-    return Datum{0};
-  });
-}
-Datum mr_pause(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::set_active(fcinfo, false); });
-}
-Datum mr_resume(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::set_active(fcinfo, true); });
-}
-}

@@ -163,7 +163,7 @@ Options new_options(const NamedArguments& arguments) {
     else if (option.optional)
       result.columns.emplace_back(option.name, Param::null(option.type));
     else
-      (void)Arguments::required<bool>({}, option.name);
+      Arguments::refuse_null(option.name);
   }
   return result;
 }

@@ -205,29 +205,16 @@ Datum note_change(FunctionCallInfo call) {
   return Datum{0};
 }
 
+Datum require_preload(FunctionCallInfo) {
+  shmem::require_preloaded();
+  return Datum{0};
+}
+
 }  // namespace
+
+MR_SQL_FUNCTION(mr_require_preload, require_preload);
+MR_SQL_FUNCTION(mr_job_before_write, check_job);
+MR_SQL_FUNCTION(mr_member_before_write, check_member);
+MR_SQL_FUNCTION(mr_job_after_write, note_change);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_require_preload);
-MR_SQL_FUNCTION(mr_job_before_write);
-MR_SQL_FUNCTION(mr_member_before_write);
-MR_SQL_FUNCTION(mr_job_after_write);
-
-Datum mr_require_preload(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  return metrics_refresh::pg::boundary([] {
-    metrics_refresh::shmem::require_preloaded();
-    return Datum{0};
-  });
-}
-Datum mr_job_before_write(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::check_job(fcinfo); });
-}
-Datum mr_member_before_write(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::check_member(fcinfo); });
-}
-Datum mr_job_after_write(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::note_change(fcinfo); });
-}
-}

@@ -10,6 +10,7 @@
 
 #include "api/jobs/incremental_jobs.hpp"
 #include "api/shares.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
 
@@ -18,18 +19,14 @@ namespace {
 
 using pg::Param;
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
-}
-
 // All options of a group return to their defaults if the job was a group before.
 store::Columns columns_of(const Subject& subject, Oid owner, const store::Columns& options) {
-  store::Columns columns = {{"view_schema", text_or_null(subject.view_schema)},
-                            {"view_name", text_or_null(subject.view_name)},
-                            {"given_schema", text_or_null("")},
-                            {"given_name", text_or_null("")},
-                            {"command", text_or_null(subject.command)},
-                            {"group_schema", text_or_null(subject.group_schema)},
+  store::Columns columns = {{"view_schema", Param::text_or_null(subject.view_schema)},
+                            {"view_name", Param::text_or_null(subject.view_name)},
+                            {"given_schema", Param::text_or_null("")},
+                            {"given_name", Param::text_or_null("")},
+                            {"command", Param::text_or_null(subject.command)},
+                            {"group_schema", Param::text_or_null(subject.group_schema)},
                             {"owner", pg::role_name(owner)},
                             {"owner_oid", Param::oid(owner)},
                             {"one_time", false}};
@@ -48,7 +45,7 @@ void check_name(const std::string& name) {
 
 std::optional<store::JobRecord> read_job(std::int64_t id) {
   std::optional<store::JobRecord> job;
-  with_tables([&](pg::Spi& spi) { job = store::find_job(spi, id); });
+  extension::as_extension([&](pg::Spi& spi) { job = store::find_job(spi, id); });
   return job;
 }
 
@@ -67,7 +64,7 @@ void lock_or_refuse(pg::Spi& spi, std::int64_t id, Oid owner, Oid view) {
 // The job of the owner with this name, locked.
 std::optional<store::JobRecord> lock_own(const std::string& name, Oid owner) {
   std::optional<store::JobRecord> job;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     std::int64_t locked = 0;
     // After the lock, the job may be gone and another one may have its name. Repeat until the lock
     // and the name agree.
@@ -91,7 +88,7 @@ bool is_in_place_of(const Subject& subject, const store::JobKey& job) {
 // avoided. Jobs of other roles do not reserve a name either: the new job is then added beside them.
 std::optional<store::JobRecord> lock_replaced(const std::string& name, const Subject& subject) {
   std::vector<store::JobKey> jobs;
-  with_tables([&](pg::Spi& spi) { jobs = store::jobs_named(spi, name); });
+  extension::as_extension([&](pg::Spi& spi) { jobs = store::jobs_named(spi, name); });
   jobs.erase(
       std::remove_if(jobs.begin(), jobs.end(),
                      [&](const store::JobKey& job) { return !is_in_place_of(subject, job); }),
@@ -100,7 +97,7 @@ std::optional<store::JobRecord> lock_replaced(const std::string& name, const Sub
   if (jobs.size() != 1) return std::nullopt;
   const std::int64_t id = jobs.front().id;
   std::optional<store::JobKey> job;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     if (store::try_lock_job(spi, id)) job = store::find_key(spi, id);
   });
   // The job was given to another role a moment ago.
@@ -113,7 +110,8 @@ void replace_job(const store::JobRecord& job, const Subject& subject, const stor
   // Before the write, because the row then has the new strategy.
   const std::vector<Oid> before = incremental_views(job);
   write_job(job, columns, true);
-  with_tables([&](pg::Spi& spi) { store::replace_members(spi, job.id, subject.members); });
+  extension::as_extension(
+      [&](pg::Spi& spi) { store::replace_members(spi, job.id, subject.members); });
   share.check();
   settle_written(before, job.id);
 }
@@ -129,7 +127,7 @@ std::optional<store::JobRecord> find_and_lock_job(const std::string& name) {
   std::int64_t locked = 0;
   // After the lock, the job may be gone or belong to another role.
   while ((id = find_managed(name)) && *id != locked)
-    with_tables([&](pg::Spi& spi) {
+    extension::as_extension([&](pg::Spi& spi) {
       locked = *id;
       if (const auto job = store::find_key(spi, locked))
         lock_or_refuse(spi, locked, job->owner_oid, engine::resolve_view(*job));
@@ -168,7 +166,8 @@ JobOwner owner_of_new(const NamedArguments& arguments, Oid usual, bool is_comman
 
 void write_job(const store::JobRecord& job, const store::Columns& columns, bool restart) {
   try {
-    with_tables([&](pg::Spi& spi) { store::update_job(spi, job.id, columns, restart); });
+    extension::as_extension(
+        [&](pg::Spi& spi) { store::update_job(spi, job.id, columns, restart); });
   } catch (const pg::PgError& error) {
     // The unique index decides: a check beforehand could not exclude other sessions.
     if (error.sqlstate() != ERRCODE_UNIQUE_VIOLATION) throw;
@@ -200,7 +199,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, const JobO
     store::Columns row = columns;
     row.emplace_back("job_name", name);
     std::optional<std::int64_t> id;
-    with_tables([&](pg::Spi& spi) {
+    extension::as_extension([&](pg::Spi& spi) {
       id = store::insert_job(spi, row);
       if (id) store::replace_members(spi, *id, subject.members);
     });

@@ -292,8 +292,8 @@ Datum health_check(FunctionCallInfo call) {
   const core::Instant now = pg::now();
   core::ServerFacts server;
   std::vector<core::JobFacts> jobs;
-  // pg::look() rolls everything back at the end, including locks.
-  pg::look([&] {
+  // pg::in_discarded_subtransaction() rolls everything back at the end, including locks.
+  pg::in_discarded_subtransaction([&] {
     pg::with_own_sql([&] {
       pg::Spi spi;
       server = server_facts(spi);
@@ -302,16 +302,12 @@ Datum health_check(FunctionCallInfo call) {
   });
   for (const core::Finding& finding : core::check_health(now, server, jobs, limits()))
     result.add({finding.check, core::to_string(finding.severity), finding.detail,
-                finding.hint.empty() ? pg::Param::null(TEXTOID) : pg::Param(finding.hint)});
+                pg::Param::text_or_null(finding.hint)});
   return 0;
 }
 
 }  // namespace
-}  // namespace metrics_refresh::api
 
-extern "C" {
-MR_SQL_FUNCTION(mr_health_check);
-Datum mr_health_check(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::health_check(fcinfo); });
-}
-}
+MR_SQL_FUNCTION(mr_health_check, health_check);
+
+}  // namespace metrics_refresh::api

@@ -11,6 +11,7 @@
 #include "engine/view/own_jobs.hpp"
 #include "engine/view/owner_settings.hpp"
 #include "engine/view/unique_key.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/identity.hpp"
 #include "pg/transaction.hpp"
@@ -20,10 +21,6 @@ namespace metrics_refresh::api {
 namespace {
 
 using pg::Param;
-
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
-}
 
 // Whether a job with the strategy incremental could refresh this view, or does.
 std::string say_incremental(const engine::View& view, const engine::ViewState& state) {
@@ -72,7 +69,7 @@ Surroundings read_surroundings(const engine::View& view, MemoryContext context) 
   if (job_id != 0)
     // The job is visible to the caller. The settings are needed for the decision, but are not
     // shown.
-    with_tables([&](pg::Spi& spi) {
+    extension::as_extension([&](pg::Spi& spi) {
       if (const auto job = store::find_job(spi, job_id)) found.settings = job->settings;
     });
   return found;
@@ -115,12 +112,12 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
   return {Param(chosen),
           Param(reason),
           Param(state.populated),
-          text_or_null(state.unique_index),
-          text_or_null(index),
+          Param::text_or_null(state.unique_index),
+          Param::text_or_null(index),
           around.depends_on,
           Param::nullable(around.job_name, TEXTOID),
           around.next_due,
-          text_or_null(freshness.reason),
+          Param::text_or_null(freshness.reason),
           Param(say_incremental(view, state))};
 }
 
@@ -143,27 +140,18 @@ Datum explain_refresh(FunctionCallInfo call) {
   require_refresh_rights(view);
   MemoryContext const context = CurrentMemoryContext;
   std::vector<Param> row;
-  pg::look([&] {
+  pg::in_discarded_subtransaction([&] {
     limit_lock_waits();
     row = explain(view, context);
   });
   return row_result(call, row);
 }
 
+Datum caller_is_super_admin(FunctionCallInfo) { return BoolGetDatum(extension::is_super_admin()); }
+
 }  // namespace
+
+MR_SQL_FUNCTION(mr_is_super_admin, caller_is_super_admin);
+MR_SQL_FUNCTION(mr_explain_refresh, explain_refresh);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_is_super_admin);
-MR_SQL_FUNCTION(mr_explain_refresh);
-
-Datum mr_is_super_admin(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  return metrics_refresh::pg::boundary(
-      [] { return BoolGetDatum(metrics_refresh::extension::is_super_admin()); });
-}
-Datum mr_explain_refresh(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::explain_refresh(fcinfo); });
-}
-}

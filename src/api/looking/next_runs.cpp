@@ -89,26 +89,10 @@ Datum validate_schedule(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_next_runs, next_runs);
+MR_SQL_FUNCTION(mr_next_due, next_due);
+MR_SQL_FUNCTION(mr_describe_schedule, describe_schedule);
+MR_SQL_FUNCTION(mr_validate_schedule, validate_schedule);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_next_runs);
-MR_SQL_FUNCTION(mr_next_due);
-MR_SQL_FUNCTION(mr_describe_schedule);
-MR_SQL_FUNCTION(mr_validate_schedule);
-
-Datum mr_next_runs(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::next_runs(fcinfo); });
-}
-Datum mr_next_due(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::next_due(fcinfo); });
-}
-Datum mr_describe_schedule(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::describe_schedule(fcinfo); });
-}
-Datum mr_validate_schedule(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::validate_schedule(fcinfo); });
-}
-}

@@ -116,20 +116,9 @@ Datum skipped_runs(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_worker_slots, worker_slots);
+MR_SQL_FUNCTION(mr_waiting_runs, waiting_runs);
+MR_SQL_FUNCTION(mr_skipped_runs, skipped_runs);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_skipped_runs);
-MR_SQL_FUNCTION(mr_worker_slots);
-MR_SQL_FUNCTION(mr_waiting_runs);
-
-Datum mr_worker_slots(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::worker_slots(fcinfo); });
-}
-Datum mr_waiting_runs(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::waiting_runs(fcinfo); });
-}
-Datum mr_skipped_runs(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::skipped_runs(fcinfo); });
-}
-}

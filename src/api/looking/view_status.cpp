@@ -147,10 +147,6 @@ Param name_param(const std::string& name) {
                pg::call([text] { return DirectFunctionCall1(namein, CStringGetDatum(text)); }));
 }
 
-Param text_or_null(const std::string& text) {
-  return text.empty() ? Param::null(TEXTOID) : Param(text);
-}
-
 Datum view_status(FunctionCallInfo call) {
   SetResult result(call);
   const core::Instant now = pg::now();
@@ -158,7 +154,7 @@ Datum view_status(FunctionCallInfo call) {
   std::map<Oid, Keeper> keepers;
   std::map<Oid, LoggedView> logged;
   const std::map<std::int64_t, core::Instant> fresh = found_fresh();
-  pg::look([&] {
+  pg::in_discarded_subtransaction([&] {
     pg::with_own_sql([&] {
       pg::Spi spi;
       views = read_views(spi);
@@ -185,8 +181,8 @@ Datum view_status(FunctionCallInfo call) {
                 Param(log.populated),
                 Param::nullable(log.rows ? log.rows : view.estimated_rows, INT8OID),
                 Param::nullable(try_size(view.oid), INT8OID), time_or_null(log.last_success),
-                age_or_null(fresh_at, now), text_or_null(log.last_status),
-                text_or_null(log.last_error), Param(freshness(log, fresh_at, keeper, now)),
+                age_or_null(fresh_at, now), Param::text_or_null(log.last_status),
+                Param::text_or_null(log.last_error), Param(freshness(log, fresh_at, keeper, now)),
                 keeper == nullptr ? Param::null(TEXTOID) : Param(keeper->job.name),
                 time_or_null(next_due)});
   }
@@ -194,11 +190,7 @@ Datum view_status(FunctionCallInfo call) {
 }
 
 }  // namespace
-}  // namespace metrics_refresh::api
 
-extern "C" {
-MR_SQL_FUNCTION(mr_view_status);
-Datum mr_view_status(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::view_status(fcinfo); });
-}
-}
+MR_SQL_FUNCTION(mr_view_status, view_status);
+
+}  // namespace metrics_refresh::api

@@ -12,6 +12,7 @@
 
 #include "api/access.hpp"
 #include "api/shares.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
 #include "pg/role.hpp"
 #include "pg/time.hpp"
@@ -88,7 +89,7 @@ long next_look() {
 
 store::KnownOutcome outcome_of(std::int64_t run) {
   store::KnownOutcome known;
-  with_tables([&](pg::Spi& spi) { known = store::latest_outcome(spi, run); });
+  extension::as_extension([&](pg::Spi& spi) { known = store::latest_outcome(spi, run); });
   return known;
 }
 
@@ -151,7 +152,7 @@ RefreshedNow have_done(shmem::HandOver wanted) {
   if (!registered) pg::call([] { before_shmem_exit(on_exit, 0); });
   registered = true;
   check_share_of_requests(1);
-  with_tables([&wanted](pg::Spi& spi) { wanted.run_id = store::next_run_id(spi); });
+  extension::as_extension([&wanted](pg::Spi& spi) { wanted.run_id = store::next_run_id(spi); });
   wanted.database = MyDatabaseId;
   wanted.requested_by = GetUserId();
   own_run = wanted.run_id;

@@ -1,6 +1,7 @@
 #include "api/runs/known_run.hpp"
 
 #include "api/access.hpp"
+#include "extension/own_schema.hpp"
 #include "store/runs.hpp"
 
 namespace metrics_refresh::api {
@@ -11,7 +12,7 @@ namespace {
 std::optional<store::RunStatus> status_for_manager(std::int64_t run_id) {
   std::optional<store::JobKey> job;
   std::optional<store::RunStatus> status;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     if (const auto found = store::job_of_run(spi, run_id)) job = store::find_key(spi, found->id);
     if (job) status = store::run_status(spi, run_id);
   });
@@ -36,7 +37,8 @@ KnownRun look_up(std::int64_t run_id) {
                        "trigger() returns the numbers of runs; metrics_refresh.run_log lists "
                        "those that you may see.");
   if (status == store::RunStatus::kQueued)
-    with_tables([&](pg::Spi& spi) { requested_here = store::is_requested_here(spi, run_id); });
+    extension::as_extension(
+        [&](pg::Spi& spi) { requested_here = store::is_requested_here(spi, run_id); });
   return {*status, requested_here};
 }
 

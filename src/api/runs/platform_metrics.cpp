@@ -4,6 +4,7 @@
 #include "api/access.hpp"
 #include "api/arguments.hpp"
 #include "api/runs/refresh_now.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 
 namespace metrics_refresh::api {
@@ -14,7 +15,7 @@ constexpr char kView[] = "platform_metrics";
 // ALTER EXTENSION SET SCHEMA can change it, so it is looked up each time.
 std::string extension_schema() {
   std::string schema;
-  with_tables([&schema](pg::Spi& spi) {
+  extension::as_extension([&schema](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
         "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
         " WHERE e.extname = 'metrics_refresh'");
@@ -40,7 +41,12 @@ Datum told(const RefreshedNow& done, const std::string& success) {
       .result();
 }
 
-Datum trigger_refresh() {
+Datum refresh_platform_metrics(FunctionCallInfo) {
+  (void)refresh_named(extension_schema(), kView);
+  return Datum{0};
+}
+
+Datum trigger_platform_metrics(FunctionCallInfo) {
   extension::require_super_admin("refreshing the platform metrics");
   return told(refresh_named(extension_schema(), kView), "platform metrics refreshed");
 }
@@ -56,27 +62,9 @@ Datum refresh_by_name(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_refresh_platform_metrics, refresh_platform_metrics);
+MR_SQL_FUNCTION(mr_trigger_platform_metrics, trigger_platform_metrics);
+MR_SQL_FUNCTION(mr_refresh_by_name, refresh_by_name);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_refresh_platform_metrics);
-MR_SQL_FUNCTION(mr_trigger_platform_metrics);
-MR_SQL_FUNCTION(mr_refresh_by_name);
-
-Datum mr_refresh_platform_metrics(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  return metrics_refresh::pg::boundary([] {
-    namespace api = metrics_refresh::api;
-    (void)api::refresh_named(api::extension_schema(), api::kView);
-    return Datum{0};
-  });
-}
-Datum mr_trigger_platform_metrics(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  return metrics_refresh::pg::boundary([] { return metrics_refresh::api::trigger_refresh(); });
-}
-Datum mr_refresh_by_name(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::refresh_by_name(fcinfo); });
-}
-}

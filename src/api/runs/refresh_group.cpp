@@ -16,6 +16,7 @@
 #include "engine/strategies.hpp"
 #include "engine/view/function_reads.hpp"
 #include "engine/view/view.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
 #include "pg/time.hpp"
@@ -38,7 +39,7 @@ Group read_group(const std::string& name) {
   if (!group.job.is_group())
     throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE, "job \"" + name + "\" is no group",
                        "refresh() refreshes a view now; trigger() runs any job in a worker.");
-  with_tables([&group](pg::Spi& spi) {
+  extension::as_extension([&group](pg::Spi& spi) {
     group.members = store::named_members(spi, group.job);
     std::vector<Oid> views;
     for (Member& member : group.members) {
@@ -64,7 +65,7 @@ void log_not_begun(const Member& member, store::RunStatus status, const store::R
   store::Outcome outcome;
   outcome.status = status;
   outcome.error = error;
-  with_tables([&](pg::Spi& spi) { store::log_ended_run(spi, head, outcome); });
+  extension::as_extension([&](pg::Spi& spi) { store::log_ended_run(spi, head, outcome); });
 }
 
 // Returns false if the refresh failed. The failure is logged.
@@ -84,11 +85,9 @@ bool refresh_member(const Member& member, const store::JobRecord& group) {
 }
 
 void warn_of(const Group& group, const std::vector<std::string>& failed) {
-  std::string names;
-  for (const std::string& name : failed) names += (names.empty() ? "" : ", ") + name;
   const std::string message = std::to_string(failed.size()) + " of " +
                               std::to_string(group.members.size()) + " views of group \"" +
-                              group.job.name + "\" were not refreshed: " + names;
+                              group.job.name + "\" were not refreshed: " + core::joined(failed);
   const char* text = message.c_str();
   pg::call([text] {
     ereport(WARNING, errmsg_internal("%s", text), errhint("See metrics_refresh.run_log."));
@@ -159,11 +158,7 @@ Datum refresh_group(FunctionCallInfo call) {
 }
 
 }  // namespace
-}  // namespace metrics_refresh::api
 
-extern "C" {
-MR_SQL_FUNCTION(mr_refresh_group);
-Datum mr_refresh_group(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::refresh_group(fcinfo); });
-}
-}
+MR_SQL_FUNCTION(mr_refresh_group, refresh_group);
+
+}  // namespace metrics_refresh::api

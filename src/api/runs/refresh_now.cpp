@@ -10,6 +10,7 @@
 #include "engine/view/missing_names.hpp"
 #include "engine/view/own_jobs.hpp"
 #include "engine/view/owner_settings.hpp"
+#include "extension/own_schema.hpp"
 #include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
@@ -19,7 +20,7 @@ namespace {
 
 RefreshedNow log(const store::RunHead& head, store::Outcome outcome) {
   std::int64_t run_id = 0;
-  with_tables([&](pg::Spi& spi) { run_id = store::log_ended_run(spi, head, outcome); });
+  extension::as_extension([&](pg::Spi& spi) { run_id = store::log_ended_run(spi, head, outcome); });
   const std::chrono::duration<double, std::milli> duration = pg::now() - head.started;
   return {run_id, std::move(outcome), duration.count()};
 }
@@ -91,8 +92,9 @@ RefreshedNow refresh_now(Oid oid, store::Strategy strategy, const pg::Settings* 
 RefreshedNow refresh_of_missing_view(const std::string& schema, const std::string& name) {
   store::Outcome outcome;
   outcome.status = store::RunStatus::kError;
-  outcome.error = store::RunError{"materialized view " + schema + "." + name + " does not exist",
-                                  "42P01", "", "Create it; its scheduled job waits for it.", ""};
+  outcome.error = store::run_error(ERRCODE_UNDEFINED_TABLE,
+                                   "materialized view " + schema + "." + name + " does not exist",
+                                   "Create it; its scheduled job waits for it.");
   return log(manual_head(schema, name, GetUserId()), std::move(outcome));
 }
 

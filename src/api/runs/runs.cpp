@@ -6,6 +6,7 @@
 #include "api/runs/known_run.hpp"
 #include "api/runs/refresh_now.hpp"
 #include "api/shares.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
@@ -57,7 +58,8 @@ Datum trigger(FunctionCallInfo call) {
   for (;;) {
     const store::JobRecord job = managed_job(name);
     std::optional<std::int64_t> run_id;
-    with_tables([&](pg::Spi& spi) { run_id = store::insert_request(spi, job.id, role); });
+    extension::as_extension(
+        [&](pg::Spi& spi) { run_id = store::insert_request(spi, job.id, role); });
     if (!run_id) continue;
     check_share_of_requests();
     return Int64GetDatum(*run_id);
@@ -67,7 +69,7 @@ Datum trigger(FunctionCallInfo call) {
 // Withdraws a request that no worker has taken yet. False if it was taken, or never existed.
 bool withdraw(const store::Request& request, const store::JobRecord& job) {
   bool withdrawn = false;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     // Waits for a worker that is taking the request, to learn whether its transaction commits.
     store::await_request(spi, request.run_id);
     withdrawn = store::withdraw_request(spi, request, job, pg::now());
@@ -83,7 +85,7 @@ Datum cancel(FunctionCallInfo call) {
   std::optional<store::JobRecord> job;
   std::optional<store::Request> request;
   bool open_group = false;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     job = store::job_of_run(spi, run_id);
     request = store::find_request(spi, run_id);
     open_group = store::is_open_group(spi, run_id);
@@ -100,7 +102,7 @@ Datum cancel(FunctionCallInfo call) {
   if (job && request && withdraw(*request, *job)) return BoolGetDatum(true);
   // A worker that held the request has committed by now. It may have planned the run of a group.
   if (request && !open_group)
-    with_tables([&](pg::Spi& spi) { open_group = store::is_open_group(spi, run_id); });
+    extension::as_extension([&](pg::Spi& spi) { open_group = store::is_open_group(spi, run_id); });
   if (!open_group) return BoolGetDatum(shmem::cancel_run(MyDatabaseId, run_id));
   // The scheduler cancels a group's run: it knows the members that are running, and no other member
   // may start meanwhile.
@@ -110,15 +112,14 @@ Datum cancel(FunctionCallInfo call) {
   return BoolGetDatum(true);
 }
 
-Datum cleanup_logs(FunctionCallInfo call, bool has_argument) {
+Datum remove_logs(std::optional<Datum> older_than) {
   extension::require_super_admin("removing log rows");
-  pg::Param age = pg::Param::null(INTERVALOID);
-  if (has_argument && !Arguments(call).is_null(0))
-    age = pg::Param(INTERVALOID, Arguments(call).datum(0));
+  const pg::Param age =
+      older_than ? pg::Param(INTERVALOID, *older_than) : pg::Param::null(INTERVALOID);
   const std::int64_t retention =
       std::chrono::duration_cast<std::chrono::minutes>(settings::log_retention()).count();
   std::int64_t removed = 0;
-  with_tables([&](pg::Spi& spi) {
+  extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
         "SELECT clock_timestamp() - a.age, a.age < interval '0' FROM (SELECT coalesce($1,"
         " make_interval(mins => $2::int))) AS a (age)",
@@ -130,31 +131,20 @@ Datum cleanup_logs(FunctionCallInfo call, bool has_argument) {
   return Int64GetDatum(removed);
 }
 
+Datum cleanup_logs(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  if (arguments.is_null(0)) return remove_logs(std::nullopt);
+  return remove_logs(arguments.datum(0));
+}
+
+Datum cleanup_old_metrics_logs(FunctionCallInfo) { return remove_logs(std::nullopt); }
+
 }  // namespace
+
+MR_SQL_FUNCTION(mr_refresh, refresh);
+MR_SQL_FUNCTION(mr_trigger, trigger);
+MR_SQL_FUNCTION(mr_cancel, cancel);
+MR_SQL_FUNCTION(mr_cleanup_logs, cleanup_logs);
+MR_SQL_FUNCTION(mr_cleanup_old_metrics_logs, cleanup_old_metrics_logs);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_refresh);
-MR_SQL_FUNCTION(mr_trigger);
-MR_SQL_FUNCTION(mr_cancel);
-MR_SQL_FUNCTION(mr_cleanup_logs);
-MR_SQL_FUNCTION(mr_cleanup_old_metrics_logs);
-
-Datum mr_refresh(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::refresh(fcinfo); });
-}
-Datum mr_trigger(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::trigger(fcinfo); });
-}
-Datum mr_cancel(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::cancel(fcinfo); });
-}
-Datum mr_cleanup_logs(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::cleanup_logs(fcinfo, true); });
-}
-Datum mr_cleanup_old_metrics_logs(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary(
-      [&] { return metrics_refresh::api::cleanup_logs(fcinfo, false); });
-}
-}

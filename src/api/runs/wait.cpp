@@ -160,16 +160,8 @@ Datum wait_for(FunctionCallInfo call) {
 }
 
 }  // namespace
+
+MR_SQL_FUNCTION(mr_wait, wait);
+MR_SQL_FUNCTION(mr_wait_for, wait_for);
+
 }  // namespace metrics_refresh::api
-
-extern "C" {
-MR_SQL_FUNCTION(mr_wait);
-MR_SQL_FUNCTION(mr_wait_for);
-
-Datum mr_wait(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::wait(fcinfo); });
-}
-Datum mr_wait_for(PG_FUNCTION_ARGS) {
-  return metrics_refresh::pg::boundary([&] { return metrics_refresh::api::wait_for(fcinfo); });
-}
-}

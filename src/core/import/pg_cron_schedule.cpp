@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/import/pg_cron_reader.hpp"
+#include "core/joined.hpp"
 #include "core/schedule/schedule.hpp"
 #include "core/schedule/schedule_description.hpp"
 #include "core/schedule/schedule_text.hpp"
@@ -24,7 +25,7 @@ constexpr std::size_t kDayOfWeek = 4;
 
 std::string join(const PgCronReading& reading) {
   std::string text;
-  for (const PgCronField& field : reading.fields) text += (text.empty() ? "" : " ") + field.text;
+  for (const PgCronField& field : reading.fields) append_item(text, field.text, " ");
   return text;
 }
 

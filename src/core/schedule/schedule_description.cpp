@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "core/joined.hpp"
 #include "core/schedule/day_description.hpp"
 
 namespace metrics_refresh::core {
@@ -128,7 +129,7 @@ std::string counted(std::int64_t n, const char* unit) {
 std::string length_text(std::int64_t seconds) {
   std::string text;
   const auto add = [&](std::int64_t n, const char* unit) {
-    if (n != 0) text += (text.empty() ? "" : " ") + counted(n, unit);
+    if (n != 0) append_item(text, counted(n, unit), " ");
   };
   add(seconds / 3600, "hour");
   add(seconds / 60 % 60, "minute");

@@ -72,7 +72,10 @@ Instant Timetable::started_until(std::int64_t job, Instant due, Instant now) con
   if (!comes_by_now(low)) return now;
   while (high - low > kInstant) {
     const Instant middle = low + (high - low) / 2;
-    (comes_by_now(middle) ? low : high) = middle;
+    if (comes_by_now(middle))
+      low = middle;
+    else
+      high = middle;
   }
   return start_of(job, high) > now ? high - kInstant : now;
 }

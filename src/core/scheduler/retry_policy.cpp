@@ -1,14 +1,36 @@
 #include "core/scheduler/retry_policy.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace metrics_refresh::core {
+namespace {
+
+// Whole classes are preferred to single codes, because new releases add codes to them.
+constexpr std::string_view kConnectionException = "08";
+constexpr std::string_view kTransactionRollback = "40";
+constexpr std::string_view kInsufficientResources = "53";
+constexpr std::string_view kOperatorIntervention = "57";
+constexpr std::string_view kSystemError = "58";
+constexpr std::string_view kTransientClasses[] = {kConnectionException, kTransactionRollback,
+                                                  kInsufficientResources, kOperatorIntervention,
+                                                  kSystemError};
+
+constexpr std::string_view kIdleInTransactionSessionTimeout = "25P03";
+constexpr std::string_view kTransactionTimeout = "25P04";
+constexpr std::string_view kLockNotAvailable = "55P03";
+constexpr std::string_view kTransientCodes[] = {kIdleInTransactionSessionTimeout,
+                                                kTransactionTimeout, kLockNotAvailable};
+
+template <std::size_t size>
+bool has(const std::string_view (&list)[size], std::string_view one) {
+  return std::find(std::begin(list), std::end(list), one) != std::end(list);
+}
+
+}  // namespace
 
 bool is_transient(std::string_view sqlstate) {
-  // Whole classes are preferred to single codes, because new releases add codes to them.
-  const std::string_view error_class = sqlstate.substr(0, 2);
-  return error_class == "08" || error_class == "40" || error_class == "53" || error_class == "57" ||
-         error_class == "58" || sqlstate == "25P03" || sqlstate == "25P04" || sqlstate == "55P03";
+  return has(kTransientClasses, sqlstate.substr(0, 2)) || has(kTransientCodes, sqlstate);
 }
 
 Duration backoff(const RetryPolicy& policy, int attempt, std::uint64_t random) noexcept {

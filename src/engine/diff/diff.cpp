@@ -18,10 +18,9 @@ constexpr char kCommand[] = "REFRESH MATERIALIZED VIEW";
 // Adds up the hashes of rows; the order of the rows does not matter.
 struct RowAdder {
   RowSums* sums;  // null: no sums are wanted
-  MemoryContext memory;
+  MemoryContext memory = nullptr;
 
-  void init(RowSums* asked_for) {
-    sums = asked_for;
+  explicit RowAdder(RowSums* asked_for) : sums(asked_for) {
     if (sums == nullptr) return;
     memory =
         AllocSetContextCreate(CurrentMemoryContext, "metrics_refresh row", ALLOCSET_DEFAULT_SIZES);
@@ -118,8 +117,7 @@ void add_view_rows(Oid oid, RowSums& sums, core::RowHash RowSums::*side) {
   const MemoryContext context = AllocSetContextCreate(
       CurTransactionContext, "metrics_refresh rows of a view", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(context);
-  RowAdder adder{};
-  adder.init(&sums);
+  RowAdder adder(&sums);
   Relation const view = table_open(oid, NoLock);
   TupleTableSlot* const slot = table_slot_create(view, nullptr);
   TableScanDesc const scan = pg::begin_scan(view, GetActiveSnapshot());
@@ -150,9 +148,8 @@ Difference refresh_by_difference(Relation view, Node* condition, const char* tex
   const MemoryContext before = MemoryContextSwitchTo(context);
 
   ProgressMeter meter;
-  RowMatcher matcher{};
-  RowAdder adder{};
-  adder.init(condition != nullptr ? nullptr : sums);
+  RowMatcher matcher;
+  RowAdder adder(condition != nullptr ? nullptr : sums);
   const double expected = condition != nullptr ? kSomeRows : expected_rows(view);
   matcher.init(RelationGetDescr(view), expected);
   meter.begin(shmem::Phase::kView, static_cast<int64>(expected));

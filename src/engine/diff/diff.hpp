@@ -17,10 +17,10 @@ struct Difference {
 /// Sums over some columns of all rows that the view had, and of all rows of its definition. The
 /// sums are equal if the rows are the same as far as these columns go.
 struct RowSums {
-  const AttrNumber* columns;  // in ascending order
-  int column_count;
-  core::RowHash old_rows;
-  core::RowHash new_rows;
+  const AttrNumber* columns = nullptr;  // in ascending order
+  int column_count = 0;
+  core::RowHash old_rows = {};
+  core::RowHash new_rows = {};
   RowHasher hasher;  // REQUIRES: init()
 };
 

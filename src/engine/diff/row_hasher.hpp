@@ -14,16 +14,15 @@ namespace metrics_refresh::engine {
 
 /// The serialized columns of a row, one after the other.
 struct RowImage {
-  char* bytes;
-  Size size;
-  Size capacity;
+  char* bytes = nullptr;
+  Size size = 0;
+  Size capacity = 0;
 
   /// Allocates in the current context.
   void init();
 };
 
-/// REQUIRES: zeroed memory before init(); the memory context of init() must live as long as the
-/// object.
+/// REQUIRES: the memory context of init() must live as long as the object.
 class RowHasher {
  public:
   void init();

@@ -1,4 +1,5 @@
 #include "engine/diff/row_matcher.hpp"
+#include "pg/server_memory.hpp"
 
 #include <sys/mman.h>
 
@@ -103,7 +104,7 @@ void RowMatcher::init(TupleDesc row, double expected) {
   // The table accepts a load of 7/8.
   const double shares = rows * 8 / 7 / static_cast<double>(slots_within_limit());
   share_count_ = shares <= 1 ? 1 : std::min(kMaxShares, static_cast<uint64>(shares) + 1);
-  shares_ = static_cast<Share*>(palloc0(share_count_ * sizeof(Share)));
+  shares_ = pg::make_array<Share>(share_count_);
   MemoryContextSwitchTo(table_context_);
   table_ = make_table(rows);
   MemoryContextSwitchTo(context_);

@@ -23,8 +23,7 @@ ItemPointerData to_tid(core::RowPlace place);
 /// allows. It is allocated in the current context.
 core::RowTable make_table(double rows);
 
-/// REQUIRES: value-initialized before init(); the memory context of init() must live as long as the
-/// object.
+/// REQUIRES: the memory context of init() must live as long as the object.
 class RowMatcher {
  public:
   /// `expected` is the estimated number of rows in the view. It affects the use of memory, not the
@@ -55,10 +54,10 @@ class RowMatcher {
   static constexpr int kWaiting = 16;
 
   struct Share {  // the rows in files with hashes of one share
-    BufFile* old_rows;
-    BufFile* new_rows;
-    uint64 old_count;
-    uint64 new_count;
+    BufFile* old_rows = nullptr;
+    BufFile* new_rows = nullptr;
+    uint64 old_count = 0;
+    uint64 new_count = 0;
   };
 
   struct OldRow {
@@ -78,30 +77,30 @@ class RowMatcher {
   void put_only_old();
   void put_only_new(TupleTableSlot* slot);
 
-  MemoryContext context_;
-  MemoryContext table_context_;
-  MemoryContext row_context_;  // reset after each row
+  MemoryContext context_ = nullptr;
+  MemoryContext table_context_ = nullptr;
+  MemoryContext row_context_ = nullptr;  // reset after each row
   RowHasher hasher_;
   core::RowTable table_;
   // Rows that wait until the slots that they need are in the processor's cache.
-  OldRow waiting_old_[kWaiting];
-  int waiting_old_count_;
-  int oldest_;
-  bool is_new_waiting_;
-  core::RowHash waiting_new_hash_;
+  OldRow waiting_old_[kWaiting] = {};
+  int waiting_old_count_ = 0;
+  int oldest_ = 0;
+  bool is_new_waiting_ = false;
+  core::RowHash waiting_new_hash_ = {};
   RowImage waiting_new_;
-  TupleTableSlot* restored_;
-  Share* shares_;
-  uint64 share_count_;
-  TupleTableSlot* slot_;  // for rows that are read back from a file
-  char* buffer_;
-  Size buffer_size_;
-  Tuplesortstate* only_old_;
-  Tuplestorestate* only_new_;
-  int64 old_rows_;
-  int64 new_rows_;
-  int64 only_old_rows_;
-  int64 only_new_rows_;
+  TupleTableSlot* restored_ = nullptr;
+  Share* shares_ = nullptr;
+  uint64 share_count_ = 0;
+  TupleTableSlot* slot_ = nullptr;  // for rows that are read back from a file
+  char* buffer_ = nullptr;
+  Size buffer_size_ = 0;
+  Tuplesortstate* only_old_ = nullptr;
+  Tuplestorestate* only_new_ = nullptr;
+  int64 old_rows_ = 0;
+  int64 new_rows_ = 0;
+  int64 only_old_rows_ = 0;
+  int64 only_new_rows_ = 0;
 };
 
 }  // namespace metrics_refresh::engine

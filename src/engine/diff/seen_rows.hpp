@@ -54,11 +54,11 @@ class SeenRows {
     table_ = larger;
   }
 
-  MemoryContext context_;
-  MemoryContext row_context_;
+  MemoryContext context_ = nullptr;
+  MemoryContext row_context_ = nullptr;
   RowHasher hasher_;
   core::RowTable table_;
-  int64 count_;
+  int64 count_ = 0;
 };
 
 }  // namespace metrics_refresh::engine

@@ -31,17 +31,6 @@ namespace {
 
 using shmem::ChangeCount;
 
-// Releases its locks at once. With them, a long refresh would make DROP EXTENSION wait.
-template <typename Body>
-void look_as_extension(Body&& body) {
-  pg::look([&body] {
-    extension::as_extension([&body] {
-      pg::Spi spi;
-      body(spi);
-    });
-  });
-}
-
 void put(StringInfo bytes, const void* data, std::size_t size) {
   appendBinaryStringInfo(bytes, static_cast<const char*>(data), static_cast<int>(size));
 }
@@ -170,7 +159,7 @@ std::string obstacle_of_transactions() {
   // The query below would take the transaction's snapshot too early.
   if (IsolationUsesXactSnapshot()) return "there may be prepared transactions";
   bool prepared = false;
-  look_as_extension(
+  extension::read_as_extension(
       [&prepared](pg::Spi& spi) { prepared = store::has_prepared_transactions(spi); });
   return prepared ? "there are prepared transactions" : "";
 }
@@ -279,8 +268,7 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
   pg::call([refreshed] { shmem::forget_skips(refreshed); });
   const std::string fingerprint =
       is_known ? whole_fingerprint(view, seen.rows.ended, true, false) : "";
-  extension::as_extension([&] {
-    pg::Spi spi;
+  extension::as_extension([&](pg::Spi& spi) {
     store::set_fingerprint(spi, view.oid, fingerprint);
     store::name_alarm(spi, {view.schema, view.name}, view.oid);
   });
@@ -289,7 +277,7 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
 bool was_fresh(const View& view, const Observation& seen) {
   if (!seen.obstacle.empty() || seen.is_own_change) return false;
   store::ViewMemory memory;
-  look_as_extension([&](pg::Spi& spi) { memory = store::find_memory(spi, view.oid); });
+  extension::read_as_extension([&](pg::Spi& spi) { memory = store::find_memory(spi, view.oid); });
   return memory.fingerprint && memory.alarm.empty() &&
          *memory.fingerprint == whole_fingerprint(view, seen.rows.begun, false, true);
 }
@@ -298,13 +286,10 @@ Freshness freshness_of(const View& view, bool only_looks) {
   store::ViewMemory memory;
   Observation seen;
   std::string current;
-  // pg::look() releases all locks. A refresh locks the view first and its tables later. Locks on
-  // the tables that are held before could lead to a deadlock.
-  pg::look([&] {
-    extension::as_extension([&] {
-      pg::Spi spi;
-      memory = store::find_memory(spi, view.oid);
-    });
+  // pg::in_discarded_subtransaction() releases all locks. A refresh locks the view first and its
+  // tables later. Locks on the tables that are held before could lead to a deadlock.
+  pg::in_discarded_subtransaction([&] {
+    extension::as_extension([&](pg::Spi& spi) { memory = store::find_memory(spi, view.oid); });
     seen = observe(view, only_looks);
     current = whole_fingerprint(view, seen.rows.begun, false, only_looks);
   });

@@ -141,18 +141,14 @@ void end_audit(const View& view, const Observation& seen, Audit& audit, Refreshe
                                      : count_of_rows(wrong, " row that was", " rows that were")) +
                             " wrong";
   refreshed.choice.reason = found;
-  extension::as_extension([&] {
-    pg::Spi spi;
+  extension::as_extension([&](pg::Spi& spi) {
     store::set_alarm(spi, {view.schema, view.name}, view.oid, found);
   });
   report(view, found);
 }
 
 void end_alarm(Oid view) {
-  extension::as_extension([view] {
-    pg::Spi spi;
-    store::clear_alarm(spi, view);
-  });
+  extension::as_extension([view](pg::Spi& spi) { store::clear_alarm(spi, view); });
 }
 
 }  // namespace metrics_refresh::engine

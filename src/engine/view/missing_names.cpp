@@ -78,7 +78,7 @@ std::string names_found_by_path(const std::string& sql, Oid owner,
   const std::string path = setting_of(owner, "search_path");
   const char* const path_text = path.c_str();
   const char* const sql_text = sql.c_str();
-  const char* const mention = mentioned_in.empty() ? nullptr : mentioned_in.c_str();
+  const char* const mention = pg::c_str_or_null(mentioned_in);
   // The kind of statement is not known. The first mode that can parse it is right. Each try has a
   // subtransaction, because the parser raises its errors.
   for (const RawParseMode mode :
@@ -94,8 +94,10 @@ std::string names_found_by_path(const std::string& sql, Oid owner,
 }
 
 void hint_at_missing_name(store::RunError& error, Oid owner) {
-  const std::string& state = error.sqlstate;
-  if (error.query.empty() || (state != "42P01" && state != "42883" && state != "42704")) return;
+  const bool is_missing = error.is(ERRCODE_UNDEFINED_TABLE) ||
+                          error.is(ERRCODE_UNDEFINED_FUNCTION) ||
+                          error.is(ERRCODE_UNDEFINED_OBJECT);
+  if (error.query.empty() || !is_missing) return;
   const std::string names = names_found_by_path(error.query, owner, error.message);
   if (names.empty()) return;
   error.hint =

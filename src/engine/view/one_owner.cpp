@@ -12,14 +12,12 @@ void require_one_owner(const std::vector<Oid>& owners) {
   std::set<std::string> names;
   for (const Oid owner : owners) names.insert(pg::role_name(owner));
   if (names.size() <= 1) return;
-  std::string listed;
-  for (const std::string& name : names) listed += (listed.empty() ? "" : ", ") + name;
   throw pg::SqlError(
       ERRCODE_FEATURE_NOT_SUPPORTED,
       "a group with isolation repeatable_read needs views of one owner",
       "A refresh runs in its owner's session, and a snapshot is one session's: make a "
       "group for each owner, or choose isolation read_committed.",
-      "Its views belong to " + listed + ".");
+      "Its views belong to " + core::joined(names) + ".");
 }
 
 }  // namespace metrics_refresh::engine

@@ -31,12 +31,8 @@ std::optional<OwnSettings> settings_of(const std::vector<store::JobSettings>& jo
 
 OwnSettings settings_of_own_jobs(const View& view) {
   std::vector<store::JobSettings> jobs;
-  pg::look([&] {
-    extension::as_extension([&] {
-      pg::Spi spi;
-      jobs = store::settings_of_jobs(spi, view.schema, view.name, view.oid);
-    });
-  });
+  extension::read_as_extension(
+      [&](pg::Spi& spi) { jobs = store::settings_of_jobs(spi, view.schema, view.name, view.oid); });
   if (const auto of_owner = settings_of(jobs, view, true)) return *of_owner;
   return settings_of(jobs, view, false).value_or(OwnSettings{});
 }

@@ -72,9 +72,9 @@ std::string old_row(const OldLog& log) {
   std::string values;
   for (const OldLog::Column& column : log.columns) {
     const std::string name = "o." + identifier(column.name);
-    names += (names.empty() ? "" : ", ") + literal(column.name);
-    values += (values.empty() ? "" : ", ") + std::string("CASE WHEN ") + name +
-              " IS DISTINCT FROM NULL THEN format('%s', " + name + ") END";
+    core::append_item(names, literal(column.name));
+    core::append_item(values, std::string("CASE WHEN ") + name +
+                                  " IS DISTINCT FROM NULL THEN format('%s', " + name + ") END");
   }
   return "jsonb_object(ARRAY[" + names + "]::text[], ARRAY[" + values + "]::text[])";
 }

@@ -116,8 +116,8 @@ std::string policy_condition(const OldLog& log) {
   for (const OldLog::Policy& policy : log.policies) {
     const std::string condition = policy.condition.empty() ? "true" : policy.condition;
     if (policy.permissive)
-      permissive += (permissive.empty() ? "" : "\n      OR ") + role_condition(policy) + " AND (" +
-                    condition + ")";
+      core::append_item(permissive, role_condition(policy) + " AND (" + condition + ")",
+                        "\n      OR ");
     else
       restrictive += "\n     AND (NOT " + role_condition(policy) + " OR (" + condition + "))";
   }
@@ -136,7 +136,7 @@ std::string policy_condition(const OldLog& log) {
 std::string unfilled_columns(const OldLog& log) {
   std::string list;
   for (const OldLog::Column& column : log.columns)
-    if (meaning_of(column) == LogColumn::kOther) list += (list.empty() ? "" : ", ") + column.name;
+    if (meaning_of(column) == LogColumn::kOther) core::append_item(list, column.name);
   return list;
 }
 
@@ -144,7 +144,7 @@ std::string view_statement(const OldLog& log, const std::string& view,
                            const std::vector<std::string>& words) {
   std::string list;
   for (const OldLog::Column& column : log.columns)
-    list += (list.empty() ? "" : ",\n           ") + view_column(log, column, words);
+    core::append_item(list, view_column(log, column, words), ",\n           ");
   for (const char* own : {"view_name", "error_detail", "error_hint", "strategy", "strategy_reason",
                           "triggered_by", "initiated_by", "due_at", "rows_total", "run_id"})
     if (!has_column(log, own)) list += std::string(",\n           l.") + own;

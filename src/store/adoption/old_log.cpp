@@ -157,7 +157,7 @@ void read_watchers(pg::Spi& spi, OldLog& log) {
 
 std::string array_of(const std::vector<Oid>& oids) {
   std::string text;
-  for (const Oid oid : oids) text += (text.empty() ? "" : ",") + std::to_string(oid);
+  for (const Oid oid : oids) core::append_item(text, std::to_string(oid), ",");
   return "{" + text + "}";
 }
 

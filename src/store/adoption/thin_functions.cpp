@@ -41,7 +41,7 @@ std::variant<std::string, NotServed> row_of(const Thin& thin, const OldFunction&
     // A cast that fails at run time would be worse than a function that is not replaced.
     if (!can_be(value->kind, column.type))
       return NotServed{"its column " + column.name + " is of type " + column.type_name};
-    list += (list.empty() ? "" : ",\n           ") + cast(value->expression, column.type_name);
+    core::append_item(list, cast(value->expression, column.type_name), ",\n           ");
   }
   return list;
 }

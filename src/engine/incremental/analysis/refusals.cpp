@@ -34,13 +34,13 @@ bool looks_at_order(const char* name) {
   return false;
 }
 
-bool keeps_one_of_its_input(const char* name) {
+bool is_order_independent(const char* name) {
   return strcmp(name, "min") == 0 || strcmp(name, "max") == 0 || strcmp(name, "count") == 0;
 }
 
 // The sum of floating-point numbers is rounded at each step, so it depends on the order.
 bool adds_floats(const Aggref* aggregate, const char* name) {
-  if (keeps_one_of_its_input(name)) return false;
+  if (is_order_independent(name)) return false;
   ListCell* cell;
   foreach (cell, aggregate->aggargtypes)
     if (lfirst_oid(cell) == FLOAT4OID || lfirst_oid(cell) == FLOAT8OID) return true;
@@ -101,7 +101,7 @@ bool is_of_time(Oid function) {
 bool is_foreign_to_time(Oid function, void*) { return !is_of_time(function); }
 
 // Returns true if the expression depends on anything but constants, now() and TimeZone.
-bool has_what_time_has_not(Node* node, void* context) {
+bool depends_on_more_than_time(Node* node, void* context) {
   if (node == nullptr) return false;
   if (IsA(node, Var) || IsA(node, Param) || IsA(node, SubLink) || IsA(node, Aggref) ||
       IsA(node, WindowFunc) || IsA(node, NextValueExpr))
@@ -109,7 +109,7 @@ bool has_what_time_has_not(Node* node, void* context) {
   if (IsA(node, SQLValueFunction))
     return reinterpret_cast<SQLValueFunction*>(node)->op != SVFOP_CURRENT_TIMESTAMP;
   if (check_functions_in_node(node, is_foreign_to_time, nullptr)) return true;
-  return walk_expression(node, has_what_time_has_not, context);
+  return walk_expression(node, depends_on_more_than_time, context);
 }
 
 bool compares_times(Oid function) {
@@ -177,7 +177,7 @@ Node* edge_of(Node* node, Var** column) {
   // The column may be on either side of the comparison.
   if (!IsA(left, Var)) std::swap(left, right);
   if (!IsA(left, Var) || !contain_mutable_functions(right)) return nullptr;
-  if (has_what_time_has_not(right, nullptr)) return nullptr;
+  if (depends_on_more_than_time(right, nullptr)) return nullptr;
   *column = reinterpret_cast<Var*>(left);
   return right;
 }

@@ -3,6 +3,7 @@
 #include "engine/definition/definition.hpp"
 #include "engine/definition/key_queries.hpp"
 #include "engine/definition/tree.hpp"
+#include "pg/server_memory.hpp"
 
 // Rows come in from two places: captured rows of delta tables, and rows whose comparison with now()
 // has changed. Each row is given to the rules of its table. A rule of rank 0 computes output
@@ -24,7 +25,7 @@ void KeyRules::init(const Derivation& derivation, TupleDesc view, const char* te
   text_ = text;
   state_ = CreateExecutorState();
   expressions_ = GetPerTupleExprContext(state_);
-  rules_ = static_cast<Rule*>(palloc0(sizeof(Rule) * static_cast<Size>(derivation.source_count)));
+  rules_ = pg::make_array<Rule>(static_cast<Size>(derivation.source_count));
   for (int i = 0; i < derivation.source_count; ++i) {
     rules_[i].source = &derivation.sources[i];
     open(rules_[i]);
@@ -72,7 +73,7 @@ KeyRules::Keys* KeyRules::keys_of(const KeySource* source) {
   foreach (cell, keys_)
     if (equal(static_cast<Keys*>(lfirst(cell))->columns, columns))
       return static_cast<Keys*>(lfirst(cell));
-  auto* const keys = static_cast<Keys*>(palloc0(sizeof(Keys)));
+  auto* const keys = pg::make<Keys>();
   keys->columns = columns;
   keys->set.init(types_of(columns), true);
   keys_ = lappend(keys_, keys);

@@ -1,8 +1,8 @@
 // Applies the rules of a derivation. The input is captured rows of the tables; the result is the
 // condition for all output rows that may have changed.
 //
-// REQUIRES: inside pg::call(), with the rights of the view's owner; value-initialized before
-// init(); the memory context of init() must live as long as the object.
+// REQUIRES: inside pg::call(), with the rights of the view's owner; the memory context of init()
+// must live as long as the object.
 #pragma once
 
 #include "engine/incremental/analysis/key_derivation.hpp"
@@ -41,20 +41,20 @@ class KeyRules {
 
  private:
   struct Keys {  // the keys of one list of output columns
-    List* columns;
+    List* columns = nullptr;
     KeySet set;
   };
   struct Rule {
-    const KeySource* source;
-    TupleTableSlot* row;  // a row of the table, with the columns that the rule needs
-    List* states;         // for rank 0: ExprState* of each key column
-    Keys* keys;           // for rank 0
-    KeySet joins;         // for a higher rank: values to look up
+    const KeySource* source = nullptr;
+    TupleTableSlot* row = nullptr;  // a row of the table, with the columns that the rule needs
+    List* states = nullptr;         // for rank 0: ExprState* of each key column
+    Keys* keys = nullptr;           // for rank 0
+    KeySet joins;                   // for a higher rank: values to look up
   };
   struct Receiver {
-    DestReceiver base;
-    KeyRules* rules;
-    Rule* rule;
+    DestReceiver base = {};
+    KeyRules* rules = nullptr;
+    Rule* rule = nullptr;
   };
 
   void open(Rule& rule);
@@ -66,17 +66,17 @@ class KeyRules {
   bool goes_on(const Rule& rule);
   Node* passed(const KeySource* source, const KeyEdge* edge, TimestampTz from, TimestampTz to);
 
-  const Derivation* derivation_;
-  TupleDesc view_;
-  const char* text_;
-  EState* state_;
-  ExprContext* expressions_;
-  Rule* rules_;
-  List* keys_;  // of Keys*
-  const KeyTable* table_;
-  const char* whole_;
-  int64 looked_up_;
-  bool has_too_many_;
+  const Derivation* derivation_ = nullptr;
+  TupleDesc view_ = nullptr;
+  const char* text_ = nullptr;
+  EState* state_ = nullptr;
+  ExprContext* expressions_ = nullptr;
+  Rule* rules_ = nullptr;
+  List* keys_ = nullptr;  // of Keys*
+  const KeyTable* table_ = nullptr;
+  const char* whole_ = nullptr;
+  int64 looked_up_ = 0;
+  bool has_too_many_ = false;
 };
 
 }  // namespace metrics_refresh::engine

@@ -2,6 +2,7 @@
 
 #include "engine/definition/equal_images.hpp"
 #include "engine/incremental/analysis/flat_query.hpp"
+#include "pg/server_memory.hpp"
 
 // A set stores its rows as hashes, and the distinct values of each column. The condition is built
 // from the values: each column is compared with its list. For several columns, the lists alone also
@@ -34,7 +35,7 @@ void KeySet::init(TupleDesc types, bool nulls_match) {
   slot_ = MakeSingleTupleTableSlot(types, &TTSOpsVirtual);
   const auto count = static_cast<Size>(types->natts);
   numbers_ = static_cast<AttrNumber*>(palloc(sizeof(AttrNumber) * count));
-  values_ = static_cast<Values*>(palloc0(sizeof(Values) * count));
+  values_ = pg::make_array<Values>(count);
   seen_.init();
   for (int i = 0; i < types->natts; ++i) {
     numbers_[i] = static_cast<AttrNumber>(i + 1);

@@ -5,8 +5,8 @@
 // combination, provided that values of the types are equal only if all their bytes are. Otherwise
 // the condition selects more rows than needed, which the rules of keys allow.
 //
-// REQUIRES: inside pg::call(); value-initialized before init(), and not moved afterwards; the
-// memory context of init() must live as long as the object.
+// REQUIRES: inside pg::call(); not moved after init(); the memory context of init() must live as
+// long as the object.
 #pragma once
 
 #include "engine/diff/seen_rows.hpp"
@@ -41,10 +41,10 @@ class KeySet {
  private:
   struct Values {
     SeenRows seen;
-    Datum* values;
-    int count;
-    int capacity;
-    bool has_null;
+    Datum* values = nullptr;
+    int count = 0;
+    int capacity = 0;
+    bool has_null = false;
   };
 
   void fill_slot(const Datum* values, const bool* nulls);
@@ -55,16 +55,16 @@ class KeySet {
   Node* column_condition(int column, Node* expression) const;
   Node* row_condition(List* columns) const;
 
-  MemoryContext context_;
-  TupleDesc types_;
-  bool nulls_match_;
-  TupleTableSlot* slot_;
-  AttrNumber* numbers_;  // 1, 2, …
+  MemoryContext context_ = nullptr;
+  TupleDesc types_ = nullptr;
+  bool nulls_match_ = false;
+  TupleTableSlot* slot_ = nullptr;
+  AttrNumber* numbers_ = nullptr;  // 1, 2, …
   SeenRows seen_;
-  Values* values_;  // by column
-  int64 number_;    // for find(), or 0 if it does not return this set
-  KeySet* next_;
-  MemoryContextCallback at_end_;
+  Values* values_ = nullptr;  // by column
+  int64 number_ = 0;          // for find(), or 0 if it does not return this set
+  KeySet* next_ = nullptr;
+  MemoryContextCallback at_end_ = {};
 };
 
 }  // namespace metrics_refresh::engine

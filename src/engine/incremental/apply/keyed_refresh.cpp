@@ -210,7 +210,7 @@ const char* Refresh::why_too_many(const KeyRules& rules, Node* condition) {
 // Returns the condition for the rows that may have changed. Returns null if no row can have
 // changed, or if `result.fallback` says why all rows are compared.
 Node* Refresh::collect() {
-  KeyRules rules{};
+  KeyRules rules;
   Captured captured = {};
   if (result.fallback == nullptr) {
     rules.init(derivation, RelationGetDescr(view), text);

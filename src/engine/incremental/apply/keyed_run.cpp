@@ -27,20 +27,12 @@ std::string count_of(std::int64_t n, const char* one, const char* several) {
   return std::to_string(n) + " " + (n == 1 ? one : several);
 }
 
-const char* text_or_null(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
-
 }  // namespace
 
 KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snapshot_xmin)
     : view_(view), seen_(seen), is_all_captured_(is_all_captured(seen, snapshot_xmin)) {
-  // This is read in a subtransaction that is rolled back, so no lock on the extension's table
-  // remains. A long refresh would otherwise block DROP EXTENSION.
-  pg::look([this] {
-    extension::as_extension([this] {
-      pg::Spi spi;
-      record_ = store::find_incremental(spi, view_.oid);
-    });
-  });
+  extension::read_as_extension(
+      [this](pg::Spi& spi) { record_ = store::find_incremental(spi, view_.oid); });
 }
 
 // Returns why changes may have bypassed the triggers in a way that the catalogs do not show.
@@ -96,9 +88,9 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
   const int audit_every = settings::audit_every();
   KeyedState state = {};
   state.id = record_->id;
-  state.fingerprint = text_or_null(record_->fingerprint);
-  state.obstacle = text_or_null(obstacle);
-  state.missed = text_or_null(missed);
+  state.fingerprint = pg::c_str_or_null(record_->fingerprint);
+  state.obstacle = pg::c_str_or_null(obstacle);
+  state.missed = pg::c_str_or_null(missed);
   if (record_->as_of) state.last_now = pg::to_timestamptz(*record_->as_of);
   state.rows = record_->rows;
   state.sums = sums;
@@ -114,7 +106,7 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
     // A restored dump has lost the dependencies, and the first refresh after it is never by keys.
     if (fingerprint != record_->fingerprint) {
       const int64 id = record_->id;
-      pg::call([id] { tie_down(id); });
+      pg::call([id] { add_extension_dependencies(id); });
     }
   } else {
     choice.reason = done.keys == 0 ? "nothing that it reads has changed"
@@ -179,10 +171,8 @@ void KeyedRun::save() {
   else
     record_->uncaptured.clear();
   record_->as_of = pg::to_instant(pg::call([] { return GetCurrentTransactionStartTimestamp(); }));
-  extension::as_extension([this] {
-    pg::Spi spi;
-    store::update_incremental(spi, *record_, view_.schema, view_.name);
-  });
+  extension::as_extension(
+      [this](pg::Spi& spi) { store::update_incremental(spi, *record_, view_.schema, view_.name); });
 }
 
 }  // namespace metrics_refresh::engine

@@ -2,6 +2,7 @@
 
 #include "extension/own_schema.hpp"
 #include "pg/compat_execution.hpp"
+#include "pg/server_memory.hpp"
 #include "shmem/change_watch.hpp"
 
 // A materialized view cannot have triggers. Therefore the table incremental_parent has a row for
@@ -72,7 +73,7 @@ void Consumers::open(Relation view) {
         static_cast<char**>(palloc(sizeof(char*) * static_cast<Size>(list_length(columns) + 1)));
     for (int i = 0; i < list_length(columns); ++i)
       names[i] = static_cast<char*>(list_nth(columns, i));
-    auto* const writer = static_cast<KeyWriter*>(palloc0(sizeof(KeyWriter)));
+    auto* const writer = pg::make<KeyWriter>();
     if (writer->open(view, text_of(slot, kDelta), names, list_length(columns)))
       writers_ = lappend(writers_, writer);
   });

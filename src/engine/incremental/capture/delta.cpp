@@ -122,8 +122,8 @@ void append_columns(const KeyTable& table, StringInfo identity) {
 
 const char* fault_of_table(int64 id, int at, const KeyTable& table, StringInfo identity) {
   append_columns(table, identity);
-  return is_view(table) ? fault_of_parent(id, at, table, identity)
-                        : fault_of_triggers(id, at, table, identity);
+  return is_matview(table) ? fault_of_parent(id, at, table, identity)
+                           : fault_of_triggers(id, at, table, identity);
 }
 
 void take_nothing(void*, TupleTableSlot*) {}
@@ -146,7 +146,7 @@ const char* trigger_name(int64 id, const char* event) {
   return psprintf("metrics_refresh_" INT64_FORMAT "_%s", id, event);
 }
 
-bool is_view(const KeyTable& table) { return get_rel_relkind(table.oid) == RELKIND_MATVIEW; }
+bool is_matview(const KeyTable& table) { return get_rel_relkind(table.oid) == RELKIND_MATVIEW; }
 
 Oid delta_oid(int64 id, int at) {
   return get_relname_relid(delta_name(id, at),

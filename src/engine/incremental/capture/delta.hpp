@@ -22,7 +22,7 @@ const char* trigger_name(int64 id, const char* event);
 Oid delta_oid(int64 id, int at);
 
 /// Returns whether the table is a materialized view.
-bool is_view(const KeyTable& table);
+bool is_matview(const KeyTable& table);
 
 /// Returns the names of the captured columns of a table, in the order k1, k2, ...; List of char*.
 List* captured_names(const KeyTable& table);

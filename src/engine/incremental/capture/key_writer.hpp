@@ -14,7 +14,7 @@ namespace metrics_refresh::engine {
 /// whole table.
 inline constexpr int64 kMaxCaptured = 100'000;
 
-/// REQUIRES: inside pg::call(); value-initialized before open(); the memory context of open() must
+/// REQUIRES: inside pg::call(); the memory context of open() must
 /// live as long as the object.
 class KeyWriter {
  public:
@@ -31,14 +31,14 @@ class KeyWriter {
  private:
   bool find_columns(Relation base, char** names);
 
-  Relation delta_;
-  int count_;
-  AttrNumber* from_;
-  AttrNumber* to_;  // 1, 2, …
-  TupleTableSlot* key_;
+  Relation delta_ = nullptr;
+  int count_ = 0;
+  AttrNumber* from_ = nullptr;
+  AttrNumber* to_ = nullptr;  // 1, 2, …
+  TupleTableSlot* key_ = nullptr;
   SeenRows seen_;
-  bool remembers_;
-  bool is_whole_;  // all rows count as changed; ignore further keys
+  bool remembers_ = false;
+  bool is_whole_ = false;  // all rows count as changed; ignore further keys
 };
 
 }  // namespace metrics_refresh::engine

@@ -17,7 +17,7 @@ constexpr char kFunction[] = "capture_keys";
 
 // Makes the object depend on the extension in the way of ALTER ... DEPENDS ON EXTENSION. An older
 // record is removed first, because a second one would be a duplicate.
-void tie(Oid class_id, Oid object) {
+void add_extension_dependency(Oid class_id, Oid object) {
   ObjectAddress extension;
   ObjectAddressSet(extension, ExtensionRelationId, get_extension_oid(kExtension, false));
   ObjectAddress what;
@@ -103,12 +103,13 @@ bool is_still_there(const FoundTrigger& trigger) {
   return now.id == trigger.id && now.table == trigger.table;
 }
 
-void tie_down(int64 id) {
-  for (int at = 0; OidIsValid(delta_oid(id, at)); ++at) tie(RelationRelationId, delta_oid(id, at));
+void add_extension_dependencies(int64 id) {
+  for (int at = 0; OidIsValid(delta_oid(id, at)); ++at)
+    add_extension_dependency(RelationRelationId, delta_oid(id, at));
   ListCell* cell;
   foreach (cell, capturing_triggers()) {
     const auto* const trigger = static_cast<FoundTrigger*>(lfirst(cell));
-    if (trigger->id == id) tie(TriggerRelationId, trigger->oid);
+    if (trigger->id == id) add_extension_dependency(TriggerRelationId, trigger->oid);
   }
 }
 

@@ -29,6 +29,6 @@ bool is_still_there(const FoundTrigger& trigger);
 /// Makes the delta tables and triggers of a view depend on the extension. A dump does not contain
 /// these dependencies. They do not depend on the view: DROP MATERIALIZED VIEW would then lock the
 /// tables that the view reads exclusively (see engine/incremental/setup/sweep.hpp).
-void tie_down(int64 id);
+void add_extension_dependencies(int64 id);
 
 }  // namespace metrics_refresh::engine

@@ -64,7 +64,7 @@ Derivation derive_as_owner(const View& view) {
 // Keeps no lock, because the privileges for locking these tables are checked only afterwards.
 Derivation look_at_derivation(const View& view) {
   Derivation derivation = {};
-  pg::look([&] { derivation = derive_as_owner(view); });
+  pg::in_discarded_subtransaction([&] { derivation = derive_as_owner(view); });
   return derivation;
 }
 
@@ -117,7 +117,8 @@ void lock_tables(const Derivation& derivation) {
   for (int at = 0; at < derivation.table_count; ++at) {
     const KeyTable table = derivation.tables[at];
     pg::call([table] {
-      LockRelationOid(table.oid, is_view(table) ? ShareUpdateExclusiveLock : ShareRowExclusiveLock);
+      LockRelationOid(table.oid,
+                      is_matview(table) ? ShareUpdateExclusiveLock : ShareRowExclusiveLock);
     });
   }
 }
@@ -172,7 +173,7 @@ void make_objects(pg::Spi& spi, int64 id, const Derivation& derivation) {
     const KeyTable table = derivation.tables[at];
     pg::call([=] { make_delta_table(id, at, table); });
     // A materialized view cannot have triggers.
-    if (!pg::call([table] { return is_view(table); })) {
+    if (!pg::call([table] { return is_matview(table); })) {
       pg::call([=] { make_triggers(id, at, table); });
       continue;
     }
@@ -181,7 +182,7 @@ void make_objects(pg::Spi& spi, int64 id, const Derivation& derivation) {
                          pg::call([&table] { return column_names(table); }), parent.schema,
                          parent.name);
   }
-  pg::call([id] { tie_down(id); });
+  pg::call([id] { add_extension_dependencies(id); });
 }
 
 // Removing triggers and delta tables needs locks that other sessions can hold for long, so a role
@@ -222,8 +223,7 @@ void set_up_incremental(const View& view, const std::vector<Oid>& roles, bool re
   for (const Oid role : roles) require_view_rights(role, view);
   const Derivation derivation = look_at_derivation(view);
   require_possible(view, derivation);
-  extension::as_extension([&] {
-    pg::Spi spi;
+  extension::as_extension([&](pg::Spi& spi) {
     std::optional<store::IncrementalView> record;
     bool is_whole = false;
     const auto is_done = [&] {

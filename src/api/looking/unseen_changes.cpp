@@ -1,5 +1,7 @@
 #include "api/looking/unseen_changes.hpp"
 
+#include <map>
+
 #include "engine/definition/elsewhere.hpp"
 #include "engine/view/function_reads.hpp"
 #include "engine/view/view.hpp"
@@ -21,9 +23,12 @@ std::string why(Oid table, Oid owner) {
 
 // Adds tables that the views read through functions.
 void add_unseen_by_functions(pg::Spi& spi, UnseenChanges& unseen) {
+  std::map<Oid, std::vector<Oid>> tables;  // many views may read the same
   for (const auto& read : engine::reads_by_functions(spi, store::views_with_functions(spi))) {
     if (unseen.count(read.view) > 0) continue;
-    for (const Oid table : store::with_children(spi, {read.relation})) {
+    const auto [found_tables, is_new] = tables.try_emplace(read.relation);
+    if (is_new) found_tables->second = store::with_children(spi, {read.relation});
+    for (const Oid table : found_tables->second) {
       std::string found = why(table, read.owner);
       if (found.empty()) continue;
       unseen[read.view] = std::move(found);

@@ -47,28 +47,50 @@ bool is_plain_view(Oid relation) {
   return pg::call([relation] { return get_rel_relkind(relation); }) == RELKIND_VIEW;
 }
 
-// Follows plain views, which may call further functions.
-std::set<Oid> read_through(pg::Spi& spi, Oid owner, std::vector<Oid> functions) {
-  // A plain view may call a function that reads it again. `seen` ends the loop.
-  std::set<Oid> seen;
+// The search for one view. It follows plain views, which may call further functions.
+struct Walk {
+  Oid view;
+  Oid owner;
+  std::vector<Oid> functions;  // that are not looked into yet
+  std::vector<Oid> views;      // plain ones that were found last
+  std::set<Oid> seen;          // ends the loop if a plain view calls a function that reads it again
   std::set<Oid> ends;
-  while (!functions.empty()) {
-    pg::call([] { CHECK_FOR_INTERRUPTS(); });
-    std::vector<Oid> views;
-    for (const Oid relation : read_as(owner, functions)) {
-      if (!seen.insert(relation).second) continue;
-      if (is_plain_view(relation))
-        views.push_back(relation);
-      else
-        ends.insert(relation);
-    }
-    functions.clear();
-    for (const store::RuleRead& below : store::relations_in_rules(spi, views))
-      ends.insert(below.object);
-    for (const store::RuleRead& below : store::functions_in_rules(spi, views))
-      functions.push_back(below.object);
+};
+
+// The functions of a view may read views with functions, and so on. The depth is limited, because
+// any role can make such views.
+constexpr int kMostLevels = 50;
+
+void look_into_functions(Walk& walk) {
+  walk.views.clear();
+  if (walk.functions.empty()) return;
+  pg::call([] { CHECK_FOR_INTERRUPTS(); });
+  for (const Oid relation : read_as(walk.owner, walk.functions)) {
+    if (!walk.seen.insert(relation).second) continue;
+    if (is_plain_view(relation))
+      walk.views.push_back(relation);
+    else
+      walk.ends.insert(relation);
   }
-  return ends;
+  walk.functions.clear();
+}
+
+// Two queries for all walks together, because there may be many.
+void look_into_views(pg::Spi& spi, std::vector<Walk>& walks, const std::set<Oid>& all) {
+  const std::vector<Oid> views(all.begin(), all.end());
+  std::map<Oid, std::vector<Oid>> relations;
+  std::map<Oid, std::vector<Oid>> functions;
+  for (const store::RuleRead& below : store::relations_in_rules(spi, views))
+    relations[below.view].push_back(below.object);
+  for (const store::RuleRead& below : store::functions_in_rules(spi, views))
+    functions[below.view].push_back(below.object);
+  for (Walk& walk : walks)
+    for (const Oid view : walk.views) {
+      const std::vector<Oid>& ends = relations[view];
+      const std::vector<Oid>& called = functions[view];
+      walk.ends.insert(ends.begin(), ends.end());
+      walk.functions.insert(walk.functions.end(), called.begin(), called.end());
+    }
 }
 
 }  // namespace
@@ -77,10 +99,21 @@ std::vector<FunctionRead> reads_by_functions(pg::Spi& spi, const std::vector<Oid
   std::map<std::pair<Oid, Oid>, std::vector<Oid>> functions;  // by view and owner
   for (const store::RuleRead& named : store::functions_in_rules(spi, views))
     functions[{named.view, named.owner}].push_back(named.object);
+  std::vector<Walk> walks;
+  for (auto& [view, called] : functions)
+    walks.push_back({view.first, view.second, std::move(called), {}, {}, {}});
+  for (int level = 0; level < kMostLevels; ++level) {
+    std::set<Oid> found;
+    for (Walk& walk : walks) {
+      look_into_functions(walk);
+      found.insert(walk.views.begin(), walk.views.end());
+    }
+    if (found.empty()) break;
+    look_into_views(spi, walks, found);
+  }
   std::vector<FunctionRead> reads;
-  for (const auto& [view, called] : functions)
-    for (const Oid relation : read_through(spi, view.second, called))
-      reads.push_back({view.first, view.second, relation});
+  for (const Walk& walk : walks)
+    for (const Oid relation : walk.ends) reads.push_back({walk.view, walk.owner, relation});
   return reads;
 }
 

@@ -94,6 +94,9 @@ cmp_ok($attempts, '<=', 3 * 2 * ($seconds + 1), 'nobody tries all the time');
 make_space();
 wait_for_runs($node, 'postgres', 'steady', 2, 'there is space: jobs run on');
 is($session->query_safe("SELECT metrics_refresh.wait($asked, '10 s')"), 'success', 'the request is served');
+# Each job is tried again on its own, about once a second.
+until_ok($node, 'postgres', q{SELECT count(*) > 0 FROM metrics_refresh.run_log WHERE job_name = 'hourly'},
+	'so is that of another job');
 is( $session->query_safe(
 		q{SELECT string_agg(to_char(due_at AT TIME ZONE 'UTC', 'HH24:MI ') || status || ' ' || (started_at > due_at), ',')
 		FROM metrics_refresh.run_log WHERE job_name = 'hourly'}),

@@ -103,7 +103,7 @@ SELECT object, action FROM made WHERE action <> 'undo' ORDER BY step;
 SELECT (SELECT is_called FROM trap.as_him) AS ran_as_him, (SELECT is_called FROM trap.as_other) AS ran_as_other, trap.is_sprung(),
     current_setting('search_path') AS path, current_setting('check_function_bodies') AS bodies;
 SELECT DISTINCT tag, path, role = current_user AS as_caller FROM trapped.event WHERE tag IN ('CREATE VIEW', 'CREATE FUNCTION', 'ALTER TABLE', 'GRANT') ORDER BY 1;
-SELECT relname, relkind, relowner::regrole, relacl FROM pg_class WHERE relnamespace = 'trap'::regnamespace AND relname ~ 'metrics_refresh_log|over' AND relkind IN ('r', 'v') ORDER BY 1;
+SELECT relname, relkind, relowner::regrole, replace(relacl::text, 'xtm/', 'xt/') AS relacl FROM pg_class WHERE relnamespace = 'trap'::regnamespace AND relname ~ 'metrics_refresh_log|over' AND relkind IN ('r', 'v') ORDER BY 1;
 SELECT owner, status, adopted FROM metrics_refresh.run_log WHERE view_schema = 'trap' ORDER BY run_id;
 SELECT proname, proowner::regrole, prosecdef, proconfig FROM pg_proc WHERE pronamespace = 'trap'::regnamespace AND proname ~ 'metrics' ORDER BY 1;
 -- So is what takes it back. A superuser runs it as it was printed.

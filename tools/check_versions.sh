@@ -2,7 +2,8 @@
 # make check-versions: what `make check` does with the server of this Debian, for the PostgreSQL of
 # later ones: builds with -Werror, then pg_regress, isolation and, of TAP, what leans most on the
 # server, as an unprivileged user; METRICS_REFRESH_TAP=all takes every file. Each version has a root of
-# its own; all run at once, or those of METRICS_REFRESH_VERSIONS. The last line is `N passed, N failed`.
+# its own; all run at once, or those of METRICS_REFRESH_VERSIONS. The last line is
+# `N passed, N failed`.
 #
 # A root is made once, with apt's set-up of this machine, kept in $METRICS_REFRESH_ROOTS, and only
 # read after that. To make one anew, for newer minor versions, remove it. With --where-possible a version
@@ -10,8 +11,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tools/lib.sh
-# A version that is not released yet stands on the release before it, and is left out where it is not to
-# be had: it moves from suite to suite.
+# A version that is not released yet is added to an earlier suite. If no mirror of this machine is
+# known or has it, the version is left out.
 declare -A release=([17]=trixie [18]=forky [19]='forky experimental')
 # Extensions that tests look at where they are installed.
 declare -A beside=([17]='cron timescaledb' [18]='cron timescaledb pg-ivm' [19]='')
@@ -53,7 +54,6 @@ debootstrap() { # debootstrap VERSION ROOT
     options+=(--aptopt="$option")
   done < <(apt-config dump | grep -E '^Acquire::(Check-|Retries|ForceIPv|https?::)')
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
-  mirror=${mirror:-http://deb.debian.org/debian}
   mmdebstrap --variant=essential "${options[@]}" \
     --include="$(packages "$1" | grep -v server-dev | paste -sd,)" \
     --setup-hook='mkdir -p "$1/etc/apt/preferences.d"
@@ -63,7 +63,7 @@ debootstrap() { # debootstrap VERSION ROOT
     --customize-hook="cd \"\$1/tmp\" && export APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG &&
       apt-get download postgresql-server-dev-$1 && dpkg -x postgresql-server-dev-*.deb \"\$1\" &&
       rm postgresql-server-dev-*.deb" \
-    "$base" "$2" "$mirror" ${later:+"deb $mirror $later main"}
+    "$base" "$2" ${mirror:+"$mirror" ${later:+"deb $mirror $later main"}}
 }
 
 # Makes the root of a version unless it is there, whole, and of these packages. Who uses a root holds

@@ -162,8 +162,8 @@ $node->command_ok([ 'pg_dump', '--format=custom', '--exclude-table=missing', '--
 $node->safe_psql('postgres', 'CREATE DATABASE alarmed_again');
 $node->command_ok([ 'pg_restore', '--exit-on-error', '--dbname', 'alarmed_again', $file ], 'pg_restore');
 is($node->safe_psql('alarmed_again', q{SELECT view_name, view_oid::regclass, found FROM metrics_refresh.skip_alarm ORDER BY 1}), join("\n",
-		'missing|-|an audit of skipping mended 1 row that was wrong',
-		'moved|moved|an audit of skipping mended 1 row that was wrong', 'told|told|an audit of skipping mended 1 row that was wrong'),
+		'missing|-|an audit of skipping corrected 1 row',
+		'moved|moved|an audit of skipping corrected 1 row', 'told|told|an audit of skipping corrected 1 row'),
 	'what was found is known in the restored database');
 is($node->safe_psql('alarmed_again', q{SELECT metrics_refresh.refresh('told') ->> 'strategy' UNION ALL SELECT metrics_refresh.refresh('told') ->> 'strategy'}),
 	"diff\ndiff", 'and the view is not skipped there');

@@ -403,8 +403,8 @@ subtest 'access methods' => sub {
 		like($audited->($view), qr/^skip/, 'and skipped again');
 	}
 	query('UPDATE hidden SET n = 2');
-	is($audited->('v_lied'), 'full: an audit of skipping mended rows that were wrong', 'until an audit finds what it does not know of');
-	like(explained('v_lied', 'change_state'), qr/^not skipped any more: an audit of skipping mended rows/, 'which ends the skipping');
+	is($audited->('v_lied'), 'full: an audit of skipping corrected rows', 'until an audit finds what it does not know of');
+	like(explained('v_lied', 'change_state'), qr/^not skipped any more: an audit of skipping corrected rows/, 'which ends the skipping');
 	is(query('SELECT DISTINCT n FROM v_lied'), 2, 'and mends it');
 	is($audited->('v_loose'), 'full: an audit of skipping found nothing wrong beside what is not compared: array_agg() depends on the order in which rows are read', 'what is left to the plan is not compared');
 

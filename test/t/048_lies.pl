@@ -102,15 +102,15 @@ for my $view ('lied', 'honest', 'other')
 is(query(q{SELECT skipped >= 3 FROM metrics_refresh.job_status WHERE job_name = 'lied'}), 't', 'due times pass between two audits');
 is(query(q{SELECT count(*) FROM metrics_refresh.health_check() WHERE check_name = 'audit' AND severity <> 'ok'}), '0', 'which is no alarm');
 query('UPDATE conf SET rate = 10');
-until_ok($node, 'postgres', 'SELECT (' . audits('lied', 'an audit of skipping mended 3 rows that were wrong') . ') = 1', 'an audit finds the lie');
+until_ok($node, 'postgres', 'SELECT (' . audits('lied', 'an audit of skipping corrected 3 rows') . ') = 1', 'an audit finds the lie');
 is(query('SELECT sum(n) FROM lied'), '60', 'and the rows are right');
-like(slurp_file($node->logfile), qr/WARNING:  materialized view public\.lied was skipped and not fresh: an audit of skipping mended 3 rows that were wrong/, 'the server log says so');
+like(slurp_file($node->logfile), qr/WARNING:  materialized view public\.lied was skipped and not fresh: an audit of skipping corrected 3 rows/, 'the server log says so');
 is(query(q{SELECT severity || ': ' || detail FROM metrics_refresh.health_check() WHERE check_name = 'audit'}),
-	'critical: public.lied is not skipped any more: an audit of skipping mended 3 rows that were wrong', 'and so does health_check()');
+	'critical: public.lied is not skipped any more: an audit of skipping corrected 3 rows', 'and so does health_check()');
 query('UPDATE conf SET rate = 100');
 until_ok($node, 'postgres', 'SELECT sum(n) = 600 FROM lied', 'the view is refreshed at each due time from then on');
 is(query(q{SELECT change_state FROM metrics_refresh.explain_refresh('lied')}),
-	'not skipped any more: an audit of skipping mended 3 rows that were wrong', 'and explain_refresh() says why');
+	'not skipped any more: an audit of skipping corrected 3 rows', 'and explain_refresh() says why');
 query(q{SELECT metrics_refresh.alter_job('lied', strategy => 'auto')});
 my $skipped = query(q{SELECT skipped FROM metrics_refresh.job_status WHERE job_name = 'lied'});
 until_ok($node, 'postgres', "SELECT skipped > $skipped FROM metrics_refresh.job_status WHERE job_name = 'lied'", 'until its strategy is set again');

@@ -118,11 +118,9 @@ TEST_F(HealthOfJobs, AViewWhoseChangesAreNotSeenIsANoteUnlessItIsToBeKeptByKeys)
 }
 
 TEST_F(HealthOfJobs, WhatAnAuditOfSkippingFoundIsCritical) {
-  view.not_skipped = "an audit of skipping mended 1 row that was wrong";
+  view.not_skipped = "an audit of skipping corrected 1 row";
   EXPECT_EQ(severity("audit"), "critical");
-  expect_text("audit",
-              "public.sales is not skipped any more: an audit of skipping mended 1 row that was "
-              "wrong",
+  expect_text("audit", "public.sales is not skipped any more: an audit of skipping corrected 1 row",
               "alter_job('nightly', strategy => 'auto')");
 }
 

@@ -28,38 +28,6 @@ void report(const View& view, const std::string& found) {
   });
 }
 
-}  // namespace
-
-bool is_audit_due(Oid view) {
-  const int every = settings::audit_every();
-  if (every <= 0) return false;
-  // This run is the next skip, so it is counted as well.
-  return pg::call([view] { return shmem::skips_of(view); }) + 1 >=
-         static_cast<std::uint32_t>(every);
-}
-
-void note_skip(Oid view) {
-  pg::call([view] { shmem::note_skip(view); });
-}
-
-// At repeatable read the snapshot may be older than the observation, for example if another view of
-// the group has taken it. Changes in between would look like errors.
-bool begins_audit(const View& view, const Observation& seen, Choice& choice) {
-  if (!is_audit_due(view.oid) || pg::call([] { return IsolationUsesXactSnapshot(); }) ||
-      !was_fresh(view, seen))
-    return false;
-  // A view that must be refreshed in full is audited in full. All others are compared row by row.
-  choice.reason = "an audit of skipping";
-  if (choice.strategy != Strategy::kFull) choice.strategy = Strategy::kDiff;
-  return true;
-}
-
-namespace {
-
-std::string count_of_rows(std::int64_t count, const char* one, const char* more) {
-  return std::to_string(count) + (count == 1 ? one : more);
-}
-
 bool has_other_sums(const Audit& audit) {
   const core::RowHash& before = audit.sums.old_rows;
   const core::RowHash& now = audit.sums.new_rows;
@@ -85,6 +53,30 @@ void add_rows(const View& view, RowSums& sums, core::RowHash RowSums::*side) {
 }
 
 }  // namespace
+
+bool is_audit_due(Oid view) {
+  const int every = settings::audit_every();
+  if (every <= 0) return false;
+  // This run is the next skip, so it is counted as well.
+  return pg::call([view] { return shmem::skips_of(view); }) + 1 >=
+         static_cast<std::uint32_t>(every);
+}
+
+void note_skip(Oid view) {
+  pg::call([view] { shmem::note_skip(view); });
+}
+
+// At repeatable read the snapshot may be older than the observation, for example if another view of
+// the group has taken it. Changes in between would look like errors.
+bool begins_audit(const View& view, const Observation& seen, Choice& choice) {
+  if (!is_audit_due(view.oid) || pg::call([] { return IsolationUsesXactSnapshot(); }) ||
+      !was_fresh(view, seen))
+    return false;
+  // A view that must be refreshed in full is audited in full. All others are compared row by row.
+  choice.reason = "an audit of skipping";
+  if (choice.strategy != Strategy::kFull) choice.strategy = Strategy::kDiff;
+  return true;
+}
 
 Audit prepare_audit(const View& view, const Observation& seen, bool is_full) {
   const Oid oid = view.oid;
@@ -129,17 +121,14 @@ void end_audit(const View& view, const Observation& seen, Audit& audit, Refreshe
     refreshed.choice.reason = "its tables changed as an audit of skipping began";
     return;
   }
+  const std::string written =
+      is_full ? "rows" : std::to_string(wrong) + (wrong == 1 ? " row" : " rows");
   if (!is_wrong(audit)) {
     refreshed.choice.reason =
-        "an audit of skipping wrote " +
-        (is_full ? std::string("rows") : count_of_rows(wrong, " row", " rows")) +
-        " anew, which is no alarm: " + audit.fixed.loose;
+        "an audit of skipping wrote " + written + " anew, which is no alarm: " + audit.fixed.loose;
     return;
   }
-  const std::string found = "an audit of skipping mended " +
-                            (is_full ? std::string("rows that were")
-                                     : count_of_rows(wrong, " row that was", " rows that were")) +
-                            " wrong";
+  const std::string found = "an audit of skipping corrected " + written;
   refreshed.choice.reason = found;
   extension::as_extension([&](pg::Spi& spi) {
     store::set_alarm(spi, {view.schema, view.name}, view.oid, found);

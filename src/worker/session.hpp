@@ -10,7 +10,8 @@ namespace metrics_refresh::worker {
 /// Compares this session with a new session of the owner.
 enum class SessionState : std::uint8_t {
   kCurrent,
-  // Its superuser attribute at the login, or the settings of the owner at the first call, are others.
+  // Its superuser attribute at the login, or the settings of the owner at the first call, are
+  // others.
   kOutdated,
   kUnknown,  // they cannot be read now
 };

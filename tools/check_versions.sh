@@ -54,7 +54,7 @@ debootstrap() { # debootstrap VERSION ROOT
     options+=(--aptopt="$option")
   done < <(apt-config dump | grep -E '^Acquire::(Check-|Retries|ForceIPv|https?::)')
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
-  mmdebstrap --variant=essential "${options[@]}" \
+  timeout 15m mmdebstrap --variant=essential "${options[@]}" \
     --include="$(packages "$1" | grep -v server-dev | paste -sd,)" \
     --setup-hook='mkdir -p "$1/etc/apt/preferences.d"
       printf "Package: src:postgresql-%s\nPin: release a=experimental\nPin-Priority: 990\n" '"$1"' >"$1/etc/apt/preferences.d/server"' \
@@ -72,8 +72,10 @@ need_root() {
   local root=$roots/root-$1 recipe
   recipe=$(echo "${release[$1]}"; packages "$1"; declare -f debootstrap)
   exec 8>>"$root.lock"
-  flock 8
-  if [ "$recipe" != "$(cat "$root/.complete" 2>/dev/null)" ]; then
+  flock --shared 8
+  is_made() { [ "$recipe" = "$(cat "$root/.complete" 2>/dev/null)" ]; }
+  is_made || flock --wait 600 8 || { echo "-- $root is old, and another check uses it"; return 1; }
+  if ! is_made; then
     echo "-- making a Debian ${release[$1]} root with PostgreSQL $1 in $root"
     rm -rf --one-file-system "$root.new"
     debootstrap "$1" "$root.new" >"$root.log" 2>&1 </dev/null || {

@@ -32,9 +32,10 @@ show() { # show LINES FILE…: what is there of these files
 }
 
 # installcheck SUITES-LEFT-OUT…: one of the Makefile's three suites, through its own target. TAP files
-# mostly wait, so there is one a core at a time, or $TAP_JOBS; $TAP_FILES names those that are wanted, else all are.
+# mostly wait, so there is one a core at a time, or $TAP_JOBS; $TAP_FILES names those that are wanted, else
+# all are. A suite that hangs is ended after $suite_limit.
 installcheck() {
-  as_user make -C tree -s PG_CONFIG="$pg_config" PROVE_FLAGS="--verbose --jobs ${TAP_JOBS:-$cores}" \
+  as_user timeout "${suite_limit:-30m}" make -C tree -s PG_CONFIG="$pg_config" PROVE_FLAGS="--verbose --jobs ${TAP_JOBS:-$cores}" \
     ${TAP_FILES:+PROVE_TESTS="$TAP_FILES"} "$@" installcheck
 }
 

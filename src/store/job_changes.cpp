@@ -1,10 +1,11 @@
 // Collects the changes of a transaction that other processes must hear about, and posts them when
 // it ends.
 //
-// The note_ functions only fill a static struct. The transaction callback acts on it. On commit it
-// posts the changes. On abort it forgets them, except that the scheduler reads the changed jobs
-// again. On PREPARE it saves them in shared memory until the prepared transaction has ended,
-// because another session may end it.
+// The note_ functions only fill a static struct. The callbacks act on it. A commit posts the changes
+// after the server has sent the invalidation messages of the transaction and released its locks.
+// The processes that read the posts then see every change, also in their system caches. An abort
+// forgets the changes, except that the scheduler reads the changed jobs again. PREPARE saves them
+// in shared memory until the prepared transaction has ended, because another session may end it.
 #include "store/job_changes.hpp"
 
 #include <algorithm>
@@ -19,6 +20,7 @@ namespace {
 // Plain data: the callbacks below run at places where no exception may be thrown.
 using News = shmem::TransactionNews;
 News noted = {};
+bool is_committed = false;  // the transaction has committed, and its news is not posted yet
 
 void post_databases(const News& news) noexcept {
   if (news.all_databases) shmem::post_all_databases();
@@ -65,10 +67,10 @@ void on_transaction_end(XactEvent event, void*) {
       if (IsLogicalWorker()) post_prepared();
       break;
     case XACT_EVENT_COMMIT:
-      post(MyDatabaseId, noted);
-      noted = {};
+      is_committed = has_news();
       break;
     case XACT_EVENT_ABORT:
+      is_committed = false;
       forget_counted();
       // A worker may have skipped a request while this transaction was about to withdraw it. The
       // request is valid again, so the scheduler has to look at the jobs again.
@@ -91,6 +93,13 @@ void on_transaction_end(XactEvent event, void*) {
   }
 }
 
+void on_release(ResourceReleasePhase phase, bool, bool is_top_level, void*) {
+  if (!is_committed || !is_top_level || phase != RESOURCE_RELEASE_AFTER_LOCKS) return;
+  is_committed = false;
+  post(MyDatabaseId, noted);
+  noted = {};
+}
+
 void on_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
   // Deleted jobs are back after the rollback, so that the cached count is too low. Collected
   // changes stay: to post too many of them is harmless.
@@ -102,6 +111,7 @@ void on_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionI
 void watch_transactions() {
   RegisterXactCallback(on_transaction_end, nullptr);
   RegisterSubXactCallback(on_subtransaction_end, nullptr);
+  RegisterResourceReleaseCallback(on_release, nullptr);
 }
 
 void note_changed(std::int64_t job_id) {

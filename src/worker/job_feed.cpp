@@ -38,24 +38,21 @@ Oid find_extension() {
   return pg::call([] { return get_extension_oid("metrics_refresh", true); });
 }
 
-// Reads the table and not the system cache. The session that wakes this process has committed, but
-// may not have sent its invalidation messages yet.
-bool is_at_rest_now(pg::Spi& spi) {
-  return !spi.query(
-                 "SELECT FROM pg_catalog.pg_database WHERE oid = $1"
-                 " AND (datistemplate OR NOT datallowconn OR datconnlimit = -2)",
-                 {pg::Param::oid(MyDatabaseId)})
-              .empty();
+bool is_at_rest_now() {
+  return pg::call([] {
+    const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+    if (!HeapTupleIsValid(tuple)) return true;
+    const bool served = may_be_served(reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple)));
+    ReleaseSysCache(tuple);
+    return !served;
+  });
 }
 
 }  // namespace
 
 bool is_database_at_rest() {
   bool answer = false;
-  pg::in_transaction([&answer] {
-    pg::Spi spi;
-    answer = is_at_rest_now(spi);
-  });
+  pg::in_transaction([&answer] { answer = is_at_rest_now(); });
   return answer;
 }
 
@@ -80,7 +77,7 @@ bool JobFeed::read(std::vector<core::Event>& events) {
   const bool read = try_with_own_tables("the jobs cannot be read now", [&](pg::Spi& spi) {
     is_ours = find_extension() == extension_;
     if (!is_ours) return;
-    at_rest_ = is_at_rest_now(spi);
+    at_rest_ = is_at_rest_now();
     requests = store::load_requests(spi);
     // The jobs are read after the requests. If a session changes a job and then requests a run, the
     // run must use the changed job.

@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use MetricsRefreshTest;
 use Test::More;
+use Time::HiRes qw(sleep time);
 
 my $node = start_node('shares', 'metrics_refresh.max_workers' => 2, 'metrics_refresh.log_skips' => 'off');
 create_extension($node);
@@ -136,7 +137,7 @@ $node->restart;
 my $holder = $node->background_psql('postgres');
 $holder->query_safe('SELECT pg_advisory_lock(1)');
 $node->safe_psql('postgres', qq{
-	SELECT metrics_refresh.schedule_command('gate $_', NULL, 'SELECT pg_advisory_xact_lock_shared(1)');
+	SELECT metrics_refresh.schedule_command('gate $_', NULL, 'SELECT pg_advisory_xact_lock_shared(1)', lock_timeout => '1 hour');
 	SELECT metrics_refresh.trigger('gate $_')}) for 1, 2;
 until_ok($node, 'postgres', q{SELECT count(*) = 2 FROM metrics_refresh.run_log WHERE job_name LIKE 'gate%' AND status = 'running'},
 	'both workers are busy');
@@ -152,6 +153,19 @@ $node->safe_psql('postgres', q{REVOKE admins FROM boss});
 until_ok($node, 'postgres', sprintf($order, 'plain urgent'), 'and not once he is none');
 $node->safe_psql('postgres', q{GRANT admins TO boss});
 until_ok($node, 'postgres', sprintf($order, 'urgent plain'), 'again once he is one');
+
+# A process that hears of a change before it can see it would not look again.
+my $missed = 0;
+for (1 .. 100)
+{
+	my ($statement, $expected) =
+	    $_ % 2 ? ('REVOKE admins FROM boss', 'plain urgent') : ('GRANT admins TO boss', 'urgent plain');
+	$node->safe_psql('postgres', $statement);
+	my $end = time + 2;
+	sleep 0.02 while time < $end && $node->safe_psql('postgres', sprintf $order, $expected) ne 't';
+	$missed++ if time >= $end;
+}
+is($missed, 0, 'no change of his rights is missed');
 $node->append_conf('postgresql.conf', "metrics_refresh.admin_role = ''");
 $node->reload;
 until_ok($node, 'postgres', sprintf($order, 'plain urgent'), 'nor where no role has admins');

@@ -98,7 +98,8 @@ sub until_ok
 {
 	my ($node, $database, $query, $name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return ok($node->poll_query_until($database, $query), $name);
+	return ok($node->poll_query_until($database, $query), $name)
+	  || die "what follows would wait as long\n";
 }
 
 # A test: the job has ended this many more successful runs, so it lives.

@@ -6,7 +6,7 @@
 #include "extension/settings.hpp"
 #include "hooks/ddl_watch.hpp"
 #include "pg/guard.hpp"
-#include "pg/upkeep.hpp"
+#include "pg/maintenance.hpp"
 #include "shmem/change_watch.hpp"
 #include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
@@ -25,7 +25,7 @@ void _PG_init(void) {
     if (!process_shared_preload_libraries_in_progress) return;
     metrics_refresh::pg::call([] { metrics_refresh::settings::define(); });
     // During pg_upgrade and in single-user mode the library behaves as if it were not preloaded.
-    if (metrics_refresh::pg::is_upkeep()) return;
+    if (metrics_refresh::pg::is_maintenance_mode()) return;
     metrics_refresh::shmem::request();
     metrics_refresh::shmem::watch_changes();
     metrics_refresh::store::watch_transactions();

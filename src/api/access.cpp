@@ -138,7 +138,7 @@ void refuse_missing_job(const std::string& name) {
   throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, missing_job(name), hint_for_missing(name));
 }
 
-void note_missing_job(const std::string& name) {
+void report_missing_job(const std::string& name) {
   const std::string message = missing_job(name);
   const std::string hint = hint_for_missing(name);
   const char* message_text = message.c_str();

@@ -29,7 +29,7 @@ store::JobRecord managed_job(const std::string& name);
 [[noreturn]] void refuse_missing_job(const std::string& name);
 
 /// Raises a notice with the same text, for functions that accept a missing job.
-void note_missing_job(const std::string& name);
+void report_missing_job(const std::string& name);
 
 /// Throws SqlError 42501 unless the caller may have this view refreshed.
 void require_refresh_rights(const engine::View& view);

@@ -30,13 +30,13 @@ bool is_beyond(const store::Share& share) {
 
 JobShare::JobShare(Oid owner) : owner_(owner), limited_(!pg::is_superuser(owner)) {
   if (!limited_) return;
-  before_ = store::most_of_jobs(owner);
+  before_ = store::upper_bound_of_share(owner);
   // The bound is too high to compare with, so the rows are counted.
   if (is_beyond(before_)) before_ = store::share_of_jobs(owner);
 }
 
 void JobShare::check() const {
-  if (!limited_ || !is_beyond(store::most_of_jobs(owner_))) return;
+  if (!limited_ || !is_beyond(store::upper_bound_of_share(owner_))) return;
   const store::Share now = store::share_of_jobs(owner_);
   const std::int64_t most_jobs = settings::max_jobs_per_role();
   if (now.jobs > most_jobs && now.jobs > before_.jobs)

@@ -14,12 +14,12 @@ constexpr char kMeaningless[] = "It means nothing for a run.";
 
 // Settings that are refused for jobs. The reasons are: an option of the job exists, the run depends
 // on the value, or it would flood the server log.
-struct Refusal {
+struct RefusedSetting {
   const char* setting;
   const char* hint;
 };
 
-constexpr Refusal kRefusals[] = {
+constexpr RefusedSetting kRefusedSettings[] = {
     {"lock_timeout", "It is an option of its own: lock_timeout => ..."},
     {"statement_timeout", kLimit},
     {"transaction_timeout", kLimit},
@@ -55,7 +55,7 @@ char lower(char letter) {
 
 }  // namespace
 
-const char* why_no_refresh_setting(const std::string& name) {
+const char* reason_against_refresh_setting(const std::string& name) {
   std::string word(name);
   std::transform(word.begin(), word.end(), word.begin(), lower);
   // A refresh runs with a fixed path, so this setting would have no effect.
@@ -65,11 +65,11 @@ const char* why_no_refresh_setting(const std::string& name) {
          "FUNCTION ... SET search_path = ..., pg_temp.";
 }
 
-const char* why_no_job_setting(const std::string& name) {
+const char* reason_against_job_setting(const std::string& name) {
   std::string word(name);
   std::transform(word.begin(), word.end(), word.begin(), lower);
-  for (const Refusal& refusal : kRefusals)
-    if (word == refusal.setting) return refusal.hint;
+  for (const RefusedSetting& refused : kRefusedSettings)
+    if (word == refused.setting) return refused.hint;
   return nullptr;
 }
 

@@ -13,9 +13,9 @@ namespace metrics_refresh::core {
 
 /// Returns why a job must not have the setting of this name (in any letter case), as a sentence for
 /// a hint. Returns null if it may.
-const char* why_no_job_setting(const std::string& name);
+const char* reason_against_job_setting(const std::string& name);
 
 /// The same for settings that only commands may have.
-const char* why_no_refresh_setting(const std::string& name);
+const char* reason_against_refresh_setting(const std::string& name);
 
 }  // namespace metrics_refresh::core

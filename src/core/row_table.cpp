@@ -39,20 +39,20 @@ RowTable::Slot& RowTable::find(RowHash hash) const noexcept {
   return slots_[i];
 }
 
-bool RowTable::put(RowHash hash, RowPlace place) noexcept {
+bool RowTable::put(RowHash hash, RowLocation place) noexcept {
   if (!has_room()) return false;
   Slot* slot = &find(hash);
   if (slot->place_and_state != 0) {
     hash = hash_of_duplicate(hash, ++slot->duplicates);
     slot = &find(hash);
   }
-  *slot = {hash, kHere << kStateShift | place, 0};
+  *slot = {hash, kStored << kStateShift | place, 0};
   ++used_;
   return true;
 }
 
 bool RowTable::has(RowHash hash) const noexcept {
-  return capacity_ > 0 && find(hash).place_and_state >> kStateShift == kHere;
+  return capacity_ > 0 && find(hash).place_and_state >> kStateShift == kStored;
 }
 
 bool RowTable::put_all(const RowTable& other) noexcept {
@@ -67,13 +67,13 @@ bool RowTable::put_all(const RowTable& other) noexcept {
   return true;
 }
 
-std::optional<RowPlace> RowTable::take(RowHash hash) noexcept {
+std::optional<RowLocation> RowTable::take(RowHash hash) noexcept {
   if (capacity_ == 0) return std::nullopt;
   Slot& first = find(hash);
-  if (first.place_and_state >> kStateShift != kHere) return std::nullopt;
+  if (first.place_and_state >> kStateShift != kStored) return std::nullopt;
   // The last duplicate is removed first, so that the others keep their numbers.
   Slot& slot = first.duplicates > 0 ? find(hash_of_duplicate(hash, first.duplicates--)) : first;
-  const RowPlace place = slot.place_and_state & kPlace;
+  const RowLocation place = slot.place_and_state & kPlace;
   slot.place_and_state = kTaken << kStateShift;
   return place;
 }

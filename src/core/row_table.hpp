@@ -21,7 +21,7 @@ struct RowHash {
 };
 
 /// The place of a row in 48 bits: the block number, followed by 16 bits of offset.
-using RowPlace = std::uint64_t;
+using RowLocation = std::uint64_t;
 
 /// Maps all bits of one half of a hash to a number below `count`.
 std::size_t reduce(std::uint64_t half, std::size_t count) noexcept;
@@ -58,7 +58,7 @@ class RowTable {
 
   /// Returns false, and changes nothing, if the table is full. REQUIRES: take() was not called
   /// before.
-  bool put(RowHash hash, RowPlace place) noexcept;
+  bool put(RowHash hash, RowLocation place) noexcept;
 
   /// Returns whether the table has a row with this hash.
   bool has(RowHash hash) const noexcept;
@@ -68,20 +68,20 @@ class RowTable {
   bool put_all(const RowTable& other) noexcept;
 
   /// Removes one row with this hash, the one that was added last.
-  std::optional<RowPlace> take(RowHash hash) noexcept;
+  std::optional<RowLocation> take(RowHash hash) noexcept;
 
-  /// Calls `visit(RowPlace)` for each remaining row, in no particular order.
+  /// Calls `visit(RowLocation)` for each remaining row, in no particular order.
   template <typename Visit>
   void for_each(Visit&& visit) const {
     for (std::size_t i = 0; i < capacity_; ++i)
-      if (slots_[i].place_and_state >> kStateShift == kHere)
+      if (slots_[i].place_and_state >> kStateShift == kStored)
         visit(slots_[i].place_and_state & kPlace);
   }
 
  private:
   static constexpr int kStateShift = 48;
   static constexpr std::uint64_t kPlace = (std::uint64_t{1} << kStateShift) - 1;
-  static constexpr std::uint64_t kHere = 1;
+  static constexpr std::uint64_t kStored = 1;
   static constexpr std::uint64_t kTaken = 2;
 
   Slot& find(RowHash hash) const noexcept;

@@ -44,7 +44,7 @@ SqlToken SqlTokens::take(SqlTokenKind kind, std::size_t length) {
   return token;
 }
 
-SqlToken SqlTokens::odd() { return take(SqlTokenKind::kOdd, text_.size() - at_); }
+SqlToken SqlTokens::unknown() { return take(SqlTokenKind::kUnknown, text_.size() - at_); }
 
 bool SqlTokens::skip_spaces() {
   while (at_ < text_.size()) {
@@ -75,7 +75,7 @@ SqlToken SqlTokens::quoted(SqlTokenKind kind, char quote, bool escapes) {
       ++end;
     }
   }
-  if (end >= text_.size()) return odd();
+  if (end >= text_.size()) return unknown();
   const SqlToken token = {kind, text_.substr(at_ + 1, end - at_ - 1)};
   at_ = end + 1;
   return token;
@@ -85,10 +85,10 @@ SqlToken SqlTokens::quoted(SqlTokenKind kind, char quote, bool escapes) {
 SqlToken SqlTokens::dollar_quoted() {
   std::size_t end = at_ + 1;
   while (end < text_.size() && text_[end] != '$' && continues_name(text_[end])) ++end;
-  if (end >= text_.size() || text_[end] != '$') return odd();
+  if (end >= text_.size() || text_[end] != '$') return unknown();
   const std::string_view mark = text_.substr(at_, end + 1 - at_);
   const std::size_t close = text_.find(mark, end + 1);
-  if (close == kNone) return odd();
+  if (close == kNone) return unknown();
   const SqlToken token = {SqlTokenKind::kString, text_.substr(end + 1, close - end - 1)};
   at_ = close + mark.size();
   return token;
@@ -102,7 +102,7 @@ SqlToken SqlTokens::name() {
     return quoted(SqlTokenKind::kString, '\'', escapes);
   }
   // U& strings can contain escapes with a character of the user's choice, so they are odd.
-  if (is_one_of(at(0), "uU") && at(1) == '&' && (at(2) == '"' || at(2) == '\'')) return odd();
+  if (is_one_of(at(0), "uU") && at(1) == '&' && (at(2) == '"' || at(2) == '\'')) return unknown();
   std::size_t length = 1;
   while (continues_name(at(length)) && at_ + length < text_.size()) ++length;
   return take(SqlTokenKind::kName, length);
@@ -132,7 +132,7 @@ bool SqlTokens::next(SqlToken& token) {
   // The comment has no end, so no further token can be trusted.
   if (!skip_spaces()) {
     at_ = text_.size();
-    token = {SqlTokenKind::kOdd, {}};
+    token = {SqlTokenKind::kUnknown, {}};
     return true;
   }
   if (at_ >= text_.size()) return false;

@@ -18,7 +18,7 @@ enum class SqlTokenKind : std::uint8_t {
   kString,      // text: the same; also for E'' and $$
   kOperator,    // text: one or more characters of +-*/<>=~!@#%^&|`?
   kOther,       // a number, a parameter, or one character
-  kOdd,         // not understood, such as a Unicode escape in a name
+  kUnknown,     // not understood, such as a Unicode escape in a name
 };
 
 struct SqlToken {
@@ -40,7 +40,7 @@ class SqlTokens {
       : text_(text), backslash_escapes_(backslash_escapes) {}
 
   /// Returns false at the end of the text. If the text ends within a string, a name or a comment,
-  /// the last token is kOdd.
+  /// the last token is kUnknown.
   bool next(SqlToken& token);
 
  private:
@@ -51,7 +51,7 @@ class SqlTokens {
   SqlToken operator_name();
   SqlToken number();
   SqlToken take(SqlTokenKind kind, std::size_t length);
-  SqlToken odd();
+  SqlToken unknown();
   char at(std::size_t offset) const {
     return at_ + offset < text_.size() ? text_[at_ + offset] : '\0';
   }

@@ -43,17 +43,17 @@ store::Outcome to_outcome(const Choice& choice, const RowCounts& rows) {
 // can be neither canceled nor terminated for a long time.
 void require_sane_size(const View& view) {
   const Oid oid = view.oid;
-  const char* const why = pg::call([oid]() -> const char* {
+  const char* const reason = pg::call([oid]() -> const char* {
     Relation const relation = try_table_open(oid, AccessShareLock);
     if (relation == nullptr) return nullptr;
-    const char* const found = why_not_refreshed(definition_of(relation), oid);
+    const char* const found = reason_not_refreshed(definition_of(relation), oid);
     table_close(relation, AccessShareLock);
     return found;
   });
-  if (why == nullptr) return;
+  if (reason == nullptr) return;
   throw pg::SqlError(ERRCODE_STATEMENT_TOO_COMPLEX,
                      "the definition of materialized view \"" + view.name + "\" is too large",
-                     "Let it read other materialized views instead of plain ones.", why);
+                     "Let it read other materialized views instead of plain ones.", reason);
 }
 
 // Takes the lock in the mode that the refresh needs. Raising a lock later could deadlock with a
@@ -110,7 +110,7 @@ Refreshed refresh_locked(const LockedView& locked) {
       audit = prepare_audit(view, locked.seen, refreshed.choice.strategy == Strategy::kFull);
     KeyedRun keyed(view, locked.seen, xmin);
     work.run({view, refreshed, sums, statement ? &*statement : nullptr, keyed});
-    keyed.settle(refreshed.rows);
+    keyed.record_other(refreshed.rows);
   });
   if (statement) statement->end();
   pg::call([] { PopActiveSnapshot(); });
@@ -132,7 +132,7 @@ std::optional<Choice> choose_skip(Oid oid, Strategy asked, Oid role) {
 
 Refreshed refresh_view(Oid oid, Strategy asked, Oid role, MayRun may_run) {
   if (std::optional<Choice> skip = choose_skip(oid, asked, role)) {
-    note_skip(oid);
+    count_skip(oid);
     return {std::move(*skip), {}};
   }
   const LockedView locked = lock_view(oid, asked, role, may_run);

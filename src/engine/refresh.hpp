@@ -18,7 +18,7 @@ void require_sane_size(const View& view);
 
 /// The choice of `skip` if `auto` is requested, the view is fresh and no audit is due
 /// (engine/skip/skip_audit.hpp). Otherwise nothing. A caller that skips the view must call
-/// note_skip(). Throws SqlError as require_view_rights() and read_view() do.
+/// count_skip(). Throws SqlError as require_view_rights() and read_view() do.
 std::optional<Choice> choose_skip(Oid view, Strategy asked, Oid role);
 
 /// A view that is locked for its refresh until the end of the transaction.

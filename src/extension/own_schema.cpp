@@ -17,7 +17,7 @@ Relation open_own_table(const char* name, LOCKMODE mode) {
   return OidIsValid(table) ? try_table_open(table, mode) : nullptr;
 }
 
-void keep_extension() {
+void lock_extension() {
   pg::call([] {
     const Oid extension = get_extension_oid("metrics_refresh", true);
     if (OidIsValid(extension))

@@ -22,7 +22,7 @@ Relation open_own_table(const char* name, LOCKMODE mode);
 /// deadlock. A session that waits here waits only for an owner of the extension, who drops it or
 /// makes an object depend on it. Other roles are rejected before they get an exclusive lock
 /// (hooks/rights_first.hpp).
-void keep_extension();
+void lock_extension();
 
 /// Locks imports for the role until the transaction ends. Other transactions wait here.
 void lock_imports(Oid role);
@@ -31,7 +31,7 @@ void lock_imports(Oid role);
 /// REQUIRES: `body` runs only SQL of this extension, and no text or function of a caller.
 template <typename Body>
 void as_extension(Body&& body) {
-  keep_extension();
+  lock_extension();
   pg::ActAs scope(BOOTSTRAP_SUPERUSERID);
   pg::with_own_sql([&body] {
     pg::Spi spi;

@@ -12,7 +12,7 @@ namespace metrics_refresh::extension {
 namespace {
 
 // The function in metrics_refresh.admin_check. If it cannot be used, InvalidOid and the reason.
-Oid admin_check_function(std::string& problem) {
+Oid admin_check_function(std::string& reason) {
   const std::string setting = settings::admin_check();
   const char* name = setting.c_str();
   const Oid function = pg::call([name] {
@@ -22,7 +22,7 @@ Oid admin_check_function(std::string& problem) {
     return LookupFuncName(names, 0, nullptr, true);
   });
   if (!OidIsValid(function)) {
-    problem = "metrics_refresh.admin_check names " + setting + "(), which does not exist";
+    reason = "metrics_refresh.admin_check names " + setting + "(), which does not exist";
     return InvalidOid;
   }
   const bool usable = pg::call([=] {
@@ -30,17 +30,17 @@ Oid admin_check_function(std::string& problem) {
            get_func_prokind(function) == PROKIND_FUNCTION;
   });
   if (!usable) {
-    problem = "metrics_refresh.admin_check names " + setting + "(), which does not return boolean";
+    reason = "metrics_refresh.admin_check names " + setting + "(), which does not return boolean";
     return InvalidOid;
   }
   return function;
 }
 
 bool passes_admin_check() {
-  std::string problem;
-  const Oid function = admin_check_function(problem);
+  std::string reason;
+  const Oid function = admin_check_function(reason);
   if (!OidIsValid(function)) {
-    const char* text = problem.c_str();
+    const char* text = reason.c_str();
     pg::call([text] {
       ereport(WARNING, errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg_internal("%s", text),
               errhint("The setting makes no role a super admin until it is corrected."));
@@ -82,13 +82,13 @@ bool is_super_admin() {
 
 bool is_admin(Oid role) { return pg::is_superuser(role) || is_member_of_admin_role(role); }
 
-std::string admin_settings_problem() {
+std::string reason_against_admin_settings() {
   const std::string role = settings::admin_role();
   if (!role.empty() && !OidIsValid(pg::role_oid(role)))
     return "metrics_refresh.admin_role names the role " + role + ", which does not exist";
-  std::string problem;
-  if (!settings::admin_check().empty()) (void)admin_check_function(problem);
-  return problem;
+  std::string reason;
+  if (!settings::admin_check().empty()) (void)admin_check_function(reason);
+  return reason;
 }
 
 void require_super_admin(const std::string& action) {
@@ -100,7 +100,7 @@ void require_super_admin(const std::string& action) {
 }
 
 // The same order as at a login.
-std::optional<pg::SqlError> login_problem(Oid role) {
+std::optional<pg::SqlError> reason_against_login(Oid role) {
   const std::string name = "role \"" + pg::role_name(role) + "\"";
   if (!pg::can_log_in(role))
     return pg::SqlError(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,

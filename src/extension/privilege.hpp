@@ -16,13 +16,13 @@ bool is_super_admin();
 bool is_admin(Oid role);
 
 /// The reason why metrics_refresh.admin_role or metrics_refresh.admin_check cannot work, or empty.
-std::string admin_settings_problem();
+std::string reason_against_admin_settings();
 
 /// Throws SqlError 42501 unless is_super_admin(). `action` completes "… requires a super admin".
 void require_super_admin(const std::string& action);
 
 /// The reason why a client could not connect to this database as this role, or nothing. A command
 /// runs in a session of its owner. REQUIRES: the role exists.
-std::optional<pg::SqlError> login_problem(Oid role);
+std::optional<pg::SqlError> reason_against_login(Oid role);
 
 }  // namespace metrics_refresh::extension

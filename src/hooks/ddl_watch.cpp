@@ -159,7 +159,7 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
   if (kind == T_RefreshMatViewStmt) {
     const auto* refresh = reinterpret_cast<RefreshMatViewStmt*>(planned->utilityStmt);
     const Oid view = RangeVarGetRelid(refresh->relation, NoLock, true);
-    if (OidIsValid(view)) engine::note_core_refresh(view);
+    if (OidIsValid(view)) engine::capture_core_refresh(view);
   }
   if (ends_prepared) store::post_prepared();
 }

@@ -93,7 +93,7 @@ bool leaves_own_triggers_alone(Node* statement) {
 }
 
 void hold_off_for_restore(Node* statement) {
-  if (fills_own_table(statement) || made_delta_of(statement) != nullptr) shmem::note_restore();
+  if (fills_own_table(statement) || made_delta_of(statement) != nullptr) shmem::register_restore();
 }
 
 void suspect_restored_trigger(Node* statement) {
@@ -104,7 +104,7 @@ void suspect_restored_trigger(Node* statement) {
       sscanf(delta, "delta_%18lld", &id) != 1)
     return;
   pg::boundary(
-      [id] { extension::as_extension([id](pg::Spi& spi) { store::suspect_number(spi, id); }); });
+      [id] { extension::as_extension([id](pg::Spi& spi) { store::queue_sweep_of_id(spi, id); }); });
 }
 
 }  // namespace metrics_refresh::hooks

@@ -30,7 +30,7 @@ void quote_statement(void* argument) {
 
 // Runs `body` in the server. Errors quote the statement. call() removes the callback.
 template <typename Body>
-auto call_quoting(Quoted quoted, Body&& body) {
+auto call_with_statement_context(Quoted quoted, Body&& body) {
   return call([&] {
     ErrorContextCallback callback = {error_context_stack, quote_statement, &quoted};
     error_context_stack = &callback;
@@ -60,7 +60,7 @@ Quoted quoted_of(const char* text, const RawStmt* statement) {
   return {begin, static_cast<int>(end - begin)};
 }
 
-void refuse_what_needs_a_client(const Node* statement) {
+void reject_client_copy(const Node* statement) {
   if (IsA(statement, CopyStmt) &&
       castNode(CopyStmt, const_cast<Node*>(statement))->filename == nullptr)
     throw SqlError(ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -124,19 +124,19 @@ class Tags {
  public:
   void add(const std::string& tag) {
     if (!last_.empty()) {
-      if (kept_.size() + last_.size() < kMostTags && !cut_)
-        kept_ += last_ + "; ";
+      if (tags_.size() + last_.size() < kMostTags && !cut_)
+        tags_ += last_ + "; ";
       else if (!cut_) {
-        kept_ += "...; ";
+        tags_ += "...; ";
         cut_ = true;
       }
     }
     last_ = tag;
   }
-  std::string text() const { return kept_ + last_; }
+  std::string text() const { return tags_ + last_; }
 
  private:
-  std::string kept_;
+  std::string tags_;
   std::string last_;
   bool cut_ = false;
 };
@@ -147,18 +147,18 @@ CommandResult run_command(const std::string& sql) {
   const char* text = sql.c_str();
   MemoryContext const memory = command_memory();
   MemoryContextSwitchTo(memory);
-  List* statements =
-      call_quoting({text, static_cast<int>(sql.size())}, [text] { return pg_parse_query(text); });
+  List* statements = call_with_statement_context({text, static_cast<int>(sql.size())},
+                                                 [text] { return pg_parse_query(text); });
   // Rejected before the first statement runs, so that nothing has to be undone.
   for (int i = 0; i < list_length(statements); ++i)
-    refuse_what_needs_a_client(list_nth_node(RawStmt, statements, i)->stmt);
+    reject_client_copy(list_nth_node(RawStmt, statements, i)->stmt);
 
   const bool alone = list_length(statements) == 1;
   CommandResult result;
   Tags tags;
   for (int i = 0; i < list_length(statements); ++i) {
     RawStmt* statement = list_nth_node(RawStmt, statements, i);
-    const QueryCompletion completion = call_quoting(quoted_of(text, statement), [=] {
+    const QueryCompletion completion = call_with_statement_context(quoted_of(text, statement), [=] {
       CHECK_FOR_INTERRUPTS();
       start_statement_timeout();
       // Has no effect inside a block that the command has begun.

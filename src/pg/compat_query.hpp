@@ -55,8 +55,8 @@ inline void ask_for([[maybe_unused]] Query* query, RangeTblEntry* entry, AclMode
 }
 
 /// The role whose privileges on a table are checked, or InvalidOid for the current user.
-inline Oid checked_as([[maybe_unused]] const RangeTblEntry* entry,
-                      [[maybe_unused]] const Node* permission) {
+inline Oid permission_role([[maybe_unused]] const RangeTblEntry* entry,
+                           [[maybe_unused]] const Node* permission) {
 #if PG_VERSION_NUM >= 160000
   const auto* const info = reinterpret_cast<const RTEPermissionInfo*>(permission);
   return info != nullptr ? info->checkAsUser : InvalidOid;

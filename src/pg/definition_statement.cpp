@@ -69,8 +69,8 @@ void restore_definition(const std::string& statement, Oid role) {
       false);
 }
 
-std::string problem_of_definitions(const std::vector<std::string>& statements, Oid role) {
-  std::string problem;
+std::string reason_against_definitions(const std::vector<std::string>& statements, Oid role) {
+  std::string reason;
   in_discarded_subtransaction([&] {
     for (const std::string& statement : statements) {
       const char* const text = statement.c_str();
@@ -79,11 +79,11 @@ std::string problem_of_definitions(const std::vector<std::string>& statements, O
           // errors.
           [&] { execute(text, parse(text, replaces, "CREATE OR REPLACE"), role, false); });
       if (!error) continue;
-      problem = error->what();
+      reason = error->what();
       return;
     }
   });
-  return problem;
+  return reason;
 }
 
 }  // namespace metrics_refresh::pg

@@ -20,6 +20,6 @@ void restore_definition(const std::string& statement, Oid role);
 
 /// The reason why the role could not run these statements one after the other, or empty. All
 /// effects are rolled back, and no event trigger fires. A cancellation is passed on.
-std::string problem_of_definitions(const std::vector<std::string>& statements, Oid role);
+std::string reason_against_definitions(const std::vector<std::string>& statements, Oid role);
 
 }  // namespace metrics_refresh::pg

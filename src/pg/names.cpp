@@ -21,27 +21,29 @@ Oid schema_of_operator(Oid oid) {
   return schema;
 }
 
-bool is_elsewhere(Oid schema) { return OidIsValid(schema) && schema != PG_CATALOG_NAMESPACE; }
+bool is_outside_pg_catalog(Oid schema) {
+  return OidIsValid(schema) && schema != PG_CATALOG_NAMESPACE;
+}
 
 // Objects with one name may exist in several schemas.
 template <typename SchemaOf>
-Oid elsewhere(FuncCandidateList candidate, SchemaOf schema_of) {
+Oid first_outside_pg_catalog(FuncCandidateList candidate, SchemaOf schema_of) {
   for (; candidate != nullptr; candidate = candidate->next)
-    if (is_elsewhere(schema_of(candidate->oid))) return schema_of(candidate->oid);
+    if (is_outside_pg_catalog(schema_of(candidate->oid))) return schema_of(candidate->oid);
   return InvalidOid;
 }
 
 // The same lookup functions as in the parser, so that the answer is that of a query.
-Oid schema_of(Named kind, const char* name) {
+Oid schema_of(NameKind kind, const char* name) {
   List* const names = list_make1(makeString(pstrdup(name)));
   switch (kind) {
-    case Named::kRelation:
+    case NameKind::kRelation:
       return get_rel_namespace(RelnameGetRelid(name));
-    case Named::kFunction:
-      return elsewhere(functions_named(names, -1, false), get_func_namespace);
-    case Named::kOperator:
-      return elsewhere(operators_named(names), schema_of_operator);
-    case Named::kType:
+    case NameKind::kFunction:
+      return first_outside_pg_catalog(functions_named(names, -1, false), get_func_namespace);
+    case NameKind::kOperator:
+      return first_outside_pg_catalog(operators_named(names), schema_of_operator);
+    case NameKind::kType:
       break;
   }
   return schema_of_type(TypenameGetTypid(name));
@@ -49,9 +51,9 @@ Oid schema_of(Named kind, const char* name) {
 
 }  // namespace
 
-const char* schema_by_path(Named kind, const char* name) {
+const char* schema_by_path(NameKind kind, const char* name) {
   const Oid schema = schema_of(kind, name);
-  return is_elsewhere(schema) ? get_namespace_name(schema) : nullptr;
+  return is_outside_pg_catalog(schema) ? get_namespace_name(schema) : nullptr;
 }
 
 }  // namespace metrics_refresh::pg

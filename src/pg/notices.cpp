@@ -14,35 +14,35 @@ namespace {
 constexpr std::size_t kMost = 8192;
 constexpr char kCut[] = "...";
 
-char kept[kMost];
-std::size_t kept_length = 0;
+char buffer[kMost];
+std::size_t buffer_length = 0;
 bool is_cut = false;
 std::int64_t left_out = 0;
 
-void keep(const char* text, std::size_t length) {
+void append(const char* text, std::size_t length) {
   if (is_cut) return;
   // Space for the three dots is always reserved.
-  const std::size_t room = kMost - (sizeof kCut - 1) - kept_length;
+  const std::size_t room = kMost - (sizeof kCut - 1) - buffer_length;
   is_cut = length > room;
   if (is_cut)
     length = static_cast<std::size_t>(
         pg_mbcliplen(text, static_cast<int>(length), static_cast<int>(room)));
-  std::memcpy(kept + kept_length, text, length);
-  kept_length += length;
+  std::memcpy(buffer + buffer_length, text, length);
+  buffer_length += length;
   if (!is_cut) return;
-  std::memcpy(kept + kept_length, kCut, sizeof kCut - 1);
-  kept_length += sizeof kCut - 1;
+  std::memcpy(buffer + buffer_length, kCut, sizeof kCut - 1);
+  buffer_length += sizeof kCut - 1;
 }
 
-void keep(const char* text) { keep(text, std::strlen(text)); }
+void append(const char* text) { append(text, std::strlen(text)); }
 
 // The command may have set client_encoding, although there is no client. Then the messages were
 // converted.
-void keep_from_client(const char* text) {
+void append_converted(const char* text) {
   const auto length = static_cast<int>(std::strlen(text));
-  if (pg_get_client_encoding() == GetDatabaseEncoding()) return keep(text);
+  if (pg_get_client_encoding() == GetDatabaseEncoding()) return append(text);
   char* converted = pg_client_to_server(text, length);
-  keep(converted);
+  append(converted);
   if (converted != text) pfree(converted);
 }
 
@@ -69,29 +69,29 @@ Fields read_fields(const char* at, std::size_t length) {
   return fields;
 }
 
-void keep_notice(const Fields& fields) {
+void append_notice(const Fields& fields) {
   // After the buffer is full, messages are only counted.
   if (is_cut) {
     ++left_out;
     return;
   }
-  if (kept_length > 0) keep("\n");
-  keep(fields.severity);
-  keep(":  ");
-  keep_from_client(fields.message);
+  if (buffer_length > 0) append("\n");
+  append(fields.severity);
+  append(":  ");
+  append_converted(fields.message);
   if (fields.detail != nullptr) {
-    keep("\nDETAIL:  ");
-    keep_from_client(fields.detail);
+    append("\nDETAIL:  ");
+    append_converted(fields.detail);
   }
   if (fields.hint != nullptr) {
-    keep("\nHINT:  ");
-    keep_from_client(fields.hint);
+    append("\nHINT:  ");
+    append_converted(fields.hint);
   }
 }
 
 void put(char type, const char* bytes, std::size_t length) {
   constexpr char kNotice = 'N';
-  if (type == kNotice) keep_notice(read_fields(bytes, length));
+  if (type == kNotice) append_notice(read_fields(bytes, length));
 }
 
 int put_and_say_so(char type, const char* bytes, std::size_t length) {
@@ -107,14 +107,14 @@ bool is_send_pending() { return false; }
 constexpr PQcommMethods kMethods = {reset, flush, flush, is_send_pending, put_and_say_so, put};
 
 void forget() {
-  kept_length = 0;
+  buffer_length = 0;
   is_cut = false;
   left_out = 0;
 }
 
 }  // namespace
 
-NoticeKeeper::NoticeKeeper()
+NoticeCollector::NoticeCollector()
     : methods_(PqCommMethods), destination_(whereToSendOutput), protocol_(FrontendProtocol) {
   forget();
   PqCommMethods = &kMethods;
@@ -123,15 +123,15 @@ NoticeKeeper::NoticeKeeper()
   whereToSendOutput = DestRemote;
 }
 
-NoticeKeeper::~NoticeKeeper() {
+NoticeCollector::~NoticeCollector() {
   whereToSendOutput = destination_;
   FrontendProtocol = protocol_;
   PqCommMethods = methods_;
   forget();
 }
 
-std::string kept_notices() {
-  std::string text(kept, kept_length);
+std::string collected_notices() {
+  std::string text(buffer, buffer_length);
   if (left_out > 0)
     text +=
         "\n(" + std::to_string(left_out) + (left_out == 1 ? " more message)" : " more messages)");

@@ -10,12 +10,12 @@ namespace metrics_refresh::pg {
 /// While an object exists, notices and warnings that pass client_min_messages are kept. All other
 /// messages to the client are discarded. Only one object may exist at a time. REQUIRES: a process
 /// without a client.
-class NoticeKeeper {
+class NoticeCollector {
  public:
-  NoticeKeeper();
-  ~NoticeKeeper();
-  NoticeKeeper(const NoticeKeeper&) = delete;
-  NoticeKeeper& operator=(const NoticeKeeper&) = delete;
+  NoticeCollector();
+  ~NoticeCollector();
+  NoticeCollector(const NoticeCollector&) = delete;
+  NoticeCollector& operator=(const NoticeCollector&) = delete;
 
  private:
   const PQcommMethods* methods_;
@@ -27,6 +27,6 @@ class NoticeKeeper {
 /// `NOTICE:  text`, followed by lines with `DETAIL:  text` and `HINT:  text`. Beyond 8 kB the text
 /// is cut, and the last line tells the number of missing messages. Empty if there was none, or if
 /// there is no object.
-std::string kept_notices();
+std::string collected_notices();
 
 }  // namespace metrics_refresh::pg

@@ -89,7 +89,7 @@ Param array_of(const Rows& rows, int column) {
 }
 
 void read_as_owner(Oid owner, Oid relation, const std::string& sql,
-                   const std::function<void(const Rows&)>& take) {
+                   const std::function<void(const Rows&)>& consume) {
   const char* const text = sql.c_str();
   Spi spi;
   Portal portal = nullptr;
@@ -102,7 +102,7 @@ void read_as_owner(Oid owner, Oid relation, const std::string& sql,
     SPITupleTable* const table = SPI_tuptable;
     const std::uint64_t count = SPI_processed;
     if (count == 0) break;
-    take(Rows(table, count));
+    consume(Rows(table, count));
     call([table] { SPI_freetuptable(table); });
   }
   as_reader(owner, [portal] { SPI_cursor_close(portal); });

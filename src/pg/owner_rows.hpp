@@ -11,13 +11,13 @@
 
 namespace metrics_refresh::pg {
 
-/// Runs a SELECT as `owner` with a new snapshot, and passes the rows to `take` in batches. The
-/// settings are those of a dump, so that texts of values do not depend on the session. `take` runs
-/// as the caller, with the caller's settings. REQUIRES: the query contains only qualified names,
-/// calls only functions of the server, and `relation` is the first relation in its FROM. Throws
-/// SqlError 55006 if that name means another relation by now, and PgError.
+/// Runs a SELECT as `owner` with a new snapshot, and passes the rows to `consume` in batches. The
+/// settings are those of a dump, so that texts of values do not depend on the session. `consume`
+/// runs as the caller, with the caller's settings. REQUIRES: the query contains only qualified
+/// names, calls only functions of the server, and `relation` is the first relation in its FROM.
+/// Throws SqlError 55006 if that name means another relation by now, and PgError.
 void read_as_owner(Oid owner, Oid relation, const std::string& sql,
-                   const std::function<void(const Rows&)>& take);
+                   const std::function<void(const Rows&)>& consume);
 
 /// The values of some rows as an array in the current memory context. REQUIRES: at least one row,
 /// and no NULL.

@@ -27,15 +27,15 @@ using Values = std::map<std::string, std::string>;
     (PG_VERSION_NUM >= 170003 || (PG_VERSION_NUM >= 160007 && PG_VERSION_NUM < 170000) || \
      (PG_VERSION_NUM >= 150011 && PG_VERSION_NUM < 160000))
 template <typename Set>
-void seal(Set set, Oid role) {
+void set_role_with(Set set, Oid role) {
   if constexpr (std::is_invocable_v<Set, Oid>)
     set(role);
   else
     set(role, superuser_arg(role));
 }
-void seal_session(Oid role) { seal(SetAuthenticatedUserId, role); }
+void set_authenticated_user(Oid role) { set_role_with(SetAuthenticatedUserId, role); }
 #else
-void seal_session(Oid) {}
+void set_authenticated_user(Oid) {}
 #endif
 
 // HaveNFreeProcs() has a second argument in newer versions.
@@ -52,11 +52,11 @@ bool have_free(HaveFree have, int count) {
 // The last connections are reserved for superusers.
 bool has_free_connection() {
 #if PG_VERSION_NUM >= 160000
-  const int kept = SuperuserReservedConnections + ReservedConnections;
+  const int reserved = SuperuserReservedConnections + ReservedConnections;
 #else
-  const int kept = ReservedBackends;
+  const int reserved = ReservedBackends;
 #endif
-  return call([kept] { return have_free(HaveNFreeProcs, kept + 1); });
+  return call([reserved] { return have_free(HaveNFreeProcs, reserved + 1); });
 }
 
 // The values of all settings before those of a role are applied.
@@ -112,13 +112,13 @@ void apply_settings_of(Oid role) {
   });
 }
 
-void assume(Oid role, const Values& before) {
+void become_role(Oid role, const Values& before) {
   in_transaction([&] {
     restore(before);
     call([role] {
       const char* name = GetUserNameFromId(role, false);
       SetConfigOption("session_authorization", name, PGC_BACKEND, PGC_S_OVERRIDE);
-      seal_session(role);
+      set_authenticated_user(role);
     });
     apply_settings_of(role);
   });
@@ -177,7 +177,7 @@ void connect_as(Oid database, Oid role, bool assumed) {
   }
   const Values before = settings_of_server();
   call([=] { BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0); });
-  assume(role, before);
+  become_role(role, before);
 }
 
 // What the server took note of at the login: ALTER ROLE does not change it. Without a role, in case

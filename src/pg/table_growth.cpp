@@ -29,7 +29,7 @@ Seen& remembered(Oid table) {
 
 }  // namespace
 
-void replan_where_grown(Relation table) {
+void replan_if_grown(Relation table) {
   call([table] {
     Seen& last = remembered(RelationGetRelid(table));
     const BlockNumber blocks = RelationGetNumberOfBlocks(table);

@@ -10,6 +10,6 @@ namespace metrics_refresh::pg {
 /// Makes all sessions plan again if the table has doubled in size since this process last looked.
 /// This includes plans of foreign keys and triggers. If it has not, the call takes a fraction of a
 /// microsecond. REQUIRES: the table is open, in a transaction that writes to it.
-void replan_where_grown(Relation table);
+void replan_if_grown(Relation table);
 
 }  // namespace metrics_refresh::pg

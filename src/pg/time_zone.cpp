@@ -102,7 +102,7 @@ namespace {
 constexpr pg_time_t kUntil = 4'102'444'800;  // 2100
 
 // FNV-1a. There is no advantage in a collision, so it need not be cryptographic.
-std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {
+std::uint64_t hash_combine(std::uint64_t hash, std::uint64_t value) {
   for (int i = 0; i < 8; ++i) hash = (hash ^ (value >> (8 * i) & 0xff)) * 0x100000001b3;
   return hash;
 }
@@ -113,10 +113,10 @@ std::uint64_t hash_rules(const pg_tz* zone) {
   while (at < kUntil) {
     const pg_tm* const local = pg_localtime(&at, zone);
     if (local == nullptr) break;
-    hash = mixed(mixed(hash, static_cast<std::uint64_t>(at)),
-                 static_cast<std::uint64_t>(local->tm_gmtoff));
+    hash = hash_combine(hash_combine(hash, static_cast<std::uint64_t>(at)),
+                        static_cast<std::uint64_t>(local->tm_gmtoff));
     for (const char* c = local->tm_zone; c != nullptr && *c != '\0'; ++c)
-      hash = mixed(hash, static_cast<unsigned char>(*c));
+      hash = hash_combine(hash, static_cast<unsigned char>(*c));
     const Boundary boundary = next_boundary(zone, at);
     if (!boundary.found || boundary.at <= at) break;
     at = boundary.at;

@@ -88,7 +88,7 @@ void stop_transaction_timeout() {}
 bool has_transaction_timed_out() noexcept { return false; }
 #endif
 
-void go_on_in_another_transaction() {
+void commit_and_begin() {
   call([] {
     if (ActiveSnapshotSet()) PopActiveSnapshot();
     CommitTransactionCommand();

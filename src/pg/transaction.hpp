@@ -21,7 +21,7 @@ void in_repeatable_read(Body&& body);
 
 /// Commits and begins another transaction, which may write and is read committed, regardless of the
 /// session's defaults. REQUIRES: inside in_transaction() or a similar scope.
-void go_on_in_another_transaction();
+void commit_and_begin();
 
 /// The commit of this transaction does not wait for a synchronous standby. REQUIRES: a transaction.
 void commit_without_standby();

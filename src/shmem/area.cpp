@@ -6,7 +6,7 @@
 #include "shmem/area.hpp"
 
 #include "extension/settings.hpp"
-#include "pg/upkeep.hpp"
+#include "pg/maintenance.hpp"
 #include "shmem/change_counters.hpp"
 #include "shmem/prepared_news.hpp"
 #include "shmem/server_settings.hpp"
@@ -88,7 +88,7 @@ bool is_preloaded() noexcept { return shared != nullptr; }
 
 void require_preloaded() {
   // These two cases come first, because the hint to change the configuration would be wrong.
-  if (shared == nullptr && pg::is_upkeep())
+  if (shared == nullptr && pg::is_maintenance_mode())
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                        pg::is_single_user()
                            ? "metrics_refresh does not work in single-user mode"

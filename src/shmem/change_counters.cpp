@@ -17,7 +17,7 @@ namespace {
 
 // A table keeps its place for this time after the last request for its counts. With a shorter time,
 // too many tables would evict each other in turn.
-constexpr TimestampTz kKeptFor = USECS_PER_HOUR;
+constexpr TimestampTz kForgottenAfter = USECS_PER_HOUR;
 
 ChangeCounters* counters = nullptr;
 TrackedTable* tables = nullptr;  // an array of counters->max_tables
@@ -40,7 +40,7 @@ int for_each_tracked(const Oid* relations, int number, Found found) {
 // True if the place is free or its counts were not requested for a long time. A process with an old
 // copy may still add to the counts of the previous table. Such an addition does no harm.
 bool has_room(const TrackedTable& table, TimestampTz now) {
-  return !OidIsValid(table.database) || table.asked_at < now - kKeptFor;
+  return !OidIsValid(table.database) || table.asked_at < now - kForgottenAfter;
 }
 
 // The number of further tables that may be tracked for a role. REQUIRES: the lock is held.
@@ -207,7 +207,7 @@ std::uint32_t skips_of(Oid view) {
   return skips;
 }
 
-void note_skip(Oid view) {
+void count_skip(Oid view) {
   with_tracked(view, [](pg_atomic_uint32& count) { pg_atomic_fetch_add_u32(&count, 1); });
 }
 

@@ -75,7 +75,7 @@ int roles_of_tracked(Oid* roles);
 /// The number of times that the view was skipped since forget_skips(), or 0 if it is not tracked.
 /// REQUIRES for these three functions: inside pg::call().
 std::uint32_t skips_of(Oid view);
-void note_skip(Oid view);
+void count_skip(Oid view);
 void forget_skips(Oid view);
 
 /// A random number that identifies this start of the server. REQUIRES: preloaded.

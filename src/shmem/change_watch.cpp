@@ -142,7 +142,7 @@ bool has_wal_since_begin(int level) {
   return pgWalUsage.wal_records != wal_at_begin[std::min(level, kMostLevels)];
 }
 
-void note_begin(int level) {
+void record_wal_at_begin(int level) {
   if (level <= kMostLevels) wal_at_begin[level] = pgWalUsage.wal_records;
 }
 
@@ -189,7 +189,7 @@ void on_transaction(XactEvent event, void*) {
       noted_count = 0;
       is_any_noted = false;
       count_ended();
-      note_begin(kTransaction);
+      record_wal_at_begin(kTransaction);
       break;
     default:
       break;
@@ -198,7 +198,7 @@ void on_transaction(XactEvent event, void*) {
 
 void on_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
   const int level = GetCurrentTransactionNestLevel();
-  if (event == SUBXACT_EVENT_START_SUB) note_begin(level);
+  if (event == SUBXACT_EVENT_START_SUB) record_wal_at_begin(level);
   if (event == SUBXACT_EVENT_ABORT_SUB)
     count_rolled_back(level, TransactionIdIsValid(GetCurrentTransactionIdIfAny()));
 }

@@ -99,9 +99,10 @@ void refuse_hand_over(PlacedHandOver from, int sqlstate, const std::string& mess
   const char* const text = message.c_str();
   const int length = static_cast<int>(message.size());
   // The cut must not split a multibyte character.
-  const int kept = pg::call([=] { return pg_mbcliplen(text, length, sizeof refused.message - 1); });
+  const int cut_length =
+      pg::call([=] { return pg_mbcliplen(text, length, sizeof refused.message - 1); });
   refused.sqlstate = sqlstate;
-  strlcpy(refused.message, text, static_cast<std::size_t>(kept) + 1);
+  strlcpy(refused.message, text, static_cast<std::size_t>(cut_length) + 1);
   move_hand_over(from, HandOverState::kRefused);
 }
 

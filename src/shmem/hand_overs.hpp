@@ -4,7 +4,7 @@
 // aborted transaction cannot write to a table.
 //
 //            post               accept                over
-//   kFree ─────────▶ kPosted ─────────▶ kTaken ─────────────────▶ kFree
+//   kFree ─────────▶ kPosted ─────────▶ kAccepted ──────────────▶ kFree
 //                       │ │ refuse          │
 //                       │ └──▶ kRefused ────┼───── the caller ──▶ kFree
 //                       └─────▶ kWithdrawn ◀┘ the caller gave up
@@ -23,7 +23,7 @@ namespace metrics_refresh::shmem {
 inline constexpr int kMaxHandOvers = 64;  // in the cluster, at once
 inline constexpr int kMaxHandOversPerRole = kMaxHandOvers / 8;
 
-enum class HandOverState : std::uint8_t { kFree, kPosted, kTaken, kRefused, kWithdrawn };
+enum class HandOverState : std::uint8_t { kFree, kPosted, kAccepted, kRefused, kWithdrawn };
 
 struct HandOver {
   HandOverState state;

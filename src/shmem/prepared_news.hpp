@@ -39,16 +39,16 @@ struct PreparedNews {
 /// Stores the news of a transaction that is being prepared. Returns false if all entries are in
 /// use. Then at least one of their transactions has ended, and take_prepared_news() frees its
 /// entry. Never raises. REQUIRES: the area exists.
-bool keep_prepared_news(TransactionId transaction, Oid database,
-                        const TransactionNews& news) noexcept;
+bool store_prepared_news(TransactionId transaction, Oid database,
+                         const TransactionNews& news) noexcept;
 
 /// Stores all kinds of news for a prepared transaction, if it is older than this start of the
-/// server. Otherwise like keep_prepared_news().
-bool keep_unknown_news(TransactionId transaction, Oid database) noexcept;
+/// server. Otherwise like store_prepared_news().
+bool store_unknown_news(TransactionId transaction, Oid database) noexcept;
 
 /// Stores the next transaction ID, which separates older transactions from those of this start of
 /// the server. REQUIRES: inside pg::call(), in the launcher, before any scheduler starts.
-void note_start();
+void record_server_start();
 
 /// True if news of prepared transactions is stored.
 bool has_prepared_news() noexcept;

@@ -29,7 +29,7 @@ int claim_place_locked() {
 
 }  // namespace
 
-void note_restore() {
+void register_restore() {
   if (area() == nullptr) return;
   const std::int64_t now = pg::steady_now();
   const bool is_new = own_place < 0;

@@ -23,7 +23,7 @@ struct Restore {
 
 /// Notes that this session restores a table or a trigger. When the session ends, the scheduler of
 /// the database continues. REQUIRES: inside pg::call(), or in a callback that may raise.
-void note_restore();
+void register_restore();
 
 /// The time, by pg::steady_now(), until which no run may begin in the database. It may come earlier
 /// if the sessions end. 0 if there is no restore.

@@ -19,8 +19,8 @@ namespace metrics_refresh::shmem {
 /// shared_preload_libraries is processed.
 void request();
 
-/// Returns false if the library was not preloaded, or if it must do nothing (pg/upkeep.hpp). Then
-/// no other function of this folder may be called, unless its comment allows it.
+/// Returns false if the library was not preloaded, or if it must do nothing (pg/maintenance.hpp).
+/// Then no other function of this folder may be called, unless its comment allows it.
 bool is_preloaded() noexcept;
 
 /// Throws SqlError 55000 with a hint unless is_preloaded().

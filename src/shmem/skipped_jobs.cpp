@@ -52,7 +52,7 @@ void init_skipped_jobs() {
                                  HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
 }
 
-bool note_skipped_job(std::int64_t job_id, TimestampTz fresh_at, TimestampTz handled_until) {
+bool count_skipped_job(std::int64_t job_id, TimestampTz fresh_at, TimestampTz handled_until) {
   return locked(LW_EXCLUSIVE, [=] {
     const Key key = key_of(job_id);
     if (hash_get_num_entries(entries) >= kMaxJobs &&

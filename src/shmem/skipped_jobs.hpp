@@ -19,7 +19,7 @@ void init_skipped_jobs();
 
 /// Counts one more due time of a job of this database. Returns false if there is no room. Then the
 /// caller must write the skip to the log.
-bool note_skipped_job(std::int64_t job_id, TimestampTz fresh_at, TimestampTz handled_until);
+bool count_skipped_job(std::int64_t job_id, TimestampTz fresh_at, TimestampTz handled_until);
 
 struct SkippedJob {
   std::int64_t job_id;

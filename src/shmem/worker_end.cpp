@@ -112,8 +112,8 @@ void have_yield(const SlotView& view) {
     WorkerSlot& slot = area()->slots[view.index];
     // The slot may have got another run since it was copied.
     const WorkerSlot& seen = view.slot;
-    if (slot.generation != seen.generation || !has_run(slot) || slot.taken_at != seen.taken_at ||
-        slot.cancel_requested)
+    if (slot.generation != seen.generation || !has_run(slot) ||
+        slot.started_at_steady != seen.started_at_steady || slot.cancel_requested)
       return;
     slot.yields = true;
     cancel_locked(slot, now);

@@ -29,10 +29,10 @@ void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.canceled_at = run.canceled ? pg::steady_now() : 0;
   slot.deadline = 0;
   slot.leave = false;
-  slot.noted = false;
+  slot.begin_is_reported = false;
   slot.result = RunResult::kSuccess;
   slot.started_at = 0;
-  slot.taken_at = 0;
+  slot.started_at_steady = 0;
   slot.progress = {};
   slot.missed = run.missed;
   slot.last_missed = 0;
@@ -342,17 +342,17 @@ bool take_assignment(int index, Assignment& run) {
     slot.state = SlotState::kRunning;
     slot.started_at = GetCurrentTimestamp();
     // Two clocks: the log shows the wall clock, and limits use the steady one.
-    slot.taken_at = now;
+    slot.started_at_steady = now;
     run = slot.run;
     return true;
   });
 }
 
-void note_begin(int index, std::int64_t run_id) {
+void report_begin(int index, std::int64_t run_id) {
   locked(LW_EXCLUSIVE, [=] {
     WorkerSlot& slot = area()->slots[index];
     slot.run.run_id = run_id;
-    slot.noted = true;
+    slot.begin_is_reported = true;
   });
 }
 
@@ -384,7 +384,7 @@ void end_run(int index, RunResult result, bool last) {
     WorkerSlot& slot = area()->slots[index];
     slot.state = SlotState::kEnded;
     slot.result = result;
-    slot.noted = true;
+    slot.begin_is_reported = true;
     slot.leave = slot.leave || last;
     wake_scheduler_locked(slot.database);
   });

@@ -100,19 +100,19 @@ struct WorkerSlot {
   std::int64_t canceled_at;  // time of the cancel request, by pg::steady_now()
   std::int64_t deadline;     // end of max_runtime if the run is limited, by pg::steady_now()
   bool leave;                // the worker gets no further run and exits
-  bool noted;                // the begin of the run is committed, or needs no log
+  bool begin_is_reported;    // the begin of the run is committed, or needs no log
   std::uint64_t generation;  // identifies one use of the slot by one process
   Oid database;
   Session session;
   PGPROC* worker;  // null while the process starts
   pid_t pid;       // 0 while the process starts
   Assignment run;
-  RunResult result;         // if the run has ended
-  TimestampTz started_at;   // start of the run, or 0
-  std::int64_t taken_at;    // the same, by pg::steady_now()
-  std::int64_t missed;      // due times of the job that passed during the run
-  TimestampTz last_missed;  // the latest of them
-  Progress progress;        // of the run
+  RunResult result;                // if the run has ended
+  TimestampTz started_at;          // start of the run, or 0
+  std::int64_t started_at_steady;  // the same, by pg::steady_now()
+  std::int64_t missed;             // due times of the job that passed during the run
+  TimestampTz last_missed;         // the latest of them
+  Progress progress;               // of the run
 };
 
 /// A copy of a slot, for use without the lock.
@@ -198,7 +198,7 @@ bool take_assignment(int index, Assignment& run);
 /// Notes that the begin of the run is committed under this number, or 0 if it needs no log. If the
 /// worker dies earlier, the scheduler logs the run. Later its row in active_run shows that the run
 /// was interrupted.
-void note_begin(int index, std::int64_t run_id);
+void report_begin(int index, std::int64_t run_id);
 /// Puts the limits of the run in force, until lift_limits(). The worker is terminated if the run
 /// continues for `grace` microseconds after the deadline or a cancel request.
 void set_limits(int index, std::int64_t deadline, std::int64_t grace);

@@ -49,7 +49,7 @@ std::vector<Member> read_members(const pg::Rows& rows) {
 
 // A schema's views and listed views come out of one query. For a given job one of the two branches
 // of the union is empty.
-std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group, Reads reads) {
+std::vector<Member> members_of_group(pg::Spi& spi, const JobRecord& group, Reads reads) {
   const pg::Rows rows = spi.query(
       std::string(
           "SELECT $1, 0::int8, row_number() OVER (ORDER BY v.view_schema, v.view_name) - 1,"
@@ -75,7 +75,7 @@ std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group, Reads re
 // group already lists the new name.
 void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const Member& now) {
   if (before.view_oid == now.view_oid && before.view() == now.view()) return;
-  const auto [given_schema, given_name] = name_given(before, now.view_schema, now.view_name);
+  const auto [given_schema, given_name] = given_name_after(before, now.view_schema, now.view_name);
   const pg::Rows bound = spi.query(
       "UPDATE metrics_refresh_internal.job_member SET view_schema = $4, view_name = $5, view_oid = "
       "$6, given_schema = nullif($7, ''), given_name = nullif($8, '')"
@@ -93,7 +93,7 @@ void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const 
   const bool is_bound = !bound.empty();
   const bool is_another = is_bound && bound.get_oid(0, 1) != now.view_oid;
   if (is_bound && OidIsValid(before.view_oid) && before.view_oid != now.view_oid)
-    suspect_incremental(spi, before.view_oid);
+    queue_sweep_of_view(spi, before.view_oid);
   if (is_another)
     spi.query(
         "UPDATE metrics_refresh_internal.job_member SET view_oid = $4"

@@ -28,8 +28,8 @@ inline constexpr int kMaxDependencies = 100'000;
 
 /// The views that a group names: those of its schema, or those listed. Numbers count from 0. If
 /// there are too many, kMaxMembers + 1 of them are returned.
-std::vector<Member> named_members(pg::Spi& spi, const JobRecord& group,
-                                  Reads reads = Reads::kTables);
+std::vector<Member> members_of_group(pg::Spi& spi, const JobRecord& group,
+                                     Reads reads = Reads::kTables);
 /// Stores the view that a listed member refers to now. Does not wait for locks.
 void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const Member& now);
 /// The views that were refreshed by earlier attempts at the same due time.

@@ -20,7 +20,8 @@ namespace {
 // A view that was dropped may have had this name. The unique index on the name would reject the new
 // row, so the old row is replaced by an entry in incremental_leftover. Rows that another session
 // holds are skipped, because nothing here waits for locks.
-void forget_namesakes(pg::Spi& spi, Oid view, const std::string& schema, const std::string& name) {
+void delete_stale_namesakes(pg::Spi& spi, Oid view, const std::string& schema,
+                            const std::string& name) {
   spi.query(
       "WITH gone AS (DELETE FROM metrics_refresh_internal.incremental_view WHERE id = ANY (ARRAY("
       "  SELECT id FROM metrics_refresh_internal.incremental_view i"
@@ -74,7 +75,7 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
   record.view = view;
   record.schema = schema;
   record.name = name;
-  forget_namesakes(spi, view, schema, name);
+  delete_stale_namesakes(spi, view, schema, name);
   // A remaining row belongs to a session that is about to delete it, and the unique index would
   // wait for that session. Or its view was renamed, and the next refresh of that view stores the
   // new name.
@@ -98,7 +99,7 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
 void update_incremental(pg::Spi& spi, const IncrementalView& record, const std::string& schema,
                         const std::string& name) {
   if (schema != record.schema || name != record.name)
-    forget_namesakes(spi, record.view, schema, name);
+    delete_stale_namesakes(spi, record.view, schema, name);
   spi.query(
       "UPDATE metrics_refresh_internal.incremental_view SET view_schema = $2, view_name = $3, "
       "view_oid = "
@@ -123,7 +124,7 @@ void insert_parent(pg::Spi& spi, std::int64_t id, const std::string& delta, Datu
 
 // The number is queued in the same transaction that deletes the row. A crash between the two would
 // leave triggers that nothing refers to.
-void dismiss_incremental(pg::Spi& spi, std::int64_t id) {
+void delete_incremental(pg::Spi& spi, std::int64_t id) {
   spi.query(
       "WITH gone AS (DELETE FROM metrics_refresh_internal.incremental_view WHERE id = $1"
       "  RETURNING id, owner_oid)"
@@ -132,7 +133,7 @@ void dismiss_incremental(pg::Spi& spi, std::int64_t id) {
   note_leftovers();
 }
 
-void suspect_incremental(pg::Spi& spi, Oid view) {
+void queue_sweep_of_view(pg::Spi& spi, Oid view) {
   spi.query(
       "INSERT INTO metrics_refresh_internal.incremental_leftover"
       " SELECT id, owner_oid FROM metrics_refresh_internal.incremental_view WHERE view_oid = $1",
@@ -140,7 +141,7 @@ void suspect_incremental(pg::Spi& spi, Oid view) {
   note_leftovers();
 }
 
-void suspect_number(pg::Spi& spi, std::int64_t id) {
+void queue_sweep_of_id(pg::Spi& spi, std::int64_t id) {
   spi.query("INSERT INTO metrics_refresh_internal.incremental_leftover VALUES ($1)", {id});
   note_leftovers();
 }
@@ -195,7 +196,7 @@ LeftoverState leftover_state(pg::Spi& spi, std::int64_t id) {
 }
 
 // SKIP LOCKED: the scheduler must not wait for the transaction of a user.
-bool try_dismiss_incremental(pg::Spi& spi, std::int64_t id) {
+bool try_delete_incremental(pg::Spi& spi, std::int64_t id) {
   return !spi.query(
                  "WITH gone AS (DELETE FROM metrics_refresh_internal.incremental_view WHERE id ="
                  "  (SELECT id FROM metrics_refresh_internal.incremental_view WHERE id = $1"
@@ -208,7 +209,7 @@ bool try_dismiss_incremental(pg::Spi& spi, std::int64_t id) {
 }
 
 // ctid identifies one of several equal rows; the table has no key.
-void forget_repeats(pg::Spi& spi, std::int64_t id) {
+void delete_duplicate_leftovers(pg::Spi& spi, std::int64_t id) {
   spi.query(
       "DELETE FROM metrics_refresh_internal.incremental_leftover WHERE ctid = ANY (ARRAY("
       " SELECT ctid FROM metrics_refresh_internal.incremental_leftover WHERE id = $1"
@@ -216,7 +217,7 @@ void forget_repeats(pg::Spi& spi, std::int64_t id) {
       {id});
 }
 
-void forget_leftover(pg::Spi& spi, std::int64_t id) {
+void delete_leftover(pg::Spi& spi, std::int64_t id) {
   spi.query(
       "DELETE FROM metrics_refresh_internal.incremental_leftover WHERE ctid IN"
       " (SELECT ctid FROM metrics_refresh_internal.incremental_leftover WHERE id = $1"

@@ -47,11 +47,11 @@ void insert_parent(pg::Spi& spi, std::int64_t id, const std::string& delta, Datu
 /// have to be removed (engine/incremental/setup/sweep.hpp). Writing to it does not wait for locks.
 ///
 /// Deletes the row of a view. Its delta tables and triggers are left over.
-void dismiss_incremental(pg::Spi& spi, std::int64_t id);
+void delete_incremental(pg::Spi& spi, std::int64_t id);
 /// A job no longer wants this view to be refreshed incrementally.
-void suspect_incremental(pg::Spi& spi, Oid view);
+void queue_sweep_of_view(pg::Spi& spi, Oid view);
 /// Delta tables or triggers with this number may exist without a view.
-void suspect_number(pg::Spi& spi, std::int64_t id);
+void queue_sweep_of_id(pg::Spi& spi, std::int64_t id);
 
 /// The numbers in incremental_leftover, and the numbers of views that no longer exist.
 std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi);
@@ -62,16 +62,16 @@ std::map<Oid, std::int64_t> leftovers_by_owner(pg::Spi& spi, Oid owner = Invalid
 
 struct LeftoverState {
   Oid view = InvalidOid;   // the view of the row with this number, or InvalidOid if there is none
-  bool is_wanted = false;  // true if a job wants it and the owner of that job may refresh the view
+  bool is_in_use = false;  // true if a job wants it and the owner of that job may refresh the view
 };
 LeftoverState leftover_state(pg::Spi& spi, std::int64_t id);
 
-/// Like dismiss_incremental(), but returns false if another session holds the row.
-bool try_dismiss_incremental(pg::Spi& spi, std::int64_t id);
+/// Like delete_incremental(), but returns false if another session holds the row.
+bool try_delete_incremental(pg::Spi& spi, std::int64_t id);
 /// Deletes all but one row of the number. Rows that another session holds stay. Every change of a
 /// job adds a row, so that repeats accumulate.
-void forget_repeats(pg::Spi& spi, std::int64_t id);
+void delete_duplicate_leftovers(pg::Spi& spi, std::int64_t id);
 /// Removes the number. Rows that another session holds stay.
-void forget_leftover(pg::Spi& spi, std::int64_t id);
+void delete_leftover(pg::Spi& spi, std::int64_t id);
 
 }  // namespace metrics_refresh::store

@@ -45,18 +45,18 @@ void post(Oid database, const News& news) noexcept {
   if (news.roles != shmem::RoleNews::kNone) shmem::post_roles(news.roles);
 }
 
-bool has_news() noexcept {
+bool has_noted() noexcept {
   return noted.leftovers || noted.all || noted.roles != shmem::RoleNews::kNone || noted.count > 0 ||
          noted.database_count > 0 || noted.all_databases;
 }
 
 // If there is no room, the changes of prepared transactions that have ended are posted, which frees
 // their entries.
-void keep_noted() {
+void store_noted() {
   const TransactionId transaction = GetTopTransactionIdIfAny();
-  if (shmem::keep_prepared_news(transaction, MyDatabaseId, noted)) return;
+  if (shmem::store_prepared_news(transaction, MyDatabaseId, noted)) return;
   post_prepared();
-  (void)shmem::keep_prepared_news(transaction, MyDatabaseId, noted);
+  (void)shmem::store_prepared_news(transaction, MyDatabaseId, noted);
 }
 
 void on_transaction_end(XactEvent event, void*) {
@@ -67,11 +67,11 @@ void on_transaction_end(XactEvent event, void*) {
       if (IsLogicalWorker()) post_prepared();
       break;
     case XACT_EVENT_COMMIT:
-      is_committed = has_news();
+      is_committed = has_noted();
       break;
     case XACT_EVENT_ABORT:
       is_committed = false;
-      forget_counted();
+      invalidate_count();
       // A worker may have skipped a request while this transaction was about to withdraw it. The
       // request is valid again, so the scheduler has to look at the jobs again.
       post_jobs(MyDatabaseId, noted);
@@ -84,8 +84,8 @@ void on_transaction_end(XactEvent event, void*) {
       break;
     case XACT_EVENT_PREPARE:
       // Another session may roll this transaction back, and then the count would be too low.
-      forget_counted();
-      if (has_news()) keep_noted();
+      invalidate_count();
+      if (has_noted()) store_noted();
       noted = {};
       break;
     default:
@@ -103,7 +103,7 @@ void on_release(ResourceReleasePhase phase, bool, bool is_top_level, void*) {
 void on_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
   // Deleted jobs are back after the rollback, so that the cached count is too low. Collected
   // changes stay: to post too many of them is harmless.
-  if (event == SUBXACT_EVENT_ABORT_SUB) forget_counted();
+  if (event == SUBXACT_EVENT_ABORT_SUB) invalidate_count();
 }
 
 }  // namespace
@@ -148,17 +148,17 @@ void post_prepared() {
     post(ended.database, ended.news);
 }
 
-void note_prepared(pg::Spi& spi) {
+void record_prepared_transactions(pg::Spi& spi) {
   if (max_prepared_xacts == 0) return;
   const pg::Rows rows = spi.query(
       "SELECT transaction::text::int8 FROM pg_catalog.pg_prepared_xacts"
       " WHERE database = pg_catalog.current_database()");
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto transaction = static_cast<TransactionId>(rows.get_int64(i, 1));
-    if (shmem::keep_unknown_news(transaction, MyDatabaseId)) continue;
+    if (shmem::store_unknown_news(transaction, MyDatabaseId)) continue;
     // The entries of transactions that have ended become free.
     pg::call([] { post_prepared(); });
-    (void)shmem::keep_unknown_news(transaction, MyDatabaseId);
+    (void)shmem::store_unknown_news(transaction, MyDatabaseId);
   }
   // Some of these transactions may have ended since the query.
   pg::call([] { post_prepared(); });

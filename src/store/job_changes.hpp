@@ -38,6 +38,6 @@ void note_database(Oid database, bool dropped);
 void post_prepared();
 
 /// Records the prepared transactions of this database that are older than this start of the server.
-void note_prepared(pg::Spi& spi);
+void record_prepared_transactions(pg::Spi& spi);
 
 }  // namespace metrics_refresh::store

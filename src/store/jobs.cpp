@@ -98,7 +98,7 @@ std::vector<JobRecord> read_jobs(pg::Spi& spi, const pg::Rows& rows) {
   return jobs;
 }
 
-std::optional<JobRecord> only(std::vector<JobRecord> jobs) {
+std::optional<JobRecord> first_or_nothing(std::vector<JobRecord> jobs) {
   if (jobs.empty()) return std::nullopt;
   return std::move(jobs.front());
 }
@@ -118,11 +118,11 @@ std::vector<JobRecord> load_jobs(pg::Spi& spi, Reads reads) {
 
 // Not by an array: the server would take that for ten numbers, and make a plan for one each time.
 std::optional<JobRecord> find_job(pg::Spi& spi, std::int64_t id) {
-  return only(read_jobs(spi, spi.query(select_jobs() + " WHERE j.job_id = $1", {id})));
+  return first_or_nothing(read_jobs(spi, spi.query(select_jobs() + " WHERE j.job_id = $1", {id})));
 }
 
 std::optional<JobRecord> job_of_run(pg::Spi& spi, std::int64_t run_id) {
-  return only(read_jobs(
+  return first_or_nothing(read_jobs(
       spi,
       spi.query(
           select_jobs() +
@@ -186,22 +186,22 @@ void delete_job(pg::Spi& spi, const JobRecord& job) {
         {job.name});
 }
 
-void count_from_commit(pg::Spi& spi, const std::string& name, Oid owner) {
+void start_due_times_at_commit(pg::Spi& spi, const std::string& name, Oid owner) {
   spi.query(
       "UPDATE metrics_refresh_internal.job SET counts_from_commit = true"
       " WHERE job_name = $1 AND owner_oid = $2",
       {name, pg::Param::oid(owner)});
 }
 
-bool is_to_count_from_commit(pg::Spi& spi) {
+bool has_jobs_waiting_for_commit(pg::Spi& spi) {
   return spi
       .query("SELECT EXISTS (SELECT FROM metrics_refresh_internal.job WHERE counts_from_commit)")
       .get_bool(0, 1);
 }
 
 // pg_cron learns of the import within a second of the commit. Due times of the next two seconds
-// still belong to pg_cron (api/imports/take_over.cpp).
-void count_from_soon(pg::Spi& spi) {
+// still belong to pg_cron (api/imports/quiet_moment.cpp).
+void start_due_times_now(pg::Spi& spi) {
   spi.query(
       "UPDATE metrics_refresh_internal.job SET counts_from_commit = false,"
       " effective_from = clock_timestamp() + interval '2 seconds'"
@@ -210,8 +210,9 @@ void count_from_soon(pg::Spi& spi) {
 
 // Example: a job for s.a follows a rename to s.b. The given name is s.a from then on, until the
 // view is called s.a again.
-std::pair<std::string, std::string> name_given(const BoundView& before, const std::string& schema,
-                                               const std::string& name) {
+std::pair<std::string, std::string> given_name_after(const BoundView& before,
+                                                     const std::string& schema,
+                                                     const std::string& name) {
   std::pair<std::string, std::string> given(before.given_schema, before.given_name);
   if (before.view_schema == schema && before.view_name == name) return given;
   if (!before.was_renamed()) given = {before.view_schema, before.view_name};
@@ -224,7 +225,7 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
   if (view == job.view_oid && schema == job.view_schema && name == job.view_name &&
       owner == job.owner)
     return;
-  const auto [given_schema, given_name] = name_given(job, schema, name);
+  const auto [given_schema, given_name] = given_name_after(job, schema, name);
   // Only if the row is as it was read: by now the job may have another owner or refer to another
   // view.
   const pg::Rows bound = spi.query(
@@ -245,7 +246,7 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
   // The previous view may be set up for the strategy incremental, and no job may want that any
   // more.
   if (is_bound && OidIsValid(job.view_oid) && view != job.view_oid)
-    suspect_incremental(spi, job.view_oid);
+    queue_sweep_of_view(spi, job.view_oid);
   if (is_another)
     spi.query(
         "UPDATE metrics_refresh_internal.job SET view_oid = $2, owner_oid = $3 WHERE job_id = $1",

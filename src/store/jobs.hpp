@@ -78,15 +78,17 @@ void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool rest
 void delete_job(pg::Spi& spi, const JobRecord& job);
 
 /// Only due times after the commit of this transaction count for the job. Before the commit none
-/// counts. A deferred trigger calls count_from_soon(), which sets the time to two seconds from now.
-void count_from_commit(pg::Spi& spi, const std::string& name, Oid owner);
-bool is_to_count_from_commit(pg::Spi& spi);
-void count_from_soon(pg::Spi& spi);
+/// counts. A deferred trigger calls start_due_times_now(), which sets the time to two seconds from
+/// now.
+void start_due_times_at_commit(pg::Spi& spi, const std::string& name, Oid owner);
+bool has_jobs_waiting_for_commit(pg::Spi& spi);
+void start_due_times_now(pg::Spi& spi);
 
 /// The given name, as schema and name, of a view that was known as `before` and is now found under
 /// this name. Both are empty if the given name is the present one.
-std::pair<std::string, std::string> name_given(const BoundView& before, const std::string& schema,
-                                               const std::string& name);
+std::pair<std::string, std::string> given_name_after(const BoundView& before,
+                                                     const std::string& schema,
+                                                     const std::string& name);
 
 /// Stores the present oid of the view, and the new names of a view or an owner that was renamed.
 /// Does not wait: if another session holds the row, it is left as it is.

@@ -41,8 +41,8 @@ std::int64_t insert_one_time_job(pg::Spi& spi, const std::string& purpose, Oid o
 }
 
 // SKIP LOCKED: a session that may manage the job can hold its row as long as it wants.
-Asked insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
-                              Oid requested_by) {
+RequestResult insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
+                                      Oid requested_by) {
   const bool asked =
       !spi.query(
               "INSERT INTO metrics_refresh_internal.run_request"
@@ -51,8 +51,8 @@ Asked insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t jo
               " FOR KEY SHARE SKIP LOCKED RETURNING run_id",
               {run_id, job_id, pg::role_name(requested_by), pg::Param::oid(requested_by)})
            .empty();
-  if (asked) return Asked::kYes;
-  return find_job(spi, job_id) ? Asked::kHeld : Asked::kGone;
+  if (asked) return RequestResult::kYes;
+  return find_job(spi, job_id) ? RequestResult::kHeld : RequestResult::kGone;
 }
 
 bool withdraw_request(pg::Spi& spi, const Request& request, const JobRecord& job,
@@ -117,7 +117,7 @@ namespace {
 // Deleting a job deletes requests through the foreign key and members through the trigger. Both
 // would wait for row locks. True if all these rows could be locked. While the job itself is locked,
 // no row can be added.
-bool lock_what_goes(pg::Spi& spi, std::int64_t job_id) {
+bool lock_dependent_rows(pg::Spi& spi, std::int64_t job_id) {
   const pg::Rows rows = spi.query(
       "WITH locked AS (SELECT FROM metrics_refresh_internal.run_request WHERE job_id = $1"
       "  FOR UPDATE SKIP LOCKED),"
@@ -138,7 +138,7 @@ void remove_one_time_job(pg::Spi& spi, std::int64_t job_id) {
                 {job_id})
           .empty())
     return;
-  if (!lock_what_goes(spi, job_id)) return;
+  if (!lock_dependent_rows(spi, job_id)) return;
   spi.query("DELETE FROM metrics_refresh_internal.job WHERE job_id = $1", {job_id});
   spi.query("DELETE FROM metrics_refresh_internal.job_state WHERE job_id = $1", {job_id});
 }

@@ -25,9 +25,9 @@ std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
 
 /// Requests a run with this number. kGone: the job does not exist. kHeld: another session holds its
 /// row and may be about to delete it.
-enum class Asked { kYes, kGone, kHeld };
-Asked insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
-                              Oid requested_by);
+enum class RequestResult { kYes, kGone, kHeld };
+RequestResult insert_numbered_request(pg::Spi& spi, std::int64_t run_id, std::int64_t job_id,
+                                      Oid requested_by);
 
 /// Withdraws a request that no worker has taken yet, and logs that. False if the request is gone,
 /// or if another session holds it: a worker that begins the run, or a session that withdraws it

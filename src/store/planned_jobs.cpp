@@ -40,19 +40,20 @@ JobTimes read_times(const pg::Rows& rows, std::size_t i) {
   return times;
 }
 
-PlannedJob read_kept(const pg::Rows& rows, std::size_t i) {
-  PlannedJob kept;
-  kept.id = rows.get_int64(i, 1);
-  kept.view_schema = rows.get_text_or_null(i, 3).value_or("");
-  kept.view_name = rows.get_text_or_null(i, 4).value_or("");
-  kept.view_oid = rows.get_oid(i, 5);
-  kept.owner_oid = rows.get_oid(i, 6);
-  kept.has_command = rows.get_bool(i, 7);
-  kept.repeatable_read = from_column<Isolation>(rows.get_text(i, 8)) == Isolation::kRepeatableRead;
-  kept.one_time = rows.get_bool(i, 25);
-  kept.given_schema = rows.get_text_or_null(i, 26).value_or("");
-  kept.given_name = rows.get_text_or_null(i, 27).value_or("");
-  return kept;
+PlannedJob read_planned_job(const pg::Rows& rows, std::size_t i) {
+  PlannedJob planned;
+  planned.id = rows.get_int64(i, 1);
+  planned.view_schema = rows.get_text_or_null(i, 3).value_or("");
+  planned.view_name = rows.get_text_or_null(i, 4).value_or("");
+  planned.view_oid = rows.get_oid(i, 5);
+  planned.owner_oid = rows.get_oid(i, 6);
+  planned.has_command = rows.get_bool(i, 7);
+  planned.repeatable_read =
+      from_column<Isolation>(rows.get_text(i, 8)) == Isolation::kRepeatableRead;
+  planned.one_time = rows.get_bool(i, 25);
+  planned.given_schema = rows.get_text_or_null(i, 26).value_or("");
+  planned.given_name = rows.get_text_or_null(i, 27).value_or("");
+  return planned;
 }
 
 core::Job read_plan(const pg::Rows& rows, std::size_t i) {
@@ -75,17 +76,17 @@ std::vector<JobToPlan> read_jobs(const pg::Rows& rows) {
   jobs.reserve(rows.size());
   std::map<Oid, OwnerRights> rights;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    JobToPlan& job =
-        jobs.emplace_back(JobToPlan{read_kept(rows, i), read_times(rows, i), read_plan(rows, i)});
+    JobToPlan& job = jobs.emplace_back(
+        JobToPlan{read_planned_job(rows, i), read_times(rows, i), read_plan(rows, i)});
     // The rights are looked up once for each owner: many jobs often have the same owner.
-    const Oid owner = job.kept.owner_oid;
+    const Oid owner = job.planned.owner_oid;
     const auto [found, is_new] = rights.try_emplace(owner);
     if (is_new) found->second = rights_of_owner(owner);
-    job.kept.rights = found->second;
-    job.plan.limited = job.kept.rights.limited;
+    job.planned.rights = found->second;
+    job.plan.limited = job.planned.rights.limited;
     // Only admins may rank a job above others. The right may have been lost since the priority was
     // set.
-    if (!job.kept.rights.admin) job.plan.priority = std::min(job.plan.priority, 0);
+    if (!job.planned.rights.admin) job.plan.priority = std::min(job.plan.priority, 0);
   }
   return jobs;
 }

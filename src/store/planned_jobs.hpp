@@ -41,7 +41,7 @@ struct PlannedJob : BoundView {
 
 /// A job with its schedule. The texts of the schedule are not parsed yet.
 struct JobToPlan {
-  PlannedJob kept;
+  PlannedJob planned;
   JobTimes times;
   core::Job plan;  // without its timetable
 };

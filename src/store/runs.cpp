@@ -223,7 +223,7 @@ std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& out
   return run_id;
 }
 
-std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& reason) {
+std::int64_t log_skipped_run(pg::Spi& spi, const RunHead& head, const std::string& reason) {
   // If the job was skipped the last time with the same text, only the times in job_state move on.
   const bool repeated = !spi.query(
                                 "UPDATE metrics_refresh_internal.job_state SET handled_until = "

@@ -118,7 +118,7 @@ std::int64_t log_ended_run(pg::Spi& spi, const RunHead& head, const Outcome& out
 /// Marks a due time as served although there was nothing to do, for example because the view does
 /// not exist. Logs a `skipped` row the first time, and none for repetitions. Returns the run's
 /// number, or 0 if nothing was logged.
-std::int64_t note_skipped(pg::Spi& spi, const RunHead& head, const std::string& reason);
+std::int64_t log_skipped_run(pg::Spi& spi, const RunHead& head, const std::string& reason);
 
 /// A run without a worker.
 struct Orphan {

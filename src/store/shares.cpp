@@ -66,7 +66,7 @@ struct Counted {
   Share share;
   Share written;
 };
-Counted counted = {};
+Counted cached_count = {};
 
 Share written() {
   const shmem::WrittenJobs jobs = shmem::written_jobs();
@@ -85,27 +85,27 @@ Share share_of_jobs(Oid owner) {
   now.written = written();
   now.share = count_rows("job", "job_owner", "owner_oid", owner);
   now.owner = shmem::is_preloaded() ? owner : InvalidOid;
-  counted = now;
+  cached_count = now;
   return now.share;
 }
 
-Share most_of_jobs(Oid owner) {
-  if (!shmem::is_preloaded() || !OidIsValid(owner) || counted.owner != owner)
+Share upper_bound_of_share(Oid owner) {
+  if (!shmem::is_preloaded() || !OidIsValid(owner) || cached_count.owner != owner)
     return share_of_jobs(owner);
   const Share now = written();
-  return {counted.share.jobs + (now.jobs - counted.written.jobs),
-          counted.share.bytes + (now.bytes - counted.written.bytes)};
+  return {cached_count.share.jobs + (now.jobs - cached_count.written.jobs),
+          cached_count.share.bytes + (now.bytes - cached_count.written.bytes)};
 }
 
 // The counters only grow. They count writes of all roles, which makes the bound less tight but
 // needs no table of roles in shared memory.
-void note_written(HeapTuple row, TupleDesc description) {
+void count_written_row(HeapTuple row, TupleDesc description) {
   if (!shmem::is_preloaded()) return;
   const std::int64_t size = pg::call([=] { return size_of(row, description); });
   shmem::count_written_job(size);
 }
 
-void forget_counted() noexcept { counted.owner = InvalidOid; }
+void invalidate_count() noexcept { cached_count.owner = InvalidOid; }
 
 std::int64_t count_requests(Oid role) {
   return count_rows("run_request", "run_request_role", "requested_by_oid", role).jobs;
@@ -117,8 +117,8 @@ std::string cut_for_log(const std::string& text) {
   if (text.size() <= kMaxLogged) return text;
   const char* bytes = text.data();
   const int length = static_cast<int>(text.size());
-  const int kept = pg::call([=] { return pg_mbcliplen(bytes, length, kMaxLogged); });
-  return text.substr(0, static_cast<std::size_t>(kept)) + " ... (cut; it had " +
+  const int cut_length = pg::call([=] { return pg_mbcliplen(bytes, length, kMaxLogged); });
+  return text.substr(0, static_cast<std::size_t>(cut_length)) + " ... (cut; it had " +
          std::to_string(text.size()) + " bytes)";
 }
 

@@ -24,13 +24,13 @@ Share share_of_jobs(Oid owner);
 /// An upper bound: the last count of this owner, if this process remembers it, plus everything that
 /// any session has written since. Otherwise like share_of_jobs(). A session that makes many jobs
 /// thus does not count them again for each one.
-Share most_of_jobs(Oid owner);
+Share upper_bound_of_share(Oid owner);
 
 /// Counts a row of job that was inserted or updated in the open transaction. REQUIRES: called after
 /// the row was written.
-void note_written(HeapTuple row, TupleDesc description);
+void count_written_row(HeapTuple row, TupleDesc description);
 /// A transaction or subtransaction was rolled back, and rows that it had deleted are back.
-void forget_counted() noexcept;
+void invalidate_count() noexcept;
 
 /// Number of runs that `role` has requested and that have not begun.
 std::int64_t count_requests(Oid role);

@@ -2,8 +2,10 @@
 //
 // The state of the slot and the log show how far a run came:
 //   - The slot is kEnded: the worker has logged the outcome, or returns the run as not begun.
-//   - It is kDead and `noted` is not set: the log has no row. The scheduler logs the run.
-//   - It is kDead and `noted` is set: the log has a `running` row. close_orphans() completes it.
+//   - It is kDead and `begin_is_reported` is not set: the log has no row. The scheduler logs the
+//   run.
+//   - It is kDead and `begin_is_reported` is set: the log has a `running` row. close_orphans()
+//   completes it.
 // close_orphans() also finds the rows of runs that were under way when the server crashed.
 //
 // Only this process assigns runs in its database. While it writes to the log, no slot can get
@@ -107,7 +109,7 @@ std::optional<int> member_of(const shmem::Assignment& run) {
 
 void Dispatch::adopt(const std::vector<shmem::SlotView>& under_way,
                      std::vector<core::Event>& events) {
-  for (const shmem::SlotView& view : under_way) note_terminated(view.slot);
+  for (const shmem::SlotView& view : under_way) record_terminated(view.slot);
   close_orphans();
   for (const shmem::SlotView& view : under_way)
     events.push_back(core::RunAdopted{view.slot.run.job_id, member_of(view.slot.run),
@@ -189,12 +191,12 @@ void Dispatch::collect(std::vector<core::Event>& events) {
     const core::JobId job = slot.run.job_id;
     const std::optional<int> member = member_of(slot.run);
     if (slot.state == shmem::SlotState::kDead) {
-      note_terminated(slot);
+      record_terminated(slot);
       orphans_ = true;
       try_again_at_ = pg::now();
       jobs_.expect_requests();
       jobs_.expect_groups();  // the worker may have committed the plan of a group before it died
-      if (slot.noted)
+      if (slot.begin_is_reported)
         events.push_back(core::RunEnded{job, member, false});
       else if (!end_unbegun(slot, events))
         continue;
@@ -227,8 +229,9 @@ void Dispatch::collect(std::vector<core::Event>& events) {
   if (orphans_ && is_time(try_again_at_, now)) close_orphans();
 }
 
-void Dispatch::note_terminated(const shmem::WorkerSlot& slot) {
-  if (slot.state == shmem::SlotState::kDead && slot.noted && slot.end != shmem::EndReason::kNone)
+void Dispatch::record_terminated(const shmem::WorkerSlot& slot) {
+  if (slot.state == shmem::SlotState::kDead && slot.begin_is_reported &&
+      slot.end != shmem::EndReason::kNone)
     terminated_[slot.run.run_id] = slot.end;
 }
 

@@ -69,7 +69,7 @@ class Dispatch {
   const Tries* find_tries(const shmem::Assignment& run) const;
   void forget_old_tries();
   bool start_worker(const shmem::Claim& claim);
-  void note_terminated(const shmem::WorkerSlot& slot);
+  void record_terminated(const shmem::WorkerSlot& slot);
   void close_orphans();
 
   JobFeed& jobs_;

@@ -143,9 +143,9 @@ store::RunHead head_of_member(const Member& member, const std::string& job_name,
 GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t group_run_id,
                      int attempt) {
   GroupPlan plan;
-  std::vector<Member> listed = store::named_members(spi, group);
-  plan.refused = listed.empty() ? no_members(group.name) : too_many(spi, group, listed.size());
-  if (plan.refused) return plan;
+  std::vector<Member> listed = store::members_of_group(spi, group);
+  plan.reason = listed.empty() ? no_members(group.name) : too_many(spi, group, listed.size());
+  if (plan.reason) return plan;
   std::vector<Member> named;
   std::set<Oid> seen;
   for (Member& member : listed) {
@@ -173,10 +173,10 @@ GroupPlan plan_group(pg::Spi& spi, const store::JobRecord& group, std::int64_t g
   for (const Member& member : named) oids.push_back(member.view_oid);
   const std::vector<std::pair<int, int>> edges = engine::dependencies(spi, oids);
   if (edges.size() > store::kMaxDependencies) {
-    plan.refused = store::run_error(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                                    "the views of the group depend on each other in more than " +
-                                        std::to_string(store::kMaxDependencies) + " ways",
-                                    "Make several groups of them.");
+    plan.reason = store::run_error(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                                   "the views of the group depend on each other in more than " +
+                                       std::to_string(store::kMaxDependencies) + " ways",
+                                   "Make several groups of them.");
     return plan;
   }
   const core::RefreshOrder order = core::refresh_order(static_cast<int>(named.size()), edges);

@@ -9,11 +9,11 @@
 
 namespace metrics_refresh::worker {
 
-/// The plan of a run. `refused` is the reason if the run must not begin: the group has no views, or
+/// The plan of a run. `reason` is the reason if the run must not begin: the group has no views, or
 /// a limit of members or dependencies is exceeded.
 struct GroupPlan {
   std::vector<store::Member> members;
-  std::optional<store::RunError> refused;
+  std::optional<store::RunError> reason;
 };
 
 /// Plans the members that this run must refresh, in the order of their dependencies. A retry omits

@@ -44,12 +44,13 @@ int packed(const std::string& sqlstate) {
 
 // Returns kGone if the view does not exist. It may have been dropped, or the caller may have
 // created it in a transaction that has not committed.
-store::Asked write_down(pg::Spi& spi, const HandOver& wanted) {
-  if (store::is_known_run(spi, wanted.run_id)) return store::Asked::kYes;  // its scheduler died
+store::RequestResult write_down(pg::Spi& spi, const HandOver& wanted) {
+  if (store::is_known_run(spi, wanted.run_id))
+    return store::RequestResult::kYes;  // its scheduler died
   std::int64_t job = wanted.job_id;
   if (job == 0) {
     const Oid owner = engine::relation_owner(wanted.view);
-    if (!OidIsValid(owner)) return store::Asked::kGone;
+    if (!OidIsValid(owner)) return store::RequestResult::kGone;
     const engine::View view = engine::read_view(wanted.view);
     job = store::insert_one_time_refresh(spi, view.schema, view.name, owner,
                                          static_cast<store::Strategy>(wanted.strategy));
@@ -58,7 +59,7 @@ store::Asked write_down(pg::Spi& spi, const HandOver& wanted) {
 }
 
 Tried accept(const shmem::PlacedHandOver& posted) {
-  store::Asked asked = store::Asked::kGone;
+  store::RequestResult asked = store::RequestResult::kGone;
   store::RunError error;
   const Tried tried = try_once("a refresh that was handed over cannot be written down", error,
                                [&](pg::Spi& spi) { asked = write_down(spi, posted.hand_over); });
@@ -67,9 +68,9 @@ Tried accept(const shmem::PlacedHandOver& posted) {
     shmem::refuse_hand_over(posted, packed(error.sqlstate), error.message);
     return tried;
   }
-  if (asked == store::Asked::kHeld) return Tried::kHeld;
-  shmem::move_hand_over(
-      posted, asked == store::Asked::kYes ? HandOverState::kTaken : HandOverState::kRefused);
+  if (asked == store::RequestResult::kHeld) return Tried::kHeld;
+  shmem::move_hand_over(posted, asked == store::RequestResult::kYes ? HandOverState::kAccepted
+                                                                    : HandOverState::kRefused);
   return Tried::kDone;
 }
 

@@ -66,7 +66,7 @@ bool JobFeed::read(std::vector<core::Event>& events) {
   const shmem::Changes changes = shmem::take_changes(MyDatabaseId);
   look_at_owners(changes.roles != shmem::RoleNews::kNone);
   if (changes.any) {
-    note_changes(changes);
+    add_changes(changes);
   } else if (!(unread_ && is_time(try_again_at_, pg::now())) && !is_time_to_cancel()) {
     return true;
   }
@@ -97,9 +97,9 @@ bool JobFeed::read(std::vector<core::Event>& events) {
     return true;
   }
   if (!is_ours) return false;
-  note_jobs(std::move(jobs), events);
-  note_requests(requests, events);
-  note_groups(groups, events);
+  update_jobs(std::move(jobs), events);
+  update_requests(requests, events);
+  update_groups(groups, events);
   unread_ = unread_all_ = unread_groups_ = false;
   unread_jobs_.clear();
   close_canceled_groups();
@@ -157,7 +157,7 @@ void JobFeed::look_at_owners(bool has_news) {
 }
 
 // The limit bounds the memory while the tables cannot be read.
-void JobFeed::note_changes(const shmem::Changes& changes) {
+void JobFeed::add_changes(const shmem::Changes& changes) {
   unread_ = true;
   unread_all_ = unread_all_ || changes.all;
   roles_ = roles_ || changes.roles >= shmem::RoleNews::kGone;
@@ -166,10 +166,10 @@ void JobFeed::note_changes(const shmem::Changes& changes) {
     unread_all_ = true;
     unread_jobs_.clear();
   }
-  for (int i = 0; i < changes.canceled_count; ++i) note_canceled(changes.canceled_groups[i], true);
+  for (int i = 0; i < changes.canceled_count; ++i) add_canceled(changes.canceled_groups[i], true);
 }
 
-void JobFeed::note_canceled(core::RunId run, bool members_too) {
+void JobFeed::add_canceled(core::RunId run, bool members_too) {
   for (Canceled& known : canceled_groups_) {
     if (known.run != run) continue;
     known.members_too = known.members_too || members_too;
@@ -178,7 +178,7 @@ void JobFeed::note_canceled(core::RunId run, bool members_too) {
   canceled_groups_.push_back({run, members_too});
 }
 
-void JobFeed::note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events) {
+void JobFeed::update_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events) {
   std::set<core::JobId> gone(unread_jobs_.begin(), unread_jobs_.end());
   if (unread_all_)
     for (const auto& [id, job] : jobs_) gone.insert(gone.end(), id);
@@ -188,8 +188,8 @@ void JobFeed::note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Ev
   for (store::JobToPlan& job : jobs) {
     core::Job& plan = job.plan;
     gone.erase(plan.id);
-    one_time_jobs_ = one_time_jobs_ || job.kept.one_time;
-    jobs_[plan.id] = std::move(job.kept);
+    one_time_jobs_ = one_time_jobs_ || job.planned.one_time;
+    jobs_[plan.id] = std::move(job.planned);
     try {
       plan.timetable = store::timetable_of(job.times);
       const auto passed = skipped.find(plan.id);
@@ -209,8 +209,8 @@ void JobFeed::note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Ev
   }
 }
 
-void JobFeed::note_requests(const std::vector<store::Request>& requests,
-                            std::vector<core::Event>& events) {
+void JobFeed::update_requests(const std::vector<store::Request>& requests,
+                              std::vector<core::Event>& events) {
   std::map<core::RunId, core::JobId> open;
   for (const store::Request& request : requests) {
     open[request.run_id] = request.job_id;
@@ -226,8 +226,8 @@ void JobFeed::note_requests(const std::vector<store::Request>& requests,
   if (withdrawn) shmem::announce_run_end();  // a session may wait for the end of the run
 }
 
-void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
-                          std::vector<core::Event>& events) {
+void JobFeed::update_groups(const std::vector<store::OpenGroup>& groups,
+                            std::vector<core::Event>& events) {
   std::map<core::JobId, store::OpenGroup> open;
   for (const store::OpenGroup& group : groups) {
     open[group.job_id] = group;
@@ -238,7 +238,7 @@ void JobFeed::note_groups(const std::vector<store::OpenGroup>& groups,
     // If the job was removed meanwhile, the members under way continue, and the others do not
     // begin.
     if (jobs_.count(group.job_id) == 0 && !group.pending.empty())
-      note_canceled(group.group_run_id, false);
+      add_canceled(group.group_run_id, false);
   }
   for (const auto& [job, group] : groups_)
     if (open.count(job) == 0) events.push_back(core::GroupOpened{job, group.group_run_id, {}});

@@ -54,14 +54,15 @@ class JobFeed {
 
  private:
   void look_at_owners(bool has_news);
-  void note_changes(const shmem::Changes& changes);
-  void note_canceled(core::RunId run, bool members_too);
-  void note_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events);
-  void note_requests(const std::vector<store::Request>& requests, std::vector<core::Event>& events);
+  void add_changes(const shmem::Changes& changes);
+  void add_canceled(core::RunId run, bool members_too);
+  void update_jobs(std::vector<store::JobToPlan> jobs, std::vector<core::Event>& events);
+  void update_requests(const std::vector<store::Request>& requests,
+                       std::vector<core::Event>& events);
   bool is_time_to_cancel() const;
   void close_canceled_groups();
   void remove_one_time_jobs();
-  void note_groups(const std::vector<store::OpenGroup>& groups, std::vector<core::Event>& events);
+  void update_groups(const std::vector<store::OpenGroup>& groups, std::vector<core::Event>& events);
 
   Oid extension_;
   std::map<core::JobId, store::PlannedJob> jobs_;

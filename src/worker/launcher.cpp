@@ -74,7 +74,7 @@ void publish_settings() {
 class Launcher {
  public:
   void run() {
-    pg::call([] { shmem::note_start(); });
+    pg::call([] { shmem::record_server_start(); });
     shmem::clear_starts();
     publish_settings();
     look_into_all();

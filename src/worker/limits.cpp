@@ -59,11 +59,11 @@ std::int64_t deadline = 0;  // by pg::steady_now()
 // reverse order, so this one is registered after those of the server.
 bool transaction_timed_out = false;
 
-void note_exit(int, Datum) { transaction_timed_out = pg::has_transaction_timed_out(); }
+void record_exit(int, Datum) { transaction_timed_out = pg::has_transaction_timed_out(); }
 
 void watch_exit() {
   static bool watched = false;
-  if (!std::exchange(watched, true)) pg::call([] { before_shmem_exit(note_exit, 0); });
+  if (!std::exchange(watched, true)) pg::call([] { before_shmem_exit(record_exit, 0); });
 }
 
 void stop_alarms() {

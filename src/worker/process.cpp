@@ -98,10 +98,10 @@ void set_client_settings(int lock_timeout) {
   });
 }
 
-void keep_memory() {
+void retain_memory() {
 #ifdef __GLIBC__
-  constexpr int kKept = 16 * 1024 * 1024;
-  (void)mallopt(M_TRIM_THRESHOLD, kKept);
+  constexpr int kRetained = 16 * 1024 * 1024;
+  (void)mallopt(M_TRIM_THRESHOLD, kRetained);
 #endif
 }
 

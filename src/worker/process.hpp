@@ -38,7 +38,7 @@ void set_client_settings(int lock_timeout);
 
 /// Makes the C library keep the memory that a run frees. The next run needs it again, and a virtual
 /// machine takes long to return memory to the system and to get it back.
-void keep_memory();
+void retain_memory();
 
 /// Describes a process to start.
 struct Launch {

@@ -47,7 +47,7 @@ std::string missing(const std::string& view) {
 bool find_view(Task& task, RunHead& head) {
   if (!OidIsValid(task.view)) return false;
   const engine::View view = engine::read_view(task.view);
-  if (!task.refused) require_session_of(view.owner, view.schema + "." + view.name);
+  if (!task.reason) require_session_of(view.owner, view.schema + "." + view.name);
   head.view_schema = view.schema;
   head.view_name = view.name;
   head.owner = pg::role_name(view.owner);
@@ -69,11 +69,11 @@ void begin_job(pg::Spi& spi, RunHead head, FirstTransaction& first) {
     task.run_id = store::begin_run(spi, head);
     return;
   }
-  task.refused = owner_problem(job);
+  task.reason = reason_against_owner(job);
   if (job.is_refresh()) {
     task.view = engine::resolve_view(job);
     if (!find_view(task, head)) {
-      store::note_skipped(spi, head, missing(job.view()));
+      store::log_skipped_run(spi, head, missing(job.view()));
       store::remove_one_time_job(spi, job.id);
       first.result = RunResult::kSuccess;
       return;
@@ -87,23 +87,23 @@ void begin_job(pg::Spi& spi, RunHead head, FirstTransaction& first) {
     return;
   }
   // A group of a schema without views is handled like a view that does not exist.
-  if (!job.group_schema.empty() && !task.refused && store::named_members(spi, job).empty()) {
-    store::note_skipped(spi, head,
-                        "schema \"" + job.group_schema + "\" holds no materialized views");
+  if (!job.group_schema.empty() && !task.reason && store::members_of_group(spi, job).empty()) {
+    store::log_skipped_run(spi, head,
+                           "schema \"" + job.group_schema + "\" holds no materialized views");
     store::remove_one_time_job(spi, job.id);
     first.result = RunResult::kSuccess;
     return;
   }
   task.run_id = store::begin_run(spi, head);
-  if (!job.is_group() || task.refused) return;
+  if (!job.is_group() || task.reason) return;
   GroupPlan plan = plan_group(spi, job, task.run_id, head.attempt);
-  task.refused = std::move(plan.refused);
-  if (task.refused) return;
+  task.reason = std::move(plan.reason);
+  if (task.reason) return;
   task.members = std::move(plan.members);
   if (!task.members.empty() && job.repeatable_read) {
-    task.refused = several_owners(task.members);
+    task.reason = several_owners(task.members);
     for (const Member& member : task.members)
-      if (!task.refused && OidIsValid(member.view_oid))
+      if (!task.reason && OidIsValid(member.view_oid))
         require_session_of(engine::relation_owner(member.view_oid), member.view());
     return;
   }
@@ -143,7 +143,7 @@ void begin_member(pg::Spi& spi, const shmem::Assignment& run, RunHead head,
   head.dependency = !member.waits_for.empty();
   head.view_schema = member.view_schema;
   head.view_name = member.view_name;
-  if (!task.ended) task.refused = owner_problem(task.job);
+  if (!task.ended) task.reason = reason_against_owner(task.job);
   task.view = engine::resolve_view(member);
   const bool found = find_view(task, head) || task.ended;
   task.run_id = store::begin_run(spi, head);
@@ -230,22 +230,22 @@ RunResult carry_out(int slot, const shmem::Assignment& run) {
   }
   Task& task = first.task;
   task.opened = first.result == RunResult::kOpened;
-  shmem::note_begin(slot, first.result ? 0 : task.run_id);
+  shmem::report_begin(slot, first.result ? 0 : task.run_id);
   // From now on a cancel finds no worker with this run. It cancels the group instead.
   if (task.opened) ended = end_of_opened(slot, run, task);
   if (first.result && !(task.opened && ended)) {
     lift_limits(slot);
     return *first.result;
   }
-  std::optional<pg::NoticeKeeper> notices;
+  std::optional<pg::NoticeCollector> notices;
   if (task.job.is_command()) notices.emplace();
   Outcome outcome;
   if (ended) {
     outcome = *ended;
-  } else if (task.refused) {
+  } else if (task.reason) {
     outcome.status = store::RunStatus::kError;
-    outcome.error = task.refused;
-    outcome.permanent = !core::is_transient(task.refused->sqlstate);
+    outcome.error = task.reason;
+    outcome.permanent = !core::is_transient(task.reason->sqlstate);
     if (!outcome.permanent && !task.member && run.trigger == shmem::Trigger::kSchedule)
       outcome.retry = plan_retry(task.job, run.attempt, pg::to_instant(run.due));
   } else {

@@ -23,7 +23,7 @@ Oid owner_of_members(core::JobId id) {
   (void)try_with_own_tables("the views of a group cannot be read now", [&](pg::Spi& spi) {
     const std::optional<store::JobRecord> group = store::find_job(spi, id);
     if (!group) return;
-    for (const store::Member& member : store::named_members(spi, *group))
+    for (const store::Member& member : store::members_of_group(spi, *group))
       if (!OidIsValid(owner)) owner = owner_of(member);
   });
   return owner;
@@ -70,12 +70,12 @@ shmem::Session session_for(const store::PlannedJob& job, const store::Member* me
   return session;
 }
 
-std::optional<store::RunError> owner_problem(const store::JobRecord& job) {
+std::optional<store::RunError> reason_against_owner(const store::JobRecord& job) {
   const Oid role = job.owner_oid;
   if (pg::role_name(role).empty()) return no_owner(job);
   if (!job.is_command()) return std::nullopt;
-  if (const auto problem = extension::login_problem(role))
-    return error_of(problem->sqlstate(), problem->what(), problem->hint());
+  if (const auto reason = extension::reason_against_login(role))
+    return error_of(reason->sqlstate(), reason->what(), reason->hint());
   if (pg::has_session_of(role)) return std::nullopt;
   return error_of(ERRCODE_T_R_SERIALIZATION_FAILURE,
                   "the job was given to another role while its run began",

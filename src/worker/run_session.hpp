@@ -19,7 +19,7 @@ shmem::Session session_for(const store::PlannedJob& job, const store::Member* me
 
 /// The error if the owner of the job must not have runs, or nothing. REQUIRES: a worker, in a
 /// transaction.
-std::optional<store::RunError> owner_problem(const store::JobRecord& job);
+std::optional<store::RunError> reason_against_owner(const store::JobRecord& job);
 
 /// Throws SqlError 40001 if this worker is not a session of `owner`. Then the view was given to
 /// another role after the run was assigned.

@@ -270,7 +270,7 @@ extern "C" void mr_scheduler_main(Datum argument) {
     // transaction may create it.
     metrics_refresh::pg::in_transaction([] {
       metrics_refresh::pg::Spi spi;
-      metrics_refresh::store::note_prepared(spi);
+      metrics_refresh::store::record_prepared_transactions(spi);
     });
     const Oid extension = worker::extension_oid();
     // In a template, a connection would block CREATE DATABASE.

@@ -16,21 +16,21 @@ using store::RunHead;
 
 bool skip_due_time(pg::Spi& spi, const RunHead& head, const Task& task) {
   const JobRecord& job = task.job;
-  if (head.manual || head.attempt > 1 || task.refused || job.is_command() || job.one_time ||
+  if (head.manual || head.attempt > 1 || task.reason || job.is_command() || job.one_time ||
       !job.last_succeeded || settings::log_skips())
     return false;
   std::vector<Oid> views;
   if (job.is_refresh()) views.push_back(task.view);
   if (job.is_group())
-    for (const Member& member : store::named_members(spi, job))
+    for (const Member& member : store::members_of_group(spi, job))
       views.push_back(engine::resolve_view(member));
   if (views.size() > store::kMaxMembers) return false;
   if (views.empty() || std::find(views.begin(), views.end(), InvalidOid) != views.end())
     return false;
-  if (!are_fresh(job, views) || !shmem::note_skipped_job(job.id, pg::to_timestamptz(head.started),
-                                                         pg::to_timestamptz(*head.handled_until)))
+  if (!are_fresh(job, views) || !shmem::count_skipped_job(job.id, pg::to_timestamptz(head.started),
+                                                          pg::to_timestamptz(*head.handled_until)))
     return false;
-  for (const Oid view : views) engine::note_skip(view);
+  for (const Oid view : views) engine::count_skip(view);
   return true;
 }
 

@@ -51,7 +51,7 @@ void set_local(const char* name, const std::string& value, GucContext context) {
 void set_settings(const pg::Settings& settings, GucAction action) {
   for (const auto& [name, value] : settings) {
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
-    if (const char* hint = core::why_no_job_setting(name))
+    if (const char* hint = core::reason_against_job_setting(name))
       throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
                          hint);
     pg::set_as(GetSessionUserId(), name, value, action);
@@ -100,7 +100,7 @@ Outcome refresh(const Task& task) {
   const engine::Refreshed refreshed =
       engine::refresh_view(task.view, engine::asked_by_job(job.strategy), job.owner_oid, is_own);
   Outcome outcome = engine::to_outcome(refreshed.choice, refreshed.rows);
-  if (!task.not_incremental.empty()) outcome.strategy_reason = task.not_incremental;
+  if (!task.not_incremental_reason.empty()) outcome.strategy_reason = task.not_incremental_reason;
   return outcome;
 }
 
@@ -120,7 +120,7 @@ Outcome run_command(const JobRecord& job) {
   QueryCancelPending = false;  // the command may have committed its work already
   // The log cannot be written in a read-only transaction. In a serializable one it could cause
   // conflicts that the command does not have.
-  if (XactReadOnly || XactIsoLevel != XACT_READ_COMMITTED) pg::go_on_in_another_transaction();
+  if (XactReadOnly || XactIsoLevel != XACT_READ_COMMITTED) pg::commit_and_begin();
   return outcome;
 }
 
@@ -170,8 +170,8 @@ void set_up(int slot, Task& task, Oid view) {
       engine::set_up_incremental(engine::read_view(view), {task.job.owner_oid}, false);
     });
   } catch (const pg::SqlError& error) {
-    task.not_incremental = error.what();
-    if (!error.detail().empty()) task.not_incremental += ": " + error.detail();
+    task.not_incremental_reason = error.what();
+    if (!error.detail().empty()) task.not_incremental_reason += ": " + error.detail();
   }
   resume_limits(slot);  // an abort stops the timers, and a wait of a commit discards a cancel
 }
@@ -202,7 +202,7 @@ void end_cancels() {
 
 // Analyzes the view within the rest of max_runtime. An error does not affect the refresh, which is
 // committed.
-void keep_statistics(int slot, const JobRecord& job, Oid view) {
+void update_statistics(int slot, const JobRecord& job, Oid view) {
   if (!OidIsValid(view) || is_to_end(slot)) return;
   try {
     pg::in_transaction([=, &job] {
@@ -247,8 +247,8 @@ void do_work(int slot, Task& task, const store::UsageMeter& meter) {
   else
     pg::in_repeatable_read(body);
   lift_limits(slot);
-  keep_statistics(slot, task.job, task.view);
-  for (const Member& member : task.members) keep_statistics(slot, task.job, member.view_oid);
+  update_statistics(slot, task.job, task.view);
+  for (const Member& member : task.members) update_statistics(slot, task.job, member.view_oid);
 }
 
 bool are_fresh(const JobRecord& job, const std::vector<Oid>& views) {
@@ -275,7 +275,7 @@ void add_measures(int slot, const store::UsageMeter& meter, Outcome& outcome) {
   outcome.missed = view.missed;
   if (view.missed > 0) outcome.last_missed = pg::to_instant(view.last_missed);
   outcome.usage = meter.so_far();
-  outcome.notices = pg::kept_notices();
+  outcome.notices = pg::collected_notices();
 }
 
 }  // namespace metrics_refresh::worker

@@ -14,15 +14,15 @@ namespace metrics_refresh::worker {
 /// The work to do, as the first transaction of the run has determined it (run.cpp).
 struct Task {
   store::JobRecord job;
-  std::int64_t run_id = 0;                 // 0: there is nothing to do
-  Oid view = InvalidOid;                   // of a refresh
-  std::optional<store::Member> member;     // of a group's run, that this is
-  std::vector<store::Member> members;      // of a group that is refreshed on one snapshot
-  int at_member = -1;                      // the one of them that is being worked on
-  std::string not_incremental;             // why a view could not be set up for its job's strategy
-  std::optional<store::RunError> refused;  // why the work must not even be tried
-  bool ended = false;                      // its limits ended it while it began
-  bool opened = false;                     // a group's run, which goes on in its members
+  std::int64_t run_id = 0;                // 0: there is nothing to do
+  Oid view = InvalidOid;                  // of a refresh
+  std::optional<store::Member> member;    // of a group's run, that this is
+  std::vector<store::Member> members;     // of a group that is refreshed on one snapshot
+  int at_member = -1;                     // the one of them that is being worked on
+  std::string not_incremental_reason;     // why a view could not be set up for its job's strategy
+  std::optional<store::RunError> reason;  // why the work must not even be tried
+  bool ended = false;                     // its limits ended it while it began
+  bool opened = false;                    // a group's run, which goes on in its members
 };
 
 /// Does the work within the limits that start_limits() has set, and logs its success. Throws the

@@ -85,7 +85,7 @@ extern "C" void mr_worker_main(Datum argument) {
     const shmem::WorkerSlot slot = shmem::read_slot(worker::own_slot);
     pg::connect_as(slot.database, slot.session.role, slot.session.assumed);
     worker::set_process_settings();
-    worker::keep_memory();
+    worker::retain_memory();
     // The first call stores the state with which later states are compared.
     (void)worker::session_state();
     worker::serve();

@@ -23,9 +23,10 @@ void make_room_for_starving() {
   const std::int64_t now = pg::steady_now();
   pg::in_transaction([&] {
     for (const auto& [index, slot] : slots)
-      runs.push_back({slot.run.owner, !pg::is_superuser(slot.run.owner),
-                      slot.cancel_requested || slot.end != shmem::EndReason::kNone,
-                      core::Duration(slot.taken_at != 0 ? now - slot.taken_at : 0)});
+      runs.push_back(
+          {slot.run.owner, !pg::is_superuser(slot.run.owner),
+           slot.cancel_requested || slot.end != shmem::EndReason::kNone,
+           core::Duration(slot.started_at_steady != 0 ? now - slot.started_at_steady : 0)});
   });
   const std::optional<std::size_t> chosen = core::choose_yielding(runs, settings::yield_after());
   if (chosen) shmem::have_yield(slots[*chosen]);

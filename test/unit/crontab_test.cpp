@@ -48,7 +48,7 @@ TEST(Crontab, LinesThatAreNone) {
     const std::vector<CrontabEntry> entries = read_crontab(std::string("\n") + line);
     ASSERT_EQ(entries.size(), 1U) << line;
     EXPECT_EQ(entries[0].line, 2);
-    EXPECT_FALSE(entries[0].problem.empty()) << line;
+    EXPECT_FALSE(entries[0].reason.empty()) << line;
     EXPECT_TRUE(entries[0].command.empty()) << line;
   }
 }
@@ -74,7 +74,7 @@ TEST(ShellWords, RefusesWhatTheShellWouldDo) {
        {"a | b", "a && b", "a; b", "a < f", "(a)", "a $HOME", "a \"$HOME\"", "a `date`", "a *.sql",
         "a 'b", "a \"b", "a \\", "~/a", "a #b", "a >", "a > | b", "! a", "{ a; }"}) {
     const ShellWords result = split_shell_words(text);
-    EXPECT_FALSE(result.refusal.empty()) << text;
+    EXPECT_FALSE(result.reason.empty()) << text;
     EXPECT_TRUE(result.words.empty()) << text;
   }
 }
@@ -82,7 +82,7 @@ TEST(ShellWords, RefusesWhatTheShellWouldDo) {
 TEST(PsqlCommand, SqlAndConnection) {
   const PsqlCommand one = read_psql_command(
       "/usr/bin/psql -qAtX -h db1 -p5433 --username=app app -c \"SELECT 'x'\" >/dev/null 2>&1");
-  EXPECT_EQ(one.refusal, "");
+  EXPECT_EQ(one.reason, "");
   EXPECT_EQ(one.sql, Words{"SELECT 'x'"});
   EXPECT_EQ(one.host, "db1");
   EXPECT_EQ(one.port, "5433");
@@ -90,7 +90,7 @@ TEST(PsqlCommand, SqlAndConnection) {
   EXPECT_EQ(one.database, "app");
   const PsqlCommand two =
       read_psql_command("psql -v ON_ERROR_STOP=1 -Atc 'a' --command b --command=c -d x u >>log");
-  EXPECT_EQ(two.refusal, "");
+  EXPECT_EQ(two.reason, "");
   EXPECT_EQ(two.sql, (Words{"a", "b", "c"}));
   EXPECT_EQ(two.database, "x");
   EXPECT_EQ(two.user, "u");
@@ -105,10 +105,10 @@ TEST(PsqlCommand, RefusesWhatIsNoSql) {
        {"psql", "psql -f x.sql", "psql --file=x.sql -c a", "psql -c '\\dt'", "psql -c", "psql -l",
         "psql -c a -d 'dbname=x'", "psql -c a postgresql://h/x", "psql -c a --unheard-of",
         "psql a b c -c d", "vacuumdb -a", "", "psql -c \"a\" | mail x", "psql -c \"$SQL\""})
-    EXPECT_FALSE(read_psql_command(text).refusal.empty()) << text;
-  EXPECT_EQ(read_psql_command("postgres psql -c a").refusal,
+    EXPECT_FALSE(read_psql_command(text).reason.empty()) << text;
+  EXPECT_EQ(read_psql_command("postgres psql -c a").reason,
             "it begins with postgres: take out the user's name, which only /etc/crontab has");
-  EXPECT_EQ(read_psql_command("PGPASSWORD=x psql -c a").refusal,
+  EXPECT_EQ(read_psql_command("PGPASSWORD=x psql -c a").reason,
             "it sets a variable for the command: PGPASSWORD");
 }
 

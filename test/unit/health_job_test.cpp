@@ -104,7 +104,7 @@ TEST_F(HealthOfJobs, AViewThatWasNeverPopulatedIsAWarning) {
 }
 
 TEST_F(HealthOfJobs, AViewWhoseChangesAreNotSeenIsANoteUnlessItIsToBeKeptByKeys) {
-  view.unseen = "changes of the foreign table public.far cannot be seen here";
+  view.reason = "changes of the foreign table public.far cannot be seen here";
   EXPECT_EQ(severity("changes"), "ok");
   expect_text("changes",
               "public.sales is refreshed at every due time, changed or not: changes of the", "");
@@ -167,7 +167,7 @@ TEST_F(HealthOfJobs, AMissingOwnerIsCritical) {
 
 TEST_F(HealthOfJobs, ACommandWhoseOwnerCannotLogInIsCritical) {
   EXPECT_EQ(severity("owner"), "ok");
-  job.login_problem = "role \"anna\" is not permitted to log in";
+  job.login_reason = "role \"anna\" is not permitted to log in";
   EXPECT_EQ(severity("owner"), "critical");
   expect_text("owner", "job nightly cannot run: role \"anna\" is not permitted to log in",
               "metrics_refresh.alter_job('nightly', owner");

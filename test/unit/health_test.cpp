@@ -135,9 +135,9 @@ TEST_F(Health, LogMayOutliveItsRetentionByTheCleanUpsDelay) {
 }
 
 TEST_F(Health, SettingsThatCannotWorkAreAWarning) {
-  server.admin_problem = "there is no function public.is_super_admin()";
+  server.admin_reason = "there is no function public.is_super_admin()";
   EXPECT_EQ(severity("admin_settings"), "warning");
-  expect_text("admin_settings", server.admin_problem, "Correct the setting");
+  expect_text("admin_settings", server.admin_reason, "Correct the setting");
 }
 
 TEST_F(Health, AShareThatIsNearlyUsedUpIsAWarning) {

@@ -20,7 +20,7 @@ std::string reads(const std::string& text, PgCronVersion version = kNew) {
 
 std::string moved(const std::string& text, PgCronVersion version = kNew) {
   const FromPgCron result = from_pg_cron(text, version);
-  return result.schedule + (result.remark.empty() ? "" : " | " + result.remark);
+  return result.schedule + (result.note.empty() ? "" : " | " + result.note);
 }
 
 TEST(PgCronReads, WhatItExpects) {
@@ -144,7 +144,7 @@ TEST(FromPgCron, AnyText) {
       if (!result.schedule.empty()) {
         EXPECT_NO_THROW((void)Schedule::parse(result.schedule)) << text;
       } else {
-        EXPECT_FALSE(result.remark.empty()) << text;
+        EXPECT_FALSE(result.note.empty()) << text;
       }
     }
   }

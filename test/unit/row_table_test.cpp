@@ -15,7 +15,7 @@ using Slots = std::vector<RowTable::Slot>;
 
 std::size_t size_of(const RowTable& table) {
   std::size_t rows = 0;
-  table.for_each([&rows](RowPlace) { ++rows; });
+  table.for_each([&rows](RowLocation) { ++rows; });
   return rows;
 }
 
@@ -52,7 +52,7 @@ TEST(RowTable, WithoutSlotsHoldsNothing) {
 TEST(RowTable, KeepsPlacesUpTo48Bits) {
   Slots slots(RowTable::slots_for(1));
   RowTable table(slots.data(), slots.size());
-  const RowPlace last = (RowPlace{1} << 48) - 1;
+  const RowLocation last = (RowLocation{1} << 48) - 1;
   ASSERT_TRUE(table.put({~0ULL, ~0ULL}, last));
   EXPECT_EQ(table.take({~0ULL, ~0ULL}), last);
 }
@@ -86,7 +86,7 @@ TEST(RowTable, IsAMultiset) {
     };
     Slots small(RowTable::slots_for(rows)), large(RowTable::slots_for(2 * rows));
     RowTable first(small.data(), small.size());
-    std::map<std::pair<std::uint64_t, std::uint64_t>, std::set<RowPlace>> model;
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::set<RowLocation>> model;
     for (std::size_t i = 0; i < rows; ++i) {
       const RowHash hash = some_hash();
       ASSERT_TRUE(first.put(hash, i));
@@ -102,14 +102,14 @@ TEST(RowTable, IsAMultiset) {
     for (std::size_t i = 0; i < rows + 10; ++i) {
       const RowHash hash = some_hash();
       auto& places = model[{hash.high, hash.low}];
-      const std::optional<RowPlace> place = table.take(hash);
+      const std::optional<RowLocation> place = table.take(hash);
       ASSERT_EQ(place.has_value(), !places.empty());
       if (place) {
         ASSERT_EQ(places.erase(*place), 1U);
       }
     }
-    std::set<RowPlace> left, expected;
-    table.for_each([&](RowPlace place) { EXPECT_TRUE(left.insert(place).second); });
+    std::set<RowLocation> left, expected;
+    table.for_each([&](RowLocation place) { EXPECT_TRUE(left.insert(place).second); });
     for (const auto& entry : model) expected.insert(entry.second.begin(), entry.second.end());
     EXPECT_EQ(left, expected);
     EXPECT_EQ(size_of(table), left.size());

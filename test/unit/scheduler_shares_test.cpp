@@ -141,9 +141,9 @@ TEST_F(SchedulerShares, AJobOfLowPriorityOfOnesOwnBegins) {
   std::map<JobId, int> first;
   for (int i = 0; i < 400; ++i)
     for (const JobId id : pass_second(1)) first.try_emplace(id, second_);
-  // kPatience, then at most 4 * n * (m + 1) starts, where all 12 became ready before.
+  // kOvertakeLimit, then at most 4 * n * (m + 1) starts, where all 12 became ready before.
   const auto patience = static_cast<int>(
-      std::chrono::duration_cast<std::chrono::seconds>(ReadyRuns::kPatience).count());
+      std::chrono::duration_cast<std::chrono::seconds>(ReadyRuns::kOvertakeLimit).count());
   ASSERT_EQ(first.count(1), 1U);
   ASSERT_EQ(first.count(2), 1U);
   EXPECT_GE(first.at(1), patience);

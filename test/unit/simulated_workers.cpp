@@ -183,7 +183,7 @@ void SimulatedWorkers::check_order(const std::vector<Action>& actions) {
     if (is_first) continue;
     const Start before = std::exchange(found->second, after);
     // It may be there because it has waited for so long, and have done so since its due time.
-    if (stepped_ || before.due + ReadyRuns::kPatience <= now()) continue;
+    if (stepped_ || before.due + ReadyRuns::kOvertakeLimit <= now()) continue;
     const int higher = jobs.at(before.job).job.priority, lower = job.priority;
     EXPECT_GE(higher, lower) << "job " << after.job << " should have gone before " << before.job;
     EXPECT_TRUE(higher > lower || before.due <= after.due);

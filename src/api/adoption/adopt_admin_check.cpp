@@ -24,7 +24,7 @@ struct Check {
   Oid owner = InvalidOid;
   std::string name;  // as it would be written in the setting
   // Only superusers can replace the function.
-  bool is_kept = false;
+  bool is_preserved = false;
 };
 
 std::optional<Check> find_check(const std::string& schema, Oid log) {
@@ -93,7 +93,7 @@ void set(Adoption& adoption, const std::string& name, const std::string& value,
 // Calls the function as its owner in a subtransaction that is rolled back. An error would also
 // occur for every user that is checked.
 std::string try_out(const Check& check) {
-  std::string problem;
+  std::string reason;
   const std::string query = "SELECT " + check.name + "()";
   pg::in_discarded_subtransaction([&] {
     pg::ActAs scope(check.owner, SECURITY_RESTRICTED_OPERATION);
@@ -103,9 +103,9 @@ std::string try_out(const Check& check) {
         spi.run_discarding(query);
       });
     });
-    if (error) problem = error->what();
+    if (error) reason = error->what();
   });
-  return problem;
+  return reason;
 }
 
 }  // namespace
@@ -122,7 +122,7 @@ void adopt_admin_check(Adoption& adoption, const std::string& schema, Oid log) {
         "setting " + name,
         "no function is_super_admin() or is_admin() was found: without one, super "
         "admins are superusers and members of metrics_refresh.admin_role");
-  if (!check->is_kept)
+  if (!check->is_preserved)
     return adoption.leave("setting " + name,
                           "a superuser has to decide: " + check->name + "() belongs to role " +
                               pg::role_name(check->owner) +
@@ -130,12 +130,12 @@ void adopt_admin_check(Adoption& adoption, const std::string& schema, Oid log) {
                           for_database() + "SET " + name + " = " + pg::literal(check->name));
   // The extension calls the function with a fixed search_path, so that unqualified names in it may
   // fail.
-  const std::string problem = try_out(*check);
-  if (!problem.empty())
+  const std::string reason = try_out(*check);
+  if (!reason.empty())
     return adoption.leave("setting " + name, check->name +
                                                  "() does not work with search_path = "
                                                  "pg_catalog: " +
-                                                 problem);
+                                                 reason);
   set(adoption, name, check->name,
       "a guess: whom " + check->name + "() accepts would manage all jobs, see docs/security.md");
 }

@@ -21,7 +21,7 @@ namespace {
 using store::OldFunction;
 using store::Thin;
 
-std::string note_of(const OldFunction& function) {
+std::string function_note(const OldFunction& function) {
   std::string note;
   if (function.is_definer)
     note =
@@ -39,17 +39,17 @@ std::string stranger(Oid owner) {
 }
 
 // The reason why the owner could not replace the function and restore it, or empty.
-std::string problem_for_owner(const OldFunction& function, const std::string& statement) {
+std::string reason_against_replacement(const OldFunction& function, const std::string& statement) {
   std::string type;
   extension::as_extension([&](pg::Spi& spi) {
     type = store::foreign_type(spi, "pg_proc", {function.oid}, function.owner);
   });
   if (!type.empty()) return "its text may run code of " + type;
-  const std::string problem =
-      pg::problem_of_definitions({statement, function.definition}, function.owner);
-  return problem.empty() ? ""
-                         : "its owner, role \"" + pg::role_name(function.owner) +
-                               "\", could not replace it and put it back: " + problem;
+  const std::string reason =
+      pg::reason_against_definitions({statement, function.definition}, function.owner);
+  return reason.empty() ? ""
+                        : "its owner, role \"" + pg::role_name(function.owner) +
+                              "\", could not replace it and put it back: " + reason;
 }
 
 // CREATE OR REPLACE removes the dependencies of the function on extensions, so they are added
@@ -95,9 +95,9 @@ void adopt_function(Adoption& adoption, const std::string& schema, const OldFunc
   // An earlier adoption has already replaced it.
   if (function.is_sql && function.source == text) return adoption.found(object);
   const std::string statement = store::replace_statement(thin, function, schema, text);
-  const std::string problem = problem_for_owner(function, statement);
-  if (!problem.empty()) return adoption.block(object, problem);
-  adoption.define(object, "replaced", statement, function.owner, note_of(function));
+  const std::string reason = reason_against_replacement(function, statement);
+  if (!reason.empty()) return adoption.block(object, reason);
+  adoption.define(object, "replaced", statement, function.owner, function_note(function));
   adoption.undo(object, undo_statements(function));
   // The check runs after all steps, in the same transaction.
   adoption.check([function, text] { require_replaced(function, function.owner, text); });

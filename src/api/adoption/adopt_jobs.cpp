@@ -10,7 +10,7 @@
 
 #include "api/access.hpp"
 #include "api/imports/import_sql.hpp"
-#include "api/imports/take_over.hpp"
+#include "api/imports/quiet_moment.hpp"
 #include "extension/own_schema.hpp"
 #include "pg/quote.hpp"
 #include "pg/transaction.hpp"
@@ -96,7 +96,7 @@ void refresh_job(Adoption& adoption, const std::string& schema, const CronCalls&
   std::vector<std::string> undo = {"SELECT metrics_refresh.unschedule(" + pg::literal(kRefreshJob) +
                                    ")"};
   if (call != nullptr && call->old.job.active) {
-    take_over_call(adoption, calls, *call, kRefreshJob);
+    replace_call(adoption, calls, *call, kRefreshJob);
     undo.push_back(statement_to_go_on(*call));
   }
   adoption.undo("job " + std::string(kRefreshJob), undo);
@@ -117,7 +117,7 @@ void cleanup_job(Adoption& adoption, const CronCalls& calls) {
   const std::string alter = "SELECT metrics_refresh.alter_job(" + pg::literal(id) + ", ";
   adoption.run("job " + usual->name, "rescheduled",
                alter + times_of(call->schedule, same_zone ? "" : call->timezone, true) + ")");
-  take_over_call(adoption, calls, *call, id);
+  replace_call(adoption, calls, *call, id);
   // The undo statement must set the zone that is in effect now.
   const std::string zone = usual->timezone.empty() ? "UTC" : usual->timezone;
   adoption.undo("job " + usual->name,
@@ -133,7 +133,7 @@ CronCalls find_calls(const Adoption& adoption, const std::string& schema,
   result.cron = find_pg_cron();
   if (!result.cron) return result;
   const PgCron& cron = *result.cron;
-  // Runs of the present minute have then begun and can be seen (see api/imports/take_over.cpp).
+  // Runs of the present minute have then begun and can be seen (see api/imports/quiet_moment.cpp).
   if (!adoption.dry_run()) wait_for_quiet_moment();
   for (OldJob& old : read_old_jobs(cron, adoption.dry_run())) {
     if (old.job.database != cron.database || is_elsewhere(old, cron)) continue;
@@ -147,8 +147,8 @@ CronCalls find_calls(const Adoption& adoption, const std::string& schema,
   return result;
 }
 
-void take_over_call(Adoption& adoption, const CronCalls& calls, const CronCall& call,
-                    const std::string& job) {
+void replace_call(Adoption& adoption, const CronCalls& calls, const CronCall& call,
+                  const std::string& job) {
   if (!adoption.dry_run() && is_running(call.old.job))
     throw pg::SqlError(ERRCODE_OBJECT_IN_USE, "a run of " + object_of(call) + " is under way",
                        "Try again when it has ended: a pause would cut it off.");
@@ -160,7 +160,7 @@ void take_over_call(Adoption& adoption, const CronCalls& calls, const CronCall& 
       [cron, id, job]() -> std::string {
         const store::JobRecord own = managed_job(job);
         extension::as_extension(
-            [&](pg::Spi& spi) { store::count_from_commit(spi, own.name, own.owner_oid); });
+            [&](pg::Spi& spi) { store::start_due_times_at_commit(spi, own.name, own.owner_oid); });
         pause_in_pg_cron(cron, {id});
         return "";
       },
@@ -191,11 +191,11 @@ void adopt_platform_jobs(Adoption& adoption, const std::string& schema) {
   refresh_job(adoption, schema, calls);
   cleanup_job(adoption, calls);
   // Other jobs with the same task would be separate jobs with a schedule of their own.
-  const CronCall* const taken[] = {first_of(calls, {"", "refresh_platform_metrics_with_logging",
-                                                    "trigger_platform_metrics_refresh"}),
-                                   first_of(calls, {"cleanup_old_metrics_logs"})};
+  const CronCall* const adopted[] = {first_of(calls, {"", "refresh_platform_metrics_with_logging",
+                                                      "trigger_platform_metrics_refresh"}),
+                                     first_of(calls, {"cleanup_old_metrics_logs"})};
   for (const CronCall& call : calls.calls)
-    if (call.old.job.active && &call != taken[0] && &call != taken[1])
+    if (call.old.job.active && &call != adopted[0] && &call != adopted[1])
       adoption.leave(object_of(call), "one more of its kind: import_from_pg_cron() takes it over");
 }
 

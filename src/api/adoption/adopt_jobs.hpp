@@ -32,8 +32,8 @@ CronCalls find_calls(const Adoption& adoption, const std::string& schema,
 
 /// Adds the step that pauses the job in pg_cron. `job` is the name or number of the new job, whose
 /// due times count from the commit.
-void take_over_call(Adoption& adoption, const CronCalls& calls, const CronCall& call,
-                    const std::string& job);
+void replace_call(Adoption& adoption, const CronCalls& calls, const CronCall& call,
+                  const std::string& job);
 
 /// The statement that undoes it.
 std::string statement_to_go_on(const CronCall& call);

@@ -51,7 +51,7 @@ std::string free_name(const OldLog& log) {
   return name;
 }
 
-std::string note_on_rows(std::int64_t rows, const store::OldRows& counted) {
+std::string rows_note(std::int64_t rows, const store::OldRows& counted) {
   std::string note = std::to_string(rows) + " rows";
   if (counted.high_ids > 0)
     note += "; " + std::to_string(counted.high_ids) +
@@ -68,10 +68,10 @@ std::string copy(const OldLog& log, const engine::View& view, const store::OldRo
         [&](pg::Spi& spi) { store::copy_rows(spi, log, view.name, pg::array_of(some, 1)); });
     rows += static_cast<std::int64_t>(some.size());
   });
-  return note_on_rows(rows, counted);
+  return rows_note(rows, counted);
 }
 
-std::string note_on_view(const OldLog& log) {
+std::string view_note(const OldLog& log) {
   const std::string unfilled = store::unfilled_columns(log);
   std::string note = unfilled.empty() ? "" : "NULL in new rows: " + unfilled;
   if (log.has_policies)
@@ -88,7 +88,7 @@ void replace_table(Adoption& adoption, const OldLog& log, const engine::View& vi
   const store::OldRows rows = store::count_rows(log);
   adoption.work(
       "rows of " + table, "copied into the log",
-      [log, view, rows] { return copy(log, view, rows); }, note_on_rows(rows.all, rows));
+      [log, view, rows] { return copy(log, view, rows); }, rows_note(rows.all, rows));
   adoption.define(object_of(log), "renamed",
                   "ALTER TABLE " + table + " RENAME TO " + pg::identifier(backup), GetUserId(),
                   "it keeps its rows, policies and grants: drop it when it is not needed any more");
@@ -97,7 +97,7 @@ void replace_table(Adoption& adoption, const OldLog& log, const engine::View& vi
       "view " + table, "made",
       store::view_statement(
           log, view.name, status != nullptr && !status->words.empty() ? status->words : rows.words),
-      log.owner, note_on_view(log));
+      log.owner, view_note(log));
 }
 
 // Grants the privileges of the table. Privileges from ALTER DEFAULT PRIVILEGES are revoked first,
@@ -130,7 +130,7 @@ std::string view_over(const store::OldLog::Dependent& dependent, const std::stri
 
 // The reason why its owner could not create the view again, or empty. With a reason, the view can
 // neither be moved nor restored.
-std::string problem_of(const store::OldLog::Dependent& dependent) {
+std::string reason_against_dependent(const store::OldLog::Dependent& dependent) {
   std::string type;
   extension::as_extension([&](pg::Spi& spi) {
     type = store::foreign_type(spi, "pg_rewrite", store::rules_of(spi, dependent.oid),
@@ -140,19 +140,19 @@ std::string problem_of(const store::OldLog::Dependent& dependent) {
   // Under another name, so that readers of the view do not wait for the lock of a dry run.
   const std::string trial =
       dependent.schema + "." + pg::identifier("trial_" + std::to_string(dependent.oid));
-  const std::string problem =
-      pg::problem_of_definitions({view_over(dependent, trial)}, dependent.owner);
-  return problem.empty() ? ""
-                         : "its owner, role \"" + pg::role_name(dependent.owner) +
-                               "\", could not make it again: " + problem;
+  const std::string reason =
+      pg::reason_against_definitions({view_over(dependent, trial)}, dependent.owner);
+  return reason.empty() ? ""
+                        : "its owner, role \"" + pg::role_name(dependent.owner) +
+                              "\", could not make it again: " + reason;
 }
 
 void carry_dependent(Adoption& adoption, const OldLog& log,
                      const store::OldLog::Dependent& dependent) {
   if (dependent.view.empty())
     return adoption.block(dependent.description, "it depends on " + object_of(log));
-  const std::string problem = problem_of(dependent);
-  if (!problem.empty()) return adoption.block(dependent.description, problem);
+  const std::string reason = reason_against_dependent(dependent);
+  if (!reason.empty()) return adoption.block(dependent.description, reason);
   adoption.define(dependent.description, "moved to the new view",
                   view_over(dependent, dependent.view), dependent.owner,
                   dependent.options.find("security_invoker=true") == std::string::npos
@@ -197,9 +197,9 @@ void tell_of_watchers(Adoption& adoption, const OldLog& log) {
                    "it has the renamed table; a view cannot be published");
 }
 
-std::string problem_of(const OldLog& log, Oid view_owner, Oid schema_owner) {
-  const std::string problem = store::problem_of(log);
-  if (!problem.empty()) return problem;
+std::string reason_against_log(const OldLog& log, Oid view_owner, Oid schema_owner) {
+  const std::string reason = store::reason_against_log(log);
+  if (!reason.empty()) return reason;
   const std::string owner = "role \"" + log.owner_name + "\"";
   if (!is_trusted(log.owner) && log.owner != view_owner && log.owner != schema_owner)
     return "it belongs to " + owner + ", who owns neither the materialized view nor the schema";
@@ -249,8 +249,8 @@ std::optional<OldLog> find_log(const Adoption& adoption, const std::string& sche
 void adopt_log(Adoption& adoption, const OldLog& log, const engine::View& view, Oid schema_owner) {
   if (log.is_member) return adoption.block(object_of(log), "it is an extension's own");
   if (log.reads_log) return adoption.found("view " + pg::qualified(log.schema, log.name));
-  const std::string problem = problem_of(log, view.owner, schema_owner);
-  if (!problem.empty()) return adoption.block(object_of(log), problem);
+  const std::string reason = reason_against_log(log, view.owner, schema_owner);
+  if (!reason.empty()) return adoption.block(object_of(log), reason);
   const std::string backup = free_name(log);
   replace_table(adoption, log, view, backup);
   carry_grants(adoption, log);

@@ -26,7 +26,7 @@ namespace {
 template <typename Body>
 void naming(const std::string& object, Body&& body) {
   try {
-    extension::keep_extension();
+    extension::lock_extension();
     body();
   } catch (const pg::PgError& error) {
     const ErrorData& data = error.data();
@@ -139,7 +139,7 @@ void Adoption::require_free_way() const {
 
 void Adoption::finish(FunctionCallInfo call) {
   if (!dry_run_) {
-    // All obstacles are reported in one error, not only the first.
+    // All objects in the way are reported in one error, not only the first.
     require_free_way();
     for (Step& step : steps_) {
       naming(step.object, [&step] {

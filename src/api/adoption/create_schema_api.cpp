@@ -78,7 +78,7 @@ void make_group(Adoption& adoption, const std::string& schema, const Group& grou
                      "its work");
       continue;
     }
-    take_over_call(adoption, calls, one, group.name);
+    replace_call(adoption, calls, one, group.name);
     undo.push_back(statement_to_go_on(one));
   }
   if (!undo.empty()) adoption.undo(object, undo);

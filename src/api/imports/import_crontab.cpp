@@ -21,10 +21,10 @@ namespace {
 
 constexpr char kPrefix[] = "crontab line ";
 
-void note_connection(const core::PsqlCommand& psql, ImportedJob& job) {
+void add_connection_notes(const core::PsqlCommand& psql, ImportedJob& job) {
   if (!psql.user.empty() && psql.user != job.owner_name)
-    job.note("psql connects as " + psql.user + ", the job is yours");
-  if (!psql.output.empty()) job.note("no output is written to " + psql.output);
+    job.add_note("psql connects as " + psql.user + ", the job is yours");
+  if (!psql.output.empty()) job.add_note("no output is written to " + psql.output);
 }
 
 // True if psql connects to this server.
@@ -36,10 +36,12 @@ bool is_here(const core::PsqlCommand& psql) {
 
 void set_times(const core::CrontabEntry& entry, ImportedJob& job) {
   if (entry.timezone.empty())
-    job.note("no CRON_TZ stands before it: its times are in the zone of metrics_refresh.timezone");
+    job.add_note(
+        "no CRON_TZ stands before it: its times are in the zone of metrics_refresh.timezone");
   else
     job.timezone = entry.timezone;
-  if (entry.schedule == "@reboot") job.note("it runs at each start of the server, not the machine");
+  if (entry.schedule == "@reboot")
+    job.add_note("it runs at each start of the server, not the machine");
   try {
     // Throws if the server does not know the zone.
     if (job.timezone) (void)pg::time_zone(*job.timezone);
@@ -47,10 +49,10 @@ void set_times(const core::CrontabEntry& entry, ImportedJob& job) {
     // The versions of pg_cron up to 1.0 contain the parser of Vixie's cron, so they read a schedule
     // as cron does.
     const core::FromPgCron read = core::from_pg_cron(entry.schedule, core::PgCronVersion::k1_0);
-    if (read.schedule.empty()) return job.leave("cron does not run a schedule like this");
+    if (read.schedule.empty()) return job.skip("cron does not run a schedule like this");
     job.schedule = entry.schedule;
   } catch (const pg::SqlError& error) {
-    job.leave(error.what());
+    job.skip(error.what());
   }
 }
 
@@ -60,9 +62,9 @@ void leave_without_right(ImportedJob& job) {
   try {
     require_right_to_commands();
   } catch (const pg::SqlError& error) {
-    job.leave(std::string(error.what()) + ". " + error.hint());
+    job.skip(std::string(error.what()) + ". " + error.hint());
   }
-  if (const auto problem = extension::login_problem(job.owner)) job.leave(problem->what());
+  if (const auto reason = extension::reason_against_login(job.owner)) job.skip(reason->what());
 }
 
 // If the command names no database, psql uses its environment, and otherwise the name of the user.
@@ -79,50 +81,50 @@ void convert(const core::CrontabEntry& entry, const std::string& database, Impor
   job.owner_name = current_role();
   job.database = database;
   job.old_schedule = entry.schedule;
-  if (!entry.problem.empty()) return job.leave(entry.problem);
-  if (entry.has_input) return job.leave("an unescaped % gives the command input");
+  if (!entry.reason.empty()) return job.skip(entry.reason);
+  if (entry.has_input) return job.skip("an unescaped % gives the command input");
   const core::PsqlCommand psql = core::read_psql_command(entry.command);
-  if (!psql.refusal.empty()) return job.leave(psql.refusal);
+  if (!psql.reason.empty()) return job.skip(psql.reason);
   // Several -c options are several transactions for psql. A job of refreshes can do the same; a job
   // with a command cannot.
   job.command = core::joined(psql.sql, "\n;\n");
-  if (is_blank(job.command)) return job.leave("its SQL is empty");
+  if (is_blank(job.command)) return job.skip("its SQL is empty");
   set_times(entry, job);
-  if (job.is_left()) return;
+  if (job.is_skipped()) return;
   job.database = database_of(entry, psql);
   // The target is determined even if the job will be left: the result shows the statement to run
   // elsewhere.
   const bool is_ours = is_here(psql) && job.database == database;
   const ImportTarget target =
       is_ours ? find_target(job.command, job.owner) : find_target_elsewhere(job.command);
-  job.aim(target);
-  note_connection(psql, job);
+  job.set_target(target);
+  add_connection_notes(psql, job);
   // These checks come after the target, so that the row in the result is complete.
   if (!entry.variable.empty())
-    return job.leave("what psql does depends on " + entry.variable + ", which is set above it");
-  if (!is_here(psql)) return job.leave("psql connects to another server: run the statement there");
+    return job.skip("what psql does depends on " + entry.variable + ", which is set above it");
+  if (!is_here(psql)) return job.skip("psql connects to another server: run the statement there");
   if (job.database.empty())
-    return job.leave("it names no database: run the statement in the one of the user's name");
-  if (!is_ours) return job.leave("run the statement in database " + job.database);
+    return job.skip("it names no database: run the statement in the one of the user's name");
+  if (!is_ours) return job.skip("run the statement in database " + job.database);
   if (psql.sql.size() > 1 && job.views.empty())
-    return job.leave("each -c is a transaction of its own: make a job of each");
+    return job.skip("each -c is a transaction of its own: make a job of each");
   if (job.views.empty()) leave_without_right(job);
 }
 
-void settle(ImportedJob& job, Names& names, bool dry_run) {
+void import_one(ImportedJob& job, Names& names, bool dry_run) {
   // Lines above this one may have been removed since an earlier import. The number in the name is
   // then wrong, so the job is looked up by its task first.
   Found found = names.find_by_task(job, kPrefix);
-  if (found == Found::kNothing) found = names.settle(job, false);
+  if (found == Found::kNothing) found = names.find_or_reserve(job, false);
   if (found != Found::kNothing) {
     job.action = "already there";
-    if (found == Found::kChanged) job.note("the job here is not due alike: it stays as it is");
+    if (found == Found::kChanged) job.add_note("the job here is not due alike: it stays as it is");
     return;
   }
   job.action = dry_run ? "would be imported" : "imported";
   if (dry_run) return;
   make_job(job, job.name, job.owner);
-  job.note("take the line out of the crontab, or both run");
+  job.add_note("take the line out of the crontab, or both run");
 }
 
 Datum import_from_crontab(FunctionCallInfo call) {
@@ -137,7 +139,7 @@ Datum import_from_crontab(FunctionCallInfo call) {
   for (const core::CrontabEntry& entry : core::read_crontab(text)) {
     ImportedJob job;
     convert(entry, database, job);
-    if (!job.is_left()) settle(job, names, dry_run);
+    if (!job.is_skipped()) import_one(job, names, dry_run);
     add_row(result, job);
   }
   return 0;

@@ -1,13 +1,13 @@
 // import_from_pg_cron(), and as_pg_cron_reads(), which describes how pg_cron reads a schedule.
 //
 // The import locks the rows of cron.job, makes a job for each, and sets the old jobs to inactive,
-// all in one transaction. No run may be lost or done twice at that moment; take_over.cpp describes
-// how.
+// all in one transaction. No run may be lost or done twice at that moment; quiet_moment.cpp
+// describes how.
 #include "api/imports/import_pg_cron.hpp"
 
 #include "api/access.hpp"
 #include "api/imports/import_target.hpp"
-#include "api/imports/take_over.hpp"
+#include "api/imports/quiet_moment.hpp"
 #include "api/jobs/write_job.hpp"
 #include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
@@ -142,60 +142,59 @@ void convert(OldJob& old, const PgCron& cron) {
   job.owner = pg::role_oid(job.owner_name);
   const core::FromPgCron times = core::from_pg_cron(job.old_schedule, cron.version);
   job.schedule = times.schedule;
-  if (job.schedule.empty()) return job.leave(times.remark);
-  job.note(times.remark);
+  if (job.schedule.empty()) return job.skip(times.note);
+  job.add_note(times.note);
   if (is_blank(job.command)) {
     job.schedule.clear();
-    return job.leave("its command is empty");
+    return job.skip("its command is empty");
   }
   if (is_elsewhere(old, cron))
-    return job.leave("it runs on another server: " + old.nodename + ", port " + old.nodeport);
-  if (!OidIsValid(job.owner)) return job.leave("its role does not exist");
+    return job.skip("it runs on another server: " + old.nodename + ", port " + old.nodeport);
+  if (!OidIsValid(job.owner)) return job.skip("its role does not exist");
   if (job.database != cron.database) {
-    job.aim(find_target_elsewhere(job.command));
-    return job.leave("run the statement in database " + job.database +
-                     ", then pause it in pg_cron");
+    job.set_target(find_target_elsewhere(job.command));
+    return job.skip("run the statement in database " + job.database + ", then pause it in pg_cron");
   }
   // The pause may cut off a run of pg_cron that is under way.
   if (job.active && is_running(job))
-    return job.leave("a run of it is under way, which a pause would cut off: import it afterwards");
-  job.aim(find_target(job.command, job.owner));
+    return job.skip("a run of it is under way, which a pause would cut off: import it afterwards");
+  job.set_target(find_target(job.command, job.owner));
   // A refresh needs no right of the old role: it runs as the owner of the view.
   if (!job.views.empty()) return;
   if (!pg::has_rights_of(job.owner))
-    return job.leave("a command runs with all rights of its role, which you have not");
-  if (const auto problem = extension::login_problem(job.owner))
-    return job.leave(std::string(problem->what()) + ", which pg_cron asks for as well");
+    return job.skip("a command runs with all rights of its role, which you have not");
+  if (const auto reason = extension::reason_against_login(job.owner))
+    return job.skip(std::string(reason->what()) + ", which pg_cron asks for as well");
 }
 
-void take_over(ImportedJob& job) {
+void make_imported_job(ImportedJob& job) {
   make_job(job, "job " + std::to_string(job.source_id) + " of pg_cron", BOOTSTRAP_SUPERUSERID);
   if (job.active)
     extension::as_extension(
-        [&](pg::Spi& spi) { store::count_from_commit(spi, job.name, job.owner); });
+        [&](pg::Spi& spi) { store::start_due_times_at_commit(spi, job.name, job.owner); });
 }
 
 // True if this extension runs the old job from now on, so that pg_cron must stop running it.
-bool settle(ImportedJob& job, Names& names, bool dry_run) {
-  switch (names.settle(job, !job.active)) {
+bool import_one(ImportedJob& job, Names& names, bool dry_run) {
+  switch (names.find_or_reserve(job, !job.active)) {
     case Found::kNothing:
       job.action = dry_run ? "would be imported" : "imported";
-      if (!dry_run) take_over(job);
+      if (!dry_run) make_imported_job(job);
       break;
     case Found::kEqual:
       job.action = "already there";
       break;
     case Found::kChanged:
       job.action = "already there";
-      if (job.active) job.note("the job here is not due alike: both stay as they are");
+      if (job.active) job.add_note("the job here is not due alike: both stay as they are");
       return false;
     case Found::kOther:
       job.action = "already there";
-      job.note("the job of its name here does something else by now");
+      job.add_note("the job of its name here does something else by now");
       return false;
   }
   if (!job.active) return false;
-  job.note(dry_run ? "would be paused in pg_cron" : "paused in pg_cron");
+  job.add_note(dry_run ? "would be paused in pg_cron" : "paused in pg_cron");
   return true;
 }
 
@@ -218,7 +217,8 @@ Datum import_from_pg_cron(FunctionCallInfo call) {
   std::vector<std::int64_t> paused;
   for (OldJob& old : read_old_jobs(cron, dry_run)) {
     convert(old, cron);
-    if (!old.job.is_left() && settle(old.job, names, dry_run)) paused.push_back(old.job.source_id);
+    if (!old.job.is_skipped() && import_one(old.job, names, dry_run))
+      paused.push_back(old.job.source_id);
     add_row(result, old.job);
   }
   if (!dry_run && !paused.empty()) pause_in_pg_cron(cron, paused);

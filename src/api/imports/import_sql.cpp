@@ -1,8 +1,8 @@
 // Classifies SQL text with the server's parser.
 //
 // Only raw parse trees are examined, without name lookup. The forms that are recognized are few.
-// Any other text is an ordinary command, so that a form that is missed costs nothing but the
-// advantages of a refresh job. Examples:
+// Any other text is an ordinary command, so that a form that is not recognized costs nothing but
+// the advantages of a refresh job. Examples:
 //   REFRESH MATERIALIZED VIEW a; REFRESH MATERIALIZED VIEW s.b    refreshes of a and s.b
 //   SET statement_timeout = '1min'; REFRESH MATERIALIZED VIEW a    the same with a timeout
 //   SELECT refresh_all()                                           a call of refresh_all

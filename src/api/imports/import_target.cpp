@@ -30,7 +30,7 @@ using pg::Param;
 constexpr char kWithNoData[] = "WITH NO DATA empties the view, which no refresh job does";
 
 // The role and the search_path that names are looked up with.
-struct Lookup {
+struct NameLookup {
   Oid role;
   std::string path;
 };
@@ -55,7 +55,7 @@ struct Routine {
 // Calls `find` with the name lookup of the role. Temporary objects belong to this session and not
 // to the job, so pg_temp comes last.
 template <typename Find>
-auto found_by(const Lookup& lookup, Find find) {
+auto with_lookup_of(const NameLookup& lookup, Find find) {
   const std::string path = lookup.path.empty() ? "pg_temp" : lookup.path + ", pg_temp";
   const char* text = path.c_str();
   pg::ActAs scope(lookup.role);
@@ -70,10 +70,10 @@ auto found_by(const Lookup& lookup, Find find) {
   });
 }
 
-Oid find_relation(const SqlName& name, const Lookup& lookup) {
+Oid find_relation(const SqlName& name, const NameLookup& lookup) {
   const char* schema = pg::c_str_or_null(name.schema);
   const char* relation = name.name.c_str();
-  return found_by(lookup, [=] {
+  return with_lookup_of(lookup, [=] {
     RangeVar* range =
         makeRangeVar(schema != nullptr ? pstrdup(schema) : nullptr, pstrdup(relation), -1);
     // No lock: the caller may not have any right over the relation.
@@ -81,10 +81,10 @@ Oid find_relation(const SqlName& name, const Lookup& lookup) {
   });
 }
 
-Oid find_routine(const SqlName& name, const Lookup& lookup) {
+Oid find_routine(const SqlName& name, const NameLookup& lookup) {
   const char* schema = pg::c_str_or_null(name.schema);
   const char* routine = name.name.c_str();
-  const FuncCandidateList candidates = found_by(lookup, [=] {
+  const FuncCandidateList candidates = with_lookup_of(lookup, [=] {
     List* names = list_make1(makeString(pstrdup(routine)));
     if (schema != nullptr) names = lcons(makeString(pstrdup(schema)), names);
     return pg::functions_named(names, 0, true);
@@ -94,7 +94,7 @@ Oid find_routine(const SqlName& name, const Lookup& lookup) {
   return candidates != nullptr && candidates->next == nullptr ? candidates->oid : InvalidOid;
 }
 
-std::string written(const SqlName& name) {
+std::string text_of(const SqlName& name) {
   return (name.schema.empty() ? "" : name.schema + ".") + name.name;
 }
 
@@ -143,13 +143,13 @@ ParsedCommand parse_body(const Routine& routine) {
 }
 
 // The views with these names. If there is a note, there are no views.
-ImportTarget look_up(const ParsedCommand& parsed, const Lookup& lookup, Oid role) {
+ImportTarget look_up(const ParsedCommand& parsed, const NameLookup& lookup, Oid role) {
   if (parsed.with_no_data) return {{}, kWithNoData};
   ImportTarget target;
   for (const SqlName& name : parsed.refreshes) {
     const Oid oid = find_relation(name, lookup);
     if (!OidIsValid(oid))
-      return {{}, "a materialized view " + written(name) + " does not exist for its role"};
+      return {{}, "a materialized view " + text_of(name) + " does not exist for its role"};
     const engine::View view = engine::read_view(oid);
     if (!engine::has_view_rights(role, view))
       return {{}, "its role may not refresh " + engine::qualified_name(view.schema, view.name)};
@@ -168,33 +168,33 @@ bool mentions_refresh(std::string source) {
   return source.find("refresh") != std::string::npos;
 }
 
-ImportTarget through_routine(const ParsedCommand& command, Lookup lookup, Oid role) {
+ImportTarget target_of_routine(const ParsedCommand& command, NameLookup lookup, Oid role) {
   const SqlName& name = *command.call;
   const std::string kind = command.calls_procedure ? "procedure " : "function ";
   const Oid oid = find_routine(name, lookup);
-  if (!OidIsValid(oid)) return {{}, "its role has no " + kind + written(name) + "(), or several"};
+  if (!OidIsValid(oid)) return {{}, "its role has no " + kind + text_of(name) + "(), or several"};
   const Routine routine = read_routine(oid, role);
   if (routine.is_procedure != command.calls_procedure)
-    return {{}, "its role has no " + kind + written(name) + "()"};
+    return {{}, "its role has no " + kind + text_of(name) + "()"};
   const ParsedCommand parsed = parse_body(routine);
   if (parsed.refreshes.empty())
     return {{},
-            mentions_refresh(routine.source) ? written(name) + "() is not a plain list of refreshes"
+            mentions_refresh(routine.source) ? text_of(name) + "() is not a plain list of refreshes"
                                              : ""};
-  if (!routine.may_execute) return {{}, "its role may not execute " + written(name) + "()"};
+  if (!routine.may_execute) return {{}, "its role may not execute " + text_of(name) + "()"};
   // The function's own search_path replaces that of the role. Any other setting of the function
   // could change the result.
   constexpr std::string_view kPath = "search_path=";
   for (const std::string& setting : routine.settings) {
     if (setting.compare(0, kPath.size(), kPath) != 0)
-      return {{}, written(name) + "() has settings of its own: " + setting};
+      return {{}, text_of(name) + "() has settings of its own: " + setting};
     lookup.path = setting.substr(kPath.size());
   }
   // In a SECURITY DEFINER function, names are looked up with the rights of its owner. The rights
   // over the views must still be the role's own.
   if (routine.is_definer) lookup.role = routine.owner;
   ImportTarget target = look_up(parsed, lookup, role);
-  if (target.note.empty()) target.note = "all that " + written(name) + "() does is to refresh";
+  if (target.note.empty()) target.note = "all that " + text_of(name) + "() does is to refresh";
   return target;
 }
 
@@ -254,7 +254,7 @@ std::string names_in(const Body& body, Oid owner) {
 }
 
 // Differences between the session of the old role and a refresh here.
-void note_differences(const store::ViewName& name, Oid role, std::vector<std::string>& notes) {
+void list_differences(const store::ViewName& name, Oid role, std::vector<std::string>& notes) {
   const Oid oid = engine::resolve_view({name.first, name.second});
   if (!OidIsValid(oid)) return;
   const engine::View view = engine::read_view(oid);
@@ -282,11 +282,12 @@ ImportTarget find_target(const std::string& command, Oid role) {
       const ParsedCommand parsed = parse_command(command);
       if (parsed.refreshes_among_others) target.note = "it does more than to refresh";
       if (!parsed.call && parsed.refreshes.empty()) return;
-      const Lookup lookup{role, engine::setting_of(role, "search_path")};
-      target = parsed.call ? through_routine(parsed, lookup, role) : look_up(parsed, lookup, role);
+      const NameLookup lookup{role, engine::setting_of(role, "search_path")};
+      target =
+          parsed.call ? target_of_routine(parsed, lookup, role) : look_up(parsed, lookup, role);
       if (target.views.empty()) return;
       set_timeouts(parsed.timeouts, role, target);
-      for (const store::ViewName& view : target.views) note_differences(view, role, target.notes);
+      for (const store::ViewName& view : target.views) list_differences(view, role, target.notes);
     });
     if (error) return {{}, error->what()};
   } catch (const pg::SqlError& error) {

@@ -86,13 +86,13 @@ std::string call_of(const ImportedJob& job) {
          ", lock_timeout => '24 days', max_retries => 0";
 }
 
-const char* kind_of(const ImportedJob& job) {
+const char* kind_text(const ImportedJob& job) {
   if (job.command.empty()) return "none";
   if (job.views.empty()) return "command";
   return job.views.size() == 1 ? "refresh" : "group";
 }
 
-std::string target_of(const ImportedJob& job) {
+std::string target_text(const ImportedJob& job) {
   return job.views.empty() ? job.command : list(job.views, plain_name);
 }
 
@@ -109,7 +109,7 @@ bool has_task(pg::Spi& spi, const store::JobRecord& job, const ImportedJob& impo
 }
 
 // A job with options that an import never sets is not due alike.
-bool is_due_alike(const store::JobRecord& job, const ImportedJob& imported) {
+bool has_same_due_times(const store::JobRecord& job, const ImportedJob& imported) {
   return job.active == imported.active && !job.suspended && job.schedule == imported.schedule &&
          job.timezone == imported.timezone.value_or("") && !job.starts_at && !job.ends_at &&
          job.blackout.empty();
@@ -141,23 +141,23 @@ Found Names::find_by_task(ImportedJob& job, const std::string& prefix) {
   extension::as_extension([&](pg::Spi& spi) {
     for (const store::JobRecord& other : store::load_jobs(spi)) {
       if (other.name.compare(0, prefix.size(), prefix) != 0 ||
-          taken_.count({job.owner, other.name}) != 0 || !has_task(spi, other, job))
+          reserved_.count({job.owner, other.name}) != 0 || !has_task(spi, other, job))
         continue;
-      const Found found = is_due_alike(other, job) ? Found::kEqual : Found::kChanged;
+      const Found found = has_same_due_times(other, job) ? Found::kEqual : Found::kChanged;
       if (found <= best) continue;
       best = found;
       job.name = other.name;
     }
   });
-  if (best != Found::kNothing) taken_.insert({job.owner, job.name});
+  if (best != Found::kNothing) reserved_.insert({job.owner, job.name});
   return best;
 }
 
-Found Names::settle(ImportedJob& job, bool by_name) {
+Found Names::find_or_reserve(ImportedJob& job, bool by_name) {
   const std::string wished = job.name;
   for (int i = 1;; ++i) {
     if (i > 1) job.name = wished + " (" + std::to_string(i) + ")";
-    if (taken_.count({job.owner, job.name}) != 0) continue;
+    if (reserved_.count({job.owner, job.name}) != 0) continue;
     std::optional<store::JobRecord> found;
     bool is_same = false;
     extension::as_extension([&](pg::Spi& spi) {
@@ -169,10 +169,10 @@ Found Names::settle(ImportedJob& job, bool by_name) {
       is_same = found && has_task(spi, *found, job);
     });
     if (found && !is_same && !by_name) continue;
-    taken_.insert({job.owner, job.name});
+    reserved_.insert({job.owner, job.name});
     if (!found) return Found::kNothing;
     if (!is_same) return Found::kOther;
-    return is_due_alike(*found, job) ? Found::kEqual : Found::kChanged;
+    return has_same_due_times(*found, job) ? Found::kEqual : Found::kChanged;
   }
 }
 
@@ -181,7 +181,7 @@ void make_job(const ImportedJob& job, const std::string& what, Oid role) {
   try {
     // DROP EXTENSION locks the extension before its tables. The same order here prevents a
     // deadlock.
-    extension::keep_extension();
+    extension::lock_extension();
     pg::ActAs scope(role);
     pg::with_fixed_search_path([&] {
       pg::Spi spi;
@@ -199,8 +199,8 @@ void add_row(SetResult& result, const ImportedJob& job) {
   // Even a job that was left has a statement, if it has a schedule: the user can run it in the
   // right database.
   const bool is_made = !job.schedule.empty();
-  result.add({Param(job.source_id), Param::text_or_null(job.name), Param(kind_of(job)),
-              Param::text_or_null(target_of(job)), Param::text_or_null(job.old_schedule),
+  result.add({Param(job.source_id), Param::text_or_null(job.name), Param(kind_text(job)),
+              Param::text_or_null(target_text(job)), Param::text_or_null(job.old_schedule),
               Param::text_or_null(job.schedule), Param::nullable(job.timezone, TEXTOID),
               name_or_null(job.owner_name), name_or_null(job.database), Param(job.active),
               Param(job.action), Param::text_or_null(core::joined(job.notes, "; ")),
@@ -208,7 +208,7 @@ void add_row(SetResult& result, const ImportedJob& job) {
 }
 
 void lock_imports(Oid role) {
-  extension::keep_extension();
+  extension::lock_extension();
   extension::lock_imports(role);
 }
 

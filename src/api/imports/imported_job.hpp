@@ -29,21 +29,21 @@ struct ImportedJob {
   std::string action;
   std::vector<std::string> notes;
 
-  void note(const std::string& text) {
+  void add_note(const std::string& text) {
     if (!text.empty()) notes.push_back(text);
   }
-  void leave(const std::string& why) {
+  void skip(const std::string& reason) {
     action = "left";
-    note(why);
+    add_note(reason);
   }
   /// Sets the task of the new job.
-  void aim(const ImportTarget& target) {
+  void set_target(const ImportTarget& target) {
     views = target.views;
     timeouts = target.timeouts;
-    note(target.note);
-    for (const std::string& text : target.notes) note(text);
+    add_note(target.note);
+    for (const std::string& text : target.notes) add_note(text);
   }
-  bool is_left() const { return action == "left"; }
+  bool is_skipped() const { return action == "left"; }
 };
 
 /// True if a connection to this host stays on this machine.
@@ -70,12 +70,12 @@ class Names {
   /// kNothing, and the name is free. If there is one, the name is its name; returns kEqual if it
   /// has the same due times, and kChanged if not. If a job with this name has another task, returns
   /// kOther if `by_name` is set, and tries the next name otherwise.
-  Found settle(ImportedJob& job, bool by_name);
+  Found find_or_reserve(ImportedJob& job, bool by_name);
 
  private:
   bool dry_run_;
   // Includes the names of jobs that this import would make, with their owners.
-  std::set<std::pair<Oid, std::string>> taken_;
+  std::set<std::pair<Oid, std::string>> reserved_;
 };
 
 /// Runs the statement with the rights of `role`. The message of an error begins with `what`.

@@ -78,10 +78,10 @@ std::int64_t request_once(const std::string& purpose, const std::vector<GroupVie
   return run_id.value();
 }
 
-Datum request_or_null(FunctionCallInfo call, const std::string& purpose,
-                      const std::vector<GroupView>& views, const std::string& why_none) {
+Datum request_or_notice(FunctionCallInfo call, const std::string& purpose,
+                        const std::vector<GroupView>& views, const std::string& reason) {
   if (!views.empty()) return Int64GetDatum(request_once(purpose, views));
-  notice(why_none);
+  notice(reason);
   call->isnull = true;
   return 0;
 }
@@ -89,8 +89,8 @@ Datum request_or_null(FunctionCallInfo call, const std::string& purpose,
 Datum refresh_all_views(FunctionCallInfo call) {
   shmem::require_preloaded();
   const std::string schema = Arguments::required(Arguments(call).get_text(0), "schema_name");
-  return request_or_null(call, "refresh_all_views " + schema, views_of_schema(schema),
-                         "schema \"" + schema + "\" holds no materialized view");
+  return request_or_notice(call, "refresh_all_views " + schema, views_of_schema(schema),
+                           "schema \"" + schema + "\" holds no materialized view");
 }
 
 Datum populate_views(FunctionCallInfo call) {
@@ -99,7 +99,7 @@ Datum populate_views(FunctionCallInfo call) {
   std::vector<GroupView> views;
   const std::vector<GroupView> all = views_of_schema(schema);
   std::copy_if(all.begin(), all.end(), std::back_inserter(views), is_unpopulated);
-  return request_or_null(
+  return request_or_notice(
       call, "populate_views " + schema, views,
       "schema \"" + schema + "\" holds no materialized view that has never been populated");
 }
@@ -117,8 +117,8 @@ Datum refresh_dependents(FunctionCallInfo call) {
               errmsg("relation with OID %u does not exist", relation));
     return quote_qualified_identifier(schema, table);
   });
-  return request_or_null(call, std::string("refresh_dependents ") + name, views,
-                         std::string("no materialized view reads ") + name);
+  return request_or_notice(call, std::string("refresh_dependents ") + name, views,
+                           std::string("no materialized view reads ") + name);
 }
 
 }  // namespace

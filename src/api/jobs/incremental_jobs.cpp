@@ -33,7 +33,7 @@ std::vector<Oid> views_of(const store::JobRecord& job) {
   if (job.is_refresh()) add(job);
   if (!job.is_group()) return views;
   std::vector<store::Member> members;
-  extension::as_extension([&](pg::Spi& spi) { members = store::named_members(spi, job); });
+  extension::as_extension([&](pg::Spi& spi) { members = store::members_of_group(spi, job); });
   for (const store::Member& member : members) add(member);
   return views;
 }
@@ -52,7 +52,7 @@ std::vector<Oid> incremental_views(const store::JobRecord& job) {
   return views_of(job);
 }
 
-void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& job) {
+void set_up_views_of_job(const std::vector<Oid>& before, const store::JobRecord& job) {
   std::vector<Oid> roles = {job.owner_oid};
   // Triggers on a table must be allowed by the job's owner and by the caller. A super admin may do
   // this for any owner.
@@ -64,14 +64,14 @@ void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& 
       engine::set_up_incremental(view, roles, true);
   }
   // After the set-up: a view that is still wanted is found to be in use, and nothing is removed.
-  leave_incremental(before);
+  release_views_of_job(before);
   end_alarms(roles, job);
 }
 
-void leave_incremental(const std::vector<Oid>& before) {
+void release_views_of_job(const std::vector<Oid>& before) {
   if (before.empty()) return;
   extension::as_extension([&](pg::Spi& spi) {
-    for (const Oid view : before) store::suspect_incremental(spi, view);
+    for (const Oid view : before) store::queue_sweep_of_view(spi, view);
   });
 }
 

@@ -14,10 +14,10 @@ std::vector<Oid> incremental_views(const store::JobRecord& job);
 /// Called after a job was written or replaced. `before` are its incremental views before that. Acts
 /// for the job's owner and for the caller, unless the caller is a super admin. Throws the errors of
 /// engine::set_up_incremental().
-void settle_incremental(const std::vector<Oid>& before, const store::JobRecord& job);
+void set_up_views_of_job(const std::vector<Oid>& before, const store::JobRecord& job);
 
 /// Called after a job was removed. The scheduler removes the delta tables and triggers that no
 /// other job needs.
-void leave_incremental(const std::vector<Oid>& before);
+void release_views_of_job(const std::vector<Oid>& before);
 
 }  // namespace metrics_refresh::api

@@ -72,7 +72,7 @@ void check_settings(const Settings& settings, const std::vector<Oid>& owners) {
   for (const auto& [name, value] : settings) {
     // Many settings may be tried for many owners.
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
-    if (const char* hint = core::why_no_job_setting(name))
+    if (const char* hint = core::reason_against_job_setting(name))
       throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, name + " is not among a job's settings",
                          hint);
     try_setting(name, value, GetUserId());
@@ -85,7 +85,7 @@ void check_settings(const Settings& settings, const std::vector<Oid>& owners) {
 
 void check_refresh_settings(const Settings& settings, const std::vector<Oid>& owners) {
   for (const auto& [name, value] : settings)
-    if (const char* hint = core::why_no_refresh_setting(name))
+    if (const char* hint = core::reason_against_refresh_setting(name))
       throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
                          name + " is not among the settings of a job that refreshes", hint);
   check_settings(settings, owners);

@@ -44,10 +44,10 @@ void check_command(const std::string& command) {
 
 // Without this check each run would fail.
 void require_login(Oid role) {
-  const std::optional<pg::SqlError> problem = extension::login_problem(role);
-  if (!problem) return;
-  throw pg::SqlError(problem->sqlstate(), problem->what(),
-                     problem->hint() + " Another role can be: owner => ...");
+  const std::optional<pg::SqlError> reason = extension::reason_against_login(role);
+  if (!reason) return;
+  throw pg::SqlError(reason->sqlstate(), reason->what(),
+                     reason->hint() + " Another role can be: owner => ...");
 }
 
 Datum schedule_command(FunctionCallInfo call) {
@@ -85,7 +85,7 @@ Oid view_owner(const store::JobRecord& job) {
 std::vector<GroupView> views_of_group(const store::JobRecord& group) {
   std::vector<GroupView> views;
   extension::as_extension([&](pg::Spi& spi) {
-    for (const store::Member& member : store::named_members(spi, group)) {
+    for (const store::Member& member : store::members_of_group(spi, group)) {
       const Oid view = engine::resolve_view(member);
       if (OidIsValid(view)) views.push_back({engine::read_view(view), true});
     }
@@ -159,7 +159,7 @@ Datum alter_job(FunctionCallInfo call) {
   const JobShare share(owner);
   write_job(job, options.columns, options.reschedules);
   share.check();
-  if (!arguments.is_null("strategy")) settle_written(incremental, job.id);
+  if (!arguments.is_null("strategy")) set_up_views_of_written_job(incremental, job.id);
   return 0;
 }
 
@@ -168,12 +168,12 @@ Datum unschedule(FunctionCallInfo call) {
   // A missing job is not an error, so that scripts can be repeated.
   const std::optional<store::JobRecord> job = find_and_lock_job(name);
   if (!job) {
-    note_missing_job(name);
+    report_missing_job(name);
     return BoolGetDatum(false);
   }
   const std::vector<Oid> incremental = incremental_views(*job);
   extension::as_extension([&](pg::Spi& spi) { store::delete_job(spi, *job); });
-  leave_incremental(incremental);
+  release_views_of_job(incremental);
   return BoolGetDatum(true);
 }
 
@@ -192,7 +192,7 @@ Datum pause(FunctionCallInfo call) { return set_active(call, false); }
 Datum resume(FunctionCallInfo call) { return set_active(call, true); }
 
 Datum note_missing(FunctionCallInfo call) {
-  note_missing_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
+  report_missing_job(Arguments::required(Arguments(call).get_text(0), "job_name"));
   return Datum{0};
 }
 

@@ -138,7 +138,7 @@ NewRow new_row(FunctionCallInfo call) {
     refuse_call("the function is for BEFORE triggers of rows");
   // One transaction can insert many rows one by one. Plans that were made while the table was
   // nearly empty must not stay.
-  pg::replan_where_grown(data->tg_relation);
+  pg::replan_if_grown(data->tg_relation);
   const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
   return {update, update ? data->tg_trigtuple : nullptr,
           update ? data->tg_newtuple : data->tg_trigtuple, RelationGetDescr(data->tg_relation)};
@@ -191,11 +191,12 @@ Datum note_change(FunctionCallInfo call) {
   }
   HeapTuple const tuple = data->tg_trigtuple;
   TupleDesc const description = RelationGetDescr(data->tg_relation);
-  pg::replan_where_grown(data->tg_relation);
+  pg::replan_if_grown(data->tg_relation);
   const bool is_job = strcmp(RelationGetRelationName(data->tg_relation), "job") == 0;
-  if (is_job && TRIGGER_FIRED_BY_INSERT(data->tg_event)) store::note_written(tuple, description);
+  if (is_job && TRIGGER_FIRED_BY_INSERT(data->tg_event))
+    store::count_written_row(tuple, description);
   if (is_job && TRIGGER_FIRED_BY_UPDATE(data->tg_event))
-    store::note_written(data->tg_newtuple, description);
+    store::count_written_row(data->tg_newtuple, description);
   // Both tables, job and run_request, have this column.
   const Datum job_id = pg::call([=] {
     bool is_null;

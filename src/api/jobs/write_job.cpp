@@ -113,7 +113,7 @@ void replace_job(const store::JobRecord& job, const Subject& subject, const stor
   extension::as_extension(
       [&](pg::Spi& spi) { store::replace_members(spi, job.id, subject.members); });
   share.check();
-  settle_written(before, job.id);
+  set_up_views_of_written_job(before, job.id);
 }
 
 }  // namespace
@@ -177,9 +177,9 @@ void write_job(const store::JobRecord& job, const store::Columns& columns, bool 
   }
 }
 
-void settle_written(const std::vector<Oid>& before, std::int64_t job_id) {
+void set_up_views_of_written_job(const std::vector<Oid>& before, std::int64_t job_id) {
   if (const std::optional<store::JobRecord> job = read_job(job_id))
-    settle_incremental(before, *job);
+    set_up_views_of_job(before, *job);
 }
 
 std::int64_t put_job(const std::string& name, const Subject& subject, const JobOwner& owner,
@@ -205,7 +205,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, const JobO
     });
     if (!id) continue;
     share.check();
-    settle_written({}, *id);
+    set_up_views_of_written_job({}, *id);
     return *id;
   }
 }

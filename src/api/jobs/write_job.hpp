@@ -58,7 +58,7 @@ std::int64_t put_job(const std::string& name, const Subject& subject, const JobO
 /// this name.
 void write_job(const store::JobRecord& job, const store::Columns& columns, bool restart);
 
-/// Calls settle_incremental() for a job that has just been written.
-void settle_written(const std::vector<Oid>& before, std::int64_t job_id);
+/// Calls set_up_views_of_job() for a job that has just been written.
+void set_up_views_of_written_job(const std::vector<Oid>& before, std::int64_t job_id);
 
 }  // namespace metrics_refresh::api

@@ -74,7 +74,7 @@ void require_committed(Oid view) {
 }
 
 // lock_timeout also limits the wait for a free worker. Once the run has begun, there is no limit.
-void require_patience(core::Instant since) {
+void check_lock_timeout(core::Instant since) {
   if (LockTimeout > 0 && pg::now() - since > std::chrono::milliseconds(LockTimeout))
     throw pg::SqlError(ERRCODE_LOCK_NOT_AVAILABLE,
                        "no worker was free for the refresh within lock_timeout",
@@ -82,7 +82,7 @@ void require_patience(core::Instant since) {
 }
 
 // The longest sleep without a wake-up, in milliseconds.
-long next_look() {
+long sleep_milliseconds() {
   constexpr long kLong = 3'600'000;
   return LockTimeout > 0 ? std::min<long>(LockTimeout, kLong) : kLong;
 }
@@ -96,7 +96,7 @@ store::KnownOutcome outcome_of(std::int64_t run) {
 RefreshedNow wait_for_end(int place, std::int64_t run) {
   shmem::require_preloaded();
   const core::Instant since = pg::now();
-  // Before the first look at the state, so that no wake-up is missed.
+  // Before the first look at the state, so that no wake-up is lost.
   pg::call([] { shmem::prepare_for_run_end(); });
   for (;;) {
     // The order matters: the state is read before the tables. A post that has been taken is then
@@ -110,10 +110,10 @@ RefreshedNow wait_for_end(int place, std::int64_t run) {
     }
     const bool waits = state == HandOverState::kPosted;
     // Nothing is posted, requested or logged: the scheduler rejected the hand-over.
-    if (!waits && !known.outcome && !(state == HandOverState::kTaken && known.is_queued))
+    if (!waits && !known.outcome && !(state == HandOverState::kAccepted && known.is_queued))
       refuse(hand_over);
-    if (!known.outcome) require_patience(since);
-    const long timeout = next_look();
+    if (!known.outcome) check_lock_timeout(since);
+    const long timeout = sleep_milliseconds();
     pg::call([timeout] { shmem::sleep_until_run_end(timeout); });
   }
 }
@@ -146,7 +146,7 @@ int post(const shmem::HandOver& wanted) {
   return posted.place;
 }
 
-RefreshedNow have_done(shmem::HandOver wanted) {
+RefreshedNow run_in_worker(shmem::HandOver wanted) {
   static bool registered = false;
   // Registered once in each process. The callback does nothing while there is no hand-over.
   if (!registered) pg::call([] { before_shmem_exit(on_exit, 0); });
@@ -176,14 +176,14 @@ RefreshedNow refresh_in_worker(Oid view, store::Strategy strategy) {
   shmem::HandOver wanted = {};
   wanted.view = view;
   wanted.strategy = static_cast<int>(strategy);
-  return have_done(wanted);
+  return run_in_worker(wanted);
 }
 
 RefreshedNow refresh_group_in_worker(std::int64_t job_id) {
   require_workers();
   shmem::HandOver wanted = {};
   wanted.job_id = job_id;
-  return have_done(wanted);
+  return run_in_worker(wanted);
 }
 
 }  // namespace metrics_refresh::api

@@ -32,7 +32,7 @@ RefreshedNow refresh_named(const std::string& schema, const std::string& name) {
   return refresh_of_missing_view(schema, name);
 }
 
-Datum told(const RefreshedNow& done, const std::string& success) {
+Datum result_json(const RefreshedNow& done, const std::string& success) {
   const store::Outcome& outcome = done.outcome;
   return JsonObject()
       .add("success", !outcome.error)
@@ -48,7 +48,7 @@ Datum refresh_platform_metrics(FunctionCallInfo) {
 
 Datum trigger_platform_metrics(FunctionCallInfo) {
   extension::require_super_admin("refreshing the platform metrics");
-  return told(refresh_named(extension_schema(), kView), "platform metrics refreshed");
+  return result_json(refresh_named(extension_schema(), kView), "platform metrics refreshed");
 }
 
 Datum refresh_by_name(FunctionCallInfo call) {
@@ -57,8 +57,8 @@ Datum refresh_by_name(FunctionCallInfo call) {
   const std::string name = Arguments::required(arguments.get_name(1), "view_name");
   if (Arguments::required(arguments.get_bool(2), "only_admins"))
     extension::require_super_admin("refreshing " + schema + "." + name);
-  return told(refresh_named(schema, name),
-              name == kView ? "platform metrics refreshed" : name + " refreshed");
+  return result_json(refresh_named(schema, name),
+                     name == kView ? "platform metrics refreshed" : name + " refreshed");
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ Group read_group(const std::string& name) {
     throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE, "job \"" + name + "\" is no group",
                        "refresh() refreshes a view now; trigger() runs any job in a worker.");
   extension::as_extension([&group](pg::Spi& spi) {
-    group.members = store::named_members(spi, group.job);
+    group.members = store::members_of_group(spi, group.job);
     std::vector<Oid> views;
     for (Member& member : group.members) {
       member.view_oid = engine::resolve_view(member);

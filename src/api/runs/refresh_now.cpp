@@ -40,8 +40,8 @@ store::RunHead manual_head(const std::string& schema, const std::string& name, O
 
 // A strategy may need a view that a job has set up. A single refresh does not set it up, so the
 // request is checked before a worker is used.
-std::optional<store::RunError> refusal_of_strategy(const engine::View& view,
-                                                   store::Strategy strategy) {
+std::optional<store::RunError> reason_against_strategy(const engine::View& view,
+                                                       store::Strategy strategy) {
   if (!store::has_trait(strategy, store::kSetUpByJob)) return std::nullopt;
   try {
     (void)engine::choose(view, engine::read_state(view), strategy);
@@ -62,7 +62,7 @@ RefreshedNow refresh_now(Oid oid, store::Strategy strategy, const pg::Settings* 
   // Without the owner's rights, the caller must not run the definition in its own session
   // (docs/security.md).
   if (!pg::has_rights_of(view.owner)) {
-    outcome.error = refusal_of_strategy(view, strategy);
+    outcome.error = reason_against_strategy(view, strategy);
     if (!outcome.error) return refresh_in_worker(oid, strategy);
     outcome.status = store::RunStatus::kError;
     return log(head, std::move(outcome));

@@ -58,7 +58,7 @@ bool waits_for_us(std::int64_t run_id) {
   return false;
 }
 
-constexpr char kWhy[] =
+constexpr char kReason[] =
     "A statement of the run, such as CREATE INDEX CONCURRENTLY, waits until older snapshots are "
     "gone, and this statement or its transaction holds one.";
 
@@ -69,18 +69,18 @@ std::string advice(std::int64_t run_id) {
 
 // A caller with a time limit expects that the run may still be under way, so it gets a warning
 // instead of an error.
-void end_vain_wait(std::int64_t run_id, bool has_limit) {
+void report_circular_wait(std::int64_t run_id, bool has_limit) {
   const std::string run = "run " + std::to_string(run_id);
   if (!has_limit)
     throw pg::SqlError(ERRCODE_OBJECT_IN_USE, run + " waits for the transaction that waits for it",
-                       advice(run_id), kWhy);
+                       advice(run_id), kReason);
   const std::string hint = advice(run_id);
   const char* const message = run.c_str();
   const char* const hint_text = hint.c_str();
   pg::call([=] {
     ereport(WARNING, errcode(ERRCODE_OBJECT_IN_USE),
             errmsg("%s waits for the transaction that waits for it", message),
-            errdetail_internal("%s", kWhy), errhint("%s", hint_text));
+            errdetail_internal("%s", kReason), errhint("%s", hint_text));
   });
 }
 
@@ -102,11 +102,11 @@ Datum wait(FunctionCallInfo call) {
         "Call trigger() and wait() in two transactions.");
   prepare_to_sleep();
   for (;;) {
-    // After the condition variable was prepared, so that no end is missed.
+    // After the condition variable was prepared, so that no end is overlooked.
     run = look_up(run_id);
     if (run.is_over() || !sleep_on(give_up_at, kLookMilliseconds)) break;
     if (!waits_for_us(run_id)) continue;
-    end_vain_wait(run_id, give_up_at.has_value());
+    report_circular_wait(run_id, give_up_at.has_value());
     break;
   }
   cancel_sleep();

@@ -156,16 +156,16 @@ void check_changes(std::vector<Finding>& findings, const std::vector<JobFacts>& 
   Check check(findings, "changes", "changes of all tables that views read are counted");
   for (const JobFacts& job : jobs)
     for (const ViewFacts& view : job.views) {
-      if (!view.exists || view.unseen.empty()) continue;
+      if (!view.exists || view.reason.empty()) continue;
       if (job.is_incremental)
         check.add(
             Severity::kWarning,
             view.name +
-                " is refreshed as a whole, although its strategy is incremental: " + view.unseen,
+                " is refreshed as a whole, although its strategy is incremental: " + view.reason,
             "Call metrics_refresh.alter_job(" + literal(argument(job)) + ", strategy => 'auto').");
       else
         check.add(Severity::kOk,
-                  view.name + " is refreshed at every due time, changed or not: " + view.unseen,
+                  view.name + " is refreshed at every due time, changed or not: " + view.reason,
                   "");
     }
   check.close();
@@ -199,7 +199,7 @@ std::string number(double value, const char* unit) {
 }
 
 // Returns the last error as a hint, or the place to look at.
-std::string error_or(const std::string& last_error, const char* where) {
+std::string last_error_or(const std::string& last_error, const char* where) {
   return last_error.empty() ? where : "The last error was: " + last_error;
 }
 
@@ -275,7 +275,7 @@ void check_names(std::vector<Finding>& findings, const std::vector<JobFacts>& jo
   for (const JobFacts& job : jobs)
     for (const ViewFacts& view : job.views) {
       const std::string subject = (job.is_group ? "group " : "job ") + job.name;
-      const char* const settle =
+      const char* const hint =
           job.is_group
               ? "Call metrics_refresh.schedule_group() again with the views that are meant."
               : "Call metrics_refresh.schedule() again with this job_name and the view "
@@ -285,13 +285,13 @@ void check_names(std::vector<Finding>& findings, const std::vector<JobFacts>& jo
                   subject + " refreshes " + view.name + ", and there is a materialized view " +
                       view.given_name + ", the name that it was given, which belongs to " +
                       view.namesake_owner,
-                  settle);
+                  hint);
       else if (view.exists && !view.given_name.empty())
         check.add(Severity::kOk,
                   subject + " refreshes " + view.name +
                       ", which was renamed: it was given the name " + view.given_name +
                       ", and returns to that name when a view has it again",
-                  settle);
+                  hint);
     }
   check.close();
 }
@@ -329,8 +329,8 @@ void check_owners(std::vector<Finding>& findings, const std::vector<JobFacts>& j
                 "job " + job.name + " belongs to the role " + job.owner + ", which does not exist",
                 "A super admin can give it to another role: metrics_refresh.alter_job(" +
                     literal(argument(job)) + ", owner => ...).");
-    else if (!job.login_problem.empty())
-      check.add(Severity::kCritical, "job " + job.name + " cannot run: " + job.login_problem,
+    else if (!job.login_reason.empty())
+      check.add(Severity::kCritical, "job " + job.name + " cannot run: " + job.login_reason,
                 "A command runs connected as its owner: let the role log in, or give the job to "
                 "another with metrics_refresh.alter_job(" +
                     literal(argument(job)) + ", owner => ...).");
@@ -364,7 +364,7 @@ void check_success(std::vector<Finding>& findings, const std::vector<JobFacts>& 
               "job " + job.name + ": " + number(rate, " %") + " of " +
                   std::to_string(job.finished_runs) + " runs succeeded in the last " +
                   std::to_string(limits.window_hours) + " h",
-              error_or(job.last_error, "See metrics_refresh.run_log."));
+              last_error_or(job.last_error, "See metrics_refresh.run_log."));
   }
   check.close();
 }
@@ -377,7 +377,7 @@ void check_retries(std::vector<Finding>& findings, const std::vector<JobFacts>& 
       check.add(Severity::kWarning,
                 "job " + job.name + " failed " + std::to_string(job.failed_attempts) +
                     " times at its last due time: its retries are used up until the next",
-                error_or(job.last_error, "See metrics_refresh.run_log."));
+                last_error_or(job.last_error, "See metrics_refresh.run_log."));
   check.close();
 }
 
@@ -414,7 +414,7 @@ void check_freshness(std::vector<Finding>& findings, Instant now, const std::vec
                     (job.last_success ? " last succeeded " + span(now - *job.last_success) + " ago"
                                       : std::string(" has never succeeded")) +
                     "; " + times(job.due_since_success, limits),
-                error_or(job.last_error, "See metrics_refresh.job_status and run_log."));
+                last_error_or(job.last_error, "See metrics_refresh.job_status and run_log."));
     if (!job.is_group) continue;
     for (const ViewFacts& view : job.views) {
       const auto severity = staleness(view.due_since_success, limits);
@@ -425,7 +425,7 @@ void check_freshness(std::vector<Finding>& findings, Instant now, const std::vec
                                              " ago" + rows(view.rows)
                                        : std::string(" has never been refreshed")) +
                     "; " + times(view.due_since_success, limits),
-                error_or(view.last_error, "See metrics_refresh.view_status() and run_log."));
+                last_error_or(view.last_error, "See metrics_refresh.view_status() and run_log."));
     }
   }
   check.close();
@@ -483,8 +483,8 @@ std::vector<Finding> check_health(Instant now, const ServerFacts& server,
   log.close();
 
   Check admin(findings, "admin_settings", "the admin settings are valid");
-  if (!server.admin_problem.empty())
-    admin.add(Severity::kWarning, server.admin_problem, "Correct the setting.");
+  if (!server.admin_reason.empty())
+    admin.add(Severity::kWarning, server.admin_reason, "Correct the setting.");
   admin.close();
   check_shares(findings, server.shares);
   check_processes(findings, server.processes);

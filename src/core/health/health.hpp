@@ -64,7 +64,7 @@ struct ServerFacts {
   int waiting_runs = 0;                  // for a worker
   std::optional<Instant> waiting_since;  // due time of the first of them
   std::optional<Instant> next_due;       // as last published by the scheduler
-  std::string admin_problem;             // problem of the admin settings, or empty
+  std::string admin_reason;              // problem of the admin settings, or empty
   std::optional<Instant> oldest_log_row;
   Duration log_retention{};
   std::vector<ShareFacts> shares;
@@ -81,7 +81,7 @@ struct ViewFacts {
   bool populated = true;
   bool wants_unique_index = false;      // its strategy needs one, but there is none
   std::string index_to_create;          // a statement, if one can be proposed
-  std::string unseen;                   // why changes of its tables cannot be counted
+  std::string reason;                   // why changes of its tables cannot be counted
   std::string demoted;                  // finding of an audit of incremental refreshes
   std::string not_skipped;              // finding of an audit of skipping
   std::optional<Instant> last_success;  // from the log
@@ -99,7 +99,7 @@ struct JobFacts {
   std::vector<ViewFacts> views;  // one for a refresh, all for a group, none for a command
   bool owner_exists = true;
   std::string owner;
-  std::string login_problem;             // why its command cannot run, or empty
+  std::string login_reason;              // why its command cannot run, or empty
   std::optional<std::string> suspended;  // the reason
   std::int64_t finished_runs = 0;
   std::int64_t successful_runs = 0;

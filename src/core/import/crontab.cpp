@@ -106,7 +106,7 @@ std::vector<CrontabEntry> read_crontab(std::string_view text) {
     if (line.empty()) {
       entry = {};
       entry.line = number;
-      entry.problem = "a line has five fields or a nickname, and then a command";
+      entry.reason = "a line has five fields or a nickname, and then a command";
     } else {
       set_command(line, entry);
       entry.timezone = timezone;

@@ -20,7 +20,7 @@ struct CrontabEntry {
   std::string timezone;    ///< from the last CRON_TZ above it; empty if there is none
   std::string database;    ///< from the last PGDATABASE above it; empty if there is none
   std::string variable;    ///< another setting above it that affects psql, such as PGHOST
-  std::string problem;     ///< why the line is not an entry; if set, all else is empty
+  std::string reason;      ///< why the line is not an entry; if set, all else is empty
 };
 
 /// Returns one entry for each line that is not a comment, a setting or blank.

@@ -70,7 +70,7 @@ std::optional<Schedule> try_parse(const std::string& text) {
 }
 
 // Returns whether the text has exactly this pattern in our dialect, for every job name.
-bool means(const std::string& text, const ClockPattern& pattern) {
+bool has_pattern(const std::string& text, const ClockPattern& pattern) {
   const std::optional<Schedule> schedule = try_parse(text);
   if (!schedule || schedule->size() > 1) return false;
   const auto* cron = std::get_if<CronExpression>(&schedule->rule(0));
@@ -110,20 +110,20 @@ std::string other_meaning(const std::string& text) {
   return schedule ? "; here the text would mean: " + describe(*schedule) : "";
 }
 
-FromPgCron nothing(const std::string& text, const std::string& why) {
-  return {"", why + other_meaning(text)};
+FromPgCron no_schedule(const std::string& text, const std::string& reason) {
+  return {"", reason + other_meaning(text)};
 }
 
 FromPgCron from_fields(const std::string& text, const PgCronReading& reading) {
   const ClockPattern pattern = pattern_of(reading);
   // An empty set is possible, for example after a reversed range.
-  if (!is_ever_due(pattern)) return nothing(text, "pg_cron never runs it, for no time matches");
-  if (means(text, pattern)) return {text, ""};
+  if (!is_ever_due(pattern)) return no_schedule(text, "pg_cron never runs it, for no time matches");
+  if (has_pattern(text, pattern)) return {text, ""};
   // The shorter text comes first, so that the schedule looks like the one that the user wrote.
   for (const std::string& schedule : {join(reading), spelled_out(reading)})
-    if (means(schedule, pattern))
+    if (has_pattern(schedule, pattern))
       return {schedule, "pg_cron reads the schedule as \"" + schedule + "\"" + other_meaning(text)};
-  return nothing(text, "the due times of pg_cron cannot be written as a schedule");
+  return no_schedule(text, "the due times of pg_cron cannot be written as a schedule");
 }
 
 FromPgCron from_nickname(const std::string& text, const std::string& nickname,
@@ -131,8 +131,8 @@ FromPgCron from_nickname(const std::string& text, const std::string& nickname,
   if (nickname == "@reboot" || nickname == "@restart")
     return {"@reboot", "pg_cron runs it also when its own launcher starts anew"};
   if (version >= PgCronVersion::k1_6 && (nickname == "@yearly" || nickname == "@annually"))
-    return nothing(text, "pg_cron 1.6 never runs " + nickname);
-  if (means(text, std::get<CronExpression>(Schedule::parse(nickname).rule(0)).pattern()))
+    return no_schedule(text, "pg_cron 1.6 never runs " + nickname);
+  if (has_pattern(text, std::get<CronExpression>(Schedule::parse(nickname).rule(0)).pattern()))
     return {text, ""};
   return {nickname, "pg_cron reads the schedule as \"" + nickname + "\"" + other_meaning(text)};
 }
@@ -159,7 +159,7 @@ std::optional<std::string> as_pg_cron_reads(std::string_view text, PgCronVersion
 FromPgCron from_pg_cron(std::string_view given, PgCronVersion version) {
   const std::string text(given);
   const std::optional<PgCronReading> reading = read_as_pg_cron(text, version);
-  if (!reading) return nothing(text, "pg_cron refuses the schedule");
+  if (!reading) return no_schedule(text, "pg_cron refuses the schedule");
   if (!reading->nickname.empty()) return from_nickname(text, reading->nickname, version);
   if (reading->is_fields()) return from_fields(text, *reading);
   return {

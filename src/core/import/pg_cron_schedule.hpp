@@ -33,7 +33,7 @@ std::optional<std::string> as_pg_cron_reads(std::string_view text,
 /// A schedule of pg_cron, converted to our dialect.
 struct FromPgCron {
   std::string schedule;  ///< with the same due times; empty if pg_cron never ran it
-  std::string remark;    ///< a difference to the text, why there is no schedule, or empty
+  std::string note;      ///< a difference to the text, why there is no schedule, or empty
 };
 FromPgCron from_pg_cron(std::string_view text, PgCronVersion version);
 

@@ -27,9 +27,9 @@ bool skip_word(std::string_view& text, std::string_view word) {
 }
 
 // Cuts the text at each `;` and removes comments.
-class Cutter {
+class StatementSplitter {
  public:
-  explicit Cutter(std::string_view text) : text_(text) {}
+  explicit StatementSplitter(std::string_view text) : text_(text) {}
 
   std::optional<std::vector<std::string>> cut() {
     std::string part;
@@ -115,13 +115,13 @@ void add_parts(std::string_view text, std::vector<std::string>& parts) {
 
 std::vector<std::string> parts_of_body(std::string_view body) {
   std::vector<std::string> parts;
-  if (const auto statements = Cutter(body).cut())
+  if (const auto statements = StatementSplitter(body).cut())
     for (const std::string& statement : *statements) add_parts(statement, parts);
   return parts;
 }
 
 std::optional<PlainBody> read_plain_body(std::string_view body) {
-  std::optional<std::vector<std::string>> parts = Cutter(body).cut();
+  std::optional<std::vector<std::string>> parts = StatementSplitter(body).cut();
   if (!parts) return std::nullopt;
   // END may be followed by a semicolon, after which nothing is left.
   if (parts->size() > 1 && trimmed(parts->back()).empty()) parts->pop_back();

@@ -11,7 +11,7 @@ namespace {
 
 // The shell's words are read with the options of psql. An option that only affects the output is
 // ignored. An option that selects the connection or the SQL is stored. An option that changes the
-// effect of the command is refused. The first reason for a refusal is kept.
+// effect of the command is refused. The first reason is reported.
 //
 // Example: psql -qd shop -c 'REFRESH MATERIALIZED VIEW m' >/dev/null
 //   -> sql = {REFRESH MATERIALIZED VIEW m}, database = shop
@@ -48,7 +48,7 @@ class OptionReader {
   explicit OptionReader(const std::vector<std::string>& words) : words_(words) {}
 
   PsqlCommand read() {
-    for (at_ = 1; at_ < words_.size() && result_.refusal.empty(); ++at_) {
+    for (at_ = 1; at_ < words_.size() && result_.reason.empty(); ++at_) {
       const std::string_view word = words_[at_];
       if (word.substr(0, 2) == "--")
         read_long(word.substr(2));
@@ -62,8 +62,8 @@ class OptionReader {
   }
 
  private:
-  void refuse(const std::string& why) {
-    if (result_.refusal.empty()) result_.refusal = why;
+  void refuse(const std::string& reason) {
+    if (result_.reason.empty()) result_.reason = reason;
   }
 
   void read_long(std::string_view option) {
@@ -76,9 +76,9 @@ class OptionReader {
     if (found == kLongOptions.end()) return refuse("psql's option --" + std::string(name));
     if (kValued.find(found->letter) == std::string_view::npos) return;
     if (sign != std::string_view::npos)
-      take(found->letter, std::string(option.substr(sign + 1)));
+      apply(found->letter, std::string(option.substr(sign + 1)));
     else
-      take_next(found->letter);
+      apply_with_value(found->letter);
   }
 
   // Reads flags, and at most one option with a value, which is the rest of the word or the next
@@ -90,18 +90,18 @@ class OptionReader {
       if (kFlags.find(letter) != std::string_view::npos) continue;
       if (kValued.find(letter) == std::string_view::npos)
         return refuse("psql's option -" + std::string(1, letter));
-      if (letters.empty()) return take_next(letter);
-      return take(letter, std::string(letters));
+      if (letters.empty()) return apply_with_value(letter);
+      return apply(letter, std::string(letters));
     }
   }
 
-  void take_next(char letter) {
+  void apply_with_value(char letter) {
     if (at_ + 1 == words_.size())
       return refuse("psql's option -" + std::string(1, letter) + " has no value");
-    take(letter, words_[++at_]);
+    apply(letter, words_[++at_]);
   }
 
-  void take(char letter, const std::string& value) {
+  void apply(char letter, const std::string& value) {
     switch (letter) {
       case 'c':
         // psql executes a -c argument that begins with a backslash itself.
@@ -157,9 +157,9 @@ class OptionReader {
   PsqlCommand result_;
 };
 
-PsqlCommand refused(const std::string& why) {
+PsqlCommand refused(const std::string& reason) {
   PsqlCommand command;
-  command.refusal = why;
+  command.reason = reason;
   return command;
 }
 
@@ -168,7 +168,7 @@ PsqlCommand refused(const std::string& why) {
 PsqlCommand read_psql_command(std::string_view command) {
   const ShellWords shell = split_shell_words(command);
   const std::vector<std::string>& words = shell.words;
-  if (!shell.refusal.empty()) return refused(shell.refusal);
+  if (!shell.reason.empty()) return refused(shell.reason);
   if (words.empty()) return refused("there is no command");
   // These checks only improve the message.
   if (base_name(words[0]) != "psql") {

@@ -19,8 +19,8 @@ struct PsqlCommand {
   std::string user;
   std::string host;
   std::string port;
-  std::string output;   ///< the file for the output, if it is not /dev/null
-  std::string refusal;  ///< why it cannot be imported; if set, ignore the rest
+  std::string output;  ///< the file for the output, if it is not /dev/null
+  std::string reason;  ///< why it cannot be imported; if set, ignore the rest
 };
 
 /// Reads words as a POSIX shell does: '...', "..." and backslash.

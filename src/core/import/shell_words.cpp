@@ -19,7 +19,7 @@ class Splitter {
   explicit Splitter(std::string_view text) : text_(text) {}
 
   ShellWords split() {
-    while (result_.refusal.empty()) {
+    while (result_.reason.empty()) {
       while (at_ < text_.size() && kBlanks.find(text_[at_]) != std::string_view::npos) ++at_;
       if (at_ == text_.size()) return std::move(result_);
       if (!read_redirection()) read_word();
@@ -33,7 +33,7 @@ class Splitter {
     return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
   }
 
-  void refuse(const std::string& why) { result_.refusal = why; }
+  void refuse(const std::string& reason) { result_.reason = reason; }
 
   // Reads [n]>file, [n]>>file, [n]>&m or &>file. Returns false if there is none.
   bool read_redirection() {
@@ -51,7 +51,7 @@ class Splitter {
     const std::size_t words = result_.words.size();
     read_word();
     if (result_.words.size() == words) {
-      if (result_.refusal.empty()) refuse("it redirects its output to nothing");
+      if (result_.reason.empty()) refuse("it redirects its output to nothing");
       return true;
     }
     if (result_.words.back() != "/dev/null") result_.output = result_.words.back();
@@ -91,7 +91,7 @@ class Splitter {
     else if (std::string_view("*?[").find(c) != std::string_view::npos ||
              (is_first && std::string_view("~#!{}").find(c) != std::string_view::npos))
       refuse("the shell gives an unquoted " + std::string(1, c) + " a meaning");
-    return result_.refusal.empty();
+    return result_.reason.empty();
   }
 
   // Reads up to the closing quote, and leaves the position there.

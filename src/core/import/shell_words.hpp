@@ -13,8 +13,8 @@ namespace metrics_refresh::core {
 
 struct ShellWords {
   std::vector<std::string> words;
-  std::string output;   ///< the last file that output is redirected to, if it is not /dev/null
-  std::string refusal;  ///< why the shell does more than split words; if set, there are no words
+  std::string output;  ///< the last file that output is redirected to, if it is not /dev/null
+  std::string reason;  ///< why the shell does more than split words; if set, there are no words
 };
 
 /// Redirections of the output are accepted (`>file`, `>>file`, `2>&1`). Any other character that is

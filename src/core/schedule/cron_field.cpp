@@ -86,9 +86,9 @@ class Parser {
       // With a step, only the first value is chosen by the job's name.
       const unsigned step = reader_.read_step(low, high, std::max(high - low, 1U));
       field_.has_wildcard = true;
-      for (unsigned n = low + own(step); n <= high; n += step) add(n);
+      for (unsigned n = low + spread_value(step); n <= high; n += step) add(n);
     } else {
-      add(low + own(high - low + 1));
+      add(low + spread_value(high - low + 1));
     }
     return true;
   }
@@ -159,7 +159,7 @@ class Parser {
   }
 
   unsigned size() const { return rule_.last - rule_.low + 1; }
-  unsigned own(unsigned count) const { return spread(job_name_, rule_.number, count); }
+  unsigned spread_value(unsigned count) const { return spread(job_name_, rule_.number, count); }
 
   static constexpr std::uint32_t kLastDay = std::uint32_t{1} << 31;
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/schedule/schedule_error.hpp"
-#include "core/schedule/strange_character.hpp"
+#include "core/schedule/unexpected_character.hpp"
 
 namespace metrics_refresh::core {
 
@@ -12,7 +12,7 @@ void check_characters(std::string_view text, const TextKind& kind) {
     return !is_space(c) && (c < ' ' || c > '~');  // a negative char is a byte above 0x7F
   });
   if (strange != text.end())
-    refuse_strange_character(text, static_cast<std::size_t>(strange - text.begin()), kind);
+    refuse_unexpected_character(text, static_cast<std::size_t>(strange - text.begin()), kind);
   if (text.size() > kMaxScheduleLength) {
     // This is checked after the characters, so that the length in bytes is also that in characters.
     const std::string name(kind.name);

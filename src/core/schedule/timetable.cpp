@@ -15,7 +15,7 @@ namespace {
 // the due time alone, so a restarted server computes the same start.
 
 constexpr Duration kInstant{1};
-constexpr int kMostSwallowed = 1000;
+constexpr int kMostSkipped = 1000;
 
 std::optional<Instant> end_of_blackout(const Timetable& timetable, Instant t) {
   std::optional<Instant> latest;
@@ -32,7 +32,7 @@ std::optional<Instant> Timetable::next_after(Instant after) const {
   if (starts_at && after < *starts_at) after = *starts_at - kInstant;
   std::optional<Instant> due = schedule.next_after(after, *zone, last_end);
   // The limit keeps the search short for a job whose due times are all in windows.
-  for (int swallowed = 0; due && swallowed < kMostSwallowed; ++swallowed) {
+  for (int skipped = 0; due && skipped < kMostSkipped; ++skipped) {
     if (ends_at && *due > *ends_at) return std::nullopt;
     const std::optional<Instant> end = end_of_blackout(*this, *due);
     if (!end) return due;

@@ -35,9 +35,9 @@ Lists lists_of(int count, const std::vector<std::pair<int, int>>& edges) {
 // back to a member on the current path. Exactly these edges close circles; an edge outside of a
 // circle is never removed. The path is stored on the heap, because a chain of views can be too long
 // for recursion.
-class CircleCutter {
+class CycleRemover {
  public:
-  explicit CircleCutter(Lists& waits_for) : waits_for_(waits_for), states_(waits_for.size()) {}
+  explicit CycleRemover(Lists& waits_for) : waits_for_(waits_for), states_(waits_for.size()) {}
 
   void cut() {
     for (std::size_t member = 0; member < waits_for_.size(); ++member) {
@@ -51,7 +51,7 @@ class CircleCutter {
   struct Step {
     std::size_t member;
     std::size_t looked_at;  // number of members that were visited of those that it waits for
-    std::size_t kept;
+    std::size_t remaining;
   };
 
   void enter(std::size_t member) {
@@ -63,7 +63,7 @@ class CircleCutter {
     Step& top = path_.back();
     std::vector<int>& list = waits_for_[top.member];
     if (top.looked_at == list.size()) {
-      list.resize(top.kept);
+      list.resize(top.remaining);
       states_[top.member] = State::kDone;
       path_.pop_back();
       return;
@@ -71,7 +71,7 @@ class CircleCutter {
     const int other = list[top.looked_at++];
     if (states_[index(other)] == State::kOnPath) return;
     // The edges that stay are moved to the front of the list.
-    list[top.kept++] = other;
+    list[top.remaining++] = other;
     if (states_[index(other)] == State::kNew) enter(index(other));
   }
 
@@ -85,7 +85,7 @@ class CircleCutter {
 RefreshOrder refresh_order(int count, const std::vector<std::pair<int, int>>& edges) {
   RefreshOrder result;
   result.waits_for = lists_of(count, edges);
-  CircleCutter(result.waits_for).cut();
+  CycleRemover(result.waits_for).cut();
 
   Lists dependents(index(count));
   std::vector<std::size_t> missing(index(count));

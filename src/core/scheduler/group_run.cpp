@@ -77,7 +77,7 @@ std::vector<GroupRun::Ready> GroupRun::ready(std::size_t most, int max_parallel)
   return result;
 }
 
-void GroupRun::take() {
+void GroupRun::start_next() {
   const auto first = ready_.begin();
   members_.at(first->first.second).under_way = true;
   ++under_way_;
@@ -129,12 +129,13 @@ void GroupRun::make_ready(int number, Member& member, Place place) {
 
 void GroupRun::drop_dependents(const Member& failed) {
   // An explicit stack, because a chain of members can be long.
-  std::vector<int> doomed = failed.dependents;
-  while (!doomed.empty()) {
-    const auto found = members_.find(doomed.back());
-    doomed.pop_back();
+  std::vector<int> dependents = failed.dependents;
+  while (!dependents.empty()) {
+    const auto found = members_.find(dependents.back());
+    dependents.pop_back();
     if (found == members_.end() || found->second.under_way) continue;
-    doomed.insert(doomed.end(), found->second.dependents.begin(), found->second.dependents.end());
+    dependents.insert(dependents.end(), found->second.dependents.begin(),
+                      found->second.dependents.end());
     members_.erase(found);
   }
 }

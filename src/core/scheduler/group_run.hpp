@@ -2,7 +2,7 @@
 // decides which members may start next. The scheduler decides about workers and about the rank of
 // the group.
 //
-//  waiting --all that it waits for succeeded--> ready --take--> running --end--> removed
+//  waiting --all that it waits for succeeded--> ready --start-> running --end--> removed
 //     |                                           ^               |
 //     +--one failed--> removed                    +----refuse-----+
 #pragma once
@@ -60,7 +60,7 @@ class GroupRun {
   /// more than may start if `max_parallel` members (0: no limit) may run at once.
   std::vector<Ready> ready(std::size_t most, int max_parallel) const;
   /// Marks the first of these as running. REQUIRES: there is one.
-  void take();
+  void start_next();
 
   /// These functions do nothing if the member is not running.
   void end(int member, bool success, Place place);

@@ -28,7 +28,7 @@ class OwnerPreview {
     auto next = by_rank_.begin();
     // The same rule as in ReadyQueue::next().
     const Rank& oldest = by_turn_.begin()->second;
-    if (now - oldest.place.since >= ReadyRuns::kPatience)
+    if (now - oldest.place.since >= ReadyRuns::kOvertakeLimit)
       next = by_rank_.find({oldest, by_turn_.begin()->first.second});
     const auto [rank, member] = next->first;
     const Start start = next->second;

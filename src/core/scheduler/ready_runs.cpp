@@ -4,9 +4,10 @@
 #include <tuple>
 
 // Each lane has three indexes: the owners by id, by their turn in the round, and by the time since
-// which they have waited without a run. They are kept in step by set_turn() and set_without(). A
-// start takes the owner with the lowest turn and gives it a new, higher one. So the owner moves to
-// the end of the round. A refused start is undone by give_back(), which restores the old turn.
+// which they have waited without a run. They are kept in step by set_turn() and
+// set_waiting_since(). A start takes the owner with the lowest turn and gives it a new, higher one.
+// So the owner moves to the end of the round. A refused start is undone by give_back(), which
+// restores the old turn.
 
 namespace metrics_refresh::core {
 
@@ -28,8 +29,8 @@ void ReadyQueue::erase(const Rank& rank) {
 
 std::pair<Rank, JobId> ReadyQueue::next(Instant now) const {
   const Rank& oldest = by_turn_.begin()->second;
-  // A run that waited for kPatience comes before higher priorities, so it cannot starve.
-  if (now - oldest.place.since >= ReadyRuns::kPatience) return *by_rank_.find(oldest);
+  // A run that waited for kOvertakeLimit comes before higher priorities, so it cannot starve.
+  if (now - oldest.place.since >= ReadyRuns::kOvertakeLimit) return *by_rank_.find(oldest);
   return *by_rank_.begin();
 }
 
@@ -39,7 +40,7 @@ void ReadyRuns::insert(JobId job, const Waiting& where) {
   if (is_new) {
     // A new owner joins at the end of the round: owners must not gain by leaving and coming back.
     set_turn(lane, where.owner, found->second, ++last_turn_);
-    set_without(lane, where.owner, found->second, where.rank.place.since);
+    set_waiting_since(lane, where.owner, found->second, where.rank.place.since);
   }
   found->second.queue.insert(where.rank, job);
   ++size_;
@@ -53,47 +54,48 @@ void ReadyRuns::erase(const Waiting& where) {
   // An owner without waiting runs leaves the round.
   if (!found->second.queue.empty()) return;
   lane.round.erase({found->second.turn, where.owner});
-  lane.without.erase({found->second.without, where.owner});
+  lane.waiting_since.erase({found->second.waiting_since, where.owner});
   lane.owners.erase(found);
 }
 
-void ReadyRuns::take(const Next& next, Instant now) {
+void ReadyRuns::start(const Next& next, Instant now) {
   Lane& lane = lane_of(next.where.rank);
   set_turn(lane, next.where.owner, lane.owners.at(next.where.owner), ++last_turn_);
-  note_under_way(next.where.owner, now);
+  set_has_run(next.where.owner, now);
   // The count is limited, so that it cannot exceed the threshold while the other lane is empty.
   urgent_in_a_row_ = &lane == &urgent_ ? std::min(urgent_in_a_row_ + 1, kUrgentInARow) : 0;
   erase(next.where);
 }
 
-void ReadyRuns::give_back(const Waiting& where, std::uint64_t turn, Instant without) {
+void ReadyRuns::give_back(const Waiting& where, std::uint64_t turn, Instant waiting_since) {
   Lane& lane = lane_of(where.rank);
   urgent_in_a_row_ = &lane == &urgent_ ? std::max(urgent_in_a_row_ - 1, 0) : kUrgentInARow;
   const auto found = lane.owners.find(where.owner);
   // All runs of the owner may have been removed in the meantime.
   if (found == lane.owners.end()) return;
   Owner& owner = found->second;
-  if (without < owner.without) set_without(lane, where.owner, owner, without);
+  if (waiting_since < owner.waiting_since)
+    set_waiting_since(lane, where.owner, owner, waiting_since);
   if (turn < owner.turn) set_turn(lane, where.owner, owner, turn);
 }
 
-void ReadyRuns::note_under_way(OwnerId owner, Instant now) {
+void ReadyRuns::set_has_run(OwnerId owner, Instant now) {
   for (Lane* const lane : {&urgent_, &ordinary_}) {
     const auto found = lane->owners.find(owner);
-    if (found != lane->owners.end()) set_without(*lane, owner, found->second, now);
+    if (found != lane->owners.end()) set_waiting_since(*lane, owner, found->second, now);
   }
 }
 
 void ReadyRuns::limit_waits(Instant now) {
   for (Lane* const lane : {&urgent_, &ordinary_})
     for (auto& [id, owner] : lane->owners)
-      if (owner.without > now) set_without(*lane, id, owner, now);
+      if (owner.waiting_since > now) set_waiting_since(*lane, id, owner, now);
 }
 
 ReadyRuns::Next ReadyRuns::next_of_owner(const Lane& lane, OwnerId id, Instant now) {
   const Owner& owner = lane.owners.at(id);
   const auto [rank, job] = owner.queue.next(now);
-  return {job, {id, rank}, owner.turn, owner.without};
+  return {job, {id, rank}, owner.turn, owner.waiting_since};
 }
 
 const ReadyRuns::Lane* ReadyRuns::starving(Instant now, Duration yield_after) const {
@@ -101,8 +103,10 @@ const ReadyRuns::Lane* ReadyRuns::starving(Instant now, Duration yield_after) co
   const Lane* longest = nullptr;
   // The lane in which an owner has waited longest comes first.
   for (const Lane* const lane : {&urgent_, &ordinary_}) {
-    if (lane->without.empty() || now - lane->without.begin()->first < yield_after) continue;
-    if (longest == nullptr || lane->without.begin()->first < longest->without.begin()->first)
+    if (lane->waiting_since.empty() || now - lane->waiting_since.begin()->first < yield_after)
+      continue;
+    if (longest == nullptr ||
+        lane->waiting_since.begin()->first < longest->waiting_since.begin()->first)
       longest = lane;
   }
   return longest;
@@ -114,10 +118,10 @@ void ReadyRuns::set_turn(Lane& lane, OwnerId id, Owner& owner, std::uint64_t tur
   lane.round.emplace(turn, id);
 }
 
-void ReadyRuns::set_without(Lane& lane, OwnerId id, Owner& owner, Instant since) {
-  lane.without.erase({owner.without, id});
-  owner.without = since;
-  lane.without.emplace(since, id);
+void ReadyRuns::set_waiting_since(Lane& lane, OwnerId id, Owner& owner, Instant since) {
+  lane.waiting_since.erase({owner.waiting_since, id});
+  owner.waiting_since = since;
+  lane.waiting_since.emplace(since, id);
 }
 
 }  // namespace metrics_refresh::core

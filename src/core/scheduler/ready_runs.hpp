@@ -7,10 +7,10 @@
 // starts are from the urgent lane, and one is from the ordinary lane. In a lane, owners take turns.
 // An owner that is new, or comes back, joins at the end of the round. Among an owner's runs in a
 // lane, the order is: higher priority, earlier due time, lower turn. But a run that has waited for
-// kPatience comes before all runs that became ready after it.
+// kOvertakeLimit comes before all runs that became ready after it.
 //
-// Bound: assume that n owners wait in a lane. A run has waited for kPatience, and m runs of its
-// owner in this lane became ready before it. If its owner is below the limit, this run starts
+// Bound: assume that n owners wait in a lane. A run has waited for kOvertakeLimit, and m runs of
+// its owner in this lane became ready before it. If its owner is below the limit, this run starts
 // within 4 * n * (m + 1) starts. Each start takes at most the max_runtime of its run.
 //
 // That can be long, so there is another bound for owners without a running run. If such an owner
@@ -68,7 +68,7 @@ class ReadyQueue {
 class ReadyRuns {
  public:
   /// The time for which a run can be overtaken by runs of the same owner with a higher priority.
-  static constexpr Duration kPatience = std::chrono::minutes(5);
+  static constexpr Duration kOvertakeLimit = std::chrono::minutes(5);
   /// The number of urgent runs in a row that come before a run that waits in the ordinary lane.
   static constexpr int kUrgentInARow = 3;
 
@@ -79,8 +79,8 @@ class ReadyRuns {
   struct Next {
     JobId job;
     Waiting where;
-    std::uint64_t turn;  // of the owner in the round
-    Instant without;     // since when the owner has waited without a running run
+    std::uint64_t turn;     // of the owner in the round
+    Instant waiting_since;  // since when the owner has waited without a running run
   };
 
   void insert(JobId job, const Waiting& where);
@@ -93,13 +93,13 @@ class ReadyRuns {
   std::optional<Next> next(Instant now, Duration yield_after, MayStart&& may_start) const;
 
   /// Starts the run: the next turn belongs to another owner.
-  void take(const Next& next, Instant now);
+  void start(const Next& next, Instant now);
   /// The start was refused and the run waits again at its old place. This also restores the owner's
   /// place.
-  void give_back(const Waiting& where, std::uint64_t turn, Instant without);
+  void give_back(const Waiting& where, std::uint64_t turn, Instant waiting_since);
 
   /// Records that the owner has a running run. Call this in each tick.
-  void note_under_way(OwnerId owner, Instant now);
+  void set_has_run(OwnerId owner, Instant now);
   /// Returns whether an owner has waited without a running run for `yield_after` (0: never).
   bool has_starving(Instant now, Duration yield_after) const {
     return starving(now, yield_after) != nullptr;
@@ -112,13 +112,13 @@ class ReadyRuns {
 
   struct Owner {
     std::uint64_t turn;
-    Instant without;  // since when it has waited without a running run
+    Instant waiting_since;  // since when it has waited without a running run
     ReadyQueue queue;
   };
   struct Lane {
     std::map<OwnerId, Owner> owners;
     std::set<std::pair<std::uint64_t, OwnerId>> round;
-    std::set<std::pair<Instant, OwnerId>> without;
+    std::set<std::pair<Instant, OwnerId>> waiting_since;
   };
   const Lane& urgent() const noexcept { return urgent_; }
   const Lane& ordinary() const noexcept { return ordinary_; }
@@ -132,7 +132,7 @@ class ReadyRuns {
   // The lane whose first owner has waited longest, if that is at least `yield_after`; else null.
   const Lane* starving(Instant now, Duration yield_after) const;
   static void set_turn(Lane& lane, OwnerId id, Owner& owner, std::uint64_t turn);
-  static void set_without(Lane& lane, OwnerId id, Owner& owner, Instant since);
+  static void set_waiting_since(Lane& lane, OwnerId id, Owner& owner, Instant since);
 
   Lane urgent_;
   Lane ordinary_;
@@ -155,7 +155,7 @@ template <typename MayStart>
 std::optional<ReadyRuns::Next> ReadyRuns::next(Instant now, Duration yield_after,
                                                MayStart&& may_start) const {
   if (const Lane* const lane = starving(now, yield_after)) {
-    const Next next = next_of_owner(*lane, lane->without.begin()->second, now);
+    const Next next = next_of_owner(*lane, lane->waiting_since.begin()->second, now);
     if (may_start(next.where.owner, next.job)) return next;
   }
   const bool ordinary_first = urgent_in_a_row_ >= kUrgentInARow;

@@ -99,7 +99,7 @@ void Scheduler::update_timeline(Entry& entry, Instant now) {
     // If the clock was set back, the retry could be far in the future. It waits no longer than the
     // time between its due time and the retry.
     retry.at = std::min(retry.at, now + std::max(retry.at - retry.due, Duration::zero()));
-    if (is_worth_it(entry, retry, now))
+    if (is_still_useful(entry, retry, now))
       wants = retry.at;
     else
       job.retry.reset();
@@ -112,7 +112,7 @@ void Scheduler::update_timeline(Entry& entry, Instant now) {
 
 // Returns true if no due time comes before the retry, and none has come since the time of the
 // retry.
-bool Scheduler::is_worth_it(const Entry& entry, const Retry& retry, Instant now) const {
+bool Scheduler::is_still_useful(const Entry& entry, const Retry& retry, Instant now) const {
   if (!entry.job.timetable) return true;
   // A due time replaces a retry: both would do the same work.
   if (entry.due && *entry.due <= retry.at) return false;
@@ -187,13 +187,13 @@ void Scheduler::finish(Entry& entry, Instant now) {
     return;
   }
   count_from_end(entry, now);
-  take_next(entry, now);
+  start_next_request(entry, now);
   update_timeline(entry, now);
 }
 
 // Requests come first, because a user may wait for them. They also come to an end, but due times
 // may come again and again.
-void Scheduler::take_next(Entry& entry, Instant now) {
+void Scheduler::start_next_request(Entry& entry, Instant now) {
   if (entry.state != State::kIdle) return;
   if (!entry.requests.empty()) {
     const RunId run = *entry.requests.begin();
@@ -220,7 +220,7 @@ void Scheduler::update_ready(Entry& entry) {
 // Starts ready runs, and returns the number of workers that are still free.
 int Scheduler::start_ready(Instant now, const Limits& limits, Plan& plan) {
   int free = limits.free_workers;
-  for (const auto& [owner, runs] : limits.busy) ready_.note_under_way(owner, now);
+  for (const auto& [owner, runs] : limits.busy) ready_.set_has_run(owner, now);
   if (ready_.empty() || (refused_until_ && *refused_until_ > now)) return free;
   refused_until_.reset();
   // The map is copied: each start of this tick counts for the limit of its owner.
@@ -230,7 +230,7 @@ int Scheduler::start_ready(Instant now, const Limits& limits, Plan& plan) {
     const auto found = busy.find(owner);
     const int runs = found == busy.end() ? 0 : found->second;
     // Workers are kept free for an owner of another database that has no running run.
-    if (limits.kept_free && runs > 0) return false;
+    if (limits.reserved && runs > 0) return false;
     return limits.owner_workers == 0 || runs < limits.owner_workers;
   };
   for (; free > 0; --free) {
@@ -239,27 +239,27 @@ int Scheduler::start_ready(Instant now, const Limits& limits, Plan& plan) {
     Entry& entry = jobs_.at(next->job);
     plan.actions.push_back(starts_of(entry, 1).front().second);
     if (entry.job.limited) ++busy[entry.job.owner];
-    take(*next, now);
+    start(*next, now);
   }
   return free;
 }
 
-void Scheduler::take(const ReadyRuns::Next& next, Instant now) {
+void Scheduler::start(const ReadyRuns::Next& next, Instant now) {
   Entry& entry = jobs_.at(next.job);
-  ready_.take(next, now);
+  ready_.start(next, now);
   entry.waits.reset();
   // Both are needed if the start is refused.
   entry.turn_before = next.turn;
-  entry.without_before = next.without;
+  entry.waiting_since_before = next.waiting_since;
   if (entry.group) {
-    entry.group->take();
+    entry.group->start_next();
   } else {
     entry.state = State::kRunning;
     // The run serves the due time, so a planned retry is no longer needed.
     entry.job.retry.reset();
   }
   update_ready(entry);
-  ready_.note_under_way(next.where.owner, now);  // for other waiting runs of this owner
+  ready_.set_has_run(next.where.owner, now);  // for other waiting runs of this owner
 }
 
 // Returns the starts of the entry that wait for a worker: its run, or members of it.
@@ -303,10 +303,10 @@ void Scheduler::on(Instant now, const JobChanged& event) {
   Entry& entry = found->second;
   // The job may have been read before this scheduler handled its latest due time. Or
   // `handled_until` may be in the future because the clock was set back.
-  const bool believed = is_new || event.job.handled_until <= now + kSmallStep;
+  const bool is_current = is_new || event.job.handled_until <= now + kSmallStep;
   const Instant known = entry.job.handled_until;
   entry.job = event.job;
-  entry.job.handled_until = believed ? std::max(event.job.handled_until, known) : known;
+  entry.job.handled_until = is_current ? std::max(event.job.handled_until, known) : known;
   entry.removed = false;
   // A paused job must not run for a due time that was queued before.
   if (!entry.job.runnable) entry.queued.reset();
@@ -354,7 +354,7 @@ void Scheduler::on(Instant now, const TriggerRequested& event) {
   // The request may be read from the tables more than once.
   if (!requests_.emplace(event.run, event.job).second) return;
   entry->requests.insert(event.run);
-  take_next(*entry, now);
+  start_next_request(*entry, now);
 }
 
 void Scheduler::on(Instant now, const TriggerWithdrawn& event) {
@@ -380,7 +380,7 @@ void Scheduler::on(Instant now, const RunAdopted& event) {
     entry->job.handled_until = event.handled_until;
     plan_next(*entry, now);
   }
-  begin_unseen(*entry, now);
+  adopt_run(*entry, now);
   if (!event.member) return;
   if (!entry->group) entry->group.emplace();
   entry->group->adopt(*event.member);
@@ -395,7 +395,7 @@ void Scheduler::on(Instant now, const GroupOpened& event) {
   if (event.pending.empty() && !entry->group && event.run == entry->opened) return;
   entry->opened = event.run;
   if (!entry->group) on(now, WorkerFreed{});  // the worker that planned it is free
-  begin_unseen(*entry, now);
+  adopt_run(*entry, now);
   if (!entry->group) entry->group.emplace();
   if (!entry->removed) entry->group->plan(event.run, event.pending, next_place(now, now));
   finish_group_if_done(*entry, now);
@@ -436,13 +436,13 @@ void Scheduler::on(Instant now, const StartRefused& event) {
 void Scheduler::give_back(JobId id) {
   const Entry* const entry = find(id);
   if (entry != nullptr && entry->waits)
-    ready_.give_back(*entry->waits, entry->turn_before, entry->without_before);
+    ready_.give_back(*entry->waits, entry->turn_before, entry->waiting_since_before);
 }
 
 void Scheduler::on(Instant, const WorkerFreed&) { refused_until_.reset(); }
 
 // Handles a run that this scheduler did not start. A run that was ready waits for its end.
-void Scheduler::begin_unseen(Entry& entry, Instant now) {
+void Scheduler::adopt_run(Entry& entry, Instant now) {
   if (entry.state == State::kRunning) return;
   if (entry.state == State::kReady) {
     if (entry.request)

@@ -89,7 +89,7 @@ class Scheduler {
     RunId opened = 0;               // the last group's run that was open
     std::optional<ReadyRuns::Waiting> waits;  // set if it is in ready_
     std::uint64_t turn_before = 0;            // the owner's turn before the last start
-    Instant without_before;                   // since when the owner had waited without a run
+    Instant waiting_since_before;             // since when the owner had waited without a run
     std::optional<Instant> last_end;          // of a run or, for `@after`, when the job was made
     std::optional<Instant> queued;            // due time that waits for the end of the running run
     std::set<RunId> requests;  // waiting requests, in the order in which they were made
@@ -115,22 +115,22 @@ class Scheduler {
   void count_from_end(Entry& entry, Instant now);
   void update_timeline(Entry& entry, Instant now);
   bool is_served(const Entry& entry, const Retry& retry) const;
-  bool is_worth_it(const Entry& entry, const Retry& retry, Instant now) const;
+  bool is_still_useful(const Entry& entry, const Retry& retry, Instant now) const;
   void collect_due(Instant now, bool enabled, Plan& plan);
   void handle_due(Entry& entry, Instant now, bool enabled, Plan& plan);
 
   // The life of a run.
   void make_ready(Entry& entry, Instant due, Instant now, std::optional<RunId> request,
                   int attempt = 1);
-  void begin_unseen(Entry& entry, Instant now);
+  void adopt_run(Entry& entry, Instant now);
   void finish(Entry& entry, Instant now);
   void finish_group_if_done(Entry& entry, Instant now);
-  void take_next(Entry& entry, Instant now);
+  void start_next_request(Entry& entry, Instant now);
 
   // Runs that wait for a worker.
   void update_ready(Entry& entry);
   int start_ready(Instant now, const Limits& limits, Plan& plan);
-  void take(const ReadyRuns::Next& next, Instant now);
+  void start(const ReadyRuns::Next& next, Instant now);
   void give_back(JobId id);
   std::vector<std::pair<Rank, Start>> starts_of(const Entry& entry, std::size_t most) const;
 

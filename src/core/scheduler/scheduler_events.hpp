@@ -136,8 +136,8 @@ struct Limits {
   int owner_workers = 0;          // runs of one owner's limited jobs at once; 0: no limit
   std::map<OwnerId, int> busy{};  // running runs of each owner, as the limit counts them
   Duration yield_after{};         // how long an owner without a running run may wait; 0: no limit
-  bool kept_free = false;  // an owner of another database has waited that long without a running
-                           // run: limited jobs of owners with a running run do not start
+  bool reserved = false;  // an owner of another database has waited that long without a running
+                          // run: limited jobs of owners with a running run do not start
 };
 
 }  // namespace metrics_refresh::core

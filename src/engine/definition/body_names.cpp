@@ -5,7 +5,7 @@
 //   SELECT f(x) FROM s.t JOIN u USING (id)
 // Here f is followed by "(", so all functions of that name count as called. s.t and u follow FROM
 // and JOIN, so they count as read. x and id follow "(", so they count as well if such a table
-// exists. Too much may be found, but a name that the function uses is not missed.
+// exists. Too much may be found, but a name that the function uses is not overlooked.
 #include "core/sql_tokens.hpp"
 
 #include "engine/definition/body_names.hpp"
@@ -67,8 +67,8 @@ char* name_of(const SqlToken& token) {
   return name;
 }
 
-void object_to(FunctionBody& body, const char* why) {
-  if (body.obstacle == nullptr) body.obstacle = why;
+void object_to(FunctionBody& body, const char* reason) {
+  if (body.reason == nullptr) body.reason = reason;
 }
 
 // A name that was looked up, after a letter for the kind of object. The same few names occur many
@@ -104,11 +104,11 @@ class NameReader {
     return token_.kind == SqlTokenKind::kName || token_.kind == SqlTokenKind::kQuotedName;
   }
   void read_name();
-  void note_keyword(const char* word);
-  void note_operators(const char* name);
-  void note_functions(Name name);
-  void note_relation(Name name);
-  void note_type(Name name);
+  void check_keyword(const char* word);
+  void add_operators(const char* name);
+  void add_functions(Name name);
+  void add_relation(Name name);
+  void add_type(Name name);
   bool is_new(char as, Name name);
   bool is_in_reach(Oid schema, Oid wanted) const;
   template <typename Find>
@@ -155,7 +155,7 @@ Oid NameReader::first_of(Name name, Find find) const {
 
 // Arguments are ignored: their types are not known without the parser. All functions of the name
 // count.
-void NameReader::note_functions(Name name) {
+void NameReader::add_functions(Name name) {
   if (!is_new('f', name)) return;
   const Oid wanted = name.schema != nullptr ? get_namespace_oid(name.schema, true) : InvalidOid;
   if (name.schema != nullptr && !OidIsValid(wanted)) return;
@@ -168,11 +168,11 @@ void NameReader::note_functions(Name name) {
   }
   ReleaseSysCacheList(list);
   ListCell* cell;
-  foreach (cell, found) note_called_function(body_, lfirst_oid(cell));
+  foreach (cell, found) add_called_function(body_, lfirst_oid(cell));
 }
 
 // In OPERATOR(schema.name) the schema is not examined. An operator of any schema counts.
-void NameReader::note_operators(const char* name) {
+void NameReader::add_operators(const char* name) {
   const bool is_qualified = strcmp(previous_, ".") == 0;
   if (!is_new(is_qualified ? 'q' : 'o', {nullptr, name})) return;
   List* found = NIL;
@@ -186,17 +186,17 @@ void NameReader::note_operators(const char* name) {
   ReleaseSysCacheList(list);
   ListCell* cell;
   foreach (cell, found)
-    if (lfirst_oid(cell) >= FirstNormalObjectId) note_called_function(body_, lfirst_oid(cell));
+    if (lfirst_oid(cell) >= FirstNormalObjectId) add_called_function(body_, lfirst_oid(cell));
 }
 
-void NameReader::note_relation(Name name) {
+void NameReader::add_relation(Name name) {
   if (!is_new('r', name)) return;
   const Oid relation =
       first_of(name, [](const char* one, Oid schema) { return get_relname_relid(one, schema); });
-  if (OidIsValid(relation)) note_read_relation(body_, relation);
+  if (OidIsValid(relation)) add_read_relation(body_, relation);
 }
 
-void NameReader::note_type(Name name) {
+void NameReader::add_type(Name name) {
   if (!is_new('t', name)) return;
   const Oid type = first_of(name, [](const char* one, Oid schema) {
     return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(one),
@@ -206,7 +206,7 @@ void NameReader::note_type(Name name) {
   if (type >= FirstNormalObjectId) body_.types = list_append_unique_oid(body_.types, type);
 }
 
-void NameReader::note_keyword(const char* word) {
+void NameReader::check_keyword(const char* word) {
   // The text of a dynamic statement is known only when it runs.
   if (is_plpgsql_ && strcmp(word, "execute") == 0)
     object_to(body_, "runs statements that it puts together (EXECUTE)");
@@ -227,12 +227,12 @@ void NameReader::read_name() {
     name = {name.name, name_of(token_)};
   }
   const bool is_word = name.schema == nullptr && !is_quoted;
-  if (is_word) note_keyword(name.name);
+  if (is_word) check_keyword(name.name);
   const bool is_called = has_token_ && !ends_in_dot && token_.is("(");
-  if (is_called) note_functions(name);
+  if (is_called) add_functions(name);
   if (is_one_of(previous_, {"from", "join", "only", "table", "using", "into", "update", ",", "("}))
-    note_relation(name);
-  if (is_one_of(previous_, {"::", "as"})) note_type(name);
+    add_relation(name);
+  if (is_one_of(previous_, {"::", "as"})) add_type(name);
   called_ = is_called ? name.name : "";
   previous_ = ends_in_dot ? "." : is_word ? name.name : "";
 }
@@ -246,10 +246,10 @@ void NameReader::read() {
       continue;
     }
     const char* const text = pnstrdup(token_.text.data(), token_.text.size());
-    if (token_.kind == SqlTokenKind::kOdd)
+    if (token_.kind == SqlTokenKind::kUnknown)
       object_to(body_, "has a body that is not understood");
     else if (token_.kind == SqlTokenKind::kOperator)
-      note_operators(text);
+      add_operators(text);
     else if (token_.kind == SqlTokenKind::kString &&
              (strcmp(previous_, "zone") == 0 || strcmp(called_, "timezone") == 0))
       body_.zones = lappend(body_.zones, pstrdup(text));
@@ -267,14 +267,14 @@ void read_names(FunctionBody& body, const char* text, bool is_plpgsql) {
   NameReader(body, text, is_plpgsql).read();
 }
 
-void note_called_function(FunctionBody& body, Oid function) {
+void add_called_function(FunctionBody& body, Oid function) {
   // The caller examines the bodies of functions of users. Functions of the server are judged by
   // their volatility and name.
   if (function >= FirstNormalObjectId) {
     body.functions = list_append_unique_oid(body.functions, function);
     return;
   }
-  if (takes_text_search_object(function)) body.searches_text = true;
+  if (uses_text_search_object(function)) body.searches_text = true;
   const char* const name = get_func_name(function);
   const char marked = func_volatile(function);
   if (marked == PROVOLATILE_VOLATILE)
@@ -289,7 +289,7 @@ void note_called_function(FunctionBody& body, Oid function) {
     object_to(body, psprintf("calls %s(), which may read any table", name));
 }
 
-void note_read_relation(FunctionBody& body, Oid relation) {
+void add_read_relation(FunctionBody& body, Oid relation) {
   const Oid role = GetUserId();
   // A query cannot read indexes, composite types or TOAST tables by name.
   switch (get_rel_relkind(relation)) {

@@ -12,11 +12,11 @@ namespace metrics_refresh::engine {
 /// Looks up the names in a text in SQL or PL/pgSQL and records the objects in `body`.
 void read_names(FunctionBody& body, const char* text, bool is_plpgsql);
 
-/// Records that the body calls the function. A function of the server can be an obstacle.
-void note_called_function(FunctionBody& body, Oid function);
+/// Adds a function that the body calls. A function of the server can set `reason`.
+void add_called_function(FunctionBody& body, Oid function);
 
 /// Records that the body reads the relation, if the current role has the right to. Without the
 /// right the function fails when it reads.
-void note_read_relation(FunctionBody& body, Oid relation);
+void add_read_relation(FunctionBody& body, Oid relation);
 
 }  // namespace metrics_refresh::engine

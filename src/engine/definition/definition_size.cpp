@@ -299,7 +299,7 @@ bool measure_node(Node* node, void* context) {
 
 }  // namespace
 
-const char* why_too_large(Query* definition, Oid view) {
+const char* reason_too_large(Query* definition, Oid view) {
   const DefinitionSize size = size_of(definition, view);
   if (size.is_circular) return "plain views that it reads read each other in a circle";
   if (size.view_depth > kMaxViewDepth)
@@ -313,7 +313,7 @@ const char* why_too_large(Query* definition, Oid view) {
   return nullptr;
 }
 
-const char* why_not_refreshed(Query* definition, Oid view) {
+const char* reason_not_refreshed(Query* definition, Oid view) {
   const DefinitionSize size = size_of(definition, view);
   if (size.references > kMostReferences)
     return psprintf(

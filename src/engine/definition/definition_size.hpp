@@ -44,10 +44,10 @@ DefinitionSize size_of(Query* definition, Oid view);
 
 /// The reason why a definition is too large for the analysis, as words that can follow a colon, or
 /// null. REQUIRES: as size_of().
-const char* why_too_large(Query* definition, Oid view);
+const char* reason_too_large(Query* definition, Oid view);
 
 /// The reason why it is too large for any refresh, as a sentence, or null. REQUIRES: as size_of().
-const char* why_not_refreshed(Query* definition, Oid view);
+const char* reason_not_refreshed(Query* definition, Oid view);
 
 /// The number of references in FROM of a query, its subqueries and its WITH queries. The queries of
 /// plain views are not counted. REQUIRES: inside pg::call().

@@ -2,9 +2,9 @@
 //
 // The definition is rewritten first, so that plain views and policies are part of one tree. A walk
 // over the tree collects four things: the tables, with partitions and children; the functions of
-// users; the versions of types and collations; and the first obstacle. An obstacle is a part whose
-// result can change without a trace, for example now(). The relations that functions read are then
-// rewritten and walked in the same way. Example:
+// users; the versions of types and collations; and the first reason against `skip`, which is a part
+// whose result can change without a trace, for example now(). The relations that functions read are
+// then rewritten and walked in the same way. Example:
 //   SELECT f(a) FROM v  -- v is a plain view on t, f() reads u in its body
 // depends on the tables t and u, on the definition of v and on the body of f().
 #include "engine/definition/dependence.hpp"
@@ -52,16 +52,16 @@ struct Walk {
   List* trees;          // of ReadTree*
   StringInfo shape;
   List* tables;
-  const char* uncountable;
+  const char* uncounted_reason;
   List* functions;
-  const char* obstacle;
+  const char* reason;
 };
 
-void object_to(Walk& walk, const char* why) {
-  if (walk.obstacle == nullptr) walk.obstacle = why;
+void object_to(Walk& walk, const char* reason) {
+  if (walk.reason == nullptr) walk.reason = reason;
 }
 
-void note_table(Walk& walk, Oid table) {
+void add_table(Walk& walk, Oid table) {
   const char relkind = get_rel_relkind(table);
   const char* const name = get_rel_name(table);
   // The server writes system catalogs without triggers, and their changes are not counted.
@@ -77,9 +77,9 @@ void note_table(Walk& walk, Oid table) {
     case RELKIND_MATVIEW:
       walk.tables = lappend_oid(walk.tables, table);
       // Changes on other nodes reach neither the counters nor the triggers.
-      if (const char* why = why_written_elsewhere(table)) {
-        object_to(walk, why);
-        if (walk.uncountable == nullptr) walk.uncountable = why;
+      if (const char* reason = reason_written_elsewhere(table)) {
+        object_to(walk, reason);
+        if (walk.uncounted_reason == nullptr) walk.uncounted_reason = reason;
       }
       return;
     case RELKIND_FOREIGN_TABLE:
@@ -111,7 +111,7 @@ List* append_children(Walk& walk, List* tree, Oid parent) {
   return list_concat_unique_oid(tree, children);
 }
 
-void note_relation(Walk& walk, const RangeTblEntry* entry) {
+void add_relation(Walk& walk, const RangeTblEntry* entry) {
   if (entry->tablesample != nullptr) object_to(walk, "TABLESAMPLE may choose other rows");
   // If a partition is attached or detached in the meantime, the current state counts. The next
   // observation sees a different shape.
@@ -123,17 +123,17 @@ void note_relation(Walk& walk, const RangeTblEntry* entry) {
   for (int at = 0; at < list_length(tree); ++at) {
     const Oid table = list_nth_oid(tree, at);
     appendBinaryStringInfo(walk.shape, reinterpret_cast<const char*>(&table), sizeof table);
-    note_table(walk, table);
+    add_table(walk, table);
     if (entry->inh) tree = append_children(walk, tree, table);
   }
   appendStringInfoChar(walk.shape, ';');
 }
 
-void note_entry(Walk& walk, const RangeTblEntry* entry) {
+void add_entry(Walk& walk, const RangeTblEntry* entry) {
   switch (entry->rtekind) {
     case RTE_RELATION:
       // Before PostgreSQL 16 the query of a rule contains its own view twice without reading it.
-      if (entry->relkind != RELKIND_VIEW && entry->relid != walk.view) note_relation(walk, entry);
+      if (entry->relkind != RELKIND_VIEW && entry->relid != walk.view) add_relation(walk, entry);
       return;
     case RTE_TABLEFUNC:
       return object_to(walk, "it uses XMLTABLE or JSON_TABLE");
@@ -148,13 +148,13 @@ struct Call {
 };
 
 // Returns false, so that the walk goes on to the next function of the node.
-bool note_function(Oid function, void* context) {
+bool add_function(Oid function, void* context) {
   const auto* const call = static_cast<Call*>(context);
   Walk& walk = *call->walk;
   if (!OidIsValid(function)) return false;
   if (function >= FirstNormalObjectId) walk.functions = lappend_oid(walk.functions, function);
   const char* const name = get_func_name(function);
-  if (takes_text_search_object(function)) {
+  if (uses_text_search_object(function)) {
     object_to(walk, psprintf("%s() depends on a text search configuration", name));
     return false;
   }
@@ -182,12 +182,12 @@ bool walk_node(Node* node, void* context);
 
 // A check of a domain raises an error or does nothing. It still counts, because the relations and
 // functions in it decide when it raises one.
-void note_domain(Walk& walk, Oid domain) {
+void add_domain(Walk& walk, Oid domain) {
   ListCell* cell;
   foreach (cell, domain_checks(domain)) (void)walk_node(static_cast<Node*>(lfirst(cell)), &walk);
 }
 
-void note_versions(Walk& walk, Node* node) {
+void add_versions(Walk& walk, Node* node) {
   ListCell* cell;
   foreach (cell, types_of(node)) append_type(walk.versions, lfirst_oid(cell), &walk.types);
   append_collations(walk.versions, node);
@@ -199,16 +199,16 @@ bool walk_node(Node* node, void* context) {
   if (node == nullptr) return false;
   Walk& walk = *static_cast<Walk*>(context);
   Call call = {&walk, node};
-  (void)check_functions(node, note_function, &call);
-  note_versions(walk, node);
+  (void)check_functions(node, add_function, &call);
+  add_versions(walk, node);
   switch (nodeTag(node)) {
     case T_CoerceToDomain:
-      note_domain(walk, castNode(CoerceToDomain, node)->resulttype);
+      add_domain(walk, castNode(CoerceToDomain, node)->resulttype);
       break;
     case T_Query: {
       ListCell* cell;
       foreach (cell, castNode(Query, node)->rtable)
-        note_entry(walk, lfirst_node(RangeTblEntry, cell));
+        add_entry(walk, lfirst_node(RangeTblEntry, cell));
       return query_tree_walker(castNode(Query, node), as_visitor(walk_node), context, 0);
     }
     case T_Var:
@@ -238,8 +238,8 @@ void walk_reading(Walk& walk, Oid relation) {
   LockRelationOid(relation, AccessShareLock);
   if (get_rel_name(relation) == nullptr) return;
   Query* const query = reading_of(relation);
-  const char* const why = why_too_large(query, walk.view);
-  if (why != nullptr) return object_to(walk, why);
+  const char* const reason = reason_too_large(query, walk.view);
+  if (reason != nullptr) return object_to(walk, reason);
   AcquireRewriteLocks(query, true, false);
   (void)walk_node(linitial_node(Node, QueryRewrite(query)), &walk);
 }
@@ -260,17 +260,17 @@ void walk_reads(Walk& walk) {
   }
 }
 
-// Returns null and sets `why` if the view was just dropped or the definition is too large for the
-// analysis.
-Query* rewritten_definition(Oid view, const char** why) {
-  *why = "it was dropped";
+// Returns null and sets `reason` if the view was just dropped or the definition is too large for
+// the analysis.
+Query* rewritten_definition(Oid view, const char** reason) {
+  *reason = "it was dropped";
   Relation relation = try_table_open(view, AccessShareLock);
   if (relation == nullptr) return nullptr;
   auto* const query = static_cast<Query*>(copyObjectImpl(definition_of(relation)));
   table_close(relation, AccessShareLock);
   // The size is checked before the rewriter copies the queries of plain views into the tree.
-  *why = why_too_large(query, view);
-  if (*why != nullptr) return nullptr;
+  *reason = reason_too_large(query, view);
+  if (*reason != nullptr) return nullptr;
   AcquireRewriteLocks(query, true, false);
   List* const rewritten = QueryRewrite(query);
   return linitial_node(Query, rewritten);
@@ -279,11 +279,11 @@ Query* rewritten_definition(Oid view, const char** why) {
 }  // namespace
 
 Dependence dependence_of(Oid view) {
-  const char* why;
-  Query* const query = rewritten_definition(view, &why);
+  const char* reason;
+  Query* const query = rewritten_definition(view, &reason);
   if (query == nullptr) {
     Dependence nothing = {};
-    nothing.obstacle = why;
+    nothing.reason = reason;
     nothing.shape = makeStringInfo();
     nothing.text = "";
     nothing.versions = "";
@@ -294,7 +294,7 @@ Dependence dependence_of(Oid view) {
   (void)walk_node(reinterpret_cast<Node*>(query), &walk);
   walk_reads(walk);
   append_reach(walk.versions, walk.reach);
-  if (walk.reach.obstacle != nullptr) object_to(walk, walk.reach.obstacle);
+  if (walk.reach.reason != nullptr) object_to(walk, walk.reach.reason);
   // The fingerprint is compared byte by byte, so the order must not depend on the walk.
   list_sort(walk.tables, list_oid_cmp);
   list_deduplicate_oid(walk.tables);
@@ -309,9 +309,9 @@ Dependence dependence_of(Oid view) {
   foreach (cell, walk.tables) dependence.tables[i++] = lfirst_oid(cell);
   dependence.trees = walk.trees;
   dependence.shape = walk.shape;
-  dependence.uncountable = walk.uncountable;
+  dependence.uncounted_reason = walk.uncounted_reason;
   dependence.functions = walk.functions;
-  dependence.obstacle = walk.obstacle;
+  dependence.reason = walk.reason;
   dependence.text = nodeToString(query);
   dependence.versions = walk.versions->data;
   dependence.read_by_functions = describe_reads(walk.reach);

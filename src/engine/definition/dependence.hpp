@@ -24,12 +24,12 @@ struct Dependence {
   StringInfo shape;
   /// The reason why changes of some of these tables cannot be counted here, or null. Lower case, no
   /// full stop.
-  const char* uncountable;
+  const char* uncounted_reason;
   /// Functions of users, in the order of their oids.
   List* functions;
   /// The reason why the rows may change although none of these objects does, or null. Lower case,
   /// no full stop.
-  const char* obstacle;
+  const char* reason;
   /// The rewritten query as text, with the names of functions and tables as oids.
   const char* text;
   /// The versions of types, collations, time zones and of everything that the functions depend on.

@@ -171,13 +171,13 @@ const char* kind_of_scan(const char* scan) {
   return psprintf("the scan %s takes the place of its own", scan);
 }
 
-const char* say(const char* table, const char* why) {
-  return psprintf("rows of the table %s may be written elsewhere: %s", table, why);
+const char* say(const char* table, const char* reason) {
+  return psprintf("rows of the table %s may be written elsewhere: %s", table, reason);
 }
 
 }  // namespace
 
-const char* why_written_elsewhere(Oid table) {
+const char* reason_written_elsewhere(Oid table) {
   return is_distributed(table) ? say(get_rel_name(table), kind_of_list()) : nullptr;
 }
 
@@ -185,14 +185,14 @@ bool may_plan_for(Oid owner) { return GetUserId() == owner || GetSessionUserId()
 
 bool may_be_elsewhere() { return are_scans_hooked() || OidIsValid(citus_tables()); }
 
-const char* why_scanned_elsewhere(Oid table, bool with_children) {
+const char* reason_scanned_elsewhere(Oid table, bool with_children) {
   if (!are_scans_hooked()) return nullptr;
   const ReplacedScan replaced = find_replaced_scan(table, with_children);
   if (replaced.scan == nullptr) return nullptr;
   return say(get_rel_name(replaced.table), kind_of_scan(replaced.scan));
 }
 
-const char* why_unseen(Oid table, bool may_plan) {
+const char* reason_unseen(Oid table, bool may_plan) {
   const char* const name = get_rel_name(table);
   if (name == nullptr) return nullptr;
   const char* const qualified =

@@ -116,45 +116,46 @@ bool has_equal_keys(const Query* query) {
 }
 
 // The reason why the query itself is loose. Its subqueries are not examined.
-const char* why_loose(const Query* query) {
+const char* reason_loose(const Query* query) {
   if (chooses_rows(query)) return kChoice;
   return has_equal_keys(query) ? nullptr : kOneOfEqual;
 }
 
 bool find_loose(Node* node, void* context) {
   if (node == nullptr) return false;
-  const char*& why = *static_cast<const char**>(context);
+  const char*& reason = *static_cast<const char**>(context);
   if (IsA(node, Aggref) && !is_fixed(castNode(Aggref, node)))
-    why = depends_on_order(castNode(Aggref, node)->aggfnoid);
+    reason = depends_on_order(castNode(Aggref, node)->aggfnoid);
   if (IsA(node, WindowFunc) && !is_named(castNode(WindowFunc, node)->winfnoid,
                                          {"rank", "dense_rank", "percent_rank", "cume_dist"}))
-    why = depends_on_order(castNode(WindowFunc, node)->winfnoid);
-  if (why == nullptr && IsA(node, Query)) why = why_loose(castNode(Query, node));
-  if (why != nullptr) return true;
+    reason = depends_on_order(castNode(WindowFunc, node)->winfnoid);
+  if (reason == nullptr && IsA(node, Query)) reason = reason_loose(castNode(Query, node));
+  if (reason != nullptr) return true;
   if (IsA(node, Query))
     return query_tree_walker(castNode(Query, node), as_visitor(find_loose), context, 0);
   return walk_expression(node, find_loose, context);
 }
 
-const char* why_loose(Node* node) {
-  const char* why = nullptr;
-  (void)find_loose(node, &why);
-  return why;
+const char* reason_loose(Node* node) {
+  const char* reason = nullptr;
+  (void)find_loose(node, &reason);
+  return reason;
 }
 
 // Examines the whole query except its output columns.
-const char* why_loose_below(const Query* query) {
+const char* reason_loose_below(const Query* query) {
   Query rest = *query;
   rest.targetList = NIL;
-  const char* why = nullptr;
-  (void)query_tree_walker(&rest, as_visitor(find_loose), &why, 0);
-  if (why != nullptr) return why;
+  const char* reason = nullptr;
+  (void)query_tree_walker(&rest, as_visitor(find_loose), &reason, 0);
+  if (reason != nullptr) return reason;
   // Columns that are grouped, sorted or made distinct decide which rows exist.
   ListCell* cell;
   foreach (cell, query->targetList) {
     auto* const entry = lfirst_node(TargetEntry, cell);
     if (entry->ressortgroupref == 0) continue;
-    if (why = why_loose(reinterpret_cast<Node*>(entry->expr)); why != nullptr) return why;
+    if (reason = reason_loose(reinterpret_cast<Node*>(entry->expr)); reason != nullptr)
+      return reason;
   }
   return nullptr;
 }
@@ -173,7 +174,7 @@ bool is_among(const TargetEntry* entry, const List* clauses) {
 // LIMIT chooses among all.
 bool is_column_fixed(const Query* query, TargetEntry* entry) {
   auto* const value = reinterpret_cast<Node*>(entry->expr);
-  if (why_loose(value) != nullptr) return false;
+  if (reason_loose(value) != nullptr) return false;
   if (!chooses_rows(query)) return true;
   const bool has_limit = query->limitCount != nullptr || query->limitOffset != nullptr;
   return (is_among(entry, query->sortClause) ||
@@ -201,10 +202,10 @@ FixedRows fixed_rows_of(Relation view) {
   const int most = list_length(query->targetList);
   FixedRows fixed = {};
   fixed.columns = static_cast<AttrNumber*>(palloc(sizeof(AttrNumber) * static_cast<Size>(most)));
-  fixed.loose = why_loose_below(query);
-  if (fixed.loose != nullptr) return fixed;
+  fixed.loose_reason = reason_loose_below(query);
+  if (fixed.loose_reason != nullptr) return fixed;
   fixed.has_fixed_count = true;
-  fixed.loose = why_loose(reinterpret_cast<Node*>(const_cast<Query*>(query)));
+  fixed.loose_reason = reason_loose(reinterpret_cast<Node*>(const_cast<Query*>(query)));
   add_fixed_columns(fixed, query);
   return fixed;
 }

@@ -11,7 +11,7 @@ namespace metrics_refresh::engine {
 
 struct FixedRows {
   /// The reason why not everything is fixed, or null. Lower case, no full stop.
-  const char* loose;
+  const char* loose_reason;
   /// True if the number of rows and the columns below are fixed. Otherwise nothing is fixed.
   bool has_fixed_count;
   /// In ascending order. If everything is fixed, these are all columns.

@@ -14,8 +14,8 @@
 namespace metrics_refresh::engine {
 namespace {
 
-bool note_called(Oid function, void* context) {
-  if (OidIsValid(function)) note_called_function(*static_cast<FunctionBody*>(context), function);
+bool add_called(Oid function, void* context) {
+  if (OidIsValid(function)) add_called_function(*static_cast<FunctionBody*>(context), function);
   return false;
 }
 
@@ -37,16 +37,16 @@ bool is_fixed(SQLValueFunctionOp value) {
 bool read_node(Node* node, void* context) {
   if (node == nullptr) return false;
   FunctionBody& body = *static_cast<FunctionBody*>(context);
-  (void)check_functions(node, note_called, context);
+  (void)check_functions(node, add_called, context);
   body.types = list_union_oid(body.types, types_of(node));
   if (const char* zone = zone_of_call(node)) body.zones = lappend(body.zones, pstrdup(zone));
   if (IsA(node, SQLValueFunction) && !is_fixed(castNode(SQLValueFunction, node)->op))
-    body.obstacle = "asks for the current time or date, or for session_user";
+    body.reason = "asks for the current time or date, or for session_user";
   if (IsA(node, Query)) {
     ListCell* cell;
     foreach (cell, castNode(Query, node)->rtable) {
       const auto* const entry = lfirst_node(RangeTblEntry, cell);
-      if (entry->rtekind == RTE_RELATION) note_read_relation(body, entry->relid);
+      if (entry->rtekind == RTE_RELATION) add_read_relation(body, entry->relid);
     }
     return query_tree_walker(castNode(Query, node), as_visitor(read_node), context, 0);
   }
@@ -106,7 +106,7 @@ void read_source(FunctionBody& body, HeapTuple tuple) {
     (void)read_node(static_cast<Node*>(stringToNode(tree)), &body);
   else if (const char* text = text_of(tuple, Anum_pg_proc_prosrc)) {
     if (strlen(text) > kLongestBody)
-      body.obstacle = "has a body that is too long to be looked into";
+      body.reason = "has a body that is too long to be looked into";
     else
       read_text(body, text, search_path_of(tuple), plpgsql);
   }
@@ -121,7 +121,7 @@ FunctionBody read_function_body(Oid function) {
   const auto* const form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
   if (form->prokind == PROKIND_AGGREGATE) {
     body.is_open = true;
-    (void)check_parts(function, note_called, &body);
+    (void)check_parts(function, add_called, &body);
   } else if (form->prosecdef) {
     body.definer = form->proowner;
     Oid caller;

@@ -5,7 +5,7 @@
 // PL/pgSQL is split into tokens, and each name is looked up as the function itself would do it. A
 // table counts as read if its name follows FROM, JOIN, a comma or the like. All functions and
 // operators of a name that is called count as called, whatever their arguments are. So too much may
-// be found, but only implicit casts are missed.
+// be found, but only implicit casts are overlooked.
 //
 // The server's parser would find less that is not used. But it evaluates the constants in a text,
 // and for that it runs the checks of domains. That would be code of users in the session of a role
@@ -17,14 +17,14 @@
 namespace metrics_refresh::engine {
 
 struct FunctionBody {
-  bool is_open;          // false: its language is not examined
-  Oid definer;           // the role whose rights it has, if not those of its caller
-  List* relations;       // oids of tables, views and the like
-  List* functions;       // oids of functions of users
-  List* types;           // oids of types of users
-  List* zones;           // names of time zones, as char*
-  bool searches_text;    // uses text search configurations or dictionaries
-  const char* obstacle;  // the reason why the rest is not known, as "calls now()"; or null
+  bool is_open;        // false: its language is not examined
+  Oid definer;         // the role whose rights it has, if not those of its caller
+  List* relations;     // oids of tables, views and the like
+  List* functions;     // oids of functions of users
+  List* types;         // oids of types of users
+  List* zones;         // names of time zones, as char*
+  bool searches_text;  // uses text search configurations or dictionaries
+  const char* reason;  // the reason why the rest is not known, as "calls now()"; or null
 };
 
 /// REQUIRES: inside pg::call(), as the role that calls it.

@@ -25,7 +25,7 @@ bool check_functions(Node* node, check_function_callback checker, void* context)
   return false;
 }
 
-bool takes_text_search_object(Oid function) {
+bool uses_text_search_object(Oid function) {
   Oid* types;
   int count;
   (void)get_func_signature(function, &types, &count);

@@ -17,7 +17,7 @@ bool check_parts(Oid aggregate, check_function_callback checker, void* context);
 
 /// True if an argument is a text search configuration or dictionary. The result of such a function
 /// depends on that object, which can be altered without a trace in the view.
-bool takes_text_search_object(Oid function);
+bool uses_text_search_object(Oid function);
 
 /// Appends the version of a row in a catalog. Each update of the row changes it, even in the same
 /// transaction.

@@ -53,7 +53,7 @@ bool is_of_library(const config_generic* setting) {
          pg_strncasecmp(setting->name, "metrics_refresh.", strlen("metrics_refresh.")) != 0;
 }
 
-void note_settings() {
+void collect_settings() {
   int count = 0;
   config_generic** const all = pg::all_settings(&count);
   for (int i = 0; i < count; ++i)
@@ -91,7 +91,7 @@ void forget_all() {
   control.hcxt = memory;
   known = hash_create("metrics_refresh known scans", 64, &control,
                       HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-  note_settings();
+  collect_settings();
   MemoryContextSwitchTo(before);
   hooks_then = hooks_now();
   settings_then = settings_now();

@@ -20,9 +20,9 @@ constexpr int kMostDescribed = 5;
 // Each of these relations is analyzed like a relation of the view itself.
 constexpr int kMostReads = 500;
 
-void object_to(Reach& reach, Oid function, const char* why) {
-  if (reach.obstacle == nullptr)
-    reach.obstacle = psprintf("its function %s() %s", get_func_name(function), why);
+void object_to(Reach& reach, Oid function, const char* reason) {
+  if (reach.reason == nullptr)
+    reach.reason = psprintf("its function %s() %s", get_func_name(function), reason);
 }
 
 // The functions that the body calls, and the cast functions of its types. Casts may be implicit, so
@@ -92,7 +92,7 @@ void add_body(Reach& reach, Oid function, bool is_first) {
     return;
   }
   const Oid role = OidIsValid(body.definer) ? body.definer : GetUserId();
-  if (body.obstacle != nullptr) object_to(reach, function, body.obstacle);
+  if (body.reason != nullptr) object_to(reach, function, body.reason);
   add_reads(reach, function, body, role);
   reach.types = list_union_oid(reach.types, body.types);
   reach.zones = list_concat(reach.zones, body.zones);

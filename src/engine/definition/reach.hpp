@@ -22,10 +22,10 @@ struct Reach {
   List* types;      // oids of types of users
   List* zones;      // char*
   bool searches_text;
-  const char* obstacle;  // the reason why not all is known: lower case, no full stop; or null
+  const char* reason;  // the reason why not all is known: lower case, no full stop; or null
 };
 
-/// A larger number of functions is an obstacle.
+/// If there are more functions, `reason` says so.
 inline constexpr int kMostFunctions = 1000;
 
 /// Adds the function and everything that it uses. A function of the server adds nothing.

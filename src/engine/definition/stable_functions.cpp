@@ -3,7 +3,7 @@
 // The volatility of a function in pg_proc is not enough. STABLE covers both now(), which changes
 // all the time, and to_char(), which depends on a few settings. The lists name functions of the
 // second kind. The fingerprint of a view includes the values of these settings. A function in no
-// list is unknown, and if it is not IMMUTABLE, it is an obstacle.
+// list is unknown, and if it is not IMMUTABLE, it is a reason against `skip`.
 #include "engine/definition/stable_functions.hpp"
 
 #include <algorithm>
@@ -197,11 +197,11 @@ const char* zone_of_call(Node* node) {
   const auto* const call = castNode(FuncExpr, node);
   if (call->funcid >= FirstNormalObjectId || call->args == NIL) return nullptr;
   const char* const name = get_func_name(call->funcid);
-  bool takes_zone = false;
+  bool has_zone_argument = false;
   for (const char* const one : {"timezone", "date_trunc", "make_timestamptz", "generate_series",
                                 "date_add", "date_subtract"})
-    takes_zone = takes_zone || strcmp(name, one) == 0;
-  if (!takes_zone) return nullptr;
+    has_zone_argument = has_zone_argument || strcmp(name, one) == 0;
+  if (!has_zone_argument) return nullptr;
   const bool is_first = strcmp(name, "timezone") == 0;
   auto* const argument = static_cast<Node*>(is_first ? linitial(call->args) : llast(call->args));
   if (!IsA(argument, Const)) return nullptr;

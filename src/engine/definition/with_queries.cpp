@@ -12,7 +12,7 @@
 namespace metrics_refresh::engine {
 namespace {
 
-const char* why_not_inlined(const CommonTableExpr* with) {
+const char* reason_not_inlined(const CommonTableExpr* with) {
   if (with->cterecursive) return psprintf("its WITH query %s is recursive", with->ctename);
   if (with->ctematerialized == CTEMaterializeAlways)
     return psprintf("its WITH query %s is MATERIALIZED", with->ctename);
@@ -50,11 +50,11 @@ bool put_in_place(Node* node, void* context) {
   return false;
 }
 
-bool inline_in_subqueries(Node* node, void* refusal) {
+bool inline_in_subqueries(Node* node, void* reason) {
   if (node == nullptr) return false;
-  if (!IsA(node, Query)) return walk_expression(node, inline_in_subqueries, refusal);
-  *static_cast<const char**>(refusal) = inline_with_queries(reinterpret_cast<Query*>(node));
-  return *static_cast<const char**>(refusal) != nullptr;
+  if (!IsA(node, Query)) return walk_expression(node, inline_in_subqueries, reason);
+  *static_cast<const char**>(reason) = inline_with_queries(reinterpret_cast<Query*>(node));
+  return *static_cast<const char**>(reason) != nullptr;
 }
 
 }  // namespace
@@ -63,7 +63,7 @@ const char* inline_with_queries(Query* query) {
   ListCell* cell;
   foreach (cell, query->cteList) {
     const auto* with = lfirst_node(CommonTableExpr, cell);
-    if (const char* why = why_not_inlined(with)) return why;
+    if (const char* reason = reason_not_inlined(with)) return reason;
     // Each reference gets a copy, so nested WITH queries can grow exponentially.
     const int64 copied =
         static_cast<int64>(count_references(reinterpret_cast<Query*>(with->ctequery))) *
@@ -76,9 +76,9 @@ const char* inline_with_queries(Query* query) {
     (void)query_tree_walker(query, as_visitor(put_in_place), &place, QTW_EXAMINE_RTES_BEFORE);
   }
   query->cteList = NIL;
-  const char* refusal = nullptr;
-  (void)query_tree_walker(query, as_visitor(inline_in_subqueries), &refusal, 0);
-  return refusal;
+  const char* reason = nullptr;
+  (void)query_tree_walker(query, as_visitor(inline_in_subqueries), &reason, 0);
+  return reason;
 }
 
 }  // namespace metrics_refresh::engine

@@ -20,7 +20,7 @@ Value read_as(const char* from) {
 }
 
 // Reads the value that RowHasher::put_value() wrote at `*at`, and advances `*at`.
-Datum take_value(Form_pg_attribute attribute, const char** at) {
+Datum read_value(Form_pg_attribute attribute, const char** at) {
   const char* const from = *at;
   if (attribute->attbyval) {
     *at += attribute->attlen;
@@ -138,7 +138,7 @@ void RowHasher::restore(const RowImage& image, TupleTableSlot* slot) {
   for (int i = 0; i < slot->tts_tupleDescriptor->natts; ++i) {
     slot->tts_isnull[i] = *at++ != 0;
     if (!slot->tts_isnull[i])
-      slot->tts_values[i] = take_value(TupleDescAttr(slot->tts_tupleDescriptor, i), &at);
+      slot->tts_values[i] = read_value(TupleDescAttr(slot->tts_tupleDescriptor, i), &at);
   }
   ExecStoreVirtualTuple(slot);
 }

@@ -3,14 +3,14 @@
 
 #include <sys/mman.h>
 
-// The rows are divided into shares by their hash. Share 0 is matched in memory: the hash of each
-// old row is put into the table, and each new row that is equal takes one old row out. A new row
-// without a partner exists in the definition only. An old row that is left at the end exists in the
-// view only.
+// The rows are divided into partitions by their hash. Partition 0 is matched in memory: the hash of
+// each old row is put into the table, and each new row that is equal takes one old row out. A new
+// row without a partner exists in the definition only. An old row that is left at the end exists in
+// the view only.
 //
-// The other shares, and old rows for which the table has no room, are written to temporary files.
-// finish() reads them back: it fills the table with a batch of old rows of one share, and reads all
-// new rows of that share. This is repeated until no old row is left.
+// The other partitions, and old rows for which the table has no room, are written to temporary
+// files. finish() reads them back: it fills the table with a batch of old rows of one partition,
+// and reads all new rows of that partition. This is repeated until no old row is left.
 //
 // Example: the view has a, b, b; the definition has b, c
 //   add_old: table {a, b, b}        add_new(b): takes one b out; add_new(c): not found
@@ -19,8 +19,9 @@
 namespace metrics_refresh::engine {
 namespace {
 
-// The limit bounds the memory for buffers: each of the two files of a share has a buffer of 8 kB.
-constexpr uint64 kMaxShares = 256;
+// The limit bounds the memory for buffers: each of the two files of a partition has a buffer of 8
+// kB.
+constexpr uint64 kMaxPartitions = 256;
 // Bytes. If the image of a row is larger, no second buffer of that size is allocated for it.
 constexpr Size kWaitingSize = 8192;
 
@@ -66,12 +67,12 @@ Size slots_within_limit() { return get_hash_memory_limit() / sizeof(core::RowTab
 
 }  // namespace
 
-core::RowPlace to_place(const ItemPointerData& tid) {
-  return static_cast<core::RowPlace>(ItemPointerGetBlockNumber(&tid)) << 16 |
+core::RowLocation to_place(const ItemPointerData& tid) {
+  return static_cast<core::RowLocation>(ItemPointerGetBlockNumber(&tid)) << 16 |
          ItemPointerGetOffsetNumber(&tid);
 }
 
-ItemPointerData to_tid(core::RowPlace place) {
+ItemPointerData to_tid(core::RowLocation place) {
   ItemPointerData tid;
   ItemPointerSet(&tid, static_cast<BlockNumber>(place >> 16),
                  static_cast<OffsetNumber>(place & 0xFFFF));
@@ -102,9 +103,10 @@ void RowMatcher::init(TupleDesc row, double expected) {
   // Some room is added, so that a slightly low estimate does not require a larger table.
   const double rows = expected * 1.1 + 100;
   // The table accepts a load of 7/8.
-  const double shares = rows * 8 / 7 / static_cast<double>(slots_within_limit());
-  share_count_ = shares <= 1 ? 1 : std::min(kMaxShares, static_cast<uint64>(shares) + 1);
-  shares_ = pg::make_array<Share>(share_count_);
+  const double partitions = rows * 8 / 7 / static_cast<double>(slots_within_limit());
+  partition_count_ =
+      partitions <= 1 ? 1 : std::min(kMaxPartitions, static_cast<uint64>(partitions) + 1);
+  partitions_ = pg::make_array<Partition>(partition_count_);
   MemoryContextSwitchTo(table_context_);
   table_ = make_table(rows);
   MemoryContextSwitchTo(context_);
@@ -112,14 +114,14 @@ void RowMatcher::init(TupleDesc row, double expected) {
 
 // Uses the lower half of the hash. The table uses the upper half, so the two choices are
 // independent.
-RowMatcher::Share& RowMatcher::share_of(core::RowHash hash) {
-  return shares_[core::reduce(hash.low, share_count_)];
+RowMatcher::Partition& RowMatcher::partition_of(core::RowHash hash) {
+  return partitions_[core::reduce(hash.low, partition_count_)];
 }
 
-// Puts a row of share 0 into the table. The table is full if the estimate was too low. It is then
-// replaced by a larger one, provided that both fit into the limit at the same time. Returns false
-// if there is no room.
-bool RowMatcher::keep(core::RowHash hash, core::RowPlace place) {
+// Puts a row of partition 0 into the table. The table is full if the estimate was too low. It is
+// then replaced by a larger one, provided that both fit into the limit at the same time. Returns
+// false if there is no room.
+bool RowMatcher::add_to_table(core::RowHash hash, core::RowLocation place) {
   if (table_.put(hash, place)) return true;
   const Size limit = slots_within_limit();
   const Size larger = std::min(limit - std::min(limit, table_.capacity()), table_.capacity() * 4);
@@ -149,37 +151,38 @@ void RowMatcher::add_old(TupleTableSlot* slot) {
   std::swap(row, waiting_old_[oldest_]);
   oldest_ = (oldest_ + 1) % kWaiting;
   if (waiting_old_count_ == kWaiting)
-    settle_old(row);
+    match_old(row);
   else
     ++waiting_old_count_;
 }
 
-void RowMatcher::settle_waiting_old() {
+void RowMatcher::match_waiting_old() {
   for (int i = 0; i < waiting_old_count_; ++i)
-    settle_old(waiting_old_[(oldest_ + kWaiting - waiting_old_count_ + i) % kWaiting]);
+    match_old(waiting_old_[(oldest_ + kWaiting - waiting_old_count_ + i) % kWaiting]);
   waiting_old_count_ = 0;
 }
 
-void RowMatcher::settle_old(const OldRow& row) {
-  Share& share = share_of(row.hash);
-  // Once a row of share 0 is in the file, later ones follow. Otherwise the table may be replaced
-  // again and again.
-  if (&share == shares_ && share.old_count == 0 && keep(row.hash, row.place)) return;
-  write(share.old_rows, context_, &row, sizeof row);
-  ++share.old_count;
+void RowMatcher::match_old(const OldRow& row) {
+  Partition& partition = partition_of(row.hash);
+  // Once a row of partition 0 is in the file, later ones follow. Otherwise the table may be
+  // replaced again and again.
+  if (&partition == partitions_ && partition.old_count == 0 && add_to_table(row.hash, row.place))
+    return;
+  write(partition.old_rows, context_, &row, sizeof row);
+  ++partition.old_count;
 }
 
 void RowMatcher::add_new(TupleTableSlot* slot) {
   // All old rows must be in the table before the first new row is compared.
-  if (waiting_old_count_ > 0) settle_waiting_old();
+  if (waiting_old_count_ > 0) match_waiting_old();
   const MemoryContext before = MemoryContextSwitchTo(row_context_);
   const core::RowHash hash = hasher_.hash(slot);
   ++new_rows_;
-  if (&share_of(hash) != shares_ || hasher_.image().capacity > kWaitingSize) {
-    settle_new(hash, slot);
+  if (&partition_of(hash) != partitions_ || hasher_.image().capacity > kWaitingSize) {
+    match_new(hash, slot);
   } else {
     table_.prefetch(hash);
-    settle_waiting_new();
+    match_waiting_new();
     is_new_waiting_ = true;
     waiting_new_hash_ = hash;
     hasher_.swap_image(waiting_new_);
@@ -189,24 +192,24 @@ void RowMatcher::add_new(TupleTableSlot* slot) {
 }
 
 // In most cases the row is found and therefore unchanged. It need not be restored from its image.
-void RowMatcher::settle_waiting_new() {
+void RowMatcher::match_waiting_new() {
   if (!is_new_waiting_) return;
   is_new_waiting_ = false;
   if (table_.take(waiting_new_hash_)) return;
   RowHasher::restore(waiting_new_, restored_);
-  settle_new(waiting_new_hash_, restored_);
+  match_new(waiting_new_hash_, restored_);
 }
 
-void RowMatcher::settle_new(core::RowHash hash, TupleTableSlot* slot) {
-  Share& share = share_of(hash);
-  if (&share == shares_ && table_.take(hash)) return;
-  // No old row of this share is in a file, so no later match is possible.
-  if (share.old_count == 0) return put_only_new(slot);
+void RowMatcher::match_new(core::RowHash hash, TupleTableSlot* slot) {
+  Partition& partition = partition_of(hash);
+  if (&partition == partitions_ && table_.take(hash)) return;
+  // No old row of this partition is in a file, so no later match is possible.
+  if (partition.old_count == 0) return put_only_new(slot);
   bool owned = false;
   MinimalTuple const tuple = ExecFetchSlotMinimalTuple(slot, &owned);
-  write(share.new_rows, context_, &hash, sizeof hash);
-  write(share.new_rows, context_, tuple, tuple->t_len);  // the tuple begins with its length
-  ++share.new_count;
+  write(partition.new_rows, context_, &hash, sizeof hash);
+  write(partition.new_rows, context_, tuple, tuple->t_len);  // the tuple begins with its length
+  ++partition.new_count;
 }
 
 void RowMatcher::put_only_new(TupleTableSlot* slot) {
@@ -215,18 +218,18 @@ void RowMatcher::put_only_new(TupleTableSlot* slot) {
 }
 
 void RowMatcher::put_only_old() {
-  table_.for_each([this](core::RowPlace place) {
+  table_.for_each([this](core::RowLocation place) {
     tuplesort_putdatum(only_old_, Int64GetDatum(static_cast<int64>(place)), false);
     ++only_old_rows_;
   });
 }
 
 void RowMatcher::finish() {
-  settle_waiting_old();
-  settle_waiting_new();
+  match_waiting_old();
+  match_waiting_new();
   put_only_old();
-  for (uint64 i = 0; i < share_count_; ++i)
-    if (shares_[i].old_count > 0) match_share(shares_[i]);
+  for (uint64 i = 0; i < partition_count_; ++i)
+    if (partitions_[i].old_count > 0) match_partition(partitions_[i]);
   MemoryContextDelete(table_context_);
   MemoryContextDelete(row_context_);
   ExecDropSingleTupleTableSlot(slot_);
@@ -234,25 +237,25 @@ void RowMatcher::finish() {
   tuplesort_performsort(only_old_);
 }
 
-void RowMatcher::match_share(Share& share) {
+void RowMatcher::match_partition(Partition& partition) {
   // One bit for each new row: each may match only once, and batches of old rows are read one by
   // one.
   auto* matched = static_cast<uint8*>(MemoryContextAllocExtended(
-      context_, share.new_count / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
-  rewind(share.old_rows);
-  uint64 unread = share.old_count;
+      context_, partition.new_count / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+  rewind(partition.old_rows);
+  uint64 unread = partition.old_count;
   while (unread > 0) {
-    unread -= read_old_rows(share, unread);
-    match_new_rows(share, matched, unread == 0);
+    unread -= read_old_rows(partition, unread);
+    match_new_rows(partition, matched, unread == 0);
     put_only_old();
   }
   pfree(matched);
-  BufFileClose(share.old_rows);
-  if (share.new_rows != nullptr) BufFileClose(share.new_rows);
+  BufFileClose(partition.old_rows);
+  if (partition.new_rows != nullptr) BufFileClose(partition.new_rows);
 }
 
 // Reads as many rows as the table can hold within the limit, and at least one.
-uint64 RowMatcher::read_old_rows(Share& share, uint64 count) {
+uint64 RowMatcher::read_old_rows(Partition& partition, uint64 count) {
   MemoryContextReset(table_context_);
   const MemoryContext before = MemoryContextSwitchTo(table_context_);
   table_ = make_table(static_cast<double>(count));
@@ -261,7 +264,7 @@ uint64 RowMatcher::read_old_rows(Share& share, uint64 count) {
   for (; rows < count && table_.has_room(); ++rows) {
     CHECK_FOR_INTERRUPTS();
     OldRow row;
-    read(share.old_rows, &row, sizeof row);
+    read(partition.old_rows, &row, sizeof row);
     (void)table_.put(row.hash, row.place);
   }
   return rows;
@@ -269,21 +272,21 @@ uint64 RowMatcher::read_old_rows(Share& share, uint64 count) {
 
 // Reads all new rows that earlier batches have not matched. Rows that the last batch does not match
 // exist in the definition only.
-void RowMatcher::match_new_rows(Share& share, uint8* matched, bool last) {
-  if (share.new_rows != nullptr) rewind(share.new_rows);
-  for (uint64 i = 0; i < share.new_count; ++i) {
+void RowMatcher::match_new_rows(Partition& partition, uint8* matched, bool last) {
+  if (partition.new_rows != nullptr) rewind(partition.new_rows);
+  for (uint64 i = 0; i < partition.new_count; ++i) {
     CHECK_FOR_INTERRUPTS();
     core::RowHash hash;
     uint32 size;
-    read(share.new_rows, &hash, sizeof hash);
-    read(share.new_rows, &size, sizeof size);
+    read(partition.new_rows, &hash, sizeof hash);
+    read(partition.new_rows, &size, sizeof size);
     if (size > buffer_size_) {
       if (buffer_ != nullptr) pfree(buffer_);
       buffer_size_ = std::max(Size{size}, 2 * buffer_size_);
       buffer_ = static_cast<char*>(MemoryContextAllocHuge(context_, buffer_size_));
     }
     memcpy(buffer_, &size, sizeof size);
-    read(share.new_rows, buffer_ + sizeof size, size - sizeof size);
+    read(partition.new_rows, buffer_ + sizeof size, size - sizeof size);
     uint8& bits = matched[i / 8];
     const auto bit = static_cast<uint8>(1U << (i % 8));
     if ((bits & bit) != 0) continue;

@@ -5,7 +5,7 @@
 // Further rows go to temporary files, divided by their hash as in a hash join. A row of the
 // definition goes there too if a row of the view in the files may be equal to it. Old rows are read
 // back in batches that fit into the table, and each batch is compared with all new rows of its
-// share. So the result is correct and the memory is bounded for any distribution of hashes.
+// partition. So the result is correct and the memory is bounded for any distribution of hashes.
 //
 // Plain data in the server's memory: the functions may raise errors, so call them inside
 // pg::call().
@@ -16,8 +16,8 @@
 namespace metrics_refresh::engine {
 
 /// Converts a row's ctid into a number below 2^48 with the same order, and back.
-core::RowPlace to_place(const ItemPointerData& tid);
-ItemPointerData to_tid(core::RowPlace place);
+core::RowLocation to_place(const ItemPointerData& tid);
+ItemPointerData to_tid(core::RowLocation place);
 
 /// Returns an empty table for this number of rows, or for as many as work_mem * hash_mem_multiplier
 /// allows. It is allocated in the current context.
@@ -37,7 +37,7 @@ class RowMatcher {
   void finish();
 
   /// Returns whether rows were written to temporary files.
-  bool has_files() const { return share_count_ > 1 || shares_[0].old_count > 0; }
+  bool has_files() const { return partition_count_ > 1 || partitions_[0].old_count > 0; }
 
   int64 old_rows() const { return old_rows_; }
   int64 new_rows() const { return new_rows_; }
@@ -53,7 +53,7 @@ class RowMatcher {
  private:
   static constexpr int kWaiting = 16;
 
-  struct Share {  // the rows in files with hashes of one share
+  struct Partition {  // the rows in files with hashes of one partition
     BufFile* old_rows = nullptr;
     BufFile* new_rows = nullptr;
     uint64 old_count = 0;
@@ -62,18 +62,18 @@ class RowMatcher {
 
   struct OldRow {
     core::RowHash hash;
-    core::RowPlace place;
+    core::RowLocation place;
   };
 
-  Share& share_of(core::RowHash hash);
-  void settle_old(const OldRow& row);
-  void settle_waiting_old();
-  void settle_waiting_new();
-  void settle_new(core::RowHash hash, TupleTableSlot* slot);
-  bool keep(core::RowHash hash, core::RowPlace place);
-  void match_share(Share& share);
-  uint64 read_old_rows(Share& share, uint64 count);
-  void match_new_rows(Share& share, uint8* matched, bool last);
+  Partition& partition_of(core::RowHash hash);
+  void match_old(const OldRow& row);
+  void match_waiting_old();
+  void match_waiting_new();
+  void match_new(core::RowHash hash, TupleTableSlot* slot);
+  bool add_to_table(core::RowHash hash, core::RowLocation place);
+  void match_partition(Partition& partition);
+  uint64 read_old_rows(Partition& partition, uint64 count);
+  void match_new_rows(Partition& partition, uint8* matched, bool last);
   void put_only_old();
   void put_only_new(TupleTableSlot* slot);
 
@@ -90,8 +90,8 @@ class RowMatcher {
   core::RowHash waiting_new_hash_ = {};
   RowImage waiting_new_;
   TupleTableSlot* restored_ = nullptr;
-  Share* shares_ = nullptr;
-  uint64 share_count_ = 0;
+  Partition* partitions_ = nullptr;
+  uint64 partition_count_ = 0;
   TupleTableSlot* slot_ = nullptr;  // for rows that are read back from a file
   char* buffer_ = nullptr;
   Size buffer_size_ = 0;

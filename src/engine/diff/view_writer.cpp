@@ -89,13 +89,13 @@ struct Writer {
   void open();
   void close();
   void update_pairs();
-  void update(core::RowPlace place);
+  void update(core::RowLocation place);
   void delete_rows(Tuplesortstate* places);
   void insert_rows();
   core::RowHash pair_hash(TupleTableSlot* slot);
-  void fetch(core::RowPlace place);
-  void tell_of_old(core::RowPlace place);
-  void take_incoming();
+  void fetch(core::RowLocation place);
+  void capture_old(core::RowLocation place);
+  void copy_incoming();
   void add_index_entries(bool only_summarizing);
 };
 
@@ -109,11 +109,11 @@ struct Writer {
 }
 
 // Reads the next place in ascending order. Returns false at the end.
-bool next_place(Tuplesortstate* places, core::RowPlace* place) {
+bool next_place(Tuplesortstate* places, core::RowLocation* place) {
   Datum value;
   bool is_null;
   if (!pg::next_sorted(places, &value, &is_null)) return false;
-  *place = static_cast<core::RowPlace>(DatumGetInt64(value));
+  *place = static_cast<core::RowLocation>(DatumGetInt64(value));
   return true;
 }
 
@@ -158,19 +158,19 @@ core::RowHash Writer::pair_hash(TupleTableSlot* slot) {
   return hash;
 }
 
-void Writer::fetch(core::RowPlace place) {
+void Writer::fetch(core::RowLocation place) {
   ItemPointerData tid = to_tid(place);
   if (!table_tuple_fetch_row_version(view, &tid, snapshot, stored)) refuse_concurrent_change(view);
 }
 
-void Writer::tell_of_old(core::RowPlace place) {
+void Writer::capture_old(core::RowLocation place) {
   if (!rows.any()) return;
   fetch(place);
   rows.put(stored);
 }
 
 // Copies the incoming row into a slot that the table accepts.
-void Writer::take_incoming() {
+void Writer::copy_incoming() {
   ExecCopySlot(stored, incoming);
   stored->tts_tableOid = RelationGetRelid(view);
 }
@@ -182,10 +182,10 @@ void Writer::add_index_entries(bool only_summarizing) {
   ResetPerTupleExprContext(state);
 }
 
-void Writer::update(core::RowPlace place) {
+void Writer::update(core::RowLocation place) {
   ItemPointerData tid = to_tid(place);
-  tell_of_old(place);
-  take_incoming();
+  capture_old(place);
+  copy_incoming();
   pg::IndexesToUpdate indexes = {};
   if (pg::update_row(view, &tid, stored, command, snapshot, &indexes) != TM_Ok)
     refuse_concurrent_change(view);
@@ -201,7 +201,7 @@ void Writer::update_pairs() {
   deletions =
       tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, work_mem, nullptr, 0);
   core::RowTable old_rows = make_table(static_cast<double>(matcher.only_old_rows()));
-  core::RowPlace place;
+  core::RowLocation place;
   while (next_place(matcher.only_old(), &place)) {
     CHECK_FOR_INTERRUPTS();
     if (old_rows.has_room()) {
@@ -214,26 +214,26 @@ void Writer::update_pairs() {
   }
   for (uint64 i = 0; tuplestore_gettupleslot(matcher.only_new(), true, false, incoming); ++i) {
     CHECK_FOR_INTERRUPTS();
-    if (const std::optional<core::RowPlace> old_row = old_rows.take(pair_hash(incoming))) {
+    if (const std::optional<core::RowLocation> old_row = old_rows.take(pair_hash(incoming))) {
       update(*old_row);
       is_written[i / 8] = static_cast<uint8>(is_written[i / 8] | 1U << (i % 8));
     }
   }
   // insert_rows() reads the new rows once more.
   tuplestore_rescan(matcher.only_new());
-  old_rows.for_each([this](core::RowPlace left) {
+  old_rows.for_each([this](core::RowLocation left) {
     tuplesort_putdatum(deletions, Int64GetDatum(static_cast<int64>(left)), false);
   });
   tuplesort_performsort(deletions);
 }
 
 void Writer::delete_rows(Tuplesortstate* places) {
-  core::RowPlace place;
+  core::RowLocation place;
   while (next_place(places, &place)) {
     // The order of places makes this one pass over the pages of the view.
     CHECK_FOR_INTERRUPTS();
     ItemPointerData tid = to_tid(place);
-    tell_of_old(place);
+    capture_old(place);
     if (pg::delete_row(view, &tid, command, snapshot) != TM_Ok) refuse_concurrent_change(view);
     ++written.deleted;
     meter.row_changed();
@@ -246,7 +246,7 @@ void Writer::insert_rows() {
   for (uint64 i = 0; tuplestore_gettupleslot(matcher.only_new(), true, false, incoming); ++i) {
     CHECK_FOR_INTERRUPTS();
     if ((is_written[i / 8] & 1U << (i % 8)) != 0) continue;
-    take_incoming();
+    copy_incoming();
     table_tuple_insert(view, stored, command, 0, bulk);
     add_index_entries(false);
     if (rows.any()) rows.put(stored);

@@ -10,33 +10,34 @@ namespace {
 
 // The reason why the scan of one of the tables is replaced, or null. Also null if the session must
 // not run the owner's code, because planning could run it.
-const char* why_any_scanned_elsewhere(const View& view, const Dependence& dependence,
-                                      bool only_looks) {
+const char* reason_any_scanned_elsewhere(const View& view, const Dependence& dependence,
+                                         bool only_looks) {
   if (!are_scans_hooked()) return nullptr;
   // A session that goes on to refresh the view runs the owner's code anyway. It is then enough to
   // have the owner's rights.
   if (only_looks ? !may_plan_for(view.owner) : !pg::has_rights_of(view.owner)) return nullptr;
-  const char* why = nullptr;
+  const char* reason = nullptr;
   List* const trees = dependence.trees;
   // Planning runs code in indexes, so it runs as the owner in the same restricted operation as a
   // refresh.
   pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
-  pg::with_fixed_search_path([&why, trees] {
-    why = pg::call([trees]() -> const char* {
+  pg::with_fixed_search_path([&reason, trees] {
+    reason = pg::call([trees]() -> const char* {
       ListCell* cell;
       foreach (cell, trees) {
         const auto* const tree = static_cast<ReadTree*>(lfirst(cell));
-        if (const char* found = why_scanned_elsewhere(tree->root, tree->has_children)) return found;
+        if (const char* found = reason_scanned_elsewhere(tree->root, tree->has_children))
+          return found;
       }
       return nullptr;
     });
   });
-  return why;
+  return reason;
 }
 
 }  // namespace
 
-const char* why_not_counted(shmem::Counting counting, Oid role) {
+const char* reason_not_counted(shmem::Counting counting, Oid role) {
   switch (counting) {
     case shmem::Counting::kCounted:
       return nullptr;
@@ -66,9 +67,9 @@ Dependence countable_dependence(const View& view, bool only_looks) {
     pg::ActAs owner(view.owner);
     return pg::call([oid] { return dependence_of(oid); });
   }();
-  if (dependence.uncountable == nullptr)
-    dependence.uncountable = why_any_scanned_elsewhere(view, dependence, only_looks);
-  if (dependence.obstacle == nullptr) dependence.obstacle = dependence.uncountable;
+  if (dependence.uncounted_reason == nullptr)
+    dependence.uncounted_reason = reason_any_scanned_elsewhere(view, dependence, only_looks);
+  if (dependence.reason == nullptr) dependence.reason = dependence.uncounted_reason;
   return dependence;
 }
 

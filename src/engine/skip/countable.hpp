@@ -16,6 +16,6 @@ Dependence countable_dependence(const View& view, bool only_looks);
 
 /// The reason why changes of the tables are not counted on behalf of this role, or null if they
 /// are. REQUIRES: inside pg::call().
-const char* why_not_counted(shmem::Counting counting, Oid role);
+const char* reason_not_counted(shmem::Counting counting, Oid role);
 
 }  // namespace metrics_refresh::engine

@@ -51,8 +51,8 @@ pg::StorageNumber storage_of(Oid relation) {
 
 // An Observation without strings, because it is filled inside pg::call().
 struct PlainObservation {
-  const char* obstacle;
-  const char* capture_obstacle;
+  const char* reason;
+  const char* uncaptured_reason;
   Fingerprints rows;
   Fingerprint uncaptured;
   FullTransactionId last_uncaptured;
@@ -96,21 +96,21 @@ Fingerprint with_counts(StringInfo bytes, const ChangeCount* counts, int number,
 
 PlainObservation observe_tables(const Dependence& dependence, Oid role, bool only_looks) {
   PlainObservation seen = {};
-  seen.obstacle = dependence.obstacle;
+  seen.reason = dependence.reason;
   seen.read_by_functions = dependence.read_by_functions;
-  seen.capture_obstacle = dependence.uncountable;
-  if (seen.capture_obstacle != nullptr) return seen;
+  seen.uncaptured_reason = dependence.uncounted_reason;
+  if (seen.uncaptured_reason != nullptr) return seen;
   const int number = dependence.table_count;
   auto* const counts =
       static_cast<ChangeCount*>(palloc0(sizeof(ChangeCount) * static_cast<Size>(number + 1)));
   // If the definition was not analyzed, its tables are not known.
-  seen.capture_obstacle =
+  seen.uncaptured_reason =
       dependence.tables == nullptr
-          ? dependence.obstacle
-          : why_not_counted(
+          ? dependence.reason
+          : reason_not_counted(
                 shmem::count_changes(dependence.tables, number, role, only_looks, counts), role);
-  if (seen.capture_obstacle != nullptr) {
-    if (seen.obstacle == nullptr) seen.obstacle = seen.capture_obstacle;
+  if (seen.uncaptured_reason != nullptr) {
+    if (seen.reason == nullptr) seen.reason = seen.uncaptured_reason;
     return seen;
   }
   // The latest of the times counts, because all tables must be counted completely.
@@ -152,7 +152,7 @@ Fingerprint structure_now(Oid view) {
 // The reason why the counts are not enough. This is checked after the counts were read. A
 // transaction that was prepared earlier counts as ended. It is listed among the prepared ones until
 // its changes are visible to all.
-std::string obstacle_of_transactions() {
+std::string reason_of_transactions() {
   if (pg::call([] { return IsolationUsesXactSnapshot() && FirstSnapshotSet; }))
     return "the transaction's snapshot was taken before";
   if (max_prepared_xacts == 0) return "";
@@ -211,9 +211,9 @@ Observation observe(const View& view, bool only_looks) {
   }();
   // The order matters: the prepared transactions are read after the counts.
   Observation seen = {};
-  seen.obstacle = obstacle_of_transactions();
-  if (tables.obstacle != nullptr) seen.obstacle = tables.obstacle;
-  if (tables.capture_obstacle != nullptr) seen.capture_obstacle = tables.capture_obstacle;
+  seen.reason = reason_of_transactions();
+  if (tables.reason != nullptr) seen.reason = tables.reason;
+  if (tables.uncaptured_reason != nullptr) seen.uncaptured_reason = tables.uncaptured_reason;
   seen.rows = tables.rows;
   seen.uncaptured = tables.uncaptured;
   seen.last_uncaptured = tables.last_uncaptured;
@@ -232,7 +232,7 @@ bool is_all_counted(const Observation& seen, TransactionId snapshot_xmin) {
 }
 
 bool is_all_captured(const Observation& seen, TransactionId snapshot_xmin) {
-  return seen.capture_obstacle.empty() && is_all_counted(seen, snapshot_xmin) &&
+  return seen.uncaptured_reason.empty() && is_all_counted(seen, snapshot_xmin) &&
          FullTransactionIdPrecedes(seen.last_uncaptured, pg::call([snapshot_xmin] {
                                      return full_transaction_id(snapshot_xmin);
                                    }));
@@ -253,9 +253,9 @@ std::string fingerprint_of_rows(const View& view) {
 void remember_fresh(const View& view, const Observation& seen, TransactionId snapshot_xmin) {
   // The stored fingerprint may be newer than this snapshot, so it is kept. If this refresh has
   // changed the view, the count of the view shows that.
-  if (IsolationUsesXactSnapshot() && !seen.obstacle.empty()) return;
+  if (IsolationUsesXactSnapshot() && !seen.reason.empty()) return;
   pg::call([] { CommandCounterIncrement(); });  // the view may have other storage by now
-  bool is_known = seen.obstacle.empty() && is_all_counted(seen, snapshot_xmin);
+  bool is_known = seen.reason.empty() && is_all_counted(seen, snapshot_xmin);
   if (is_known) {
     const Oid oid = view.oid;
     pg::ActAs owner(view.owner);
@@ -275,7 +275,7 @@ void remember_fresh(const View& view, const Observation& seen, TransactionId sna
 }
 
 bool was_fresh(const View& view, const Observation& seen) {
-  if (!seen.obstacle.empty() || seen.is_own_change) return false;
+  if (!seen.reason.empty() || seen.is_own_change) return false;
   store::ViewMemory memory;
   extension::read_as_extension([&](pg::Spi& spi) { memory = store::find_memory(spi, view.oid); });
   return memory.fingerprint && memory.alarm.empty() &&
@@ -294,7 +294,7 @@ Freshness freshness_of(const View& view, bool only_looks) {
     current = whole_fingerprint(view, seen.rows.begun, false, only_looks);
   });
   if (!memory.alarm.empty()) return {false, "not skipped any more: " + memory.alarm};
-  if (!seen.obstacle.empty()) return {false, seen.obstacle};
+  if (!seen.reason.empty()) return {false, seen.reason};
   const std::string reads =
       seen.read_by_functions.empty() ? "" : "; its functions read " + seen.read_by_functions;
   if (seen.is_own_change) return {false, "this transaction has changed its tables" + reads};

@@ -26,12 +26,12 @@ struct Fingerprints {
 struct Observation {
   /// The reason why `rows` cannot tell later if the view is fresh, or empty. Lower case, no full
   /// stop.
-  std::string obstacle;
+  std::string reason;
   Fingerprints rows;
   /// The same for changes that were not captured for the strategy incremental. If the last of them
   /// is not before the xmin of a snapshot, the count may include changes that the snapshot does not
   /// see.
-  std::string capture_obstacle;
+  std::string uncaptured_reason;
   Fingerprint uncaptured;
   FullTransactionId last_uncaptured;
   /// Covers everything except the counts.

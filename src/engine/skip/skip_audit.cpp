@@ -4,7 +4,7 @@
 // a row. If it does, there are three possible causes. Only the last one raises an alarm:
 //   the counts have changed as well     -> a table changed after the observation
 //   only array_agg(x) differs           -> the definition does not fix this column
-//   a fixed column differs              -> the fingerprint has missed something
+//   a fixed column differs              -> the fingerprint does not cover something
 #include "engine/skip/skip_audit.hpp"
 
 #include "extension/own_schema.hpp"
@@ -36,7 +36,8 @@ bool has_other_sums(const Audit& audit) {
 
 // True if the difference is in a part that the definition fixes.
 bool is_wrong(const Audit& audit) {
-  return audit.fixed.loose == nullptr || (audit.fixed.has_fixed_count && has_other_sums(audit));
+  return audit.fixed.loose_reason == nullptr ||
+         (audit.fixed.has_fixed_count && has_other_sums(audit));
 }
 
 // Adds the rows of the view to the sums. The snapshot sees the changes of this transaction.
@@ -62,8 +63,8 @@ bool is_audit_due(Oid view) {
          static_cast<std::uint32_t>(every);
 }
 
-void note_skip(Oid view) {
-  pg::call([view] { shmem::note_skip(view); });
+void count_skip(Oid view) {
+  pg::call([view] { shmem::count_skip(view); });
 }
 
 // At repeatable read the snapshot may be older than the observation, for example if another view of
@@ -83,7 +84,7 @@ Audit prepare_audit(const View& view, const Observation& seen, bool is_full) {
   Audit audit;
   if (!seen.read_by_functions.empty()) {
     // Bodies of functions are not examined for an order of rows.
-    audit.fixed.loose = "what functions read may depend on the order in which rows are read";
+    audit.fixed.loose_reason = "what functions read may depend on the order in which rows are read";
   } else {
     pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
     audit.fixed = pg::call([oid] {
@@ -110,22 +111,23 @@ void end_audit(const View& view, const Observation& seen, Audit& audit, Refreshe
       rows.inserted.value_or(0) + rows.updated.value_or(0) + rows.deleted.value_or(0);
   if (is_full ? !has_other_sums(audit) : wrong == 0) {
     refreshed.choice.reason = "an audit of skipping found nothing wrong";
-    if (is_full && audit.fixed.loose != nullptr)
-      refreshed.choice.reason += std::string(" beside what is not compared: ") + audit.fixed.loose;
+    if (is_full && audit.fixed.loose_reason != nullptr)
+      refreshed.choice.reason +=
+          std::string(" beside what is not compared: ") + audit.fixed.loose_reason;
     return;
   }
   // A commit between the observation and the snapshot changes rows rightly. It has increased the
   // counts by now.
   const Observation now = observe(view);
-  if (!now.obstacle.empty() || !is_same(now.rows.begun, seen.rows.begun)) {
+  if (!now.reason.empty() || !is_same(now.rows.begun, seen.rows.begun)) {
     refreshed.choice.reason = "its tables changed as an audit of skipping began";
     return;
   }
   const std::string written =
       is_full ? "rows" : std::to_string(wrong) + (wrong == 1 ? " row" : " rows");
   if (!is_wrong(audit)) {
-    refreshed.choice.reason =
-        "an audit of skipping wrote " + written + " anew, which is no alarm: " + audit.fixed.loose;
+    refreshed.choice.reason = "an audit of skipping wrote " + written +
+                              " anew, which is no alarm: " + audit.fixed.loose_reason;
     return;
   }
   const std::string found = "an audit of skipping corrected " + written;

@@ -16,7 +16,7 @@ namespace metrics_refresh::engine {
 bool is_audit_due(Oid view);
 
 /// Counts a skip of the view.
-void note_skip(Oid view);
+void count_skip(Oid view);
 
 /// True if the refresh that begins is an audit: one is due, and the view was fresh when it was
 /// `seen`. The strategy is then diff, because a refresh by keys would find no changes. REQUIRES:

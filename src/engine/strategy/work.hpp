@@ -21,7 +21,7 @@ struct Task {
   Refreshed& done;              // the choice; run() sets the rows, and may change the choice
   RowSums* sums;                // filled by a refresh that compares rows; or null
   RefreshStatement* statement;  // null unless the strategy is a statement of the server
-  KeyedRun& keyed;              // notes a refresh of a view that is set up for incremental refresh
+  KeyedRun& keyed;  // records a refresh of a view that is set up for incremental refresh
 };
 
 /// Event triggers fire around a statement of the server, before and after the fixed search_path.

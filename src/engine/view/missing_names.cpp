@@ -15,7 +15,7 @@
 namespace metrics_refresh::engine {
 namespace {
 
-using pg::Named;
+using pg::NameKind;
 
 struct Search {
   const char* mentioned_in;  // null: all names count
@@ -23,13 +23,13 @@ struct Search {
   List* written;  // names that are in `found`
 };
 
-void look_up(Search* search, Named kind, const char* name) {
+void look_up(Search* search, NameKind kind, const char* name) {
   // The message of the error contains the missing name, so other names of the statement are left
   // out.
   if (search->mentioned_in != nullptr && strstr(search->mentioned_in, name) == nullptr) return;
   const char* const schema = pg::schema_by_path(kind, name);
   if (schema == nullptr) return;
-  char* const text = kind == Named::kOperator
+  char* const text = kind == NameKind::kOperator
                          ? psprintf("OPERATOR(%s.%s)", quote_identifier(schema), name)
                          : quote_qualified_identifier(schema, name);
   if (list_member(search->written, makeString(text))) return;
@@ -37,7 +37,7 @@ void look_up(Search* search, Named kind, const char* name) {
   appendStringInfo(search->found, "%s%s", search->found->len > 0 ? ", " : "", text);
 }
 
-void look_up_only(Search* search, Named kind, List* names) {
+void look_up_only(Search* search, NameKind kind, List* names) {
   if (list_length(names) == 1) look_up(search, kind, strVal(linitial(names)));
 }
 
@@ -45,11 +45,11 @@ bool look_up_names(Node* node, void* context) {
   if (node == nullptr) return false;
   auto* const search = static_cast<Search*>(context);
   if (IsA(node, RangeVar) && castNode(RangeVar, node)->schemaname == nullptr)
-    look_up(search, Named::kRelation, castNode(RangeVar, node)->relname);
+    look_up(search, NameKind::kRelation, castNode(RangeVar, node)->relname);
   if (IsA(node, FuncCall))
-    look_up_only(search, Named::kFunction, castNode(FuncCall, node)->funcname);
-  if (IsA(node, TypeName)) look_up_only(search, Named::kType, castNode(TypeName, node)->names);
-  if (IsA(node, A_Expr)) look_up_only(search, Named::kOperator, castNode(A_Expr, node)->name);
+    look_up_only(search, NameKind::kFunction, castNode(FuncCall, node)->funcname);
+  if (IsA(node, TypeName)) look_up_only(search, NameKind::kType, castNode(TypeName, node)->names);
+  if (IsA(node, A_Expr)) look_up_only(search, NameKind::kOperator, castNode(A_Expr, node)->name);
   return raw_expression_tree_walker(node, as_visitor(look_up_names), context);
 }
 

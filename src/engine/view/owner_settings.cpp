@@ -154,13 +154,13 @@ bool is_owners(const All& all, const std::string& name) {
   return name.find('.') != std::string::npos && !is_callers(name.c_str());
 }
 
-void note_value(pg::Settings& overridden, const std::string& name) {
+void add_value(pg::Settings& overridden, const std::string& name) {
   const char* const text = name.c_str();
   const char* const value = pg::call([text] { return GetConfigOption(text, true, false); });
   overridden.emplace_back(name, value != nullptr ? value : "");
 }
 
-void take_back_foreign(const All& all, const pg::Settings& own, pg::Settings& overridden) {
+void restore_foreign(const All& all, const pg::Settings& own, pg::Settings& overridden) {
   Server server;
   for (int i = 0; i < all.count; ++i) {
     const config_generic* const setting = all.settings[i];
@@ -170,7 +170,7 @@ void take_back_foreign(const All& all, const pg::Settings& own, pg::Settings& ov
       continue;
     const std::optional<std::string> value = server.value_of(setting);
     if (!value || *value == value_of(setting)) continue;
-    note_value(overridden, setting->name);
+    add_value(overridden, setting->name);
     set_as_at_login(setting->name, *value);
   }
 }
@@ -233,15 +233,15 @@ int begin_settings_of(Oid owner, const pg::Settings& of_job, pg::Settings& overr
   const pg::Settings own = pg::settings_of_role(owner);
   const All all = all_settings();
   const pg::Settings changed = changed_by(all, own);
-  take_back_foreign(all, own, overridden);
+  restore_foreign(all, own, overridden);
   for (const auto& [name, value] : changed) {
-    note_value(overridden, name);
+    add_value(overridden, name);
     set_as_at_login(name, value);
   }
   for (const auto& [name, value] : of_job) {
     // A stored name may be one that this version does not allow.
-    if (core::why_no_job_setting(name) != nullptr) continue;
-    note_value(overridden, name);
+    if (core::reason_against_job_setting(name) != nullptr) continue;
+    add_value(overridden, name);
     // A setting of a job needs the owner's right to set it. The owner's own settings were checked
     // when ALTER ROLE stored them.
     pg::set_as(owner, name, value, GUC_ACTION_SAVE);

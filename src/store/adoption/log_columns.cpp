@@ -83,7 +83,7 @@ const OldLog::Column* find_column(const OldLog& log, LogColumn meaning) {
   return nullptr;
 }
 
-std::string problem_of(const OldLog& log) {
+std::string reason_against_log(const OldLog& log) {
   if (log.kind != RELKIND_RELATION && log.kind != RELKIND_PARTITIONED_TABLE)
     return "it is no table";
   if (find_column(log, LogColumn::kStatus) == nullptr &&

@@ -33,7 +33,7 @@ LogColumn meaning_of(const OldLog::Column& column);
 const OldLog::Column* find_column(const OldLog& log, LogColumn meaning);
 
 /// The reason why the table cannot be a log of refreshes, or empty.
-std::string problem_of(const OldLog& log);
+std::string reason_against_log(const OldLog& log);
 
 /// The statuses of the extension's log.
 inline constexpr const char* kStatuses[] = {"success", "error",    "running",

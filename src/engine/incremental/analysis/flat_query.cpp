@@ -3,7 +3,7 @@
 #include "engine/definition/definition_size.hpp"
 #include "engine/definition/tree.hpp"
 #include "engine/definition/with_queries.hpp"
-#include "engine/incremental/analysis/refusals.hpp"
+#include "engine/incremental/analysis/unsupported.hpp"
 
 // flatten() walks the FROM clause recursively. Each table becomes a source with a number. Each
 // plain view and each simple subquery becomes a level of its own. resolve() replaces its columns by
@@ -12,8 +12,8 @@
 //
 // The walk also collects two kinds of conditions. An equality of two columns in WHERE or ON is
 // stored once in each direction, unless an outer join rules a direction out. A comparison of a
-// column with now() is stored as an edge. Only equalities that every row must pass count, so the
-// walk follows AND but neither OR nor NOT.
+// column with now() is stored as a FlatComparison. Only equalities that every row must pass count,
+// so the walk follows AND but neither OR nor NOT.
 //
 // Example:
 //   SELECT v.region, sum(s.amount) FROM sales s
@@ -54,13 +54,13 @@ struct Flattener {
   void add_quals(Level* level, Node* quals, int outer);
   void add_equality(Level* level, OpExpr* expression, int outer);
   void add_directed(Var* from, Var* to, int outer);
-  void add_edges(Level* level);
+  void add_comparisons(Level* level);
   bool is_within(const Var* var, int outer) const {
     return bms_is_member(
         outer, static_cast<FlatSource*>(list_nth(result->sources, var->varno - 1))->scope);
   }
-  void refuse(const char* why) {
-    if (result->refusal == nullptr) result->refusal = why;
+  void refuse(const char* reason) {
+    if (result->reason == nullptr) result->reason = reason;
   }
 };
 
@@ -117,13 +117,13 @@ Level* Flattener::open(Query* query, Bitmapset* scope) {
   level->items =
       static_cast<Item*>(palloc0(sizeof(Item) * static_cast<Size>(list_length(query->rtable) + 1)));
   walk(level, reinterpret_cast<Node*>(query->jointree), scope);
-  if (result->refusal == nullptr) add_edges(level);
+  if (result->reason == nullptr) add_comparisons(level);
   return level;
 }
 
 // `scope` is the set of outer joins that can replace the rows of `node` by NULL.
 void Flattener::walk(Level* level, Node* node, Bitmapset* scope) {
-  if (result->refusal != nullptr) return;
+  if (result->reason != nullptr) return;
   if (IsA(node, RangeTblRef)) {
     add_item(level, reinterpret_cast<RangeTblRef*>(node)->rtindex, scope);
   } else if (IsA(node, FromExpr)) {
@@ -181,7 +181,7 @@ void Flattener::add_item(Level* level, int number, Bitmapset* scope) {
 }
 
 void Flattener::add_subquery(Level* level, int number, Query* query, Bitmapset* scope) {
-  if (const char* why = why_not_simple(query)) return refuse(why);
+  if (const char* reason = reason_against_subquery(query)) return refuse(reason);
   level->items[number].subquery = open(query, scope);
 }
 
@@ -192,14 +192,14 @@ void Flattener::add_relation(Level* level, int number, Bitmapset* scope) {
     Relation const view = table_open(entry->relid, AccessShareLock);
     auto* const query = static_cast<Query*>(copyObjectImpl(get_view_query(view)));
     table_close(view, NoLock);
-    if (const char* why = inline_with_queries(query)) return refuse(why);
+    if (const char* reason = inline_with_queries(query)) return refuse(reason);
     return add_subquery(level, number, query, scope);
   }
   auto* const source = static_cast<FlatSource*>(palloc0(sizeof(FlatSource)));
   source->entry = entry;
   source->scope = scope;
   source->permission = pg::permission_of(level->query, entry);
-  if (const char* why = why_not_captured(source)) return refuse(why);
+  if (const char* reason = reason_against_source(source)) return refuse(reason);
   if (list_length(result->sources) == kMaxSources)
     return refuse(psprintf("it joins more than %d tables", kMaxSources));
   result->sources = lappend(result->sources, source);
@@ -207,7 +207,7 @@ void Flattener::add_relation(Level* level, int number, Bitmapset* scope) {
 }
 
 void Flattener::add_quals(Level* level, Node* quals, int outer) {
-  if (quals == nullptr || result->refusal != nullptr) return;
+  if (quals == nullptr || result->reason != nullptr) return;
   // A row must pass all arguments of an AND. Nothing follows from a single argument of an OR.
   if (is_andclause(quals)) {
     ListCell* cell;
@@ -220,34 +220,35 @@ void Flattener::add_quals(Level* level, Node* quals, int outer) {
 
 Var* as_column(Node* node);
 
-struct EdgeSearch {
+struct ComparisonSearch {
   Flattener* flattener;
   Level* level;
 };
 
-bool find_edges(Node* node, void* context);
+bool find_comparisons(Node* node, void* context);
 
-void Flattener::add_edges(Level* level) {
-  EdgeSearch search = {this, level};
-  (void)walk_query(level->query, find_edges, &search);
+void Flattener::add_comparisons(Level* level) {
+  ComparisonSearch search = {this, level};
+  (void)walk_query(level->query, find_comparisons, &search);
   // now() can stand in any expression of the query, so this looks beyond WHERE and ON.
 }
 
-bool find_edges(Node* node, void* context) {
-  auto* const search = static_cast<EdgeSearch*>(context);
+bool find_comparisons(Node* node, void* context) {
+  auto* const search = static_cast<ComparisonSearch*>(context);
   if (node == nullptr) return false;
   Var* column;
-  Node* const expression = edge_of(node, &column);
-  if (expression == nullptr) return walk_expression(node, find_edges, context);
+  Node* const expression = time_comparison_of(node, &column);
+  if (expression == nullptr) return walk_expression(node, find_comparisons, context);
   Var* const resolved = as_column(resolve(search->level, reinterpret_cast<Node*>(column)));
-  if (search->flattener->result->refusal != nullptr) return true;
+  if (search->flattener->result->reason != nullptr) return true;
   if (resolved == nullptr) {
     search->flattener->refuse("it compares now() with something other than a column of a table");
     return true;
   }
-  auto* const edge = static_cast<FlatEdge*>(palloc(sizeof(FlatEdge)));
-  *edge = {resolved, expression};
-  search->flattener->result->edges = lappend(search->flattener->result->edges, edge);
+  auto* const comparison = static_cast<FlatComparison*>(palloc(sizeof(FlatComparison)));
+  *comparison = {resolved, expression};
+  search->flattener->result->comparisons =
+      lappend(search->flattener->result->comparisons, comparison);
   return false;
 }
 
@@ -264,7 +265,7 @@ void Flattener::add_equality(Level* level, OpExpr* expression, int outer) {
   if (list_length(expression->args) != 2) return;
   Var* const left = as_column(resolve(level, static_cast<Node*>(linitial(expression->args))));
   Var* const right = as_column(resolve(level, static_cast<Node*>(lsecond(expression->args))));
-  if (result->refusal != nullptr) return;
+  if (result->reason != nullptr) return;
   if (left == nullptr || right == nullptr || left->varno == right->varno) return;
   // The operator must be the equality that keys of this type are compared by. Another operator may
   // treat different values as equal.
@@ -299,7 +300,7 @@ void add_outputs(FlatQuery* result, Level* level) {
     auto* const output = static_cast<FlatOutput*>(palloc0(sizeof(FlatOutput)));
     output->column = entry->resno;
     output->expression = resolve(level, reinterpret_cast<Node*>(entry->expr));
-    if (result->refusal != nullptr) return;
+    if (result->reason != nullptr) return;
     output->is_grouped =
         get_sortgroupref_clause_noerr(entry->ressortgroupref, query->groupClause) != nullptr;
     if (!result->has_groups || output->is_grouped || IsA(output->expression, Var))
@@ -314,7 +315,7 @@ FlatQuery* flatten(Query* query) {
   result->has_groups = query->groupClause != NIL;
   flattening::Flattener flattener = {result, 0, 0};
   flattening::Level* const level = flattener.open(query, nullptr);
-  if (result->refusal == nullptr) flattening::add_outputs(result, level);
+  if (result->reason == nullptr) flattening::add_outputs(result, level);
   return result;
 }
 

@@ -36,24 +36,24 @@ struct FlatOutput {
 };
 
 /// A comparison of a column with an expression of now() and constants.
-struct FlatEdge {
+struct FlatComparison {
   Var* column;
   Node* expression;
 };
 
 struct FlatQuery {
-  List* sources;     // of FlatSource*
-  List* outputs;     // of FlatOutput*, only those that are equal in all rows of a group
-  List* equalities;  // of Equality*
-  List* edges;       // of FlatEdge*
+  List* sources;      // of FlatSource*
+  List* outputs;      // of FlatOutput*, only those that are equal in all rows of a group
+  List* equalities;   // of Equality*
+  List* comparisons;  // of FlatComparison*
   bool has_groups;
-  const char* refusal;  // why no key can be derived, or null
+  const char* reason;  // why no key can be derived, or null
   // The transitive closure of the equalities. key_columns.cpp computes it when it is first needed.
   struct ColumnGraph* graph;
 };
 
 /// Requires a query without WITH (see engine/definition/with_queries.hpp) and without set
-/// operations. Sets `refusal` if the query cannot be flattened.
+/// operations. Sets `reason` if the query cannot be flattened.
 FlatQuery* flatten(Query* query);
 
 /// Returns the operator that compares keys of this type, or InvalidOid if the type cannot be a key.

@@ -32,8 +32,8 @@ struct ColumnGraph {
     Var* var;
     List* next;     // int: the columns that an equality leads to directly
     List* reached;  // int: all columns that are reachable, itself first; NIL if not computed yet
-    Bitmapset* is_there;  // `reached` as a set
-    Bitmapset* sources;   // the sources of these columns
+    Bitmapset* is_reached;  // `reached` as a set
+    Bitmapset* sources;     // the sources of these columns
   };
   Column* columns;
   int count;
@@ -41,14 +41,14 @@ struct ColumnGraph {
 
 namespace {
 
-int place_of(const ColumnGraph* graph, const Var* var) {
+int index_of(const ColumnGraph* graph, const Var* var) {
   for (int at = 0; at < graph->count; ++at)
     if (is_same(graph->columns[at].var, var)) return at;
   return -1;
 }
 
 int put_column(ColumnGraph* graph, Var* var) {
-  const int known = place_of(graph, var);
+  const int known = index_of(graph, var);
   if (known >= 0) return known;
   graph->columns[graph->count].var = var;
   return graph->count++;
@@ -67,7 +67,7 @@ ColumnGraph* graph_of(FlatQuery* flat) {
   foreach (cell, flat->equalities) {
     CHECK_FOR_INTERRUPTS();
     const auto* equality = static_cast<Equality*>(lfirst(cell));
-    ColumnGraph::Column& from = graph->columns[place_of(graph, equality->from)];
+    ColumnGraph::Column& from = graph->columns[index_of(graph, equality->from)];
     from.next = lappend_int(from.next, put_column(graph, equality->to));
   }
   return flat->graph = graph;
@@ -81,14 +81,14 @@ const ColumnGraph::Column& reached_from(ColumnGraph* graph, int start) {
   if (column.reached != NIL) return column;
   CHECK_FOR_INTERRUPTS();
   column.reached = list_make1_int(start);
-  column.is_there = bms_make_singleton(start);
+  column.is_reached = bms_make_singleton(start);
   for (int i = 0; i < list_length(column.reached); ++i) {
     const ColumnGraph::Column& at = graph->columns[list_nth_int(column.reached, i)];
     column.sources = bms_add_member(column.sources, at.var->varno);
     ListCell* cell;
     foreach (cell, at.next) {
-      if (bms_is_member(lfirst_int(cell), column.is_there)) continue;
-      column.is_there = bms_add_member(column.is_there, lfirst_int(cell));
+      if (bms_is_member(lfirst_int(cell), column.is_reached)) continue;
+      column.is_reached = bms_add_member(column.is_reached, lfirst_int(cell));
       column.reached = lappend_int(column.reached, lfirst_int(cell));
     }
   }
@@ -108,10 +108,10 @@ void for_each_joined(FlatQuery* flat, int number, Visit visit) {
 // Returns a column of the source that is equal to `wanted`, or null.
 Var* equal_column(FlatQuery* flat, int number, const Var* wanted) {
   Var* found = nullptr;
-  const int place = place_of(graph_of(flat), wanted);
+  const int place = index_of(graph_of(flat), wanted);
   if (place < 0) return found;
   for_each_joined(flat, number, [&](const ColumnGraph::Column& start) {
-    if (bms_is_member(place, start.is_there)) found = start.var;
+    if (bms_is_member(place, start.is_reached)) found = start.var;
     return found != nullptr;
   });
   return found;
@@ -136,7 +136,7 @@ bool can_be_key(const FlatQuery* flat, const FlatOutput* output) {
   return any;
 }
 
-bool is_over(Node* expression, int number) {
+bool reads_only(Node* expression, int number) {
   ListCell* cell;
   foreach (cell, pull_var_clause(expression, 0))
     if (static_cast<Var*>(lfirst(cell))->varno != number) return false;
@@ -145,10 +145,10 @@ bool is_over(Node* expression, int number) {
 
 // Returns the output column as an expression over the row of this source only. Returns null if it
 // needs columns of another source that no equality replaces.
-Node* over_row(FlatQuery* flat, int number, const FlatOutput* output) {
+Node* as_row_expression(FlatQuery* flat, int number, const FlatOutput* output) {
   if (!can_be_key(flat, output)) return nullptr;
   Node* expression = output->expression;
-  if (!is_over(expression, number)) {
+  if (!reads_only(expression, number)) {
     if (!IsA(expression, Var)) return nullptr;
     expression =
         reinterpret_cast<Node*>(equal_column(flat, number, reinterpret_cast<Var*>(expression)));
@@ -184,7 +184,7 @@ List* key_columns(FlatQuery* flat, int number, bool only_grouped) {
   foreach (cell, flat->outputs) {
     const auto* output = static_cast<FlatOutput*>(lfirst(cell));
     if (only_grouped && !output->is_grouped) continue;
-    Node* const expression = over_row(flat, number, output);
+    Node* const expression = as_row_expression(flat, number, output);
     if (expression == nullptr || list_length(keys) == kMaxKeyColumns) continue;
     auto* const key = static_cast<KeyColumn*>(palloc(sizeof(KeyColumn)));
     *key = {output->column, expression};

@@ -3,7 +3,7 @@
 #include "engine/definition/definition_size.hpp"
 #include "engine/definition/with_queries.hpp"
 #include "engine/incremental/analysis/key_columns.hpp"
-#include "engine/incremental/analysis/refusals.hpp"
+#include "engine/incremental/analysis/unsupported.hpp"
 
 // Each table of a query gets a rule, in three steps:
 // - A table whose row gives a grouped output column, or output columns that are unique in the
@@ -29,13 +29,13 @@ struct Ranker {
   KeySource* sources;  // those of this query
   int count;
 
-  void take_whole_keys();
-  bool take_parts_of_keys();
-  bool take_joins();
+  void assign_whole_keys();
+  bool assign_parts_of_keys();
+  bool assign_joins();
 };
 
 // Assigns rank 0 to tables with a grouped column or a unique key.
-void Ranker::take_whole_keys() {
+void Ranker::assign_whole_keys() {
   for (int i = 0; i < count; ++i) {
     List* keys = key_columns(flat, i + 1, true);
     if (keys == NIL)
@@ -46,7 +46,7 @@ void Ranker::take_whole_keys() {
 }
 
 // Assigns rank 0 to tables without a rank that give any output column.
-bool Ranker::take_parts_of_keys() {
+bool Ranker::assign_parts_of_keys() {
   bool any = false;
   for (int i = 0; i < count; ++i) {
     if (sources[i].rank != kUnranked) continue;
@@ -60,7 +60,7 @@ bool Ranker::take_parts_of_keys() {
 
 // Assigns a rank to one more table, if it joins a ranked one. A join to the lowest rank is
 // preferred, because each further rank costs one more look-up in a refresh.
-bool Ranker::take_joins() {
+bool Ranker::assign_joins() {
   for (int rank = 0; rank < count; ++rank)
     for (int i = 0; i < count; ++i) {
       CHECK_FOR_INTERRUPTS();
@@ -76,7 +76,7 @@ bool Ranker::take_joins() {
   return false;
 }
 
-void note_columns(KeySource* source) {
+void add_needed_columns(KeySource* source) {
   ListCell* cell;
   foreach (cell, source->keys) {
     ListCell* inner;
@@ -87,15 +87,15 @@ void note_columns(KeySource* source) {
     source->columns = bms_add_member(source->columns, static_cast<JoinColumn*>(lfirst(cell))->own);
 }
 
-void add_edges(const FlatQuery* flat, KeySource* sources, Derivation* result) {
+void add_comparisons(const FlatQuery* flat, KeySource* sources, Derivation* result) {
   ListCell* cell;
-  foreach (cell, flat->edges) {
-    const auto* edge = static_cast<FlatEdge*>(lfirst(cell));
-    KeySource& source = sources[edge->column->varno - 1];
-    auto* const own = static_cast<KeyEdge*>(palloc(sizeof(KeyEdge)));
-    *own = {edge->column->varattno, edge->expression};
-    source.edges = lappend(source.edges, own);
-    result->has_edges = true;
+  foreach (cell, flat->comparisons) {
+    const auto* comparison = static_cast<FlatComparison*>(lfirst(cell));
+    KeySource& source = sources[comparison->column->varno - 1];
+    auto* const own = static_cast<KeyComparison*>(palloc(sizeof(KeyComparison)));
+    *own = {comparison->column->varattno, comparison->expression};
+    source.comparisons = lappend(source.comparisons, own);
+    result->has_comparisons = true;
   }
 }
 
@@ -114,23 +114,23 @@ void derive_from(FlatQuery* flat, Derivation* result) {
     sources[i].permission = source_at(flat, i + 1)->permission;
   }
   Ranker ranker = {flat, sources, count};
-  ranker.take_whole_keys();
+  ranker.assign_whole_keys();
   // Joins are exhausted before parts of keys are used, and tried again after each use.
   do {
-    while (ranker.take_joins()) {
+    while (ranker.assign_joins()) {
     }
-  } while (ranker.take_parts_of_keys());
+  } while (ranker.assign_parts_of_keys());
   for (int i = 0; i < count; ++i) {
     if (sources[i].rank == kUnranked)
-      result->refusal = psprintf(
+      result->reason = psprintf(
           "no output column tells which rows a change of the table %s affects, and it joins no "
           "table of which one does by an equality of columns",
           get_rel_name(sources[i].entry->relid));
-    note_columns(&sources[i]);
+    add_needed_columns(&sources[i]);
     // `via` was an index into the sources of this branch.
     if (sources[i].rank > 0) sources[i].via += before;
   }
-  add_edges(flat, sources, result);
+  add_comparisons(flat, sources, result);
   result->source_count = before + count;
 }
 
@@ -149,7 +149,7 @@ void drop_converted(FlatQuery* flat, const SetOperationStmt* whole) {
 void derive_query(Query* query, const SetOperationStmt* whole, Derivation* result);
 
 void derive_branches(Query* query, Node* node, const SetOperationStmt* whole, Derivation* result) {
-  if (result->refusal != nullptr) return;
+  if (result->reason != nullptr) return;
   if (IsA(node, RangeTblRef)) {
     const RangeTblEntry* entry =
         rt_fetch(reinterpret_cast<RangeTblRef*>(node)->rtindex, query->rtable);
@@ -157,7 +157,7 @@ void derive_branches(Query* query, Node* node, const SetOperationStmt* whole, De
   }
   const auto* const operation = reinterpret_cast<SetOperationStmt*>(node);
   if (operation->op != SETOP_UNION || !operation->all) {
-    result->refusal = "it has a set operation other than UNION ALL";
+    result->reason = "it has a set operation other than UNION ALL";
     return;
   }
   derive_branches(query, operation->larg, whole, result);
@@ -165,16 +165,16 @@ void derive_branches(Query* query, Node* node, const SetOperationStmt* whole, De
 }
 
 void derive_query(Query* query, const SetOperationStmt* whole, Derivation* result) {
-  result->refusal = why_not_kept(query);
-  if (result->refusal != nullptr) return;
+  result->reason = reason_against_query(query);
+  if (result->reason != nullptr) return;
   if (query->setOperations != nullptr) {
     const auto* const operation = reinterpret_cast<SetOperationStmt*>(query->setOperations);
     return derive_branches(query, query->setOperations, whole != nullptr ? whole : operation,
                            result);
   }
   FlatQuery* const flat = flatten(query);
-  result->refusal = flat->refusal;
-  if (result->refusal != nullptr) return;
+  result->reason = flat->reason;
+  if (result->reason != nullptr) return;
   if (whole != nullptr) drop_converted(flat, whole);
   derive_from(flat, result);
 }
@@ -198,12 +198,12 @@ void gather_tables(Derivation* result) {
 
 Derivation derive_keys(Query* definition, Oid view) {
   Derivation result = {};
-  result.refusal = why_too_large(definition, view);
-  if (result.refusal == nullptr) result.refusal = inline_with_queries(definition);
-  if (result.refusal == nullptr) derive_query(definition, nullptr, &result);
-  if (result.refusal != nullptr) return result;
+  result.reason = reason_too_large(definition, view);
+  if (result.reason == nullptr) result.reason = inline_with_queries(definition);
+  if (result.reason == nullptr) derive_query(definition, nullptr, &result);
+  if (result.reason != nullptr) return result;
   if (result.source_count == 0)
-    result.refusal = "it reads no table";
+    result.reason = "it reads no table";
   else
     gather_tables(&result);
   return result;

@@ -31,7 +31,7 @@ struct JoinColumn {
 
 /// A row can enter or leave the view without being changed, when its `column` meets `expression`.
 /// The expression consists of now() and constants.
-struct KeyEdge {
+struct KeyComparison {
   AttrNumber column;
   Node* expression;
 };
@@ -44,7 +44,7 @@ struct KeySource {
   List* keys;          // of KeyColumn*; only for rank 0
   int via;             // for a higher rank: index of the source that it joins
   List* joins;         // of JoinColumn*, to the source `via`
-  List* edges;         // of KeyEdge*
+  List* comparisons;   // of KeyComparison*
   Bitmapset* columns;  // columns of the table that the rule needs
 };
 
@@ -55,12 +55,12 @@ struct KeyTable {
 };
 
 struct Derivation {
-  const char* refusal;  // why the view cannot be kept by keys, or null; if set, the rest is void
+  const char* reason;  // why the view cannot be kept by keys, or null; if set, the rest is void
   KeySource* sources;
   int source_count;
   KeyTable* tables;
   int table_count;
-  bool has_edges;
+  bool has_comparisons;
 };
 
 /// Derives the rules of `view`. A definition beyond the limits of

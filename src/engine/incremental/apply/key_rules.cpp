@@ -84,7 +84,7 @@ void KeyRules::begin_table(int at) { table_ = &derivation_->tables[at]; }
 
 // `slot` has exactly the columns of the set `columns`, in ascending order. They are put at their
 // places in a row of the table, because the expressions of the rule refer to these.
-void KeyRules::take(Rule& rule, const Bitmapset* columns, TupleTableSlot* slot) {
+void KeyRules::apply(Rule& rule, const Bitmapset* columns, TupleTableSlot* slot) {
   TupleTableSlot* const row = ExecStoreAllNullTuple(rule.row);
   int at = 0;
   for (int column = -1; (column = bms_next_member(columns, column)) >= 0; ++at) {
@@ -99,11 +99,11 @@ void KeyRules::add_captured(TupleTableSlot* slot) {
   // The last column of a delta table is `whole`.
   const int last = slot->tts_tupleDescriptor->natts - 1;
   if (!slot->tts_isnull[last]) {
-    whole_ = get_rel_name(table_->oid);
+    wholly_changed_ = get_rel_name(table_->oid);
     return;
   }
   for (int i = 0; i < derivation_->source_count; ++i)
-    if (rules_[i].source->entry->relid == table_->oid) take(rules_[i], table_->columns, slot);
+    if (rules_[i].source->entry->relid == table_->oid) apply(rules_[i], table_->columns, slot);
 }
 
 void KeyRules::apply(Rule& rule) {
@@ -131,7 +131,7 @@ void KeyRules::apply(Rule& rule) {
   }
 }
 
-bool KeyRules::goes_on(const Rule& rule) {
+bool KeyRules::may_continue(const Rule& rule) {
   // The rows that are looked up may all have the same key, so their number is limited as well.
   const int64 keys = rule.source->rank == 0 ? rule.keys->set.count() : rule.joins.count();
   has_too_many_ = has_too_many_ || keys > kMostKeys || ++looked_up_ > 10 * kMostKeys;
@@ -144,8 +144,8 @@ void KeyRules::look_up(Rule& rule, Node* condition) {
   Receiver receiver = {receiver_calling([](TupleTableSlot* slot, DestReceiver* self) {
                          const auto* const own = reinterpret_cast<Receiver*>(self);
                          slot_getallattrs(slot);
-                         own->rules->take(*own->rule, own->rule->source->columns, slot);
-                         return own->rules->goes_on(*own->rule);
+                         own->rules->apply(*own->rule, own->rule->source->columns, slot);
+                         return own->rules->may_continue(*own->rule);
                        }),
                        this, &rule};
   Query* const query =
@@ -163,7 +163,7 @@ void KeyRules::follow_joins() {
   for (int rank = highest; rank > 0; --rank)
     for (int i = 0; i < derivation_->source_count; ++i) {
       const Rule& rule = rules_[i];
-      if (has_too_many_ || whole_ != nullptr) return;
+      if (has_too_many_ || wholly_changed_ != nullptr) return;
       if (rule.source->rank != rank || rule.joins.count() == 0) continue;
       Rule& other = rules_[rule.source->via];
       List* columns = NIL;
@@ -207,40 +207,40 @@ Node* compare(Var* column, int strategy, Datum value) {
 
 }  // namespace
 
-// Returns the condition for rows whose column lies between the values of the edge at `from` and at
-// `to`. Both ends are included. This may select too many rows, but it is right for <, <=, > and >=.
-// If the expression was NULL at one of the two times only, then any row can be affected.
-Node* KeyRules::passed(const KeySource* source, const KeyEdge* edge, TimestampTz from,
-                       TimestampTz to) {
+// Returns the condition for rows whose column lies between the values of the expression at `from`
+// and at `to`. Both ends are included. This may select too many rows, but it is right for <, <=, >
+// and >=. If the expression was NULL at one of the two times only, then any row can be affected.
+Node* KeyRules::changed_between(const KeySource* source, const KeyComparison* comparison,
+                                TimestampTz from, TimestampTz to) {
   const TimestampTz nows[] = {from, to};
   Datum ends[2];
   bool nulls[2];
   for (int i = 0; i < 2; ++i) {
     TimestampTz now = nows[i];
-    Node* const expression = replace_now(edge->expression, &now);
+    Node* const expression = replace_now(comparison->expression, &now);
     ends[i] = ExecEvalExprSwitchContext(
         ExecPrepareExpr(reinterpret_cast<Expr*>(expression), state_), expressions_, &nulls[i]);
   }
   if (nulls[0] && nulls[1]) return nullptr;
   if (nulls[0] || nulls[1]) {
-    whole_ = get_rel_name(source->entry->relid);
+    wholly_changed_ = get_rel_name(source->entry->relid);
     return nullptr;
   }
   if (DatumGetTimestampTz(ends[0]) > DatumGetTimestampTz(ends[1])) std::swap(ends[0], ends[1]);
   Rule& rule = rules_[source - derivation_->sources];
   TupleDesc const row = rule.row->tts_tupleDescriptor;
-  return reinterpret_cast<Node*>(make_ands_explicit(
-      list_make2(compare(column_var(row, edge->column), BTGreaterEqualStrategyNumber, ends[0]),
-                 compare(column_var(row, edge->column), BTLessEqualStrategyNumber, ends[1]))));
+  return reinterpret_cast<Node*>(make_ands_explicit(list_make2(
+      compare(column_var(row, comparison->column), BTGreaterEqualStrategyNumber, ends[0]),
+      compare(column_var(row, comparison->column), BTLessEqualStrategyNumber, ends[1]))));
 }
 
-void KeyRules::add_passed(TimestampTz from, TimestampTz to) {
+void KeyRules::add_changed_by_time(TimestampTz from, TimestampTz to) {
   if (from == to) return;
   for (int i = 0; i < derivation_->source_count; ++i) {
     ListCell* cell;
-    foreach (cell, rules_[i].source->edges) {
+    foreach (cell, rules_[i].source->comparisons) {
       Node* const condition =
-          passed(rules_[i].source, static_cast<KeyEdge*>(lfirst(cell)), from, to);
+          changed_between(rules_[i].source, static_cast<KeyComparison*>(lfirst(cell)), from, to);
       if (condition != nullptr) look_up(rules_[i], condition);
     }
   }

@@ -24,13 +24,13 @@ class KeyRules {
 
   /// Adds the rows whose comparison with now() has changed from one time to the other, or marks a
   /// whole table as changed.
-  void add_passed(TimestampTz from, TimestampTz to);
+  void add_changed_by_time(TimestampTz from, TimestampTz to);
 
   /// Looks up the rows that join the added rows. REQUIRES: no row is added afterwards.
   void follow_joins();
 
   /// A table of which any row may have changed, or null.
-  const char* whole_table() const { return whole_; }
+  const char* wholly_changed_table() const { return wholly_changed_; }
   /// The number of keys. Complete only after follow_joins().
   int64 key_count() const;
   /// True if so many rows were found that the search was stopped. Then the keys are incomplete.
@@ -61,10 +61,11 @@ class KeyRules {
   Keys* keys_of(const KeySource* source);
   TupleDesc types_of(List* columns) const;
   void apply(Rule& rule);
-  void take(Rule& rule, const Bitmapset* columns, TupleTableSlot* slot);
+  void apply(Rule& rule, const Bitmapset* columns, TupleTableSlot* slot);
   void look_up(Rule& rule, Node* condition);
-  bool goes_on(const Rule& rule);
-  Node* passed(const KeySource* source, const KeyEdge* edge, TimestampTz from, TimestampTz to);
+  bool may_continue(const Rule& rule);
+  Node* changed_between(const KeySource* source, const KeyComparison* comparison, TimestampTz from,
+                        TimestampTz to);
 
   const Derivation* derivation_ = nullptr;
   TupleDesc view_ = nullptr;
@@ -74,7 +75,7 @@ class KeyRules {
   Rule* rules_ = nullptr;
   List* keys_ = nullptr;  // of Keys*
   const KeyTable* table_ = nullptr;
-  const char* whole_ = nullptr;
+  const char* wholly_changed_ = nullptr;
   int64 looked_up_ = 0;
   bool has_too_many_ = false;
 };

@@ -42,16 +42,16 @@ void KeySet::init(TupleDesc types, bool nulls_match) {
     values_[i].seen.init();
   }
   // A single column needs no look-up of combinations.
-  if (types->natts > 1 && is_told_by_bytes()) enlist();
+  if (types->natts > 1 && compares_by_bytes()) register_set();
 }
 
-bool KeySet::is_told_by_bytes() const {
+bool KeySet::compares_by_bytes() const {
   for (int i = 0; i < types_->natts; ++i)
     if (!has_equal_images(column_type(i), TupleDescAttr(types_, i)->attcollation)) return false;
   return true;
 }
 
-void KeySet::enlist() {
+void KeySet::register_set() {
   number_ = ++last_number;
   next_ = first_set;
   first_set = this;
@@ -96,23 +96,23 @@ void KeySet::add(const Datum* values, const bool* nulls) {
     if (nulls[i])
       values_[i].has_null = true;
     else if (values_[i].seen.add(slot_, numbers_ + i, 1))
-      keep(i, values[i]);
+      add_value(i, values[i]);
   }
 }
 
-void KeySet::keep(int column, Datum value) {
-  Values& kept = values_[column];
+void KeySet::add_value(int column, Datum value) {
+  Values& of_column = values_[column];
   const MemoryContext before = MemoryContextSwitchTo(context_);
-  if (kept.count == kept.capacity) {
-    kept.capacity = std::max(16, kept.capacity * 2);
-    const Size size = sizeof(Datum) * static_cast<Size>(kept.capacity);
-    kept.values = static_cast<Datum*>(kept.values == nullptr ? palloc(size)
-                                                             : repalloc_huge(kept.values, size));
+  if (of_column.count == of_column.capacity) {
+    of_column.capacity = std::max(16, of_column.capacity * 2);
+    const Size size = sizeof(Datum) * static_cast<Size>(of_column.capacity);
+    of_column.values = static_cast<Datum*>(
+        of_column.values == nullptr ? palloc(size) : repalloc_huge(of_column.values, size));
   }
   const Form_pg_attribute attribute = TupleDescAttr(types_, column);
   // A copy without TOAST pointers, because the row that they belong to can be deleted.
   if (attribute->attlen == -1) value = PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
-  kept.values[kept.count++] = datumCopy(value, attribute->attbyval, attribute->attlen);
+  of_column.values[of_column.count++] = datumCopy(value, attribute->attbyval, attribute->attlen);
   MemoryContextSwitchTo(before);
 }
 
@@ -120,10 +120,10 @@ void KeySet::keep(int column, Datum value) {
 // for another, binary-compatible type (varchar uses that of text) or for a polymorphic type
 // (enums).
 Node* KeySet::column_condition(int column, Node* expression) const {
-  const Values& kept = values_[column];
+  const Values& of_column = values_[column];
   const Form_pg_attribute attribute = TupleDescAttr(types_, column);
   Node* any = nullptr;
-  if (kept.count > 0) {
+  if (of_column.count > 0) {
     const Oid collation = exprCollation(expression);
     const Oid equality = key_equality(attribute->atttypid, collation);
     Oid left;
@@ -135,17 +135,18 @@ Node* KeySet::column_condition(int column, Node* expression) const {
           reinterpret_cast<Expr*>(expression), left, -1, collation, COERCE_IMPLICIT_CAST));
     // A single value is compared by =, for which the planner has better estimates than for an
     // array.
-    if (kept.count == 1) {
-      Const* const value = makeConst(type, -1, collation, attribute->attlen, kept.values[0], false,
-                                     attribute->attbyval);
+    if (of_column.count == 1) {
+      Const* const value = makeConst(type, -1, collation, attribute->attlen, of_column.values[0],
+                                     false, attribute->attbyval);
       Expr* const single =
           make_opclause(equality, BOOLOID, false, reinterpret_cast<Expr*>(expression),
                         reinterpret_cast<Expr*>(value), InvalidOid, collation);
       set_opfuncid(reinterpret_cast<OpExpr*>(single));
       any = reinterpret_cast<Node*>(single);
     } else {
-      ArrayType* const array = construct_array(kept.values, kept.count, type, attribute->attlen,
-                                               attribute->attbyval, attribute->attalign);
+      ArrayType* const array =
+          construct_array(of_column.values, of_column.count, type, attribute->attlen,
+                          attribute->attbyval, attribute->attalign);
       auto* const among = makeNode(ScalarArrayOpExpr);
       among->opno = equality;
       among->opfuncid = get_opcode(equality);
@@ -158,7 +159,7 @@ Node* KeySet::column_condition(int column, Node* expression) const {
     }
   }
   // = never matches NULL, so NULL as a key value needs its own test.
-  if (!kept.has_null) return any;
+  if (!of_column.has_null) return any;
   auto* const is_null = makeNode(NullTest);
   is_null->arg = reinterpret_cast<Expr*>(copyObjectImpl(expression));
   is_null->nulltesttype = IS_NULL;

@@ -48,10 +48,10 @@ class KeySet {
   };
 
   void fill_slot(const Datum* values, const bool* nulls);
-  void keep(int column, Datum value);
-  bool is_told_by_bytes() const;
+  void add_value(int column, Datum value);
+  bool compares_by_bytes() const;
   bool is_product() const;
-  void enlist();
+  void register_set();
   Node* column_condition(int column, Node* expression) const;
   Node* row_condition(List* columns) const;
 

@@ -150,40 +150,40 @@ struct Refresh {
   Refresh(Relation view_, const KeyedState& state_, const char* text_)
       : view(view_), state(state_), text(text_), derivation(), result() {}
 
-  void check();
-  Node* collect();
-  const char* why_too_many(const KeyRules& rules, Node* condition);
+  void check_capture();
+  Node* find_changed_rows();
+  const char* reason_too_many(const KeyRules& rules, Node* condition);
   void take_all(Captured* captured);
 };
 
 // Decides whether the captured keys can be relied on.
-void Refresh::check() {
+void Refresh::check_capture() {
   derivation =
       derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))), RelationGetRelid(view));
-  result.fallback = state.obstacle;
-  if (derivation.refusal != nullptr) {
-    result.fallback = derivation.refusal;
+  result.reason = state.reason;
+  if (derivation.reason != nullptr) {
+    result.reason = derivation.reason;
     return;
   }
   const CaptureState capture = read_capture(state.id, derivation);
   // The fingerprint is computed even if all rows are compared, because the next refresh needs it.
   result.fingerprint = fingerprint_of(view, capture);
-  if (result.fallback == nullptr && is_being_changed(derivation))
-    result.fallback = "a statement that changes one of its tables is under way";
-  if (result.fallback != nullptr) return;
-  if (capture.fault != nullptr)
-    result.fallback = capture.fault;
+  if (result.reason == nullptr && is_being_changed(derivation))
+    result.reason = "a statement that changes one of its tables is under way";
+  if (result.reason != nullptr) return;
+  if (capture.reason != nullptr)
+    result.reason = capture.reason;
   else if (state.fingerprint == nullptr)
-    result.fallback = "the first refresh since the strategy was set";
+    result.reason = "the first refresh since the strategy was set";
   else if (strcmp(state.fingerprint, result.fingerprint) != 0)
-    result.fallback =
+    result.reason =
         "the definition, its triggers or something that it depends on has changed since the last "
         "refresh";
 }
 
 void Refresh::take_all(Captured* captured) {
   // There are no rules if the keys are not used. The captured rows are deleted nevertheless.
-  if (captured->rules == nullptr) return clear_deltas(state.id);
+  if (captured->rules == nullptr) return delete_captured(state.id);
   for (int at = 0; at < derivation.table_count; ++at) {
     const Oid delta = delta_oid(state.id, at);
     captured->rules->begin_table(at);
@@ -194,7 +194,7 @@ void Refresh::take_all(Captured* captured) {
   }
 }
 
-const char* Refresh::why_too_many(const KeyRules& rules, Node* condition) {
+const char* Refresh::reason_too_many(const KeyRules& rules, Node* condition) {
   const int64 keys = rules.key_count();
   if (keys > kMostKeys) return psprintf(INT64_FORMAT " keys are too many", keys);
   if (keys <= kFewKeys || keys <= state.rows / kPartOfRows) return nullptr;
@@ -208,40 +208,41 @@ const char* Refresh::why_too_many(const KeyRules& rules, Node* condition) {
 }
 
 // Returns the condition for the rows that may have changed. Returns null if no row can have
-// changed, or if `result.fallback` says why all rows are compared.
-Node* Refresh::collect() {
+// changed, or if `result.reason` says why all rows are compared.
+Node* Refresh::find_changed_rows() {
   KeyRules rules;
   Captured captured = {};
-  if (result.fallback == nullptr) {
+  if (result.reason == nullptr) {
     rules.init(derivation, RelationGetDescr(view), text);
     captured.rules = &rules;
   }
   take_all(&captured);
-  if (result.fallback != nullptr) return nullptr;
+  if (result.reason != nullptr) return nullptr;
   // The order of these reasons decides which one the user sees: the most specific comes first.
-  if (rules.whole_table() != nullptr)
-    result.fallback =
+  if (rules.wholly_changed_table() != nullptr)
+    result.reason =
         psprintf("any row of %s may have changed: by TRUNCATE, REFRESH, or too many at once",
-                 rules.whole_table());
+                 rules.wholly_changed_table());
   else if (captured.is_truncated)
-    result.fallback = "a table was truncated a moment ago";
+    result.reason = "a table was truncated a moment ago";
   else if (captured.rows > kMostKeys)
-    result.fallback = psprintf(INT64_FORMAT " changes are too many", captured.rows);
+    result.reason = psprintf(INT64_FORMAT " changes are too many", captured.rows);
   else
-    result.fallback = state.missed;
-  if (result.fallback != nullptr) return nullptr;
-  if (derivation.has_edges) rules.add_passed(state.last_now, GetCurrentTransactionStartTimestamp());
-  // Look-ups can reach a table's edge in time or too many rows, so both are checked again.
+    result.reason = state.weaker_reason;
+  if (result.reason != nullptr) return nullptr;
+  if (derivation.has_comparisons)
+    rules.add_changed_by_time(state.last_now, GetCurrentTransactionStartTimestamp());
+  // Look-ups can reach a whole table or too many rows, so both are checked again.
   rules.follow_joins();
-  if (rules.whole_table() != nullptr)
-    result.fallback =
-        psprintf("any row of %s may have changed as time passed", rules.whole_table());
+  if (rules.wholly_changed_table() != nullptr)
+    result.reason =
+        psprintf("any row of %s may have changed as time passed", rules.wholly_changed_table());
   else if (rules.has_too_many())
-    result.fallback = "the changes reach too many rows";
-  if (result.fallback != nullptr) return nullptr;
+    result.reason = "the changes reach too many rows";
+  if (result.reason != nullptr) return nullptr;
   Node* const condition = rules.condition();
   result.keys = rules.key_count();
-  if (condition != nullptr) result.fallback = why_too_many(rules, condition);
+  if (condition != nullptr) result.reason = reason_too_many(rules, condition);
   return condition;
 }
 
@@ -256,21 +257,21 @@ KeyedRefresh refresh_by_keys(Oid oid, const KeyedState& state, const char* text)
       AllocSetContextCreate(CurTransactionContext, "metrics_refresh keys", ALLOCSET_DEFAULT_SIZES);
   MemoryContextSwitchTo(context);
   Refresh refresh(view, state, text);
-  refresh.check();
-  Node* const condition = refresh.collect();
+  refresh.check_capture();
+  Node* const condition = refresh.find_changed_rows();
   KeyedRefresh result = refresh.result;
   Consumers consumers;
-  if (result.fallback != nullptr)
+  if (result.reason != nullptr)
     result.difference = refresh_by_difference(view, nullptr, text, consumers, state.sums);
   else if (condition != nullptr)
     result.difference = refresh_by_difference(view, condition, text, consumers);
-  if (result.fallback == nullptr && state.audit) {
+  if (result.reason == nullptr && state.audit) {
     UpdateActiveSnapshotCommandId();  // to see the rows that were just written
     Consumers of_audit;
     result.audit = refresh_by_difference(view, nullptr, text, of_audit).written;
   }
   MemoryContextSwitchTo(outside);
-  if (result.fallback != nullptr) result.fallback = pstrdup(result.fallback);
+  if (result.reason != nullptr) result.reason = pstrdup(result.reason);
   if (result.fingerprint != nullptr) result.fingerprint = pstrdup(result.fingerprint);
   MemoryContextDelete(context);
   table_close(view, NoLock);
@@ -278,15 +279,15 @@ KeyedRefresh refresh_by_keys(Oid oid, const KeyedState& state, const char* text)
 }
 
 // The rows are deleted even if the definition can no longer be kept by keys.
-const char* settle_keys(Oid oid, int64 id) {
-  clear_deltas(id);
+const char* discard_captured_keys(Oid oid, int64 id) {
+  delete_captured(id);
   Relation const view = table_open(oid, NoLock);
   const Derivation derivation =
       derive_keys(static_cast<Query*>(copyObjectImpl(definition_of(view))), oid);
   const char* fingerprint = nullptr;
-  if (derivation.refusal == nullptr) {
+  if (derivation.reason == nullptr) {
     const CaptureState capture = read_capture(id, derivation);
-    if (capture.fault == nullptr) fingerprint = fingerprint_of(view, capture);
+    if (capture.reason == nullptr) fingerprint = fingerprint_of(view, capture);
   }
   table_close(view, NoLock);
   return fingerprint;

@@ -3,7 +3,7 @@
 // view that satisfy the same condition. Aggregates are never updated in place, so each one is as
 // correct as the definition itself.
 //
-// If changes may have been missed, or if they are too many, all rows are compared instead.
+// If changes may not have been captured, or if they are too many, all rows are compared instead.
 #pragma once
 
 #include "engine/diff/diff.hpp"
@@ -14,16 +14,16 @@ namespace metrics_refresh::engine {
 struct KeyedState {
   int64 id;  // in incremental_view
   const char* fingerprint;
-  const char* obstacle;  // why all rows must be compared in any case
-  const char* missed;    // the same, used if there is no more specific reason
-  TimestampTz last_now;  // now() of the last refresh; valid if there is a fingerprint
-  int64 rows;            // in the view
-  bool audit;            // whether to compare all rows afterwards as well
-  RowSums* sums;         // filled if all rows are looked at; or null
+  const char* reason;         // why all rows must be compared in any case
+  const char* weaker_reason;  // the same, used if there is no more specific reason
+  TimestampTz last_now;       // now() of the last refresh; valid if there is a fingerprint
+  int64 rows;                 // in the view
+  bool audit;                 // whether to compare all rows afterwards as well
+  RowSums* sums;              // filled if all rows are looked at; or null
 };
 
 struct KeyedRefresh {
-  const char* fallback;     // why all rows were compared; null if they were not
+  const char* reason;       // why all rows were compared; null if they were not
   const char* fingerprint;  // for the next refresh; null if keys cannot be derived
   int64 keys;
   Difference difference;
@@ -38,6 +38,6 @@ KeyedRefresh refresh_by_keys(Oid view, const KeyedState& state, const char* text
 /// Called after the view was refreshed in another way. Deletes the captured rows that the active
 /// snapshot sees; it was taken before that refresh. Returns the fingerprint of the new state, or
 /// null if the view cannot be kept by keys.
-const char* settle_keys(Oid view, int64 id);
+const char* discard_captured_keys(Oid view, int64 id);
 
 }  // namespace metrics_refresh::engine

@@ -2,7 +2,7 @@
 
 #include "engine/incremental/apply/keyed_run.hpp"
 
-#include "engine/incremental/capture/ties.hpp"
+#include "engine/incremental/capture/capture_dependencies.hpp"
 #include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
 #include "pg/identity.hpp"
@@ -17,8 +17,8 @@
 //
 // Example: a view with the strategy incremental
 //   a sale is added         -> run(): one key, its rows are computed again
-//   the server is restarted -> run(): why_not_captured() has a reason; all rows are compared
-//   a refresh by full       -> run() is not called; settle() stores the new fingerprint
+//   the server is restarted -> run(): reason_not_captured() has a reason; all rows are compared
+//   a refresh by full       -> run() is not called; record_other() stores the new fingerprint
 
 namespace metrics_refresh::engine {
 namespace {
@@ -36,11 +36,11 @@ KeyedRun::KeyedRun(const View& view, const Observation& seen, TransactionId snap
 }
 
 // Returns why changes may have bypassed the triggers in a way that the catalogs do not show.
-std::string KeyedRun::why_not_captured() const {
-  if (!seen_.capture_obstacle.empty()) return seen_.capture_obstacle;
+std::string KeyedRun::reason_not_captured() const {
+  if (!seen_.uncaptured_reason.empty()) return seen_.uncaptured_reason;
   if (record_->uncaptured.empty())
     return "it was not known at the last refresh whether all changes are counted";
-  if (record_->uncaptured != uncaptured())
+  if (record_->uncaptured != capture_state())
     return "since the last refresh the server was restarted, or something changed that the "
            "triggers do not see";
   return "";
@@ -49,7 +49,7 @@ std::string KeyedRun::why_not_captured() const {
 // Returns a text that changes if changes of the tables bypass the triggers, or if another
 // transaction writes rows of the view. The second case matters because core's REFRESH may write the
 // result of an older snapshot. The keys of changes that it did not see are already deleted.
-std::string KeyedRun::uncaptured() const {
+std::string KeyedRun::capture_state() const {
   const std::string of_rows = fingerprint_of_rows(view_);
   return of_rows.empty() ? "" : to_text(seen_.uncaptured) + of_rows;
 }
@@ -67,15 +67,15 @@ KeyedRefresh KeyedRun::refresh(KeyedState state) const {
     return pg::call([=] { return refresh_by_keys(oid, state, query); });
   };
   // No key is evaluated if all rows are compared, so no subtransaction is needed.
-  if (state.obstacle != nullptr || state.missed != nullptr) return refresh_now();
+  if (state.reason != nullptr || state.weaker_reason != nullptr) return refresh_now();
   KeyedRefresh done;
   const std::optional<pg::PgError> error = pg::in_subtransaction([&] { done = refresh_now(); });
   if (!error) return done;
   if (core::is_transient(unpack_sql_state(error->sqlstate()))) throw *error;
-  const std::string obstacle = std::string("rows could not be computed by keys: ") + error->what();
-  const char* const kept = obstacle.c_str();
+  const std::string reason = std::string("rows could not be computed by keys: ") + error->what();
+  const char* const reason_text = reason.c_str();
   // A copy in the memory context, because the text becomes part of the result.
-  state.obstacle = pg::call([kept] { return pstrdup(kept); });
+  state.reason = pg::call([reason_text] { return pstrdup(reason_text); });
   return refresh_now();
 }
 
@@ -83,14 +83,14 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
   Choice& choice = refreshed.choice;
   const bool by_keys = choice.strategy == Strategy::kIncremental;
   if (!record_) return false;
-  const std::string obstacle = by_keys ? "" : choice.reason;
-  const std::string missed = by_keys ? why_not_captured() : "";
+  const std::string reason = by_keys ? "" : choice.reason;
+  const std::string weaker_reason = by_keys ? reason_not_captured() : "";
   const int audit_every = settings::audit_every();
   KeyedState state = {};
   state.id = record_->id;
   state.fingerprint = pg::c_str_or_null(record_->fingerprint);
-  state.obstacle = pg::c_str_or_null(obstacle);
-  state.missed = pg::c_str_or_null(missed);
+  state.reason = pg::c_str_or_null(reason);
+  state.weaker_reason = pg::c_str_or_null(weaker_reason);
   if (record_->as_of) state.last_now = pg::to_timestamptz(*record_->as_of);
   state.rows = record_->rows;
   state.sums = sums;
@@ -98,8 +98,8 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
   const KeyedRefresh done = refresh(state);
   const Written& written = done.difference.written;
   const std::string fingerprint = done.fingerprint != nullptr ? done.fingerprint : "";
-  if (done.fallback != nullptr) {
-    choice = {Strategy::kDiff, done.fallback};
+  if (done.reason != nullptr) {
+    choice = {Strategy::kDiff, done.reason};
     // The audit counts refreshes by keys since all rows were last compared.
     record_->rows = done.difference.rows;
     record_->runs = 0;
@@ -123,7 +123,7 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
     refreshed.rows.total = record_->rows;
     report_audit(wrong);
     choice.reason += "; " + record_->demoted;
-  } else if (done.fallback == nullptr && state.audit) {
+  } else if (done.reason == nullptr && state.audit) {
     choice.reason += "; an audit of all rows found nothing wrong";
   }
   save();
@@ -133,7 +133,7 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
 
 void KeyedRun::report_audit(std::int64_t rows) {
   // From now on, `demoted` keeps the view at strategy diff. The user must find out about it: the
-  // keys have missed a change.
+  // keys did not cover a change.
   record_->demoted = "an audit corrected " + count_of(rows, "row", "rows");
   const std::string message = "incremental refresh of materialized view " +
                               qualified_name(view_.schema, view_.name) + ": " + record_->demoted;
@@ -144,7 +144,7 @@ void KeyedRun::report_audit(std::int64_t rows) {
   });
 }
 
-void KeyedRun::settle(const RowCounts& rows) {
+void KeyedRun::record_other(const RowCounts& rows) {
   if (!record_ || is_done_) return;
   const Oid oid = view_.oid;
   const int64 id = record_->id;
@@ -154,7 +154,7 @@ void KeyedRun::settle(const RowCounts& rows) {
     fingerprint = pg::call([=] {
       // A full refresh has replaced the storage of the view; this makes it visible.
       CommandCounterIncrement();
-      return settle_keys(oid, id);
+      return discard_captured_keys(oid, id);
     });
   }
   record_->fingerprint = fingerprint != nullptr ? fingerprint : "";
@@ -167,7 +167,7 @@ void KeyedRun::save() {
   // If the part of the tables is unchanged, then no change has bypassed the triggers since the last
   // time. Otherwise the text stays empty, and the next refresh compares all rows.
   if (is_all_captured_ || record_->uncaptured.rfind(to_text(seen_.uncaptured), 0) == 0)
-    record_->uncaptured = uncaptured();
+    record_->uncaptured = capture_state();
   else
     record_->uncaptured.clear();
   record_->as_of = pg::to_instant(pg::call([] { return GetCurrentTransactionStartTimestamp(); }));

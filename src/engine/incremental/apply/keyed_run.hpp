@@ -26,11 +26,11 @@ class KeyedRun {
 
   /// Records that the view was refreshed in another way. Does nothing if run() has refreshed it,
   /// or if the view is not set up.
-  void settle(const RowCounts& rows);
+  void record_other(const RowCounts& rows);
 
  private:
-  std::string why_not_captured() const;
-  std::string uncaptured() const;
+  std::string reason_not_captured() const;
+  std::string capture_state() const;
   KeyedRefresh refresh(KeyedState state) const;
   void save();
   void report_audit(std::int64_t rows);

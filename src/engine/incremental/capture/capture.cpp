@@ -1,7 +1,7 @@
 #include "engine/incremental/capture/capture.hpp"
 
 #include "engine/incremental/capture/key_writer.hpp"
-#include "pg/upkeep.hpp"
+#include "pg/maintenance.hpp"
 #include "shmem/change_watch.hpp"
 
 // The trigger fires once for each statement, with transition tables of the old and the new rows.
@@ -39,7 +39,7 @@ void capture_into(KeyWriter& writer, const TriggerData* data) {
 void capture_keys(const TriggerData* data) {
   // In this mode, no change is captured. The change counts start again with the next normal server
   // start, so the next refresh compares all rows.
-  if (pg::is_upkeep()) return;
+  if (pg::is_maintenance_mode()) return;
   const Trigger* trigger = data->tg_trigger;
   // A statement that finds no row still counts as a change of the table, because of its lock. It is
   // reported as captured, so that it does not look like a change that bypassed the triggers.

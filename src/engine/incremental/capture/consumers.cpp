@@ -98,7 +98,7 @@ void Consumers::close() {
   foreach (cell, writers_) static_cast<KeyWriter*>(lfirst(cell))->close();
 }
 
-void note_core_refresh(Oid oid) {
+void capture_core_refresh(Oid oid) {
   Relation const view = table_open(oid, NoLock);
   // Core does not report the rows that it wrote.
   Consumers consumers;
@@ -108,7 +108,7 @@ void note_core_refresh(Oid oid) {
   table_close(view, NoLock);
 }
 
-TransactionId parent_row(const char* delta, Oid view, List* columns) {
+TransactionId parent_row_version(const char* delta, Oid view, List* columns) {
   Relation const table = open_table();
   TransactionId found = InvalidTransactionId;
   if (table == nullptr) return found;

@@ -26,10 +26,10 @@ class Consumers final : public WrittenRows {
 
 /// Records that core's REFRESH has written the view. Does nothing if the database lacks the
 /// extension.
-void note_core_refresh(Oid view);
+void capture_core_refresh(Oid view);
 
 /// Looks up a delta table in incremental_parent under the active snapshot. Returns the identity of
 /// the row if it belongs to this view and these columns, otherwise 0.
-TransactionId parent_row(const char* delta, Oid view, List* columns);
+TransactionId parent_row_version(const char* delta, Oid view, List* columns);
 
 }  // namespace metrics_refresh::engine

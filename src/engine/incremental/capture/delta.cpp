@@ -1,8 +1,8 @@
 #include "engine/incremental/capture/delta.hpp"
 
 #include "engine/definition/functions.hpp"
+#include "engine/incremental/capture/capture_dependencies.hpp"
 #include "engine/incremental/capture/consumers.hpp"
-#include "engine/incremental/capture/ties.hpp"
 #include "extension/own_schema.hpp"
 #include "pg/compat_execution.hpp"
 
@@ -45,9 +45,9 @@ bool has_arguments(HeapTuple trigger, TupleDesc row, const char* delta, List* na
          memcmp(VARDATA_ANY(arguments), wanted.data, static_cast<Size>(wanted.len)) == 0;
 }
 
-// Checks the trigger of one event. Returns the problem, or null.
-const char* fault_of(HeapTuple tuple, TupleDesc row, const char* table, const char* delta,
-                     List* names) {
+// Checks the trigger of one event. Returns the reason against it, or null.
+const char* reason_against_trigger(HeapTuple tuple, TupleDesc row, const char* table,
+                                   const char* delta, List* names) {
   const auto* const trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
   // An origin trigger does not fire in sessions with session_replication_role = replica.
   if (trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
@@ -63,12 +63,12 @@ const char* fault_of(HeapTuple tuple, TupleDesc row, const char* table, const ch
   return nullptr;
 }
 
-const char* fault_of_triggers(int64 id, int at, const KeyTable& table, StringInfo identity) {
+const char* reason_against_triggers(int64 id, int at, const KeyTable& table, StringInfo identity) {
   const char* name = get_rel_name(table.oid);
   const char* delta = delta_name(id, at);
   List* const names = captured_names(table);
   Relation const triggers = table_open(TriggerRelationId, AccessShareLock);
-  const char* fault = nullptr;
+  const char* reason = nullptr;
   for (const Event& event : kEvents) {
     ScanKeyData keys[2];
     ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
@@ -84,19 +84,21 @@ const char* fault_of_triggers(int64 id, int at, const KeyTable& table, StringInf
     const char* found =
         !HeapTupleIsValid(tuple)
             ? psprintf("the trigger %s of the table %s is missing", NameStr(wanted), name)
-            : fault_of(tuple, RelationGetDescr(triggers), name, delta, names);
-    // The remaining triggers are visited even after a problem: the text must cover all of them.
-    if (fault == nullptr) fault = found;
+            : reason_against_trigger(tuple, RelationGetDescr(triggers), name, delta, names);
+    // The remaining triggers are visited even if there is a reason: the text must cover all of
+    // them.
+    if (reason == nullptr) reason = found;
     if (HeapTupleIsValid(tuple)) append_version(identity, tuple);
     systable_endscan(scan);
   }
   table_close(triggers, AccessShareLock);
-  return fault;
+  return reason;
 }
 
 // A materialized view has no triggers. Its row in incremental_parent takes their place.
-const char* fault_of_parent(int64 id, int at, const KeyTable& table, StringInfo identity) {
-  const TransactionId row = parent_row(delta_name(id, at), table.oid, captured_names(table));
+const char* reason_against_parent(int64 id, int at, const KeyTable& table, StringInfo identity) {
+  const TransactionId row =
+      parent_row_version(delta_name(id, at), table.oid, captured_names(table));
   appendStringInfo(identity, "%u ", row);
   if (TransactionIdIsValid(row)) return nullptr;
   return psprintf("the materialized view %s has no record that this view reads it",
@@ -120,13 +122,13 @@ void append_columns(const KeyTable& table, StringInfo identity) {
   table_close(columns, AccessShareLock);
 }
 
-const char* fault_of_table(int64 id, int at, const KeyTable& table, StringInfo identity) {
+const char* reason_against_table(int64 id, int at, const KeyTable& table, StringInfo identity) {
   append_columns(table, identity);
-  return is_matview(table) ? fault_of_parent(id, at, table, identity)
-                           : fault_of_triggers(id, at, table, identity);
+  return is_matview(table) ? reason_against_parent(id, at, table, identity)
+                           : reason_against_triggers(id, at, table, identity);
 }
 
-void take_nothing(void*, TupleTableSlot*) {}
+void ignore_row(void*, TupleTableSlot*) {}
 
 }  // namespace
 
@@ -166,12 +168,12 @@ CaptureState read_capture(int64 id, const Derivation& derivation) {
   CaptureState state = {};
   for (int at = 0; at < derivation.table_count; ++at) {
     const Oid delta = delta_oid(id, at);
-    const char* fault =
+    const char* reason =
         !OidIsValid(delta)
             ? psprintf("the delta table metrics_refresh_internal.%s is missing", delta_name(id, at))
-            : fault_of_table(id, at, derivation.tables[at], &identity);
+            : reason_against_table(id, at, derivation.tables[at], &identity);
     appendStringInfo(&identity, "%u ", delta);
-    if (state.fault == nullptr) state.fault = fault;
+    if (state.reason == nullptr) state.reason = reason;
   }
   state.identity = identity.data;
   return state;
@@ -221,11 +223,11 @@ bool was_truncated_since(Oid oid) {
   return found;
 }
 
-void clear_deltas(int64 id) {
+void delete_captured(int64 id) {
   for (int at = 0;; ++at) {
     const Oid delta = delta_oid(id, at);
     if (!OidIsValid(delta)) return;
-    take_delta(delta, take_nothing, nullptr);
+    take_delta(delta, ignore_row, nullptr);
   }
 }
 

@@ -29,7 +29,7 @@ List* captured_names(const KeyTable& table);
 
 /// The state of the triggers and delta tables in the catalogs, under the active snapshot.
 struct CaptureState {
-  const char* fault;  // why changes may have been missed, or null
+  const char* reason;  // why changes may not have been captured, or null
   // Differs after any change of a trigger, a captured column or a delta table, even if it was
   // undone.
   char* identity;
@@ -46,6 +46,6 @@ void take_delta(Oid delta, void (*visit)(void* context, TupleTableSlot* slot), v
 bool was_truncated_since(Oid delta);
 
 /// Deletes the rows of all delta tables of a view, without reading their values.
-void clear_deltas(int64 id);
+void delete_captured(int64 id);
 
 }  // namespace metrics_refresh::engine

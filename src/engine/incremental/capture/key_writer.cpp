@@ -52,8 +52,8 @@ void KeyWriter::put(TupleTableSlot* row, bool only_row) {
   // With a single row there are no duplicates, so no set is created. Many statements change one
   // row.
   if (!only_row) {
-    if (!remembers_) seen_.init();
-    remembers_ = true;
+    if (!detects_duplicates_) seen_.init();
+    detects_duplicates_ = true;
     if (!seen_.add(key_, to_, count_)) return;
     if (seen_.count() > kMaxCaptured) return put_whole();
   }

@@ -37,7 +37,7 @@ class KeyWriter {
   AttrNumber* to_ = nullptr;  // 1, 2, …
   TupleTableSlot* key_ = nullptr;
   SeenRows seen_;
-  bool remembers_ = false;
+  bool detects_duplicates_ = false;
   bool is_whole_ = false;  // all rows count as changed; ignore further keys
 };
 

@@ -1,8 +1,8 @@
 #include "engine/incremental/setup/delta_objects.hpp"
 
 #include "engine/definition/definition_size.hpp"
+#include "engine/incremental/capture/capture_dependencies.hpp"
 #include "engine/incremental/capture/delta.hpp"
-#include "engine/incremental/capture/ties.hpp"
 #include "extension/own_schema.hpp"
 
 // The objects are created as their SQL statements would create them, but by the C functions below
@@ -54,7 +54,7 @@ TupleDesc columns_of(const KeyTable& table) {
 // ANALYZE computes statistics with the rights of the table's owner, which is the extension's owner.
 // For some types it calls functions of the type's owner, such as the subtype_diff of a range type.
 // Those must not run with these rights, so the columns have no statistics target.
-void forbid_statistics(Oid table, int columns) {
+void disable_statistics(Oid table, int columns) {
   Relation const attributes = table_open(AttributeRelationId, RowExclusiveLock);
   Datum values[Natts_pg_attribute] = {};
   bool nulls[Natts_pg_attribute] = {};
@@ -162,7 +162,7 @@ bool is_depended_on(Oid delta) {
 }
 
 // Dropping the table would drop objects of other roles, or would fail for as long as those exist.
-void leave_empty(Oid delta) {
+void truncate_and_report(Oid delta) {
   Relation const relation = table_open(delta, NoLock);
   heap_truncate_one_rel(relation);
   ereport(LOG,
@@ -187,7 +187,7 @@ void make_delta_table(int64 id, int at, const KeyTable& table) {
   // Each step must see the catalog rows of the previous one.
   CommandCounterIncrement();
   NewRelationCreateToastTable(delta, Datum(0));
-  forbid_statistics(delta, row->natts);
+  disable_statistics(delta, row->natts);
   const char* const name = quote_qualified_identifier(
       get_namespace_name(get_rel_namespace(table.oid)), get_rel_name(table.oid));
   CreateComments(
@@ -228,7 +228,7 @@ bool drop_delta_tables(int64 id) {
     if (!OidIsValid(delta)) continue;
     if (!lock_with_toast(delta)) return false;
     if (is_depended_on(delta)) {
-      leave_empty(delta);
+      truncate_and_report(delta);
       continue;
     }
     ObjectAddress object;

@@ -3,8 +3,8 @@
 #include "engine/definition/definition.hpp"
 #include "engine/definition/elsewhere.hpp"
 #include "engine/definition/known_scans.hpp"
+#include "engine/incremental/capture/capture_dependencies.hpp"
 #include "engine/incremental/capture/delta.hpp"
-#include "engine/incremental/capture/ties.hpp"
 #include "engine/incremental/setup/delta_objects.hpp"
 #include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
@@ -37,7 +37,7 @@ Derivation derive(Oid view) {
   // The view writer reads and writes rows by their ctid, so only the heap access method is
   // supported.
   if (!pg::is_heap(relation->rd_rel->relam))
-    derivation.refusal =
+    derivation.reason =
         psprintf("its access method %s is not heap", get_am_name(relation->rd_rel->relam));
   table_close(relation, NoLock);
   return derivation;
@@ -51,18 +51,18 @@ Derivation derive_as_owner(const View& view) {
   const bool may_plan = are_scans_hooked() && may_plan_for(view.owner);
   pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
   Derivation derivation = pg::call([oid] { return derive(oid); });
-  if (!may_plan || derivation.refusal != nullptr) return derivation;
+  if (!may_plan || derivation.reason != nullptr) return derivation;
   pg::with_fixed_search_path([&derivation] {
     pg::call([&derivation] {
-      for (int at = 0; at < derivation.table_count && derivation.refusal == nullptr; ++at)
-        derivation.refusal = why_scanned_elsewhere(derivation.tables[at].oid, false);
+      for (int at = 0; at < derivation.table_count && derivation.reason == nullptr; ++at)
+        derivation.reason = reason_scanned_elsewhere(derivation.tables[at].oid, false);
     });
   });
   return derivation;
 }
 
 // Keeps no lock, because the privileges for locking these tables are checked only afterwards.
-Derivation look_at_derivation(const View& view) {
+Derivation derive_without_locks(const View& view) {
   Derivation derivation = {};
   pg::in_discarded_subtransaction([&] { derivation = derive_as_owner(view); });
   return derivation;
@@ -99,16 +99,16 @@ void require_rights(const View& view, const Derivation& derivation, const std::v
 }
 
 void require_possible(const View& view, const Derivation& derivation) {
-  if (derivation.refusal == nullptr) return;
+  if (derivation.reason == nullptr) return;
   throw pg::SqlError(
       ERRCODE_FEATURE_NOT_SUPPORTED,
       "materialized view \"" + view.name + "\" cannot be refreshed incrementally",
       "Strategies auto and diff refresh any definition.",
-      "Its definition cannot be kept by keys: " + std::string(derivation.refusal) + ".");
+      "Its definition cannot be kept by keys: " + std::string(derivation.reason) + ".");
 }
 
-bool has_all(int64 id, const Derivation& derivation) {
-  return pg::call([&derivation, id] { return read_capture(id, derivation).fault == nullptr; });
+bool is_capture_complete(int64 id, const Derivation& derivation) {
+  return pg::call([&derivation, id] { return read_capture(id, derivation).reason == nullptr; });
 }
 
 // Blocks writers and ALTER TABLE. A concurrent refresh of a materialized view that this one reads
@@ -124,7 +124,7 @@ void lock_tables(const Derivation& derivation) {
 }
 
 bool are_same(const Derivation& a, const Derivation& b) {
-  if (a.refusal != nullptr || b.refusal != nullptr || a.table_count != b.table_count) return false;
+  if (a.reason != nullptr || b.reason != nullptr || a.table_count != b.table_count) return false;
   for (int at = 0; at < a.table_count; ++at)
     if (a.tables[at].oid != b.tables[at].oid ||
         !bms_equal(a.tables[at].columns, b.tables[at].columns))
@@ -207,35 +207,35 @@ void check_share_of_leftovers(pg::Spi& spi, Oid owner) {
 }
 
 // A refresh also locks the view before anything else. The same order prevents deadlocks.
-void lock_out_refresh(Oid view) {
+void lock_against_refresh(Oid view) {
   pg::call([view] { LockRelationOid(view, ShareUpdateExclusiveLock); });
 }
 
 }  // namespace
 
-std::string why_not_incremental(const View& view) {
-  const char* reason = derive_as_owner(view).refusal;
+std::string reason_not_incremental(const View& view) {
+  const char* reason = derive_as_owner(view).reason;
   return reason != nullptr ? reason : "";
 }
 
 void set_up_incremental(const View& view, const std::vector<Oid>& roles, bool restore) {
   const Oid oid = view.oid;
   for (const Oid role : roles) require_view_rights(role, view);
-  const Derivation derivation = look_at_derivation(view);
+  const Derivation derivation = derive_without_locks(view);
   require_possible(view, derivation);
   extension::as_extension([&](pg::Spi& spi) {
     std::optional<store::IncrementalView> record;
     bool is_whole = false;
     const auto is_done = [&] {
       record = store::find_incremental(spi, oid);
-      is_whole = record && has_all(record->id, derivation);
+      is_whole = record && is_capture_complete(record->id, derivation);
       return is_whole && (record->demoted.empty() || !restore);
     };
     // Checked without a lock first: in the usual case everything is in place, and writers are not
     // blocked.
     if (is_done()) return;
     require_rights(view, derivation, roles);
-    lock_out_refresh(oid);
+    lock_against_refresh(oid);
     // Another session may have done the work while this one waited for the lock.
     if (is_done()) return;
     if (is_whole) {
@@ -250,7 +250,7 @@ void set_up_incremental(const View& view, const std::vector<Oid>& roles, bool re
     // The old objects are removed later by the scheduler, because dropping a trigger also blocks
     // readers of the table.
     const std::string demoted = record && !restore ? record->demoted : "";
-    if (record) store::dismiss_incremental(spi, record->id);
+    if (record) store::delete_incremental(spi, record->id);
     record = store::insert_incremental(spi, oid, view.schema, view.name);
     make_objects(spi, record->id, derivation);
     if (demoted.empty()) return;

@@ -14,7 +14,7 @@ namespace metrics_refresh::engine {
 
 /// Returns why the view cannot be refreshed by keys, or an empty text. Locks the tables that it
 /// reads in AccessShareLock, so it waits while another session holds one exclusively.
-std::string why_not_incremental(const View& view);
+std::string reason_not_incremental(const View& view);
 
 /// Sets up the view on behalf of `roles`. Each of them needs rights on the view. Each of them and
 /// the view's owner need the privilege TRIGGER on the tables. Privileges are checked before

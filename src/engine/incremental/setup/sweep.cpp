@@ -1,6 +1,6 @@
 #include "engine/incremental/setup/sweep.hpp"
 
-#include "engine/incremental/capture/ties.hpp"
+#include "engine/incremental/capture/capture_dependencies.hpp"
 #include "engine/incremental/setup/delta_objects.hpp"
 #include "store/incremental.hpp"
 
@@ -15,7 +15,7 @@ namespace {
 Swept drop_triggers_of_a_table(const FoundTrigger* all, std::size_t count, bool may_wait) {
   return pg::call([=] {
     const FoundTrigger* first = all;
-    while (first != all + count && !is_still_there(*first)) ++first;
+    while (first != all + count && !still_exists(*first)) ++first;
     if (first == all + count) return Swept::kDone;
     // Only one table is locked in each transaction, so that locks are short and cannot cause a
     // deadlock.
@@ -26,7 +26,7 @@ Swept drop_triggers_of_a_table(const FoundTrigger* all, std::size_t count, bool 
     // The table, and its triggers with it, may have been dropped during the wait.
     List* own = NIL;
     for (const FoundTrigger* trigger = first; trigger != all + count; ++trigger)
-      if (trigger->table == first->table && is_still_there(*trigger))
+      if (trigger->table == first->table && still_exists(*trigger))
         own = lappend(own, const_cast<FoundTrigger*>(trigger));
     if (own != NIL) drop_triggers(own);
     return Swept::kMore;
@@ -35,10 +35,10 @@ Swept drop_triggers_of_a_table(const FoundTrigger* all, std::size_t count, bool 
 
 // A running refresh holds this lock and will update the row at its end, so the row must stay until
 // then.
-Swept dismiss(pg::Spi& spi, std::int64_t id, Oid view) {
+Swept delete_row(pg::Spi& spi, std::int64_t id, Oid view) {
   const bool locked =
       pg::call([view] { return ConditionalLockRelationOid(view, ShareUpdateExclusiveLock); });
-  return locked && store::try_dismiss_incremental(spi, id) ? Swept::kMore : Swept::kBusy;
+  return locked && store::try_delete_incremental(spi, id) ? Swept::kMore : Swept::kBusy;
 }
 
 }  // namespace
@@ -56,10 +56,10 @@ TriggersByNumber find_capturing_triggers() {
 // The row is deleted first, so that no refresh relies on the triggers any more. The number comes
 // last: if a step fails, the next call continues with it.
 Swept sweep_incremental(pg::Spi& spi, std::int64_t id, const TriggersByNumber& all, bool may_wait) {
-  store::forget_repeats(spi, id);
+  store::delete_duplicate_leftovers(spi, id);
   const store::LeftoverState state = store::leftover_state(spi, id);
-  if (!state.is_wanted) {
-    if (OidIsValid(state.view)) return dismiss(spi, id, state.view);
+  if (!state.is_in_use) {
+    if (OidIsValid(state.view)) return delete_row(spi, id, state.view);
     if (const auto found = all.find(id); found != all.end()) {
       const Swept triggers =
           drop_triggers_of_a_table(found->second.data(), found->second.size(), may_wait);
@@ -67,7 +67,7 @@ Swept sweep_incremental(pg::Spi& spi, std::int64_t id, const TriggersByNumber& a
     }
     if (!pg::call([id] { return drop_delta_tables(id); })) return Swept::kBusy;
   }
-  store::forget_leftover(spi, id);
+  store::delete_leftover(spi, id);
   return Swept::kDone;
 }
 

@@ -8,7 +8,7 @@
 #include <map>
 #include <vector>
 
-#include "engine/incremental/capture/ties.hpp"
+#include "engine/incremental/capture/capture_dependencies.hpp"
 #include "pg/spi.hpp"
 
 namespace metrics_refresh::engine {

@@ -24,7 +24,7 @@ Oid capture_function();
 List* capturing_triggers();
 
 /// Returns false if the trigger was dropped in the meantime.
-bool is_still_there(const FoundTrigger& trigger);
+bool still_exists(const FoundTrigger& trigger);
 
 /// Makes the delta tables and triggers of a view depend on the extension. A dump does not contain
 /// these dependencies. They do not depend on the view: DROP MATERIALIZED VIEW would then lock the

@@ -6,7 +6,7 @@
 // a minute it is therefore uncertain which scheduler runs a job. The commit waits until that time
 // is past. Due times count here from two seconds after the commit, because pg_cron still runs its
 // jobs with intervals of seconds until then.
-#include "api/imports/take_over.hpp"
+#include "api/imports/quiet_moment.hpp"
 
 #include "api/access.hpp"
 #include "extension/own_schema.hpp"
@@ -32,16 +32,16 @@ milliseconds time_to_wait(core::Instant now) {
   return milliseconds{0};
 }
 
-Datum take_over(FunctionCallInfo call) {
+Datum begin_at_quiet_moment(FunctionCallInfo call) {
   if (!CALLED_AS_TRIGGER(call))
     throw pg::SqlError(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
                        "the function may only be called as a trigger");
   // An earlier call in this transaction may have handled all jobs.
   bool waits = false;
-  extension::as_extension([&](pg::Spi& spi) { waits = store::is_to_count_from_commit(spi); });
+  extension::as_extension([&](pg::Spi& spi) { waits = store::has_jobs_waiting_for_commit(spi); });
   if (!waits) return Datum{0};
   wait_for_quiet_moment();
-  extension::as_extension([](pg::Spi& spi) { store::count_from_soon(spi); });
+  extension::as_extension([](pg::Spi& spi) { store::start_due_times_now(spi); });
   return Datum{0};
 }
 
@@ -58,6 +58,6 @@ void wait_for_quiet_moment() {
     });
 }
 
-MR_SQL_FUNCTION(mr_job_take_over, take_over);
+MR_SQL_FUNCTION(mr_job_take_over, begin_at_quiet_moment);
 
 }  // namespace metrics_refresh::api

@@ -1,5 +1,5 @@
 // Queries of the log for each view, and the count of due times.
-#include "api/looking/view_facts.hpp"
+#include "api/monitoring/view_facts.hpp"
 
 #include "pg/time.hpp"
 #include "shmem/skipped_jobs.hpp"

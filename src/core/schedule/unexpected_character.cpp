@@ -1,4 +1,4 @@
-#include "core/schedule/strange_character.hpp"
+#include "core/schedule/unexpected_character.hpp"
 
 #include <algorithm>
 #include <array>
@@ -138,7 +138,7 @@ std::string hint_for(const Character& character, const TextKind& kind) {
 
 }  // namespace
 
-void refuse_strange_character(std::string_view text, std::size_t at, const TextKind& kind) {
+void refuse_unexpected_character(std::string_view text, std::size_t at, const TextKind& kind) {
   const Character character = first_character(text.substr(at));
   throw ScheduleError("unexpected " + shown(character) + " in the " + place_of(text, at, kind),
                       at + 1, hint_for(character, kind));

@@ -1,4 +1,4 @@
-#include "api/looking/unseen_changes.hpp"
+#include "api/monitoring/unseen_changes.hpp"
 
 #include <map>
 
@@ -14,10 +14,10 @@ namespace {
 
 // The planner may execute functions in the indexes of a table. A caller that only reads must not
 // execute code of another role, so the planner is used only if may_plan_for() allows it.
-std::string why(Oid table, Oid owner) {
+std::string reason_unseen(Oid table, Oid owner) {
   const bool may_plan = engine::may_plan_for(owner);
   pg::ActAs scope(may_plan ? owner : GetUserId(), SECURITY_RESTRICTED_OPERATION);
-  const char* const found = pg::call([=] { return engine::why_unseen(table, may_plan); });
+  const char* const found = pg::call([=] { return engine::reason_unseen(table, may_plan); });
   return found != nullptr ? found : "";
 }
 
@@ -29,7 +29,7 @@ void add_unseen_by_functions(pg::Spi& spi, UnseenChanges& unseen) {
     const auto [found_tables, is_new] = tables.try_emplace(read.relation);
     if (is_new) found_tables->second = store::with_children(spi, {read.relation});
     for (const Oid table : found_tables->second) {
-      std::string found = why(table, read.owner);
+      std::string found = reason_unseen(table, read.owner);
       if (found.empty()) continue;
       unseen[read.view] = std::move(found);
       break;
@@ -47,7 +47,7 @@ UnseenChanges unseen_changes(pg::Spi& spi) {
   for (const store::ViewTable& read : store::tables_of_views(spi, foreign_only)) {
     // One table for each view is enough.
     if (unseen.count(read.view) > 0) continue;
-    std::string found = why(read.table, read.owner);
+    std::string found = reason_unseen(read.table, read.owner);
     if (!found.empty()) unseen[read.view] = std::move(found);
   }
   add_unseen_by_functions(spi, unseen);

@@ -16,7 +16,7 @@ namespace metrics_refresh::core {
 
 /// Throws ScheduleError for the character that begins at the zero-based byte `at` of `text`.
 /// REQUIRES: all characters before it are ASCII.
-[[noreturn]] void refuse_strange_character(std::string_view text, std::size_t at,
-                                           const TextKind& kind);
+[[noreturn]] void refuse_unexpected_character(std::string_view text, std::size_t at,
+                                              const TextKind& kind);
 
 }  // namespace metrics_refresh::core

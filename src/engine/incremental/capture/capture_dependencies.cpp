@@ -1,4 +1,4 @@
-#include "engine/incremental/capture/ties.hpp"
+#include "engine/incremental/capture/capture_dependencies.hpp"
 
 #include "engine/incremental/capture/delta.hpp"
 #include "extension/own_schema.hpp"
@@ -85,9 +85,9 @@ List* capturing_triggers() {
     if (dependency->classid != TriggerRelationId) continue;
     const FoundTrigger trigger = read_trigger(triggers, dependency->objid);
     if (trigger.id == 0) continue;
-    auto* const kept = static_cast<FoundTrigger*>(palloc(sizeof(FoundTrigger)));
-    *kept = trigger;
-    found = lappend(found, kept);
+    auto* const copy = static_cast<FoundTrigger*>(palloc(sizeof(FoundTrigger)));
+    *copy = trigger;
+    found = lappend(found, copy);
   }
   systable_endscan(scan);
   table_close(triggers, AccessShareLock);
@@ -96,7 +96,7 @@ List* capturing_triggers() {
 }
 
 // An OID can be used again for another trigger, so the number and the table are compared, too.
-bool is_still_there(const FoundTrigger& trigger) {
+bool still_exists(const FoundTrigger& trigger) {
   Relation const triggers = table_open(TriggerRelationId, AccessShareLock);
   const FoundTrigger now = read_trigger(triggers, trigger.oid);
   table_close(triggers, AccessShareLock);

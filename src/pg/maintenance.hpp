@@ -15,6 +15,6 @@ inline bool is_single_user() noexcept { return !IsPostmasterEnvironment; }
 
 /// True if only actions that a user asks for may be performed: nothing may be started, counted,
 /// captured or written otherwise.
-inline bool is_upkeep() noexcept { return is_run_by_pg_upgrade() || is_single_user(); }
+inline bool is_maintenance_mode() noexcept { return is_run_by_pg_upgrade() || is_single_user(); }
 
 }  // namespace metrics_refresh::pg

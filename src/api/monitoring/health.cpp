@@ -5,12 +5,12 @@
 // Nothing here waits for locks, because a health check is often run when something is stuck.
 #include "core/health/health.hpp"
 
-#include "api/looking/view_facts.hpp"
+#include "api/monitoring/view_facts.hpp"
 
 #include <algorithm>
 
 #include "api/arguments.hpp"
-#include "api/looking/unseen_changes.hpp"
+#include "api/monitoring/unseen_changes.hpp"
 #include "api/schedule_text.hpp"
 #include "engine/view/unique_key.hpp"
 #include "engine/view/view.hpp"
@@ -57,7 +57,7 @@ core::HealthLimits limits() {
 // Adds the name of the view, and the owner of another view that has the given name.
 void add_names(core::ViewFacts& facts, const store::BoundView& bound, const engine::View& view) {
   facts.name = view.schema + "." + view.name;
-  const auto [schema, name] = store::name_given(bound, view.schema, view.name);
+  const auto [schema, name] = store::given_name_after(bound, view.schema, view.name);
   if (!name.empty()) facts.given_name = schema + "." + name;
   // After a rename, a new view may have been created with the old name. The user may have expected
   // the job to refresh that one.
@@ -75,7 +75,7 @@ core::ViewFacts view_facts(pg::Spi& spi, const store::BoundView& bound, Oid oid,
   // Nothing is reported about the state of a view that is locked exclusively, because the check
   // does not wait.
   const engine::View view = engine::read_view(oid);
-  if (const auto found = unseen.find(oid); found != unseen.end()) facts.unseen = found->second;
+  if (const auto found = unseen.find(oid); found != unseen.end()) facts.reason = found->second;
   add_names(facts, bound, view);
   const std::optional<engine::ViewState> state = engine::try_read_state(view);
   facts.populated = !state || state->populated;
@@ -105,7 +105,7 @@ std::vector<core::ViewFacts> views_of(pg::Spi& spi, const store::JobRecord& job,
     views.push_back(view_facts(spi, job, engine::resolve_view(job), job, unseen));
   if (!job.is_group()) return views;
   std::vector<Oid> oids;
-  for (const store::Member& member : store::named_members(spi, job, store::Reads::kViews)) {
+  for (const store::Member& member : store::members_of_group(spi, job, store::Reads::kViews)) {
     oids.push_back(engine::resolve_view(member));
     views.push_back(view_facts(spi, member, oids.back(), job, unseen));
   }
@@ -134,8 +134,8 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobR
   facts.owner_exists = !pg::role_name(job.owner_oid).empty();
   // Only a command needs a login of its owner. The launch of its session would fail.
   if (facts.owner_exists && job.is_command())
-    if (const auto problem = extension::login_problem(job.owner_oid))
-      facts.login_problem = problem->what();
+    if (const auto reason = extension::reason_against_login(job.owner_oid))
+      facts.login_reason = reason->what();
   if (job.suspended) facts.suspended = rows.get_text_or_null(i, 2).value_or("");
   facts.last_success = rows.get_instant_or_null(i, 3);
   facts.last_error = rows.get_text(i, 4);
@@ -264,7 +264,7 @@ core::ProcessFacts process_facts() {
 core::ServerFacts server_facts(pg::Spi& spi) {
   core::ServerFacts facts;
   facts.log_retention = settings::log_retention();
-  facts.admin_problem = extension::admin_settings_problem();
+  facts.admin_reason = extension::reason_against_admin_settings();
   // For other roles, row-level security would be checked on every row of the log.
   const bool super_admin = extension::is_super_admin();
   facts.shares = share_facts(spi, super_admin);

@@ -23,16 +23,16 @@ namespace {
 using pg::Param;
 
 // Whether a job with the strategy incremental could refresh this view, or does.
-std::string say_incremental(const engine::View& view, const engine::ViewState& state) {
-  const std::string why_not = engine::why_not_incremental(view);
-  if (!why_not.empty()) return "not possible: " + why_not;
+std::string incremental_text(const engine::View& view, const engine::ViewState& state) {
+  const std::string reason = engine::reason_not_incremental(view);
+  if (!reason.empty()) return "not possible: " + reason;
   if (!state.is_incremental) return "possible";
   return state.demoted.empty() ? "set up" : "demoted: " + state.demoted;
 }
 
 // Information about the view that is read with the rights of the caller, so that only jobs that the
 // caller may see appear. A job for the view alone comes before a group.
-struct Surroundings {
+struct ViewContext {
   Param depends_on = Param::null(TEXTARRAYOID);
   Param next_due = Param::null(TIMESTAMPTZOID);
   std::optional<std::string> job_name;
@@ -40,8 +40,8 @@ struct Surroundings {
   pg::Settings settings;
 };
 
-Surroundings read_surroundings(const engine::View& view, MemoryContext context) {
-  Surroundings found;
+ViewContext read_view_context(const engine::View& view, MemoryContext context) {
+  ViewContext found;
   std::int64_t job_id = 0;
   pg::with_own_sql([&] {
     pg::Spi spi;
@@ -89,15 +89,15 @@ engine::Freshness find_freshness(const engine::View& view, const pg::Settings& o
 
 std::vector<Param> explain(const engine::View& view, MemoryContext context) {
   const engine::ViewState state = engine::read_state(view);
-  const Surroundings around = read_surroundings(view, context);
-  const engine::Freshness freshness = find_freshness(view, around.settings);
+  const ViewContext view_context = read_view_context(view, context);
+  const engine::Freshness freshness = find_freshness(view, view_context.settings);
   const bool differ = engine::settings_of_own_jobs(view).differ;
   std::string chosen;
   std::string reason;
   try {
     engine::require_sane_size(view);
     const engine::Choice choice =
-        engine::choose(view, state, engine::asked_by_job(around.strategy), freshness);
+        engine::choose(view, state, engine::asked_by_job(view_context.strategy), freshness);
     chosen = store::to_text(choice.strategy);
     reason = choice.reason;
     // A refresh that is not possible is a result of explain_refresh(), not an error.
@@ -114,11 +114,11 @@ std::vector<Param> explain(const engine::View& view, MemoryContext context) {
           Param(state.populated),
           Param::text_or_null(state.unique_index),
           Param::text_or_null(index),
-          around.depends_on,
-          Param::nullable(around.job_name, TEXTOID),
-          around.next_due,
+          view_context.depends_on,
+          Param::nullable(view_context.job_name, TEXTOID),
+          view_context.next_due,
           Param::text_or_null(freshness.reason),
-          Param(say_incremental(view, state))};
+          Param(incremental_text(view, state))};
 }
 
 // The longest wait for a lock, unless the session's own limit is shorter. Locks are released at the

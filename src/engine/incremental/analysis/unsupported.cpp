@@ -1,4 +1,4 @@
-#include "engine/incremental/analysis/refusals.hpp"
+#include "engine/incremental/analysis/unsupported.hpp"
 
 #include "engine/definition/definition.hpp"
 #include "engine/definition/elsewhere.hpp"
@@ -9,10 +9,10 @@
 
 // A definition can be refreshed by keys only if an output row depends on nothing but the rows of
 // its key. The checks here reject everything else, and each returns the reason as text:
-// - find_refusal() walks all expressions: subqueries, aggregates that depend on the order of their
+// - find_reason() walks all expressions: subqueries, aggregates that depend on the order of their
 //   input, and functions that are not immutable or read tables.
-// - why_not_clauses() rejects clauses such as LIMIT, in which one row decides about another.
-// - why_not_captured() rejects tables whose changes the triggers do not see, or not always.
+// - reason_against_clauses() rejects clauses such as LIMIT, in which one row decides about another.
+// - reason_against_source() rejects tables whose changes the triggers do not see, or not always.
 //
 // Example:
 //   SELECT region, array_agg(id) FROM shops GROUP BY region
@@ -24,7 +24,7 @@ namespace {
 
 // Aggregates of the server whose result depends on the order of their input for every type. A
 // partial refresh reads the rows in another order than a full one.
-bool looks_at_order(const char* name) {
+bool depends_on_order(const char* name) {
   for (const char* const one :
        {"array_agg", "string_agg", "json_agg", "json_agg_strict", "jsonb_agg", "jsonb_agg_strict",
         "json_object_agg", "json_object_agg_strict", "json_object_agg_unique",
@@ -39,7 +39,7 @@ bool is_order_independent(const char* name) {
 }
 
 // The sum of floating-point numbers is rounded at each step, so it depends on the order.
-bool adds_floats(const Aggref* aggregate, const char* name) {
+bool sums_floats(const Aggref* aggregate, const char* name) {
   if (is_order_independent(name)) return false;
   ListCell* cell;
   foreach (cell, aggregate->aggargtypes)
@@ -47,7 +47,7 @@ bool adds_floats(const Aggref* aggregate, const char* name) {
   return false;
 }
 
-const char* why_not_aggregate(const Aggref* aggregate) {
+const char* reason_against_aggregate(const Aggref* aggregate) {
   // An ordered-set aggregate sorts its input itself.
   if (aggregate->aggorder != NIL || aggregate->aggkind != AGGKIND_NORMAL) return nullptr;
   const char* name = get_func_name(aggregate->aggfnoid);
@@ -55,38 +55,38 @@ const char* why_not_aggregate(const Aggref* aggregate) {
   if (aggregate->aggfnoid >= FirstNormalObjectId)
     return psprintf("the aggregate %s may depend on the order of its input and has no ORDER BY",
                     name);
-  if (looks_at_order(name) || adds_floats(aggregate, name))
+  if (depends_on_order(name) || sums_floats(aggregate, name))
     return psprintf("the aggregate %s depends on the order of its input and has no ORDER BY", name);
   return nullptr;
 }
 
 // If a function reads tables, a changed row of such a table does not identify the affected rows.
-const char* why_not_followed(Oid function) {
+const char* reason_against_body(Oid function) {
   Reach reach = {};
   follow(reach, function);
-  if (reach.obstacle != nullptr) return reach.obstacle;
+  if (reach.reason != nullptr) return reach.reason;
   if (reach.reads == NIL) return nullptr;
   return psprintf("a function reads %s", describe_reads(reach));
 }
 
 // Returns null if the function has the same result for the same arguments. An invalid OID is
 // allowed: not every node calls a function.
-const char* why_not_function(Oid function) {
+const char* reason_against_function(Oid function) {
   if (!OidIsValid(function)) return nullptr;
   const char* name = get_func_name(function);
-  if (takes_text_search_object(function))
+  if (uses_text_search_object(function))
     return psprintf("the function %s depends on a text search configuration", name);
   const char marked = func_volatile(function);
   // IMMUTABLE is only a declaration, so the body is checked as well.
-  if (marked == PROVOLATILE_IMMUTABLE) return why_not_followed(function);
+  if (marked == PROVOLATILE_IMMUTABLE) return reason_against_body(function);
   return psprintf("the function %s is %s", name,
                   marked == PROVOLATILE_STABLE ? "stable, not immutable" : "volatile");
 }
 
-bool refuse_function(Oid function, void* refusal) {
-  const char* why = why_not_function(function);
-  *static_cast<const char**>(refusal) = why;
-  return why != nullptr;
+bool has_reason(Oid function, void* context) {
+  const char*& reason = *static_cast<const char**>(context);
+  reason = reason_against_function(function);
+  return reason != nullptr;
 }
 
 // The functions that an expression of now() may call. Their results depend only on now() and
@@ -98,7 +98,7 @@ bool is_of_time(Oid function) {
          func_volatile(function) == PROVOLATILE_IMMUTABLE;
 }
 
-bool is_foreign_to_time(Oid function, void*) { return !is_of_time(function); }
+bool is_not_of_time(Oid function, void*) { return !is_of_time(function); }
 
 // Returns true if the expression depends on anything but constants, now() and TimeZone.
 bool depends_on_more_than_time(Node* node, void* context) {
@@ -108,7 +108,7 @@ bool depends_on_more_than_time(Node* node, void* context) {
     return true;
   if (IsA(node, SQLValueFunction))
     return reinterpret_cast<SQLValueFunction*>(node)->op != SVFOP_CURRENT_TIMESTAMP;
-  if (check_functions_in_node(node, is_foreign_to_time, nullptr)) return true;
+  if (check_functions_in_node(node, is_not_of_time, nullptr)) return true;
   return walk_expression(node, depends_on_more_than_time, context);
 }
 
@@ -118,43 +118,43 @@ bool compares_times(Oid function) {
 }
 
 // Nodes that call no function and can still depend on settings.
-bool builds_by_settings(Node* node) {
+bool depends_on_settings(Node* node) {
   return pg::makes_document(node) && contain_mutable_functions(node);
 }
 
 struct Search {
-  const char* refusal;
+  const char* reason;
 };
 
-bool find_refusal(Node* node, void* context) {
+bool find_reason(Node* node, void* context) {
   auto* const search = static_cast<Search*>(context);
-  if (node == nullptr || search->refusal != nullptr) return false;
+  if (node == nullptr || search->reason != nullptr) return false;
   Var* column;
   // The refresh handles these comparisons itself, by the rows whose time has come.
-  if (edge_of(node, &column) != nullptr) return false;
+  if (time_comparison_of(node, &column) != nullptr) return false;
   if (IsA(node, SubLink)) {
-    search->refusal = "it has a subquery in an expression";
+    search->reason = "it has a subquery in an expression";
   } else if (IsA(node, Aggref)) {
-    search->refusal = why_not_aggregate(reinterpret_cast<Aggref*>(node));
+    search->reason = reason_against_aggregate(reinterpret_cast<Aggref*>(node));
   } else if (IsA(node, SQLValueFunction) || IsA(node, NextValueExpr)) {
-    search->refusal =
+    search->reason =
         IsA(node, NextValueExpr)
             ? "it calls nextval()"
             : "it calls a function of the kind of CURRENT_DATE and CURRENT_USER, whose "
               "value changes by itself";
   }
-  if (search->refusal != nullptr) return true;
-  if (builds_by_settings(node)) {
-    search->refusal = "it makes XML or JSON in a way that depends on settings";
+  if (search->reason != nullptr) return true;
+  if (depends_on_settings(node)) {
+    search->reason = "it makes XML or JSON in a way that depends on settings";
     return true;
   }
-  if (check_functions(node, refuse_function, &search->refusal)) return true;
-  // This does not descend into subqueries in FROM. why_not_simple() checks them.
-  if (IsA(node, Query)) return walk_query(reinterpret_cast<Query*>(node), find_refusal, context);
-  return walk_expression(node, find_refusal, context);
+  if (check_functions(node, has_reason, &search->reason)) return true;
+  // This does not descend into subqueries in FROM. reason_against_subquery() checks them.
+  if (IsA(node, Query)) return walk_query(reinterpret_cast<Query*>(node), find_reason, context);
+  return walk_expression(node, find_reason, context);
 }
 
-const char* why_not_clauses(const Query* query) {
+const char* reason_against_clauses(const Query* query) {
   if (query->hasWindowFuncs) return "it has a window function";
   if (query->limitCount != nullptr || query->limitOffset != nullptr)
     return "it has LIMIT or OFFSET";
@@ -167,7 +167,7 @@ const char* why_not_clauses(const Query* query) {
 
 }  // namespace
 
-Node* edge_of(Node* node, Var** column) {
+Node* time_comparison_of(Node* node, Var** column) {
   if (node == nullptr || !IsA(node, OpExpr)) return nullptr;
   auto* const comparison = reinterpret_cast<OpExpr*>(node);
   if (list_length(comparison->args) != 2 || !compares_times(get_opcode(comparison->opno)))
@@ -182,29 +182,29 @@ Node* edge_of(Node* node, Var** column) {
   return right;
 }
 
-const char* why_not_kept(Query* query) {
+const char* reason_against_query(Query* query) {
   if (query->commandType != CMD_SELECT) return "it is not a SELECT";
-  if (const char* why = why_not_clauses(query)) return why;
+  if (const char* reason = reason_against_clauses(query)) return reason;
   if (query->hasAggs && query->groupClause == NIL)
     return "it aggregates without GROUP BY, so that one row depends on all";
   Search search = {};
-  (void)find_refusal(reinterpret_cast<Node*>(query), &search);
-  return search.refusal;
+  (void)find_reason(reinterpret_cast<Node*>(query), &search);
+  return search.reason;
 }
 
 // A subquery that aggregates is refused, because one changed row changes a row of the subquery that
 // depends on other rows, too.
-const char* why_not_simple(Query* query) {
+const char* reason_against_subquery(Query* query) {
   if (query->hasAggs || query->groupClause != NIL)
     return "a subquery, view or WITH query in its FROM aggregates";
   if (query->distinctClause != NIL)
     return "a subquery, view or WITH query in its FROM has DISTINCT";
   if (query->setOperations != nullptr)
     return "a subquery, view or WITH query in its FROM has a set operation";
-  return why_not_kept(query);
+  return reason_against_query(query);
 }
 
-const char* why_not_captured(const FlatSource* source) {
+const char* reason_against_source(const FlatSource* source) {
   const RangeTblEntry* entry = source->entry;
   const char* name = get_rel_name(entry->relid);
   if (IsCatalogRelationOid(entry->relid)) return psprintf("it reads the system catalog %s", name);
@@ -220,7 +220,7 @@ const char* why_not_captured(const FlatSource* source) {
       return psprintf("it reads %s, which is not a table", name);
   }
   // From here on: rows that can change without firing a trigger of this table.
-  if (const char* why = why_written_elsewhere(entry->relid)) return why;
+  if (const char* reason = reason_written_elsewhere(entry->relid)) return reason;
   if (entry->tablesample != nullptr) return psprintf("it reads a sample of %s", name);
   if (has_children(entry->relid))
     return psprintf("the table %s has children that inherit from it", name);
@@ -232,7 +232,7 @@ const char* why_not_captured(const FlatSource* source) {
   if (get_rel_persistence(entry->relid) != RELPERSISTENCE_PERMANENT)
     return psprintf("the table %s is unlogged: a crash would empty it unseen", name);
   // A policy can depend on anything, and its result can change without a change of the row.
-  if (check_enable_rls(entry->relid, pg::checked_as(entry, source->permission), true) ==
+  if (check_enable_rls(entry->relid, pg::permission_role(entry, source->permission), true) ==
       RLS_ENABLED)
     return psprintf("row-level security of the table %s applies to the view's owner", name);
   return nullptr;

@@ -3,7 +3,7 @@
 //
 // A view may have several jobs. One of them, its keeper, determines the freshness: a view is stale
 // if several due times of its keeper have passed since the last success.
-#include "api/looking/view_facts.hpp"
+#include "api/monitoring/view_facts.hpp"
 
 #include <algorithm>
 
@@ -49,7 +49,7 @@ std::vector<SeenView> read_views(pg::Spi& spi) {
 
 // The job that keeps a view fresh. Active jobs with a schedule come first, then jobs for the view
 // alone before groups, then the oldest job.
-struct Keeper {
+struct Refresher {
   store::JobRecord job;
   std::optional<core::Timetable> timetable;
 };
@@ -61,34 +61,35 @@ bool is_better(const store::JobRecord& a, const store::JobRecord& b) {
   return std::make_pair(rank(a), a.id) < std::make_pair(rank(b), b.id);
 }
 
-std::map<Oid, Keeper> read_keepers(pg::Spi& spi) {
-  std::map<Oid, Keeper> keepers;
-  const auto add = [&keepers](Oid view, const store::JobRecord& job) {
+std::map<Oid, Refresher> read_refreshers(pg::Spi& spi) {
+  std::map<Oid, Refresher> refreshers;
+  const auto add = [&refreshers](Oid view, const store::JobRecord& job) {
     if (!OidIsValid(view)) return;
-    const auto [known, is_new] = keepers.try_emplace(view, Keeper{job, std::nullopt});
+    const auto [known, is_new] = refreshers.try_emplace(view, Refresher{job, std::nullopt});
     if (!is_new && is_better(job, known->second.job)) known->second.job = job;
   };
   for (const store::JobRecord& job : store::load_jobs(spi, store::Reads::kViews)) {
     if (job.one_time) continue;
     if (job.is_refresh()) add(engine::resolve_view(job), job);
     if (!job.is_group()) continue;
-    for (const store::Member& member : store::named_members(spi, job, store::Reads::kViews))
+    for (const store::Member& member : store::members_of_group(spi, job, store::Reads::kViews))
       add(engine::resolve_view(member), job);
   }
   // Parsed last, for the chosen jobs only.
-  for (auto& [view, keeper] : keepers) keeper.timetable = store::timetable_of(keeper.job);
-  return keepers;
+  for (auto& [view, refresher] : refreshers)
+    refresher.timetable = store::timetable_of(refresher.job);
+  return refreshers;
 }
 
 std::string freshness(const LoggedView& view, const std::optional<core::Instant>& fresh_at,
-                      const Keeper* keeper, core::Instant now) {
+                      const Refresher* refresher, core::Instant now) {
   if (!view.populated) return "never";
   // A paused job has no due times that could be missed.
-  if (keeper == nullptr || !keeper->job.active) return "unmanaged";
+  if (refresher == nullptr || !refresher->job.active) return "unmanaged";
   const core::Instant since =
-      std::max(keeper->job.effective_from, fresh_at.value_or(core::Instant::min()));
+      std::max(refresher->job.effective_from, fresh_at.value_or(core::Instant::min()));
   const int limit = settings::health_stale_warning();
-  return due_times_since(keeper->timetable, since, now, limit) >= limit ? "stale" : "fresh";
+  return due_times_since(refresher->timetable, since, now, limit) >= limit ? "stale" : "fresh";
 }
 
 // The size of the view with its indexes and its TOAST table, in bytes. Nothing if another session
@@ -151,14 +152,14 @@ Datum view_status(FunctionCallInfo call) {
   SetResult result(call);
   const core::Instant now = pg::now();
   std::vector<SeenView> views;
-  std::map<Oid, Keeper> keepers;
+  std::map<Oid, Refresher> refreshers;
   std::map<Oid, LoggedView> logged;
   const std::map<std::int64_t, core::Instant> fresh = found_fresh();
   pg::in_discarded_subtransaction([&] {
     pg::with_own_sql([&] {
       pg::Spi spi;
       views = read_views(spi);
-      keepers = read_keepers(spi);
+      refreshers = read_refreshers(spi);
       std::vector<Oid> oids;
       for (const SeenView& view : views) oids.push_back(view.oid);
       logged = logged_views(spi, oids);
@@ -169,22 +170,23 @@ Datum view_status(FunctionCallInfo call) {
     // The view was dropped a moment ago.
     if (found == logged.end()) continue;
     const LoggedView& log = found->second;
-    const auto kept = keepers.find(view.oid);
-    const Keeper* keeper = kept == keepers.end() ? nullptr : &kept->second;
+    const auto known = refreshers.find(view.oid);
+    const Refresher* refresher = known == refreshers.end() ? nullptr : &known->second;
     // A run that found the view fresh confirms the last success.
     std::optional<core::Instant> fresh_at = log.last_success;
-    if (keeper != nullptr) fresh_at = std::max(fresh_at, find_time(fresh, keeper->job.id));
+    if (refresher != nullptr) fresh_at = std::max(fresh_at, find_time(fresh, refresher->job.id));
     std::optional<core::Instant> next_due;
-    if (keeper != nullptr && keeper->timetable && keeper->job.active && !keeper->job.suspended)
-      next_due = keeper->timetable->next_after(now);
-    result.add({name_param(view.schema), name_param(view.name), name_param(view.owner),
-                Param(log.populated),
-                Param::nullable(log.rows ? log.rows : view.estimated_rows, INT8OID),
-                Param::nullable(try_size(view.oid), INT8OID), time_or_null(log.last_success),
-                age_or_null(fresh_at, now), Param::text_or_null(log.last_status),
-                Param::text_or_null(log.last_error), Param(freshness(log, fresh_at, keeper, now)),
-                keeper == nullptr ? Param::null(TEXTOID) : Param(keeper->job.name),
-                time_or_null(next_due)});
+    if (refresher != nullptr && refresher->timetable && refresher->job.active &&
+        !refresher->job.suspended)
+      next_due = refresher->timetable->next_after(now);
+    result.add(
+        {name_param(view.schema), name_param(view.name), name_param(view.owner),
+         Param(log.populated), Param::nullable(log.rows ? log.rows : view.estimated_rows, INT8OID),
+         Param::nullable(try_size(view.oid), INT8OID), time_or_null(log.last_success),
+         age_or_null(fresh_at, now), Param::text_or_null(log.last_status),
+         Param::text_or_null(log.last_error), Param(freshness(log, fresh_at, refresher, now)),
+         refresher == nullptr ? Param::null(TEXTOID) : Param(refresher->job.name),
+         time_or_null(next_due)});
   }
   return 0;
 }

@@ -107,7 +107,7 @@ Refreshed refresh_locked(const LockedView& locked) {
   RowSums* const sums = locked.audits_skipping ? &audit.sums : nullptr;
   pg::with_fixed_search_path([&] {
     if (locked.audits_skipping)
-      audit = prepare_audit(view, locked.seen, refreshed.choice.strategy == Strategy::kFull);
+      audit = begin_audit(view, locked.seen, refreshed.choice.strategy == Strategy::kFull);
     KeyedRun keyed(view, locked.seen, xmin);
     work.run({view, refreshed, sums, statement ? &*statement : nullptr, keyed});
     keyed.record_other(refreshed.rows);

@@ -1,11 +1,12 @@
 // Collects the changes of a transaction that other processes must hear about, and posts them when
 // it ends.
 //
-// The note_ functions only fill a static struct. The callbacks act on it. A commit posts the changes
-// after the server has sent the invalidation messages of the transaction and released its locks.
-// The processes that read the posts then see every change, also in their system caches. An abort
-// forgets the changes, except that the scheduler reads the changed jobs again. PREPARE saves them
-// in shared memory until the prepared transaction has ended, because another session may end it.
+// The note_ functions only fill a static struct. The callbacks act on it. A commit posts the
+// changes after the server has sent the invalidation messages of the transaction and released its
+// locks. The processes that read the posts then see every change, also in their system caches. An
+// abort forgets the changes, except that the scheduler reads the changed jobs again. PREPARE saves
+// them in shared memory until the prepared transaction has ended, because another session may end
+// it.
 #include "store/job_changes.hpp"
 
 #include <algorithm>

@@ -28,18 +28,6 @@ void report(const View& view, const std::string& found) {
   });
 }
 
-bool has_other_sums(const Audit& audit) {
-  const core::RowHash& before = audit.sums.old_rows;
-  const core::RowHash& now = audit.sums.new_rows;
-  return before.high != now.high || before.low != now.low;
-}
-
-// True if the difference is in a part that the definition fixes.
-bool is_wrong(const Audit& audit) {
-  return audit.fixed.loose_reason == nullptr ||
-         (audit.fixed.has_fixed_count && has_other_sums(audit));
-}
-
 // Adds the rows of the view to the sums. The snapshot sees the changes of this transaction.
 void add_rows(const View& view, RowSums& sums, core::RowHash RowSums::*side) {
   const Oid oid = view.oid;
@@ -79,24 +67,22 @@ bool begins_audit(const View& view, const Observation& seen, Choice& choice) {
   return true;
 }
 
-Audit prepare_audit(const View& view, const Observation& seen, bool is_full) {
+Audit begin_audit(const View& view, const Observation& seen, bool is_full) {
   const Oid oid = view.oid;
-  Audit audit;
+  FixedRows fixed = {};
   if (!seen.read_by_functions.empty()) {
     // Bodies of functions are not examined for an order of rows.
-    audit.fixed.loose_reason = "what functions read may depend on the order in which rows are read";
+    fixed.loose_reason = "what functions read may depend on the order in which rows are read";
   } else {
     pg::ActAs owner(view.owner, SECURITY_RESTRICTED_OPERATION);
-    audit.fixed = pg::call([oid] {
+    fixed = pg::call([oid] {
       Relation const relation = table_open(oid, NoLock);
-      const FixedRows fixed = fixed_rows_of(relation);
+      const FixedRows of_view = fixed_rows_of(relation);
       table_close(relation, NoLock);
-      return fixed;
+      return of_view;
     });
   }
-  pg::call([&audit] { audit.sums.hasher.init(); });
-  audit.sums.columns = audit.fixed.columns;
-  audit.sums.column_count = audit.fixed.column_count;
+  Audit audit = pg::call([&fixed] { return prepare_audit(fixed); });
   // A refresh in full does not compare rows. The old ones are gone afterwards, so they are read
   // now.
   if (is_full) add_rows(view, audit.sums, &RowSums::old_rows);

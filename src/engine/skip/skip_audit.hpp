@@ -5,8 +5,7 @@
 // that depends on the order in which rows are read is corrected without an alarm.
 #pragma once
 
-#include "engine/definition/fixed_rows.hpp"
-#include "engine/diff/diff.hpp"
+#include "engine/diff/audit.hpp"
 #include "engine/skip/freshness.hpp"
 #include "engine/strategy/refreshed.hpp"
 
@@ -23,16 +22,9 @@ void count_skip(Oid view);
 /// the view is locked for the refresh.
 bool begins_audit(const View& view, const Observation& seen, Choice& choice);
 
-/// The data that an audit compares. Only parts that the definition fixes can be wrong
-/// (fixed_rows.hpp).
-struct Audit {
-  FixedRows fixed = {};
-  RowSums sums = {};  // filled by the refresh
-};
-
 /// Returns the audit in the current memory context. If the view is refreshed in full, this reads
 /// all its rows. REQUIRES: begins_audit() has returned true.
-Audit prepare_audit(const View& view, const Observation& seen, bool is_full);
+Audit begin_audit(const View& view, const Observation& seen, bool is_full);
 
 /// Called after that refresh. Writes the result of the audit into the reason, and raises the alarm.
 /// Changes between the time when the view was `seen` and the snapshot do not count.

@@ -7,6 +7,7 @@
 #include "engine/definition/stable_functions.hpp"
 #include "engine/definition/tree.hpp"
 #include "engine/definition/type_versions.hpp"
+#include "engine/diff/audit.hpp"
 #include "engine/incremental/apply/key_rules.hpp"
 #include "engine/incremental/capture/consumers.hpp"
 #include "engine/incremental/capture/delta.hpp"
@@ -267,12 +268,16 @@ KeyedRefresh refresh_by_keys(Oid oid, const KeyedState& state, const char* text)
     result.difference = refresh_by_difference(view, condition, text, consumers);
   if (result.reason == nullptr && state.audit) {
     UpdateActiveSnapshotCommandId();  // to see the rows that were just written
-    Consumers of_audit;
-    result.audit = refresh_by_difference(view, nullptr, text, of_audit).written;
+    Consumers consumers_of_audit;
+    Audit audit = prepare_audit(fixed_rows_of(view));
+    result.audit =
+        refresh_by_difference(view, nullptr, text, consumers_of_audit, &audit.sums).written;
+    if (!is_wrong(audit)) result.loose_reason = audit.fixed.loose_reason;
   }
   MemoryContextSwitchTo(outside);
   if (result.reason != nullptr) result.reason = pstrdup(result.reason);
   if (result.fingerprint != nullptr) result.fingerprint = pstrdup(result.fingerprint);
+  if (result.loose_reason != nullptr) result.loose_reason = pstrdup(result.loose_reason);
   MemoryContextDelete(context);
   table_close(view, NoLock);
   return result;

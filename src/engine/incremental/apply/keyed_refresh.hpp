@@ -27,7 +27,8 @@ struct KeyedRefresh {
   const char* fingerprint;  // for the next refresh; null if keys cannot be derived
   int64 keys;
   Difference difference;
-  Written audit;  // rows that the audit corrected
+  Written audit;             // rows that the audit corrected
+  const char* loose_reason;  // why these rows show no error; null if they do
 };
 
 /// Makes the view equal to its definition under the active snapshot, and deletes the captured rows

@@ -121,8 +121,13 @@ bool KeyedRun::run(Refreshed& refreshed, RowSums* sums) {
       wrong > 0) {
     record_->rows += done.audit.inserted - done.audit.deleted;
     refreshed.rows.total = record_->rows;
-    report_audit(wrong);
-    choice.reason += "; " + record_->demoted;
+    if (done.loose_reason != nullptr) {
+      choice.reason += "; an audit wrote " + count_of(wrong, "row", "rows") +
+                       " anew, which is no alarm: " + done.loose_reason;
+    } else {
+      report_audit(wrong);
+      choice.reason += "; " + record_->demoted;
+    }
   } else if (done.reason == nullptr && state.audit) {
     choice.reason += "; an audit of all rows found nothing wrong";
   }

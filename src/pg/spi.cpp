@@ -78,8 +78,9 @@ int Rows::number_of(const char* column) const {
   const TupleDesc descriptor = table_->tupdesc;
   const int count = descriptor->natts;
   for (int tries = 0; tries < count; ++tries) {
-    if (std::strcmp(NameStr(TupleDescAttr(descriptor, last_found_)->attname), column) == 0)
-      return last_found_ + 1;
+    const char* const name = NameStr(TupleDescAttr(descriptor, last_found_)->attname);
+    // Most names differ in the first letter, which saves the call.
+    if (*name == *column && std::strcmp(name, column) == 0) return last_found_ + 1;
     last_found_ = last_found_ + 1 < count ? last_found_ + 1 : 0;
   }
   throw SqlError(ERRCODE_INTERNAL_ERROR,
@@ -97,8 +98,10 @@ std::string Rows::text_of(const Cell& cell) const {
   const Datum datum = cell.value;
   // name has a fixed length and no header.
   if (SPI_gettypeid(table_->tupdesc, cell.number) == NAMEOID) return NameStr(*DatumGetName(datum));
-  // The value may be compressed or stored out of line.
-  const ::text* packed = call([datum] { return DatumGetTextPP(datum); });
+  const auto* packed = reinterpret_cast<const ::text*>(DatumGetPointer(datum));
+  // Only such a value is copied, which can raise an error. Most are read in place.
+  if (VARATT_IS_COMPRESSED(packed) || VARATT_IS_EXTERNAL(packed))
+    packed = call([datum] { return DatumGetTextPP(datum); });
   return std::string(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
 }
 

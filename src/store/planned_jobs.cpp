@@ -57,10 +57,10 @@ PlannedJob read_planned_job(const pg::Rows& rows, std::size_t i) {
   return planned;
 }
 
-core::Job read_plan(const pg::Rows& rows, std::size_t i) {
+core::Job read_plan(const pg::Rows& rows, std::size_t i, const PlannedJob& planned) {
   core::Job plan;
-  plan.id = rows.get_int64(i, "job_id");
-  plan.owner = rows.get_oid(i, "owner_oid");
+  plan.id = planned.id;
+  plan.owner = planned.owner_oid;
   plan.runnable = rows.get_bool(i, "runnable");
   plan.handled_until = rows.get_instant(i, "handled_until");
   plan.on_missed = from_column<core::OnMissed>(rows.get_text(i, "on_missed"));
@@ -78,8 +78,10 @@ std::vector<JobToPlan> read_jobs(const pg::Rows& rows) {
   jobs.reserve(rows.size());
   std::map<Oid, OwnerRights> rights;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    JobToPlan& job = jobs.emplace_back(
-        JobToPlan{read_planned_job(rows, i), read_times(rows, i), read_plan(rows, i)});
+    JobToPlan& job = jobs.emplace_back();
+    job.planned = read_planned_job(rows, i);
+    job.times = read_times(rows, i);
+    job.plan = read_plan(rows, i, job.planned);
     // The rights are looked up once for each owner: many jobs often have the same owner.
     const Oid owner = job.planned.owner_oid;
     const auto [found, is_new] = rights.try_emplace(owner);

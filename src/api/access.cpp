@@ -166,9 +166,9 @@ void require_right_to_commands() {
     // The privilege on this function is the right to write commands; there is no separate setting.
     may = spi.query(
                  "SELECT has_function_privilege($1,"
-                 " 'metrics_refresh.schedule_command'::regproc::oid, 'EXECUTE')",
+                 " 'metrics_refresh.schedule_command'::regproc::oid, 'EXECUTE') AS may_write",
                  {pg::Param::oid(role)})
-              .get_bool(0, 1);
+              .get_bool(0, "may_write");
   });
   if (!may)
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,

@@ -19,7 +19,7 @@ constexpr char kIsDue[] =
     "  current_setting('autovacuum_analyze_threshold')::float8 +"
     "  current_setting('autovacuum_analyze_scale_factor')::float8 * greatest(reltuples, 0)"
     " AND coalesce(greatest(pg_stat_get_last_analyze_time(oid),"
-    "  pg_stat_get_last_autoanalyze_time(oid)) < now() - interval '1 minute', true)"
+    "  pg_stat_get_last_autoanalyze_time(oid)) < now() - interval '1 minute', true) AS is_due"
     " FROM pg_class WHERE oid = $1";
 
 }  // namespace
@@ -28,7 +28,7 @@ void analyze_if_changed(Oid view, bool (*may_run)(Oid owner)) {
   bool is_due = false;
   extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(kIsDue, {pg::Param::oid(view)});
-    is_due = !rows.empty() && rows.get_bool(0, 1);
+    is_due = !rows.empty() && rows.get_bool(0, "is_due");
   });
   if (!is_due) return;
   // The lock is the one that ANALYZE takes. Until it is released, the owner of the view cannot

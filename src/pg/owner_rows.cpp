@@ -70,7 +70,7 @@ Portal open(const char* sql, Oid relation, Oid owner) {
 
 }  // namespace
 
-Param array_of(const Rows& rows, int column) {
+Param array_of(const Rows& rows, const char* column) {
   std::vector<Param> values;
   for (std::size_t i = 0; i < rows.size(); ++i)
     values.push_back(rows.copied(i, column, CurrentMemoryContext));

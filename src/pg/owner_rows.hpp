@@ -19,8 +19,8 @@ namespace metrics_refresh::pg {
 void read_as_owner(Oid owner, Oid relation, const std::string& sql,
                    const std::function<void(const Rows&)>& consume);
 
-/// The values of some rows as an array in the current memory context. REQUIRES: at least one row,
+/// The values of a column as an array in the current memory context. REQUIRES: at least one row,
 /// and no NULL.
-Param array_of(const Rows& rows, int column);
+Param array_of(const Rows& rows, const char* column);
 
 }  // namespace metrics_refresh::pg

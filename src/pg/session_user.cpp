@@ -79,10 +79,11 @@ void restore(const Values& before) {
   with_own_sql([&names] {
     Spi spi;
     const Rows rows = spi.query(
-        "SELECT DISTINCT pg_catalog.split_part(c, '=', 1) FROM pg_catalog.pg_db_role_setting s,"
+        "SELECT DISTINCT pg_catalog.split_part(c, '=', 1) AS setting"
+        " FROM pg_catalog.pg_db_role_setting s,"
         " pg_catalog.unnest(s.setconfig) c WHERE s.setrole = $1 AND s.setdatabase IN (0, $2)",
         {Param::oid(BOOTSTRAP_SUPERUSERID), Param::oid(MyDatabaseId)});
-    for (std::size_t i = 0; i < rows.size(); ++i) names.push_back(rows.get_text(i, 1));
+    for (std::size_t i = 0; i < rows.size(); ++i) names.push_back(rows.get_text(i, "setting"));
   });
   for (const std::string& name : names) {
     const auto found = before.find(name);

@@ -2,9 +2,10 @@
 //
 // Each statement text is prepared once in a process, and its plan is saved. Parameters are
 // converted to Datums inside pg::call(), because their allocation may raise an error. Results are
-// read from the tuple table by position.
+// read from the tuple table by the names of their columns.
 #include "pg/spi.hpp"
 
+#include <cstring>
 #include <unordered_map>
 
 #include "pg/time.hpp"
@@ -71,46 +72,71 @@ std::vector<std::string> texts_of(Datum array, const char* name) {
   return texts;
 }
 
-Datum Rows::value(std::size_t row, int column) const {
-  bool is_null;
-  return SPI_getbinval(table_->vals[row], table_->tupdesc, column, &is_null);
+// The names come from the tuple descriptor. Nothing here can raise a server error: the names are
+// compared in place, and a missing one is an exception of C++.
+int Rows::number_of(const char* column) const {
+  const TupleDesc descriptor = table_->tupdesc;
+  const int count = descriptor->natts;
+  for (int tries = 0; tries < count; ++tries) {
+    const char* const name = NameStr(TupleDescAttr(descriptor, last_found_)->attname);
+    // Most names differ in the first letter, which saves the call.
+    if (*name == *column && std::strcmp(name, column) == 0) return last_found_ + 1;
+    last_found_ = last_found_ + 1 < count ? last_found_ + 1 : 0;
+  }
+  throw SqlError(ERRCODE_INTERNAL_ERROR,
+                 "the result of a query has no column \"" + std::string(column) + "\"");
 }
 
-bool Rows::is_null(std::size_t row, int column) const {
-  bool is_null;
-  (void)SPI_getbinval(table_->vals[row], table_->tupdesc, column, &is_null);
-  return is_null;
+Rows::Cell Rows::cell(std::size_t row, const char* column) const {
+  Cell found;
+  found.number = number_of(column);
+  found.value = SPI_getbinval(table_->vals[row], table_->tupdesc, found.number, &found.is_null);
+  return found;
 }
 
-std::string Rows::get_text(std::size_t row, int column) const {
-  const Datum datum = value(row, column);
+std::string Rows::text_of(const Cell& cell) const {
+  const Datum datum = cell.value;
   // name has a fixed length and no header.
-  if (SPI_gettypeid(table_->tupdesc, column) == NAMEOID) return NameStr(*DatumGetName(datum));
-  // The value may be compressed or stored out of line.
-  const ::text* packed = call([datum] { return DatumGetTextPP(datum); });
+  if (SPI_gettypeid(table_->tupdesc, cell.number) == NAMEOID) return NameStr(*DatumGetName(datum));
+  const auto* packed = reinterpret_cast<const ::text*>(DatumGetPointer(datum));
+  // Only such a value is copied, which can raise an error. Most are read in place.
+  if (VARATT_IS_COMPRESSED(packed) || VARATT_IS_EXTERNAL(packed))
+    packed = call([datum] { return DatumGetTextPP(datum); });
   return std::string(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
 }
 
-std::int64_t Rows::get_int64(std::size_t row, int column) const {
-  return DatumGetInt64(value(row, column));
+bool Rows::is_null(std::size_t row, const char* column) const { return cell(row, column).is_null; }
+
+std::string Rows::get_text(std::size_t row, const char* column) const {
+  return text_of(cell(row, column));
 }
 
-double Rows::get_float8(std::size_t row, int column) const {
-  return DatumGetFloat8(value(row, column));
+std::int64_t Rows::get_int64(std::size_t row, const char* column) const {
+  return DatumGetInt64(cell(row, column).value);
 }
 
-bool Rows::get_bool(std::size_t row, int column) const { return DatumGetBool(value(row, column)); }
-
-Oid Rows::get_oid(std::size_t row, int column) const {
-  return DatumGetObjectId(value(row, column));
+double Rows::get_float8(std::size_t row, const char* column) const {
+  return DatumGetFloat8(cell(row, column).value);
 }
 
-core::Instant Rows::get_instant(std::size_t row, int column) const {
-  return to_instant(DatumGetTimestampTz(value(row, column)));
+bool Rows::get_bool(std::size_t row, const char* column) const {
+  return DatumGetBool(cell(row, column).value);
 }
 
-std::vector<std::int64_t> Rows::get_int64_array(std::size_t row, int column) const {
-  const Datum datum = value(row, column);
+Oid Rows::get_oid(std::size_t row, const char* column) const {
+  return DatumGetObjectId(cell(row, column).value);
+}
+
+core::Instant Rows::get_instant(std::size_t row, const char* column) const {
+  return to_instant(DatumGetTimestampTz(cell(row, column).value));
+}
+
+std::vector<std::string> Rows::get_text_array(std::size_t row, const char* column) const {
+  return texts_of(cell(row, column).value, "the array");
+}
+
+std::vector<std::int64_t> Rows::get_int64_array(std::size_t row, const char* column) const {
+  const Datum datum = cell(row, column).value;
   struct Elements {
     Datum* values;
     int count;
@@ -126,31 +152,41 @@ std::vector<std::int64_t> Rows::get_int64_array(std::size_t row, int column) con
   return numbers;
 }
 
-std::optional<std::string> Rows::get_text_or_null(std::size_t row, int column) const {
-  if (is_null(row, column)) return std::nullopt;
-  return get_text(row, column);
+std::optional<std::string> Rows::get_text_or_null(std::size_t row, const char* column) const {
+  const Cell found = cell(row, column);
+  if (found.is_null) return std::nullopt;
+  return text_of(found);
 }
 
-std::optional<core::Instant> Rows::get_instant_or_null(std::size_t row, int column) const {
-  if (is_null(row, column)) return std::nullopt;
-  return get_instant(row, column);
+std::string Rows::get_text_or_empty(std::size_t row, const char* column) const {
+  const Cell found = cell(row, column);
+  return found.is_null ? std::string() : text_of(found);
 }
 
-Param Rows::copied(std::size_t row, int column, MemoryContext context) const {
-  const Oid type = SPI_gettypeid(table_->tupdesc, column);
-  if (is_null(row, column)) return Param::null(type);
-  const Datum datum = value(row, column);
+std::optional<std::int64_t> Rows::get_int64_or_null(std::size_t row, const char* column) const {
+  const Cell found = cell(row, column);
+  if (found.is_null) return std::nullopt;
+  return DatumGetInt64(found.value);
+}
+
+std::optional<core::Instant> Rows::get_instant_or_null(std::size_t row, const char* column) const {
+  const Cell found = cell(row, column);
+  if (found.is_null) return std::nullopt;
+  return to_instant(DatumGetTimestampTz(found.value));
+}
+
+Param Rows::copied(std::size_t row, const char* column, MemoryContext context) const {
+  const Cell found = cell(row, column);
+  const Oid type = SPI_gettypeid(table_->tupdesc, found.number);
+  if (found.is_null) return Param::null(type);
   return Param(type, call([=] {
                  MemoryContext const saved = MemoryContextSwitchTo(context);
-                 const Form_pg_attribute attribute = TupleDescAttr(table_->tupdesc, column - 1);
-                 const Datum copy = datumCopy(datum, attribute->attbyval, attribute->attlen);
+                 const Form_pg_attribute attribute =
+                     TupleDescAttr(table_->tupdesc, found.number - 1);
+                 const Datum copy = datumCopy(found.value, attribute->attbyval, attribute->attlen);
                  MemoryContextSwitchTo(saved);
                  return copy;
                }));
-}
-
-std::vector<std::string> Rows::get_text_array(std::size_t row, int column) const {
-  return texts_of(value(row, column), "the array");
 }
 
 Spi::Spi() : uncaught_(std::uncaught_exceptions()) {

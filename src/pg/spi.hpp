@@ -52,6 +52,11 @@ class Param {
 std::vector<std::string> texts_of(Datum array, const char* name);
 
 /// The rows of the last statement. Valid until the next statement on the same connection.
+///
+/// A column is read by its name: rows.get_text(i, "job_name"). The names of a result must be
+/// unique. An expression has a name only with AS; a cast of a column keeps the name of the column.
+/// All readers throw SqlError XX000 if the result has no column of this name. The search starts at
+/// the column that was found last, so that reading in the order of the result is cheap.
 class Rows {
  public:
   Rows(SPITupleTable* table, std::uint64_t count) : table_(table), count_(count) {}
@@ -59,28 +64,39 @@ class Rows {
   std::size_t size() const noexcept { return count_; }
   bool empty() const noexcept { return count_ == 0; }
 
-  bool is_null(std::size_t row, int column) const;
+  bool is_null(std::size_t row, const char* column) const;
   // For columns that are not NULL and have exactly this SQL type; get_text() also reads name.
-  std::string get_text(std::size_t row, int column) const;
-  std::int64_t get_int64(std::size_t row, int column) const;
-  double get_float8(std::size_t row, int column) const;
-  bool get_bool(std::size_t row, int column) const;
-  Oid get_oid(std::size_t row, int column) const;
-  core::Instant get_instant(std::size_t row, int column) const;
-  std::vector<std::int64_t> get_int64_array(std::size_t row, int column) const;  // without NULLs
+  // Arrays must not contain NULL.
+  std::string get_text(std::size_t row, const char* column) const;
+  std::int64_t get_int64(std::size_t row, const char* column) const;
+  double get_float8(std::size_t row, const char* column) const;
+  bool get_bool(std::size_t row, const char* column) const;
+  Oid get_oid(std::size_t row, const char* column) const;
+  core::Instant get_instant(std::size_t row, const char* column) const;
+  std::vector<std::string> get_text_array(std::size_t row, const char* column) const;
+  std::vector<std::int64_t> get_int64_array(std::size_t row, const char* column) const;
   // The same for columns that may be NULL.
-  std::optional<std::string> get_text_or_null(std::size_t row, int column) const;
-  std::optional<core::Instant> get_instant_or_null(std::size_t row, int column) const;
+  std::optional<std::string> get_text_or_null(std::size_t row, const char* column) const;
+  std::string get_text_or_empty(std::size_t row, const char* column) const;  // NULL reads as ""
+  std::optional<std::int64_t> get_int64_or_null(std::size_t row, const char* column) const;
+  std::optional<core::Instant> get_instant_or_null(std::size_t row, const char* column) const;
   /// The value as a parameter that was copied into `context`, or NULL.
-  Param copied(std::size_t row, int column, MemoryContext context) const;
-  /// A text[] without NULLs.
-  std::vector<std::string> get_text_array(std::size_t row, int column) const;
+  Param copied(std::size_t row, const char* column, MemoryContext context) const;
 
  private:
-  Datum value(std::size_t row, int column) const;
+  struct Cell {
+    Datum value;
+    bool is_null;
+    int number;  // of the column, from 1
+  };
+
+  Cell cell(std::size_t row, const char* column) const;
+  int number_of(const char* column) const;
+  std::string text_of(const Cell& cell) const;
 
   SPITupleTable* table_;
   std::size_t count_;
+  mutable int last_found_ = 0;  // index of a column, from 0
 };
 
 /// An SPI connection for the life of the scope. After an error, the abort of the transaction or
@@ -92,8 +108,8 @@ class Spi {
   Spi(const Spi&) = delete;
   Spi& operator=(const Spi&) = delete;
 
-  /// Runs one statement. Columns of the result are numbered from 1. The plan is kept, so the number
-  /// of different texts must be limited. Throws PgError.
+  /// Runs one statement. The plan is kept, so the number of different texts must be limited. Throws
+  /// PgError.
   Rows query(std::string_view sql, const std::vector<Param>& params = {});
 
   /// Runs one statement that only reads, with a snapshot taken now instead of the transaction's.

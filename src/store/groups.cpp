@@ -15,27 +15,21 @@ namespace {
 
 using pg::Param;
 
-// The array is read as int8[]: pg::Rows has a reader for that type only.
-std::vector<int> read_numbers(const pg::Rows& rows, std::size_t row, int column) {
-  std::vector<int> numbers;
-  for (const std::int64_t number : rows.get_int64_array(row, column))
-    numbers.push_back(static_cast<int>(number));
-  return numbers;
-}
-
+// waits_for is read as int8[]: pg::Rows has a reader for that type only.
 constexpr char kMemberColumns[] =
     "m.job_id, m.group_run_id, m.member::int8, m.view_schema, m.view_name, m.view_oid,"
     " m.waits_for::int8[]";
 
 Member read_member(const pg::Rows& rows, std::size_t i) {
   Member member;
-  member.job_id = rows.get_int64(i, 1);
-  member.group_run_id = rows.get_int64(i, 2);
-  member.number = static_cast<int>(rows.get_int64(i, 3));
-  member.view_schema = rows.get_text(i, 4);
-  member.view_name = rows.get_text(i, 5);
-  member.view_oid = rows.get_oid(i, 6);
-  member.waits_for = read_numbers(rows, i, 7);
+  member.job_id = rows.get_int64(i, "job_id");
+  member.group_run_id = rows.get_int64(i, "group_run_id");
+  member.number = static_cast<int>(rows.get_int64(i, "member"));
+  member.view_schema = rows.get_text(i, "view_schema");
+  member.view_name = rows.get_text(i, "view_name");
+  member.view_oid = rows.get_oid(i, "view_oid");
+  for (const std::int64_t number : rows.get_int64_array(i, "waits_for"))
+    member.waits_for.push_back(static_cast<int>(number));
   return member;
 }
 
@@ -51,10 +45,11 @@ std::vector<Member> read_members(const pg::Rows& rows) {
 // of the union is empty.
 std::vector<Member> members_of_group(pg::Spi& spi, const JobRecord& group, Reads reads) {
   const pg::Rows rows = spi.query(
-      std::string(
-          "SELECT $1, 0::int8, row_number() OVER (ORDER BY v.view_schema, v.view_name) - 1,"
-          " v.view_schema, v.view_name, v.view_oid, '{}'::int8[], v.given_schema, v.given_name"
-          " FROM (SELECT view_schema, view_name, view_oid, given_schema, given_name") +
+      std::string("SELECT $1 AS job_id, 0::int8 AS group_run_id,"
+                  " row_number() OVER (ORDER BY v.view_schema, v.view_name) - 1 AS member,"
+                  " v.view_schema, v.view_name, v.view_oid, '{}'::int8[] AS waits_for,"
+                  " v.given_schema, v.given_name"
+                  " FROM (SELECT view_schema, view_name, view_oid, given_schema, given_name") +
           "  FROM " + read_name(reads, "job_member") +
           " WHERE job_id = $1"
           "  UNION ALL SELECT n.nspname, c.relname, c.oid, NULL, NULL FROM pg_class c"
@@ -63,8 +58,8 @@ std::vector<Member> members_of_group(pg::Spi& spi, const JobRecord& group, Reads
       {group.id, group.group_schema, std::int64_t{kMaxMembers + 1}});
   std::vector<Member> members = read_members(rows);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    members[i].given_schema = rows.get_text_or_null(i, 8).value_or("");
-    members[i].given_name = rows.get_text_or_null(i, 9).value_or("");
+    members[i].given_schema = rows.get_text_or_empty(i, "given_schema");
+    members[i].given_name = rows.get_text_or_empty(i, "given_name");
     members[i].owner_oid = group.owner_oid;
   }
   return members;
@@ -91,7 +86,7 @@ void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const 
   // The trigger before_write sets view_oid by name. A second update is needed if that name now
   // belongs to another view (see bind_job() in jobs.cpp).
   const bool is_bound = !bound.empty();
-  const bool is_another = is_bound && bound.get_oid(0, 1) != now.view_oid;
+  const bool is_another = is_bound && bound.get_oid(0, "view_oid") != now.view_oid;
   if (is_bound && OidIsValid(before.view_oid) && before.view_oid != now.view_oid)
     queue_sweep_of_view(spi, before.view_oid);
   if (is_another)
@@ -106,29 +101,29 @@ void bind_member(pg::Spi& spi, std::int64_t job_id, const Member& before, const 
 std::vector<std::string> refreshed_before(pg::Spi& spi, std::int64_t job_id,
                                           std::int64_t group_run_id) {
   const pg::Rows rows = spi.query(
-      "SELECT view_schema || '.' || view_name FROM metrics_refresh_internal.run_log"
+      "SELECT view_schema || '.' || view_name AS view FROM metrics_refresh_internal.run_log"
       " WHERE status = 'success' AND group_run_id IN (SELECT a.run_id"
       "  FROM metrics_refresh_internal.run_log a JOIN metrics_refresh_internal.run_log b USING "
       "(job_id, due_at)"
       "  WHERE b.run_id = $2 AND a.job_id = $1 AND a.started_at >= b.due_at)",
       {job_id, group_run_id});
   std::vector<std::string> views;
-  for (std::size_t i = 0; i < rows.size(); ++i) views.push_back(rows.get_text(i, 1));
+  for (std::size_t i = 0; i < rows.size(); ++i) views.push_back(rows.get_text(i, "view"));
   return views;
 }
 
 std::vector<std::pair<int, int>> dependencies(pg::Spi& spi, const std::vector<Oid>& views) {
   const std::vector<std::int64_t> oids(views.begin(), views.end());
   const pg::Rows rows = spi.query(
-      "SELECT array_position($1, view_oid::int8)::int8 - 1,"
-      " array_position($1, depends_on_oid::int8)::int8 - 1"
+      "SELECT array_position($1, view_oid::int8)::int8 - 1 AS view,"
+      " array_position($1, depends_on_oid::int8)::int8 - 1 AS depends_on"
       " FROM metrics_refresh_internal.view_dependencies"
       " WHERE view_oid::int8 = ANY ($1) AND depends_on_oid::int8 = ANY ($1) LIMIT $2",
       {Param::array(oids), std::int64_t{kMaxDependencies + 1}});
   std::vector<std::pair<int, int>> edges;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    edges.emplace_back(static_cast<int>(rows.get_int64(i, 1)),
-                       static_cast<int>(rows.get_int64(i, 2)));
+    edges.emplace_back(static_cast<int>(rows.get_int64(i, "view")),
+                       static_cast<int>(rows.get_int64(i, "depends_on")));
   return edges;
 }
 
@@ -152,20 +147,21 @@ std::vector<OpenGroup> load_open_groups(pg::Spi& spi) {
                                   " ORDER BY m.group_run_id, m.member");
   std::vector<OpenGroup> groups;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::int64_t run = rows.get_int64(i, 2);
+    const std::int64_t run = rows.get_int64(i, "group_run_id");
     if (groups.empty() || groups.back().group_run_id != run)
-      groups.push_back({rows.get_int64(i, 1), run, {}});
-    if (rows.get_text(i, 8) == "pending") groups.back().pending.push_back(read_member(rows, i));
+      groups.push_back({rows.get_int64(i, "job_id"), run, {}});
+    if (rows.get_text(i, "state") == "pending")
+      groups.back().pending.push_back(read_member(rows, i));
   }
   return groups;
 }
 
 std::int64_t count_open_members(pg::Spi& spi, Oid owner, Reads reads) {
   return spi
-      .query("SELECT count(*) FROM " + read_name(reads, "group_run_member") + " m JOIN " +
-                 read_name(reads, "job") + " j USING (job_id) WHERE j.owner_oid = $1",
+      .query("SELECT count(*) AS members FROM " + read_name(reads, "group_run_member") +
+                 " m JOIN " + read_name(reads, "job") + " j USING (job_id) WHERE j.owner_oid = $1",
              {Param::oid(owner)})
-      .get_int64(0, 1);
+      .get_int64(0, "members");
 }
 
 bool is_open_group(pg::Spi& spi, std::int64_t run_id) {
@@ -254,45 +250,50 @@ std::optional<GroupResult> take_result(pg::Spi& spi, std::int64_t group_run_id) 
   GroupResult result;
   {
     const pg::Rows rows = spi.query(
-        "SELECT count(*), count(*) FILTER (WHERE state = 'failed'),"
-        " count(*) FILTER (WHERE state = 'skipped'), count(*) FILTER (WHERE state = 'canceled'),"
-        " count(*) FILTER (WHERE state IN ('pending', 'running')), min(job_id)"
+        "SELECT count(*) AS members, count(*) FILTER (WHERE state = 'failed') AS failed,"
+        " count(*) FILTER (WHERE state = 'skipped') AS skipped,"
+        " count(*) FILTER (WHERE state = 'canceled') AS canceled,"
+        " count(*) FILTER (WHERE state IN ('pending', 'running')) AS open,"
+        " min(job_id) AS job_id"
         " FROM metrics_refresh_internal.group_run_member WHERE group_run_id = $1",
         {group_run_id});
     // The plan is gone, or a member is still pending or running.
-    if (rows.get_int64(0, 1) == 0 || rows.get_int64(0, 5) > 0) return std::nullopt;
-    result.members = static_cast<int>(rows.get_int64(0, 1));
-    result.failed = static_cast<int>(rows.get_int64(0, 2));
-    result.skipped = static_cast<int>(rows.get_int64(0, 3));
-    result.canceled = static_cast<int>(rows.get_int64(0, 4));
-    result.job_id = rows.get_int64(0, 6);
+    if (rows.get_int64(0, "members") == 0 || rows.get_int64(0, "open") > 0) return std::nullopt;
+    result.members = static_cast<int>(rows.get_int64(0, "members"));
+    result.failed = static_cast<int>(rows.get_int64(0, "failed"));
+    result.skipped = static_cast<int>(rows.get_int64(0, "skipped"));
+    result.canceled = static_cast<int>(rows.get_int64(0, "canceled"));
+    result.job_id = rows.get_int64(0, "job_id");
   }
   {
     const pg::Rows rows = spi.query(
-        "SELECT coalesce(due_at, started_at), attempt::int8, triggered_by = 'manual',"
+        "SELECT coalesce(due_at, started_at) AS due, attempt::int8,"
+        " triggered_by = 'manual' AS manual,"
         " (SELECT coalesce(max(m.missed), 0) FROM metrics_refresh_internal.run_log m"
-        "  WHERE m.group_run_id = l.run_id) FROM metrics_refresh_internal.run_log l WHERE run_id = "
-        "$1",
+        "  WHERE m.group_run_id = l.run_id) AS missed"
+        " FROM metrics_refresh_internal.run_log l WHERE run_id = $1",
         {group_run_id});
     if (!rows.empty()) {
-      result.due = rows.get_instant(0, 1);
-      result.attempt = static_cast<int>(rows.get_int64(0, 2));
-      result.manual = rows.get_bool(0, 3);
-      result.missed = rows.get_int64(0, 4);
+      result.due = rows.get_instant(0, "due");
+      result.attempt = static_cast<int>(rows.get_int64(0, "attempt"));
+      result.manual = rows.get_bool(0, "manual");
+      result.missed = rows.get_int64(0, "missed");
     }
   }
   if (result.failed > 0) {
     const pg::Rows rows = spi.query(
-        "SELECT l.view_schema || '.' || l.view_name, coalesce(l.error_message, ''),"
-        " coalesce(l.sqlstate, ''), coalesce(l.error_detail, ''), coalesce(l.error_hint, ''),"
-        " coalesce(l.error_context, '') FROM metrics_refresh_internal.group_run_member m"
+        "SELECT l.view_schema || '.' || l.view_name AS view, l.error_message, l.sqlstate,"
+        " l.error_detail, l.error_hint, l.error_context"
+        " FROM metrics_refresh_internal.group_run_member m"
         " JOIN metrics_refresh_internal.run_log l ON l.run_id = m.run_id"
         " WHERE m.group_run_id = $1 AND m.state = 'failed' ORDER BY l.finished_at, l.run_id",
         {group_run_id});
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      result.failed_views.push_back(rows.get_text(i, 1));
-      const RunError error = {rows.get_text(i, 2), rows.get_text(i, 3), rows.get_text(i, 4),
-                              rows.get_text(i, 5), rows.get_text(i, 6)};
+      result.failed_views.push_back(rows.get_text(i, "view"));
+      const RunError error = {
+          rows.get_text_or_empty(i, "error_message"), rows.get_text_or_empty(i, "sqlstate"),
+          rows.get_text_or_empty(i, "error_detail"), rows.get_text_or_empty(i, "error_hint"),
+          rows.get_text_or_empty(i, "error_context")};
       if (!result.first_error) result.first_error = error;
       // One permanent error makes the result permanent: a retry would fail again.
       if (!error.sqlstate.empty() && !core::is_transient(error.sqlstate)) result.permanent = true;
@@ -305,12 +306,13 @@ std::optional<GroupResult> take_result(pg::Spi& spi, std::int64_t group_run_id) 
 
 GroupHead head_of_group(pg::Spi& spi, std::int64_t group_run_id) {
   const pg::Rows rows = spi.query(
-      "SELECT coalesce(job_name, ''), initiated_by IS NOT NULL, coalesce(initiated_by, ''),"
-      " attempt::int8 FROM metrics_refresh_internal.run_log WHERE run_id = $1",
+      "SELECT job_name, initiated_by, attempt::int8"
+      " FROM metrics_refresh_internal.run_log WHERE run_id = $1",
       {group_run_id});
   if (rows.empty()) return {};
-  return {rows.get_text(0, 1), rows.get_bool(0, 2), rows.get_text(0, 3),
-          static_cast<int>(rows.get_int64(0, 4))};
+  return {rows.get_text_or_empty(0, "job_name"), !rows.is_null(0, "initiated_by"),
+          rows.get_text_or_empty(0, "initiated_by"),
+          static_cast<int>(rows.get_int64(0, "attempt"))};
 }
 
 }  // namespace metrics_refresh::store

@@ -44,8 +44,8 @@ constexpr const char* kOwnerMayRefresh =
 // is 0, and the row is found by name.
 std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view, Reads reads) {
   const pg::Rows rows =
-      spi.query(std::string("SELECT id, fingerprint, refreshed_as_of, coalesce(rows_total, 0),"
-                            " runs_since_audit::int8,") +
+      spi.query(std::string("SELECT id, fingerprint, refreshed_as_of,"
+                            " coalesce(rows_total, 0) AS rows_total, runs_since_audit::int8,") +
                     " demoted, uncaptured, view_schema, view_name FROM " +
                     read_name(reads, "incremental_view") +
                     " WHERE view_oid = $1 OR view_oid "
@@ -56,16 +56,16 @@ std::optional<IncrementalView> find_incremental(pg::Spi& spi, Oid view, Reads re
                 {Param::oid(view)});
   if (rows.empty()) return std::nullopt;
   IncrementalView record;
-  record.id = rows.get_int64(0, 1);
+  record.id = rows.get_int64(0, "id");
   record.view = view;
-  record.fingerprint = rows.get_text_or_null(0, 2).value_or("");
-  record.as_of = rows.get_instant_or_null(0, 3);
-  record.rows = rows.get_int64(0, 4);
-  record.runs = static_cast<int>(rows.get_int64(0, 5));
-  record.demoted = rows.get_text_or_null(0, 6).value_or("");
-  record.uncaptured = rows.get_text_or_null(0, 7).value_or("");
-  record.schema = rows.get_text(0, 8);
-  record.name = rows.get_text(0, 9);
+  record.fingerprint = rows.get_text_or_empty(0, "fingerprint");
+  record.as_of = rows.get_instant_or_null(0, "refreshed_as_of");
+  record.rows = rows.get_int64(0, "rows_total");
+  record.runs = static_cast<int>(rows.get_int64(0, "runs_since_audit"));
+  record.demoted = rows.get_text_or_empty(0, "demoted");
+  record.uncaptured = rows.get_text_or_empty(0, "uncaptured");
+  record.schema = rows.get_text(0, "view_schema");
+  record.name = rows.get_text(0, "view_name");
   return record;
 }
 
@@ -92,7 +92,7 @@ IncrementalView insert_incremental(pg::Spi& spi, Oid view, const std::string& sc
                      "view_name, view_oid)"
                      " VALUES ($1, $2, $3) RETURNING id",
                      {schema, name, Param::oid(view)})
-                  .get_int64(0, 1);
+                  .get_int64(0, "id");
   return record;
 }
 
@@ -154,14 +154,14 @@ std::vector<std::int64_t> incremental_leftovers(pg::Spi& spi) {
       "  AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
       "   WHERE c.oid = i.view_oid AND c.relkind = 'm')");
   std::vector<std::int64_t> ids;
-  for (std::size_t i = 0; i < rows.size(); ++i) ids.push_back(rows.get_int64(i, 1));
+  for (std::size_t i = 0; i < rows.size(); ++i) ids.push_back(rows.get_int64(i, "id"));
   return ids;
 }
 
 // A number whose view still exists is not left over: it was only reported, and may be wanted.
 std::map<Oid, std::int64_t> leftovers_by_owner(pg::Spi& spi, Oid owner) {
   const pg::Rows rows = spi.query(
-      "SELECT owner_oid, count(DISTINCT id) FROM ("
+      "SELECT owner_oid, count(DISTINCT id) AS leftovers FROM ("
       "  SELECT l.owner_oid, l.id FROM metrics_refresh_internal.incremental_leftover l"
       "   WHERE NOT EXISTS (SELECT FROM metrics_refresh_internal.incremental_view i"
       "    WHERE i.id = l.id)"
@@ -171,7 +171,8 @@ std::map<Oid, std::int64_t> leftovers_by_owner(pg::Spi& spi, Oid owner) {
       " WHERE owner_oid <> 0 AND ($1 = 0 OR owner_oid = $1) GROUP BY owner_oid ORDER BY owner_oid",
       {Param::oid(owner)});
   std::map<Oid, std::int64_t> counts;
-  for (std::size_t i = 0; i < rows.size(); ++i) counts[rows.get_oid(i, 1)] = rows.get_int64(i, 2);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    counts[rows.get_oid(i, "owner_oid")] = rows.get_int64(i, "leftovers");
   return counts;
 }
 
@@ -189,10 +190,11 @@ LeftoverState leftover_state(pg::Spi& spi, std::int64_t id) {
           "   OR EXISTS (SELECT FROM metrics_refresh_internal.job_member m WHERE m.job_id = "
           "j.job_id"
           "    AND (m.view_schema = n.nspname AND m.view_name = c.relname OR m.view_oid = c.oid))))"
+          " AS is_in_use"
           " FROM metrics_refresh_internal.incremental_view i WHERE i.id = $1",
       {id});
   if (rows.empty()) return {};
-  return {rows.get_oid(0, 1), rows.get_bool(0, 2)};
+  return {rows.get_oid(0, "view_oid"), rows.get_bool(0, "is_in_use")};
 }
 
 // SKIP LOCKED: the scheduler must not wait for the transaction of a user.

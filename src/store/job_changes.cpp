@@ -155,7 +155,7 @@ void record_prepared_transactions(pg::Spi& spi) {
       "SELECT transaction::text::int8 FROM pg_catalog.pg_prepared_xacts"
       " WHERE database = pg_catalog.current_database()");
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto transaction = static_cast<TransactionId>(rows.get_int64(i, 1));
+    const auto transaction = static_cast<TransactionId>(rows.get_int64(i, "transaction"));
     if (shmem::store_unknown_news(transaction, MyDatabaseId)) continue;
     // The entries of transactions that have ended become free.
     pg::call([] { post_prepared(); });

@@ -8,7 +8,7 @@ std::vector<ViewName> members_of(pg::Spi& spi, std::int64_t job_id) {
       {job_id});
   std::vector<ViewName> views;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    views.emplace_back(rows.get_text(i, 1), rows.get_text(i, 2));
+    views.emplace_back(rows.get_text(i, "view_schema"), rows.get_text(i, "view_name"));
   return views;
 }
 

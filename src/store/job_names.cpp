@@ -8,18 +8,19 @@ namespace {
 // Jobs made for one run come last: their names do not reserve anything.
 std::vector<JobKey> read_keys(pg::Spi& spi, const char* condition, const pg::Param& param) {
   const pg::Rows rows =
-      spi.query(std::string("SELECT job_id, owner, owner_oid, coalesce(view_schema, ''),"
-                            " coalesce(view_name, ''), view_oid, given_schema, given_name"
+      spi.query(std::string("SELECT job_id, owner, owner_oid, view_schema, view_name, view_oid,"
+                            " given_schema, given_name"
                             " FROM metrics_refresh_internal.job WHERE ") +
                     condition + " ORDER BY one_time, job_id",
                 {param});
   std::vector<JobKey> keys;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    keys.push_back({{rows.get_text(i, 4), rows.get_text(i, 5), rows.get_oid(i, 6),
-                     rows.get_text_or_null(i, 7).value_or(""),
-                     rows.get_text_or_null(i, 8).value_or(""), rows.get_oid(i, 3)},
-                    rows.get_int64(i, 1),
-                    rows.get_text(i, 2)});
+    keys.push_back(
+        {{rows.get_text_or_empty(i, "view_schema"), rows.get_text_or_empty(i, "view_name"),
+          rows.get_oid(i, "view_oid"), rows.get_text_or_empty(i, "given_schema"),
+          rows.get_text_or_empty(i, "given_name"), rows.get_oid(i, "owner_oid")},
+         rows.get_int64(i, "job_id"),
+         rows.get_text(i, "owner")});
   return keys;
 }
 
@@ -47,7 +48,7 @@ std::vector<std::string> names_like(pg::Spi& spi, const std::string& name) {
       " GROUP BY job_name ORDER BY abs(length(job_name) - length($1)), job_name LIMIT 1000",
       {name});
   std::vector<std::string> names;
-  for (std::size_t i = 0; i < rows.size(); ++i) names.push_back(rows.get_text(i, 1));
+  for (std::size_t i = 0; i < rows.size(); ++i) names.push_back(rows.get_text(i, "job_name"));
   return names;
 }
 
@@ -63,7 +64,7 @@ std::optional<JobRecord> find_job(pg::Spi& spi, const std::string& name, Oid own
       " AND owner_oid <> '0'::oid AND NOT one_time",
       {name, pg::Param::oid(owner)});
   if (rows.empty()) return std::nullopt;
-  return find_job(spi, rows.get_int64(0, 1));
+  return find_job(spi, rows.get_int64(0, "job_id"));
 }
 
 // NO KEY UPDATE, so that a request can still be inserted for the job: its foreign key takes FOR KEY

@@ -17,7 +17,8 @@ constexpr char kStale[] =
 
 bool follow_owners(pg::Spi& spi) {
   // Counted first without locks. In the usual case there is nothing to do.
-  const std::int64_t stale = spi.query(std::string("SELECT count(*)") + kStale).get_int64(0, 1);
+  const std::int64_t stale =
+      spi.query(std::string("SELECT count(*) AS stale") + kStale).get_int64(0, "stale");
   if (stale == 0) return true;
   const pg::Rows rows = spi.query(
       std::string("WITH stale AS MATERIALIZED (SELECT j.job_id, j.owner_oid, r.rolname") + kStale +
@@ -25,13 +26,14 @@ bool follow_owners(pg::Spi& spi) {
       " UPDATE metrics_refresh_internal.job j"
       " SET owner = coalesce(s.rolname, j.owner), owner_gone = s.rolname IS NULL"
       " FROM stale s WHERE s.job_id = j.job_id"
-      " RETURNING j.job_id, s.owner_oid, s.rolname IS NULL OR s.owner_oid = j.owner_oid");
+      " RETURNING j.job_id, s.owner_oid,"
+      " s.rolname IS NULL OR s.owner_oid = j.owner_oid AS same_owner");
   // The trigger before_write sets owner_oid by name, and another role may have taken that name a
   // moment ago. The oid is therefore written again.
   for (std::size_t i = 0; i < rows.size(); ++i)
-    if (!rows.get_bool(i, 3))
+    if (!rows.get_bool(i, "same_owner"))
       spi.query("UPDATE metrics_refresh_internal.job SET owner_oid = $2 WHERE job_id = $1",
-                {rows.get_int64(i, 1), pg::Param::oid(rows.get_oid(i, 2))});
+                {rows.get_int64(i, "job_id"), pg::Param::oid(rows.get_oid(i, "owner_oid"))});
   // Fewer rows than counted: SKIP LOCKED passed over a locked row.
   return static_cast<std::int64_t>(rows.size()) >= stale;
 }

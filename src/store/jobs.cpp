@@ -16,20 +16,21 @@ namespace {
 // job_state is compared with effective_from.
 constexpr char kJobColumns[] =
     "SELECT j.job_id, j.job_name, j.view_schema, j.view_name, j.command, j.schedule, j.timezone,"
-    " j.strategy, j.owner, j.active, (extract(epoch FROM j.max_runtime) * 1000000)::int8,"
-    " (extract(epoch FROM j.lock_timeout) * 1000000)::int8, j.on_missed, j.view_oid,"
-    " greatest(j.effective_from, s.handled_until), coalesce(s.suspended_at > j.effective_from, "
-    "false),"
-    " j.is_default, j.owner_oid, j.on_overlap, j.priority::int8, j.max_retries::int8,"
-    " (extract(epoch FROM j.retry_delay) * 1000000)::int8,"
-    " (extract(epoch FROM j.retry_max_delay) * 1000000)::int8,"
-    " (extract(epoch FROM j.jitter) * 1000000)::int8, j.starts_at, j.ends_at, j.blackout,"
-    " j.settings::text, j.group_schema, j.isolation, coalesce(j.max_parallel, "
-    "0)::int8,"
-    " j.one_time, CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END,"
+    " j.strategy, j.owner, j.active,"
+    " (extract(epoch FROM j.max_runtime) * 1000000)::int8 AS max_runtime,"
+    " (extract(epoch FROM j.lock_timeout) * 1000000)::int8 AS lock_timeout, j.view_oid,"
+    " greatest(j.effective_from, s.handled_until) AS handled_until,"
+    " coalesce(s.suspended_at > j.effective_from, false) AS suspended,"
+    " j.is_default, j.owner_oid, j.priority::int8, j.max_retries::int8,"
+    " (extract(epoch FROM j.retry_delay) * 1000000)::int8 AS retry_delay,"
+    " (extract(epoch FROM j.retry_max_delay) * 1000000)::int8 AS retry_max_delay,"
+    " (extract(epoch FROM j.jitter) * 1000000)::int8 AS jitter, j.starts_at, j.ends_at, j.blackout,"
+    " j.settings::text, j.group_schema, j.isolation,"
+    " coalesce(j.max_parallel, 0)::int8 AS max_parallel, j.one_time,"
+    " CASE WHEN s.last_finished_at >= j.effective_from THEN s.retry_at END AS retry_at,"
     " s.retry_due, s.retry_attempt::int8, j.effective_from,"
-    " coalesce(s.last_status = 'success' AND s.retry_at IS NULL, false),"
-    " greatest(j.effective_from, s.last_finished_at), j.given_schema, j.given_name"
+    " coalesce(s.last_status = 'success' AND s.retry_at IS NULL, false) AS last_succeeded,"
+    " greatest(j.effective_from, s.last_finished_at) AS last_end, j.given_schema, j.given_name"
     " FROM ";
 
 std::string select_jobs(Reads reads = Reads::kTables) {
@@ -43,26 +44,28 @@ std::vector<std::pair<std::string, std::string>> read_settings(pg::Spi& spi,
   std::vector<std::pair<std::string, std::string>> settings;
   const pg::Rows rows = spi.query("SELECT key, value FROM jsonb_each_text($1::jsonb)", {jsonb});
   for (std::size_t i = 0; i < rows.size(); ++i)
-    settings.emplace_back(rows.get_text(i, 1), rows.get_text(i, 2));
+    settings.emplace_back(rows.get_text(i, "key"), rows.get_text(i, "value"));
   return settings;
 }
 
 void read_policies(pg::Spi& spi, const pg::Rows& rows, std::size_t i, JobRecord& job) {
-  job.priority = static_cast<int>(rows.get_int64(i, 20));
-  job.retry_policy.max_retries = static_cast<int>(rows.get_int64(i, 21));
-  job.retry_policy.delay = core::Duration(rows.get_int64(i, 22));
-  job.retry_policy.max_delay = core::Duration(rows.get_int64(i, 23));
-  job.jitter = core::Duration(rows.get_int64(i, 24));
-  job.starts_at = rows.get_instant_or_null(i, 25);
-  job.ends_at = rows.get_instant_or_null(i, 26);
-  if (!rows.is_null(i, 27)) job.blackout = rows.get_text_array(i, 27);
-  if (!rows.is_null(i, 28)) job.settings = read_settings(spi, rows.get_text(i, 28));
-  job.group_schema = rows.get_text_or_null(i, 29).value_or("");
-  job.repeatable_read = from_column<Isolation>(rows.get_text(i, 30)) == Isolation::kRepeatableRead;
-  job.max_parallel = static_cast<int>(rows.get_int64(i, 31));
-  job.one_time = rows.get_bool(i, 32);
-  if (const auto at = rows.get_instant_or_null(i, 33))
-    job.retry = core::Retry{*at, rows.get_instant(i, 34), static_cast<int>(rows.get_int64(i, 35))};
+  job.priority = static_cast<int>(rows.get_int64(i, "priority"));
+  job.retry_policy.max_retries = static_cast<int>(rows.get_int64(i, "max_retries"));
+  job.retry_policy.delay = core::Duration(rows.get_int64(i, "retry_delay"));
+  job.retry_policy.max_delay = core::Duration(rows.get_int64(i, "retry_max_delay"));
+  job.jitter = core::Duration(rows.get_int64(i, "jitter"));
+  job.starts_at = rows.get_instant_or_null(i, "starts_at");
+  job.ends_at = rows.get_instant_or_null(i, "ends_at");
+  if (!rows.is_null(i, "blackout")) job.blackout = rows.get_text_array(i, "blackout");
+  if (!rows.is_null(i, "settings")) job.settings = read_settings(spi, rows.get_text(i, "settings"));
+  job.group_schema = rows.get_text_or_empty(i, "group_schema");
+  job.repeatable_read =
+      from_column<Isolation>(rows.get_text(i, "isolation")) == Isolation::kRepeatableRead;
+  job.max_parallel = static_cast<int>(rows.get_int64(i, "max_parallel"));
+  job.one_time = rows.get_bool(i, "one_time");
+  if (const auto at = rows.get_instant_or_null(i, "retry_at"))
+    job.retry = core::Retry{*at, rows.get_instant(i, "retry_due"),
+                            static_cast<int>(rows.get_int64(i, "retry_attempt"))};
 }
 
 std::vector<JobRecord> read_jobs(pg::Spi& spi, const pg::Rows& rows) {
@@ -70,29 +73,29 @@ std::vector<JobRecord> read_jobs(pg::Spi& spi, const pg::Rows& rows) {
   jobs.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     JobRecord job;
-    job.id = rows.get_int64(i, 1);
-    job.name = rows.get_text(i, 2);
-    job.view_schema = rows.get_text_or_null(i, 3).value_or("");
-    job.view_name = rows.get_text_or_null(i, 4).value_or("");
-    job.command = rows.get_text_or_null(i, 5).value_or("");
-    job.schedule = rows.get_text_or_null(i, 6);
-    job.timezone = rows.get_text_or_null(i, 7).value_or("");
-    job.strategy = from_column<Strategy>(rows.get_text(i, 8));
-    job.owner = rows.get_text(i, 9);
-    job.active = rows.get_bool(i, 10);
-    job.max_runtime = core::Duration(rows.get_int64(i, 11));
-    job.lock_timeout = core::Duration(rows.get_int64(i, 12));
-    job.view_oid = rows.get_oid(i, 14);
-    job.handled_until = rows.get_instant(i, 15);
-    job.suspended = rows.get_bool(i, 16);
-    job.is_default = rows.get_bool(i, 17);
-    job.owner_oid = rows.get_oid(i, 18);
+    job.id = rows.get_int64(i, "job_id");
+    job.name = rows.get_text(i, "job_name");
+    job.view_schema = rows.get_text_or_empty(i, "view_schema");
+    job.view_name = rows.get_text_or_empty(i, "view_name");
+    job.command = rows.get_text_or_empty(i, "command");
+    job.schedule = rows.get_text_or_null(i, "schedule");
+    job.timezone = rows.get_text_or_empty(i, "timezone");
+    job.strategy = from_column<Strategy>(rows.get_text(i, "strategy"));
+    job.owner = rows.get_text(i, "owner");
+    job.active = rows.get_bool(i, "active");
+    job.max_runtime = core::Duration(rows.get_int64(i, "max_runtime"));
+    job.lock_timeout = core::Duration(rows.get_int64(i, "lock_timeout"));
+    job.view_oid = rows.get_oid(i, "view_oid");
+    job.handled_until = rows.get_instant(i, "handled_until");
+    job.suspended = rows.get_bool(i, "suspended");
+    job.is_default = rows.get_bool(i, "is_default");
+    job.owner_oid = rows.get_oid(i, "owner_oid");
     read_policies(spi, rows, i, job);
-    job.effective_from = rows.get_instant(i, 36);
-    job.last_succeeded = rows.get_bool(i, 37);
-    job.last_end = rows.get_instant(i, 38);
-    job.given_schema = rows.get_text_or_null(i, 39).value_or("");
-    job.given_name = rows.get_text_or_null(i, 40).value_or("");
+    job.effective_from = rows.get_instant(i, "effective_from");
+    job.last_succeeded = rows.get_bool(i, "last_succeeded");
+    job.last_end = rows.get_instant(i, "last_end");
+    job.given_schema = rows.get_text_or_empty(i, "given_schema");
+    job.given_name = rows.get_text_or_empty(i, "given_name");
     jobs.push_back(std::move(job));
   }
   return jobs;
@@ -106,7 +109,8 @@ std::optional<JobRecord> first_or_nothing(std::vector<JobRecord> jobs) {
 std::vector<Request> read_requests(const pg::Rows& rows) {
   std::vector<Request> requests;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    requests.push_back({rows.get_int64(i, 1), rows.get_int64(i, 2), rows.get_text(i, 3)});
+    requests.push_back({rows.get_int64(i, "run_id"), rows.get_int64(i, "job_id"),
+                        rows.get_text(i, "requested_by")});
   return requests;
 }
 
@@ -156,7 +160,7 @@ std::optional<std::int64_t> insert_job(pg::Spi& spi, const Columns& columns) {
                     " DO NOTHING RETURNING job_id",
                 params);
   if (rows.empty()) return std::nullopt;
-  return rows.get_int64(0, 1);
+  return rows.get_int64(0, "job_id");
 }
 
 void update_job(pg::Spi& spi, std::int64_t id, const Columns& columns, bool restart) {
@@ -195,8 +199,10 @@ void start_due_times_at_commit(pg::Spi& spi, const std::string& name, Oid owner)
 
 bool has_jobs_waiting_for_commit(pg::Spi& spi) {
   return spi
-      .query("SELECT EXISTS (SELECT FROM metrics_refresh_internal.job WHERE counts_from_commit)")
-      .get_bool(0, 1);
+      .query(
+          "SELECT EXISTS (SELECT FROM metrics_refresh_internal.job WHERE counts_from_commit)"
+          " AS are_waiting")
+      .get_bool(0, "are_waiting");
 }
 
 // pg_cron learns of the import within a second of the commit. Due times of the next two seconds
@@ -241,8 +247,8 @@ void bind_job(pg::Spi& spi, const JobRecord& job, Oid view, const std::string& s
   // The trigger before_write sets the oids by name. By now another view or role may have that name,
   // and then the oids are written again.
   const bool is_bound = !bound.empty();
-  const bool is_another =
-      is_bound && (bound.get_oid(0, 1) != view || bound.get_oid(0, 2) != job.owner_oid);
+  const bool is_another = is_bound && (bound.get_oid(0, "view_oid") != view ||
+                                       bound.get_oid(0, "owner_oid") != job.owner_oid);
   // The previous view may be set up for the strategy incremental, and no job may want that any
   // more.
   if (is_bound && OidIsValid(job.view_oid) && view != job.view_oid)
@@ -262,7 +268,7 @@ std::optional<std::int64_t> insert_request(pg::Spi& spi, std::int64_t job_id,
       " RETURNING run_id",
       {job_id, requested_by, pg::Param::oid(pg::role_oid(requested_by))});
   if (rows.empty()) return std::nullopt;
-  return rows.get_int64(0, 1);
+  return rows.get_int64(0, "run_id");
 }
 
 std::vector<Request> load_requests(pg::Spi& spi) {
@@ -296,7 +302,7 @@ std::optional<Request> find_request(pg::Spi& spi, std::int64_t run_id) {
 bool is_requested_here(pg::Spi& spi, std::int64_t run_id) {
   const pg::Rows rows = spi.query(
       "SELECT xmin FROM metrics_refresh_internal.run_request WHERE run_id = $1", {run_id});
-  return !rows.empty() && TransactionIdIsCurrentTransactionId(rows.get_oid(0, 1));
+  return !rows.empty() && TransactionIdIsCurrentTransactionId(rows.get_oid(0, "xmin"));
 }
 
 void await_request(pg::Spi& spi, std::int64_t run_id) {

@@ -8,7 +8,8 @@
 namespace metrics_refresh::store {
 
 std::int64_t next_run_id(pg::Spi& spi) {
-  return spi.query("SELECT nextval('metrics_refresh_internal.run_id_seq')").get_int64(0, 1);
+  return spi.query("SELECT nextval('metrics_refresh_internal.run_id_seq') AS run_id")
+      .get_int64(0, "run_id");
 }
 
 bool is_known_run(pg::Spi& spi, std::int64_t run_id) {
@@ -29,7 +30,8 @@ std::int64_t insert_one_time_refresh(pg::Spi& spi, const std::string& schema,
 std::int64_t insert_one_time_job(pg::Spi& spi, const std::string& purpose, Oid owner,
                                  Columns columns) {
   const std::int64_t number =
-      spi.query("SELECT nextval('metrics_refresh_internal.job_id_seq')").get_int64(0, 1);
+      spi.query("SELECT nextval('metrics_refresh_internal.job_id_seq') AS job_id")
+          .get_int64(0, "job_id");
   // The unique index on names does not cover one-time jobs, because the check would wait for other
   // sessions. The number keeps their names apart.
   columns.emplace_back("job_id", number);
@@ -72,15 +74,6 @@ bool withdraw_request(pg::Spi& spi, const Request& request, const JobRecord& job
   return true;
 }
 
-namespace {
-
-std::optional<std::int64_t> number(const pg::Rows& rows, int column) {
-  if (rows.is_null(0, column)) return std::nullopt;
-  return rows.get_int64(0, column);
-}
-
-}  // namespace
-
 // query_latest() uses a new snapshot. The caller may run in a repeatable read transaction that
 // began before the run ended. The request is looked up first: a request that becomes a row in the
 // log between the two queries is then found in the log.
@@ -93,22 +86,24 @@ KnownOutcome latest_outcome(pg::Spi& spi, std::int64_t run_id) {
   }
   const pg::Rows rows = spi.query_latest(
       "SELECT status, strategy, strategy_reason, rows_total, rows_inserted, rows_updated,"
-      " rows_deleted, coalesce(duration_ms, 0), error_message, sqlstate, error_detail, error_hint"
+      " rows_deleted, coalesce(duration_ms, 0) AS duration_ms, error_message, sqlstate,"
+      " error_detail, error_hint"
       " FROM metrics_refresh_internal.run_log WHERE run_id = $1",
       {run_id});
   if (rows.empty()) return known;
-  const auto text = [&rows](int column) { return rows.get_text_or_null(0, column).value_or(""); };
+  const auto text = [&rows](const char* column) { return rows.get_text_or_empty(0, column); };
   Outcome& outcome = known.outcome.emplace();
-  outcome.status = from_column<RunStatus>(text(1));
-  outcome.strategy = find_value<Strategy>(text(2));
-  outcome.strategy_reason = text(3);
-  outcome.rows_total = number(rows, 4);
-  outcome.rows_inserted = number(rows, 5);
-  outcome.rows_updated = number(rows, 6);
-  outcome.rows_deleted = number(rows, 7);
-  known.duration_ms = rows.get_float8(0, 8);
+  outcome.status = from_column<RunStatus>(text("status"));
+  outcome.strategy = find_value<Strategy>(text("strategy"));
+  outcome.strategy_reason = text("strategy_reason");
+  outcome.rows_total = rows.get_int64_or_null(0, "rows_total");
+  outcome.rows_inserted = rows.get_int64_or_null(0, "rows_inserted");
+  outcome.rows_updated = rows.get_int64_or_null(0, "rows_updated");
+  outcome.rows_deleted = rows.get_int64_or_null(0, "rows_deleted");
+  known.duration_ms = rows.get_float8(0, "duration_ms");
   if (outcome.status != RunStatus::kSuccess && outcome.status != RunStatus::kRunning)
-    outcome.error = RunError{text(9), text(10), text(11), text(12), ""};
+    outcome.error = RunError{text("error_message"), text("sqlstate"), text("error_detail"),
+                             text("error_hint"), ""};
   return known;
 }
 
@@ -125,9 +120,10 @@ bool lock_dependent_rows(pg::Spi& spi, std::int64_t job_id) {
       "  FOR UPDATE SKIP LOCKED)"
       " SELECT (SELECT count(*) FROM locked) + (SELECT count(*) FROM members) ="
       " (SELECT count(*) FROM metrics_refresh_internal.run_request WHERE job_id = $1)"
-      " + (SELECT count(*) FROM metrics_refresh_internal.job_member WHERE job_id = $1)",
+      " + (SELECT count(*) FROM metrics_refresh_internal.job_member WHERE job_id = $1)"
+      " AS all_locked",
       {job_id});
-  return rows.get_bool(0, 1);
+  return rows.get_bool(0, "all_locked");
 }
 
 }  // namespace
@@ -155,7 +151,8 @@ void remove_finished_one_time_jobs(pg::Spi& spi) {
       "j.job_id)"
       " AND NOT EXISTS (SELECT FROM metrics_refresh_internal.job_state s WHERE s.job_id = j.job_id"
       "  AND s.retry_at IS NOT NULL)");
-  for (std::size_t i = 0; i < rows.size(); ++i) remove_one_time_job(spi, rows.get_int64(i, 1));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    remove_one_time_job(spi, rows.get_int64(i, "job_id"));
 }
 
 }  // namespace metrics_refresh::store

@@ -24,13 +24,13 @@ std::vector<RuleRead> read(pg::Spi& spi, const char* query, const std::vector<Oi
   const std::vector<std::int64_t> oids(views.begin(), views.end());
   const pg::Rows rows = spi.query(query, {pg::Param::array(oids)});
   for (std::size_t i = 0; i < rows.size(); ++i)
-    reads.push_back({rows.get_oid(i, 1), rows.get_oid(i, 2), rows.get_oid(i, 3)});
+    reads.push_back({rows.get_oid(i, "view"), rows.get_oid(i, "owner"), rows.get_oid(i, "object")});
   return reads;
 }
 
 std::vector<Oid> oids_of(const pg::Rows& rows) {
   std::vector<Oid> oids;
-  for (std::size_t i = 0; i < rows.size(); ++i) oids.push_back(rows.get_oid(i, 1));
+  for (std::size_t i = 0; i < rows.size(); ++i) oids.push_back(rows.get_oid(i, "oid"));
   return oids;
 }
 
@@ -39,22 +39,25 @@ std::vector<Oid> oids_of(const pg::Rows& rows) {
 std::vector<RuleRead> functions_in_rules(pg::Spi& spi, const std::vector<Oid>& views) {
   return read(
       spi,
-      PARTS " SELECT DISTINCT p.view, v.relowner, coalesce(f.oid, o.oprcode::oid) FROM part p" NAMED
-            " LEFT JOIN pg_catalog.pg_proc f ON d.refclassid = 'pg_catalog.pg_proc'::regclass"
-            "  AND f.oid = d.refobjid"
-            " LEFT JOIN pg_catalog.pg_operator o"
-            "  ON d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid"
-            // 16384 is the first oid of objects that are not part of the server.
-            " WHERE coalesce(f.oid, o.oprcode::oid) >= '16384'::oid ORDER BY 1, 3",
+      PARTS
+      " SELECT DISTINCT p.view, v.relowner AS owner, coalesce(f.oid, o.oprcode::oid) AS object"
+      " FROM part p" NAMED
+      " LEFT JOIN pg_catalog.pg_proc f ON d.refclassid = 'pg_catalog.pg_proc'::regclass"
+      "  AND f.oid = d.refobjid"
+      " LEFT JOIN pg_catalog.pg_operator o"
+      "  ON d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid"
+      // 16384 is the first oid of objects that are not part of the server.
+      " WHERE coalesce(f.oid, o.oprcode::oid) >= '16384'::oid ORDER BY view, object",
       views);
 }
 
 std::vector<RuleRead> relations_in_rules(pg::Spi& spi, const std::vector<Oid>& views) {
   return read(spi,
-              PARTS " SELECT DISTINCT p.view, v.relowner, c.oid FROM part p" NAMED
-                    "  AND d.refclassid = 'pg_catalog.pg_class'::regclass"
-                    " JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.relkind <> 'v'"
-                    " WHERE c.oid <> p.oid ORDER BY 1, 3",
+              PARTS
+              " SELECT DISTINCT p.view, v.relowner AS owner, c.oid AS object FROM part p" NAMED
+              "  AND d.refclassid = 'pg_catalog.pg_class'::regclass"
+              " JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.relkind <> 'v'"
+              " WHERE c.oid <> p.oid ORDER BY view, object",
               views);
 }
 

@@ -59,7 +59,7 @@ std::int64_t insert_head(pg::Spi& spi, const RunHead& head, RunStatus status) {
            Param::nullable(head.due, TIMESTAMPTZOID), head.started, to_text(status), head.attempt,
            head.worker_pid, head.group_job_id, head.manual,
            Param::nullable(head.handled_until, TIMESTAMPTZOID)})
-      .get_int64(0, 1);
+      .get_int64(0, "run_id");
 }
 
 struct Ended {
@@ -101,12 +101,12 @@ constexpr char kAndState[] =
     "  WHERE s.job_id = l.job_id"
     "  RETURNING s.job_id, s.permanent_failures, s.interruptions,"
     "  coalesce(s.suspended_at > f.since, false) AS suspended)"
-    " SELECT ended.run_id, state.job_id, state.permanent_failures::int8,"
-    " state.interruptions::int8, coalesce(state.suspended, true)"
+    " SELECT state.job_id, state.permanent_failures::int8, state.interruptions::int8,"
+    " coalesce(state.suspended, true) AS suspended"
     " FROM ended LEFT JOIN state ON true";
 // For a run that is logged after its end. This is a separate statement: with one for both cases the
 // server would make a new plan for each run.
-constexpr char kAlone[] = " SELECT run_id, NULL::int8, NULL::int8, NULL::int8, true FROM ended";
+constexpr char kAlone[] = " SELECT true AS suspended FROM ended";
 
 // Completes the row of run_log, if its status is still `expected`, and the state of its job.
 Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunStatus expected,
@@ -148,10 +148,10 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunSta
                  cut_text_or_null(outcome.result),
                  Param::text_or_null(outcome.notices)});
   if (rows.empty()) return {false, false};
-  // The job is suspended already, or the run has no job.
-  if (rows.get_bool(0, 5)) return {true, false};
-  const std::int64_t failures = rows.get_int64(0, 3);
-  const std::int64_t interruptions = rows.get_int64(0, 4);
+  // The job is suspended already, or the run has no job. kAlone has no other columns.
+  if (rows.get_bool(0, "suspended")) return {true, false};
+  const std::int64_t failures = rows.get_int64(0, "permanent_failures");
+  const std::int64_t interruptions = rows.get_int64(0, "interruptions");
   std::string reason;
   if (failure && outcome.permanent && suspend_after > 0 && failures >= suspend_after)
     reason = std::to_string(failures) +
@@ -165,7 +165,7 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunSta
       "UPDATE metrics_refresh_internal.job_state SET suspended_at = clock_timestamp(), "
       "suspend_reason = $2"
       " WHERE job_id = $1",
-      {rows.get_int64(0, 2), reason});
+      {rows.get_int64(0, "job_id"), reason});
   return {true, true};
 }
 
@@ -258,7 +258,7 @@ std::vector<Orphan> take_orphans(pg::Spi& spi, const std::vector<std::int64_t>& 
       {Param::array(live_runs), Param::array(beginning_jobs)});
   std::vector<Orphan> orphans;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    orphans.push_back({rows.get_int64(i, 1), rows.get_int64(i, 2)});
+    orphans.push_back({rows.get_int64(i, "run_id"), rows.get_int64(i, "job_id")});
   return orphans;
 }
 
@@ -292,12 +292,13 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
         " SELECT run_id FROM metrics_refresh_internal.run_log"
         " WHERE started_at >= coalesce($3, '-infinity') AND started_at < $1"
         " AND status <> 'running' ORDER BY started_at LIMIT $2 FOR UPDATE SKIP LOCKED))"
-        " RETURNING started_at) SELECT count(*), max(started_at) FROM gone",
+        " RETURNING started_at)"
+        " SELECT count(*) AS batch, max(started_at) AS last_started_at FROM gone",
         {limit, kCleanupBatch, from});
-    const std::int64_t batch = rows.get_int64(0, 1);
+    const std::int64_t batch = rows.get_int64(0, "batch");
     removed += batch;
     if (batch < kCleanupBatch) return removed;
-    from = rows.get_instant(0, 2);
+    from = rows.get_instant(0, "last_started_at");
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
   }
 }
@@ -306,10 +307,10 @@ std::int64_t remove_old_runs(pg::Spi& spi, core::Instant limit) {
 std::optional<RunStatus> run_status(pg::Spi& spi, std::int64_t run_id) {
   const pg::Rows rows = spi.query(
       "SELECT coalesce((SELECT status FROM metrics_refresh.run_log WHERE run_id = $1),"
-      " (SELECT 'queued' FROM metrics_refresh.run_request WHERE run_id = $1))",
+      " (SELECT 'queued' FROM metrics_refresh.run_request WHERE run_id = $1)) AS status",
       {run_id});
-  if (rows.is_null(0, 1)) return std::nullopt;
-  return from_column<RunStatus>(rows.get_text(0, 1));
+  if (rows.is_null(0, "status")) return std::nullopt;
+  return from_column<RunStatus>(rows.get_text(0, "status"));
 }
 
 RunError run_error(int sqlstate, std::string message, std::string hint, std::string detail) {

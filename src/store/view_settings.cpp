@@ -8,7 +8,7 @@ pg::Settings read_settings(pg::Spi& spi, const std::optional<std::string>& jsonb
   if (!jsonb) return settings;
   const pg::Rows rows = spi.query("SELECT key, value FROM jsonb_each_text($1::jsonb)", {*jsonb});
   for (std::size_t i = 0; i < rows.size(); ++i)
-    settings.emplace_back(rows.get_text(i, 1), rows.get_text(i, 2));
+    settings.emplace_back(rows.get_text(i, "key"), rows.get_text(i, "value"));
   return settings;
 }
 
@@ -27,13 +27,13 @@ std::vector<JobSettings> settings_of_jobs(pg::Spi& spi, const std::string& schem
   std::vector<JobSettings> jobs;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     JobSettings& job = jobs.emplace_back();
-    job.view.view_schema = rows.get_text(i, 1);
-    job.view.view_name = rows.get_text(i, 2);
-    job.view.view_oid = rows.get_oid(i, 3);
-    job.view.given_schema = rows.get_text_or_null(i, 4).value_or("");
-    job.view.given_name = rows.get_text_or_null(i, 5).value_or("");
-    job.view.owner_oid = rows.get_oid(i, 6);
-    job.settings = read_settings(spi, rows.get_text_or_null(i, 7));
+    job.view.view_schema = rows.get_text(i, "view_schema");
+    job.view.view_name = rows.get_text(i, "view_name");
+    job.view.view_oid = rows.get_oid(i, "view_oid");
+    job.view.given_schema = rows.get_text_or_empty(i, "given_schema");
+    job.view.given_name = rows.get_text_or_empty(i, "given_name");
+    job.view.owner_oid = rows.get_oid(i, "owner_oid");
+    job.settings = read_settings(spi, rows.get_text_or_null(i, "settings"));
   }
   return jobs;
 }

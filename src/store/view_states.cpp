@@ -6,10 +6,12 @@ using pg::Param;
 
 ViewMemory find_memory(pg::Spi& spi, Oid view) {
   const pg::Rows rows = spi.query(
-      "SELECT (SELECT fingerprint FROM metrics_refresh_internal.view_state WHERE view_oid = $1),"
-      " (SELECT found FROM metrics_refresh_internal.skip_alarm WHERE view_oid = $1 LIMIT 1)",
+      "SELECT (SELECT fingerprint FROM metrics_refresh_internal.view_state WHERE view_oid = $1)"
+      " AS fingerprint,"
+      " (SELECT found FROM metrics_refresh_internal.skip_alarm WHERE view_oid = $1 LIMIT 1)"
+      " AS alarm",
       {Param::oid(view)});
-  return {rows.get_text_or_null(0, 1), rows.get_text_or_null(0, 2).value_or("")};
+  return {rows.get_text_or_null(0, "fingerprint"), rows.get_text_or_empty(0, "alarm")};
 }
 
 // The caller holds a lock on the view, so that no two sessions set the alarm of one view at the
@@ -36,7 +38,7 @@ std::string find_alarm(pg::Spi& spi, Oid view, Reads reads) {
   const pg::Rows rows = spi.query(
       "SELECT found FROM " + read_name(reads, "skip_alarm") + " WHERE view_oid = $1 LIMIT 1",
       {Param::oid(view)});
-  return rows.empty() ? "" : rows.get_text(0, 1);
+  return rows.empty() ? "" : rows.get_text(0, "found");
 }
 
 void name_alarm(pg::Spi& spi, const ViewName& name, Oid view) {

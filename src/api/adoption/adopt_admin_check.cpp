@@ -34,10 +34,12 @@ std::optional<Check> find_check(const std::string& schema, Oid log) {
         // The candidates are functions without arguments that return boolean and have one of these
         // names. They must be in the schema or be used by a policy of the log. The owner of the
         // function and of its schema could replace it, so both must be superusers.
-        "SELECT p.oid, p.proowner, quote_ident(n.nspname) || '.' || quote_ident(p.proname),"
+        "SELECT p.oid, p.proowner AS owner,"
+        " quote_ident(n.nspname) || '.' || quote_ident(p.proname) AS name,"
         " (SELECT bool_and(r.rolsuper) FROM pg_roles r WHERE r.oid IN (p.proowner,"
         "  CASE WHEN n.nspowner = 'pg_database_owner'::regrole THEN (SELECT datdba FROM pg_database"
         "   WHERE datname = current_database()) ELSE n.nspowner END))"
+        " AS is_preserved"
         " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
         " WHERE p.pronargs = 0 AND p.prokind = 'f' AND NOT p.proretset"
         "  AND p.prorettype = 'bool'::regtype AND NOT EXISTS (SELECT FROM pg_depend e"
@@ -50,8 +52,8 @@ std::optional<Check> find_check(const std::string& schema, Oid log) {
         " ORDER BY n.nspname <> $1, p.proname = 'is_admin' LIMIT 1",
         {schema, Param::oid(log)});
     if (!rows.empty())
-      check =
-          Check{rows.get_oid(0, 1), rows.get_oid(0, 2), rows.get_text(0, 3), rows.get_bool(0, 4)};
+      check = Check{rows.get_oid(0, "oid"), rows.get_oid(0, "owner"), rows.get_text(0, "name"),
+                    rows.get_bool(0, "is_preserved")};
   });
   return check;
 }
@@ -62,11 +64,11 @@ std::string database_setting(const std::string& name) {
   std::string value;
   extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
-        "SELECT substr(c, length($1) + 2) FROM pg_db_role_setting s, unnest(s.setconfig) c"
+        "SELECT substr(c, length($1) + 2) AS value FROM pg_db_role_setting s, unnest(s.setconfig) c"
         " WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database"
         "  WHERE datname = current_database()) AND starts_with(c, $1 || '=')",
         {name});
-    if (!rows.empty()) value = rows.get_text(0, 1);
+    if (!rows.empty()) value = rows.get_text(0, "value");
   });
   return value;
 }
@@ -144,15 +146,16 @@ void adopt_retention(Adoption& adoption, const store::OldFunction& cleanup) {
   constexpr char kName[] = "metrics_refresh.log_retention";
   std::int64_t minutes = 0;
   extension::as_extension([&](pg::Spi& spi) {
-    minutes = spi.query(
-                     // The retention is taken from the first interval in the text of the function.
-                     // If there is none, it is the default of the argument, a number of days.
-                     "SELECT coalesce((SELECT extract(epoch FROM replace(m[1], '''', '')::interval)"
-                     " / 60 FROM regexp_matches($1, '(\\d{1,4}\\s*(?:hour|day|week|month|year)s?)',"
-                     " 'i') m LIMIT 1),"
-                     " 1440 * (regexp_match($2, 'DEFAULT (\\d{1,5})$'))[1]::int, 0)::bigint",
-                     {cleanup.source, cleanup.arguments})
-                  .get_int64(0, 1);
+    minutes =
+        spi.query(
+               // The retention is taken from the first interval in the text of the function.
+               // If there is none, it is the default of the argument, a number of days.
+               "SELECT coalesce((SELECT extract(epoch FROM replace(m[1], '''', '')::interval)"
+               " / 60 FROM regexp_matches($1, '(\\d{1,4}\\s*(?:hour|day|week|month|year)s?)',"
+               " 'i') m LIMIT 1),"
+               " 1440 * (regexp_match($2, 'DEFAULT (\\d{1,5})$'))[1]::int, 0)::bigint AS minutes",
+               {cleanup.source, cleanup.arguments})
+            .get_int64(0, "minutes");
   });
   const std::int64_t present =
       std::chrono::duration_cast<std::chrono::minutes>(settings::log_retention()).count();

@@ -71,9 +71,10 @@ void require_replaced(const OldFunction& function, Oid owner, const std::string&
     is_replaced =
         spi.query(
                "SELECT EXISTS (SELECT FROM pg_proc WHERE oid::regprocedure::text = $4"
-               " AND (oid = $1 OR $1 = 0) AND proowner = $2 AND prosrc = $3)",
+               " AND (oid = $1 OR $1 = 0) AND proowner = $2 AND prosrc = $3)"
+               " AS is_replaced",
                {pg::Param::oid(function.oid), pg::Param::oid(owner), source, function.signature})
-            .get_bool(0, 1);
+            .get_bool(0, "is_replaced");
   });
   if (is_replaced) return;
   throw pg::SqlError(ERRCODE_OBJECT_IN_USE,

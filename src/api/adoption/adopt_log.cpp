@@ -64,8 +64,9 @@ std::string copy(const OldLog& log, const engine::View& view, const store::OldRo
   std::int64_t rows = 0;
   extension::as_extension([&](pg::Spi& spi) { store::begin_above(spi, counted.last_id); });
   pg::read_as_owner(log.owner, log.oid, store::row_query(log), [&](const pg::Rows& some) {
-    extension::as_extension(
-        [&](pg::Spi& spi) { store::copy_rows(spi, log, view.name, pg::array_of(some, 1)); });
+    extension::as_extension([&](pg::Spi& spi) {
+      store::copy_rows(spi, log, view.name, pg::array_of(some, "old_row"));
+    });
     rows += static_cast<std::int64_t>(some.size());
   });
   return rows_note(rows, counted);
@@ -108,12 +109,12 @@ void carry_grants(Adoption& adoption, const OldLog& log) {
   extension::as_extension([&](pg::Spi& spi) {
     others = spi.query(
                     "SELECT coalesce(string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'"
-                    " ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '), '')"
+                    " ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '), '') AS roles"
                     " FROM pg_default_acl d, aclexplode(d.defaclacl) a"
                     " WHERE d.defaclrole = $1 AND d.defaclobjtype = 'r' AND a.grantee <> $1"
                     " AND (d.defaclnamespace = 0 OR d.defaclnamespace = $2)",
                     {pg::Param::oid(log.owner), pg::Param::oid(log.schema_oid)})
-                 .get_text(0, 1);
+                 .get_text(0, "roles");
   });
   if (!others.empty())
     adoption.define("view " + name, "closed to default privileges",

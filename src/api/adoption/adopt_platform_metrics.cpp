@@ -35,9 +35,9 @@ void refuse_own_schema(Oid schema, const std::string& name) {
   extension::as_extension([&](pg::Spi& spi) {
     is_own = spi.query(
                     "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'metrics_refresh'"
-                    " AND extnamespace = $1)",
+                    " AND extnamespace = $1) AS is_own",
                     {pg::Param::oid(schema)})
-                 .get_bool(0, 1);
+                 .get_bool(0, "is_own");
   });
   if (is_own)
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

@@ -50,11 +50,11 @@ std::optional<PgCron> find_pg_cron() {
     // pg_settings does not show a setting that pg_cron has not defined. Any role could set such a
     // placeholder.
     const pg::Rows rows = spi.query(
-        "SELECT c.relowner, e.extversion, (SELECT setting FROM pg_settings"
-        "  WHERE name = 'cron.timezone'),"
+        "SELECT c.relowner AS owner, e.extversion AS version, (SELECT setting FROM pg_settings"
+        "  WHERE name = 'cron.timezone') AS timezone,"
         " coalesce((SELECT setting = 'on' FROM pg_settings"
-        "  WHERE name = 'cron.use_background_workers'), false),"
-        " current_setting('port'), current_database()::text"
+        "  WHERE name = 'cron.use_background_workers'), false) AS uses_workers,"
+        " current_setting('port') AS port, current_database()::text AS database"
         " FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass"
         "  AND d.refobjid = e.oid AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass"
         " JOIN pg_class c ON c.oid = d.objid AND c.relname = 'job'"
@@ -62,17 +62,17 @@ std::optional<PgCron> find_pg_cron() {
         " WHERE e.extname = 'pg_cron'");
     if (rows.empty()) return;
     PgCron& cron = found.emplace();
-    cron.owner = rows.get_oid(0, 1);
-    cron.version = core::pg_cron_version(rows.get_text(0, 2));
+    cron.owner = rows.get_oid(0, "owner");
+    cron.version = core::pg_cron_version(rows.get_text(0, "version"));
     // The library reads the schedules, and it may be newer than the extension. The setting
     // cron.timezone exists since 1.5.
-    if (const auto timezone = rows.get_text_or_null(0, 3)) {
+    if (const auto timezone = rows.get_text_or_null(0, "timezone")) {
       cron.version = std::max(cron.version, core::PgCronVersion::k1_5);
       cron.timezone = *timezone;
     }
-    cron.uses_workers = rows.get_bool(0, 4);
-    cron.port = rows.get_text(0, 5);
-    cron.database = rows.get_text(0, 6);
+    cron.uses_workers = rows.get_bool(0, "uses_workers");
+    cron.port = rows.get_text(0, "port");
+    cron.database = rows.get_text(0, "database");
   });
   return found;
 }
@@ -83,21 +83,22 @@ std::vector<OldJob> read_old_jobs(const PgCron& cron, bool dry_run) {
     const pg::Rows rows = spi.query(
         // Old versions of pg_cron lack the columns active and jobname. to_jsonb() reads them
         // without naming them.
-        std::string("SELECT jobid, schedule, command, nodename, nodeport::text, database, username,"
-                    " coalesce((to_jsonb(j) ->> 'active')::boolean, true),"
-                    " coalesce(to_jsonb(j) ->> 'jobname', '') FROM cron.job j ORDER BY jobid") +
+        std::string(
+            "SELECT jobid, schedule, command, nodename, nodeport::text, database, username,"
+            " coalesce((to_jsonb(j) ->> 'active')::boolean, true) AS active,"
+            " coalesce(to_jsonb(j) ->> 'jobname', '') AS jobname FROM cron.job j ORDER BY jobid") +
         (dry_run ? "" : " FOR NO KEY UPDATE"));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       OldJob old;
-      old.job.source_id = rows.get_int64(i, 1);
-      old.job.old_schedule = rows.get_text(i, 2);
-      old.job.command = rows.get_text(i, 3);
-      old.nodename = rows.get_text(i, 4);
-      old.nodeport = rows.get_text(i, 5);
-      old.job.database = rows.get_text(i, 6);
-      old.job.owner_name = rows.get_text(i, 7);
-      old.job.active = rows.get_bool(i, 8);
-      old.job.name = rows.get_text(i, 9);
+      old.job.source_id = rows.get_int64(i, "jobid");
+      old.job.old_schedule = rows.get_text(i, "schedule");
+      old.job.command = rows.get_text(i, "command");
+      old.nodename = rows.get_text(i, "nodename");
+      old.nodeport = rows.get_text(i, "nodeport");
+      old.job.database = rows.get_text(i, "database");
+      old.job.owner_name = rows.get_text(i, "username");
+      old.job.active = rows.get_bool(i, "active");
+      old.job.name = rows.get_text(i, "jobname");
       if (old.job.name.empty()) old.job.name = "pg_cron job " + std::to_string(old.job.source_id);
       // The functions of this extension read a name of digits as a number.
       if (is_job_id(old.job.name)) old.job.name = "pg_cron job named " + old.job.name;
@@ -116,9 +117,10 @@ bool is_running(const ImportedJob& job) {
                      "SELECT EXISTS (SELECT FROM pg_stat_activity a"
                      " WHERE (a.application_name = 'pg_cron' OR a.backend_type LIKE 'pg_cron%')"
                      " AND a.state = 'active' AND a.usename = $1 AND a.datname = $2"
-                     " AND a.query <> '' AND starts_with($3, a.query))",
+                     " AND a.query <> '' AND starts_with($3, a.query))"
+                     " AS is_running",
                      {job.owner_name, job.database, job.command})
-                  .get_bool(0, 1);
+                  .get_bool(0, "is_running");
   });
   return running;
 }

@@ -102,13 +102,16 @@ Routine read_routine(Oid oid, Oid caller) {
   Routine routine;
   extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
-        "SELECT l.lanname, coalesce(p.prosrc, ''), p.prokind = 'p', p.prosecdef, p.proowner,"
-        " has_function_privilege($2, p.oid, 'EXECUTE'), coalesce(p.proconfig, '{}')"
+        "SELECT l.lanname AS language, coalesce(p.prosrc, '') AS source,"
+        " p.prokind = 'p' AS is_procedure, p.prosecdef AS is_definer, p.proowner AS owner,"
+        " has_function_privilege($2, p.oid, 'EXECUTE') AS may_execute,"
+        " coalesce(p.proconfig, '{}') AS settings"
         " FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid = $1",
         {Param::oid(oid), Param::oid(caller)});
-    routine = {rows.get_text(0, 1),      rows.get_text(0, 2), rows.get_bool(0, 3),
-               rows.get_bool(0, 4),      rows.get_oid(0, 5),  rows.get_bool(0, 6),
-               rows.get_text_array(0, 7)};
+    routine = {rows.get_text(0, "language"),      rows.get_text(0, "source"),
+               rows.get_bool(0, "is_procedure"),  rows.get_bool(0, "is_definer"),
+               rows.get_oid(0, "owner"),          rows.get_bool(0, "may_execute"),
+               rows.get_text_array(0, "settings")};
   });
   return routine;
 }
@@ -227,17 +230,19 @@ std::vector<Body> bodies_in(Oid view) {
         "   ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
         "   AND d.refclassid = 'pg_class'::regclass"
         "  JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'v')"
-        " SELECT DISTINCT p.oid::regprocedure::text, l.lanname::text, p.prosrc FROM used u"
+        " SELECT DISTINCT p.oid::regprocedure::text AS function, l.lanname::text AS language,"
+        "  p.prosrc AS source FROM used u"
         "  JOIN pg_rewrite r ON r.ev_class = u.oid JOIN pg_depend d"
         "   ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
         "   AND d.refclassid = 'pg_proc'::regclass"
         "  JOIN pg_proc p ON p.oid = d.refobjid JOIN pg_language l ON l.oid = p.prolang"
         " WHERE l.lanname IN ('sql', 'plpgsql') AND p.prosrc <> '' AND NOT EXISTS"
         "  (SELECT FROM unnest(p.proconfig) c WHERE starts_with(c, 'search_path='))"
-        " ORDER BY 1",
+        " ORDER BY function",
         {Param::oid(view)});
     for (std::size_t i = 0; i < rows.size(); ++i)
-      bodies.push_back({rows.get_text(i, 1), rows.get_text(i, 2), rows.get_text(i, 3)});
+      bodies.push_back(
+          {rows.get_text(i, "function"), rows.get_text(i, "language"), rows.get_text(i, "source")});
   });
   return bodies;
 }

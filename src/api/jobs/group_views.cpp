@@ -28,7 +28,8 @@ std::vector<GroupView> read_views(const pg::Rows& rows) {
   require_sane_count(rows.size());
   std::vector<GroupView> views;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    views.push_back({engine::read_view(rows.get_oid(i, 1)), rows.get_bool(i, 2)});
+    views.push_back(
+        {engine::read_view(rows.get_oid(i, "oid")), rows.get_bool(i, "relispopulated")});
   return views;
 }
 

@@ -50,19 +50,21 @@ Settings read_settings(Datum jsonb) {
   };
   extension::as_extension([&](pg::Spi& spi) {
     const pg::Param param(JSONBOID, jsonb);
-    const pg::Rows whole =
-        spi.query("SELECT jsonb_typeof($1), octet_length($1::text)::int8", {param});
+    const pg::Rows whole = spi.query(
+        "SELECT jsonb_typeof($1) AS type, octet_length($1::text)::int8 AS length", {param});
     // Checked before the value is unpacked, to bound the work.
-    check_length("settings", whole.get_int64(0, 2), store::kMaxSettings);
-    if (whole.get_text(0, 1) != "object") refuse("settings must be an object of names and values");
-    const pg::Rows rows =
-        spi.query("SELECT key, value #>> '{}', jsonb_typeof(value) FROM jsonb_each($1)", {param});
+    check_length("settings", whole.get_int64(0, "length"), store::kMaxSettings);
+    if (whole.get_text(0, "type") != "object")
+      refuse("settings must be an object of names and values");
+    const pg::Rows rows = spi.query(
+        "SELECT key, value #>> '{}' AS value, jsonb_typeof(value) AS type FROM jsonb_each($1)",
+        {param});
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const std::string name = rows.get_text(i, 1);
-      const std::string type = rows.get_text(i, 3);
+      const std::string name = rows.get_text(i, "key");
+      const std::string type = rows.get_text(i, "type");
       if (type != "string" && type != "number" && type != "boolean")
         refuse("setting \"" + name + "\" must be a text, a number, true or false");
-      settings.emplace_back(name, rows.get_text(i, 2));
+      settings.emplace_back(name, rows.get_text(i, "value"));
     }
   });
   return settings;

@@ -47,11 +47,11 @@ ViewContext read_view_context(const engine::View& view, MemoryContext context) {
     pg::Spi spi;
     const pg::Rows reads = spi.query(
         "SELECT array_agg(quote_ident(depends_on_schema) || '.' || quote_ident(depends_on_name)"
-        " ORDER BY depth, depends_on_schema, depends_on_name)"
+        " ORDER BY depth, depends_on_schema, depends_on_name) AS depends_on"
         " FROM metrics_refresh.view_dependencies WHERE view_oid = $1 HAVING count(*) > 0",
         {Param::oid(view.oid)});
     // The value must outlive the SPI connection.
-    if (!reads.empty()) found.depends_on = reads.copied(0, 1, context);
+    if (!reads.empty()) found.depends_on = reads.copied(0, "depends_on", context);
     const pg::Rows jobs = spi.query(
         "SELECT s.job_name, s.next_due, j.strategy, j.job_id FROM metrics_refresh.job_status s"
         " JOIN metrics_refresh.job j USING (job_id)"
@@ -61,10 +61,10 @@ ViewContext read_view_context(const engine::View& view, MemoryContext context) {
         " ORDER BY s.kind = 'group', s.next_due, s.job_id LIMIT 1",
         {view.schema, view.name});
     if (jobs.empty()) return;
-    found.job_name = jobs.get_text(0, 1);
-    if (const auto due = jobs.get_instant_or_null(0, 2)) found.next_due = Param(*due);
-    found.strategy = store::from_column<store::Strategy>(jobs.get_text(0, 3));
-    job_id = jobs.get_int64(0, 4);
+    found.job_name = jobs.get_text(0, "job_name");
+    if (const auto due = jobs.get_instant_or_null(0, "next_due")) found.next_due = Param(*due);
+    found.strategy = store::from_column<store::Strategy>(jobs.get_text(0, "strategy"));
+    job_id = jobs.get_int64(0, "job_id");
   });
   if (job_id != 0)
     // The job is visible to the caller. The settings are needed for the decision, but are not

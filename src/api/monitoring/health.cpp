@@ -34,11 +34,11 @@ namespace {
 
 // Ordered by job name. Errors from before the job was rescheduled or resumed do not count.
 constexpr char kSelectFacts[] =
-    "SELECT j.job_id, s.suspend_reason, s.last_success_at,"
-    " coalesce(s.last_error, ''), l.finished, l.successful, l.mean,"
+    "SELECT j.job_id, s.suspend_reason, s.last_success_at, s.last_error,"
+    " l.finished, l.successful, l.mean,"
     " CASE WHEN s.last_status = 'error' AND s.last_finished_at >= j.effective_from"
     "  THEN (SELECT r.attempt::int8 FROM metrics_refresh.run_log r WHERE r.run_id = s.last_run_id)"
-    "  END"
+    "  END AS failed_attempts"
     " FROM metrics_refresh.job j LEFT JOIN metrics_refresh.job_state s USING (job_id)"
     " CROSS JOIN LATERAL (SELECT count(*) AS finished,"
     "  count(*) FILTER (WHERE r.status = 'success') AS successful,"
@@ -136,13 +136,14 @@ core::JobFacts read_facts(const pg::Rows& rows, std::size_t i, const store::JobR
   if (facts.owner_exists && job.is_command())
     if (const auto reason = extension::reason_against_login(job.owner_oid))
       facts.login_reason = reason->what();
-  if (job.suspended) facts.suspended = rows.get_text_or_null(i, 2).value_or("");
-  facts.last_success = rows.get_instant_or_null(i, 3);
-  facts.last_error = rows.get_text(i, 4);
-  facts.finished_runs = rows.get_int64(i, 5);
-  facts.successful_runs = rows.get_int64(i, 6);
-  if (!rows.is_null(i, 7)) facts.mean_duration_ms = rows.get_float8(i, 7);
-  if (!rows.is_null(i, 8)) facts.failed_attempts = static_cast<int>(rows.get_int64(i, 8));
+  if (job.suspended) facts.suspended = rows.get_text_or_empty(i, "suspend_reason");
+  facts.last_success = rows.get_instant_or_null(i, "last_success_at");
+  facts.last_error = rows.get_text_or_empty(i, "last_error");
+  facts.finished_runs = rows.get_int64(i, "finished");
+  facts.successful_runs = rows.get_int64(i, "successful");
+  if (!rows.is_null(i, "mean")) facts.mean_duration_ms = rows.get_float8(i, "mean");
+  if (!rows.is_null(i, "failed_attempts"))
+    facts.failed_attempts = static_cast<int>(rows.get_int64(i, "failed_attempts"));
   facts.max_retries = job.retry_policy.max_retries;
   return facts;
 }
@@ -159,7 +160,7 @@ std::vector<core::JobFacts> job_facts(pg::Spi& spi, core::Instant now) {
   const pg::Rows rows =
       spi.query(kSelectFacts, {static_cast<std::int64_t>(settings::health_window_hours())});
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto record = records.find(rows.get_int64(i, 1));
+    const auto record = records.find(rows.get_int64(i, "job_id"));
     // The job was made a moment ago.
     if (record == records.end()) continue;
     jobs.push_back(&record->second);
@@ -185,7 +186,7 @@ std::vector<Oid> limited_roles(pg::Spi& spi, const char* sql) {
   std::vector<Oid> roles;
   const pg::Rows rows = spi.query(sql);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Oid role = rows.get_oid(i, 1);
+    const Oid role = rows.get_oid(i, "role");
     if (!pg::is_superuser(role)) roles.push_back(role);
   }
   return roles;
@@ -220,8 +221,8 @@ std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
     if (super_admin || pg::has_rights_of(role))
       shares.push_back({pg::role_name(role), what, used, limit, setting});
   };
-  const std::vector<Oid> owners =
-      limited_roles(spi, "SELECT DISTINCT owner_oid FROM metrics_refresh.job ORDER BY 1");
+  const std::vector<Oid> owners = limited_roles(
+      spi, "SELECT DISTINCT owner_oid AS role FROM metrics_refresh.job ORDER BY role");
   for (const Oid owner : owners) {
     const store::Share share = store::share_of_jobs(owner);
     add(owner, "jobs", share.jobs, settings::max_jobs_per_role(),
@@ -233,8 +234,9 @@ std::vector<core::ShareFacts> share_facts(pg::Spi& spi, bool super_admin) {
     if (!pg::role_name(role).empty() && !pg::is_superuser(role))
       add(role, "incremental views to be removed", count, settings::max_jobs_per_role(),
           "metrics_refresh.max_jobs_per_role");
-  for (const Oid role : limited_roles(
-           spi, "SELECT DISTINCT requested_by_oid FROM metrics_refresh.run_request ORDER BY 1"))
+  const char* const requesters =
+      "SELECT DISTINCT requested_by_oid AS role FROM metrics_refresh.run_request ORDER BY role";
+  for (const Oid role : limited_roles(spi, requesters))
     add(role, "requests", store::count_requests(role), settings::max_requests_per_role(),
         "metrics_refresh.max_requests_per_role");
   for (const Oid owner : owners)
@@ -270,7 +272,8 @@ core::ServerFacts server_facts(pg::Spi& spi) {
   facts.shares = share_facts(spi, super_admin);
   if (super_admin)
     facts.oldest_log_row =
-        spi.query("SELECT min(started_at) FROM metrics_refresh.run_log").get_instant_or_null(0, 1);
+        spi.query("SELECT min(started_at) AS oldest FROM metrics_refresh.run_log")
+            .get_instant_or_null(0, "oldest");
   facts.preloaded = shmem::is_preloaded();
   // The remaining facts are in shared memory.
   if (!facts.preloaded) return facts;

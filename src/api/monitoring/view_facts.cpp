@@ -11,11 +11,11 @@ std::map<Oid, LoggedView> logged_views(pg::Spi& spi, const std::vector<Oid>& vie
   // view_name, started_at): the last success with a row count, the last success, and the last run
   // that ended.
   const pg::Rows rows = spi.query(
-      "SELECT c.oid, c.relispopulated, s.finished_at, (SELECT r.rows_total"
-      "  FROM metrics_refresh.run_log r WHERE r.view_schema = n.nspname"
+      "SELECT c.oid, c.relispopulated AS populated, s.finished_at AS last_success,"
+      " (SELECT r.rows_total FROM metrics_refresh.run_log r WHERE r.view_schema = n.nspname"
       "  AND r.view_name = c.relname AND r.status = 'success' AND r.rows_total IS NOT NULL"
-      "  ORDER BY r.started_at DESC LIMIT 1), coalesce(l.status, ''),"
-      " coalesce(l.error_message, '')"
+      "  ORDER BY r.started_at DESC LIMIT 1) AS rows, l.status AS last_status,"
+      " l.error_message AS last_error"
       " FROM unnest($1) v (oid) JOIN pg_class c ON c.oid = v.oid"
       " JOIN pg_namespace n ON n.oid = c.relnamespace"
       " LEFT JOIN LATERAL (SELECT r.finished_at FROM metrics_refresh.run_log r"
@@ -28,12 +28,12 @@ std::map<Oid, LoggedView> logged_views(pg::Spi& spi, const std::vector<Oid>& vie
   std::map<Oid, LoggedView> found;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     LoggedView view;
-    view.populated = rows.get_bool(i, 2);
-    view.last_success = rows.get_instant_or_null(i, 3);
-    if (!rows.is_null(i, 4)) view.rows = rows.get_int64(i, 4);
-    view.last_status = rows.get_text(i, 5);
-    view.last_error = rows.get_text(i, 6);
-    found[rows.get_oid(i, 1)] = std::move(view);
+    view.populated = rows.get_bool(i, "populated");
+    view.last_success = rows.get_instant_or_null(i, "last_success");
+    view.rows = rows.get_int64_or_null(i, "rows");
+    view.last_status = rows.get_text_or_empty(i, "last_status");
+    view.last_error = rows.get_text_or_empty(i, "last_error");
+    found[rows.get_oid(i, "oid")] = std::move(view);
   }
   return found;
 }

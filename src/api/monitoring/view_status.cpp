@@ -31,18 +31,17 @@ struct SeenView {
 
 std::vector<SeenView> read_views(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
-      "SELECT c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner)::text,"
+      "SELECT c.oid, n.nspname AS schema, c.relname AS name,"
+      " pg_get_userbyid(c.relowner)::text AS owner,"
       // reltuples is -1 if the view was never analyzed.
-      " CASE WHEN c.reltuples >= 0 THEN c.reltuples::int8 END"
+      " CASE WHEN c.reltuples >= 0 THEN c.reltuples::int8 END AS estimated_rows"
       " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
       " WHERE c.relkind = 'm' AND ((SELECT metrics_refresh.is_super_admin())"
       "  OR pg_has_role(c.relowner, 'USAGE')) ORDER BY n.nspname, c.relname");
   std::vector<SeenView> views;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    SeenView view{rows.get_oid(i, 1), rows.get_text(i, 2), rows.get_text(i, 3), rows.get_text(i, 4),
-                  std::nullopt};
-    if (!rows.is_null(i, 5)) view.estimated_rows = rows.get_int64(i, 5);
-    views.push_back(std::move(view));
+    views.push_back({rows.get_oid(i, "oid"), rows.get_text(i, "schema"), rows.get_text(i, "name"),
+                     rows.get_text(i, "owner"), rows.get_int64_or_null(i, "estimated_rows")});
   }
   return views;
 }

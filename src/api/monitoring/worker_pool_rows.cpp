@@ -27,7 +27,7 @@ class Visible {
       const pg::Rows rows = spi.query(
           "SELECT job_id FROM metrics_refresh.job WHERE job_id = ANY ($1)", {Param::array(jobs)});
       // One query for all jobs.
-      for (std::size_t i = 0; i < rows.size(); ++i) jobs_.insert(rows.get_int64(i, 1));
+      for (std::size_t i = 0; i < rows.size(); ++i) jobs_.insert(rows.get_int64(i, "job_id"));
     });
   }
   bool has(std::int64_t job) const { return sees_all_ || jobs_.count(job) != 0; }

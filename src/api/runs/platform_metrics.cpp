@@ -19,7 +19,7 @@ std::string extension_schema() {
     const pg::Rows rows = spi.query(
         "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
         " WHERE e.extname = 'metrics_refresh'");
-    if (!rows.empty()) schema = rows.get_text(0, 1);
+    if (!rows.empty()) schema = rows.get_text(0, "nspname");
   });
   return schema;
 }

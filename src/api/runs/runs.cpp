@@ -121,12 +121,12 @@ Datum remove_logs(std::optional<Datum> older_than) {
   std::int64_t removed = 0;
   extension::as_extension([&](pg::Spi& spi) {
     const pg::Rows rows = spi.query(
-        "SELECT clock_timestamp() - a.age, a.age < interval '0' FROM (SELECT coalesce($1,"
-        " make_interval(mins => $2::int))) AS a (age)",
+        "SELECT clock_timestamp() - a.age AS oldest_kept, a.age < interval '0' AS is_negative"
+        " FROM (SELECT coalesce($1, make_interval(mins => $2::int))) AS a (age)",
         {age, retention});
-    if (rows.get_bool(0, 2))
+    if (rows.get_bool(0, "is_negative"))
       throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "older_than must not be negative");
-    removed = store::remove_old_runs(spi, rows.get_instant(0, 1));
+    removed = store::remove_old_runs(spi, rows.get_instant(0, "oldest_kept"));
   });
   return Int64GetDatum(removed);
 }

@@ -123,14 +123,15 @@ OldRows count_rows(const OldLog& log) {
   const std::string highest = std::to_string(highest_id(id == nullptr ? INT8OID : id->type));
   OldRows counted;
   pg::read_as_owner(log.owner, log.oid,
-                    "SELECT count(*), coalesce(array_agg(DISTINCT " + word + " ORDER BY " + word +
-                        ") FILTER (WHERE " + word + " <> ''), '{}'), coalesce(max(" + number +
-                        ") FILTER (WHERE " + number + " BETWEEN 1 AND " + highest +
-                        "), 0)::bigint, count(*) FILTER (WHERE " + number + " > " + highest +
-                        ") FROM " + table_of(log),
+                    "SELECT count(*) AS all_rows, coalesce(array_agg(DISTINCT " + word +
+                        " ORDER BY " + word + ") FILTER (WHERE " + word +
+                        " <> ''), '{}') AS words, coalesce(max(" + number + ") FILTER (WHERE " +
+                        number + " BETWEEN 1 AND " + highest +
+                        "), 0)::bigint AS last_id, count(*) FILTER (WHERE " + number + " > " +
+                        highest + ") AS high_ids FROM " + table_of(log),
                     [&](const pg::Rows& rows) {
-                      counted = {rows.get_int64(0, 1), rows.get_text_array(0, 2),
-                                 rows.get_int64(0, 3), rows.get_int64(0, 4)};
+                      counted = {rows.get_int64(0, "all_rows"), rows.get_text_array(0, "words"),
+                                 rows.get_int64(0, "last_id"), rows.get_int64(0, "high_ids")};
                     });
   return counted;
 }
@@ -143,7 +144,7 @@ void begin_above(pg::Spi& spi, std::int64_t id) {
 }
 
 std::string row_query(const OldLog& log) {
-  return "SELECT " + old_row(log) + " FROM " + table_of(log) + " ORDER BY " +
+  return "SELECT " + old_row(log) + " AS old_row FROM " + table_of(log) + " ORDER BY " +
          in_order_of_begin(log);
 }
 
@@ -180,9 +181,9 @@ std::int64_t forget_copied_rows(pg::Spi& spi, const std::string& schema) {
       .query(
           "WITH removed AS (DELETE FROM metrics_refresh_internal.run_log"
           " WHERE adopted IS NOT NULL AND view_schema = $1::text::name RETURNING 1)"
-          " SELECT count(*) FROM removed",
+          " SELECT count(*) AS removed FROM removed",
           {schema})
-      .get_int64(0, 1);
+      .get_int64(0, "removed");
 }
 
 }  // namespace metrics_refresh::store

@@ -27,7 +27,7 @@ std::int64_t highest_id(Oid type);
 void begin_above(pg::Spi& spi, std::int64_t id);
 
 /// A query for pg::read_as_owner(). It returns all rows in the order of their start, each as a
-/// jsonb object of texts.
+/// jsonb object of texts in the column old_row.
 std::string row_query(const OldLog& log);
 
 /// Copies such rows, given as jsonb[], into the log. The owner of the table can see them. They

@@ -12,15 +12,15 @@ namespace {
 
 using pg::Param;
 
-std::vector<std::string> texts(const pg::Rows& rows) {
+std::vector<std::string> texts(const pg::Rows& rows, const char* column) {
   std::vector<std::string> values;
-  for (std::size_t i = 0; i < rows.size(); ++i) values.push_back(rows.get_text(i, 1));
+  for (std::size_t i = 0; i < rows.size(); ++i) values.push_back(rows.get_text(i, column));
   return values;
 }
 
 std::vector<Oid> oids(const pg::Rows& rows) {
   std::vector<Oid> values;
-  for (std::size_t i = 0; i < rows.size(); ++i) values.push_back(rows.get_oid(i, 1));
+  for (std::size_t i = 0; i < rows.size(); ++i) values.push_back(rows.get_oid(i, "oid"));
   return values;
 }
 
@@ -28,48 +28,56 @@ std::vector<Oid> oids(const pg::Rows& rows) {
 // constraint on this column alone.
 void read_columns(pg::Spi& spi, OldLog& log) {
   const pg::Rows rows = spi.query(
-      "SELECT a.attname::text, a.atttypid, format_type(a.atttypid, a.atttypmod),"
-      " CASE WHEN a.attcollation <> 0 THEN a.attcollation::regcollation::text ELSE '' END,"
-      " a.attnotnull,"
+      "SELECT a.attname::text AS name, a.atttypid AS type,"
+      " format_type(a.atttypid, a.atttypmod) AS type_name,"
+      " CASE WHEN a.attcollation <> 0 THEN a.attcollation::regcollation::text ELSE '' END"
+      " AS collation, a.attnotnull AS not_null,"
       " CASE WHEN t.typtype = 'e' THEN ARRAY (SELECT e.enumlabel::text FROM pg_enum e"
       "   WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)"
       "  ELSE ARRAY (SELECT DISTINCT m[1] FROM pg_constraint c,"
       "   regexp_matches(pg_get_constraintdef(c.oid), '''([^'']*)''', 'g') m"
       "   WHERE c.conrelid = a.attrelid AND c.contype = 'c' AND c.conkey = ARRAY[a.attnum]) END"
+      " AS words"
       " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
       " WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
       {Param::oid(log.oid)});
   for (std::size_t i = 0; i < rows.size(); ++i)
-    log.columns.push_back({rows.get_text(i, 1), rows.get_oid(i, 2), rows.get_text(i, 3),
-                           rows.get_text(i, 4), rows.get_bool(i, 5), rows.get_text_array(i, 6)});
+    log.columns.push_back({rows.get_text(i, "name"), rows.get_oid(i, "type"),
+                           rows.get_text(i, "type_name"), rows.get_text(i, "collation"),
+                           rows.get_bool(i, "not_null"), rows.get_text_array(i, "words")});
 }
 
 void read_policies(pg::Spi& spi, OldLog& log) {
   const pg::Rows rows = spi.query(
-      "SELECT p.polpermissive, coalesce((SELECT string_agg(quote_literal(r.rolname), ', ' ORDER BY"
-      "  r.rolname) FROM pg_roles r WHERE r.oid = ANY (p.polroles)), ''),"
-      " coalesce(pg_get_expr(p.polqual, p.polrelid), '')"
+      "SELECT p.polpermissive AS permissive, coalesce((SELECT"
+      "  string_agg(quote_literal(r.rolname), ', ' ORDER BY r.rolname)"
+      "  FROM pg_roles r WHERE r.oid = ANY (p.polroles)), '') AS roles,"
+      " coalesce(pg_get_expr(p.polqual, p.polrelid), '') AS condition"
       " FROM pg_policy p WHERE p.polrelid = $1 AND p.polcmd IN ('r', '*') ORDER BY p.polname",
       {Param::oid(log.oid)});
   for (std::size_t i = 0; i < rows.size(); ++i)
-    log.policies.push_back({rows.get_bool(i, 1), rows.get_text(i, 2), rows.get_text(i, 3)});
+    log.policies.push_back(
+        {rows.get_bool(i, "permissive"), rows.get_text(i, "roles"), rows.get_text(i, "condition")});
 }
 
 // Only SELECT: the view cannot be written. Roles that were dropped are left out.
 void read_grants(pg::Spi& spi, OldLog& log) {
   log.grants = texts(
-      spi.query("SELECT format('GRANT SELECT%s ON %s TO %s%s', g.columns, $3,"
-                "  CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee))"
-                "  END, CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)"
-                " FROM (SELECT '' AS columns, a.grantee, a.is_grantable, a.privilege_type"
-                "   FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1"
-                "  UNION ALL SELECT format(' (%s)', string_agg(quote_ident(t.attname), ', '"
-                "    ORDER BY t.attnum)), a.grantee, a.is_grantable, a.privilege_type"
-                "   FROM pg_attribute t, aclexplode(t.attacl) a WHERE t.attrelid = $1"
-                "    AND t.attnum > 0 GROUP BY 2, 3, 4) g"
-                " WHERE g.privilege_type = 'SELECT' AND g.grantee <> $2"
-                "  AND (g.grantee = 0 OR g.grantee IN (SELECT oid FROM pg_roles)) ORDER BY 1",
-                {Param::oid(log.oid), Param::oid(log.owner), pg::qualified(log.schema, log.name)}));
+      spi.query(
+          "SELECT format('GRANT SELECT%s ON %s TO %s%s', g.columns, $3,"
+          "  CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee))"
+          "  END, CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) AS statement"
+          " FROM (SELECT '' AS columns, a.grantee, a.is_grantable, a.privilege_type"
+          "   FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1"
+          "  UNION ALL SELECT format(' (%s)', string_agg(quote_ident(t.attname), ', '"
+          "    ORDER BY t.attnum)), a.grantee, a.is_grantable, a.privilege_type"
+          "   FROM pg_attribute t, aclexplode(t.attacl) a WHERE t.attrelid = $1"
+          "    AND t.attnum > 0 GROUP BY 2, 3, 4) g"
+          " WHERE g.privilege_type = 'SELECT' AND g.grantee <> $2"
+          "  AND (g.grantee = 0 OR g.grantee IN (SELECT oid FROM pg_roles))"
+          " ORDER BY statement",
+          {Param::oid(log.oid), Param::oid(log.owner), pg::qualified(log.schema, log.name)}),
+      "statement");
 }
 
 // Views depend on the table through their rewrite rules. Other objects may depend on its row type
@@ -87,13 +95,13 @@ void read_dependents(pg::Spi& spi, OldLog& log, const std::string& replaced) {
       "  LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid"
       "  WHERE t.oid = $1)"
       " SELECT DISTINCT pg_describe_object(CASE WHEN f.ev_class IS NULL THEN f.classid"
-      "   ELSE f.as_class END, coalesce(f.ev_class, f.objid), 0),"
+      "   ELSE f.as_class END, coalesce(f.ev_class, f.objid), 0) AS description,"
       "  CASE WHEN c.relkind = 'v' AND c.relpersistence = 'p' AND f.is_view"
-      "   THEN c.oid::regclass::text ELSE '' END, coalesce(array_to_string(c.reloptions, ', '), "
-      "''),"
-      "  CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) ELSE '' END,"
-      "  coalesce(c.relowner, '0'::oid), coalesce(c.oid, '0'::oid),"
-      "  coalesce(c.relnamespace::regnamespace::text, '')"
+      "   THEN c.oid::regclass::text ELSE '' END AS view,"
+      "  coalesce(array_to_string(c.reloptions, ', '), '') AS options,"
+      "  CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) ELSE '' END AS definition,"
+      "  coalesce(c.relowner, '0'::oid) AS owner, coalesce(c.oid, '0'::oid) AS oid,"
+      "  coalesce(c.relnamespace::regnamespace::text, '') AS schema"
       " FROM found f LEFT JOIN pg_class c ON c.oid = f.ev_class"
       " WHERE f.ev_class IS DISTINCT FROM $1 AND NOT (f.classid = 'pg_policy'::regclass AND EXISTS "
       "(SELECT FROM pg_policy p"
@@ -101,12 +109,14 @@ void read_dependents(pg::Spi& spi, OldLog& log, const std::string& replaced) {
       "  AND NOT (f.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint k"
       "   WHERE k.oid = f.objid AND k.conrelid = $1))"
       "  AND NOT (f.classid = 'pg_proc'::regclass AND f.objid = ANY ($2::oid[]))"
-      "  AND NOT f.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass) ORDER BY 1",
+      "  AND NOT f.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass)"
+      " ORDER BY description",
       {Param::oid(log.oid), Param(replaced)});
   for (std::size_t i = 0; i < rows.size(); ++i)
-    log.dependents.push_back({rows.get_text(i, 1), rows.get_text(i, 2), rows.get_text(i, 7),
-                              rows.get_text(i, 3), rows.get_text(i, 4), rows.get_oid(i, 5),
-                              rows.get_oid(i, 6)});
+    log.dependents.push_back({rows.get_text(i, "description"), rows.get_text(i, "view"),
+                              rows.get_text(i, "schema"), rows.get_text(i, "options"),
+                              rows.get_text(i, "definition"), rows.get_oid(i, "owner"),
+                              rows.get_oid(i, "oid")});
 }
 
 // Escapes a name for a regular expression.
@@ -131,28 +141,34 @@ std::string pattern_of(const std::string& name) {
 void read_writers(pg::Spi& spi, OldLog& log, const std::string& replaced) {
   const std::string qualified = pattern_of(log.schema) + "\\s*\\.\\s*" + pattern_of(log.name);
   log.writers = texts(
-      spi.query("SELECT p.oid::regprocedure::text FROM pg_proc p"
+      spi.query("SELECT p.oid::regprocedure::text AS signature FROM pg_proc p"
                 " WHERE p.oid <> ALL ($3::oid[]) AND (p.prosrc ~* ($4 || $1)"
                 "  OR p.pronamespace = $5 AND p.prosrc ~* ($4 || $2))"
                 " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass"
-                "  AND d.objid = p.oid AND d.deptype = 'e') ORDER BY 1",
+                "  AND d.objid = p.oid AND d.deptype = 'e') ORDER BY signature",
                 {qualified, pattern_of(log.name), replaced,
                  "\\m(into|update|delete\\s+from|truncate|truncate\\s+table)\\s+(only\\s+)?",
-                 Param::oid(log.schema_oid)}));
+                 Param::oid(log.schema_oid)}),
+      "signature");
 }
 
 void read_watchers(pg::Spi& spi, OldLog& log) {
   log.triggers =
-      texts(spi.query("SELECT quote_ident(tgname) FROM pg_trigger WHERE tgrelid = $1"
-                      " AND NOT tgisinternal ORDER BY 1",
-                      {Param::oid(log.oid)}));
+      texts(spi.query("SELECT quote_ident(tgname) AS name FROM pg_trigger WHERE tgrelid = $1"
+                      " AND NOT tgisinternal ORDER BY name",
+                      {Param::oid(log.oid)}),
+            "name");
   log.rules =
-      texts(spi.query("SELECT quote_ident(rulename) FROM pg_rewrite WHERE ev_class = $1 ORDER BY 1",
-                      {Param::oid(log.oid)}));
+      texts(spi.query("SELECT quote_ident(rulename) AS name FROM pg_rewrite WHERE ev_class = $1"
+                      " ORDER BY name",
+                      {Param::oid(log.oid)}),
+            "name");
   log.publications = texts(
-      spi.query("SELECT quote_ident(p.pubname) FROM pg_publication_rel r JOIN pg_publication p"
-                " ON p.oid = r.prpubid WHERE r.prrelid = $1 ORDER BY 1",
-                {Param::oid(log.oid)}));
+      spi.query(
+          "SELECT quote_ident(p.pubname) AS name FROM pg_publication_rel r JOIN pg_publication p"
+          " ON p.oid = r.prpubid WHERE r.prrelid = $1 ORDER BY name",
+          {Param::oid(log.oid)}),
+      "name");
 }
 
 std::string array_of(const std::vector<Oid>& oids) {
@@ -168,31 +184,33 @@ std::optional<OldLog> read_old_log(pg::Spi& spi, const std::string& schema, cons
   OldLog log;
   {
     const pg::Rows rows = spi.query(
-        "SELECT c.oid, c.relkind::text, c.relowner, pg_get_userbyid(c.relowner)::text,"
-        " c.relrowsecurity, c.relforcerowsecurity,"
+        "SELECT c.oid, c.relkind::text AS kind, c.relowner AS owner,"
+        " pg_get_userbyid(c.relowner)::text AS owner_name,"
+        " c.relrowsecurity AS has_policies, c.relforcerowsecurity AS is_forced,"
         " EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
-        "  AND d.objid = c.oid AND d.deptype = 'e'),"
+        "  AND d.objid = c.oid AND d.deptype = 'e') AS is_member,"
         " EXISTS (SELECT FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass"
         "  AND d.objid = r.oid WHERE r.ev_class = c.oid"
-        "  AND d.refobjid = 'metrics_refresh.run_log'::regclass),"
-        " c.relnamespace, has_schema_privilege(c.relowner, c.relnamespace, 'CREATE'),"
+        "  AND d.refobjid = 'metrics_refresh.run_log'::regclass) AS reads_log,"
+        " c.relnamespace AS schema_oid,"
+        " has_schema_privilege(c.relowner, c.relnamespace, 'CREATE') AS owner_may_create,"
         " c.relrowsecurity AND c.relforcerowsecurity AND NOT EXISTS (SELECT FROM pg_roles r"
-        "  WHERE r.oid = c.relowner AND (r.rolsuper OR r.rolbypassrls))"
+        "  WHERE r.oid = c.relowner AND (r.rolsuper OR r.rolbypassrls)) AS is_bound"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = $1 AND c.relname = $2",
         {schema, name});
     if (rows.empty()) return std::nullopt;
-    log.oid = rows.get_oid(0, 1);
-    log.kind = rows.get_text(0, 2)[0];
-    log.owner = rows.get_oid(0, 3);
-    log.owner_name = rows.get_text(0, 4);
-    log.has_policies = rows.get_bool(0, 5);
-    log.is_forced = rows.get_bool(0, 6);
-    log.is_member = rows.get_bool(0, 7);
-    log.reads_log = rows.get_bool(0, 8);
-    log.schema_oid = rows.get_oid(0, 9);
-    log.owner_may_create = rows.get_bool(0, 10);
-    log.is_bound = rows.get_bool(0, 11);
+    log.oid = rows.get_oid(0, "oid");
+    log.kind = rows.get_text(0, "kind")[0];
+    log.owner = rows.get_oid(0, "owner");
+    log.owner_name = rows.get_text(0, "owner_name");
+    log.has_policies = rows.get_bool(0, "has_policies");
+    log.is_forced = rows.get_bool(0, "is_forced");
+    log.is_member = rows.get_bool(0, "is_member");
+    log.reads_log = rows.get_bool(0, "reads_log");
+    log.schema_oid = rows.get_oid(0, "schema_oid");
+    log.owner_may_create = rows.get_bool(0, "owner_may_create");
+    log.is_bound = rows.get_bool(0, "is_bound");
   }
   log.schema = schema;
   log.name = name;
@@ -220,14 +238,14 @@ std::string foreign_type(pg::Spi& spi, const char* catalog, const std::vector<Oi
       "   AND t.typrelid <> 0 AND a.attnum > 0 AND NOT a.attisdropped"
       "  UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)"
       "  ) n WHERE n.oid <> 0)"
-      " SELECT format('type %s of role %s', t.oid::regtype, r.rolname)"
+      " SELECT format('type %s of role %s', t.oid::regtype, r.rolname) AS type"
       " FROM found f JOIN pg_type t ON t.oid = f.oid JOIN pg_namespace n ON n.oid = t.typnamespace"
       " JOIN pg_roles r ON r.oid = t.typowner OR r.oid = CASE WHEN n.nspowner ="
       "  'pg_database_owner'::regrole THEN (SELECT datdba FROM pg_database"
       "   WHERE datname = current_database()) ELSE n.nspowner END"
-      " WHERE r.oid <> $3 AND NOT r.rolsuper ORDER BY 1 LIMIT 1",
+      " WHERE r.oid <> $3 AND NOT r.rolsuper ORDER BY type LIMIT 1",
       {catalog, array_of(objects), Param::oid(owner)});
-  return rows.empty() ? std::string() : rows.get_text(0, 1);
+  return rows.empty() ? std::string() : rows.get_text(0, "type");
 }
 
 std::vector<Oid> rules_of(pg::Spi& spi, Oid relation) {

@@ -1,7 +1,7 @@
 // The shared memory of the extension and its lock. It is plain data whose size is fixed when the
 // server starts. Its parts are declared in databases.hpp, worker_slots.hpp, waiting.hpp and others.
 // The parts of change_counters.hpp and prepared_news.hpp have locks of their own. Only this folder
-// includes this header.
+// includes this header. shmem.cpp has the bodies of its functions, beside those of shmem.hpp.
 #pragma once
 
 #include "shmem/shmem.hpp"

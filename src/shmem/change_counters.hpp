@@ -46,7 +46,7 @@ struct ChangeCount {
   FullTransactionId since;
 };
 
-/// The size of the counters, and their initialization in the memory that area.cpp allocated.
+/// The size of the counters, and their initialization in the memory that shmem.cpp allocated.
 Size change_counters_size();
 void init_change_counters(char* memory, LWLock* lock, bool found);
 

@@ -57,7 +57,7 @@ bool has_prepared_news() noexcept;
 /// false if there is none. REQUIRES: inside pg::call(), or in a callback that may raise.
 bool take_prepared_news(PreparedNews* news);
 
-// For area.cpp.
+// For shmem.cpp.
 
 Size prepared_news_size();
 void init_prepared_news(LWLock* lock);

@@ -3,10 +3,11 @@
 // One block holds the Area, then the databases, the worker slots, the change counters and the
 // settings of the server, in this order. The sizes follow from settings that need a restart. The
 // hash table of skipped jobs and the news of prepared transactions have blocks of their own.
-#include "shmem/area.hpp"
+#include "shmem/shmem.hpp"
 
 #include "extension/settings.hpp"
 #include "pg/maintenance.hpp"
+#include "shmem/area.hpp"
 #include "shmem/change_counters.hpp"
 #include "shmem/prepared_news.hpp"
 #include "shmem/server_settings.hpp"

@@ -47,7 +47,7 @@ ifneq (,$(filter $(DEVELOPER),$(MAKECMDGOALS)))
 export PG_CONFIG
 check check-long check-versions sanitize demo lint format: deps
 deps check sanitize lint: ; @tools/$@.sh
-check-long:               ; @PG_TEST_EXTRA=long tools/check.sh
+check-long:               ; @SUITE_LIMIT=3h PG_TEST_EXTRA=long tools/check.sh
 check-versions:           ; @tools/check_versions.sh
 demo:                     ; @tools/demo.sh start
 demo-stop:                ; @tools/demo.sh stop

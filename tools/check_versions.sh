@@ -22,7 +22,7 @@ files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 0
 where_possible=
 [ "${1:-}" != --where-possible ] || where_possible=1
 tap_files=$(printf 'test/t/%s.pl ' "${files[@]}")
-[ "${METRICS_REFRESH_TAP:-}" != all ] || tap_files=
+[ "${METRICS_REFRESH_TAP:-}" != all ] || tap_files='' SUITE_LIMIT=3h
 
 refuse() {
   echo "-- check-versions: $*"
@@ -67,14 +67,14 @@ debootstrap() { # debootstrap VERSION ROOT
 }
 
 # Makes the root of a version unless it is there, whole, and of these packages. Who uses a root holds
-# its lock, descriptor 8.
+# its lock, descriptor 8. Returns 1 if the root cannot be made here, and 2 if it is in use for long.
 need_root() {
   local root=$roots/root-$1 recipe
   recipe=$(echo "${release[$1]}"; packages "$1"; declare -f debootstrap)
   exec 8>>"$root.lock"
   flock --shared 8
   is_made() { [ "$recipe" = "$(cat "$root/.complete" 2>/dev/null)" ]; }
-  is_made || flock --wait 600 8 || { echo "-- $root is old, and another check uses it"; return 1; }
+  is_made || flock --wait 1800 8 || { echo "-- $root is old, and another check uses it"; return 2; }
   if ! is_made; then
     echo "-- making a Debian ${release[$1]} root with PostgreSQL $1 in $root"
     rm -rf --one-file-system "$root.new"
@@ -124,20 +124,24 @@ check_inside() {
       PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
       ${5:+METRICS_REFRESH_EARLIER="/mnt$6" LD_LIBRARY_PATH=/srv} \
       PG_CONFIG="/usr/lib/postgresql/$3/bin/pg_config" TAP_FILES="$4" TAP_JOBS=1 \
+      ${8:+SUITE_LIMIT="$8"} \
       /project/tools/check.sh regress isolation tap' \
     check "$root" "$project" "$1" "$tap_files" "$earlier" \
-    "$(dirname "$(pg_config --bindir)")" "$libraries" </dev/null 8>&- 9>&-
+    "$(dirname "$(pg_config --bindir)")" "$libraries" "${SUITE_LIMIT:-}" </dev/null 8>&- 9>&-
 }
 
 check_version() {
-  if ! need_root "$1"; then
+  need_root "$1"
+  local status=$?
+  if [ $status = 2 ]; then return 1; fi
+  if [ $status != 0 ]; then
     [ "$where_possible" ] || [[ ${release[$1]} == *' '* ]] || return 1
     say "left out"
     echo '0 passed, 0 failed'
     return 0
   fi
   check_inside "$1"
-  local status=$?
+  status=$?
   if [ $status != 0 ]; then echo "-- /project is $scratch/$1"; fi
   return $status
 }

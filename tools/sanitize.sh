@@ -27,7 +27,7 @@ SCRIPT
 use_scratch sanitize
 lock_scratch
 copy_sources || die "the sources could not be copied to $scratch"
-suite_limit=3h
+SUITE_LIMIT=3h
 begin_suites
 reports=$scratch/reports
 rm -rf "$reports" && as_user mkdir "$reports"

@@ -33,9 +33,9 @@ show() { # show LINES FILE…: what is there of these files
 
 # installcheck SUITES-LEFT-OUT…: one of the Makefile's three suites, through its own target. TAP files
 # mostly wait, so there is one a core at a time, or $TAP_JOBS; $TAP_FILES names those that are wanted, else
-# all are. A suite that hangs is ended after $suite_limit.
+# all are. A suite that hangs is ended after $SUITE_LIMIT.
 installcheck() {
-  as_user timeout "${suite_limit:-30m}" make -C tree -s PG_CONFIG="$pg_config" PROVE_FLAGS="--verbose --jobs ${TAP_JOBS:-$cores}" \
+  as_user timeout --kill-after=1m "${SUITE_LIMIT:-40m}" make -C tree -s PG_CONFIG="$pg_config" PROVE_FLAGS="--verbose --jobs ${TAP_JOBS:-$cores}" \
     ${TAP_FILES:+PROVE_TESTS="$TAP_FILES"} "$@" installcheck
 }
 

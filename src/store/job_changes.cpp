@@ -6,7 +6,8 @@
 // locks. The processes that read the posts then see every change, also in their system caches. An
 // abort forgets the changes, except that the scheduler reads the changed jobs again. PREPARE saves
 // them in shared memory until the prepared transaction has ended, because another session may end
-// it.
+// it. They are posted too early if another session prepares a transaction while that commit is
+// about to send its messages.
 #include "store/job_changes.hpp"
 
 #include <algorithm>

@@ -9,8 +9,8 @@
 
 namespace metrics_refresh::worker {
 
-/// The plan of a run. `reason` is the reason if the run must not begin: the group has no views, or
-/// a limit of members or dependencies is exceeded.
+/// The plan of a run. `reason` says why the run must not begin: the group has no views, or a limit
+/// of members or dependencies is exceeded. Otherwise there is none.
 struct GroupPlan {
   std::vector<store::Member> members;
   std::optional<store::RunError> reason;

@@ -1,8 +1,8 @@
 // view_status(): every materialized view that the caller may refresh, with the job that refreshes
 // it and its freshness.
 //
-// A view may have several jobs. One of them, its keeper, determines the freshness: a view is stale
-// if several due times of its keeper have passed since the last success.
+// A view may have several jobs. One of them, its refresher, determines the freshness: a view is
+// stale if several due times of its refresher have passed since the last success.
 #include "api/monitoring/view_facts.hpp"
 
 #include <algorithm>

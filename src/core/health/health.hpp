@@ -64,7 +64,7 @@ struct ServerFacts {
   int waiting_runs = 0;                  // for a worker
   std::optional<Instant> waiting_since;  // due time of the first of them
   std::optional<Instant> next_due;       // as last published by the scheduler
-  std::string admin_reason;              // problem of the admin settings, or empty
+  std::string admin_reason;              // why the admin settings have no effect, or empty
   std::optional<Instant> oldest_log_row;
   Duration log_retention{};
   std::vector<ShareFacts> shares;

@@ -182,12 +182,28 @@ bool is_column_fixed(const Query* query, TargetEntry* entry) {
          is_same_in_all_bytes(value);
 }
 
+// True if the value depends on a column outside of aggregates.
+bool depends_on_column(Node* node, void*) {
+  if (node == nullptr || IsA(node, Aggref)) return false;
+  if (IsA(node, Var) || IsA(node, SubLink)) return true;
+  return walk_expression(node, depends_on_column, nullptr);
+}
+
+// Equal values form one group. The rows of the group are fixed, and so are its aggregates. The
+// value that stands for the group is not.
+bool has_fixed_groups(const Query* query) {
+  return query->groupClause != NIL && query->distinctClause == NIL &&
+         query->setOperations == nullptr;
+}
+
 void add_fixed_columns(FixedRows& fixed, const Query* query) {
-  if (!has_equal_keys(query)) return;
+  const bool are_keys_fixed = has_equal_keys(query);
+  if (!are_keys_fixed && !has_fixed_groups(query)) return;
   ListCell* cell;
   foreach (cell, query->targetList) {
     auto* const entry = lfirst_node(TargetEntry, cell);
-    if (!entry->resjunk && is_column_fixed(query, entry))
+    if (entry->resjunk || !is_column_fixed(query, entry)) continue;
+    if (are_keys_fixed || !depends_on_column(reinterpret_cast<Node*>(entry->expr), nullptr))
       fixed.columns[fixed.column_count++] = entry->resno;
   }
 }

@@ -15,7 +15,8 @@
 #include "pg/write_locks.hpp"
 
 // A refresh by keys has four steps:
-// - check() derives the rules again and compares the fingerprint with that of the last refresh. If
+// - check_capture() derives the rules again and compares the fingerprint with that of the last
+// refresh. If
 //   they differ, the captured keys cannot be trusted.
 // - take_all() reads and deletes the captured rows that the snapshot sees. This also happens if all
 //   rows are compared, because then no captured key is needed any more.

@@ -7,7 +7,6 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use MetricsRefreshTest;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
 my $node = start_node('shares', 'metrics_refresh.max_workers' => 2, 'metrics_refresh.log_skips' => 'off');
 create_extension($node);
@@ -164,15 +163,9 @@ for (1 .. 100)
 	my ($statement, $expected) =
 	    $_ % 2 ? ('REVOKE admins FROM boss', 'plain urgent') : ('GRANT admins TO boss', 'urgent plain');
 	$node->safe_psql('postgres', $statement);
-	my $end = time + 30;
-	my $is_seen = '';
-	until ($is_seen eq 't' || time > $end)
-	{
-		sleep 0.02;
-		$is_seen = $node->safe_psql('postgres', sprintf $order, $expected);
-	}
-	$missed++ if $is_seen ne 't';
-	last if $missed;
+	next if $node->poll_query_until('postgres', sprintf $order, $expected);
+	$missed = $_;
+	last;
 }
 is($missed, 0, 'no change of his rights is missed');
 $node->append_conf('postgresql.conf', "metrics_refresh.admin_role = ''");

@@ -1,0 +1,177 @@
+// All jobs of a queue that are ready to start, or claimed, as numbers. It knows nothing of rows,
+// transactions, processes or clocks: a worker claims a number first, and looks at the row after
+// that. So the numbers are hints: too many cost time, never a second run. The promises are:
+//
+//   1. Each job that was posted is in a span, a claim, a hold or a read, or its segment is wanted
+//      for a reread, until its claim ends.
+//   2. A job has one holder at a time.
+//   3. No limit of a type or a key is exceeded. Limits count claims, so none of them leaks.
+//
+// Everything lies in one piece of memory that the caller provides (see Array). The caller lets one
+// process in at a time. No function allocates or raises, and each takes a bounded number of steps.
+//
+// A worker repeats: claim(); for each start_next(): run the job, mark_committed(), end(). If
+// claim() says kRead, it reads the rows of reading() and gives the result to put_back().
+#pragma once
+
+#ifdef PG_VERSION_NUM
+#error "core/ headers come before postgres.h"
+#endif
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/instant.hpp"
+#include "core/queue/array.hpp"
+#include "core/queue/bite.hpp"
+#include "core/queue/claimed_set.hpp"
+#include "core/queue/spans.hpp"
+#include "core/queue/turns.hpp"
+
+namespace metrics_refresh::core::queue {
+
+class ReadyWork {
+ public:
+  struct Sizes {
+    std::uint32_t spans = 32'768;
+    std::uint32_t lanes = 8192;  // beside the shared ones
+    std::uint32_t types = 512;
+    std::uint32_t workers = 64;  // below Claim::kHold
+    std::uint32_t holds = 4096;
+  };
+  /// Jobs of one lane: all numbers from first to last.
+  struct Jobs {
+    TypeId type = 0;
+    KeyHash key = 0;
+    std::int16_t priority = 0;
+    std::uint8_t segment = 0;
+    JobNumber first = 0, last = 0;
+    Tid tid;  // of the first one
+  };
+  struct Posted {
+    OwnerId owner = 0;     // of the type; its workers may have something to do
+    bool is_known = true;  // false: the jobs wait for set_type() or forget_type()
+  };
+  enum class Claimed {
+    kNothing,  // no job of the owner may start now
+    kJobs,     // the worker has a bite
+    kRead,     // the worker has a span to read
+    kAgain     // all numbers looked at have a holder; claim again
+  };
+  /// A span to be read: the numbers of a segment that have a row and no end mark, in their order.
+  struct Reading {
+    TypeId type = 0;
+    /// If is_shared, the keys with shared_lane_of(key) == shared_lane; else this key alone.
+    bool is_shared = false;
+    KeyHash key = 0;
+    std::uint32_t shared_lane = 0;
+    std::uint8_t segment = 0;
+    JobNumber first = 0, last = 0;
+
+    bool includes(KeyHash other) const noexcept {
+      return is_shared ? other % kSharedLanes == shared_lane : other == key;
+    }
+  };
+  struct Found {
+    JobNumber job = 0;
+    KeyHash key = 0;
+    Tid tid;
+  };
+  struct Held {
+    enum class Result {
+      kHeld,     // until release()
+      kRunning,  // `worker` has started it
+      kInUse,    // there is a hold already
+      kNoRoom
+    };
+    Result result = Result::kHeld;
+    std::uint32_t worker = 0;
+  };
+
+  static std::size_t bytes(const Sizes& sizes) noexcept;
+  /// Makes an empty queue. REQUIRES: `memory` has that many bytes and is aligned to 8 bytes.
+  static ReadyWork& make(void* memory, const Sizes& sizes) noexcept;
+
+  /// Returns false if there is no room for one more type.
+  bool set_type(TypeId type, const TypeSettings& settings, Instant now) noexcept;
+  /// The type is gone. Hints for its jobs are dropped.
+  void forget_type(TypeId type, Instant now) noexcept;
+
+  Posted post(const Jobs& jobs, Instant now) noexcept;
+
+  /// Claims jobs for a worker, if need be from the bite of another one. Call start_next() before
+  /// another process comes in, so that the first job is not stolen again. REQUIRES: the worker has
+  /// neither a bite nor a span to read.
+  Claimed claim(OwnerId owner, std::uint32_t worker, Instant now) noexcept;
+  const Bite& bite(std::uint32_t worker) const noexcept { return workers_[worker].bite; }
+  /// Returns the next job of the bite, or null. Then the bite has none, or the rate limit forbids
+  /// the start, and the jobs that wait have been given back.
+  const Item* start_next(std::uint32_t worker, Instant now) noexcept;
+  /// The transaction of all started jobs of the worker has committed.
+  void mark_committed(std::uint32_t worker) noexcept;
+  /// The worker has the job no longer. end(): it has ended, or the hint was wrong. give_back(): it
+  /// is as ready as before. REQUIRES: it is in the bite; for give_back(), it is not committed.
+  void end(std::uint32_t worker, JobNumber job, Instant now) noexcept;
+  void give_back(std::uint32_t worker, JobNumber job, Instant now) noexcept;
+  /// The worker has gone. Committed jobs end; all others, and its span to read, are given back.
+  void leave(std::uint32_t worker, Instant now) noexcept;
+
+  /// REQUIRES: the worker has a span to read.
+  Reading reading(std::uint32_t worker) const noexcept;
+  /// The numbers up to `read_until` have been read, and these are jobs of the lane, in order.
+  /// Jobs of this span that are not among them are no longer covered by it.
+  void put_back(std::uint32_t worker, const Found* found, std::uint32_t count, JobNumber read_until,
+                Instant now) noexcept;
+
+  /// Keeps workers away from a job that a session is about to change. Whoever has the hold looks at
+  /// the job after that, and posts it again if it is still ready when the hold ends.
+  Held hold(JobNumber job) noexcept;
+  /// REQUIRES: hold() has returned kHeld. Returns true if a hint for the job was met meanwhile.
+  /// Then it has to be posted again, even if the change was committed.
+  bool release(JobNumber job) noexcept;
+
+  /// Segments whose unmarked jobs must be posted again, because there was no room to cover some: a
+  /// bit for each. begin_reread() comes before the snapshot, end_reread() after the last post.
+  std::uint32_t rereads_wanted() const noexcept { return rereads_wanted_; }
+  void begin_reread(std::uint8_t segment) noexcept;
+  void end_reread(std::uint8_t segment) noexcept;
+  /// Rereads that have begun will not end.
+  void abandon_rereads() noexcept;
+
+  bool has_work(OwnerId owner) const noexcept { return turns_.has_work(owner); }
+  /// The owner with ready work whose last turn is longest ago; 0 if there is none.
+  OwnerId next_owner() const noexcept { return turns_.next_owner(); }
+  /// Lets types start again whose rate limit permits it. Returns true if there is one. claim()
+  /// does so, too; if no worker is awake, the caller has to do it at rates_open_at().
+  bool open_rates(Instant now) noexcept { return turns_.open_rates(now); }
+  Instant rates_open_at() const noexcept { return turns_.rates_open_at(); }
+
+  std::uint32_t free_spans() const noexcept { return spans_.free_count(); }
+  std::uint32_t free_lanes() const noexcept { return turns_.free_lanes(); }
+  std::uint32_t claims() const noexcept { return claimed_.size(); }
+
+ private:
+  struct Worker {
+    Bite bite;
+    std::uint32_t reading_lane = kNone, reading_span = kNone;
+  };
+  /// The numbers that claim() looks at before it lets other processes in.
+  static constexpr std::uint32_t kMostLooks = 256;
+
+  void append(std::uint32_t lane, const Span& span, Instant now) noexcept;
+  void prepend(std::uint32_t lane, const Span& span) noexcept;
+  void fill(std::uint32_t worker, std::uint32_t lane, std::uint32_t& looks, Instant now) noexcept;
+  void take_to_read(std::uint32_t worker, std::uint32_t lane) noexcept;
+  bool steal(OwnerId owner, std::uint32_t thief) noexcept;
+  void drop_claim(Bite& bite, Item& item, Instant now) noexcept;
+  void want_reread(std::uint8_t segment) noexcept { rereads_wanted_ |= 1U << segment; }
+
+  Turns turns_;
+  Spans spans_;
+  ClaimedSet claimed_;
+  Array<Worker> workers_;
+  std::uint32_t holds_ = 0, most_holds_ = 0;
+  std::uint32_t rereads_wanted_ = 0, rereads_begun_ = 0;
+};
+
+}  // namespace metrics_refresh::core::queue

@@ -1,0 +1,36 @@
+// Promises of core::queue::ReadyWork that hold in any order of steps, from fixed seeds.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "unit/queue_storm.hpp"
+
+namespace metrics_refresh::core::queue::test {
+namespace {
+
+TEST(QueueReadyWorkProperty, LosesNoJobAndKeepsItsLimits) {
+  int ran = 0, reads = 0, rereads = 0, stolen = 0, deaths = 0, met = 0;
+  for (unsigned seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Storm storm(seed);
+    storm.rage(3000);
+    storm.drain();
+    if (HasFailure()) return;
+    ran += storm.ran;
+    reads += storm.reads;
+    rereads += storm.rereads;
+    stolen += storm.stolen;
+    deaths += storm.deaths;
+    met += storm.met;
+  }
+  EXPECT_GT(ran, 50'000);
+  EXPECT_GT(reads, 5000);
+  EXPECT_GT(rereads, 500);
+  EXPECT_GT(stolen, 500);
+  EXPECT_GT(deaths, 5000);
+  EXPECT_GT(met, 100);
+}
+
+}  // namespace
+}  // namespace metrics_refresh::core::queue::test

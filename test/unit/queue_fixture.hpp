@@ -21,7 +21,7 @@ inline TypeSettings plain(OwnerId owner = kOwner) {
 
 class Queue {
  public:
-  explicit Queue(const ReadyWork::Sizes& sizes = {64, 16, 8, 4, 4})
+  explicit Queue(const ReadyWork::Sizes& sizes = {64, 16, 8, 4, 4, 4})
       : memory_(ReadyWork::bytes(sizes) / 8), work(ReadyWork::make(memory_.data(), sizes)) {}
 
   void pass(Duration time) { now += time; }

@@ -38,6 +38,24 @@ TEST(QueueReadyWork, ABiteHoldsJobsOfSeveralSpans) {
   EXPECT_EQ(queue.work.claims(), 5U);
 }
 
+TEST(QueueReadyWork, ABiteIsGivenBackWhenItsTimeIsOver) {
+  Queue queue;
+  TypeSettings settings = biting(5);
+  settings.bite_time = std::chrono::milliseconds{2};
+  queue.set_type(1, settings);
+  const JobNumber first = queue.post(1, 6, 11);
+  const JobNumber other = queue.post(1, 1, 22);
+  EXPECT_EQ(queue.start(0), first);
+  queue.pass(Duration{1999});
+  EXPECT_EQ(queue.start(0), first + 1);
+  queue.pass(Duration{1});
+  EXPECT_EQ(queue.work.start_next(0, queue.now), nullptr);
+  EXPECT_EQ(queue.work.bite(0).open, 2U);
+  queue.end(first);
+  queue.end(first + 1);
+  EXPECT_EQ(queue.run_all(), (Jobs{other, first + 2, first + 3, first + 4, first + 5}));
+}
+
 TEST(QueueReadyWork, LimitsCutABite) {
   Queue queue;
   TypeSettings settings = biting(100);
@@ -131,7 +149,7 @@ TEST(QueueReadyWork, AHintForAClaimedJobIsKeptUntilTheClaimEnds) {
 }
 
 TEST(QueueReadyWork, ClaimLooksAtABoundedNumberOfClaimedJobs) {
-  Queue queue({64, 16, 8, 16, 4});
+  Queue queue({64, 16, 8, 16, 4, 4});
   queue.set_type(1, biting(64));
   const JobNumber first = queue.post(1, 640);
   for (std::uint32_t worker = 0; worker < 10; ++worker) queue.start(worker);
@@ -150,7 +168,7 @@ Jobs flood(Queue& queue, TypeId type, int count, KeyHash key = 0) {
 }
 
 TEST(QueueReadyWork, AFloodIsCoarsenedAndReadBack) {
-  Queue queue({8, 4, 2, 2, 2});
+  Queue queue({8, 4, 2, 2, 2, 4});
   queue.set_type(1, plain());
   const Jobs jobs = flood(queue, 1, 20);
   EXPECT_EQ(queue.work.free_spans(), 4U);
@@ -182,7 +200,7 @@ TEST(QueueReadyWork, AFloodIsCoarsenedAndReadBack) {
 }
 
 TEST(QueueReadyWork, AFloodLeavesSpansToOthers) {
-  Queue queue({16, 8, 4, 2, 2});
+  Queue queue({16, 8, 4, 2, 2, 4});
   for (const TypeId type : {1, 2, 3}) queue.set_type(type, plain(static_cast<OwnerId>(type)));
   flood(queue, 1, 100);
   EXPECT_EQ(queue.work.free_spans(), 8U);
@@ -194,7 +212,7 @@ TEST(QueueReadyWork, AFloodLeavesSpansToOthers) {
 }
 
 TEST(QueueReadyWork, ASpanThatIsReadComesBackWhenItsWorkerLeaves) {
-  Queue queue({4, 4, 2, 2, 2});
+  Queue queue({4, 4, 2, 2, 2, 4});
   queue.set_type(1, plain());
   const Jobs jobs = flood(queue, 1, 9);
   EXPECT_EQ(queue.run(), jobs[0]);
@@ -211,7 +229,7 @@ TEST(QueueReadyWork, ASpanThatIsReadComesBackWhenItsWorkerLeaves) {
 }
 
 TEST(QueueReadyWork, WithoutASpanTheSegmentIsReadAgain) {
-  Queue queue({1, 4, 3, 2, 2});
+  Queue queue({1, 4, 3, 2, 2, 4});
   queue.set_type(1, plain());
   queue.set_type(2, plain());
   queue.post(1);
@@ -229,7 +247,7 @@ TEST(QueueReadyWork, WithoutASpanTheSegmentIsReadAgain) {
 
 // Keys without a lane share one. Their limit is that of one key, and their order stays.
 TEST(QueueReadyWork, KeysShareALaneIfLanesAreShort) {
-  Queue queue({64, 4, 2, 8, 2});
+  Queue queue({64, 4, 2, 8, 2, 4});
   TypeSettings one = plain();
   one.concurrency_per_key = 1;
   queue.set_type(1, one);
@@ -267,8 +285,67 @@ TEST(QueueReadyWork, AHoldKeepsWorkersAway) {
   EXPECT_EQ(queue.work.free_lanes(), 16U);
 }
 
+TEST(QueueReadyWork, AClaimFromOutsideCountsForTheLimits) {
+  Queue queue;
+  TypeSettings settings = plain();
+  settings.concurrency = 2;
+  queue.set_type(1, settings);
+  const JobNumber first = queue.post(1, 4);
+  EXPECT_EQ(queue.start(0), first);
+  EXPECT_TRUE(queue.work.hand_over(0, first));
+  EXPECT_TRUE(queue.work.is_outside(first));
+  EXPECT_EQ(queue.work.hold(first).result, Result::kOutside);
+  EXPECT_EQ(queue.start(0), first + 1);
+  EXPECT_FALSE(queue.work.is_outside(first + 1));
+  EXPECT_TRUE(queue.work.hand_over(0, first + 1));
+  EXPECT_EQ(queue.start(0), 0);
+  queue.work.give_back_outside(first, 0, queue.now);
+  EXPECT_EQ(queue.start(0), first);
+  queue.work.end_outside(first + 1, queue.now);
+  EXPECT_EQ(queue.start(1), first + 2);
+  EXPECT_EQ(queue.start(2), 0);
+}
+
+TEST(QueueReadyWork, ClaimsFromOutsideAreLimited) {
+  Queue queue;
+  queue.set_type(1, plain());
+  const JobNumber first = queue.post(1, 5);
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(queue.work.hand_over(0, queue.start(0)));
+  EXPECT_EQ(queue.start(0), first + 4);
+  EXPECT_FALSE(queue.work.hand_over(0, first + 4));
+  EXPECT_FALSE(queue.work.restore_outside({1, 0, 0, 0, 900, 900, {}}, queue.now));
+  queue.work.end_outside(first, queue.now);
+  EXPECT_TRUE(queue.work.hand_over(0, first + 4));
+}
+
+// After a restart, claims and starts are known before the settings of their type are.
+TEST(QueueReadyWork, ClaimsAndStartsAreRestored) {
+  Queue queue;
+  TypeSettings settings = plain();
+  settings.concurrency_per_key = 1;
+  settings.rate_limit = 3;
+  EXPECT_TRUE(queue.work.restore_outside({1, 11, 0, 2, 40, 40, {}}, queue.now));
+  EXPECT_FALSE(queue.work.restore_outside({1, 11, 0, 2, 40, 40, {}}, queue.now));
+  queue.set_type(1, settings);
+  queue.work.book_starts(1, 1, queue.now);
+  const JobNumber of_key = queue.post(1, 1, 11);
+  const JobNumber other = queue.post(1, 1, 22);
+  EXPECT_EQ(queue.start(0), other);
+  EXPECT_EQ(queue.start(1), 0);
+  queue.pass(std::chrono::seconds{2});
+  queue.work.book_starts(1, 2, queue.now);
+  EXPECT_EQ(queue.start(1), 0);
+  queue.work.give_back_outside(40, 2, queue.now);
+  EXPECT_EQ(queue.start(1), 40);
+  queue.end(40, 1);
+  EXPECT_EQ(queue.start(1), 0);
+  queue.pass(std::chrono::seconds{2});
+  EXPECT_EQ(queue.start(1), of_key);
+  EXPECT_EQ(queue.work.bite(1).items[0].segment, 0);
+}
+
 TEST(QueueReadyWork, HoldsAreLimited) {
-  Queue queue({8, 4, 2, 1, 2});
+  Queue queue({8, 4, 2, 1, 2, 4});
   EXPECT_EQ(queue.work.hold(1).result, Result::kHeld);
   EXPECT_EQ(queue.work.hold(2).result, Result::kHeld);
   EXPECT_EQ(queue.work.hold(3).result, Result::kNoRoom);
@@ -277,7 +354,7 @@ TEST(QueueReadyWork, HoldsAreLimited) {
 }
 
 TEST(QueueReadyWork, AForgottenTypeLeavesNothing) {
-  Queue queue({8, 4, 2, 4, 2});
+  Queue queue({8, 4, 2, 4, 2, 4});
   queue.set_type(1, plain());
   queue.set_type(2, plain());
   EXPECT_FALSE(queue.work.set_type(3, plain(), queue.now));
@@ -306,7 +383,7 @@ TEST(QueueReadyWork, TheDefaultSizeIsBelowFiveMegabytes) {
 }
 
 TEST(QueueReadyWork, ItStaysInItsMemory) {
-  const ReadyWork::Sizes sizes = {8, 4, 2, 2, 2};
+  const ReadyWork::Sizes sizes = {8, 4, 2, 2, 2, 2};
   const std::size_t words = ReadyWork::bytes(sizes) / 8;
   constexpr std::uint64_t kMark = 0x5a5a5a5a5a5a5a5a;
   std::vector<std::uint64_t> memory(words + 8, kMark);

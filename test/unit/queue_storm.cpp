@@ -6,7 +6,7 @@ namespace metrics_refresh::core::queue::test {
 namespace {
 
 ReadyWork::Sizes small(unsigned seed, TypeId types, std::uint32_t workers) {
-  return {1 + seed * 7 % 40, 1 + seed * 5 % 9, static_cast<std::uint32_t>(types), workers, 3};
+  return {1 + seed * 7 % 40, 1 + seed * 5 % 9, static_cast<std::uint32_t>(types), workers, 3, 4};
 }
 
 }  // namespace
@@ -39,8 +39,10 @@ void Storm::rage(int steps) {
       hold();
     else if (what < 96)
       release();
-    else if (what < 98)
+    else if (what < 97)
       reread();
+    else if (what < 99)
+      end_outside();
     else
       change_type();
     check();
@@ -126,6 +128,7 @@ void Storm::start(std::uint32_t index) {
   const Item* const item = queue_.work.start_next(index, queue_.now);
   if (item == nullptr) return;
   const JobNumber job = item->job;
+  EXPECT_EQ(outside_.count(job), 0U);
   for (const Worker& other : workers_) {
     EXPECT_NE(other.running, job);
     EXPECT_NE(other.committed, job);
@@ -144,6 +147,11 @@ void Storm::finish(std::uint32_t index) {
   Worker& worker = workers_[index];
   const JobNumber job = worker.running;
   worker.running = 0;
+  if (pick(10) == 0 && queue_.work.hand_over(index, job)) {
+    ++outside;
+    outside_.insert(job);
+    return;
+  }
   if (pick(10) == 0) return queue_.work.give_back(index, job, queue_.now);
   worker.committed = job;
   Row& row = rows_.at(job);
@@ -162,6 +170,20 @@ void Storm::die(std::uint32_t index) {
   ++deaths;
   queue_.work.leave(index, queue_.now);
   workers_[index] = {};
+}
+
+// The holder outside completes the job, or its lease ends.
+void Storm::end_outside() {
+  if (outside_.empty()) return;
+  const JobNumber job = *outside_.begin();
+  outside_.erase(job);
+  EXPECT_TRUE(queue_.work.is_outside(job));
+  Row& row = rows_.at(job);
+  EXPECT_FALSE(row.ended);
+  if (pick(3) == 0) return queue_.work.give_back_outside(job, row.segment, queue_.now);
+  row.ended = true;
+  ++ran;
+  queue_.work.end_outside(job, queue_.now);
 }
 
 void Storm::hold() {
@@ -212,18 +234,21 @@ void Storm::check() {
   std::set<JobNumber> claimed = held_;
   std::map<TypeId, std::uint32_t> of_type;
   std::map<std::pair<TypeId, KeyHash>, std::uint32_t> of_key;
+  const auto claim = [&](JobNumber job) {
+    EXPECT_TRUE(claimed.insert(job).second) << "job " << job << " has two holders";
+    const Row& row = rows_.at(job);
+    ++of_type[row.type];
+    if (row.key != 0) ++of_key[{row.type, row.key}];
+  };
   for (std::uint32_t worker = 0; worker < kWorkers; ++worker) {
     const Bite& bite = queue_.work.bite(worker);
     for (std::uint32_t i = 0; i < bite.count; ++i) {
       if (bite.items[i].state == Item::State::kGone) continue;
-      const JobNumber job = bite.items[i].job;
-      EXPECT_TRUE(claimed.insert(job).second) << "job " << job << " has two holders";
-      const Row& row = rows_.at(job);
-      EXPECT_EQ(row.type, bite.type);
-      ++of_type[row.type];
-      if (row.key != 0) ++of_key[{row.type, row.key}];
+      EXPECT_EQ(rows_.at(bite.items[i].job).type, bite.type);
+      claim(bite.items[i].job);
     }
   }
+  for (const JobNumber job : outside_) claim(job);
   EXPECT_EQ(claimed.size(), queue_.work.claims());
   for (const auto& [type, settings] : types_) {
     if (settings.concurrency == 0) continue;
@@ -248,6 +273,7 @@ void Storm::drain() {
     queue_.pass(std::chrono::milliseconds{300});
     for (std::uint32_t worker = 0; worker < kWorkers; ++worker) work(worker);
     reread();
+    end_outside();
     check();
     left = queue_.work.rereads_wanted() + queue_.work.claims() +
            (sizes_.spans - queue_.work.free_spans());

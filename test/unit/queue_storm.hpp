@@ -1,7 +1,8 @@
 // A model of the queue's tables and processes that drives core::queue::ReadyWork at random, with
 // too little memory: transactions that commit out of order, workers that claim, read, run, fail,
-// steal and die, sessions that hold jobs, a scheduler that reads segments again. After each step it
-// checks that a job has one holder and that limits hold. drain() checks that no job was lost.
+// steal and die, claims from outside, sessions that hold jobs, a scheduler that reads segments
+// again. After each step it checks that a job has one holder and that limits hold. drain() checks
+// that no job was lost.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ class Storm {
   /// Nothing new comes, and all processes do their work.
   void drain();
 
-  int ran = 0, reads = 0, rereads = 0, stolen = 0, deaths = 0, met = 0;
+  int ran = 0, reads = 0, rereads = 0, stolen = 0, deaths = 0, met = 0, outside = 0;
 
  private:
   static constexpr TypeId kTypes = 4;
@@ -52,6 +53,7 @@ class Storm {
   void start(std::uint32_t worker);
   void finish(std::uint32_t worker);
   void die(std::uint32_t worker);
+  void end_outside();
   void hold();
   void release();
   void reread();
@@ -65,7 +67,7 @@ class Storm {
   std::map<JobNumber, Row> rows_;
   std::vector<std::pair<JobNumber, JobNumber>> open_;  // transactions that have not committed
   std::vector<Worker> workers_{kWorkers};
-  std::set<JobNumber> held_;
+  std::set<JobNumber> held_, outside_;
   JobNumber last_ = 0;
 };
 

@@ -69,6 +69,49 @@ TEST(QueueTurns, AKeyThatComesLateWaitsForOneJob) {
   }
 }
 
+// Four workers on virtual time. A key floods 9:1. Returns the longest wait of the other one.
+Duration longest_wait(std::uint32_t bite, Duration shortest, Duration longest) {
+  std::mt19937 random(3);
+  Queue queue;
+  TypeSettings settings = plain();
+  settings.bite = bite;
+  queue.set_type(1, settings);
+  queue.post(1, 18'000, 11);
+  const JobNumber flood_end = 18'000;
+  std::map<JobNumber, Instant> posted;
+  Duration wait{};
+  std::multimap<Instant, std::uint32_t> free_at;
+  std::map<std::uint32_t, JobNumber> running;
+  for (std::uint32_t worker = 0; worker < 4; ++worker) free_at.emplace(queue.now, worker);
+  Instant next_post = queue.now;
+  while (posted.size() < 2000) {
+    if (next_post <= free_at.begin()->first) {
+      queue.now = next_post;
+      posted[queue.post(1, 1, 22)] = queue.now;
+      next_post += longest * (1 + random() % 4);  // not in bursts: those wait for themselves
+      continue;
+    }
+    const std::uint32_t worker = free_at.begin()->second;
+    queue.now = free_at.begin()->first;
+    free_at.erase(free_at.begin());
+    if (running[worker] != 0) queue.end(running[worker], worker);
+    const Item* const next = queue.work.start_next(worker, queue.now);
+    running[worker] = next != nullptr ? next->job : queue.start(worker);
+    if (running[worker] > flood_end) wait = std::max(wait, queue.now - posted.at(running[worker]));
+    const auto spread = static_cast<unsigned>((longest - shortest).count() + 1);
+    free_at.emplace(queue.now + shortest + Duration{random() % spread}, worker);
+  }
+  return wait;
+}
+
+TEST(QueueTurns, AFloodDelaysAnotherKeyByOneDuration) {
+  EXPECT_LE(longest_wait(1, milliseconds{5}, milliseconds{15}), milliseconds{15});
+  // Short jobs are claimed in bites of one millisecond.
+  EXPECT_LE(longest_wait(32, Duration{20}, Duration{60}), milliseconds{1} + Duration{60});
+  // Jobs that are longer than they were when the bite was chosen end it.
+  EXPECT_LE(longest_wait(32, milliseconds{5}, milliseconds{15}), milliseconds{15});
+}
+
 TEST(QueueTurns, TypesOfOneOwnerTakeTurns) {
   Queue queue;
   for (const TypeId type : {1, 2, 3}) queue.set_type(type, plain());
@@ -155,7 +198,7 @@ TEST(QueueTurns, WaitingCountsAsPriority) {
 }
 
 TEST(QueueTurns, ManyPrioritiesShareEightBands) {
-  Queue queue({256, 128, 4, 1, 1});
+  Queue queue({256, 128, 4, 1, 1, 1});
   queue.set_type(1, plain());
   std::multiset<JobNumber> posted;
   for (std::int16_t priority = -100; priority <= 100;

@@ -74,20 +74,18 @@ struct Ring {
     (link.after == kNone ? last : link_of(link.after).before) = link.before;
     link_of(index) = {};
   }
-  /// Appends the element or removes it, so that it is in the ring if `belongs`.
+  /// Appends the element or removes it, so that it is in the ring if `belongs`. Returns whether
+  /// that was a change.
   template <typename LinkOf>
-  void set(std::uint32_t index, bool belongs, LinkOf&& link_of) noexcept {
-    if (belongs == link_of(index).linked) return;
-    if (belongs)
-      append(index, link_of);
-    else
-      remove(index, link_of);
+  bool set(std::uint32_t index, bool belongs, LinkOf&& link_of) noexcept {
+    if (belongs == link_of(index).linked) return false;
+    belongs ? append(index, link_of) : remove(index, link_of);
+    return true;
   }
-  /// The turn of the first element is over.
+  /// Moves the element to the end if it is in the ring: its turn is over.
   template <typename LinkOf>
-  void rotate(LinkOf&& link_of) noexcept {
-    if (first == last) return;
-    const std::uint32_t index = first;
+  void end_turn(std::uint32_t index, LinkOf&& link_of) noexcept {
+    if (!link_of(index).linked || last == index) return;
     remove(index, link_of);
     append(index, link_of);
   }

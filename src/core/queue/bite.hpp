@@ -34,6 +34,7 @@ struct Bite {
   OwnerId owner = 0;
   TypeId type = 0;
   std::uint32_t lane = kNone;
+  Instant begun;
   std::int64_t window = 0;  // in which the starts are booked if the type has a rate limit
   std::uint32_t count = 0;  // of items
   std::uint32_t next = 0;   // all before it have been started, or are gone

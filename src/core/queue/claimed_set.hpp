@@ -1,6 +1,6 @@
-// The jobs that have a holder: a worker that has claimed them, or a hold of a session that changes
-// them. A job has at most one holder. Memory is the caller's; the set is a hash table with linear
-// probing, at most half full.
+// The jobs that have a holder: a worker that has claimed them, a process outside the server, or a
+// hold of a session that changes them. A job has at most one holder. Memory is the caller's; the
+// set is a hash table with linear probing, at most half full.
 #pragma once
 
 #ifdef PG_VERSION_NUM
@@ -17,7 +17,9 @@ namespace metrics_refresh::core::queue {
 using JobNumber = std::int64_t;  // greater than 0
 
 struct Claim {
-  static constexpr std::uint16_t kHold = 0xffff;  // the holder is no worker
+  // Holders that are no workers.
+  static constexpr std::uint16_t kHold = 0xffff;
+  static constexpr std::uint16_t kOutside = 0xfffe;
 
   JobNumber job = 0;           // 0: none
   std::uint32_t lane = kNone;  // whose limits count it; none for a hold

@@ -25,7 +25,7 @@ constexpr std::size_t kHeader = (sizeof(ReadyWork) + 7) / 8 * 8;
 
 std::size_t ReadyWork::bytes(const Sizes& sizes) noexcept {
   return kHeader + Turns::bytes(sizes.lanes, sizes.types) + Spans::bytes(sizes.spans) +
-         ClaimedSet::bytes(sizes.workers * kMostInBite + sizes.holds) +
+         ClaimedSet::bytes(sizes.workers * kMostInBite + sizes.holds + sizes.outside) +
          Array<Worker>::bytes(sizes.workers);
 }
 
@@ -34,9 +34,10 @@ ReadyWork& ReadyWork::make(void* memory, const Sizes& sizes) noexcept {
   std::byte* rest = static_cast<std::byte*>(memory) + kHeader;
   made.turns_.place(rest, sizes.lanes, sizes.types);
   made.spans_.place(rest, sizes.spans);
-  made.claimed_.place(rest, sizes.workers * kMostInBite + sizes.holds);
+  made.claimed_.place(rest, sizes.workers * kMostInBite + sizes.holds + sizes.outside);
   made.workers_.place(rest, sizes.workers);
   made.most_holds_ = sizes.holds;
+  made.most_outside_ = sizes.outside;
   return made;
 }
 
@@ -65,6 +66,7 @@ ReadyWork::Posted ReadyWork::post(const Jobs& jobs, Instant now) noexcept {
     want_reread(jobs.segment);
     return {0, false};
   }
+  if (turns_.type(type).is_forgotten) return {};
   const Posted posted = {turns_.owner_of(type), turns_.type(type).is_known};
   append(turns_.lane_for(type, jobs.key, jobs.priority),
          span_of(jobs.first, jobs.last, jobs.segment, jobs.tid), now);
@@ -81,7 +83,7 @@ void ReadyWork::append(std::uint32_t index, const Span& span, Instant now) noexc
 // The lane has waited for its turn since the last one. REQUIRES: it has a claim or a read.
 void ReadyWork::prepend(std::uint32_t index, const Span& span) noexcept {
   Lane& lane = turns_.lane(index);
-  if (!turns_.type(lane.type).is_known) return;  // it has been forgotten meanwhile
+  if (turns_.type(lane.type).is_forgotten) return;
   if (!spans_.prepend(lane.spans, span)) want_reread(span.segment);
   turns_.update_lane(index);
 }
@@ -124,6 +126,7 @@ void ReadyWork::fill(std::uint32_t worker, std::uint32_t index, std::uint32_t& l
   bite.owner = type.settings.owner;
   bite.type = type.id;
   bite.lane = index;
+  bite.begun = now;
   bite.window = turns_.start(index, bite.count, now);
 }
 
@@ -140,6 +143,7 @@ bool ReadyWork::steal(OwnerId owner, std::uint32_t thief) noexcept {
   to.owner = from->owner;
   to.type = from->type;
   to.lane = from->lane;
+  to.begun = from->begun;
   to.window = from->window;
   const std::uint32_t stays = from->waiting / 2;
   std::uint32_t seen = 0;
@@ -153,12 +157,21 @@ bool ReadyWork::steal(OwnerId owner, std::uint32_t thief) noexcept {
   return true;
 }
 
+bool ReadyWork::may_go_on(const Bite& bite, Instant now) noexcept {
+  const std::uint32_t type = turns_.lane(bite.lane).type;
+  const Duration age = now - bite.begun;
+  // The first job starts in any case. A clock that was set back ends the bite.
+  const bool in_time =
+      bite.next == 0 || (age >= Duration{} && age < turns_.type(type).settings.bite_time);
+  return in_time && turns_.move_to_now(type, bite.window, now);
+}
+
 const Item* ReadyWork::start_next(std::uint32_t worker, Instant now) noexcept {
   Bite& bite = workers_[worker].bite;
   Item* const item = bite.next_waiting();
   if (item == nullptr) return nullptr;
-  if (!turns_.move_to_now(turns_.lane(bite.lane).type, bite.window, now)) {
-    for (std::uint32_t i = bite.count; i-- > bite.next;)
+  if (!may_go_on(bite, now)) {
+    for (std::uint32_t i = bite.count; i-- > 0;)
       if (bite.items[i].state == Item::State::kWaiting) give_back(worker, bite.items[i].job, now);
     return nullptr;
   }
@@ -175,35 +188,74 @@ void ReadyWork::mark_committed(std::uint32_t worker) noexcept {
 }
 
 // The lane is in use as long as its claim counts, so turns_.end() comes last.
-void ReadyWork::drop_claim(Bite& bite, Item& item, Instant now) noexcept {
-  const Claim claim = claimed_.erase(item.job);
-  for (std::uint8_t segment = 0; segment < kSegments; ++segment)
-    if ((claim.met >> segment & 1U) != 0 && turns_.type(turns_.lane(claim.lane).type).is_known)
-      append(claim.lane, span_of(item.job, item.job, segment, {}), now);
-  bite.remove(item);
+void ReadyWork::finish(JobNumber job, Instant now) noexcept {
+  const Claim claim = claimed_.erase(job);
+  const bool is_forgotten = turns_.type(turns_.lane(claim.lane).type).is_forgotten;
+  for (std::uint8_t segment = 0; !is_forgotten && segment < kSegments; ++segment)
+    if ((claim.met >> segment & 1U) != 0) append(claim.lane, span_of(job, job, segment, {}), now);
   turns_.end(claim.lane);
 }
 
 void ReadyWork::end(std::uint32_t worker, JobNumber job, Instant now) noexcept {
   Bite& bite = workers_[worker].bite;
-  drop_claim(bite, *bite.find(job), now);
+  bite.remove(*bite.find(job));
+  finish(job, now);
 }
 
 void ReadyWork::give_back(std::uint32_t worker, JobNumber job, Instant now) noexcept {
   Bite& bite = workers_[worker].bite;
-  Item& item = *bite.find(job);
+  const Item& item = *bite.find(job);
   if (item.state == Item::State::kWaiting) turns_.unbook(turns_.lane(bite.lane).type, bite.window);
-  prepend(bite.lane, span_of(item.job, item.job, item.segment, item.tid));
-  drop_claim(bite, item, now);
+  prepend(bite.lane, span_of(job, job, item.segment, item.tid));
+  end(worker, job, now);
+}
+
+bool ReadyWork::hand_over(std::uint32_t worker, JobNumber job) noexcept {
+  if (outside_ == most_outside_) return false;
+  ++outside_;
+  Bite& bite = workers_[worker].bite;
+  bite.remove(*bite.find(job));
+  claimed_.find(job)->holder = Claim::kOutside;
+  return true;
+}
+
+bool ReadyWork::restore_outside(const Jobs& job, Instant now) noexcept {
+  const std::uint32_t type = turns_.find_or_add_type(job.type);
+  if (type == kNone || outside_ == most_outside_ || claimed_.find(job.first) != nullptr)
+    return false;
+  const std::uint32_t lane = turns_.lane_for(type, job.key, job.priority);
+  claimed_.insert({job.first, lane, Claim::kOutside, 0});
+  ++outside_;
+  turns_.start(lane, 1, now);
+  return true;
+}
+
+bool ReadyWork::is_outside(JobNumber job) noexcept {
+  const Claim* const claim = claimed_.find(job);
+  return claim != nullptr && claim->holder == Claim::kOutside;
+}
+
+void ReadyWork::end_outside(JobNumber job, Instant now) noexcept {
+  --outside_;
+  finish(job, now);
+}
+
+void ReadyWork::give_back_outside(JobNumber job, std::uint8_t segment, Instant now) noexcept {
+  prepend(claimed_.find(job)->lane, span_of(job, job, segment, {}));
+  end_outside(job, now);
+}
+
+void ReadyWork::book_starts(TypeId id, std::uint32_t count, Instant now) noexcept {
+  if (const std::uint32_t type = turns_.find_type(id); type != kNone) turns_.book(type, count, now);
 }
 
 void ReadyWork::leave(std::uint32_t index, Instant now) noexcept {
   Worker& worker = workers_[index];
   // From the back, so that the jobs stand in their order again.
   for (std::uint32_t i = worker.bite.count; i-- > 0;) {
-    Item& item = worker.bite.items[i];
+    const Item& item = worker.bite.items[i];
     if (item.state == Item::State::kCommitted)
-      drop_claim(worker.bite, item, now);
+      end(index, item.job, now);
     else if (item.state != Item::State::kGone)
       give_back(index, item.job, now);
   }
@@ -240,7 +292,7 @@ void ReadyWork::put_back(std::uint32_t index, const Found* found, std::uint32_t 
   Span& span = spans_[worker.reading_span];
   const std::uint8_t segment = span.segment;
   // If the type has been forgotten meanwhile, so is the span.
-  if (!turns_.type(lane.type).is_known) count = 0, read_until = span.last;
+  if (turns_.type(lane.type).is_forgotten) count = 0, read_until = span.last;
   if (read_until >= span.last) {
     spans_.release(worker.reading_span);
   } else {
@@ -263,6 +315,7 @@ void ReadyWork::put_back(std::uint32_t index, const Found* found, std::uint32_t 
 ReadyWork::Held ReadyWork::hold(JobNumber job) noexcept {
   Claim* const claim = claimed_.find(job);
   if (claim != nullptr && claim->holder == Claim::kHold) return {Held::Result::kInUse, 0};
+  if (claim != nullptr && claim->holder == Claim::kOutside) return {Held::Result::kOutside, 0};
   if (claim != nullptr) {
     Bite& bite = workers_[claim->holder].bite;
     Item& item = *bite.find(job);

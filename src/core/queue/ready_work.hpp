@@ -36,8 +36,9 @@ class ReadyWork {
     std::uint32_t spans = 32'768;
     std::uint32_t lanes = 8192;  // beside the shared ones
     std::uint32_t types = 512;
-    std::uint32_t workers = 64;  // below Claim::kHold
+    std::uint32_t workers = 64;  // below Claim::kOutside
     std::uint32_t holds = 4096;
+    std::uint32_t outside = 16'384;  // claims of holders outside the server
   };
   /// Jobs of one lane: all numbers from first to last.
   struct Jobs {
@@ -81,6 +82,7 @@ class ReadyWork {
     enum class Result {
       kHeld,     // until release()
       kRunning,  // `worker` has started it
+      kOutside,  // it is claimed from outside
       kInUse,    // there is a hold already
       kNoRoom
     };
@@ -104,8 +106,8 @@ class ReadyWork {
   /// neither a bite nor a span to read.
   Claimed claim(OwnerId owner, std::uint32_t worker, Instant now) noexcept;
   const Bite& bite(std::uint32_t worker) const noexcept { return workers_[worker].bite; }
-  /// Returns the next job of the bite, or null. Then the bite has none, or the rate limit forbids
-  /// the start, and the jobs that wait have been given back.
+  /// Returns the next job of the bite, or null. Then the bite has none; or its time is over, or the
+  /// rate limit forbids the start, and the jobs that wait have been given back.
   const Item* start_next(std::uint32_t worker, Instant now) noexcept;
   /// The transaction of all started jobs of the worker has committed.
   void mark_committed(std::uint32_t worker) noexcept;
@@ -116,7 +118,20 @@ class ReadyWork {
   /// The worker has gone. Committed jobs end; all others, and its span to read, are given back.
   void leave(std::uint32_t worker, Instant now) noexcept;
 
-  /// REQUIRES: the worker has a span to read.
+  /// The holder of a started job of the worker is outside the server from now on, so that the
+  /// worker may claim others. Returns false if there are too many of them.
+  bool hand_over(std::uint32_t worker, JobNumber job) noexcept;
+  /// Makes such a claim that is known from before a restart. Returns false if the job has a holder,
+  /// or if there is no room.
+  bool restore_outside(const Jobs& job, Instant now) noexcept;
+  bool is_outside(JobNumber job) noexcept;
+  /// As end() and give_back(). REQUIRES: is_outside(job).
+  void end_outside(JobNumber job, Instant now) noexcept;
+  void give_back_outside(JobNumber job, std::uint8_t segment, Instant now) noexcept;
+  /// Starts in the last period that are known from before a restart count for the rate limit.
+  void book_starts(TypeId type, std::uint32_t count, Instant now) noexcept;
+
+  /// REQUIRES: the worker has a span to read. The snapshot for it is taken after claim().
   Reading reading(std::uint32_t worker) const noexcept;
   /// The numbers up to `read_until` have been read, and these are jobs of the lane, in order.
   /// Jobs of this span that are not among them are no longer covered by it.
@@ -163,7 +178,8 @@ class ReadyWork {
   void fill(std::uint32_t worker, std::uint32_t lane, std::uint32_t& looks, Instant now) noexcept;
   void take_to_read(std::uint32_t worker, std::uint32_t lane) noexcept;
   bool steal(OwnerId owner, std::uint32_t thief) noexcept;
-  void drop_claim(Bite& bite, Item& item, Instant now) noexcept;
+  bool may_go_on(const Bite& bite, Instant now) noexcept;
+  void finish(JobNumber job, Instant now) noexcept;
   void want_reread(std::uint8_t segment) noexcept { rereads_wanted_ |= 1U << segment; }
 
   Turns turns_;
@@ -171,6 +187,7 @@ class ReadyWork {
   ClaimedSet claimed_;
   Array<Worker> workers_;
   std::uint32_t holds_ = 0, most_holds_ = 0;
+  std::uint32_t outside_ = 0, most_outside_ = 0;
   std::uint32_t rereads_wanted_ = 0, rereads_begun_ = 0;
 };
 

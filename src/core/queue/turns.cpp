@@ -5,20 +5,10 @@
 
 // Each change ends with an update of the rings from below: a lane in the ring of its type's band,
 // the type in the ring of its owner's band, the owner in the ring of owners. Each step compares the
-// place that the element should have with the place that it has, so calling it too often is
-// harmless.
+// place that the element should have with the place that it has. So calling it too often is
+// harmless, and a step that changes nothing is the last one.
 
 namespace metrics_refresh::core::queue {
-namespace {
-
-template <typename LinkOf>
-void move_to_end(Ring& ring, std::uint32_t index, LinkOf&& link_of) noexcept {
-  if (!link_of(index).linked || ring.last == index) return;
-  ring.remove(index, link_of);
-  ring.append(index, link_of);
-}
-
-}  // namespace
 
 std::size_t Turns::bytes(std::uint32_t lanes, std::uint32_t types) noexcept {
   return Table<Lane>::bytes(types * kSharedLanes + lanes) + Table<Type>::bytes(types) +
@@ -182,16 +172,16 @@ bool Turns::may_start(const Type& type) noexcept {
 
 void Turns::update_turn(std::uint32_t index) noexcept {
   Lane& lane = lanes_[index];
-  types_[lane.type].bands[lane.band].lanes.set(index, !lane.spans.empty() && key_may_start(index),
-                                               turn_of_lane());
-  update_band(lane.type, lane.band);
+  const bool belongs = !lane.spans.empty() && key_may_start(index);
+  if (types_[lane.type].bands[lane.band].lanes.set(index, belongs, turn_of_lane()))
+    update_band(lane.type, lane.band);
 }
 
 void Turns::update_band(std::uint32_t index, std::uint32_t band) noexcept {
   const Type& type = types_[index];
   Owner& owner = owners_[type.owner];
-  owner.bands[band].types.set(index, may_start(type) && !type.bands[band].lanes.empty(),
-                              turn_of_type(band));
+  const bool belongs = may_start(type) && !type.bands[band].lanes.empty();
+  if (!owner.bands[band].types.set(index, belongs, turn_of_type(band))) return;
   bool has_types = false;
   for (const Owner::Band& each : owner.bands) has_types = has_types || !each.types.empty();
   owners_ring_.set(type.owner, has_types, turn_of_owner());
@@ -248,9 +238,9 @@ std::int64_t Turns::start(std::uint32_t index, std::uint32_t count, Instant now)
     window = type.rate.book(now, count);
     if (type.rate.used(now) >= type.settings.rate_limit) wait_for_rate(lane.type, now);
   }
-  move_to_end(type.bands[lane.band].lanes, index, turn_of_lane());
-  move_to_end(owners_[type.owner].bands[lane.band].types, lane.type, turn_of_type(lane.band));
-  move_to_end(owners_ring_, type.owner, turn_of_owner());
+  type.bands[lane.band].lanes.end_turn(index, turn_of_lane());
+  owners_[type.owner].bands[lane.band].types.end_turn(lane.type, turn_of_type(lane.band));
+  owners_ring_.end_turn(type.owner, turn_of_owner());
   if (!may_start(type)) update_type(lane.type);
   if (type.settings.concurrency_per_key != 0)
     for_each_lane_of_key(index, [&](std::uint32_t i) { update_turn(i); });
@@ -280,6 +270,7 @@ void Turns::set_type(std::uint32_t index, const TypeSettings& settings, Instant 
   if (owners_[type.owner].id != settings.owner) change_owner(index, settings.owner);
   type.settings = settings;
   type.is_known = true;
+  type.is_forgotten = false;
   if (has_new_period) type.rate.set_period(settings.rate_period, now);
   if (type.rate_waiting.linked) rate_waiting_.remove(index, rate_waiting());
   if (settings.rate_limit != 0 && type.rate.used(now) >= settings.rate_limit)
@@ -316,8 +307,16 @@ void Turns::forget_type(std::uint32_t index, Instant now) noexcept {
   TypeSettings none;
   set_type(index, none, now);
   types_[index].is_known = false;
+  types_[index].is_forgotten = true;
   update_type(index);
   if (types_[index].lanes == 0) erase_type(index);
+}
+
+void Turns::book(std::uint32_t index, std::uint32_t count, Instant now) noexcept {
+  Type& type = types_[index];
+  if (type.settings.rate_limit == 0) return;
+  type.rate.book(now, count);
+  if (type.rate.used(now) >= type.settings.rate_limit) wait_for_rate(index, now);
 }
 
 bool Turns::move_to_now(std::uint32_t index, std::int64_t window, Instant now) noexcept {

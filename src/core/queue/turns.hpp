@@ -38,7 +38,8 @@
 namespace metrics_refresh::core::queue {
 
 using TypeId = std::int32_t;
-/// Jobs of one owner are for the same workers. 0: the owner of types that are not known yet.
+/// Jobs of one owner are for the same workers. A type whose jobs are claimed by name, from outside,
+/// is an owner of its own. 0: the owner of types that are not known yet.
 using OwnerId = std::uint64_t;
 /// The hash of a job's key; 0 if it has none. The limit of a key does not hold for jobs without
 /// one.
@@ -54,6 +55,7 @@ struct TypeSettings {
   std::uint32_t rate_limit = 0;           // starts in any period; 0: no limit
   Duration rate_period{1'000'000};        // greater than 0
   std::uint32_t bite = 1;                 // the most jobs that a worker claims at once
+  Duration bite_time{1000};               // after this time, those not started are given back
   bool paused = false;
 };
 
@@ -85,6 +87,7 @@ struct Type {
   std::uint32_t after = kNone;
   TypeSettings settings;
   bool is_known = false;        // the settings are
+  bool is_forgotten = false;    // hints for its jobs are dropped
   std::uint32_t owner = kNone;  // the index of settings.owner
   std::uint32_t running = 0;
   std::uint32_t lanes = 0;  // in use, with shared ones
@@ -144,6 +147,8 @@ class Turns {
   std::int64_t start(std::uint32_t lane, std::uint32_t count, Instant now) noexcept;
   /// A job of the lane is no longer claimed.
   void end(std::uint32_t lane) noexcept;
+  /// Counts starts in the rate window that are known from elsewhere, as if they were made now.
+  void book(std::uint32_t type, std::uint32_t count, Instant now) noexcept;
   /// Starts that were booked in the rate window when they were claimed: moves one to the present,
   /// or takes one back. Without a rate limit, neither does anything. move_to_now() returns false if
   /// the rate forbids the start; then the type waits.

@@ -56,6 +56,17 @@ TEST(QueueReadyWork, ABiteIsGivenBackWhenItsTimeIsOver) {
   EXPECT_EQ(queue.run_all(), (Jobs{other, first + 2, first + 3, first + 4, first + 5}));
 }
 
+TEST(QueueReadyWork, TheFirstJobOfABiteStartsInAnyCase) {
+  Queue queue;
+  TypeSettings settings = biting(5);
+  settings.bite_time = Duration{0};
+  queue.set_type(1, settings);
+  const JobNumber first = queue.post(1, 3);
+  EXPECT_EQ(queue.run_all(), (Jobs{first}));
+  EXPECT_EQ(queue.run_all(), (Jobs{first + 1}));
+  EXPECT_EQ(queue.run_all(), (Jobs{first + 2}));
+}
+
 TEST(QueueReadyWork, LimitsCutABite) {
   Queue queue;
   TypeSettings settings = biting(100);
@@ -103,6 +114,18 @@ TEST(QueueReadyWork, AnIdleWorkerStealsTheBackHalf) {
   EXPECT_EQ(queue.work.free_lanes(), 16U);
 }
 
+TEST(QueueReadyWork, AStolenBiteKeepsItsTime) {
+  Queue queue;
+  queue.set_type(1, biting(10));
+  const JobNumber first = queue.post(1, 6);
+  EXPECT_EQ(queue.start(0), first);
+  queue.pass(Duration{999});
+  EXPECT_EQ(queue.start(1), first + 3);
+  EXPECT_EQ(queue.work.start_next(1, queue.now)->job, first + 4);
+  queue.pass(Duration{1});
+  EXPECT_EQ(queue.work.start_next(1, queue.now), nullptr);
+}
+
 TEST(QueueReadyWork, NobodyStealsFromAnotherOwner) {
   Queue queue;
   queue.set_type(1, biting(10));
@@ -132,6 +155,27 @@ TEST(QueueReadyWork, AGivenBackJobComesFirst) {
   EXPECT_EQ(queue.start(1), first + 1);
   queue.work.give_back(0, first, queue.now);
   EXPECT_EQ(queue.start(0), first);
+}
+
+// A row whose place is known is read without the index, so jobs with a place do not join.
+TEST(QueueReadyWork, AJobKeepsThePlaceOfItsRow) {
+  Queue queue;
+  queue.set_type(1, plain());
+  for (JobNumber job = 1; job <= 3; ++job)
+    queue.work.post({1, 0, 0, 0, job, job, {9, static_cast<std::uint16_t>(job)}}, queue.now);
+  for (int round = 0; round < 2; ++round) {
+    for (std::uint32_t worker = 0; worker < 3; ++worker) {
+      EXPECT_EQ(queue.start(worker), worker + 1);
+      EXPECT_EQ(queue.work.bite(worker).items[0].tid.block, 9U);
+      EXPECT_EQ(queue.work.bite(worker).items[0].tid.offset, worker + 1);
+    }
+    for (std::uint32_t worker = 3; worker-- > 0;) queue.work.leave(worker, queue.now);
+  }
+  // Without a place they join, and only the first number of a span may have one.
+  queue.work.post({1, 0, 0, 0, 4, 4, {}}, queue.now);
+  queue.work.post({1, 0, 0, 0, 5, 9, {}}, queue.now);
+  EXPECT_EQ(queue.work.free_spans(), 61U);
+  EXPECT_EQ(queue.run_all(), (Jobs{1, 2, 3, 4, 5, 6, 7, 8, 9}));
 }
 
 TEST(QueueReadyWork, AHintForAClaimedJobIsKeptUntilTheClaimEnds) {

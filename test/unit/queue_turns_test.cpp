@@ -197,6 +197,19 @@ TEST(QueueTurns, WaitingCountsAsPriority) {
   EXPECT_EQ(found, (Jobs{low, low + 1, low + 2}));
 }
 
+TEST(QueueTurns, TimeWithoutWorkIsNoWaiting) {
+  Queue queue;
+  queue.set_type(1, plain());
+  queue.set_type(2, plain());
+  const JobNumber running = queue.post(1, 1, 0, -1);
+  EXPECT_EQ(queue.start(0), running);
+  queue.pass(hours{1});
+  const JobNumber low = queue.post(1, 1, 0, -1);
+  const JobNumber high = queue.post(2, 1, 0, 0);
+  EXPECT_EQ(queue.start(1), high);
+  EXPECT_EQ(queue.start(2), low);
+}
+
 TEST(QueueTurns, ManyPrioritiesShareEightBands) {
   Queue queue({256, 128, 4, 1, 1, 1});
   queue.set_type(1, plain());

@@ -62,7 +62,7 @@ class ReadyWork {
   /// A span to be read: the numbers of a segment that have a row and no end mark, in their order.
   struct Reading {
     TypeId type = 0;
-    /// If is_shared, the keys with shared_lane_of(key) == shared_lane; else this key alone.
+    /// If is_shared, all keys that share the lane (see includes()); else this key alone.
     bool is_shared = false;
     KeyHash key = 0;
     std::uint32_t shared_lane = 0;
@@ -138,8 +138,8 @@ class ReadyWork {
   void put_back(std::uint32_t worker, const Found* found, std::uint32_t count, JobNumber read_until,
                 Instant now) noexcept;
 
-  /// Keeps workers away from a job that a session is about to change. Whoever has the hold looks at
-  /// the job after that, and posts it again if it is still ready when the hold ends.
+  /// Keeps workers away from a job that a session is about to change. The session reads the job's
+  /// row after that. It posts the job again if the job is still ready when the hold ends.
   Held hold(JobNumber job) noexcept;
   /// REQUIRES: hold() has returned kHeld. Returns true if a hint for the job was met meanwhile.
   /// Then it has to be posted again, even if the change was committed.

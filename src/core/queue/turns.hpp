@@ -12,7 +12,7 @@
 //
 // A lane is in its ring if it has spans and its key is below the limit of its type. A type is in
 // the rings of its bands that have such lanes if it may start jobs. An owner is in its ring if one
-// of its bands has such types. Whatever joins a ring joins at the end: it waits for one turn of
+// of its bands has such types. Each of them joins a ring at the end, and so waits for one turn of
 // each other.
 //
 // If lanes are short, keys without a lane share kSharedLanes lanes of their type. A key never has

@@ -322,6 +322,37 @@ TEST(QueueTurns, ATypeTakesItsJobsToAnotherOwner) {
   EXPECT_EQ(queue.run_all(2), (Jobs{low + 1}));
 }
 
+TEST(QueueTurns, ATypeThatLeavesItsOwnerFreesTheBands) {
+  Queue queue({64, 64, 8, 4, 4, 4});
+  queue.set_type(1, plain(1));
+  queue.set_type(2, plain(1));
+  for (std::int16_t priority = 0; priority < 8; ++priority) queue.post(2, 1, 0, priority);
+  queue.set_type(2, plain(2));
+  const JobNumber low = queue.post(1, 1, 11, 50);
+  const JobNumber high = queue.post(1, 1, 22, 90);
+  EXPECT_EQ(queue.run_all(1), (Jobs{high, low}));
+  EXPECT_EQ(queue.run_all(2).size(), 8U);
+  EXPECT_EQ(queue.work.free_lanes(), 64U);
+}
+
+// A job that was claimed in an earlier period starts now, and uses up the limit.
+TEST(QueueTurns, AStartThatMovesToNowMakesItsTypeWait) {
+  Queue queue;
+  TypeSettings limited = plain();
+  limited.rate_limit = 3;
+  limited.bite = 2;
+  limited.bite_time = hours{1};
+  queue.set_type(1, limited);
+  const JobNumber first = queue.post(1, 9);
+  EXPECT_EQ(queue.start(0), first);
+  queue.pass(milliseconds{1500});
+  EXPECT_EQ(queue.start(1), first + 2);
+  EXPECT_EQ(queue.start(0), first + 1);
+  EXPECT_EQ(queue.start(1), first + 3);
+  EXPECT_EQ(queue.work.claim(kOwner, 2, queue.now), ReadyWork::Claimed::kNothing);
+  EXPECT_FALSE(queue.work.has_work(kOwner));
+}
+
 TEST(QueueTurns, ARateLimitHoldsStartsBackAndLetsThemGo) {
   Queue queue;
   TypeSettings limited = plain();

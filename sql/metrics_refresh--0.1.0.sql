@@ -884,8 +884,8 @@ CREATE POLICY visible ON metrics_refresh_internal.job_type FOR SELECT USING (
 
 CREATE VIEW metrics_refresh.job_types WITH (security_invoker = true) AS
     SELECT t.name AS type, t.mode,
-           pg_catalog.format('%I.%I(%s)', t.handler_schema, t.handler_name,
-                             CASE WHEN t.passes_id THEN 'bigint, jsonb' ELSE 'jsonb' END) AS handler,
+           pg_catalog.quote_ident(t.handler_schema) || '.' || pg_catalog.quote_ident(t.handler_name)
+               || CASE WHEN t.passes_id THEN '(bigint, jsonb)' ELSE '(jsonb)' END AS handler,
            t.owner, t.paused, t.max_attempts, t.backoff::interval AS backoff,
            t.max_backoff::interval AS max_backoff, t.timeout::interval AS timeout, t.concurrency,
            t.concurrency_per_key, t.rate_limit, t.rate_period::interval AS rate_period, t.priority,

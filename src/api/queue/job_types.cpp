@@ -106,6 +106,13 @@ void reserve(const std::string& name) {
                        "Try again when its transaction has ended.");
 }
 
+// A type whose owner was dropped can be given to another role. Its code then has the rights of that
+// role alone.
+void require_rights_over(const JobType& type, bool is_given_away) {
+  const bool is_gone = pg::role_name(type.owner_oid).empty();
+  if (!is_gone || !is_given_away) require_rights_for_type(type.owner_oid, kRunsAsOwner);
+}
+
 // The limits of a new type end those of the old one: what is not given has its default.
 Datum register_type(FunctionCallInfo call) {
   shmem::require_preloaded();
@@ -123,7 +130,7 @@ Datum register_type(FunctionCallInfo call) {
     // Another session of this role may have made it in the meantime.
     type = find_and_lock_type(name);
   }
-  if (type) require_rights_for_type(type->owner_oid, kRunsAsOwner);
+  if (type) require_rights_over(*type, chosen.has_value());
   const Oid owner = chosen.value_or(type ? type->owner_oid : GetUserId());
   require_rights_for_type(owner, kRunsAsOwner);
   add_owner(options.columns, owner);
@@ -147,7 +154,7 @@ Datum alter_type(FunctionCallInfo call) {
   const std::optional<Oid> chosen = chosen_owner(arguments);
   const Oid owner = chosen.value_or(type.owner_oid);
   if (function || chosen || mode != type.mode) {
-    require_rights_for_type(type.owner_oid, kRunsAsOwner);
+    require_rights_over(type, chosen.has_value());
     require_rights_for_type(owner, kRunsAsOwner);
     const Oid handler = function ? *function
                         : mode == JobMode::kExternal ? InvalidOid

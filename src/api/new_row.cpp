@@ -25,8 +25,7 @@ void refuse_trigger_call(const char* message) {
 }
 
 TriggerData* trigger_data(FunctionCallInfo call) {
-  if (!CALLED_AS_TRIGGER(call))
-    refuse_trigger_call("the function may only be called as a trigger");
+  if (!CALLED_AS_TRIGGER(call)) refuse_trigger_call("the function may only be called as a trigger");
   auto* data = reinterpret_cast<TriggerData*>(call->context);
   const Oid table = RelationGetRelid(data->tg_relation);
   if (!pg::call([table] {
@@ -69,9 +68,9 @@ void NewRow::bind_owner() {
     // The row is given to another role.
     set("owner_gone", BoolGetDatum(false));
   if (!is_new("owner") && !is_new("owner_gone")) return;
-  set("owner_oid", ObjectIdGetDatum(is_true("owner_gone")
-                                        ? InvalidOid
-                                        : pg::role_oid(text("owner").value_or(""))));
+  set("owner_oid",
+      ObjectIdGetDatum(is_true("owner_gone") ? InvalidOid
+                                             : pg::role_oid(text("owner").value_or(""))));
 }
 
 void NewRow::bind_view() {

@@ -53,9 +53,8 @@ void post(Oid database, const News& news) noexcept {
 }
 
 bool has_noted() noexcept {
-  return noted.leftovers || noted.all || noted.job_types ||
-         noted.roles != shmem::RoleNews::kNone || noted.count > 0 ||
-         noted.database_count > 0 || noted.all_databases;
+  return noted.leftovers || noted.all || noted.job_types || noted.roles != shmem::RoleNews::kNone ||
+         noted.count > 0 || noted.database_count > 0 || noted.all_databases;
 }
 
 // If there is no room, the changes of prepared transactions that have ended are posted, which frees

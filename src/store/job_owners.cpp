@@ -20,14 +20,15 @@ bool follow_owners_of(pg::Spi& spi, const std::string& table, const std::string&
   const std::int64_t stale =
       spi.query("SELECT count(*) AS stale FROM " + name + kStale).get_int64(0, "stale");
   if (stale == 0) return true;
-  const pg::Rows rows = spi.query("WITH stale AS MATERIALIZED (SELECT j." + number +
-                                  " AS number, j.owner_oid, r.rolname FROM " + name + kStale +
-                                  " FOR NO KEY UPDATE OF j SKIP LOCKED) UPDATE " + name +
-                                  " j SET owner = coalesce(s.rolname, j.owner),"
-                                  " owner_gone = s.rolname IS NULL FROM stale s WHERE s.number = j." +
-                                  number + " RETURNING j." + number +
-                                  "::int8 AS number, s.owner_oid,"
-                                  " s.rolname IS NULL OR s.owner_oid = j.owner_oid AS same_owner");
+  const pg::Rows rows =
+      spi.query("WITH stale AS MATERIALIZED (SELECT j." + number +
+                " AS number, j.owner_oid, r.rolname FROM " + name + kStale +
+                " FOR NO KEY UPDATE OF j SKIP LOCKED) UPDATE " + name +
+                " j SET owner = coalesce(s.rolname, j.owner),"
+                " owner_gone = s.rolname IS NULL FROM stale s WHERE s.number = j." +
+                number + " RETURNING j." + number +
+                "::int8 AS number, s.owner_oid,"
+                " s.rolname IS NULL OR s.owner_oid = j.owner_oid AS same_owner");
   // The trigger before_write sets owner_oid by name, and another role may have taken that name a
   // moment ago. The oid is therefore written again.
   for (std::size_t i = 0; i < rows.size(); ++i)

@@ -1,5 +1,5 @@
-// Jobs and job types belong to roles, but a dump contains the names of the roles. The function here adjusts them
-// when roles are renamed or dropped.
+// Jobs and job types belong to roles, but a dump contains the names of the roles. The function here
+// adjusts them when roles are renamed or dropped.
 #pragma once
 
 #include "pg/spi.hpp"

@@ -1,6 +1,6 @@
-// Checks the owners of jobs after roles were renamed or dropped, and the handlers of job types after
-// functions were renamed or created again. It uses a short transaction of the scheduler with a short
-// lock_timeout. If another session has locked a row, the check is repeated.
+// Checks the owners of jobs after roles were renamed or dropped, and the handlers of job types
+// after functions were renamed or created again. It uses a short transaction of the scheduler with
+// a short lock_timeout. If another session has locked a row, the check is repeated.
 #pragma once
 
 #include <cstdint>

@@ -31,8 +31,7 @@ std::string hint_for_missing(const std::string& name) {
 
 std::optional<JobType> find_type(const std::string& name) {
   std::optional<JobType> type;
-  extension::as_extension(
-      [&](pg::Spi& spi) { type = store::queue::find_job_type(spi, name); });
+  extension::as_extension([&](pg::Spi& spi) { type = store::queue::find_job_type(spi, name); });
   return type;
 }
 
@@ -88,8 +87,7 @@ void report_missing_type(const std::string& name) {
 
 void check_type_name(const std::string& name) {
   constexpr std::int64_t kLongest = 200;  // as the CHECK constraint of the table
-  if (name.empty())
-    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "type must not be empty");
+  if (name.empty()) throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "type must not be empty");
   check_length("type", static_cast<std::int64_t>(name.size()), kLongest);
 }
 
@@ -120,11 +118,10 @@ store::Columns handler_columns(Oid function, Oid owner) {
       break;
   }
   if (!pg::call([=] { return pg::may_execute(function, owner); }))
-    throw pg::SqlError(
-        ERRCODE_INSUFFICIENT_PRIVILEGE,
-        "permission denied for function " + std::string(shape.name),
-        "GRANT EXECUTE ON FUNCTION ... TO the owner of the type, who runs its jobs.",
-        "The role \"" + pg::role_name(owner) + "\" may not execute it.");
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                       "permission denied for function " + std::string(shape.name),
+                       "GRANT EXECUTE ON FUNCTION ... TO the owner of the type, who runs its jobs.",
+                       "The role \"" + pg::role_name(owner) + "\" may not execute it.");
   // The trigger before_write looks up the function again, and stores its owner.
   return {{"handler_schema", shape.schema},
           {"handler_name", shape.name},

@@ -22,14 +22,13 @@ void bind_handler(NewRow& row) {
   const std::string name = row.text("handler_name").value_or("");
   const Oid named_owner = pg::role_oid(row.text("handler_owner").value_or(""));
   const Oid owner = DatumGetObjectId(row.value("owner_oid").value_or(0));
-  const store::queue::HandlerName handler = {
-      schema.c_str(), name.c_str(), row.is_true("passes_id"), InvalidOid, named_owner, owner};
+  const store::queue::HandlerName handler = {schema.c_str(), name.c_str(), row.is_true("passes_id"),
+                                             InvalidOid,     named_owner,  owner};
   const Oid function = pg::call([&handler] { return store::queue::find_handler(handler); });
   row.set("handler_oid", ObjectIdGetDatum(function));
   row.set("handler_owner_oid", ObjectIdGetDatum(OidIsValid(function) ? pg::call([function] {
-                                                  return store::queue::shape_of_handler(function)
-                                                      .owner;
-                                                })
+            return store::queue::shape_of_handler(function).owner;
+          })
                                                                      : InvalidOid));
 }
 

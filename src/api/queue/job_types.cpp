@@ -97,9 +97,8 @@ void check_handler_argument(JobMode mode, bool has_handler) {
 
 void reserve(const std::string& name) {
   bool is_free = false;
-  extension::as_extension([&](pg::Spi&) {
-    is_free = store::queue::reserve_type_name(name, GetUserId());
-  });
+  extension::as_extension(
+      [&](pg::Spi&) { is_free = store::queue::reserve_type_name(name, GetUserId()); });
   if (!is_free)
     throw pg::SqlError(ERRCODE_LOCK_NOT_AVAILABLE,
                        "job type \"" + name + "\" is being made by another session",
@@ -156,11 +155,11 @@ Datum alter_type(FunctionCallInfo call) {
   if (function || chosen || mode != type.mode) {
     require_rights_over(type, chosen.has_value());
     require_rights_for_type(owner, kRunsAsOwner);
-    const Oid handler = function ? *function
+    const Oid handler = function                     ? *function
                         : mode == JobMode::kExternal ? InvalidOid
                                                      : type.find_function();
-    check_handler_argument(mode, function || (type.mode != JobMode::kExternal &&
-                                              mode != JobMode::kExternal));
+    check_handler_argument(
+        mode, function || (type.mode != JobMode::kExternal && mode != JobMode::kExternal));
     add_owner(options.columns, owner);
     add_handler(options.columns, mode, handler, owner);
   }

@@ -18,9 +18,8 @@ Oid handler_named(const char* schema, const char* name, bool passes_id) {
   if (!OidIsValid(schema_oid)) return InvalidOid;
   const Oid types[] = {passes_id ? Oid{INT8OID} : Oid{JSONBOID}, JSONBOID};
   const oidvector* const arguments = buildoidvector(types, passes_id ? 2 : 1);
-  const Oid function =
-      GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-                      PointerGetDatum(arguments), ObjectIdGetDatum(schema_oid));
+  const Oid function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+                                       PointerGetDatum(arguments), ObjectIdGetDatum(schema_oid));
   if (!OidIsValid(function) || shape_of_handler(function).reason != NoHandler::kNone)
     return InvalidOid;
   return function;

@@ -13,9 +13,9 @@ namespace metrics_refresh::store::queue {
 struct HandlerName {
   const char* schema;
   const char* name;
-  bool passes_id;       // the function is (bigint, jsonb), else (jsonb)
-  Oid oid;              // of the function when it was bound, or InvalidOid
-  Oid function_owner;   // at that time
+  bool passes_id;      // the function is (bigint, jsonb), else (jsonb)
+  Oid oid;             // of the function when it was bound, or InvalidOid
+  Oid function_owner;  // at that time
   Oid type_owner;
 };
 

@@ -65,8 +65,8 @@ std::optional<JobType> first_or_nothing(std::vector<JobType> types) {
 // that is no catalog. The number of the object is a hash, so two names may seldom share a lock.
 bool lock_hash(std::uint64_t hash, std::uint16_t kind, bool wait) {
   return pg::call([=] {
-    const Oid table = get_relname_relid(
-        "job_type", get_namespace_oid(extension::kInternalSchema, false));
+    const Oid table =
+        get_relname_relid("job_type", get_namespace_oid(extension::kInternalSchema, false));
     LOCKTAG tag;
     SET_LOCKTAG_OBJECT(tag, MyDatabaseId, table, static_cast<uint32>(hash), kind);
     return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
@@ -75,8 +75,7 @@ bool lock_hash(std::uint64_t hash, std::uint16_t kind, bool wait) {
 
 std::uint64_t hash_of(const std::string& text, std::uint64_t seed) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
-  return pg::call(
-      [&] { return hash_bytes_extended(bytes, static_cast<int>(text.size()), seed); });
+  return pg::call([&] { return hash_bytes_extended(bytes, static_cast<int>(text.size()), seed); });
 }
 
 }  // namespace
@@ -91,7 +90,8 @@ std::vector<JobType> load_job_types(pg::Spi& spi) {
 }
 
 std::optional<JobType> find_job_type(pg::Spi& spi, const std::string& name) {
-  return first_or_nothing(read_types(spi.query(std::string(kColumns) + " WHERE name = $1", {name})));
+  return first_or_nothing(
+      read_types(spi.query(std::string(kColumns) + " WHERE name = $1", {name})));
 }
 
 std::optional<JobType> find_job_type(pg::Spi& spi, int id) {

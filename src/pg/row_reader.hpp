@@ -31,7 +31,8 @@ struct IndexReader {
 };
 
 IndexReader begin_read(Relation table, Relation index, Snapshot snapshot, int keys);
-/// Starts from the first row that fulfills the keys.
+/// Starts from the first row that fulfills the keys. REQUIRES: `count` is the number that
+/// begin_read() got.
 void restart_read(IndexReader& reader, ScanKey keys, int count);
 bool read_next(IndexReader& reader, FoundRow* row);
 void end_read(IndexReader& reader);

@@ -46,10 +46,11 @@ void open_reader(HotReader* reader, std::uint8_t segment, Snapshot snapshot) {
   reader->marks = pg::begin_read(reader->ended, reader->ended_id, snapshot, 2);
 }
 
-pg::IndexReader& by_id(HotReader& reader) {
+// `keys` is the number of conditions of each search, the same for all of one reader.
+pg::IndexReader& by_id(HotReader& reader, int keys) {
   if (reader.hot_id == nullptr) {
     reader.hot_id = index_open(tables().hot_id[reader.segment], AccessShareLock);
-    reader.by_id = pg::begin_read(reader.hot, reader.hot_id, reader.snapshot, 2);
+    reader.by_id = pg::begin_read(reader.hot, reader.hot_id, reader.snapshot, keys);
   }
   return reader.by_id;
 }
@@ -101,7 +102,7 @@ bool accept(HotReader& reader, JobNumber id, pg::FoundRow& row, Job* job) {
 }
 
 bool read_by_id(HotReader& reader, JobNumber id, Job* job) {
-  pg::IndexReader& rows = by_id(reader);
+  pg::IndexReader& rows = by_id(reader, 1);
   ScanKeyData key = pg::int8_key(1, BTEqualStrategyNumber, id);
   pg::restart_read(rows, &key, 1);
   pg::FoundRow row;
@@ -265,7 +266,7 @@ UnendedRead read_unended(std::uint8_t segment, JobNumber after, JobNumber last, 
     open_reader(&reader, segment, snapshot);
     ScanKeyData keys[] = {pg::int8_key(1, BTGreaterStrategyNumber, after),
                           pg::int8_key(1, BTLessEqualStrategyNumber, last)};
-    pg::restart_read(by_id(reader), keys, 2);
+    pg::restart_read(by_id(reader, 2), keys, 2);
     pg::restart_read(reader.marks, keys, 2);
     MarkGroup group = {};
     group.marks = reader.marks;

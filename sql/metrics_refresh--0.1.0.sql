@@ -1168,6 +1168,48 @@ COMMENT ON FUNCTION metrics_refresh.drop_job_type(text) IS
     'removes a type; 55006 if it has jobs that have not ended; if there is no such type, returns false with a notice; for the owner of the type and super admins';
 
 ------------------------------------------------------------------------------------------------
+-- The API of the queue. A role needs EXECUTE on enqueue() and the like, which nobody has, and EXECUTE on the handler
+-- of the type, as for calling the handler itself.
+
+CREATE FUNCTION metrics_refresh.enqueue(
+        type text, payload jsonb DEFAULT '{}', priority integer DEFAULT NULL,
+        run_at timestamptz DEFAULT NULL, delay interval DEFAULT NULL, unique_key text DEFAULT NULL,
+        unique_for interval DEFAULT NULL,
+        unique_states text[] DEFAULT '{pending,processing,failed}', key text DEFAULT NULL,
+        after bigint[] DEFAULT NULL, batch bigint DEFAULT NULL, max_attempts integer DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_enqueue';
+COMMENT ON FUNCTION metrics_refresh.enqueue IS
+    'adds a background job, which can start when this transaction has committed, or later: at run_at, after a delay, or after other jobs have ended; returns its number; if a job with the same unique key is in one of the states, or was added with unique_for and the period goes on, returns the number of that job with a notice; for roles with EXECUTE on this function and on the handler of the type';
+REVOKE ALL ON FUNCTION metrics_refresh.enqueue FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.enqueue_many(
+        type text, payloads jsonb[], priority integer DEFAULT NULL, run_at timestamptz DEFAULT NULL,
+        delay interval DEFAULT NULL, keys text[] DEFAULT NULL, unique_keys text[] DEFAULT NULL,
+        unique_for interval DEFAULT NULL,
+        unique_states text[] DEFAULT '{pending,processing,failed}', after bigint[] DEFAULT NULL,
+        batch bigint DEFAULT NULL, max_attempts integer DEFAULT NULL)
+    RETURNS TABLE (job_id bigint, duplicate boolean)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_enqueue_many';
+COMMENT ON FUNCTION metrics_refresh.enqueue_many IS
+    'adds a job for each payload and returns their numbers in the same order; keys and unique_keys have one element for each payload; duplicate is true for the number of an earlier job with the same unique key; other options and rights as for enqueue()';
+REVOKE ALL ON FUNCTION metrics_refresh.enqueue_many FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.create_batch(callback_type text, callback_payload jsonb DEFAULT '{}',
+                                             open boolean DEFAULT false)
+    RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_create_batch';
+COMMENT ON FUNCTION metrics_refresh.create_batch IS
+    'makes a batch, to which enqueue() adds jobs, and returns its number; when the last job has ended, a job of the type callback_type is added, whose number is that of the batch; takes jobs in this transaction only, or until close_batch() if open is true, and always from its own running jobs; rights as for enqueue()';
+REVOKE ALL ON FUNCTION metrics_refresh.create_batch FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.close_batch(batch bigint) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_close_batch';
+COMMENT ON FUNCTION metrics_refresh.close_batch(bigint) IS
+    'closes an open batch, so that it can end; returns false if it was closed before; for the role that has made it';
+REVOKE ALL ON FUNCTION metrics_refresh.close_batch FROM PUBLIC;
+
+------------------------------------------------------------------------------------------------
 -- Moving over
 
 CREATE FUNCTION metrics_refresh.import_from_pg_cron(

@@ -1,6 +1,7 @@
 -- The logs of failures, functions and webhooks: who writes and sees them, that wrong input is refused, that each
 -- failed run leaves its row, and that no function of the trigger on_job_failure can prevent that.
 \set SHOW_CONTEXT never
+SELECT pg_get_functiondef('notify_failed_job()'::regprocedure) AS original \gset
 CREATE SCHEMA ql;
 GRANT USAGE ON SCHEMA ql TO PUBLIC;
 CREATE SCHEMA ql_owner AUTHORIZATION regress_owner;
@@ -243,6 +244,7 @@ CREATE EXTENSION metrics_refresh;
 \c contrib_regression
 DROP DATABASE regress_ql_other;
 
+:original;
 SET client_min_messages = warning;
 SELECT metrics_refresh.unschedule(job_name) FROM metrics_refresh.job WHERE owner = 'regress_owner' ORDER BY job_name;
 DROP SCHEMA ql, ql_owner CASCADE;

@@ -49,7 +49,7 @@ BEGIN
             MESSAGE = pg_catalog.format('schema "%s" has objects already that metrics_refresh makes there', target),
             DETAIL = pg_catalog.format('In the way: %s.', hand_written),
             HINT = pg_catalog.format('To keep what calls them: CREATE SCHEMA %1$s; CREATE EXTENSION metrics_refresh SCHEMA %1$s; '
-                'then SELECT * FROM metrics_refresh.adopt_platform_metrics(schema_name => %2$L) shows how they are taken over.',
+                'then SELECT * FROM metrics_refresh.adopt_platform_metrics(schema_name => %2$L) shows how those for platform_metrics are taken over.',
                 other, target);
     END IF;
 END $$;

@@ -57,10 +57,10 @@ TEST_F(SegmentPolicy, OpensTheNextFreeOneWhenTheCurrentOneIsLarge) {
   segments[2].bytes = kSegmentBytes;
   EXPECT_EQ(step().kind, Kind::kOpenNext);
   EXPECT_EQ(step().next, 3);
-  seal(3, 100, 100);
-  seal(4, 100, 100);
+  seal(3, 1000, 100);
+  seal(4, 1000, 100);
   EXPECT_EQ(step().next, 5);
-  for (const std::uint8_t index : {5, 6, 7, 0, 1}) seal(index, 100, 100);
+  for (const std::uint8_t index : {5, 6, 7, 0, 1}) seal(index, 1000, 100);
   EXPECT_EQ(step().kind, Kind::kNothing);
   EXPECT_TRUE(step().is_full);
 }
@@ -89,18 +89,22 @@ TEST_F(SegmentPolicy, EmptiesBeforeAnythingElse) {
   EXPECT_EQ(step().look_again, now + seconds{1});
 }
 
-TEST_F(SegmentPolicy, CopiesStragglers) {
-  seal(1, 1000, 124);
-  EXPECT_EQ(step().kind, Kind::kCopyForward);
-  EXPECT_EQ(step().segment, 1);
-  segments[1].live = 125;
+TEST_F(SegmentPolicy, CopiesJobsThatAreFewOfTheRows) {
+  seal(0, 1000, 500);
+  EXPECT_EQ(step().look_again, std::nullopt);
+  seal(0, 1000, 499);
   EXPECT_EQ(step().kind, Kind::kNothing);
   EXPECT_EQ(step().look_again, now + kSegmentAge);
-  now += kSegmentAge;
+  seal(1, 1000, 124);
+  EXPECT_EQ(step().look_again, now + kStragglerAge);
+  now += kStragglerAge;
   EXPECT_EQ(step().kind, Kind::kCopyForward);
-  // After a restart, the number of rows is not known.
-  seal(1, 0, 1);
+  EXPECT_EQ(step().segment, 1);
+  segments[1] = {};
   EXPECT_EQ(step().kind, Kind::kNothing);
+  now += kSegmentAge - kStragglerAge;
+  EXPECT_EQ(step().kind, Kind::kCopyForward);
+  EXPECT_EQ(step().segment, 0);
 }
 
 }  // namespace

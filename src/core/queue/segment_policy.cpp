@@ -5,19 +5,21 @@
 namespace metrics_refresh::core::queue {
 namespace {
 
-// A sealed segment with fewer live jobs than this part of its rows has only stragglers.
-constexpr std::int64_t kStragglers = 8;
-
 void look_at(SegmentStep& step, Instant at) noexcept {
   if (!step.look_again || at < *step.look_again) step.look_again = at;
 }
 
-// Returns kNothing if nothing is to be done with the sealed segment now.
+// When the jobs of a sealed segment that have not ended are copied.
+std::optional<Instant> copies_at(const SegmentFacts& facts) noexcept {
+  if (facts.live < facts.rows / 8) return facts.since + kStragglerAge;
+  if (facts.live < facts.rows / 2) return facts.since + kSegmentAge;
+  return std::nullopt;
+}
+
 SegmentStep::Kind step_for_sealed(const SegmentFacts& facts, Instant now) noexcept {
   if (facts.live <= 0) return SegmentStep::Kind::kEmpty;
-  const bool few = facts.rows > 0 && facts.live < facts.rows / kStragglers;
-  return few || now - facts.since >= kSegmentAge ? SegmentStep::Kind::kCopyForward
-                                                 : SegmentStep::Kind::kNothing;
+  const std::optional<Instant> at = copies_at(facts);
+  return at && now >= *at ? SegmentStep::Kind::kCopyForward : SegmentStep::Kind::kNothing;
 }
 
 bool is_done_with(const SegmentFacts& current, Instant now) noexcept {
@@ -45,7 +47,7 @@ SegmentStep next_segment_step(const SegmentFacts* segments, Instant now) noexcep
     if (facts.state != SegmentState::kSealed) continue;
     const SegmentStep::Kind kind = step_for_sealed(facts, now);
     if (kind == SegmentStep::Kind::kNothing) {
-      look_at(step, facts.since + kSegmentAge);
+      if (const auto at = copies_at(facts)) look_at(step, *at);
     } else if (facts.not_before > now) {
       look_at(step, facts.not_before);
     } else if (step.kind == SegmentStep::Kind::kNothing || kind == SegmentStep::Kind::kEmpty) {

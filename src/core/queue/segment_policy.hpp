@@ -23,7 +23,7 @@ enum class SegmentState : std::uint8_t { kFree, kCurrent, kSealed };
 struct SegmentFacts {
   SegmentState state = SegmentState::kFree;
   std::int64_t bytes = 0;  // of the table
-  std::int64_t rows = 0;   // that were appended to it; 0 if that is not known
+  std::int64_t rows = 0;   // about; also those that have ended
   std::int64_t live = 0;   // jobs that have not ended, as far as known
   Instant since;           // of the state
   Instant not_before;      // a step for it was tried without success; the next try
@@ -46,8 +46,12 @@ struct SegmentStep {
 
 /// A new segment is opened when the current one has this size, which is about 500,000 small jobs.
 constexpr std::int64_t kSegmentBytes = 64 << 20;
-/// A segment without live jobs, or with stragglers, is not left alone for longer than this.
+/// A current segment whose jobs have all ended is in use for this time.
 constexpr Duration kSegmentAge = std::chrono::minutes{10};
+/// A sealed segment is left alone for this time. After it, its live jobs are copied if they are
+/// less than an eighth of its rows; after kSegmentAge, if they are less than half. To copy more
+/// would gain little: jobs that nobody may start would be copied again and again.
+constexpr Duration kStragglerAge = std::chrono::seconds{10};
 
 /// The next step for the ring of `kSegments` segments.
 SegmentStep next_segment_step(const SegmentFacts* segments, Instant now) noexcept;

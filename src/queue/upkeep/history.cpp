@@ -6,7 +6,7 @@
 
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
-#include "queue/upkeep/posting.hpp"
+#include "queue/upkeep/changes.hpp"
 #include "shmem/queue/place.hpp"
 
 namespace metrics_refresh::queue {

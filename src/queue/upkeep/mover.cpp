@@ -3,7 +3,7 @@
 #include "queue/upkeep/mover.hpp"
 
 #include "pg/time.hpp"
-#include "queue/upkeep/posting.hpp"
+#include "queue/upkeep/changes.hpp"
 #include "queue/upkeep/segment.hpp"
 #include "shmem/queue/place.hpp"
 
@@ -31,19 +31,14 @@ void Mover::work(core::Instant now) {
   store::queue::DueCursor cursor = cursor_;
   store::queue::DueJobs jobs;
   std::optional<TimestampTz> next;
-  const bool moved = commit_and_post("jobs that are due cannot be moved now", Commit::kNotFlushed,
-                                     [&](pg::Spi& spi, Posting& posting) {
-                                       const std::uint8_t segment = lock_current_segment();
-                                       jobs = store::queue::move_due(
-                                           spi, segment, cursor, pg::to_timestamptz(now), kMost);
-                                       for (const Job& job : jobs.moved) {
-                                         posting.add_ready(job);
-                                         posting.count_row(job.segment, 1);
-                                       }
-                                       for (const Job& job : jobs.stopped) posting.add_dead(job);
-                                       if (!jobs.is_more)
-                                         next = store::queue::next_due(spi, cursor);
-                                     });
+  const bool moved =
+      try_change("jobs that are due cannot be moved now", Commit::kNotFlushed, [&](pg::Spi& spi) {
+        const std::uint8_t segment = lock_current_segment();
+        jobs = store::queue::move_due(spi, segment, cursor, pg::to_timestamptz(now), kMost);
+        for (const Job& job : jobs.moved) note_ready(job);
+        for (const Job& job : jobs.stopped) note_dead(job);
+        if (!jobs.is_more) next = store::queue::next_due(spi, cursor);
+      });
   if (!moved) return due_.failed(now);
   due_.succeeded();
   cursor_ = cursor;

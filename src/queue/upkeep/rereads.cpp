@@ -7,9 +7,9 @@
 
 #include <vector>
 
+#include "queue/upkeep/changes.hpp"
 #include "shmem/queue/post.hpp"
 #include "shmem/queue/scheduler_news.hpp"
-#include "store/own_tables.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/segment_rows.hpp"
 
@@ -23,17 +23,6 @@ constexpr std::size_t kMost = 4000;
 // A post holds the queue's lock, so it has to be short.
 constexpr std::size_t kMostInPost = 250;
 constexpr core::Duration kPace = std::chrono::seconds{1};
-
-Jobs claimable(const Unended& job) {
-  Jobs jobs;
-  jobs.type = job.type;
-  jobs.key = job.key;
-  jobs.priority = job.priority;
-  jobs.segment = job.place.segment;
-  jobs.first = jobs.last = job.place.id;
-  jobs.tid = job.place.tid;
-  return jobs;
-}
 
 void post(const std::vector<Jobs>& jobs) {
   for (std::size_t i = 0; i < jobs.size(); i += kMostInPost) {

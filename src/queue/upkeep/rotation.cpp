@@ -3,7 +3,7 @@
 #include "queue/upkeep/rotation.hpp"
 
 #include "pg/time.hpp"
-#include "queue/upkeep/posting.hpp"
+#include "queue/upkeep/changes.hpp"
 #include "shmem/queue/live_counts.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/segment_rows.hpp"
@@ -123,10 +123,10 @@ void Rotation::take(const SegmentStep& step, Instant now) {
 // Rows of the new segment cannot survive a crash without its state: their commits come later in the
 // WAL.
 bool Rotation::open(std::uint8_t next, Instant now) {
-  if (!commit_and_post("a segment of the job queue cannot be opened now", Commit::kNotFlushed,
-                       [next, now](pg::Spi& spi, Posting&) {
-                         store::queue::open_segment(spi, next, pg::to_timestamptz(now));
-                       }))
+  if (!try_change("a segment of the job queue cannot be opened now", Commit::kNotFlushed,
+                  [next, now](pg::Spi& spi) {
+                    store::queue::open_segment(spi, next, pg::to_timestamptz(now));
+                  }))
     return false;
   for (Known& known : known_)
     if (known.state == SegmentState::kCurrent) known = {SegmentState::kSealed, now};
@@ -138,11 +138,11 @@ bool Rotation::open(std::uint8_t next, Instant now) {
 void Rotation::empty(std::uint8_t segment, Instant now) {
   using store::queue::Emptied;
   Emptied result = Emptied::kInUse;
-  if (!commit_and_post("a segment of the job queue cannot be emptied now", Commit::kNotFlushed,
-                       [&](pg::Spi& spi, Posting&) {
-                         result = store::queue::empty_segment(spi, segment);
-                         if (result == Emptied::kEmptied) shmem::queue::count_truncation();
-                       }))
+  if (!try_change("a segment of the job queue cannot be emptied now", Commit::kNotFlushed,
+                  [&](pg::Spi& spi) {
+                    result = store::queue::empty_segment(spi, segment);
+                    if (result == Emptied::kEmptied) shmem::queue::count_truncation();
+                  }))
     result = Emptied::kInUse;
   Known& known = known_[segment];
   known.has_none = false;

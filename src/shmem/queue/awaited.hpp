@@ -21,17 +21,17 @@ struct AwaitedEnd {
 };
 
 /// Adds the jobs to the filter, and returns the present position.
-RingPosition await(const JobNumber* jobs, std::uint32_t count);
+RingPosition await(const JobNumber* jobs, std::uint32_t count) noexcept;
 
 struct AwaitedNews {
-  RingPosition position;    // for the next call
-  std::uint32_t count = 0;  // of ends
+  RingPosition position = 0;  // for the next call
+  std::uint32_t count = 0;    // of ends
   /// Ends may be missing: the position was lost, or the filter was emptied. The waiter calls
   /// await() again, and looks at the rows of all its jobs.
   bool look_again = false;
 };
 /// The ends since `position`, at most `most`; call it again if there are as many.
-AwaitedNews awaited_ends(RingPosition position, AwaitedEnd* ends, std::uint32_t most);
+AwaitedNews awaited_ends(RingPosition position, AwaitedEnd* ends, std::uint32_t most) noexcept;
 
 /// For wait_job(), as prepare_for_run_end() and others of shmem/worker_slots. REQUIRES: inside
 /// pg::call().
@@ -41,8 +41,8 @@ void cancel_awaited_sleep();
 
 /// For the scheduler. More than half of the bits are set: it calls empty_filter() and then await()
 /// with all that it awaits. Others hear of it by `look_again`.
-bool filter_is_full();
-void empty_filter();
+bool filter_is_full() noexcept;
+void empty_filter() noexcept;
 
 /// A batch of which a job has ended, and which may have no other: 0 are open, or its count is not
 /// known. The scheduler verifies it by the index on the rows.
@@ -55,8 +55,8 @@ struct BatchNews {
   bool all = false;  // some were lost: look at all closed batches
 };
 /// For the scheduler: takes up to `most` of them.
-BatchNews take_batch_ends(BatchEnd* ends, std::uint32_t most);
+BatchNews take_batch_ends(BatchEnd* ends, std::uint32_t most) noexcept;
 /// The batch was deleted: its count is not kept any longer.
-void forget_batch(std::int64_t batch);
+void forget_batch(std::int64_t batch) noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

@@ -19,10 +19,10 @@ struct HoldResult {
   Result result = Result::kHeld;
   int worker = -1;  // with kRunning
 };
-HoldResult hold(JobNumber job);
+HoldResult hold(JobNumber job) noexcept;
 /// The same for up to `count` jobs under one lock. Returns the number of results that were written,
 /// which is less than `count` only after a kNoRoom.
-std::uint32_t hold_many(const JobNumber* jobs, std::uint32_t count, HoldResult* results);
+std::uint32_t hold_many(const JobNumber* jobs, std::uint32_t count, HoldResult* results) noexcept;
 
 struct HoldEnd {
   /// The job, as it can be claimed again. `type` is 0 if the session has found no row of it.
@@ -37,6 +37,6 @@ void end_holds(const HoldEnd* ends, std::uint32_t count) noexcept;
 /// Sends a cancel request (SIGINT) to the worker that has started the job and not committed it.
 /// Returns its pid, or 0 if there is none. The job's outcome is the worker's to write, and
 /// is_canceled() tells it. A job is canceled once; end_overdue() terminates a worker that goes on.
-int cancel_running(JobNumber job);
+int cancel_running(JobNumber job) noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

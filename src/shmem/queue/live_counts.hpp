@@ -44,12 +44,12 @@ struct BatchCount {
   std::int64_t open = 0;
 };
 
-bool are_exact();
-TypeCounts type_counts(TypeId type);
+bool are_exact() noexcept;
+TypeCounts type_counts(TypeId type) noexcept;
 std::vector<TypeCounts> all_type_counts();
-SegmentCounts segment_counts();
+SegmentCounts segment_counts() noexcept;
 /// Open jobs of all types of the role, for max_queued_jobs_per_role.
-std::int64_t open_jobs_of(Oid role);
+std::int64_t open_jobs_of(Oid role) noexcept;
 
 // For the scheduler.
 
@@ -63,6 +63,6 @@ struct Recount {
   std::vector<BatchCount> batches;
 };
 /// Puts the exact numbers in force. Returns false, and changes nothing, if the place was made anew.
-bool end_recount(const Recount& recount);
+bool end_recount(const Recount& recount) noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

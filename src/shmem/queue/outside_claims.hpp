@@ -48,7 +48,7 @@ struct OutsideNext {
   bool is_full = false;
   Reading reading;
 };
-OutsideNext claim_outside(TypeId type, std::uint32_t count, OutsideClaim* claims);
+OutsideNext claim_outside(TypeId type, std::uint32_t count, OutsideClaim* claims) noexcept;
 /// REQUIRES: claim_outside() has returned kRead in this transaction. The abort of the transaction
 /// calls it with no result: `found` null, `read_until` Reading::first - 1.
 void put_back_outside(const Found* found, std::uint32_t count, JobNumber read_until) noexcept;
@@ -56,7 +56,7 @@ void put_back_outside(const Found* found, std::uint32_t count, JobNumber read_un
 bool reads_outside() noexcept;
 
 /// Stores token, attempt, times, role and name of a claim of this transaction.
-void lease(const OutsideClaim& claim);
+void lease(const OutsideClaim& claim) noexcept;
 /// The commit of claim_jobs(): the jobs are kLeased.
 void begin_leases(const JobNumber* jobs, std::uint32_t count) noexcept;
 /// The claims are gone; the jobs are as ready as before: abort of claim_jobs(), a wrong hint
@@ -71,14 +71,14 @@ enum class UseResult : std::uint8_t {
 };
 /// For complete, fail, release: looks the claim up, and marks it kInUse by this session. `claim` is
 /// a copy of it. A null `token` means any, for cancel_job().
-UseResult use_outside(JobNumber job, const Token* token, OutsideClaim* claim);
+UseResult use_outside(JobNumber job, const Token* token, OutsideClaim* claim) noexcept;
 /// The transaction was rolled back: the claims are kLeased again, and can expire.
 void stop_use(const JobNumber* jobs, std::uint32_t count) noexcept;
 /// It has committed: the claims are gone, and the ends count. As end().
 void end_outside(const End* ends, std::uint32_t count, TransactionNumber transaction,
                  XLogRecPtr lsn) noexcept;
 /// For heartbeat_jobs(). Takes effect at once.
-UseResult extend_lease(JobNumber job, const Token& token, TimestampTz until);
+UseResult extend_lease(JobNumber job, const Token& token, TimestampTz until) noexcept;
 
 /// To wait for jobs of outside types: prepare, claim, sleep, and claim again. `timeout` is in
 /// milliseconds. REQUIRES: inside pg::call().
@@ -89,13 +89,13 @@ void cancel_outside_sleep();
 // For the scheduler.
 
 /// The earliest end of a lease, or earlier; PG_INT64_MAX if there is none.
-TimestampTz next_lease_end();
+TimestampTz next_lease_end() noexcept;
 /// Up to `most` claims whose lease has ended, now kInUse by the scheduler. Its transaction ends as
 /// that of a session: stop_use() or end_outside().
 std::vector<OutsideClaim> take_expired(std::uint32_t most);
 /// Makes a claim that was leased before a restart. Returns false if there is no room, or the job
 /// has a holder.
-bool restore_outside(const Jobs& job, const OutsideClaim& claim);
+bool restore_outside(const Jobs& job, const OutsideClaim& claim) noexcept;
 /// Copies of all claims, for background_jobs.
 std::vector<OutsideClaim> outside_claims();
 

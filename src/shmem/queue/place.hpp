@@ -54,12 +54,13 @@ enum class State : std::uint8_t {
   kRecovering,  // claims are closed, but start_singly()  -> kOpen
   kOpen         // -> kRecovering
 };
-State state();
+State state() noexcept;
 /// For the scheduler. Claims are closed, and rereads that another scheduler has begun are wanted
 /// again. Claims of workers and outside holders go on.
-void begin_recovery();
-/// Opens the claims, and wakes workers.
-void open();
+void begin_recovery() noexcept;
+/// Opens the claims, and wakes workers. If they are open already, it only wakes those that have
+/// work, as is needed after metrics_refresh.enabled was switched on.
+void open() noexcept;
 
 /// The size of a block of numbers, which is the increment of the sequence.
 inline constexpr std::uint32_t kBlock = 4096;
@@ -70,16 +71,16 @@ struct Numbers {
 };
 /// At most `count` new numbers. None if the block is used up. Then add_block() takes them from a
 /// new block, which begins at `first` (nextval of the sequence), and others get the rest of it.
-Numbers take_numbers(std::uint32_t count);
-Numbers add_block(JobNumber first, std::uint32_t count);
+Numbers take_numbers(std::uint32_t count) noexcept;
+Numbers add_block(JobNumber first, std::uint32_t count) noexcept;
 
 /// The segment for new rows; -1 if it is not known yet. Then the caller reads it from the table and
 /// calls offer_current_segment(), which returns the one in force. A writer locks the child, and
 /// then asks again. Needs no lock.
 int current_segment() noexcept;
-int offer_current_segment(int segment);
+int offer_current_segment(int segment) noexcept;
 /// For the scheduler: at its start, and at a rotation.
-void set_current_segment(int segment);
+void set_current_segment(int segment) noexcept;
 
 /// Readers of several segments compare this number before their snapshot and after their last read,
 /// and read again if it has changed. Needs no lock.

@@ -25,4 +25,9 @@ bool has_prepared_posts() noexcept;
 /// a transaction, or in a callback that may raise.
 void post_prepared();
 
+// For place.cpp.
+
+Size prepared_posts_size();
+void init_prepared_posts(LWLock* lock);
+
 }  // namespace metrics_refresh::shmem::queue

@@ -28,11 +28,11 @@ struct SchedulerNews {
   XLogRecPtr last_end = InvalidXLogRecPtr;   // of the last job that has ended
 };
 /// Takes the news. `rereads`, `rates_open_at` and `last_end` are the present values; they stay.
-SchedulerNews take_news();
+SchedulerNews take_news() noexcept;
 /// Puts back what could not be done, so that another scheduler does it.
 void return_news(const SchedulerNews& news) noexcept;
 /// Whether the flag `ended` is set and wakes the scheduler (queue_notify).
-void watch_ends(bool wanted);
+void watch_ends(bool wanted) noexcept;
 
 /// An owner with ready jobs that may start, or with workers.
 struct OwnerWork {
@@ -47,22 +47,22 @@ struct OwnerWork {
 std::vector<OwnerWork> owners();
 
 /// Lets types start again whose rate permits it, and wakes their workers.
-void open_rates();
+void open_rates() noexcept;
 
 /// Only this job can be claimed while the place is kRecovering, by a worker of its owner: a
 /// suspect. Returns false if the job has a holder or its type is not known. It replaces a single
 /// job that no worker has claimed yet.
-bool start_singly(const Jobs& job);
+bool start_singly(const Jobs& job) noexcept;
 enum class SingleState : std::uint8_t { kNone, kWaits, kRuns };
 /// kNone after its end. It goes on if the scheduler opens the place.
-SingleState single_state();
+SingleState single_state() noexcept;
 
 /// A reread: begin, take a snapshot, post all unmarked rows of the segment, end.
-void begin_reread(std::uint8_t segment);
-void end_reread(std::uint8_t segment);
+void begin_reread(std::uint8_t segment) noexcept;
+void end_reread(std::uint8_t segment) noexcept;
 
 /// Terminates each worker whose job goes on for `grace` microseconds after cancel_running(), or
 /// after the timeout of its type. Returns the time of the next such end, or PG_INT64_MAX.
-TimestampTz end_overdue(std::int64_t grace);
+TimestampTz end_overdue(std::int64_t grace) noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

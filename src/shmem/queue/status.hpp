@@ -22,7 +22,7 @@ struct RunningJob {
 };
 std::vector<RunningJob> running_jobs();
 /// The worker that runs the job, or nothing. For claims from outside, see outside_claims().
-std::optional<RunningJob> find_running(JobNumber job);
+std::optional<RunningJob> find_running(JobNumber job) noexcept;
 
 struct QueueStatus {
   State state = State::kNew;
@@ -42,13 +42,13 @@ struct QueueStatus {
   XLogRecPtr last_end = InvalidXLogRecPtr;
 };
 /// Nothing if there is no place.
-std::optional<QueueStatus> queue_status();
+std::optional<QueueStatus> queue_status() noexcept;
 
 /// Of the cluster: places in use, and how many there can be.
 struct Places {
   int used = 0;
   int most = 0;
 };
-Places places();
+Places places() noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

@@ -19,17 +19,17 @@ struct TypeCopy {
 };
 
 /// Returns false if there is no room for one more type.
-bool set_type(TypeId type, const TypeCopy& copy);
+bool set_type(TypeId type, const TypeCopy& copy) noexcept;
 /// The type was dropped. Its jobs are forgotten, and its counts.
-void forget_type(TypeId type);
+void forget_type(TypeId type) noexcept;
 /// Starts in the last period that are known from before a restart count for the rate limit.
-void book_starts(TypeId type, std::uint32_t count);
+void book_starts(TypeId type, std::uint32_t count) noexcept;
 
 /// Grows with each commit that has changed types (Posts::types_changed). Needs no lock.
 std::uint64_t types_version() noexcept;
 
 /// The mean duration of the last attempts; negative if none has ended since the start of the
 /// server.
-core::Duration mean_duration(TypeId type);
+core::Duration mean_duration(TypeId type) noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

@@ -16,12 +16,14 @@ using core::queue::kMostInBite;
 using Reading = core::queue::ReadyWork::Reading;
 using Found = core::queue::ReadyWork::Found;
 
-/// Registers this process as a worker of the owner. `worker` is the index of its slot
-/// (shmem/worker_slots). Registers detach() for the exit of the process, once. A worker that
-/// serves another owner detaches first. REQUIRES: require_queue() or find_queue().
-void attach(int worker, Oid owner);
-/// Ends the service, as the exit of the process does after the abort of its transaction: committed
-/// jobs end, all others and a span to read are given back. Wakes others if there is work.
+/// Registers this process as a worker of the owner. Returns false if the process that had the slot
+/// before is still exiting: try again a moment later, or if the place was made anew. `worker` is
+/// the index of its slot (shmem/worker_slots). Its exit detaches it, too. A worker that serves
+/// another owner detaches first. REQUIRES: require_queue() or find_queue().
+bool attach(int worker, Oid owner);
+/// Ends the service: committed jobs end, all others and a span to read are given back. Wakes others
+/// if there is work. The callback that gives up the slot at the exit of the process calls it first,
+/// so that the slot has no other process yet; the transaction has been aborted by then.
 void detach() noexcept;
 
 struct Started {
@@ -41,14 +43,14 @@ enum class NextStep : std::uint8_t {
   kLeave     // the place was made anew: the worker must detach
 };
 struct Next {
-  NextStep step = NextStep::kNothing;
+  NextStep step = NextStep::kLeave;
   Started started;
   Reading reading;
 };
 /// The next job of the bite, or of a new bite. `only_bite`: does not claim another one, which
 /// `grouped` needs as long as its transaction is open. After a claim it wakes another worker of the
 /// owner if there is more to do.
-Next next(bool only_bite = false);
+Next next(bool only_bite = false) noexcept;
 
 /// The transaction of all started jobs has committed, with this number and end of its record. A
 /// call per transaction with jobs in it; later ends refer to it.
@@ -72,11 +74,10 @@ struct End {
   core::Duration took{-1};  // the duration of the attempt for the mean; negative: does not count
 };
 /// Ends started jobs: each outcome but the last two after mark_committed(). Jobs that are awaited
-/// and batches are told to their waiters with the LSN. Does not raise in the lock; may be called
-/// with `count` 0.
+/// and batches are told to their waiters with the LSN.
 void end(const End* ends, std::uint32_t count) noexcept;
 /// The same, and next() under one lock.
-Next end_and_next(const End* ends, std::uint32_t count);
+Next end_and_next(const End* ends, std::uint32_t count, bool only_bite = false) noexcept;
 /// Gives back all jobs of the bite that have not started.
 void give_back_waiting() noexcept;
 
@@ -86,7 +87,7 @@ void put_back(const Found* found, std::uint32_t count, JobNumber read_until) noe
 /// Marks this worker as idle: a post for its owner sets its latch. Returns false if there is
 /// something to do. It stays idle until its latch is set or it calls another function of this file.
 /// `look_again` is the time at which a rate limit opens, or PG_INT64_MAX: it must not sleep longer.
-bool rest(TimestampTz* look_again);
+bool rest(TimestampTz* look_again) noexcept;
 /// True if cancel_running() meant the job that this worker has started last. A cancel request that
 /// is still pending when the job has ended must be dropped after end(), and before the next job.
 bool is_canceled() noexcept;
@@ -97,8 +98,8 @@ struct JobProgress {
   char note[101] = "";
 };
 /// Shows the progress of the job that this worker has started last. Returns false if there is none.
-bool show_progress(const JobProgress& progress);
-/// The number of that job; 0 if there is none. Needs no lock.
+bool show_progress(const JobProgress& progress) noexcept;
+/// The number of that job; 0 if there is none.
 JobNumber running_job() noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

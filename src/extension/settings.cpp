@@ -37,6 +37,9 @@ int suspend_after_value = 20;
 int audit_every_value = 100;
 int cancel_grace_ms = 10'000;
 int max_job_runtime_s = 24 * 3600;
+int queue_workers_value = 2;
+int queue_flush_value = 0;
+int queue_group_time_ms = 10;
 char* timezone_value = nullptr;
 char* admin_role_value = nullptr;
 char* admin_check_value = nullptr;
@@ -130,6 +133,31 @@ void define_processes() {
       &audit_every_value, 100, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
 }
 
+constexpr config_enum_entry kQueueFlush[] = {
+    {"shared", static_cast<int>(QueueFlush::kShared), false},
+    {"per_job", static_cast<int>(QueueFlush::kPerJob), false},
+    {nullptr, 0, false},
+};
+
+void define_queue() {
+  DefineCustomIntVariable(
+      "metrics_refresh.queue_workers", "Workers that perform queued jobs, and no runs.",
+      "At most all but one of metrics_refresh.max_workers. They are set apart "
+      "as soon as a database has a type of jobs with a handler.",
+      &queue_workers_value, 2, 0, 256, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable("metrics_refresh.queue_flush",
+                           "Whether workers wait for the disk after each queued job.",
+                           "shared: one flush serves many jobs, some milliseconds later. A crash "
+                           "in between undoes all of a job, which then runs again.",
+                           &queue_flush_value, static_cast<int>(QueueFlush::kShared), kQueueFlush,
+                           PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.queue_group_time",
+                          "Time after which a transaction with grouped jobs begins no more of "
+                          "them.",
+                          nullptr, &queue_group_time_ms, 10, 1, 10'000, PGC_SUSET, GUC_UNIT_MS,
+                          nullptr, nullptr, nullptr);
+}
+
 // A superuser can set different limits for a role or a database with ALTER ROLE … SET or ALTER
 // DATABASE … SET. They apply when that role makes a job or requests a run. The scheduler uses one
 // value for all roles.
@@ -219,6 +247,7 @@ void define() {
   define_shares();
   define_privileges();
   define_health();
+  define_queue();
   // A misspelled setting with our prefix is then an error.
   MarkGUCPrefixReserved("metrics_refresh");
 }
@@ -252,6 +281,9 @@ core::Duration cancel_grace() { return std::chrono::milliseconds(cancel_grace_ms
 core::Duration max_job_runtime() { return std::chrono::seconds(max_job_runtime_s); }
 int audit_every() { return audit_every_value; }
 int suspend_after() { return suspend_after_value; }
+int queue_workers() { return queue_workers_value; }
+QueueFlush queue_flush() { return static_cast<QueueFlush>(queue_flush_value); }
+core::Duration queue_group_time() { return std::chrono::milliseconds(queue_group_time_ms); }
 std::string timezone() {
   // Null until the server has assigned the default.
   const std::string name = text(timezone_value);

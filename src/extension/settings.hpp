@@ -37,6 +37,12 @@ core::Duration max_job_runtime();  ///< for jobs whose owner is no superuser
 int audit_every();                 ///< incremental refreshes between audits; 0 = never
 int suspend_after();               ///< consecutive permanent failures; 0 = never
 
+// The job queue.
+int queue_workers();  ///< workers of the cluster that perform queued jobs only
+enum class QueueFlush : std::uint8_t { kShared, kPerJob };
+QueueFlush queue_flush();
+core::Duration queue_group_time();  ///< after which a group begins no more jobs
+
 std::string timezone();  ///< for jobs without a time zone; never empty
 /// The zone of a job: `name`, or timezone() if that is empty. Throws the errors of pg::time_zone().
 const core::TimeZone& time_zone_or_default(const std::string& name);

@@ -251,6 +251,7 @@ bound(PG_FUNCTION_ARGS)
 	dsm_segment *segment = dsm_create(sizeof(Race), 0);
 	Race *race = dsm_segment_address(segment);
 	BackgroundWorkerHandle *started[MOST_WORKERS];
+	double rate;
 
 	if (workers < 1 || workers > MOST_WORKERS)
 		ereport(ERROR, (errmsg("1 to %d workers", MOST_WORKERS)));
@@ -265,5 +266,7 @@ bound(PG_FUNCTION_ARGS)
 		started[i] = start_worker(race, dsm_segment_handle(segment), i);
 	for (int i = 0; i < workers; ++i)
 		WaitForBackgroundWorkerShutdown(started[i]);
-	PG_RETURN_FLOAT8(jobs_a_second(race, workers));
+	rate = jobs_a_second(race, workers);
+	dsm_detach(segment);
+	PG_RETURN_FLOAT8(rate);
 }

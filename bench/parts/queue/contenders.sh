@@ -63,7 +63,7 @@ build_tools() {
     -isystem "$("$pg_config" --includedir-server)" -o "pg$("$PG_CONFIG" --pkglibdir)/bounds.so" "tree/$source/bounds.c"
   as_user gcc -O2 -Wall -Wextra -Werror -isystem "$("$PG_CONFIG" --includedir)" -o bench/tools/listener \
     "tree/$source/listener.c" -L"$("$PG_CONFIG" --libdir)" -lpq
-  [ -z "$node" ] || as_user cp "tree/$source/"*.mjs bench/node/
+  [ -z "$node" ] || as_user cp "tree/$source/graphile.mjs" "tree/$source/external.mjs" bench/node/
 }
 
 make_templates() {

@@ -27,5 +27,5 @@ external_of_ours() {
 external_once() { # NAME SYSTEM ROUND LOOPS
   node_in "$1" run external.mjs "$2" fill "$((jobs / 2))"
   "$1" run -c 'VACUUM ANALYZE' -c CHECKPOINT
-  record external "$2, $4 loops" "$3" rate "$(node_in "$1" run external.mjs "$2" "$4")"
+  record external "$2 $4 at once" "$3" rate "$(node_in "$1" run external.mjs "$2" "$4")"
 }

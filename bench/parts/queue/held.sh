@@ -3,10 +3,10 @@
 
 held() {
   local round what
-  # One round takes as long as several of other parts.
+  # One takes as long as several rounds of other parts.
   for round in 1 2; do
     for what in $(in_turn "$round" free held); do
-      if has plain; then held_plain "$round" "$what"; fi
+      if has plain && [ "$round" = 1 ]; then held_plain "$round" "$what"; fi
       if has ours; then held_ours "$round" "$what"; fi
     done
   done

@@ -17,10 +17,10 @@ warm_plain() { # ROUND
   fresh others run plain_base
   local waiting
   coproc listener { as_user bench/tools/listener "host=$scratch/others user=postgres dbname=run" \
-    "$(sed '/^--/d; s/noop(payload)/stamp(payload)/' "$(script plain_run.sql)")" 510; }
+    "$(sed '/^--/d; s/noop(payload)/stamp(payload)/' "$(script plain_run.sql)")" 260; }
   waiting=$listener_PID
   read -r _ <&"${listener[0]}"
-  others run -c 'CALL send(510, 0.02)'
+  others run -c 'CALL send(260, 0.02)'
   wait "$waiting"
   latencies others 'plain with LISTEN' "$1"
 }
@@ -30,9 +30,9 @@ warm_ours() {
   set_ours metrics_refresh.queue_flush shared
   set_ours metrics_refresh.queue_workers "$workers"
   fresh_ours run
-  ours run -c "CALL send('stamp', 510, 0.02)"
-  ours_wait run 10 "(SELECT count(*) = 510 FROM began)"
-  latencies ours 'ours, warm' "$1"
+  ours run -c "CALL send('stamp', 260, 0.02)"
+  ours_wait run 10 "(SELECT count(*) = 260 FROM began)"
+  latencies ours 'ours warm' "$1"
 }
 
 # Every worker has ended when the next job comes.
@@ -40,9 +40,9 @@ cold() {
   turn ours
   set_ours metrics_refresh.worker_idle_timeout "'50ms'"
   fresh_ours run
-  ours run -c "CALL send('stamp', 110, 0.3)"
-  ours_wait run 10 "(SELECT count(*) = 110 FROM began)"
-  latencies ours 'ours, cold' 1
+  ours run -c "CALL send('stamp', 70, 0.3)"
+  ours_wait run 10 "(SELECT count(*) = 70 FROM began)"
+  latencies ours 'ours cold' 1
   ours postgres -c 'ALTER SYSTEM RESET metrics_refresh.worker_idle_timeout' -c 'SELECT pg_reload_conf()' >/dev/null
 }
 
@@ -52,5 +52,5 @@ latencies() { # NAME CONTENDER ROUND
   while IFS='|' read -r metric share; do record latency "$2" "$3" "$metric" "$share"; done < <("$1" run -At -c "
     SELECT m.name, percentile_cont(m.share) WITHIN GROUP (ORDER BY extract(epoch FROM began.at - sent.at) * 1000)
     FROM began JOIN sent USING (n), (VALUES ('p50', 0.5), ('p99', 0.99), ('max', 1)) m (name, share)
-    WHERE n > 10 GROUP BY m.name")
+    WHERE n > 10 GROUP BY m.name, m.share")
 }

@@ -1,6 +1,5 @@
 -- A queue as it is often built: one table, FOR UPDATE SKIP LOCKED, a history. A job is claimed, run and
 -- logged in one transaction of one statement, which is as fast as this gets.
-CREATE EXTENSION IF NOT EXISTS plpgsql;
 CREATE TABLE job (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   type text NOT NULL,

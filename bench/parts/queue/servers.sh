@@ -65,7 +65,7 @@ ours_wait() { wait_inside ours "$@"; }
 others_wait() { wait_inside others "$@"; }
 
 fresh() { # NAME DATABASE TEMPLATE
-  "$1" postgres -c "DROP DATABASE IF EXISTS $2 WITH (FORCE)"
+  "$1" postgres -c 'SET client_min_messages = warning' -c "DROP DATABASE IF EXISTS $2 WITH (FORCE)"
   "$1" postgres -c "CREATE DATABASE $2 TEMPLATE $3 STRATEGY file_copy"
 }
 

@@ -16,10 +16,10 @@ throughput_of_bounds() { # ROUND
   for mode in per_job shared grouped; do
     count=$workers
     [ "$mode" != per_job ] || count=4
-    others postgres -c CHECKPOINT
+    others run -c 'TRUNCATE bound_history' -c CHECKPOINT
     cpu_of others bound_once "$mode" "$count"
     record throughput "bound $mode" "$1" rate "$rate"
-    record throughput "bound $mode" "$1" cpu "$(awk "BEGIN { print $cpu_used / ($rate * $seconds) }")"
+    record throughput "bound $mode" "$1" cpu "$(awk "BEGIN { print $cpu_used / $(others run -At -c 'SELECT count(*) FROM bound_history') }")"
   done
 }
 bound_once() { # MODE WORKERS
@@ -35,7 +35,7 @@ throughput_of_plain() {
   cpu_of others plain_once
   [ "$(others run -At -c 'SELECT EXISTS (SELECT FROM job)')" = t ] || die 'the plain table ran empty'
   record throughput plain "$1" rate "$rate"
-  record throughput plain "$1" cpu "$(awk "BEGIN { print $cpu_used / ($rate * $seconds) }")"
+  record throughput plain "$1" cpu "$(awk "BEGIN { print $cpu_used / $(others run -At -c 'SELECT count(*) FROM job_history') }")"
 }
 plain_once() { rate=$(pgbench_in others run -M prepared -c 8 -T "$seconds" -f "$(script plain_run.sql)"); }
 
@@ -44,8 +44,8 @@ throughput_of_graphile() {
   has graphile || return 0
   turn others
   local setting
-  for setting in 'default 4' 'default 10' 'default 24'; do graphile_once "$1" $((jobs / 5)) $setting; done
-  for setting in 'batched 4 5000 5' 'batched 10 2000 5' 'batched 24 500 0'; do graphile_once "$1" "$jobs" $setting; done
+  for setting in 'default 10' 'default 24'; do graphile_once "$1" $((jobs / 5)) $setting; done
+  for setting in 'batched 10 2000 5' 'batched 24 500 0'; do graphile_once "$1" "$jobs" $setting; done
 }
 graphile_once() { # ROUND JOBS SETTING…
   local round=$1 jobs=$2

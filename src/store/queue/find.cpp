@@ -1,6 +1,7 @@
 #include "store/queue/find.hpp"
 
 #include "pg/time.hpp"
+#include "shmem/queue/status.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/job_rows.hpp"
 #include "store/queue/unique_hot.hpp"
@@ -71,6 +72,12 @@ struct UniqueSearch {
   TimestampTz now;
   std::optional<UniqueJob> found;
 
+  UniqueState state_of(const Job& job) const noexcept {
+    // In the usual case it makes no difference.
+    if ((states & kUnendedStates) != kUnendedStates && shmem::queue::is_processing(job.id))
+      return kProcessing;
+    return job.has(kHasFailed) ? kFailed : kPending;
+  }
   void look_at(JobNumber id, UniqueState state, std::optional<TimestampTz> until) {
     if ((states & state) != 0 || (until && *until > now)) found = UniqueJob{id, state};
   }
@@ -82,7 +89,7 @@ bool look_at_hot(void* context, const Job& job) {
                        DatumGetBool(DirectFunctionCall2Coll(texteq, DEFAULT_COLLATION_OID,
                                                             PointerGetDatum(job.unique_key),
                                                             PointerGetDatum(search.key)));
-  if (is_same) search.look_at(job.id, job.has(kHasFailed) ? kFailed : kPending, job.unique_until);
+  if (is_same) search.look_at(job.id, search.state_of(job), job.unique_until);
   return search.found.has_value();
 }
 

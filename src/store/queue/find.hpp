@@ -25,14 +25,16 @@ struct FoundJob {
 /// Looks in queue_hot, queue_later, queue_stopped and, if wanted, in queue_history.
 FoundJob find_job(pg::Spi& spi, JobNumber id, Snapshot snapshot, bool with_history);
 
-/// States of jobs in the tables, as bits. Only shared memory knows which ready jobs are running.
+/// States of jobs, as bits. Only shared memory knows which ready jobs are running.
 enum UniqueState : std::uint16_t {
-  kPending = 1,  // ready, running or waiting, without a failed attempt
+  kPending = 1,  // ready or waiting, without a failed attempt
   kFailed = 2,   // the same with one
   kCompleted = 4,
   kDead = 8,
   kCanceled = 16,
+  kProcessing = 32,
 };
+constexpr std::uint16_t kUnendedStates = kPending | kFailed | kProcessing;
 
 struct UniqueJob {
   JobNumber id = 0;

@@ -21,11 +21,12 @@ shmem::queue::Jobs claimable(const store::queue::Unended& job) {
           job.place.id, job.place.id, job.place.tid};
 }
 
-void note_ready(const Job& job) {
-  store::queue::note_ready({job.type, store::queue::key_hash(job.key), job.priority, job.segment,
-                            job.id, job.id, job.tid},
-                           1);
+shmem::queue::Jobs claimable(const Job& job) {
+  return {job.type, store::queue::key_hash(job.key), job.priority, job.segment, job.id, job.id,
+          job.tid};
 }
+
+void note_ready(const Job& job) { store::queue::note_ready(claimable(job), 1); }
 
 void note_new(const Job& job) {
   shmem::queue::Counts counts;

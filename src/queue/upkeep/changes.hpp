@@ -14,6 +14,7 @@ using store::queue::TypeId;
 
 /// The job, as it can be claimed.
 shmem::queue::Jobs claimable(const store::queue::Unended& job);
+shmem::queue::Jobs claimable(const Job& job);
 
 /// A job that waited, or is new, was appended to its segment.
 void note_ready(const Job& job);

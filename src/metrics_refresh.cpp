@@ -8,6 +8,7 @@
 #include "pg/guard.hpp"
 #include "pg/maintenance.hpp"
 #include "shmem/change_watch.hpp"
+#include "shmem/queue/place.hpp"
 #include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
 #include "worker/launcher.hpp"
@@ -27,6 +28,7 @@ void _PG_init(void) {
     // During pg_upgrade and in single-user mode the library behaves as if it were not preloaded.
     if (metrics_refresh::pg::is_maintenance_mode()) return;
     metrics_refresh::shmem::request();
+    metrics_refresh::shmem::queue::request();
     metrics_refresh::shmem::watch_changes();
     metrics_refresh::store::watch_transactions();
     metrics_refresh::hooks::watch_ddl();

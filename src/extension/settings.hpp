@@ -29,6 +29,22 @@ int role_workers();                 ///< runs at a time in the cluster; at least
 // Time that a role without a run waits behind a role with several runs; 0 = never yield.
 core::Duration yield_after();
 
+// The queue of background jobs.
+enum class QueueFlush : std::uint8_t {
+  kShared,  ///< one flush of WAL serves many jobs
+  kPerJob   ///< each job commits as its owner's settings say
+};
+int max_queue_databases();   ///< databases that may have a queue
+std::size_t queue_memory();  ///< bytes of shared memory of a queue
+int queue_workers();         ///< part of max_workers() for jobs of the queue; may be 0
+QueueFlush queue_flush();
+core::Duration queue_history();     ///< age at which completed jobs are removed
+std::size_t queue_max_payload();    ///< bytes of a payload
+core::Duration queue_group_time();  ///< after which a group of jobs commits
+int queue_crash_limit();            ///< crashes of the server in which a job ran alone
+bool queue_notify();
+std::int64_t max_queued_jobs_per_role();  ///< open jobs of the types of one role
+
 core::Duration worker_idle_timeout();
 core::Duration scheduler_idle_timeout();
 core::Duration log_retention();
@@ -36,12 +52,6 @@ core::Duration cancel_grace();     ///< time between SIGINT and SIGTERM
 core::Duration max_job_runtime();  ///< for jobs whose owner is no superuser
 int audit_every();                 ///< incremental refreshes between audits; 0 = never
 int suspend_after();               ///< consecutive permanent failures; 0 = never
-
-// The job queue.
-int queue_workers();  ///< workers of the cluster that perform queued jobs only
-enum class QueueFlush : std::uint8_t { kShared, kPerJob };
-QueueFlush queue_flush();
-core::Duration queue_group_time();  ///< after which a group begins no more jobs
 
 std::string timezone();  ///< for jobs without a time zone; never empty
 /// The zone of a job: `name`, or timezone() if that is empty. Throws the errors of pg::time_zone().

@@ -16,6 +16,7 @@
 
 #include "core/instant.hpp"
 #include "core/joined.hpp"
+#include "core/queue/ready_work.hpp"
 #include "core/row_table.hpp"
 #include "core/schedule/schedule.hpp"
 #include "core/schedule/time_zone.hpp"

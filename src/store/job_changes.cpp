@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "shmem/prepared_news.hpp"
+#include "shmem/queue/place.hpp"
 #include "shmem/shmem.hpp"
 #include "store/shares.hpp"
 
@@ -27,10 +28,13 @@ bool is_committed = false;  // the transaction has committed, and its news is no
 void post_databases(const News& news) noexcept {
   if (news.all_databases) shmem::post_all_databases();
   for (int i = 0; i < news.database_count; ++i) {
-    if (news.databases[i].dropped)
-      shmem::remove_database(news.databases[i].oid);
-    else
-      shmem::post_changes(news.databases[i].oid, nullptr, 0);
+    const shmem::NotedDatabase& database = news.databases[i];
+    if (!database.dropped) {
+      shmem::post_changes(database.oid, nullptr, 0);
+      continue;
+    }
+    shmem::remove_database(database.oid);
+    shmem::queue::forget(database.oid);
   }
 }
 

@@ -203,7 +203,7 @@ void Storm::release() {
   held_.erase(job);
   Row& row = rows_.at(job);
   if (row.visible && pick(2) == 0) row.ended = true;
-  met += queue_.work.release(job);
+  met += queue_.work.release(job) != 0;
   if (row.visible && !row.ended) post(job, job);
 }
 

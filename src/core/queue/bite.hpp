@@ -58,6 +58,7 @@ struct Bite {
       if (items[i].job == job && items[i].state != Item::State::kGone) return &items[i];
     return nullptr;
   }
+  const Item* find(JobNumber job) const noexcept { return const_cast<Bite*>(this)->find(job); }
   /// Returns the next job that waits, or null.
   Item* next_waiting() noexcept {
     while (next < count && items[next].state != Item::State::kWaiting) ++next;

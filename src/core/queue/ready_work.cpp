@@ -60,6 +60,21 @@ void ReadyWork::forget_type(TypeId id, Instant now) noexcept {
   if (turns_.find_type(id) == type) turns_.forget_type(type, now);
 }
 
+void ReadyWork::set_bite(TypeId id, std::uint32_t bite) noexcept {
+  if (const std::uint32_t type = turns_.find_type(id); type != kNone)
+    turns_.type(type).settings.bite = bite;
+}
+
+OwnerId ReadyWork::owner_of(TypeId id) const noexcept {
+  const std::uint32_t type = turns_.find_type(id);
+  return type == kNone ? 0 : turns_.owner_of(type);
+}
+
+std::uint32_t ReadyWork::running(TypeId id) const noexcept {
+  const std::uint32_t type = turns_.find_type(id);
+  return type == kNone ? 0 : turns_.type(type).running;
+}
+
 ReadyWork::Posted ReadyWork::post(const Jobs& jobs, Instant now) noexcept {
   const std::uint32_t type = turns_.find_or_add_type(jobs.type);
   if (type == kNone) {
@@ -103,6 +118,32 @@ ReadyWork::Claimed ReadyWork::claim(OwnerId owner, std::uint32_t worker, Instant
   return Claimed::kAgain;
 }
 
+bool ReadyWork::claim_one(const Jobs& job, std::uint32_t worker, Instant now) noexcept {
+  const std::uint32_t id = turns_.find_or_add_type(job.type);
+  if (id == kNone || claimed_.find(job.first) != nullptr) return false;
+  const std::uint32_t lane = turns_.lane_for(id, job.key, job.priority);
+  claimed_.insert({job.first, lane, static_cast<std::uint16_t>(worker), 0});
+  Bite& bite = workers_[worker].bite;
+  bite.add({job.first, job.tid, job.segment, Item::State::kWaiting});
+  begin(bite, lane, now);
+  return true;
+}
+
+std::uint32_t ReadyWork::holder_of(JobNumber job) noexcept {
+  const Claim* const claim = claimed_.find(job);
+  return claim == nullptr ? kNone : claim->holder;
+}
+
+// The bite has its first jobs.
+void ReadyWork::begin(Bite& bite, std::uint32_t lane, Instant now) noexcept {
+  const Type& type = turns_.type(turns_.lane(lane).type);
+  bite.owner = type.settings.owner;
+  bite.type = type.id;
+  bite.lane = lane;
+  bite.begun = now;
+  bite.window = turns_.start(lane, bite.count, now);
+}
+
 void ReadyWork::fill(std::uint32_t worker, std::uint32_t index, std::uint32_t& looks,
                      Instant now) noexcept {
   Bite& bite = workers_[worker].bite;
@@ -121,13 +162,7 @@ void ReadyWork::fill(std::uint32_t worker, std::uint32_t index, std::uint32_t& l
     claimed_.insert({item.job, index, static_cast<std::uint16_t>(worker), 0});
     bite.add(item);
   }
-  if (bite.empty()) return turns_.update_lane(index);
-  const Type& type = turns_.type(lane.type);
-  bite.owner = type.settings.owner;
-  bite.type = type.id;
-  bite.lane = index;
-  bite.begun = now;
-  bite.window = turns_.start(index, bite.count, now);
+  bite.empty() ? turns_.update_lane(index) : begin(bite, index, now);
 }
 
 // Takes the back half of the bite that has the most jobs which wait.
@@ -155,6 +190,12 @@ bool ReadyWork::steal(OwnerId owner, std::uint32_t thief) noexcept {
     from->remove(item);
   }
   return true;
+}
+
+bool ReadyWork::can_steal(OwnerId owner) const noexcept {
+  for (std::uint32_t i = 0; i < workers_.size(); ++i)
+    if (workers_[i].bite.waiting > 0 && workers_[i].bite.owner == owner) return true;
+  return false;
 }
 
 bool ReadyWork::may_go_on(const Bite& bite, Instant now) noexcept {
@@ -337,9 +378,9 @@ ReadyWork::Held ReadyWork::hold(JobNumber job) noexcept {
   return {};
 }
 
-bool ReadyWork::release(JobNumber job) noexcept {
+std::uint8_t ReadyWork::release(JobNumber job) noexcept {
   --holds_;
-  return claimed_.erase(job).met != 0;
+  return claimed_.erase(job).met;
 }
 
 void ReadyWork::begin_reread(std::uint8_t segment) noexcept {

@@ -98,6 +98,12 @@ class ReadyWork {
   bool set_type(TypeId type, const TypeSettings& settings, Instant now) noexcept;
   /// The type is gone. Hints for its jobs are dropped.
   void forget_type(TypeId type, Instant now) noexcept;
+  /// Changes TypeSettings::bite alone. Does nothing if the type is not known.
+  void set_bite(TypeId type, std::uint32_t bite) noexcept;
+  /// The owner of the type, or 0 if it is not known.
+  OwnerId owner_of(TypeId type) const noexcept;
+  /// The number of claimed jobs of the type.
+  std::uint32_t running(TypeId type) const noexcept;
 
   Posted post(const Jobs& jobs, Instant now) noexcept;
 
@@ -105,7 +111,15 @@ class ReadyWork {
   /// another process comes in, so that the first job is not stolen again. REQUIRES: the worker has
   /// neither a bite nor a span to read.
   Claimed claim(OwnerId owner, std::uint32_t worker, Instant now) noexcept;
+  /// Claims this job alone, whatever the limits are. Returns false if it has a holder, or there is
+  /// no room for its type. REQUIRES: as claim().
+  bool claim_one(const Jobs& job, std::uint32_t worker, Instant now) noexcept;
   const Bite& bite(std::uint32_t worker) const noexcept { return workers_[worker].bite; }
+  bool is_reading(std::uint32_t worker) const noexcept {
+    return workers_[worker].reading_span != kNone;
+  }
+  /// The holder of the job (a worker, Claim::kHold or Claim::kOutside), or kNone.
+  std::uint32_t holder_of(JobNumber job) noexcept;
   /// Returns the next job of the bite, or null. Then the bite has none; or its time is over, or the
   /// rate limit forbids the start, and the jobs that wait have been given back.
   const Item* start_next(std::uint32_t worker, Instant now) noexcept;
@@ -141,18 +155,22 @@ class ReadyWork {
   /// Keeps workers away from a job that a session is about to change. The session reads the job's
   /// row after that. It posts the job again if the job is still ready when the hold ends.
   Held hold(JobNumber job) noexcept;
-  /// REQUIRES: hold() has returned kHeld. Returns true if a hint for the job was met meanwhile.
-  /// Then it has to be posted again, even if the change was committed.
-  bool release(JobNumber job) noexcept;
+  /// REQUIRES: hold() has returned kHeld. Returns the segments of hints for the job that were met
+  /// meanwhile: a bit for each. In these it has to be posted again, even if the change was
+  /// committed.
+  std::uint8_t release(JobNumber job) noexcept;
 
   /// Segments whose unmarked jobs must be posted again, because there was no room to cover some: a
   /// bit for each. begin_reread() comes before the snapshot, end_reread() after the last post.
   std::uint32_t rereads_wanted() const noexcept { return rereads_wanted_; }
+  void want_reread(std::uint8_t segment) noexcept { rereads_wanted_ |= 1U << segment; }
   void begin_reread(std::uint8_t segment) noexcept;
   void end_reread(std::uint8_t segment) noexcept;
   /// Rereads that have begun will not end.
   void abandon_rereads() noexcept;
 
+  /// Whether claim() can take jobs of the owner from the bite of another worker.
+  bool can_steal(OwnerId owner) const noexcept;
   bool has_work(OwnerId owner) const noexcept { return turns_.has_work(owner); }
   /// The owner with ready work whose last turn is longest ago; 0 if there is none.
   OwnerId next_owner() const noexcept { return turns_.next_owner(); }
@@ -163,7 +181,13 @@ class ReadyWork {
 
   std::uint32_t free_spans() const noexcept { return spans_.free_count(); }
   std::uint32_t free_lanes() const noexcept { return turns_.free_lanes(); }
+  std::uint32_t free_types() const noexcept { return turns_.free_types(); }
   std::uint32_t claims() const noexcept { return claimed_.size(); }
+  std::uint32_t holds() const noexcept { return holds_; }
+  std::uint32_t outside() const noexcept { return outside_; }
+  /// Since when the lane waits that comes next for its owner; of all owners, the earliest.
+  /// Instant::max() if no job may start.
+  Instant oldest_turn(Instant now) const noexcept { return turns_.oldest_turn(now); }
 
  private:
   struct Worker {
@@ -175,12 +199,12 @@ class ReadyWork {
 
   void append(std::uint32_t lane, const Span& span, Instant now) noexcept;
   void prepend(std::uint32_t lane, const Span& span) noexcept;
+  void begin(Bite& bite, std::uint32_t lane, Instant now) noexcept;
   void fill(std::uint32_t worker, std::uint32_t lane, std::uint32_t& looks, Instant now) noexcept;
   void take_to_read(std::uint32_t worker, std::uint32_t lane) noexcept;
   bool steal(OwnerId owner, std::uint32_t thief) noexcept;
   bool may_go_on(const Bite& bite, Instant now) noexcept;
   void finish(JobNumber job, Instant now) noexcept;
-  void want_reread(std::uint8_t segment) noexcept { rereads_wanted_ |= 1U << segment; }
 
   Turns turns_;
   Spans spans_;

@@ -175,6 +175,9 @@ class Turns {
   OwnerId owner_of(std::uint32_t type) const noexcept { return owners_[types_[type].owner].id; }
   std::uint32_t lane_count() const noexcept { return lanes_.size(); }
   std::uint32_t free_lanes() const noexcept { return lanes_.free_count(); }
+  std::uint32_t free_types() const noexcept { return types_.free_count(); }
+  /// Since when the longest waiting front lane of any band waits; Instant::max() if there is none.
+  Instant oldest_turn(Instant now) const noexcept;
 
  private:
   static bool may_start(const Type& type) noexcept;

@@ -1,0 +1,197 @@
+// A place belongs to a database, and to the schema of the extension's tables in it: after DROP and
+// CREATE EXTENSION the schema has another OID. Each change of either makes the place anew and gives
+// it a new generation, which all functions of this folder compare with the one that they have
+// found.
+#include "shmem/queue/place.hpp"
+
+#include <algorithm>
+
+#include "extension/own_schema.hpp"
+#include "extension/settings.hpp"
+#include "shmem/queue/prepared_posts.hpp"
+#include "shmem/queue/steps.hpp"
+
+namespace metrics_refresh::shmem::queue {
+namespace {
+
+shmem_request_hook_type next_request_hook = nullptr;
+shmem_startup_hook_type next_startup_hook = nullptr;
+
+void on_request() {
+  if (next_request_hook != nullptr) next_request_hook();
+  RequestAddinShmemSpace(add_size(memory_size(), prepared_posts_size()));
+  RequestNamedLWLockTranche(kTranche, settings::max_queue_databases() + 2);
+}
+
+void on_startup() {
+  if (next_startup_hook != nullptr) next_startup_hook();
+  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+  init_memory();
+  init_prepared_posts(&GetNamedLWLockTranche(kTranche)[settings::max_queue_databases() + 1].lock);
+  LWLockRelease(AddinShmemInitLock);
+}
+
+// REQUIRES: the lock of the registry is held.
+void give_to(Place& place, Oid database, Oid schema) noexcept {
+  LWLockAcquire(place.lock, LW_EXCLUSIVE);
+  place.database = database;
+  place.schema = schema;
+  pg_atomic_fetch_add_u64(&place.generation, 1);
+  pg_atomic_fetch_add_u64(&place.types_version, 1);
+  pg_atomic_fetch_add_u64(&place.truncations, 1);
+  pg_atomic_write_u32(&place.current_segment, kNone);
+  if (OidIsValid(database)) make_content(place);
+  LWLockRelease(place.lock);
+  // Nobody sleeps for a queue that is gone.
+  ConditionVariableBroadcast(&place.awaited);
+  ConditionVariableBroadcast(&place.outside_work);
+}
+
+Place* place_of(Oid database) noexcept {
+  for (int i = 0; i < registry->places; ++i)
+    if (place_at(i).database == database) return &place_at(i);
+  return nullptr;
+}
+
+struct Search {
+  bool found, made;
+};
+
+// REQUIRES: inside pg::call().
+Search search(Oid schema, bool may_make) noexcept {
+  LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+  Place* place = place_of(MyDatabaseId);
+  const bool is_outdated = place != nullptr && place->schema != schema;
+  if (place == nullptr && may_make) place = place_of(InvalidOid);
+  const bool make = place != nullptr && place->schema != schema && may_make;
+  if (make) give_to(*place, MyDatabaseId, schema);
+  if (is_outdated && !make) place = nullptr;
+  if (here != place || !is_current()) own_worker = -1;
+  here = place;
+  if (place != nullptr) here_generation = pg_atomic_read_u64(&place->generation);
+  LWLockRelease(registry->lock);
+  return {place != nullptr, make};
+}
+
+bool is_known(Oid schema) noexcept { return is_current() && here->schema == schema; }
+
+Oid own_schema() {
+  return pg::call([] { return get_namespace_oid(extension::kInternalSchema, true); });
+}
+
+}  // namespace
+
+void request() {
+  next_request_hook = shmem_request_hook;
+  shmem_request_hook = on_request;
+  next_startup_hook = shmem_startup_hook;
+  shmem_startup_hook = on_startup;
+}
+
+void require_queue() {
+  require_preloaded();
+  const Oid schema = own_schema();
+  if (!OidIsValid(schema))
+    throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                       "extension \"metrics_refresh\" is not installed in this database");
+  if (is_known(schema)) return;
+  const Search result = pg::call([schema] { return search(schema, true); });
+  if (!result.found)
+    throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "too many databases have a job queue",
+                       "Raise metrics_refresh.max_queue_databases and restart the server.");
+  if (result.made) pg::call([] { wake_scheduler(MyDatabaseId); });
+}
+
+bool find_queue() {
+  if (!is_preloaded()) return false;
+  const Oid schema = own_schema();
+  if (!OidIsValid(schema)) return false;
+  return is_known(schema) || pg::call([schema] { return search(schema, false); }).found;
+}
+
+void forget(Oid database) noexcept {
+  if (registry == nullptr) return;
+  LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+  if (Place* const place = place_of(database)) give_to(*place, InvalidOid, InvalidOid);
+  LWLockRelease(registry->lock);
+}
+
+State state() noexcept {
+  return locked(LW_SHARED, [](Content& content) { return content.state; });
+}
+
+void begin_recovery() noexcept {
+  locked(LW_EXCLUSIVE, [](Content& content) {
+    content.state = State::kRecovering;
+    content.news.is_new = false;
+    content.ready().abandon_rereads();
+  });
+}
+
+void open() noexcept {
+  locked_with_wakes([](Content& content, Wakes& wakes) {
+    content.state = State::kOpen;
+    for (std::uint32_t i = 0; i < content.owners.size(); ++i)
+      if (content.owners[i].references > 0) offer_any_work(content, content.owners[i].owner, wakes);
+  });
+}
+
+namespace {
+
+Numbers take_locked(Content& content, std::uint32_t count) noexcept {
+  const JobNumber first = content.next_number;
+  const JobNumber last = std::min<JobNumber>(first + count, content.end_of_numbers);
+  content.next_number = last;
+  return {first, static_cast<std::uint32_t>(last - first)};
+}
+
+}  // namespace
+
+Numbers take_numbers(std::uint32_t count) noexcept {
+  return locked(LW_EXCLUSIVE, [count](Content& content) { return take_locked(content, count); });
+}
+
+// Another session may have added a block meanwhile. If this one does not follow it, the rest of
+// this one is lost.
+Numbers add_block(JobNumber first, std::uint32_t count) noexcept {
+  const Numbers own = {first, std::min(count, kBlock)};
+  const Numbers shared = locked(LW_EXCLUSIVE, [&own, count](Content& content) -> Numbers {
+    if (content.next_number == content.end_of_numbers)
+      content.next_number = own.first;
+    else if (content.end_of_numbers != own.first)
+      return {};
+    content.end_of_numbers = own.first + kBlock;
+    return take_locked(content, count);
+  });
+  return shared.count > 0 ? shared : own;
+}
+
+int current_segment() noexcept {
+  if (!is_current()) return -1;
+  const std::uint32_t segment = pg_atomic_read_u32(&here->current_segment);
+  return segment == kNone ? -1 : static_cast<int>(segment);
+}
+
+int offer_current_segment(int segment) noexcept {
+  if (!is_current()) return segment;
+  std::uint32_t expected = kNone;
+  if (pg_atomic_compare_exchange_u32(&here->current_segment, &expected,
+                                     static_cast<std::uint32_t>(segment)))
+    return segment;
+  return static_cast<int>(expected);
+}
+
+void set_current_segment(int segment) noexcept {
+  if (is_current())
+    pg_atomic_write_u32(&here->current_segment, static_cast<std::uint32_t>(segment));
+}
+
+std::uint64_t truncations() noexcept {
+  return is_current() ? pg_atomic_read_u64(&here->truncations) : 0;
+}
+
+void count_truncation() noexcept {
+  if (is_current()) pg_atomic_fetch_add_u64(&here->truncations, 1);
+}
+
+}  // namespace metrics_refresh::shmem::queue

@@ -1,0 +1,66 @@
+#include "shmem/queue/post.hpp"
+
+#include <algorithm>
+
+#include "shmem/queue/steps.hpp"
+
+namespace metrics_refresh::shmem::queue {
+namespace {
+
+// The lock is released after so many jobs, so that others do not wait for long.
+constexpr std::uint32_t kChunk = 64;
+
+void post_numbers(Content& content, const Posts& posts, Wakes& wakes) noexcept {
+  for (std::uint32_t i = 0; i < posts.type_count; ++i)
+    count_type(content, posts.types[i].type, posts.types[i].counts, posts.types[i].ends,
+               posts.transaction);
+  for (std::uint8_t segment = 0; segment < kSegments; ++segment)
+    if (posts.segments[segment] != 0)
+      count_segment(content, segment, posts.segments[segment], posts.transaction);
+  for (std::uint32_t i = 0; i < posts.batch_count; ++i)
+    count_batch(content, posts.batches[i], posts.transaction);
+  if (posts.counts_are_unknown) {
+    content.counts_are_exact = false;
+    tell(&SchedulerNews::recount, content, wakes);
+  }
+}
+
+void post_news(Content& content, const Posts& posts, Wakes& wakes) noexcept {
+  if (posts.later_due < content.news.later_due) {
+    content.news.later_due = posts.later_due;
+    content.news.later = true;
+    wakes.scheduler = true;
+  }
+  if (posts.has_dependencies) tell(&SchedulerNews::dependencies, content, wakes);
+  if (posts.has_batches) tell(&SchedulerNews::batches, content, wakes);
+  if (posts.types_changed) tell(&SchedulerNews::types, content, wakes);
+  for (std::uint8_t segment = 0; segment < kSegments; ++segment)
+    if ((posts.rereads >> segment & 1U) != 0) content.ready().want_reread(segment);
+}
+
+}  // namespace
+
+void post(const Posts& posts) noexcept {
+  if (posts.types_changed && is_current()) pg_atomic_fetch_add_u64(&here->types_version, 1);
+  // The numbers come first, so that no job ends that was not counted.
+  locked_with_wakes([&posts](Content& content, Wakes& wakes) {
+    post_numbers(content, posts, wakes);
+    post_news(content, posts, wakes);
+  });
+  for (std::uint32_t from = 0; from < posts.ended_count; from += kChunk)
+    locked_with_wakes([&posts, from](Content& content, Wakes& wakes) {
+      const std::uint32_t until = std::min(from + kChunk, posts.ended_count);
+      for (std::uint32_t i = from; i < until; ++i)
+        tell_end(content, posts.ended[i].job, posts.ended[i].batch, posts.transaction, posts.lsn,
+                 wakes);
+      if (content.watches_ends) tell(&SchedulerNews::ended, content, wakes);
+    });
+  const TimestampTz now = posts.job_count > 0 ? GetCurrentTimestamp() : 0;
+  for (std::uint32_t from = 0; from < posts.job_count; from += kChunk)
+    locked_with_wakes([&posts, from, now](Content& content, Wakes& wakes) {
+      const std::uint32_t until = std::min(from + kChunk, posts.job_count);
+      for (std::uint32_t i = from; i < until; ++i) post_locked(content, posts.jobs[i], now, wakes);
+    });
+}
+
+}  // namespace metrics_refresh::shmem::queue

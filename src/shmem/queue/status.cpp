@@ -1,0 +1,104 @@
+#include "shmem/queue/status.hpp"
+
+#include "shmem/queue/steps.hpp"
+
+namespace metrics_refresh::shmem::queue {
+namespace {
+
+using core::queue::Item;
+
+// Only the job that has started last has times and progress of its own; before it in a group are
+// those that wait for its commit.
+RunningJob running_job_of(const WorkerEntry& worker, std::uint32_t index,
+                          const core::queue::Bite& bite, const Item& item) noexcept {
+  RunningJob job;
+  job.job = item.job;
+  job.type = bite.type;
+  job.segment = item.segment;
+  job.worker = static_cast<int>(index);
+  job.pid = worker.pid;
+  job.is_committed = item.state == Item::State::kCommitted;
+  job.started_at = worker.started_at;
+  if (worker.job != item.job) return job;
+  job.is_canceled = worker.is_canceled;
+  job.progress = worker.progress;
+  return job;
+}
+
+bool is_started(const Item& item) noexcept {
+  return item.state == Item::State::kStarted || item.state == Item::State::kCommitted;
+}
+
+void add_jobs(Content& content, std::uint32_t worker, std::vector<RunningJob>& jobs) noexcept {
+  const core::queue::Bite& bite = content.ready().bite(worker);
+  for (std::uint32_t i = 0; i < bite.count && jobs.size() < jobs.capacity(); ++i)
+    if (is_started(bite.items[i]))
+      jobs.push_back(running_job_of(content.workers[worker], worker, bite, bite.items[i]));
+}
+
+}  // namespace
+
+std::vector<RunningJob> running_jobs() {
+  std::vector<RunningJob> jobs;
+  if (!is_current()) return jobs;
+  jobs.reserve(std::size_t{sizes().workers} * kMostInBite);
+  locked(LW_SHARED, [&jobs](Content& content) {
+    for (std::uint32_t i = 0; i < content.workers.size(); ++i)
+      if (content.workers[i].process != nullptr) add_jobs(content, i, jobs);
+  });
+  return jobs;
+}
+
+std::optional<RunningJob> find_running(JobNumber job) noexcept {
+  return locked(LW_SHARED, [job](Content& content) -> std::optional<RunningJob> {
+    const std::uint32_t worker = content.ready().holder_of(job);
+    if (worker >= content.workers.size()) return {};
+    const core::queue::Bite& bite = content.ready().bite(worker);
+    const Item* const item = bite.find(job);
+    if (item == nullptr || !is_started(*item)) return {};
+    return running_job_of(content.workers[worker], worker, bite, *item);
+  });
+}
+
+std::optional<QueueStatus> queue_status() noexcept {
+  const int segment = current_segment();
+  const std::uint64_t truncated = truncations();
+  const core::Instant now = pg::now();
+  return locked(LW_SHARED, [=](Content& content) -> std::optional<QueueStatus> {
+    const ReadyWork& ready = content.ready();
+    const ReadyWork::Sizes& all = sizes().ready;
+    QueueStatus status;
+    status.state = content.state;
+    status.spans = all.spans;
+    status.spans_free = ready.free_spans();
+    status.lanes = all.lanes;
+    status.lanes_free = ready.free_lanes();
+    status.types = all.types;
+    status.types_free = ready.free_types();
+    status.claims = ready.claims();
+    status.holds = ready.holds();
+    status.outside = ready.outside();
+    status.workers = content.worker_count;
+    status.rereads = static_cast<std::uint8_t>(ready.rereads_wanted());
+    status.current_segment = segment;
+    status.counts_are_exact = content.counts_are_exact;
+    status.truncations = truncated;
+    const core::Instant oldest = ready.oldest_turn(now);
+    status.oldest_turn = oldest == core::Instant::max() ? 0 : pg::to_timestamptz(oldest);
+    status.last_end = content.news.last_end;
+    return status;
+  });
+}
+
+Places places() noexcept {
+  if (registry == nullptr) return {};
+  Places result;
+  LWLockAcquire(registry->lock, LW_SHARED);
+  result.most = registry->places;
+  for (int i = 0; i < registry->places; ++i)
+    if (OidIsValid(place_at(i).database)) ++result.used;
+  LWLockRelease(registry->lock);
+  return result;
+}
+
+}  // namespace metrics_refresh::shmem::queue

@@ -1,0 +1,35 @@
+// The copy of the job types that claims need. The scheduler alone writes it: at recovery, and when
+// a type has changed. Jobs of a type that is not in it wait. Everything else of a type is in the
+// table job_type; sessions keep what they have read of it as long as types_version() stays the
+// same.
+#pragma once
+
+#include "shmem/queue/place.hpp"
+
+namespace metrics_refresh::shmem::queue {
+
+struct TypeCopy {
+  /// With `owner` (or outside_owner()), limits and `paused`. `bite` is the most jobs that a worker
+  /// may claim at once: it gets fewer, down to 1, if the mean duration is unknown or too long for
+  /// `bite_time`.
+  core::queue::TypeSettings settings;
+  Oid role = InvalidOid;      // the owner
+  core::Duration timeout{0};  // of an attempt; 0: none
+  bool is_grouped = false;    // always bites `bite`
+};
+
+/// Returns false if there is no room for one more type.
+bool set_type(TypeId type, const TypeCopy& copy) noexcept;
+/// The type was dropped. Its jobs are forgotten, and its counts.
+void forget_type(TypeId type) noexcept;
+/// Starts in the last period that are known from before a restart count for the rate limit.
+void book_starts(TypeId type, std::uint32_t count) noexcept;
+
+/// Grows with each commit that has changed types (Posts::types_changed). Needs no lock.
+std::uint64_t types_version() noexcept;
+
+/// The mean duration of the last attempts; negative if none has ended since the start of the
+/// server.
+core::Duration mean_duration(TypeId type) noexcept;
+
+}  // namespace metrics_refresh::shmem::queue

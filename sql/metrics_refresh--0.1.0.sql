@@ -483,6 +483,220 @@ CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh_internal.ru
 ALTER TABLE metrics_refresh_internal.run_request ENABLE ALWAYS TRIGGER after_write;
 
 ------------------------------------------------------------------------------------------------
+-- Storage of jobs: the rows of the job queue. Only C code writes them, below the executor. Rows that come from COPY
+-- or INSERT are those of a restored dump or of logical replication; restored_job() decides about them.
+
+-- Gives blocks of numbers. Each process takes numbers from the present block in shared memory.
+CREATE SEQUENCE metrics_refresh_internal.queue_job_id_seq INCREMENT BY 4096;
+
+-- A hot child is a log: its rows are never updated or deleted. If a row has ended, queue_ended has its end mark, in
+-- the child of the same number. When all rows of a child have ended, both children are emptied by TRUNCATE. So no
+-- transaction that holds the xmin horizon can make the hot part slow. Columns are in an order without padding.
+CREATE TABLE metrics_refresh_internal.queue_hot (
+    id           bigint NOT NULL,
+    created_at   timestamptz NOT NULL,
+    type_id      integer NOT NULL,
+    enqueued_by  oid NOT NULL,      -- 0: unknown, since the row was restored from a dump
+    version      smallint NOT NULL, -- counts the rows of a job: one that moves gets a new row, and an end mark for the old one
+    attempts     smallint NOT NULL, -- that have failed
+    priority     smallint NOT NULL,
+    crashes      smallint NOT NULL, -- of the server, while it ran
+    flags        smallint NOT NULL, -- src/store/queue/job.hpp
+    max_attempts smallint,          -- NULL: as its type says
+    run_at       timestamptz,       -- NULL: at once
+    batch        bigint,
+    unique_hash  bigint,
+    unique_until timestamptz,
+    key          text,
+    unique_key   text,
+    last_error   text,
+    payload      jsonb NOT NULL,
+    CHECK (false) NO INHERIT        -- rows are in the children
+) USING heap;
+COMMENT ON TABLE metrics_refresh_internal.queue_hot IS 'jobs that can start, in a ring of children; a row with an end mark is no job any more';
+
+CREATE TABLE metrics_refresh_internal.queue_ended (
+    id      bigint NOT NULL,
+    version smallint NOT NULL,
+    CHECK (false) NO INHERIT
+) USING heap;
+COMMENT ON TABLE metrics_refresh_internal.queue_ended IS 'end marks: one for each row of queue_hot that is no job any more, in the child of the same number';
+
+CREATE TABLE metrics_refresh_internal.queue_claim (
+    id          bigint NOT NULL,
+    claimed_at  timestamptz NOT NULL,
+    lease_until timestamptz NOT NULL,
+    token       uuid NOT NULL,
+    claimed_by  oid NOT NULL,
+    version     smallint NOT NULL,
+    attempt     smallint NOT NULL,
+    worker      text,
+    CHECK (false) NO INHERIT
+) USING heap;
+COMMENT ON TABLE metrics_refresh_internal.queue_claim IS 'claims of external workers, so that attempts and tokens outlive a crash of the server; children as in queue_ended';
+
+-- The first columns are those of queue_hot.
+CREATE TABLE metrics_refresh_internal.queue_later (
+    LIKE metrics_refresh_internal.queue_hot,
+    waits smallint NOT NULL, -- rows of queue_dependency in which it is the waiter
+    PRIMARY KEY (id)
+) USING heap;
+CREATE INDEX queue_later_due ON metrics_refresh_internal.queue_later (run_at, id) WHERE waits = 0;
+CREATE INDEX queue_later_unique ON metrics_refresh_internal.queue_later (unique_hash) WHERE unique_hash IS NOT NULL;
+CREATE INDEX queue_later_batch ON metrics_refresh_internal.queue_later (batch) WHERE batch IS NOT NULL;
+CREATE INDEX queue_later_failed ON metrics_refresh_internal.queue_later (type_id) WHERE flags & 1 <> 0;
+COMMENT ON TABLE metrics_refresh_internal.queue_later IS 'jobs that cannot start yet: run_at is in the future, or other jobs must end first';
+
+CREATE TABLE metrics_refresh_internal.queue_stopped (
+    LIKE metrics_refresh_internal.queue_hot,
+    status      "char" NOT NULL CHECK (status IN ('d', 'c')), -- dead, canceled
+    started_at  timestamptz,
+    finished_at timestamptz NOT NULL,
+    reason      text,
+    PRIMARY KEY (id)
+) USING heap;
+CREATE INDEX queue_stopped_type ON metrics_refresh_internal.queue_stopped (type_id, id);
+CREATE INDEX queue_stopped_enqueued_by ON metrics_refresh_internal.queue_stopped (enqueued_by);
+CREATE INDEX queue_stopped_unique ON metrics_refresh_internal.queue_stopped (unique_hash) WHERE unique_hash IS NOT NULL;
+COMMENT ON TABLE metrics_refresh_internal.queue_stopped IS 'dead and canceled jobs';
+
+-- A ring over time: the oldest child is emptied by TRUNCATE.
+CREATE TABLE metrics_refresh_internal.queue_history (
+    id           bigint NOT NULL,
+    created_at   timestamptz NOT NULL,
+    started_at   timestamptz NOT NULL,
+    finished_at  timestamptz NOT NULL,
+    type_id      integer NOT NULL,
+    enqueued_by  oid NOT NULL,
+    attempts     smallint NOT NULL,
+    priority     smallint NOT NULL,
+    max_attempts smallint,
+    run_at       timestamptz,
+    batch        bigint,
+    unique_hash  bigint,
+    unique_until timestamptz,
+    key          text,
+    unique_key   text,
+    worker       text,
+    result_note  text,
+    payload      jsonb NOT NULL,
+    CHECK (false) NO INHERIT
+) USING heap;
+COMMENT ON TABLE metrics_refresh_internal.queue_history IS 'completed jobs, in a ring of children by time';
+
+CREATE TABLE metrics_refresh_internal.queue_segment (
+    segment   smallint PRIMARY KEY,
+    state     text NOT NULL CHECK (state IN ('free', 'current', 'sealed')),
+    opened_at timestamptz,
+    sealed_at timestamptz
+) USING heap WITH (fillfactor = 50);
+COMMENT ON TABLE metrics_refresh_internal.queue_segment IS
+    'state of the children of queue_hot: new jobs go to the current one; a sealed one is emptied when its jobs have ended, and free then';
+
+CREATE TABLE metrics_refresh_internal.queue_period (
+    period    smallint PRIMARY KEY,
+    state     text NOT NULL CHECK (state IN ('empty', 'current', 'closed')),
+    opened_at timestamptz,
+    closed_at timestamptz,
+    rows      bigint -- about, when it was closed
+) USING heap WITH (fillfactor = 50);
+COMMENT ON TABLE metrics_refresh_internal.queue_period IS
+    'the times of the children of queue_history: completed jobs go to the current one, and the oldest is emptied';
+
+DO $do$
+BEGIN
+    FOR k IN 0..7 LOOP
+        EXECUTE pg_catalog.format($$
+CREATE TABLE metrics_refresh_internal.queue_hot_%1$s () INHERITS (metrics_refresh_internal.queue_hot)
+    USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+CREATE INDEX queue_hot_%1$s_id ON metrics_refresh_internal.queue_hot_%1$s (id);
+CREATE INDEX queue_hot_%1$s_unique ON metrics_refresh_internal.queue_hot_%1$s (unique_hash) WHERE unique_hash IS NOT NULL;
+CREATE INDEX queue_hot_%1$s_batch ON metrics_refresh_internal.queue_hot_%1$s (batch) WHERE batch IS NOT NULL;
+COMMENT ON TABLE metrics_refresh_internal.queue_hot_%1$s IS 'a child of queue_hot';
+CREATE TABLE metrics_refresh_internal.queue_ended_%1$s () INHERITS (metrics_refresh_internal.queue_ended)
+    USING heap WITH (autovacuum_enabled = off);
+CREATE UNIQUE INDEX queue_ended_%1$s_id ON metrics_refresh_internal.queue_ended_%1$s (id, version);
+COMMENT ON TABLE metrics_refresh_internal.queue_ended_%1$s IS 'the end marks of queue_hot_%1$s';
+CREATE TABLE metrics_refresh_internal.queue_claim_%1$s () INHERITS (metrics_refresh_internal.queue_claim)
+    USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+COMMENT ON TABLE metrics_refresh_internal.queue_claim_%1$s IS 'claims of rows of queue_hot_%1$s';
+INSERT INTO metrics_refresh_internal.queue_segment
+VALUES (%1$s, CASE %1$s WHEN 0 THEN 'current' ELSE 'free' END, CASE %1$s WHEN 0 THEN pg_catalog.now() END)
+$$, k);
+        PERFORM pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_hot_' || k, pg_catalog.format(
+            'WHERE NOT EXISTS (SELECT FROM metrics_refresh_internal.queue_ended_%1$s e'
+            ' WHERE e.id = queue_hot_%1$s.id AND e.version = queue_hot_%1$s.version)', k));
+    END LOOP;
+    -- BRIN: rows are nearly in the order of both columns, and an entry covers a range of pages, so that a job costs
+    -- no WAL here. minmax_multi stands jobs that ended long after their neighbors.
+    FOR k IN 0..9 LOOP
+        EXECUTE pg_catalog.format($$
+CREATE TABLE metrics_refresh_internal.queue_history_%1$s () INHERITS (metrics_refresh_internal.queue_history)
+    USING heap WITH (autovacuum_vacuum_insert_scale_factor = 100);
+CREATE INDEX queue_history_%1$s_id ON metrics_refresh_internal.queue_history_%1$s
+    USING brin (id int8_minmax_multi_ops, finished_at) WITH (autosummarize = on);
+CREATE INDEX queue_history_%1$s_unique ON metrics_refresh_internal.queue_history_%1$s (unique_hash) WHERE unique_hash IS NOT NULL;
+COMMENT ON TABLE metrics_refresh_internal.queue_history_%1$s IS 'a child of queue_history';
+INSERT INTO metrics_refresh_internal.queue_period
+VALUES (%1$s, CASE %1$s WHEN 0 THEN 'current' ELSE 'empty' END, CASE %1$s WHEN 0 THEN pg_catalog.now() END)
+$$, k);
+    END LOOP;
+END $do$;
+
+CREATE TABLE metrics_refresh_internal.queue_dependency (
+    predecessor bigint NOT NULL,
+    waiter      bigint NOT NULL,
+    PRIMARY KEY (predecessor, waiter)
+) USING heap;
+CREATE INDEX queue_dependency_waiter ON metrics_refresh_internal.queue_dependency (waiter);
+COMMENT ON TABLE metrics_refresh_internal.queue_dependency IS 'jobs of queue_later that wait for the end of other jobs';
+
+-- The number of a batch is that of its callback job.
+CREATE TABLE metrics_refresh_internal.queue_batch (
+    id          bigint PRIMARY KEY,
+    created_at  timestamptz NOT NULL,
+    type_id     integer NOT NULL,
+    enqueued_by oid NOT NULL,
+    is_open     boolean NOT NULL,
+    payload     jsonb NOT NULL
+) USING heap;
+COMMENT ON TABLE metrics_refresh_internal.queue_batch IS
+    'batches whose jobs have not all ended, with the type and payload of the job that follows; one that is open may get more jobs';
+
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_later', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_stopped', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_dependency', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_batch', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_job_id_seq', '');
+
+CREATE FUNCTION metrics_refresh_internal.restored_job() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_restored_job';
+COMMENT ON FUNCTION metrics_refresh_internal.restored_job() IS
+    'puts ready jobs of a restored dump into queue_later, forgets who enqueued a restored job, and discards rows that are replicated';
+REVOKE ALL ON FUNCTION metrics_refresh_internal.restored_job() FROM PUBLIC;
+
+-- Row-level security is on for all these tables. So members of pg_read_all_data see no rows that a policy does not
+-- show them.
+DO $do$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT c.relname FROM pg_catalog.pg_class c
+                WHERE c.relnamespace = 'metrics_refresh_internal'::pg_catalog.regnamespace AND c.relkind = 'r'
+                  AND c.relname LIKE 'queue\_%' LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE metrics_refresh_internal.%I ENABLE ROW LEVEL SECURITY', name);
+        CONTINUE WHEN name !~ '^queue_(later|stopped|batch|dependency|(hot|ended|claim|history)_[0-9])$';
+        EXECUTE pg_catalog.format($$
+CREATE TRIGGER before_insert BEFORE INSERT ON metrics_refresh_internal.%1$I
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.restored_job(%2$L);
+ALTER TABLE metrics_refresh_internal.%1$I ENABLE ALWAYS TRIGGER before_insert
+$$, name, CASE WHEN name LIKE 'queue\_hot%' THEN 'later'
+               WHEN name IN ('queue_later', 'queue_stopped', 'queue_batch', 'queue_dependency') THEN 'keep'
+               ELSE 'discard' END);
+    END LOOP;
+END $do$;
+
+------------------------------------------------------------------------------------------------
 -- Row-level security: super admins see all rows, other roles their own jobs and the jobs of their views. Without USAGE
 -- on the schema, the privilege to read is only useful to the views below.
 

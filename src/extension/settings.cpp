@@ -310,7 +310,6 @@ int max_queue_databases() { return max_queue_databases_value; }
 std::size_t queue_memory() {
   return std::size_t{1024} * static_cast<unsigned>(queue_memory_kilobytes);
 }
-// At least one worker is for refreshes.
 // One worker is left for runs, unless there is only one.
 int queue_workers() { return std::min(queue_workers_value, std::max(max_workers_value - 1, 1)); }
 QueueFlush queue_flush() { return static_cast<QueueFlush>(queue_flush_value); }

@@ -44,6 +44,7 @@ extern "C" {
 #include "catalog/catalog.h"             // which tables are system tables
 #include "catalog/dependency.h"          // dependencies of a view or of the extension
 #include "catalog/heap.h"                // creating a delta table
+#include "catalog/index.h"                // entries of appended rows
 #include "catalog/indexing.h"            // writing a catalog row
 #include "catalog/namespace.h"           // names to oids
 #include "catalog/objectaccess.h"        // the hook that sees DROP EXTENSION
@@ -163,6 +164,7 @@ extern "C" {
 #include "utils/tuplesort.h"             // sorting row positions
 #include "utils/tuplestore.h"            // rows to be written
 #include "utils/typcache.h"              // whether a type has a btree operator class
+#include "utils/uuid.h"                  // tokens of claims
 #include "utils/varlena.h"               // splitting qualified names
 }
 

@@ -1,0 +1,34 @@
+// Jobs that wait for the end of other jobs: queue_dependency, and queue_later.waits, which counts
+// the rows of a waiter.
+//
+// All functions REQUIRE: inside extension::as_extension(), whose Spi they get.
+#pragma once
+
+#include <vector>
+
+#include "pg/spi.hpp"
+#include "store/queue/job.hpp"
+
+namespace metrics_refresh::store::queue {
+
+/// Adds the rows of waiters, each for all predecessors, which have no number twice.
+void add_dependencies(pg::Spi& spi, const std::vector<std::int64_t>& waiters,
+                      const std::vector<std::int64_t>& predecessors);
+
+/// Distinct predecessors that are waited for, by ascending number after `after`.
+std::vector<std::int64_t> read_predecessors(pg::Spi& spi, JobNumber after, std::size_t most);
+/// Those of the predecessors that are waited for.
+std::vector<std::int64_t> awaited_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors);
+
+struct EndedPredecessors {
+  std::vector<JobNumber> due;  // waiters that wait for nothing any more; their run_at may be later
+  std::vector<JobNumber> skipped;  // predecessors with a waiter that another transaction has locked
+};
+/// The predecessors have completed: removes their rows, and counts the waiters down.
+EndedPredecessors end_predecessors(pg::Spi& spi, const std::vector<std::int64_t>& predecessors);
+/// Waiters of predecessors that are dead or canceled, so that they can be canceled in turn.
+std::vector<JobNumber> waiters_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors);
+/// Removes the rows of a waiter that is canceled or removed.
+void remove_waiter(pg::Spi& spi, JobNumber waiter);
+
+}  // namespace metrics_refresh::store::queue

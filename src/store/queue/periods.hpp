@@ -1,0 +1,34 @@
+// The history as a ring over time: completed jobs go to the current child of queue_history. When
+// its time is over, the next one becomes current, and is emptied before.
+//
+// Functions with an Spi REQUIRE: inside extension::as_extension().
+#pragma once
+
+#include <vector>
+
+#include "pg/spi.hpp"
+
+namespace metrics_refresh::store::queue {
+
+constexpr std::uint8_t kPeriods = 10;
+
+struct Period {
+  enum class State { kEmpty, kCurrent, kClosed };
+  std::uint8_t number = 0;
+  State state = State::kEmpty;
+  std::optional<TimestampTz> opened_at, closed_at;
+  std::int64_t rows = 0;  // about
+};
+
+/// All periods, by number. One of them is current.
+std::vector<Period> read_periods(pg::Spi& spi);
+
+/// Makes an empty period the current one, and closes the one that was.
+void open_period(pg::Spi& spi, std::uint8_t next, TimestampTz now);
+
+/// Empties a closed period by TRUNCATE. Returns its number of rows, or nothing if a session has a
+/// lock on it; then end the transaction soon, and try again later. Readers of several tables count
+/// truncations, as for empty_segment().
+std::optional<std::int64_t> empty_period(pg::Spi& spi, std::uint8_t period);
+
+}  // namespace metrics_refresh::store::queue

@@ -1025,6 +1025,149 @@ COMMENT ON FUNCTION metrics_refresh.resume(text) IS
     'ends a pause or a suspension; due times that have passed meanwhile do not count';
 
 ------------------------------------------------------------------------------------------------
+-- Job types: the kinds of background jobs. Configuration, dumped by pg_dump
+
+CREATE SEQUENCE metrics_refresh_internal.job_type_id_seq AS integer;
+
+-- Names are compared byte by byte, so that no version of a collation can change their order in the index.
+CREATE TABLE metrics_refresh_internal.job_type (
+    id             integer PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.job_type_id_seq'),
+    name           text COLLATE "C" NOT NULL CONSTRAINT job_type_name UNIQUE
+                   CONSTRAINT job_type_name_length CHECK (pg_catalog.octet_length(name) BETWEEN 1 AND 200),
+    handler_schema name,
+    handler_name   name,
+    passes_id      boolean NOT NULL DEFAULT false,
+    handler_oid    oid NOT NULL DEFAULT 0,
+    handler_owner  name,
+    handler_owner_oid oid NOT NULL DEFAULT 0,
+    mode           text NOT NULL DEFAULT 'exactly_once' CHECK (mode IN ('exactly_once', 'grouped', 'external')),
+    owner          name NOT NULL,
+    owner_oid      oid NOT NULL,
+    owner_gone     boolean NOT NULL DEFAULT false,
+    max_attempts   integer NOT NULL DEFAULT 5 CHECK (max_attempts BETWEEN 1 AND 1000),
+    backoff        metrics_refresh_internal.span NOT NULL DEFAULT '10 seconds',
+    max_backoff    metrics_refresh_internal.span NOT NULL DEFAULT '1 hour',
+    timeout        metrics_refresh_internal.positive_span NOT NULL DEFAULT '5 minutes',
+    concurrency    integer CHECK (concurrency BETWEEN 1 AND 1000000),
+    concurrency_per_key integer CHECK (concurrency_per_key BETWEEN 1 AND 1000000),
+    rate_limit     integer CHECK (rate_limit BETWEEN 1 AND 1000000000),
+    rate_period    metrics_refresh_internal.positive_span NOT NULL DEFAULT '1 second',
+    priority       integer NOT NULL DEFAULT 0 CHECK (priority BETWEEN -100 AND 100),
+    paused         boolean NOT NULL DEFAULT false,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK (pg_catalog.num_nonnulls(handler_schema, handler_name, handler_owner) = CASE mode WHEN 'external' THEN 0 ELSE 3 END)
+);
+CREATE INDEX job_type_owner ON metrics_refresh_internal.job_type (owner_oid);
+COMMENT ON TABLE metrics_refresh_internal.job_type IS
+    'types of background jobs with their handlers and options; change them with the functions';
+COMMENT ON COLUMN metrics_refresh_internal.job_type.handler_owner IS
+    'owner of the handler when it was bound; a new function of its name is used only if it belongs to this role, or to one with the rights of the type''s owner';
+
+-- A dump contains names of roles, as for job.
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_type', $$WHERE owner_gone
+    OR owner = (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = owner_oid)
+    OR owner_oid = '0'::pg_catalog.oid AND owner NOT IN (SELECT rolname FROM pg_catalog.pg_roles)$$);
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_type_id_seq', '');
+
+CREATE FUNCTION metrics_refresh_internal.job_type_before_write() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_type_before_write';
+COMMENT ON FUNCTION metrics_refresh_internal.job_type_before_write() IS
+    'stores the role and the handler that the names in a row refer to';
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.job_type
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_type_before_write();
+CREATE FUNCTION metrics_refresh_internal.job_type_after_write() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_type_after_write';
+COMMENT ON FUNCTION metrics_refresh_internal.job_type_after_write() IS
+    'tells the scheduler and all sessions at commit that job types changed';
+CREATE TRIGGER after_write AFTER INSERT OR UPDATE OR DELETE ON metrics_refresh_internal.job_type
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_type_after_write();
+CREATE TRIGGER after_truncate AFTER TRUNCATE ON metrics_refresh_internal.job_type
+    FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh_internal.job_type_after_write();
+ALTER TABLE metrics_refresh_internal.job_type ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh_internal.job_type ENABLE ALWAYS TRIGGER after_write;
+ALTER TABLE metrics_refresh_internal.job_type ENABLE ALWAYS TRIGGER after_truncate;
+REVOKE ALL ON FUNCTION metrics_refresh_internal.job_type_before_write(),
+    metrics_refresh_internal.job_type_after_write() FROM PUBLIC;
+
+-- The other policies of the queue ask this table which types the caller may manage.
+ALTER TABLE metrics_refresh_internal.job_type ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.job_type FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
+
+CREATE VIEW metrics_refresh.job_types WITH (security_invoker = true) AS
+    SELECT t.name AS type, t.mode,
+           pg_catalog.quote_ident(t.handler_schema) || '.' || pg_catalog.quote_ident(t.handler_name)
+               || CASE WHEN t.passes_id THEN '(bigint, jsonb)' ELSE '(jsonb)' END AS handler,
+           t.owner, t.paused, t.max_attempts, t.backoff::interval AS backoff,
+           t.max_backoff::interval AS max_backoff, t.timeout::interval AS timeout, t.concurrency,
+           t.concurrency_per_key, t.rate_limit, t.rate_period::interval AS rate_period, t.priority,
+           t.id AS type_id, t.created_at
+    FROM metrics_refresh_internal.job_type t;
+COMMENT ON VIEW metrics_refresh.job_types IS 'types of background jobs with their options';
+COMMENT ON COLUMN metrics_refresh.job_types.mode IS
+    'exactly_once, grouped (several short jobs in one transaction), or external (claimed by clients)';
+COMMENT ON COLUMN metrics_refresh.job_types.handler IS
+    'function that runs a job of the type, connected as the owner; bound by name, so that it may be dropped and created again';
+COMMENT ON COLUMN metrics_refresh.job_types.backoff IS
+    'delay after the first failed attempt of a job; doubles with each attempt, up to max_backoff';
+COMMENT ON COLUMN metrics_refresh.job_types.timeout IS 'an attempt that takes longer is ended and fails';
+COMMENT ON COLUMN metrics_refresh.job_types.concurrency IS 'jobs of the type that run at a time; NULL for no limit';
+COMMENT ON COLUMN metrics_refresh.job_types.concurrency_per_key IS
+    'jobs with the same key that run at a time; NULL for no limit';
+COMMENT ON COLUMN metrics_refresh.job_types.rate_limit IS
+    'starts in any time of the length rate_period; NULL for no limit';
+COMMENT ON COLUMN metrics_refresh.job_types.priority IS 'priority of jobs that are enqueued without one';
+COMMENT ON COLUMN metrics_refresh.job_types.type_id IS 'number of the type in notifications';
+
+-- The options have the names and the defaults of the columns. The code reads them by name.
+DO $do$
+DECLARE
+    options constant pg_catalog.text := (
+        SELECT pg_catalog.string_agg(pg_catalog.format('%I %s DEFAULT %s', a.attname,
+                   CASE t.typtype WHEN 'd' THEN 'interval' ELSE pg_catalog.format_type(t.oid, NULL) END,
+                   coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'NULL')), ', ' ORDER BY c.place)
+        FROM pg_catalog.unnest('{max_attempts,backoff,max_backoff,timeout,concurrency,concurrency_per_key,rate_limit,
+            rate_period,priority,mode}'::pg_catalog.text[]) WITH ORDINALITY c (name, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = 'metrics_refresh_internal.job_type'::regclass AND a.attname = c.name
+        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum);
+BEGIN
+    EXECUTE pg_catalog.format($$CREATE FUNCTION metrics_refresh.register_job_type(
+            type text, handler regprocedure DEFAULT NULL, %s, owner name DEFAULT NULL)
+        RETURNS void
+        LANGUAGE c AS 'MODULE_PATHNAME', 'mr_register_job_type'$$, options);
+END $do$;
+COMMENT ON FUNCTION metrics_refresh.register_job_type IS
+    'makes a type of background jobs, or replaces the options of the type with this name; the handler is a function of (payload jsonb) or (job_id bigint, payload jsonb) and runs connected as the owner of the type, with the payload of any role that may enqueue; 42P13 if it has another form; for all roles; a super admin may choose another owner whose rights the super admin has';
+
+CREATE FUNCTION metrics_refresh.alter_job_type(
+        type text, handler regprocedure DEFAULT NULL, max_attempts integer DEFAULT NULL,
+        backoff interval DEFAULT NULL, max_backoff interval DEFAULT NULL, timeout interval DEFAULT NULL,
+        concurrency integer DEFAULT NULL, concurrency_per_key integer DEFAULT NULL,
+        rate_limit integer DEFAULT NULL, rate_period interval DEFAULT NULL,
+        priority integer DEFAULT NULL, mode text DEFAULT NULL, owner name DEFAULT NULL)
+    RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_alter_job_type';
+COMMENT ON FUNCTION metrics_refresh.alter_job_type IS
+    'changes the options that are not NULL; 0 removes a limit; who changes the handler, the mode or the owner needs the rights of the owner, and only a super admin may change the owner; for the owner of the type and super admins';
+
+CREATE FUNCTION metrics_refresh.pause_job_type(type text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_pause_job_type';
+COMMENT ON FUNCTION metrics_refresh.pause_job_type(text) IS
+    'starts no more jobs of a type until resume_job_type(); running jobs go on, and jobs can be enqueued';
+
+CREATE FUNCTION metrics_refresh.resume_job_type(type text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_resume_job_type';
+COMMENT ON FUNCTION metrics_refresh.resume_job_type(text) IS 'ends a pause of a type';
+
+CREATE FUNCTION metrics_refresh.drop_job_type(type text) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_drop_job_type';
+COMMENT ON FUNCTION metrics_refresh.drop_job_type(text) IS
+    'removes a type; 55006 if it has jobs that have not ended; if there is no such type, returns false with a notice; for the owner of the type and super admins';
+
+------------------------------------------------------------------------------------------------
 -- Moving over
 
 CREATE FUNCTION metrics_refresh.import_from_pg_cron(
@@ -1581,5 +1724,7 @@ GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh
                 metrics_refresh.running, metrics_refresh.refresh_progress, metrics_refresh.job_status,
                 metrics_refresh.view_dependencies, metrics_refresh.settings,
                 @extschema@.metrics_refresh_log TO PUBLIC;
+-- The queue.
+GRANT SELECT ON metrics_refresh_internal.job_type, metrics_refresh.job_types TO PUBLIC;
 -- The queries of incremental refreshes call it as the owners of the views.
 GRANT EXECUTE ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") TO PUBLIC;

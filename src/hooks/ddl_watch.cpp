@@ -36,6 +36,9 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
     if (get_rel_relkind(object_id) == RELKIND_MATVIEW &&
         OidIsValid(get_extension_oid("metrics_refresh", true)))
       store::note_leftovers();
+  } else if (access == OAT_POST_ALTER && class_id == ProcedureRelationId) {
+    // A dump names the handlers of job types as they are called then.
+    store::note_job_types();
   } else if (class_id == DatabaseRelationId) {
     // The counts must be forgotten before a session can connect to the new database.
     if (access == OAT_POST_CREATE) shmem::forget_counts(object_id);

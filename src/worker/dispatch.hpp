@@ -9,8 +9,8 @@
 
 #include "shmem/worker_slots.hpp"
 #include "store/jobs.hpp"
-#include "worker/backoff.hpp"
 #include "worker/job_feed.hpp"
+#include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {
 

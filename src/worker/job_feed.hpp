@@ -13,7 +13,7 @@
 #include "shmem/databases.hpp"
 #include "store/groups.hpp"
 #include "store/planned_jobs.hpp"
-#include "worker/backoff.hpp"
+#include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {
 

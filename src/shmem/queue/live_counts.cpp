@@ -96,6 +96,16 @@ SegmentCounts segment_counts() noexcept {
   return locked(LW_SHARED, [](Content& content) { return content.segments; });
 }
 
+std::optional<std::int64_t> open_jobs_of_batch(std::int64_t batch) noexcept {
+  const std::int64_t open = locked(LW_SHARED, [batch](Content& content) -> std::int64_t {
+    const std::uint32_t index = find_batch(content, batch);
+    if (index == kNone || !content.batches[index].is_exact) return -1;
+    return content.batches[index].open;
+  });
+  if (open < 0) return std::nullopt;
+  return open;
+}
+
 std::int64_t open_jobs_of(Oid role) noexcept {
   return locked(LW_SHARED, [role](Content& content) -> std::int64_t {
     const std::uint32_t index = find_owner(content, role);

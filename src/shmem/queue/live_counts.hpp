@@ -10,6 +10,7 @@
 // (scheduler_news.hpp) is not set by a transaction that has changed too much to list it.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "shmem/queue/place.hpp"
@@ -48,6 +49,8 @@ bool are_exact() noexcept;
 TypeCounts type_counts(TypeId type) noexcept;
 std::vector<TypeCounts> all_type_counts();
 SegmentCounts segment_counts() noexcept;
+/// Nothing if the number is not known: the batch has no entry, or it is not exact.
+std::optional<std::int64_t> open_jobs_of_batch(std::int64_t batch) noexcept;
 /// Open jobs of all types of the role, for max_queued_jobs_per_role.
 std::int64_t open_jobs_of(Oid role) noexcept;
 

@@ -97,6 +97,8 @@ void init_memory() {
   LWLockPadded* const locks = GetNamedLWLockTranche(kTranche);
   registry->lock = &locks[0].lock;
   registry->places = settings::max_queue_databases();
+  registry->knows_crash = false;
+  registry->crashed_count = 0;
   for (int i = 0; i < registry->places; ++i) {
     Place& place = place_at(i);
     place.lock = &locks[i + 1].lock;
@@ -106,6 +108,7 @@ void init_memory() {
     pg_atomic_init_u64(&place.types_version, 1);
     pg_atomic_init_u64(&place.truncations, 1);
     pg_atomic_init_u32(&place.current_segment, kNone);
+    pg_atomic_init_u32(&place.current_period, kNone);
     ConditionVariableInit(&place.awaited);
     ConditionVariableInit(&place.outside_work);
   }

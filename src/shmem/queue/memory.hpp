@@ -10,6 +10,7 @@
 
 #include "core/queue/table.hpp"
 #include "shmem/queue/awaited.hpp"
+#include "shmem/queue/crashed_jobs.hpp"
 #include "shmem/queue/outside_claims.hpp"
 #include "shmem/queue/scheduler_news.hpp"
 #include "shmem/queue/status.hpp"
@@ -150,6 +151,7 @@ struct Place {
   pg_atomic_uint64 types_version;
   pg_atomic_uint64 truncations;
   pg_atomic_uint32 current_segment;  // kNone if it is not known
+  pg_atomic_uint32 current_period;   // the same
   ConditionVariable awaited;         // broadcast at ends that somebody may await
   ConditionVariable outside_work;    // broadcast when a type with claims from outside gets work
 };
@@ -157,6 +159,9 @@ struct Place {
 struct Registry {
   LWLock* lock;  // protects which database has which place; taken before the lock of a place
   int places;
+  bool knows_crash;  // the launcher has stored the jobs of the last crash
+  int crashed_count;
+  CrashedJob crashed[kMostCrashed];
 };
 extern Registry* registry;
 Place& place_at(int index) noexcept;

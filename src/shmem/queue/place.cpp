@@ -40,6 +40,7 @@ void give_to(Place& place, Oid database, Oid schema) noexcept {
   pg_atomic_fetch_add_u64(&place.types_version, 1);
   pg_atomic_fetch_add_u64(&place.truncations, 1);
   pg_atomic_write_u32(&place.current_segment, kNone);
+  pg_atomic_write_u32(&place.current_period, kNone);
   if (OidIsValid(database)) make_content(place);
   LWLockRelease(place.lock);
   // Nobody sleeps for a queue that is gone.
@@ -166,25 +167,44 @@ Numbers add_block(JobNumber first, std::uint32_t count) noexcept {
   return shared.count > 0 ? shared : own;
 }
 
-int current_segment() noexcept {
+namespace {
+
+int read_child(pg_atomic_uint32 Place::*child) noexcept {
   if (!is_current()) return -1;
-  const std::uint32_t segment = pg_atomic_read_u32(&here->current_segment);
-  return segment == kNone ? -1 : static_cast<int>(segment);
+  const std::uint32_t number = pg_atomic_read_u32(&(here->*child));
+  return number == kNone ? -1 : static_cast<int>(number);
 }
 
-int offer_current_segment(int segment) noexcept {
-  if (!is_current()) return segment;
+int offer_child(pg_atomic_uint32 Place::*child, int number) noexcept {
+  if (!is_current()) return number;
   std::uint32_t expected = kNone;
-  if (pg_atomic_compare_exchange_u32(&here->current_segment, &expected,
-                                     static_cast<std::uint32_t>(segment)))
-    return segment;
+  if (pg_atomic_compare_exchange_u32(&(here->*child), &expected,
+                                     static_cast<std::uint32_t>(number)))
+    return number;
   return static_cast<int>(expected);
 }
 
-void set_current_segment(int segment) noexcept {
-  if (is_current())
-    pg_atomic_write_u32(&here->current_segment, static_cast<std::uint32_t>(segment));
+void set_child(pg_atomic_uint32 Place::*child, int number) noexcept {
+  if (is_current()) pg_atomic_write_u32(&(here->*child), static_cast<std::uint32_t>(number));
 }
+
+}  // namespace
+
+int current_segment() noexcept { return read_child(&Place::current_segment); }
+
+int offer_current_segment(int segment) noexcept {
+  return offer_child(&Place::current_segment, segment);
+}
+
+void set_current_segment(int segment) noexcept { set_child(&Place::current_segment, segment); }
+
+int current_period() noexcept { return read_child(&Place::current_period); }
+
+int offer_current_period(int period) noexcept {
+  return offer_child(&Place::current_period, period);
+}
+
+void set_current_period(int period) noexcept { set_child(&Place::current_period, period); }
 
 std::uint64_t truncations() noexcept {
   return is_current() ? pg_atomic_read_u64(&here->truncations) : 0;

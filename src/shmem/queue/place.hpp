@@ -82,6 +82,12 @@ int offer_current_segment(int segment) noexcept;
 /// For the scheduler: at its start, and at a rotation.
 void set_current_segment(int segment) noexcept;
 
+/// The same for completed jobs: the child of queue_history. It is emptied days after it was the
+/// current one, so a writer need not ask again.
+int current_period() noexcept;
+int offer_current_period(int period) noexcept;
+void set_current_period(int period) noexcept;
+
 /// Readers of several segments compare this number before their snapshot and after their last read,
 /// and read again if it has changed. Needs no lock.
 std::uint64_t truncations() noexcept;

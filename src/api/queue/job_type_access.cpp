@@ -1,0 +1,133 @@
+#include "api/queue/job_type_access.hpp"
+
+#include "api/access.hpp"
+#include "api/shares.hpp"
+#include "extension/own_schema.hpp"
+#include "extension/privilege.hpp"
+#include "pg/role.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using pg::Param;
+using store::queue::JobType;
+using store::queue::NoHandler;
+
+std::string missing_type(const std::string& name) {
+  return "job type \"" + name + "\" does not exist";
+}
+
+std::string hint_for_missing(const std::string& name) {
+  std::vector<std::string> names;
+  // With the rights of the caller: a hint must not reveal types of other roles.
+  pg::with_own_sql([&] {
+    pg::Spi spi;
+    names = store::queue::type_names_like(spi, name);
+  });
+  const std::string likely = most_similar(name, std::move(names));
+  return (likely.empty() ? "" : "Perhaps you meant the type \"" + likely + "\". ") +
+         std::string("metrics_refresh.register_job_type() makes a type.");
+}
+
+std::optional<JobType> find_type(const std::string& name) {
+  std::optional<JobType> type;
+  extension::as_extension([&](pg::Spi& spi) { type = store::queue::find_job_type(spi, name); });
+  return type;
+}
+
+}  // namespace
+
+bool may_manage(const JobType& type) {
+  return (OidIsValid(type.owner_oid) && pg::has_rights_of(type.owner_oid)) ||
+         extension::is_super_admin();
+}
+
+void require_rights_for_type(Oid role, const char* use) {
+  if (OidIsValid(role) && pg::has_rights_of(role)) return;
+  throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                     OidIsValid(role) ? "must be member of role \"" + pg::role_name(role) + "\""
+                                      : "the owner of the job type does not exist any more",
+                     use);
+}
+
+std::optional<JobType> find_and_lock_type(const std::string& name) {
+  std::optional<JobType> type;
+  int locked = 0;
+  // After the lock, the type may be gone or belong to another role.
+  while ((type = find_type(name)) && type->id != locked) {
+    if (!may_manage(*type))
+      throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                         "permission denied for job type \"" + name + "\"",
+                         "Its owner and super admins may change it. A database has one type of a "
+                         "name.");
+    extension::as_extension(
+        [&](pg::Spi& spi) { store::queue::lock_job_type(spi, locked = type->id); });
+  }
+  if (type && !may_manage(*type)) return find_and_lock_type(name);
+  return type;
+}
+
+JobType locked_type(const std::string& name) {
+  std::optional<JobType> type = find_and_lock_type(name);
+  if (!type) refuse_missing_type(name);
+  return std::move(*type);
+}
+
+void refuse_missing_type(const std::string& name) {
+  throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, missing_type(name), hint_for_missing(name));
+}
+
+void report_missing_type(const std::string& name) {
+  const std::string message = missing_type(name);
+  const std::string hint = hint_for_missing(name);
+  const char* message_text = message.c_str();
+  const char* hint_text = hint.c_str();
+  pg::call([=] { ereport(NOTICE, errmsg_internal("%s", message_text), errhint("%s", hint_text)); });
+}
+
+void check_type_name(const std::string& name) {
+  constexpr std::int64_t kLongest = 200;  // as the CHECK constraint of the table
+  if (name.empty()) throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "type must not be empty");
+  check_length("type", static_cast<std::int64_t>(name.size()), kLongest);
+}
+
+store::Columns handler_columns(Oid function, Oid owner) {
+  const store::queue::HandlerShape shape =
+      pg::call([function] { return store::queue::shape_of_handler(function); });
+  const auto refuse = [&](const char* detail) {
+    throw pg::SqlError(ERRCODE_INVALID_FUNCTION_DEFINITION,
+                       "function \"" + std::string(shape.name) + "\" cannot run jobs",
+                       "A handler is CREATE FUNCTION f(payload jsonb) RETURNS void, or "
+                       "f(job_id bigint, payload jsonb).",
+                       detail);
+  };
+  switch (shape.reason) {
+    case NoHandler::kNone:
+      break;
+    case NoHandler::kMissing:
+      throw pg::SqlError(ERRCODE_UNDEFINED_FUNCTION,
+                         "function with OID " + std::to_string(function) + " does not exist");
+    case NoHandler::kNoFunction:
+      refuse("It is a procedure, an aggregate or a window function.");
+      break;
+    case NoHandler::kReturnsSet:
+      refuse("It returns a set.");
+      break;
+    case NoHandler::kArguments:
+      refuse("It has other arguments.");
+      break;
+  }
+  if (!pg::call([=] { return pg::may_execute(function, owner); }))
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                       "permission denied for function " + std::string(shape.name),
+                       "GRANT EXECUTE ON FUNCTION ... TO the owner of the type, who runs its jobs.",
+                       "The role \"" + pg::role_name(owner) + "\" may not execute it.");
+  // The trigger before_write looks up the function again, and stores its owner.
+  return {{"handler_schema", shape.schema},
+          {"handler_name", shape.name},
+          {"passes_id", shape.passes_id},
+          {"handler_owner", pg::role_name(shape.owner)},
+          {"handler_oid", Param::oid(function)}};
+}
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,58 @@
+#include "core/queue/ready_work.hpp"
+
+#include "queue/upkeep/changes.hpp"
+
+#include "store/queue/news.hpp"
+
+namespace metrics_refresh::queue {
+namespace {
+
+void note_stopped(const Job& job, shmem::queue::Counts counts, const shmem::queue::Ends& ends) {
+  counts.open = -1;
+  counts.failed = job.has(store::queue::kHasFailed) ? -1 : 0;
+  store::queue::note_counts(job.type, counts, ends);
+  store::queue::note_ended(job.id, job.batch.value_or(0));
+}
+
+}  // namespace
+
+shmem::queue::Jobs claimable(const store::queue::Unended& job) {
+  return {job.type,     job.key,      job.priority, job.place.segment,
+          job.place.id, job.place.id, job.place.tid};
+}
+
+void note_ready(const Job& job) {
+  store::queue::note_ready({job.type, store::queue::key_hash(job.key), job.priority, job.segment,
+                            job.id, job.id, job.tid},
+                           1);
+}
+
+void note_new(const Job& job) {
+  shmem::queue::Counts counts;
+  counts.open = 1;
+  store::queue::note_counts(job.type, counts);
+  if (job.batch) store::queue::note_batch(*job.batch, 1);
+}
+
+void note_dead(const Job& job) {
+  shmem::queue::Counts counts;
+  shmem::queue::Ends ends;
+  counts.dead = ends.dead = 1;
+  note_stopped(job, counts, ends);
+}
+
+void note_canceled(const Job& job) {
+  shmem::queue::Counts counts;
+  shmem::queue::Ends ends;
+  counts.canceled = ends.canceled = 1;
+  note_stopped(job, counts, ends);
+}
+
+void commit_without_flush() {
+  pg::call([] {
+    (void)set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+                            GUC_ACTION_LOCAL, true, 0, false);
+  });
+}
+
+}  // namespace metrics_refresh::queue

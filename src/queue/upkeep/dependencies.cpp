@@ -1,0 +1,131 @@
+#include "core/queue/ready_work.hpp"
+
+#include "queue/upkeep/dependencies.hpp"
+
+#include <array>
+#include <utility>
+
+#include "pg/time.hpp"
+#include "queue/upkeep/changes.hpp"
+#include "store/queue/dependencies.hpp"
+#include "store/queue/ended.hpp"
+#include "store/queue/job_ends.hpp"
+#include "store/queue/later.hpp"
+
+namespace metrics_refresh::queue {
+namespace {
+
+// Of a step.
+constexpr std::size_t kMost = 500;
+// The next pass begins after some times the duration of the last one. So many waiters do not keep
+// the scheduler from other work.
+constexpr int kPause = 4;
+
+constexpr char kReason[] = "a job that it waited for is dead or canceled";
+
+// A waiter that another transaction changes waits for the next try.
+void cancel(pg::Spi& spi, JobNumber waiter) {
+  const std::optional<Job> job = store::queue::take_later(spi, waiter);
+  if (!job) return;
+  store::queue::Stop how;
+  how.status = store::queue::StopStatus::kCanceled;
+  how.finished_at = GetCurrentTimestamp();
+  how.reason = pg::call([] { return cstring_to_text(kReason); });
+  store::queue::stop(*job, how);
+  store::queue::remove_waiter(spi, waiter);
+  note_canceled(*job);
+}
+
+}  // namespace
+
+void Dependencies::expect_all(core::Instant now) {
+  wants_another_ = true;
+  if (!is_in_pass_) pass_due_.no_later_than(std::min(pass_began_, now) + pass_took_ * kPause);
+}
+
+void Dependencies::work(core::Instant now, Mover& mover) {
+  if (pass_due_.take(now)) go_on_with_pass(now, mover);
+  if (ends_due_.take(now)) take_ends(now, mover);
+}
+
+void Dependencies::go_on_with_pass(core::Instant now, Mover& mover) {
+  if (!is_in_pass_) {
+    is_in_pass_ = true;
+    wants_another_ = false;
+    until_ = 0;
+    pass_began_ = now;
+    if (shmem::queue::filter_is_full()) {
+      shmem::queue::empty_filter();
+      position_.reset();
+    }
+  }
+  std::vector<std::int64_t> jobs;
+  if (!store::try_with_own_tables(
+          "jobs that others wait for cannot be read now",
+          [&](pg::Spi& spi) { jobs = store::queue::read_predecessors(spi, until_, kMost); }))
+    return pass_due_.failed(now);
+  const shmem::queue::RingPosition position =
+      shmem::queue::await(jobs.data(), static_cast<std::uint32_t>(jobs.size()));
+  if (!position_) position_ = position;
+  if (!settle(jobs, InvalidXLogRecPtr, mover)) return pass_due_.failed(now);
+  pass_due_.succeeded();
+  if (jobs.size() == kMost) {
+    until_ = jobs.back();
+    return pass_due_.at_once();
+  }
+  is_in_pass_ = false;
+  pass_took_ = pg::now() - pass_began_;
+  if (wants_another_) expect_all(now);
+}
+
+void Dependencies::take_ends(core::Instant now, Mover& mover) {
+  std::vector<std::int64_t> jobs = std::exchange(unsettled_, {});
+  XLogRecPtr lsn = InvalidXLogRecPtr;
+  std::array<shmem::queue::AwaitedEnd, kMost> ends;
+  if (position_) {
+    const shmem::queue::AwaitedNews news =
+        shmem::queue::awaited_ends(*position_, ends.data(), kMost);
+    position_ = news.position;
+    if (news.look_again) expect_all(now);
+    if (news.count == kMost) ends_due_.at_once();
+    for (std::uint32_t i = 0; i < news.count; ++i) {
+      jobs.push_back(ends[i].job);
+      lsn = std::max(lsn, ends[i].lsn);
+    }
+  }
+  if (jobs.empty()) return;
+  if (settle(jobs, lsn, mover)) return ends_due_.succeeded();
+  unsettled_.insert(unsettled_.end(), jobs.begin(), jobs.end());
+  ends_due_.failed(now);
+}
+
+// Some of the jobs may have waiters, and some of these may have ended.
+bool Dependencies::settle(const std::vector<std::int64_t>& jobs, XLogRecPtr lsn, Mover& mover) {
+  std::vector<JobNumber> skipped;
+  std::optional<TimestampTz> due;
+  const bool settled = try_change(
+      "jobs that wait for others cannot be released now", Commit::kNotFlushed, [&](pg::Spi& spi) {
+        const store::queue::JobEnds ends =
+            store::queue::find_ends(spi, store::queue::awaited_of(spi, jobs));
+        if (ends.completed.empty() && ends.stopped.empty()) return;
+        // What depends on an end must not be seen before the end is durable.
+        if (lsn != InvalidXLogRecPtr) pg::call([lsn] { XLogFlush(lsn); });
+        if (!ends.completed.empty()) {
+          store::queue::EndedPredecessors ended =
+              store::queue::end_predecessors(spi, ends.completed);
+          skipped = std::move(ended.skipped);
+          if (!ended.due.empty()) due = store::queue::earliest_run(spi, ended.due);
+        }
+        for (const JobNumber waiter : store::queue::waiters_of(spi, ends.stopped))
+          cancel(spi, waiter);
+      });
+  if (!settled) return false;
+  if (due) mover.expect(*due);
+  if (!skipped.empty()) {
+    unsettled_.insert(unsettled_.end(), skipped.begin(), skipped.end());
+    ends_due_.no_later_than(pg::now() + store::kTryAgain);
+  }
+  return true;
+}
+
+}  // namespace metrics_refresh::queue

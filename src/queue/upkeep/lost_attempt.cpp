@@ -1,0 +1,74 @@
+#include "core/queue/ready_work.hpp"
+#include "core/scheduler/retry_policy.hpp"
+
+#include "queue/upkeep/lost_attempt.hpp"
+
+#include "pg/time.hpp"
+#include "store/failures.hpp"
+#include "store/queue/ended.hpp"
+
+namespace metrics_refresh::queue {
+namespace {
+
+const text* as_text(const std::string& value) {
+  return pg::call(
+      [&value] { return cstring_to_text_with_len(value.data(), static_cast<int>(value.size())); });
+}
+
+void log(pg::Spi& spi, const LostAttempt& attempt, TimestampTz now) {
+  store::Failure failure;
+  failure.name = attempt.type != nullptr ? attempt.type->name : "";
+  failure.job_id = attempt.job.id;
+  failure.attempt = attempt.job.attempts + 1;
+  failure.status = store::RunStatus::kInterrupted;
+  failure.error = attempt.error;
+  if (attempt.started_at)
+    failure.duration_ms = static_cast<double>(now - *attempt.started_at) / 1000;
+  if (attempt.type != nullptr) failure.owner = attempt.type->owner_oid;
+  store::log_failure(spi, failure);
+}
+
+std::uint64_t random_number() {
+  return pg::call([] {
+    std::uint64_t number = 0;
+    (void)pg_strong_random(&number, sizeof number);
+    return number;
+  });
+}
+
+core::Duration delay_of(const LostAttempt& attempt) {
+  core::RetryPolicy policy;
+  policy.delay = attempt.type->backoff;
+  policy.max_delay = attempt.type->max_backoff;
+  return core::backoff(policy, attempt.job.attempts + 1, random_number());
+}
+
+}  // namespace
+
+AttemptEnd end_lost_attempt(pg::Spi& spi, const LostAttempt& attempt) {
+  const TimestampTz now = GetCurrentTimestamp();
+  log(spi, attempt, now);
+  Job job = attempt.job;
+  const int most = job.max_attempts          ? *job.max_attempts
+                   : attempt.type != nullptr ? attempt.type->max_attempts
+                                             : 0;
+  ++job.attempts;
+  job.flags = static_cast<std::int16_t>(job.flags | store::queue::kHasFailed);
+  job.last_error = as_text(attempt.error.message);
+  AttemptEnd end;
+  end.is_dead = attempt.is_last || attempt.type == nullptr || job.attempts >= most;
+  if (end.is_dead) {
+    store::queue::Stop how;
+    how.finished_at = now;
+    how.started_at = attempt.started_at;
+    how.reason = job.last_error;
+    store::queue::stop(job, how);
+  } else {
+    end.next_at = attempt.next_at ? *attempt.next_at : now + delay_of(attempt).count();
+    job.run_at = end.next_at;
+    store::queue::park(job);
+  }
+  return end;
+}
+
+}  // namespace metrics_refresh::queue

@@ -1,0 +1,30 @@
+// Writes the end of an attempt whose worker cannot write it: it was outside and did not end the job
+// in time, or the server crashed.
+#pragma once
+
+#include "queue/upkeep/changes.hpp"
+#include "queue/upkeep/types.hpp"
+
+namespace metrics_refresh::queue {
+
+struct LostAttempt {
+  Job job;  // as it was read, before the attempt
+  const JobType* type = nullptr;
+  std::optional<TimestampTz> started_at;
+  store::RunError error;
+  bool is_last = false;  // the job is dead, however many attempts it has left
+  /// When the next attempt starts; if nothing, after the backoff of the type.
+  std::optional<TimestampTz> next_at;
+};
+
+struct AttemptEnd {
+  bool is_dead = false;
+  TimestampTz next_at = 0;  // if it is not dead
+};
+
+/// Logs the failure, and makes the job wait or stop. The caller tells shared memory.
+/// REQUIRES: inside extension::as_extension(), in a transaction that read the job after it was
+/// claimed or held, or before claims are open.
+AttemptEnd end_lost_attempt(pg::Spi& spi, const LostAttempt& attempt);
+
+}  // namespace metrics_refresh::queue

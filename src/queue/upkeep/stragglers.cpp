@@ -1,0 +1,69 @@
+// A job is held before it is read for the copy, so that nobody starts it meanwhile. Its new row
+// gets the next version. The holds end with the transaction (store/queue/news.hpp).
+#include "core/queue/ready_work.hpp"
+
+#include "queue/upkeep/stragglers.hpp"
+
+#include <array>
+#include <memory>
+
+#include "queue/upkeep/changes.hpp"
+#include "queue/upkeep/segment.hpp"
+#include "store/queue/hot.hpp"
+#include "store/queue/news.hpp"
+#include "store/queue/segments.hpp"
+
+namespace metrics_refresh::queue {
+namespace {
+
+using store::queue::Unended;
+
+constexpr std::size_t kMost = 1000;
+
+// Holds the jobs that nobody has, and returns their places.
+std::vector<store::queue::Place> hold(const Unended* jobs, std::size_t count) {
+  std::vector<store::queue::Place> places;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (store::queue::hold_job(jobs[i].place.id).result != shmem::queue::HoldResult::Result::kHeld)
+      continue;
+    store::queue::set_held_job(claimable(jobs[i]));
+    places.push_back(jobs[i].place);
+  }
+  return places;
+}
+
+void copy_held(const std::vector<store::queue::Place>& places) {
+  const std::uint8_t to = lock_current_segment();
+  pg::call([] { PushActiveSnapshot(GetLatestSnapshot()); });
+  const std::vector<Job> moved =
+      store::queue::copy_forward(places.data(), places.size(), to, GetActiveSnapshot());
+  pg::call([] { PopActiveSnapshot(); });
+  for (const Job& job : moved) note_ready(job);
+  if (!moved.empty())
+    store::queue::note_marks(places.front().segment, static_cast<std::int32_t>(moved.size()));
+}
+
+}  // namespace
+
+Stragglers::Result Stragglers::copy(std::uint8_t segment) {
+  if (segment_ != segment) *this = {};
+  const auto jobs = std::make_unique<std::array<Unended, kMost>>();
+  store::queue::UnendedRead read;
+  const bool copied = try_change(
+      "jobs cannot be copied to another segment now", Commit::kNotFlushed, [&](pg::Spi&) {
+        read = store::queue::read_unended(segment, until_, PG_INT64_MAX, GetActiveSnapshot(),
+                                          jobs->data(), kMost);
+        const std::vector<store::queue::Place> held = hold(jobs->data(), read.count);
+        if (!held.empty()) copy_held(held);
+      });
+  if (!copied) return Result::kFailed;
+  has_seen_ = has_seen_ || read.count > 0;
+  until_ = read.until;
+  segment_ = segment;
+  if (read.until < PG_INT64_MAX) return Result::kMore;
+  const bool has_seen = has_seen_;
+  *this = {};
+  return has_seen ? Result::kEnd : Result::kNone;
+}
+
+}  // namespace metrics_refresh::queue

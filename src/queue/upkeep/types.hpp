@@ -1,0 +1,37 @@
+// Keeps the copy of the job types in shared memory, which claims need, like the table job_type.
+#pragma once
+
+#include <map>
+
+#include "queue/upkeep/due.hpp"
+#include "store/queue/job_types.hpp"
+
+namespace metrics_refresh::queue {
+
+using store::queue::JobType;
+
+class Types {
+ public:
+  /// Requests a read: a type has changed, or all are unknown.
+  void expect() { due_.at_once(); }
+
+  /// Reads the types if it is time. Returns true if it has read them.
+  bool work(core::Instant now);
+  std::optional<core::Instant> try_again_at() const { return due_.at(); }
+
+  /// As last read. Null if there is none.
+  const JobType* find(int id) const;
+  bool empty() const noexcept { return types_.empty(); }
+  /// Whether a worker of the server is needed for a type.
+  bool has_handlers() const noexcept { return has_handlers_; }
+  const std::map<int, JobType>& all() const noexcept { return types_; }
+
+ private:
+  void publish(std::map<int, JobType> types);
+
+  std::map<int, JobType> types_;
+  bool has_handlers_ = false;
+  Due due_;
+};
+
+}  // namespace metrics_refresh::queue

@@ -1,0 +1,61 @@
+#include "shmem/queue/crashed_jobs.hpp"
+
+#include <algorithm>
+
+#include "shmem/queue/memory.hpp"
+
+namespace metrics_refresh::shmem::queue {
+namespace {
+
+template <typename Body>
+auto with_registry(LWLockMode mode, Body&& body) {
+  return pg::call([mode, &body] {
+    LWLockAcquire(registry->lock, mode);
+    const auto result = body();
+    LWLockRelease(registry->lock);
+    return result;
+  });
+}
+
+}  // namespace
+
+bool wants_crashed_jobs() {
+  return with_registry(LW_SHARED, [] { return !registry->knows_crash; });
+}
+
+void store_crashed_jobs(const std::vector<CrashedJob>& jobs) {
+  with_registry(LW_EXCLUSIVE, [&jobs] {
+    registry->crashed_count = static_cast<int>(std::min<std::size_t>(jobs.size(), kMostCrashed));
+    std::copy_n(jobs.begin(), registry->crashed_count, registry->crashed);
+    return registry->knows_crash = true;
+  });
+}
+
+CrashedJobs crashed_jobs() {
+  CrashedJobs found;
+  found.jobs.resize(kMostCrashed);
+  int count = 0;
+  found.are_known = with_registry(LW_SHARED, [&found, &count] {
+    for (int i = 0; i < registry->crashed_count; ++i) {
+      const CrashedJob& job = registry->crashed[i];
+      if (job.database != MyDatabaseId)
+        ++found.others;
+      else if (job.job != 0)
+        found.jobs[static_cast<std::size_t>(count++)] = job;
+    }
+    return registry->knows_crash;
+  });
+  found.jobs.resize(static_cast<std::size_t>(count));
+  return found;
+}
+
+// The entries stay, since other databases ask how many there were.
+void forget_crashed_jobs() {
+  with_registry(LW_EXCLUSIVE, [] {
+    for (int i = 0; i < registry->crashed_count; ++i)
+      if (registry->crashed[i].database == MyDatabaseId) registry->crashed[i].job = 0;
+    return true;
+  });
+}
+
+}  // namespace metrics_refresh::shmem::queue

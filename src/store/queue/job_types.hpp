@@ -1,0 +1,82 @@
+// The table job_type: rows and structs. Privileges are not checked here: the callers check them and
+// then act as the extension (extension::as_extension).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/jobs.hpp"
+#include "store/queue/handlers.hpp"
+#include "store/words.hpp"
+
+namespace metrics_refresh::store {
+
+namespace queue {
+
+/// The column job_type.mode.
+enum class JobMode { kExactlyOnce, kGrouped, kExternal };
+
+struct JobType {
+  int id = 0;
+  std::string name;
+  JobMode mode = JobMode::kExactlyOnce;
+  Handler handler;
+  std::string owner;  // as stored in the table; the role may have been renamed
+  Oid owner_oid = InvalidOid;
+  int max_attempts = 0;
+  core::Duration backoff{};
+  core::Duration max_backoff{};
+  core::Duration timeout{};
+  int concurrency = 0;          // at a time; 0: no limit
+  int concurrency_per_key = 0;  // the same for a key
+  int rate_limit = 0;           // starts in any rate_period; 0: no limit
+  core::Duration rate_period{};
+  int priority = 0;
+  bool paused = false;
+
+  /// The function at this moment, or InvalidOid.
+  Oid find_function() const;
+};
+
+/// All types, by id.
+std::vector<JobType> load_job_types(pg::Spi& spi);
+std::optional<JobType> find_job_type(pg::Spi& spi, const std::string& name);
+std::optional<JobType> find_job_type(pg::Spi& spi, int id);
+
+/// The type with this name as committed last, or as this transaction has left it. Also in a
+/// transaction whose snapshot is older.
+std::optional<JobType> find_latest_job_type(pg::Spi& spi, const std::string& name);
+
+/// Locks the row until the transaction ends. Waits for other sessions that change the type.
+void lock_job_type(pg::Spi& spi, int id);
+
+/// Keeps other sessions from making a type of this name until the transaction ends. Sessions of
+/// `role` wait for each other. Returns false if another role is about to make it.
+bool reserve_type_name(const std::string& name, Oid role);
+
+void insert_job_type(pg::Spi& spi, const Columns& columns);
+void update_job_type(pg::Spi& spi, int id, const Columns& columns);
+void delete_job_type(pg::Spi& spi, int id);
+
+/// Names that begin or end like this one, of the types that the caller may see. REQUIRES: the
+/// caller's rights.
+std::vector<std::string> type_names_like(pg::Spi& spi, const std::string& name);
+
+/// Stores the present names of handlers that were renamed, and the new functions of handlers that
+/// were created again, so that a dump has them. Does not wait for locks: false if another session
+/// holds a row.
+bool follow_handlers(pg::Spi& spi);
+
+}  // namespace queue
+
+template <>
+struct WordsOf<queue::JobMode> {
+  static constexpr Word<queue::JobMode> all[] = {
+      {queue::JobMode::kExactlyOnce, "exactly_once"},
+      {queue::JobMode::kGrouped, "grouped"},
+      {queue::JobMode::kExternal, "external"},
+  };
+};
+
+}  // namespace metrics_refresh::store

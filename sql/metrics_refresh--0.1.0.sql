@@ -36,19 +36,20 @@ BEGIN
         WHERE p.pronamespace = '@extschema@'::pg_catalog.regnamespace
           AND (p.proname, pg_catalog.oidvectortypes(p.proargtypes)) IN (
               ('refresh_platform_metrics_with_logging', ''), ('trigger_platform_metrics_refresh', ''),
-              ('cleanup_old_metrics_logs', ''), ('get_metrics_refresh_stats', 'integer'))
+              ('cleanup_old_metrics_logs', ''), ('get_metrics_refresh_stats', 'integer'), ('notify_failed_job', ''))
         UNION ALL
         SELECT CASE c.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'table ' END
                || c.oid::pg_catalog.regclass::pg_catalog.text
         FROM pg_catalog.pg_class c
-        WHERE c.relnamespace = '@extschema@'::pg_catalog.regnamespace AND c.relname = 'metrics_refresh_log') o;
+        WHERE c.relnamespace = '@extschema@'::pg_catalog.regnamespace
+          AND c.relname IN ('metrics_refresh_log', 'edge_function_logs')) o;
     IF hand_written IS NOT NULL THEN
         other := CASE WHEN pg_catalog.to_regnamespace('metrics') IS NULL THEN 'metrics' ELSE 'metrics_platform' END;
         RAISE duplicate_object USING
             MESSAGE = pg_catalog.format('schema "%s" has objects already that metrics_refresh makes there', target),
             DETAIL = pg_catalog.format('In the way: %s.', hand_written),
             HINT = pg_catalog.format('To keep what calls them: CREATE SCHEMA %1$s; CREATE EXTENSION metrics_refresh SCHEMA %1$s; '
-                'then SELECT * FROM metrics_refresh.adopt_platform_metrics(schema_name => %2$L) shows how they are taken over.',
+                'then SELECT * FROM metrics_refresh.adopt_platform_metrics(schema_name => %2$L) shows how those for platform_metrics are taken over.',
                 other, target);
     END IF;
 END $$;
@@ -1296,7 +1297,7 @@ COMMENT ON FUNCTION metrics_refresh.explain_refresh(regclass) IS
 CREATE FUNCTION metrics_refresh.cleanup_logs(older_than interval DEFAULT NULL) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cleanup_logs';
 COMMENT ON FUNCTION metrics_refresh.cleanup_logs(interval) IS
-    'removes log rows older than this interval (default: metrics_refresh.log_retention), in batches; returns their number; for super admins';
+    'removes runs, failures, function calls and webhooks that were logged longer ago than this interval (default: metrics_refresh.log_retention), in batches; returns the number of runs; for super admins';
 
 ------------------------------------------------------------------------------------------------
 -- Looking
@@ -1635,7 +1636,7 @@ COMMENT ON FUNCTION @extschema@.trigger_platform_metrics_refresh() IS
 CREATE FUNCTION @extschema@.cleanup_old_metrics_logs() RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cleanup_old_metrics_logs';
 COMMENT ON FUNCTION @extschema@.cleanup_old_metrics_logs() IS
-    'removes log rows older than metrics_refresh.log_retention (30 days); returns their number; for super admins';
+    'removes runs, failures, function calls and webhooks that were logged before metrics_refresh.log_retention (30 days); returns the number of runs; for super admins';
 
 CREATE FUNCTION @extschema@.get_metrics_refresh_stats(
         p_hours integer DEFAULT 24,
@@ -1671,6 +1672,149 @@ WHERE n.oid = '@extschema@'::regnamespace::oid;
 -- created it. After a crash it would return them again. This makes it log the next number.
 SELECT pg_catalog.setval('metrics_refresh_internal.job_id_seq',
                          (SELECT pg_catalog.max(job_id) FROM metrics_refresh_internal.job));
+
+------------------------------------------------------------------------------------------------
+-- Logs of failures, functions and webhooks: not dumped
+
+-- One row for each failed attempt of a run or of a queued job. The trigger on_job_failure writes its row of the log.
+CREATE SEQUENCE metrics_refresh_internal.job_failure_id_seq;
+CREATE TABLE metrics_refresh_internal.job_failure (
+    id          bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.job_failure_id_seq'),
+    kind        text NOT NULL, -- refresh, command, group, job
+    name        text NOT NULL, -- of the job of a run, of its view if it has no job, or of the type of a queued job
+    job_id      bigint,
+    attempt     integer NOT NULL,
+    status      text NOT NULL, -- error, interrupted
+    message     text,
+    sqlstate    text,
+    context     jsonb NOT NULL, -- kind, and as far as known: view, run_id, detail, hint, context
+    duration_ms double precision,
+    owner       text,
+    owner_oid   oid NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX job_failure_created_at ON metrics_refresh_internal.job_failure (created_at);
+COMMENT ON TABLE metrics_refresh_internal.job_failure IS
+    'one row for each failed attempt of a run or of a queued job, kept for metrics_refresh.log_retention';
+
+CREATE SEQUENCE metrics_refresh_internal.edge_function_log_id_seq;
+CREATE TABLE metrics_refresh_internal.edge_function_log (
+    id            bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.edge_function_log_id_seq'),
+    function_name text NOT NULL,
+    level         text NOT NULL CHECK (level IN ('debug', 'info', 'warning', 'error')),
+    message       text,
+    sqlstate      text,
+    context       jsonb,
+    job_id        bigint,
+    attempt       integer,
+    status        text,
+    duration_ms   double precision,
+    request_id    text,
+    failure_id    bigint, -- of job_failure
+    owner         text,
+    owner_oid     oid NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX edge_function_log_created_at ON metrics_refresh_internal.edge_function_log (created_at);
+CREATE INDEX edge_function_log_failure ON metrics_refresh_internal.edge_function_log (failure_id)
+    WHERE failure_id IS NOT NULL;
+COMMENT ON TABLE metrics_refresh_internal.edge_function_log IS
+    'calls of edge functions and failed attempts, kept for metrics_refresh.log_retention';
+
+CREATE SEQUENCE metrics_refresh_internal.webhook_log_id_seq;
+CREATE TABLE metrics_refresh_internal.webhook_log (
+    id          bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.webhook_log_id_seq'),
+    source      text NOT NULL,
+    event       text NOT NULL,
+    payload     jsonb,
+    status      text NOT NULL,
+    duration_ms double precision,
+    error       text,
+    owner       text,
+    owner_oid   oid NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX webhook_log_created_at ON metrics_refresh_internal.webhook_log (created_at);
+COMMENT ON TABLE metrics_refresh_internal.webhook_log IS
+    'incoming webhooks, kept for metrics_refresh.log_retention';
+
+-- As for run_log. The owner of a row is the role whose code failed, or that wrote the row.
+ALTER TABLE metrics_refresh_internal.job_failure ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.job_failure FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
+ALTER TABLE metrics_refresh_internal.edge_function_log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.edge_function_log FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
+ALTER TABLE metrics_refresh_internal.webhook_log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.webhook_log FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
+
+CREATE VIEW metrics_refresh.webhook_log WITH (security_invoker = true) AS
+    SELECT id, source, event, payload, status, duration_ms, error, created_at, owner
+    FROM metrics_refresh_internal.webhook_log;
+COMMENT ON VIEW metrics_refresh.webhook_log IS
+    'webhooks that record_webhook() has logged, kept for metrics_refresh.log_retention; each role sees its own rows, super admins all';
+COMMENT ON COLUMN metrics_refresh.webhook_log.owner IS 'role that called record_webhook()';
+
+CREATE VIEW @extschema@.edge_function_logs WITH (security_invoker = true) AS
+    SELECT id, function_name, level, message, sqlstate, context, job_id, attempt, status, duration_ms, created_at,
+           request_id, owner
+    FROM metrics_refresh_internal.edge_function_log;
+COMMENT ON VIEW @extschema@.edge_function_logs IS
+    'calls of edge functions, and one row for each failed attempt of a refresh, a command or a queued job; roles with INSERT may add rows';
+COMMENT ON COLUMN @extschema@.edge_function_logs.function_name IS
+    'for a failed attempt: the name of the job or of the type of queued jobs, or the view of a refresh without a job';
+COMMENT ON COLUMN @extschema@.edge_function_logs.level IS 'debug, info, warning or error';
+COMMENT ON COLUMN @extschema@.edge_function_logs.context IS
+    'for a failed attempt: kind (refresh, command, group, job), and as far as known view, run_id, detail, hint and context of the error';
+COMMENT ON COLUMN @extschema@.edge_function_logs.owner IS
+    'role whose members see the row: the owner of the view, the command or the type that failed, or the role that wrote the row';
+
+CREATE FUNCTION metrics_refresh_internal.edge_function_logs_insert() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_edge_function_logs_insert';
+COMMENT ON FUNCTION metrics_refresh_internal.edge_function_logs_insert() IS
+    'logs a row that is inserted into edge_function_logs, as log_function_call() does';
+REVOKE ALL ON FUNCTION metrics_refresh_internal.edge_function_logs_insert() FROM PUBLIC;
+CREATE TRIGGER instead_of_insert INSTEAD OF INSERT ON @extschema@.edge_function_logs
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.edge_function_logs_insert();
+
+CREATE FUNCTION metrics_refresh.log_function_call(
+        function_name text, status text, duration_ms double precision DEFAULT NULL, message text DEFAULT NULL,
+        context jsonb DEFAULT NULL, level text DEFAULT NULL, request_id text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_log_function_call';
+COMMENT ON FUNCTION metrics_refresh.log_function_call(text, text, double precision, text, jsonb, text, text) IS
+    'writes a call of an edge function into edge_function_logs, as a row of the caller; returns its number; without a level it is error for the status error, failed, failure, timeout or interrupted, else info';
+REVOKE ALL ON FUNCTION metrics_refresh.log_function_call(text, text, double precision, text, jsonb, text, text) FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.record_webhook(
+        source text, event text, payload jsonb DEFAULT NULL, status text DEFAULT NULL,
+        duration_ms double precision DEFAULT NULL, error text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_record_webhook';
+COMMENT ON FUNCTION metrics_refresh.record_webhook(text, text, jsonb, text, double precision, text) IS
+    'writes an incoming webhook into metrics_refresh.webhook_log, as a row of the caller; returns its number; without a status it is error if there is an error, else received';
+REVOKE ALL ON FUNCTION metrics_refresh.record_webhook(text, text, jsonb, text, double precision, text) FROM PUBLIC;
+
+-- It names only objects of metrics_refresh: the owner of the target schema could rename that schema, and make another
+-- one with traps. The extension adds job_id, attempt and sqlstate, and the row belongs to the owner of what has failed.
+CREATE FUNCTION @extschema@.notify_failed_job() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM metrics_refresh.log_function_call(NEW.name, NEW.status, NEW.duration_ms, NEW.message, NEW.context, 'error');
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION @extschema@.notify_failed_job() IS
+    'the trigger on_job_failure calls it for each failed attempt, to write a row of edge_function_logs; superusers may replace it, for example to send an alert too';
+REVOKE ALL ON FUNCTION @extschema@.notify_failed_job() FROM PUBLIC;
+CREATE TRIGGER on_job_failure AFTER INSERT ON metrics_refresh_internal.job_failure
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.notify_failed_job();
+COMMENT ON TRIGGER on_job_failure ON metrics_refresh_internal.job_failure IS
+    'writes the row of edge_function_logs; if it fails, the extension writes the row itself';
 
 ------------------------------------------------------------------------------------------------
 -- Rights
@@ -1716,13 +1860,15 @@ GRANT USAGE ON SCHEMA metrics_refresh TO PUBLIC;
 GRANT SELECT ON metrics_refresh_internal.job, metrics_refresh_internal.job_member, metrics_refresh_internal.job_state,
                 metrics_refresh_internal.incremental_view, metrics_refresh_internal.skip_alarm,
                 metrics_refresh_internal.run_log, metrics_refresh_internal.run_request,
-                metrics_refresh_internal.group_run_member TO PUBLIC;
+                metrics_refresh_internal.group_run_member, metrics_refresh_internal.job_failure,
+                metrics_refresh_internal.edge_function_log, metrics_refresh_internal.webhook_log TO PUBLIC;
 GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh.job_state,
                 metrics_refresh.incremental_view, metrics_refresh.skip_alarm,
                 metrics_refresh.run_log,
                 metrics_refresh.run_request, metrics_refresh.group_run_member,
                 metrics_refresh.running, metrics_refresh.refresh_progress, metrics_refresh.job_status,
                 metrics_refresh.view_dependencies, metrics_refresh.settings,
+                metrics_refresh.webhook_log, @extschema@.edge_function_logs,
                 @extschema@.metrics_refresh_log TO PUBLIC;
 -- The queue.
 GRANT SELECT ON metrics_refresh_internal.job_type, metrics_refresh.job_types TO PUBLIC;

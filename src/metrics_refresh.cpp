@@ -11,6 +11,7 @@
 #include "shmem/queue/place.hpp"
 #include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
+#include "store/queue/news.hpp"
 #include "worker/launcher.hpp"
 
 extern "C" {
@@ -31,6 +32,7 @@ void _PG_init(void) {
     metrics_refresh::shmem::queue::request();
     metrics_refresh::shmem::watch_changes();
     metrics_refresh::store::watch_transactions();
+    metrics_refresh::store::queue::watch_queue_transactions();
     metrics_refresh::hooks::watch_ddl();
     metrics_refresh::worker::register_launcher();
   });

@@ -18,6 +18,7 @@
 #include "shmem/change_watch.hpp"
 #include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
+#include "store/queue/news.hpp"
 
 namespace metrics_refresh::hooks {
 namespace {
@@ -164,7 +165,10 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     const Oid view = RangeVarGetRelid(refresh->relation, NoLock, true);
     if (OidIsValid(view)) engine::capture_core_refresh(view);
   }
-  if (ends_prepared) store::post_prepared();
+  if (ends_prepared) {
+    store::post_prepared();
+    store::queue::post_prepared_news();
+  }
 }
 
 }  // namespace

@@ -61,16 +61,23 @@ TupleTableSlot* next_row(const Appender& appender, RowBatch& batch) {
   if (batch.count == batch.slot_count)
     batch.slots[batch.slot_count++] =
         MakeSingleTupleTableSlot(RelationGetDescr(appender.table), &TTSOpsVirtual);
-  return batch.slots[batch.count++];
+  return ExecStoreVirtualTuple(batch.slots[batch.count++]);
 }
 
 void append_rows(Appender& appender, RowBatch& batch) {
   if (batch.count == 0) return;
+  // heap_multi_insert() leaves the tuples that it forms in the current context.
+  if (batch.memory == nullptr)
+    batch.memory = AllocSetContextCreate(CurrentMemoryContext, "metrics_refresh appended rows",
+                                         ALLOCSET_DEFAULT_SIZES);
+  const MemoryContext before = MemoryContextSwitchTo(batch.memory);
   heap_multi_insert(appender.table, batch.slots, batch.count, appender.command, 0, nullptr);
+  MemoryContextSwitchTo(before);
   for (int i = 0; i < batch.count; ++i) {
     TupleTableSlot* const row = batch.slots[i];
     add_index_entries(appender, row->tts_values, row->tts_isnull, &row->tts_tid);
   }
+  MemoryContextReset(batch.memory);
 }
 
 void clear_rows(RowBatch& batch) {
@@ -80,7 +87,8 @@ void clear_rows(RowBatch& batch) {
 
 void drop_rows(RowBatch& batch) {
   for (int i = 0; i < batch.slot_count; ++i) ExecDropSingleTupleTableSlot(batch.slots[i]);
-  batch.count = batch.slot_count = 0;
+  if (batch.memory != nullptr) MemoryContextDelete(batch.memory);
+  batch = RowBatch{};
 }
 
 void close_appender(Appender& appender) {

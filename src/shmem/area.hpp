@@ -19,6 +19,7 @@ struct Area {
   pg_atomic_uint64 written_rows;   // rows of jobs written since the server started
   pg_atomic_uint64 written_bytes;  // the size of these rows
   pg_atomic_uint64 type_changes;   // commits in all databases that may have changed job types
+  int queues;                      // databases whose entry says has_queue
   int max_databases;
   int max_workers;
   DatabaseEntry* databases;  // an array of max_databases

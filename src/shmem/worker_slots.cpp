@@ -14,6 +14,7 @@
 
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
+#include "shmem/queue_share.hpp"
 #include "shmem/skipped_jobs.hpp"
 
 namespace metrics_refresh::shmem {
@@ -69,8 +70,16 @@ int own_slot = -1;
 
 }  // namespace
 
-bool has_run(const WorkerSlot& slot) noexcept {
+bool has_task(const WorkerSlot& slot) noexcept {
   return slot.state == SlotState::kAssigned || slot.state == SlotState::kRunning;
+}
+
+bool has_run(const WorkerSlot& slot) noexcept {
+  return has_task(slot) && slot.run.kind == TaskKind::kRun;
+}
+
+bool is_service(const WorkerSlot& slot) noexcept {
+  return has_task(slot) && slot.run.kind == TaskKind::kQueueService;
 }
 
 void free_slot_locked(WorkerSlot& slot) noexcept {
@@ -78,47 +87,74 @@ void free_slot_locked(WorkerSlot& slot) noexcept {
   wake_waiting_locked();
 }
 
-// The order of preference is an idle worker, a starting worker, and a new process, because each is
-// slower than the one before it.
+namespace {
+
+// Gives the task to a worker of the session. The order of preference is an idle worker, a starting
+// worker, and a new process, because each is slower than the one before it.
+Claim assign_to_session(Oid database, const Session& session, const Assignment& task) noexcept {
+  Area* const shared = area();
+  WorkerSlot* idle = nullptr;
+  WorkerSlot* starting = nullptr;
+  WorkerSlot* unused = nullptr;
+  WorkerSlot* foreign = nullptr;
+  for (int i = 0; i < shared->max_workers; ++i) {
+    WorkerSlot& slot = shared->slots[i];
+    if (slot.state == SlotState::kFree) {
+      if (unused == nullptr) unused = &slot;
+    } else if (is_available(slot)) {
+      if (slot.database != database || !(slot.session == session))
+        foreign = slot.state == SlotState::kIdle ? &slot : foreign;
+      else if (slot.state == SlotState::kIdle)
+        idle = &slot;
+      else
+        starting = &slot;
+    }
+  }
+  if (idle == nullptr) idle = starting;
+  if (idle != nullptr) {
+    // A starting worker has no latch yet. It finds the task when it enters its slot.
+    assign(*idle, task);
+    if (idle->worker != nullptr) SetLatch(&idle->worker->procLatch);
+    return {static_cast<int>(idle - shared->slots), false, idle->generation};
+  }
+  if (unused == nullptr) {
+    if (foreign != nullptr) {
+      foreign->leave = true;
+      SetLatch(&foreign->worker->procLatch);
+    }
+    return {-1, false, 0};
+  }
+  assign(*unused, task);
+  return reserve(*unused, database, session);
+}
+
+}  // namespace
+
 Claim claim_slot(Oid database, const Session& session, const Assignment& run) {
   return locked(LW_EXCLUSIVE, [&]() -> Claim {
     Area* const shared = area();
-    WorkerSlot* idle = nullptr;
-    WorkerSlot* starting = nullptr;
-    WorkerSlot* unused = nullptr;
-    WorkerSlot* foreign = nullptr;
+    int runs = 0;
     for (int i = 0; i < shared->max_workers; ++i) {
-      WorkerSlot& slot = shared->slots[i];
-      if (has_run(slot) && slot.database == database && slot.run.job_id == run.job_id &&
+      const WorkerSlot& slot = shared->slots[i];
+      if (!has_run(slot)) continue;
+      ++runs;
+      if (slot.database == database && slot.run.job_id == run.job_id &&
           slot.run.member == run.member)
         return {-1, false, 0};
-      if (slot.state == SlotState::kFree) {
-        if (unused == nullptr) unused = &slot;
-      } else if (is_available(slot)) {
-        if (slot.database != database || !(slot.session == session))
-          foreign = slot.state == SlotState::kIdle ? &slot : foreign;
-        else if (slot.state == SlotState::kIdle)
-          idle = &slot;
-        else
-          starting = &slot;
-      }
     }
-    if (idle == nullptr) idle = starting;
-    if (idle != nullptr) {
-      // A starting worker has no latch yet. It finds the run when it enters its slot.
-      assign(*idle, run);
-      if (idle->worker != nullptr) SetLatch(&idle->worker->procLatch);
-      return {static_cast<int>(idle - shared->slots), false, idle->generation};
-    }
-    if (unused == nullptr) {
-      if (foreign != nullptr) {
-        foreign->leave = true;
-        SetLatch(&foreign->worker->procLatch);
-      }
-      return {-1, false, 0};
-    }
-    assign(*unused, run);
-    return reserve(*unused, database, session);
+    if (runs >= most_runs_locked()) return {-1, false, 0};
+    return assign_to_session(database, session, run);
+  });
+}
+
+Claim claim_service(Oid database, const Session& session, Oid owner) {
+  Assignment service = {};
+  service.kind = TaskKind::kQueueService;
+  service.owner = owner;
+  service.member = kNoMember;
+  return locked(LW_EXCLUSIVE, [&]() -> Claim {
+    if (services_locked() >= most_services_locked()) return {-1, false, 0};
+    return assign_to_session(database, session, service);
   });
 }
 
@@ -175,15 +211,19 @@ int free_workers(Oid database, int limit) {
     Area* const shared = area();
     int free = 0;
     int busy = 0;
+    int runs = 0;
     for (int i = 0; i < shared->max_workers; ++i) {
       const WorkerSlot& slot = shared->slots[i];
       const bool own = slot.database == database;
+      if (has_run(slot)) ++runs;
       if (own && has_run(slot)) ++busy;
       if (slot.state == SlotState::kFree || (own && is_available(slot)) ||
           slot.state == SlotState::kIdle)
         ++free;
     }
-    return limit > 0 ? std::max(std::min(free, limit - busy), 0) : free;
+    free = std::min(free, most_runs_locked() - runs);
+    if (limit > 0) free = std::min(free, limit - busy);
+    return std::max(free, 0);
   });
 }
 
@@ -258,8 +298,17 @@ std::vector<SlotView> busy_slots(Oid database) {
 
 std::vector<SlotView> unfinished_slots(Oid database) {
   return copy_slots([=](const WorkerSlot& slot) {
-    return slot.database == database &&
+    return slot.database == database && slot.run.kind == TaskKind::kRun &&
            (has_run(slot) || slot.state == SlotState::kEnded || slot.state == SlotState::kDead);
+  });
+}
+
+bool has_tasks(Oid database) {
+  return locked(LW_SHARED, [=] {
+    Area* const shared = area();
+    for (int i = 0; i < shared->max_workers; ++i)
+      if (shared->slots[i].database == database && has_task(shared->slots[i])) return true;
+    return false;
   });
 }
 
@@ -376,6 +425,11 @@ void show_progress(const Progress& progress) noexcept {
   LWLockAcquire(area()->lock, LW_EXCLUSIVE);
   area()->slots[own_slot].progress = progress;
   LWLockRelease(area()->lock);
+}
+
+bool is_to_leave(int index) noexcept {
+  const volatile WorkerSlot& slot = area()->slots[index];
+  return slot.leave;
 }
 
 // The state changes before the broadcast, so that each session that wakes up sees the end.

@@ -103,7 +103,7 @@ class SchedulerProcess {
     for (;;) {
       dispatch_.collect(events_);
       // Runs that are under way may end before the scheduler exits.
-      if (feed_.is_at_rest() && shmem::busy_slots(MyDatabaseId).empty()) leave_for_good();
+      if (feed_.is_at_rest() && !shmem::has_tasks(MyDatabaseId)) leave_for_good();
       const Instant now = pg::now();
       if (!events_.empty()) last_activity = now;
       std::optional<Instant> wake_up =
@@ -232,7 +232,7 @@ class SchedulerProcess {
     const std::optional<Instant> next_due = scheduler_.next_due();
     if (scheduler_.waiting_count() > 0 || feed_.try_again_at() || dispatch_.try_again_at() ||
         sweep_.try_again_at() || owners_.try_again_at() || (next_due && *next_due - now < limit) ||
-        !shmem::busy_slots(MyDatabaseId).empty())
+        shmem::has_tasks(MyDatabaseId))
       return std::nullopt;
     if (now - last_activity < limit) return last_activity + limit;
     if (shmem::leave_database(MyDatabaseId)) leave();

@@ -1,0 +1,39 @@
+// Adds jobs to the queue. Everything that enqueues comes here.
+#pragma once
+
+#include <vector>
+
+#include "api/queue/known_type.hpp"
+#include "store/queue/find.hpp"
+
+namespace metrics_refresh::api {
+
+/// Values that the jobs of a call share. The defaults are those of enqueue().
+struct NewJobOptions {
+  KnownType type;
+  TimestampTz now = 0;
+  std::int16_t priority = 0;
+  std::optional<std::int16_t> max_attempts;
+  std::optional<TimestampTz> run_at;
+  std::optional<TimestampTz> unique_until;
+  std::uint16_t unique_states = 0;  // store::queue::UniqueState
+  std::int64_t batch = 0;           // 0: none
+  std::vector<std::int64_t> after;  // open predecessors
+};
+
+/// Plain data in memory of the server.
+struct NewJob {
+  const Jsonb* payload;
+  const text* key;         // or null
+  const text* unique_key;  // or null
+  store::queue::JobNumber id;
+  bool is_duplicate;
+  const NewJob* first;              // an earlier job of the same call with the same key; else null
+  store::queue::UniqueState state;  // of the job with the same key
+};
+
+/// Adds the jobs, in their order, and sets their numbers. REQUIRES: require_queue() in this
+/// transaction; the values are checked.
+void add_jobs(const NewJobOptions& options, NewJob* jobs, std::size_t count);
+
+}  // namespace metrics_refresh::api

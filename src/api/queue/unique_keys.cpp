@@ -1,0 +1,177 @@
+// How a duplicate is found: lock the keys, take a new snapshot, and look into all tables of jobs.
+// The snapshot is newer than the commit of each session that had a lock before, also in a
+// transaction whose own snapshot is older.
+//
+// A transaction that locks many keys locks all keys of the type instead: the server has room for a
+// few thousand locks.
+#include "api/queue/unique_keys.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "extension/own_schema.hpp"
+#include "shmem/queue/status.hpp"
+
+namespace metrics_refresh::api {
+namespace {
+
+using store::queue::UniqueState;
+
+struct StateName {
+  UniqueState state;
+  const char* name;
+};
+constexpr StateName kStates[] = {
+    {store::queue::kPending, "pending"}, {store::queue::kProcessing, "processing"},
+    {store::queue::kFailed, "failed"},   {store::queue::kCompleted, "completed"},
+    {store::queue::kDead, "dead"},       {store::queue::kCanceled, "canceled"},
+};
+
+constexpr std::size_t kMostKeyLocks = 256;
+
+// As in store/queue/job_types.cpp, whose locks have the numbers 1 and 2.
+constexpr std::uint16_t kKeysOfType = 3;
+
+void lock_keys_of_type(int type, LOCKMODE mode) {
+  pg::call([=] {
+    const Oid table =
+        get_relname_relid("job_type", get_namespace_oid(extension::kInternalSchema, false));
+    LOCKTAG tag;
+    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, table, static_cast<uint32>(type), kKeysOfType);
+    (void)LockAcquire(&tag, mode, false, false);
+  });
+}
+
+// Counts the keys that this transaction has locked. A rollback of a part of it only makes the count
+// too high.
+std::size_t count_key_locks(std::size_t more) {
+  static FullTransactionId transaction = InvalidFullTransactionId;
+  static std::size_t count = 0;
+  const FullTransactionId now = pg::call([] { return GetTopFullTransactionId(); });
+  if (!FullTransactionIdEquals(now, transaction)) count = 0;
+  transaction = now;
+  return count += more;
+}
+
+// In the order of their hashes, so that two sessions do not wait for each other.
+void lock_keys(int type, std::vector<std::int64_t> hashes) {
+  std::sort(hashes.begin(), hashes.end());
+  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
+  if (count_key_locks(hashes.size()) > kMostKeyLocks) return lock_keys_of_type(type, ExclusiveLock);
+  lock_keys_of_type(type, RowExclusiveLock);
+  for (const std::int64_t hash : hashes) store::queue::lock_unique_key(hash);
+}
+
+// The first job with each key of this call.
+class KeysOfCall {
+ public:
+  NewJob* find_or_add(std::int64_t hash, NewJob& job) {
+    const auto range = first_.equal_range(hash);
+    for (auto i = range.first; i != range.second; ++i)
+      if (is_same_key(*i->second, job)) return i->second;
+    first_.emplace(hash, &job);
+    return nullptr;
+  }
+
+ private:
+  static bool is_same_key(const NewJob& a, const NewJob& b) {
+    const std::size_t size = VARSIZE_ANY_EXHDR(a.unique_key);
+    return size == VARSIZE_ANY_EXHDR(b.unique_key) &&
+           memcmp(VARDATA_ANY(a.unique_key), VARDATA_ANY(b.unique_key), size) == 0;
+  }
+  std::unordered_multimap<std::int64_t, NewJob*> first_;
+};
+
+// The jobs with keys are in `jobs`. `first` has the earlier job of this call with the same key.
+struct Search {
+  const NewJobOptions& options;
+  std::vector<NewJob*> jobs;
+  std::vector<std::int64_t> hashes;
+  std::vector<NewJob*> first;
+};
+
+void look(pg::Spi& spi, const Search& search) {
+  const NewJobOptions& options = search.options;
+  for (std::size_t i = 0; i < search.jobs.size(); ++i) {
+    NewJob& job = *search.jobs[i];
+    job.is_duplicate = false;
+    if (search.first[i] != nullptr) continue;
+    // A job that was added with unique_for may count although this call names no period.
+    const auto found = store::queue::find_unique(
+        spi, options.type.id, search.hashes[i], job.unique_key, options.unique_states, true,
+        options.now, pg::call([] { return GetActiveSnapshot(); }));
+    if (!found) continue;
+    job.is_duplicate = true;
+    job.id = found->id;
+    job.state = found->state;
+  }
+}
+
+// Rows that a TRUNCATE takes away after the snapshot have moved or ended, and are found by a new
+// one.
+void look_until_undisturbed(const Search& search) {
+  extension::as_extension([&](pg::Spi& spi) {
+    for (;;) {
+      const std::uint64_t truncations = shmem::queue::truncations();
+      pg::call([] {
+        // Jobs of this transaction count.
+        CommandCounterIncrement();
+        PushActiveSnapshot(GetLatestSnapshot());
+      });
+      look(spi, search);
+      pg::call([] { PopActiveSnapshot(); });
+      if (shmem::queue::truncations() == truncations) break;
+    }
+  });
+}
+
+}  // namespace
+
+void find_duplicates(const NewJobOptions& options, NewJob* jobs, std::size_t count) {
+  Search search{options, {}, {}, {}};
+  KeysOfCall keys;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (jobs[i].unique_key == nullptr) continue;
+    search.jobs.push_back(&jobs[i]);
+    search.hashes.push_back(store::queue::unique_hash(options.type.id, jobs[i].unique_key));
+    search.first.push_back(keys.find_or_add(search.hashes.back(), jobs[i]));
+  }
+  lock_keys(options.type.id, search.hashes);
+  look_until_undisturbed(search);
+  // The number of the first one is not known yet if it is new.
+  const bool pending_counts =
+      (options.unique_states & store::queue::kPending) != 0 || options.unique_until;
+  for (std::size_t i = 0; i < search.jobs.size(); ++i)
+    if (search.first[i] != nullptr && (search.first[i]->is_duplicate || pending_counts)) {
+      search.jobs[i]->is_duplicate = true;
+      search.jobs[i]->first = search.first[i];
+      search.jobs[i]->state = store::queue::kPending;
+    }
+}
+
+std::uint16_t read_unique_states(Datum text_array) {
+  std::uint16_t states = 0;
+  for (const std::string& word : pg::texts_of(text_array, "unique_states")) {
+    const auto* const found =
+        std::find_if(std::begin(kStates), std::end(kStates),
+                     [&word](const StateName& state) { return word == state.name; });
+    if (found == std::end(kStates))
+      throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
+                         "unique_states has the unknown state \"" + word + "\"",
+                         "Allowed are pending, processing, failed, completed, dead and canceled.");
+    states = static_cast<std::uint16_t>(states | found->state);
+  }
+  return states;
+}
+
+const char* unique_state_name(const NewJob& job) {
+  // Only shared memory knows which jobs run.
+  if ((job.state == store::queue::kPending || job.state == store::queue::kFailed) &&
+      shmem::queue::find_running(job.id))
+    return "processing";
+  for (const StateName& state : kStates)
+    if (state.state == job.state) return state.name;
+  return "";
+}
+
+}  // namespace metrics_refresh::api

@@ -1,0 +1,356 @@
+// Collects the news of a transaction in arrays of this process, and posts it from callbacks.
+//
+// Each entry has the subtransaction in which it was noted. Later subtransactions have higher
+// numbers, and those that are open are each inside the one before. So the abort of number s takes
+// back exactly the entries with numbers from s on, which are the last ones. A subtransaction that
+// commits leaves its entries to its parent.
+//
+// The arrays are kept for the life of the process, so that callbacks allocate nothing. They have a
+// limit: beyond it, the scheduler reads the segments and counts the rows again.
+#include "store/queue/news.hpp"
+
+#include <algorithm>
+
+#include "pg/guard.hpp"
+#include "shmem/queue/prepared_posts.hpp"
+
+namespace metrics_refresh::store::queue {
+namespace {
+
+namespace shared = shmem::queue;
+
+constexpr std::uint32_t kMostNoted = 4096;
+
+// Numbers that follow each other in one lane are one span.
+bool merge(shared::Jobs& last, const shared::Jobs& next) noexcept {
+  if (last.type != next.type || last.key != next.key || last.priority != next.priority ||
+      last.segment != next.segment || last.last + 1 != next.first)
+    return false;
+  last.last = next.last;
+  return true;
+}
+
+bool merge(shared::TypeChange& sum, const shared::TypeChange& more) noexcept {
+  if (sum.type != more.type) return false;
+  sum.counts.open += more.counts.open;
+  sum.counts.failed += more.counts.failed;
+  sum.counts.dead += more.counts.dead;
+  sum.counts.canceled += more.counts.canceled;
+  sum.ends.completed += more.ends.completed;
+  sum.ends.failed += more.ends.failed;
+  sum.ends.dead += more.ends.dead;
+  sum.ends.canceled += more.ends.canceled;
+  return true;
+}
+
+struct SegmentRows {
+  std::uint8_t segment;
+  std::int32_t rows;
+};
+
+bool merge(SegmentRows& sum, const SegmentRows& more) noexcept {
+  if (sum.segment != more.segment) return false;
+  sum.rows += more.rows;
+  return true;
+}
+
+bool merge(shared::BatchCount& sum, const shared::BatchCount& more) noexcept {
+  if (sum.batch != more.batch) return false;
+  sum.open += more.open;
+  return true;
+}
+
+bool merge(shared::Ended&, const shared::Ended&) noexcept { return false; }
+
+bool merge(shared::HoldEnd&, const shared::HoldEnd&) noexcept { return false; }
+
+// Plain data: the callbacks run at places where no exception may be thrown.
+template <typename T>
+struct Notes {
+  struct Note {
+    SubTransactionId sub;
+    T value;
+  };
+  Note* notes = nullptr;
+  std::uint32_t count = 0;
+  std::uint32_t room = 0;
+
+  Note* last() noexcept { return count > 0 ? &notes[count - 1] : nullptr; }
+  // Returns false if there are too many.
+  bool add(SubTransactionId sub, const T& value) {
+    if (is_merged(sub, value)) return true;
+    if (count == kMostNoted) return false;
+    make_room();
+    notes[count++] = {sub, value};
+    return true;
+  }
+  void make_room() {
+    if (count == room) grow();
+  }
+  void forget_from(SubTransactionId sub) noexcept {
+    while (count > 0 && notes[count - 1].sub >= sub) --count;
+  }
+  void give_to_parent(SubTransactionId sub, SubTransactionId parent) noexcept {
+    const std::uint32_t end = count;
+    while (count > 0 && notes[count - 1].sub >= sub) --count;
+    for (std::uint32_t i = count; i < end; ++i) {
+      const Note note = {parent, notes[i].value};
+      if (!is_merged(parent, note.value)) notes[count++] = note;
+    }
+  }
+  // The values alone, at the start of the same memory. The notes are lost.
+  T* compact() noexcept {
+    T* const values = static_cast<T*>(static_cast<void*>(notes));
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const T value = notes[i].value;
+      memcpy(static_cast<void*>(&values[i]), &value, sizeof(T));
+    }
+    return values;
+  }
+
+ private:
+  bool is_merged(SubTransactionId sub, const T& value) noexcept {
+    // Most transactions use few types. Looking further back would take time for each job.
+    constexpr std::uint32_t kLookBack = 8;
+    const std::uint32_t first = count > kLookBack ? count - kLookBack : 0;
+    for (std::uint32_t i = count; i-- > first && notes[i].sub == sub;)
+      if (merge(notes[i].value, value)) return true;
+    return false;
+  }
+  void grow() {
+    const std::uint32_t more = room == 0 ? 64 : 2 * room;
+    Note* const old = notes;
+    notes = pg::call([=] {
+      const Size bytes = more * sizeof(Note);
+      void* const memory =
+          old == nullptr ? MemoryContextAlloc(TopMemoryContext, bytes) : repalloc_huge(old, bytes);
+      return static_cast<Note*>(memory);
+    });
+    room = more;
+  }
+};
+
+Notes<shared::Jobs> jobs;
+Notes<shared::TypeChange> types;
+Notes<SegmentRows> segments;
+Notes<shared::BatchCount> batches;
+Notes<shared::Ended> ended;
+Notes<shared::HoldEnd> held;
+
+// Flags: they stay if a part of the transaction is rolled back.
+shared::Posts flags = {};
+const char* reason_against_prepare = nullptr;
+bool is_committed = false;
+bool is_noted = false;
+
+SubTransactionId current() {
+  is_noted = true;
+  return GetCurrentSubTransactionId();
+}
+
+void forget() noexcept {
+  jobs.count = types.count = segments.count = batches.count = ended.count = held.count = 0;
+  flags = {};
+  reason_against_prepare = nullptr;
+  is_noted = is_committed = false;
+}
+
+template <typename T>
+void fill(Notes<T>& notes, const T*& values, std::uint32_t& count) noexcept {
+  values = notes.compact();
+  count = notes.count;
+}
+
+shared::Posts collect() noexcept {
+  shared::Posts posts = flags;
+  fill(jobs, posts.jobs, posts.job_count);
+  fill(types, posts.types, posts.type_count);
+  fill(batches, posts.batches, posts.batch_count);
+  fill(ended, posts.ended, posts.ended_count);
+  for (std::uint32_t i = 0; i < segments.count; ++i)
+    posts.segments[segments.notes[i].value.segment] += segments.notes[i].value.rows;
+  return posts;
+}
+
+void post_commit() noexcept {
+  shared::Posts posts = collect();
+  posts.lsn = XactLastCommitEnd;
+  shared::post(posts);
+  if (held.count > 0) shared::end_holds(held.compact(), held.count);
+  forget();
+}
+
+// The held jobs are as ready as they were. Rows of queue_later that were locked were passed over.
+void end_aborted() noexcept {
+  shared::Posts posts = {};
+  posts.later_due = flags.later_due;
+  posts.has_dependencies = flags.has_dependencies;
+  if (posts.later_due != PG_INT64_MAX || posts.has_dependencies) shared::post(posts);
+  for (std::uint32_t i = 0; i < held.count; ++i) held.notes[i].value.is_ready = true;
+  if (held.count > 0) shared::end_holds(held.compact(), held.count);
+  forget();
+}
+
+void end_holds_from(SubTransactionId sub) noexcept {
+  while (held.count > 0 && held.last()->sub >= sub) {
+    shared::HoldEnd end = held.last()->value;
+    end.is_ready = true;
+    --held.count;
+    shared::end_holds(&end, 1);
+  }
+}
+
+void store_prepared() {
+  const TransactionId transaction = GetTopTransactionIdIfAny();
+  const shared::Posts posts = collect();
+  if (!shared::store_prepared(transaction, posts)) {
+    // The entries of prepared transactions that have ended become free.
+    shared::post_prepared();
+    (void)shared::store_prepared(transaction, posts);
+  }
+  forget();
+}
+
+void on_transaction_end(XactEvent event, void*) {
+  switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+      // As for jobs on a schedule: no hook sees how an apply worker ends prepared transactions.
+      if (IsLogicalWorker() && shared::has_prepared_posts()) shared::post_prepared();
+      break;
+    case XACT_EVENT_COMMIT:
+      is_committed = is_noted;
+      if (is_noted) flags.transaction = GetTopFullTransactionIdIfAny().value;
+      break;
+    case XACT_EVENT_ABORT:
+      if (is_noted) end_aborted();
+      break;
+    case XACT_EVENT_PRE_PREPARE:
+      if (reason_against_prepare != nullptr)
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("cannot PREPARE a transaction that has %s", reason_against_prepare),
+                errhint("Commit it, or do this in a transaction of its own."));
+      if (shared::has_prepared_posts()) shared::post_prepared();
+      break;
+    case XACT_EVENT_PREPARE:
+      if (is_noted) {
+        flags.transaction = GetTopFullTransactionIdIfAny().value;
+        store_prepared();
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+void on_release(ResourceReleasePhase phase, bool, bool is_top_level, void*) {
+  if (is_committed && is_top_level && phase == RESOURCE_RELEASE_AFTER_LOCKS) post_commit();
+}
+
+void on_subtransaction_end(SubXactEvent event, SubTransactionId sub, SubTransactionId parent,
+                           void*) {
+  if (!is_noted) return;
+  if (event == SUBXACT_EVENT_ABORT_SUB) {
+    end_holds_from(sub);
+    jobs.forget_from(sub);
+    types.forget_from(sub);
+    segments.forget_from(sub);
+    batches.forget_from(sub);
+    ended.forget_from(sub);
+  } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
+    jobs.give_to_parent(sub, parent);
+    types.give_to_parent(sub, parent);
+    segments.give_to_parent(sub, parent);
+    batches.give_to_parent(sub, parent);
+    ended.give_to_parent(sub, parent);
+    held.give_to_parent(sub, parent);
+  }
+}
+
+void note_segment(std::uint8_t segment, std::int32_t rows) {
+  if (!segments.add(current(), {segment, rows})) flags.counts_are_unknown = true;
+}
+
+shared::HoldEnd* find_hold(JobNumber job) noexcept {
+  for (std::uint32_t i = held.count; i-- > 0;)
+    if (held.notes[i].value.job.first == job) return &held.notes[i].value;
+  return nullptr;
+}
+
+}  // namespace
+
+void watch_queue_transactions() {
+  RegisterXactCallback(on_transaction_end, nullptr);
+  RegisterSubXactCallback(on_subtransaction_end, nullptr);
+  RegisterResourceReleaseCallback(on_release, nullptr);
+}
+
+void note_ready(const shared::Jobs& ready, std::int32_t count) {
+  note_segment(ready.segment, count);
+  // Not taken back by a rollback: the scheduler then reads the segment in vain.
+  if (!jobs.add(current(), ready))
+    flags.rereads = static_cast<std::uint8_t>(flags.rereads | 1U << ready.segment);
+}
+
+void note_marks(std::uint8_t segment, std::int32_t count) { note_segment(segment, -count); }
+
+void note_counts(TypeId type, const shared::Counts& counts, const shared::Ends& ends) {
+  if (!types.add(current(), {type, counts, ends})) flags.counts_are_unknown = true;
+}
+
+void note_batch(std::int64_t batch, std::int64_t count) {
+  if (!batches.add(current(), {batch, count})) flags.counts_are_unknown = true;
+}
+
+void note_ended(JobNumber job, std::int64_t batch) {
+  if (!ended.add(current(), {job, batch}))
+    throw pg::SqlError(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                       "the transaction ends too many background jobs",
+                       "End fewer of them in a transaction.");
+}
+
+void note_later(TimestampTz due) {
+  is_noted = true;
+  flags.later_due = std::min<TimestampTz>(flags.later_due, due);
+}
+
+void note_dependencies() { is_noted = flags.has_dependencies = true; }
+
+void note_batches() { is_noted = flags.has_batches = true; }
+
+void note_types() { is_noted = flags.types_changed = true; }
+
+shared::HoldResult hold_job(JobNumber job) {
+  const SubTransactionId sub = current();
+  // First, since a hold that is not in the list would stay.
+  if (held.count == kMostNoted) return {shared::HoldResult::Result::kNoRoom, -1};
+  held.make_room();
+  const shared::HoldResult result = shared::hold(job);
+  if (result.result != shared::HoldResult::Result::kHeld) return result;
+  shared::HoldEnd end = {};
+  end.job.first = end.job.last = job;
+  (void)held.add(sub, end);
+  return result;
+}
+
+void set_held_job(const Job& job) {
+  shared::HoldEnd* const end = find_hold(job.id);
+  if (end == nullptr || job.segment == kNoSegment) return;
+  end->job = {job.type, key_hash(job.key), job.priority, job.segment, job.id, job.id, job.tid};
+}
+
+bool holds(JobNumber job) noexcept { return find_hold(job) != nullptr; }
+
+void keep_held_job_ready(JobNumber job) {
+  if (shared::HoldEnd* const end = find_hold(job)) end->is_ready = true;
+}
+
+void forbid_prepare(const char* action) noexcept {
+  is_noted = true;
+  reason_against_prepare = action;
+}
+
+void post_prepared_news() {
+  if (shared::has_prepared_posts()) shared::post_prepared();
+}
+
+}  // namespace metrics_refresh::store::queue

@@ -1,0 +1,60 @@
+// What the open transaction changes in the queue. It is posted when the transaction has committed,
+// has become visible and has released its locks, as store/job_changes.cpp does for jobs on a
+// schedule. If it is prepared, the session that commits it posts. A rollback forgets it, and that
+// of a subtransaction the part that was noted in it.
+//
+// The functions that note are called outside pg::call(). REQUIRES for all: require_queue() or
+// find_queue() in this transaction (shmem/queue/place.hpp).
+#pragma once
+
+#include "shmem/queue/holds.hpp"
+#include "shmem/queue/post.hpp"
+#include "store/queue/job.hpp"
+
+namespace metrics_refresh::store::queue {
+
+/// REQUIRES: called once, from _PG_init.
+void watch_queue_transactions();
+
+/// Jobs with contiguous numbers, of one lane, were appended to a child of queue_hot. `count` rows.
+void note_ready(const shmem::queue::Jobs& jobs, std::int32_t count);
+/// End marks were written for rows of this segment.
+void note_marks(std::uint8_t segment, std::int32_t count);
+/// The numbers of jobs of a type have changed by this.
+void note_counts(TypeId type, const shmem::queue::Counts& counts,
+                 const shmem::queue::Ends& ends = {});
+/// Jobs were added to a batch.
+void note_batch(std::int64_t batch, std::int64_t count);
+/// A job has ended.
+void note_ended(JobNumber job, std::int64_t batch);
+
+// These wake the scheduler to look at tables. It also looks if the part of the transaction was
+// rolled back, which only costs time.
+
+/// Rows of queue_later were added, changed or locked; the earliest is due then. Also posted after a
+/// rollback: the scheduler skips rows that are locked.
+void note_later(TimestampTz due);
+void note_dependencies();
+void note_batches();
+void note_types();
+
+/// Holds a job until the transaction, or the open part of it, ends.
+shmem::queue::HoldResult hold_job(JobNumber job);
+/// The row of a held job, so that it can be posted again after a rollback.
+void set_held_job(const Job& job);
+/// True if this transaction holds the job.
+bool holds(JobNumber job) noexcept;
+
+/// Releases the hold at the end of the transaction without changes: the job is as ready as before.
+/// Otherwise it is posted only if a hint came meanwhile.
+void keep_held_job_ready(JobNumber job);
+
+/// The transaction cannot be prepared: it has changed existing jobs. `action` completes "cannot
+/// PREPARE a transaction that has …".
+void forbid_prepare(const char* action) noexcept;
+
+/// Posts the news of prepared transactions that have ended. REQUIRES: inside pg::call(), or in a
+/// server callback that may raise.
+void post_prepared_news();
+
+}  // namespace metrics_refresh::store::queue

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "pg/time.hpp"
@@ -18,7 +19,6 @@ namespace {
 
 using shmem::queue::OutsideClaim;
 using store::queue::ClaimRow;
-using store::queue::Unended;
 
 constexpr std::size_t kMost = 1000;
 
@@ -46,7 +46,7 @@ OutsideClaim claim_of(const ClaimRow& row) {
   return claim;
 }
 
-void visit(void* context, const ClaimRow& row) noexcept {
+void visit(void* context, const ClaimRow& row) {
   static_cast<std::vector<KnownClaim>*>(context)->push_back({claim_of(row), row.version});
 }
 
@@ -54,8 +54,8 @@ void visit(void* context, const ClaimRow& row) noexcept {
 std::vector<KnownClaim> claims_of(std::uint8_t segment) {
   std::vector<KnownClaim> claims;
   store::queue::read_claims(segment, GetActiveSnapshot(), visit, &claims);
-  std::stable_sort(claims.begin(), claims.end(), [](const KnownClaim& a, const KnownClaim& b) {
-    return a.claim.job < b.claim.job;
+  std::sort(claims.begin(), claims.end(), [](const KnownClaim& a, const KnownClaim& b) {
+    return std::pair(a.claim.job, a.claim.started_at) < std::pair(b.claim.job, b.claim.started_at);
   });
   std::vector<KnownClaim> last;
   for (const KnownClaim& claim : claims) {

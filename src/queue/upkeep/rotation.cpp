@@ -8,7 +8,7 @@
 #include "queue/upkeep/changes.hpp"
 #include "shmem/queue/live_counts.hpp"
 #include "store/queue/hot.hpp"
-#include "store/queue/segment_rows.hpp"
+#include "store/queue/sizes.hpp"
 
 namespace metrics_refresh::queue {
 namespace {

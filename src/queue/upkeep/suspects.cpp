@@ -12,6 +12,7 @@
 #include "shmem/queue/scheduler_news.hpp"
 #include "store/queue/after_start.hpp"
 #include "store/queue/find.hpp"
+#include "store/queue/hot.hpp"
 #include "store/queue/later.hpp"
 #include "store/queue/news.hpp"
 
@@ -70,12 +71,13 @@ void record_job(pg::Spi& spi, const Job& job, bool alone, const JobType* type) {
   attempt.next_at = store::queue::kSuspectRunAt;
   const AttemptEnd end = end_lost_attempt(spi, attempt);
   store::queue::note_marks(job.segment, 1);
-  if (end.is_dead) note_dead(job);
+  if (end.is_dead) note_dead(store::queue::unended_of(job));
 }
 
 // A job that cannot be started now is left to the mover, which makes it an ordinary one, or dead.
-bool may_start(const std::optional<Job>& job, const Types& types) {
-  const JobType* const type = job ? types.find(job->type) : nullptr;
+bool may_start(const store::queue::FoundJob& found, const Types& types) {
+  if (found.where != store::queue::Where::kLater) return false;
+  const JobType* const type = types.find(found.job.type);
   return type != nullptr && !type->paused && OidIsValid(type->owner_oid);
 }
 
@@ -128,15 +130,16 @@ bool Suspects::start(JobNumber number, const Types& types) {
   std::optional<Job> job;
   const bool moved =
       try_change("a job cannot be started again now", Commit::kNotFlushed, [&](pg::Spi& spi) {
-        if (!may_start(store::queue::read_later(spi, number), types)) return;
+        if (!may_start(store::queue::find_job(spi, number, GetActiveSnapshot(), false), types))
+          return;
         job = store::queue::take_later(spi, number);
         if (!job) return;
         job->run_at.reset();
         job->version = store::queue::next_version(job->version);
         store::queue::append_jobs(lock_current_segment(), &*job, 1);
-        note_ready(*job);
+        note_ready(store::queue::unended_of(*job));
       });
-  return moved && job && shmem::queue::start_singly(claimable(*job));
+  return moved && job && shmem::queue::start_singly(claimable(store::queue::unended_of(*job)));
 }
 
 }  // namespace metrics_refresh::queue

@@ -12,7 +12,7 @@ namespace metrics_refresh::store::queue {
 
 /// The run_at of suspects: jobs of queue_later that were running when the server crashed, and are
 /// to be started one after the other. No other job has it, and an index finds it.
-inline constexpr TimestampTz kSuspectRunAt = DT_NOBEGIN;
+inline constexpr TimestampTz kSuspectRunAt = MIN_TIMESTAMP;
 
 /// The numbers of suspects, in order.
 std::vector<JobNumber> read_suspects(pg::Spi& spi);

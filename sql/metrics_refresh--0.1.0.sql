@@ -484,8 +484,8 @@ CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh_internal.ru
 ALTER TABLE metrics_refresh_internal.run_request ENABLE ALWAYS TRIGGER after_write;
 
 ------------------------------------------------------------------------------------------------
--- Storage of jobs: the rows of the job queue. Only C code writes them, below the executor. Rows that come from COPY
--- or INSERT are those of a restored dump or of logical replication; restored_job() decides about them.
+-- Storage of jobs: the rows of the job queue. Jobs are written by C code below the executor. Jobs that come from COPY
+-- or INSERT are those of a restored dump or of logical replication; queue_row() decides about them.
 
 -- Gives blocks of numbers. Each process takes numbers from the present block in shared memory.
 CREATE SEQUENCE metrics_refresh_internal.queue_job_id_seq INCREMENT BY 4096;
@@ -670,30 +670,28 @@ SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_depen
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_batch', '');
 SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_job_id_seq', '');
 
-CREATE FUNCTION metrics_refresh_internal.restored_job() RETURNS trigger
-    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_restored_job';
-COMMENT ON FUNCTION metrics_refresh_internal.restored_job() IS
-    'puts ready jobs of a restored dump into queue_later, forgets who enqueued a restored job, and discards rows that are replicated';
-REVOKE ALL ON FUNCTION metrics_refresh_internal.restored_job() FROM PUBLIC;
+CREATE FUNCTION metrics_refresh_internal.queue_row() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_queue_row';
+COMMENT ON FUNCTION metrics_refresh_internal.queue_row() IS
+    'puts ready jobs of a restored dump into queue_later, forgets who enqueued a restored job, and discards rows and changes that are replicated';
+REVOKE ALL ON FUNCTION metrics_refresh_internal.queue_row() FROM PUBLIC;
 
--- Row-level security is on for all these tables. So members of pg_read_all_data see no rows that a policy does not
--- show them.
+-- Row-level security is on for all these tables, so that members of pg_read_all_data see only rows that a policy
+-- shows them.
 DO $do$
 DECLARE
     name text;
 BEGIN
     FOR name IN SELECT c.relname FROM pg_catalog.pg_class c
                 WHERE c.relnamespace = 'metrics_refresh_internal'::pg_catalog.regnamespace AND c.relkind = 'r'
-                  AND c.relname LIKE 'queue\_%' LOOP
-        EXECUTE pg_catalog.format('ALTER TABLE metrics_refresh_internal.%I ENABLE ROW LEVEL SECURITY', name);
-        CONTINUE WHEN name !~ '^queue_(later|stopped|batch|dependency|(hot|ended|claim|history)_[0-9])$';
+                  AND c.relname ~ '^queue_((hot|ended|claim|history)(_[0-9])?|later|stopped|batch|dependency|segment|period)$'
+    LOOP
         EXECUTE pg_catalog.format($$
-CREATE TRIGGER before_insert BEFORE INSERT ON metrics_refresh_internal.%1$I
-    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.restored_job(%2$L);
-ALTER TABLE metrics_refresh_internal.%1$I ENABLE ALWAYS TRIGGER before_insert
-$$, name, CASE WHEN name LIKE 'queue\_hot%' THEN 'later'
-               WHEN name IN ('queue_later', 'queue_stopped', 'queue_batch', 'queue_dependency') THEN 'keep'
-               ELSE 'discard' END);
+ALTER TABLE metrics_refresh_internal.%1$I ENABLE ROW LEVEL SECURITY;
+CREATE TRIGGER queue_row BEFORE INSERT OR UPDATE OR DELETE ON metrics_refresh_internal.%1$I
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.queue_row(%2$L);
+ALTER TABLE metrics_refresh_internal.%1$I ENABLE ALWAYS TRIGGER queue_row
+$$, name, CASE WHEN name LIKE 'queue\_hot%' THEN 'later' WHEN name ~ '^queue_(ended|claim|history)' THEN 'discard' ELSE 'keep' END);
     END LOOP;
 END $do$;
 

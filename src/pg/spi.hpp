@@ -120,6 +120,10 @@ class Spi {
     return run(sql, params, true);
   }
 
+  /// Runs one statement that only reads, with a given snapshot, so that several statements and
+  /// scans see the same rows.
+  Rows query_at(Snapshot snapshot, std::string_view sql, const std::vector<Param>& params = {});
+
   /// Runs any statements and discards their rows as they are produced.
   void run_discarding(const std::string& sql);
 

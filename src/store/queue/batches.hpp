@@ -1,7 +1,7 @@
 // Batches: queue_batch. The number of a batch is the number that its callback job will have, so it
 // comes from the numbers of jobs.
 //
-// All functions REQUIRE: inside extension::as_extension(), whose Spi they get.
+// Functions with an Spi REQUIRE: inside extension::as_extension().
 #pragma once
 
 #include <vector>
@@ -20,14 +20,14 @@ struct Batch {
   const Jsonb* payload = nullptr;
 };
 
-void insert_batch(pg::Spi& spi, const Batch& batch);
-/// Returns the batch, with its payload in the current memory context.
+void insert_batch(const Batch& batch);
+/// Returns the batch, with a payload that is valid until the Spi ends.
 std::optional<Batch> read_batch(pg::Spi& spi, JobNumber id);
-/// Returns false if it is closed, or does not exist.
+/// Returns false if it is closed already, or does not exist.
 bool close_batch(pg::Spi& spi, JobNumber id);
 /// Takes out a batch that is closed, so that its callback can be appended in the same transaction.
 std::optional<Batch> take_closed_batch(pg::Spi& spi, JobNumber id);
-/// Numbers of batches by ascending number after `after`, for the start after a crash.
+/// Batches by ascending number after `after`, for the start after a crash.
 std::vector<std::int64_t> read_batches(pg::Spi& spi, JobNumber after, std::size_t most);
 /// Counts the jobs of a batch that have not ended, by the partial indexes.
 std::int64_t count_open_jobs(pg::Spi& spi, JobNumber batch);

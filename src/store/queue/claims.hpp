@@ -1,6 +1,5 @@
 // Claims of external workers: queue_claim. A row is written with each claim, so that attempts and
-// tokens outlive a crash of the server. Otherwise shared memory knows the claims. A row counts only
-// while its job's row has no end mark, and the last one of a version counts.
+// tokens outlive a crash of the server. Otherwise shared memory knows the claims.
 #pragma once
 
 #include "store/queue/job.hpp"
@@ -15,17 +14,18 @@ struct ClaimRow {
   Oid claimed_by = InvalidOid;
   std::int16_t version = 0;
   std::int16_t attempt = 0;  // from 1
-  const text* worker = nullptr;
   std::uint8_t segment = 0;  // of the job
+  const text* worker = nullptr;
 };
 
-/// Adds rows, for jobs of any segments.
+/// Adds rows. Claims of one segment that follow each other share the opening of its table.
 void append_claims(const ClaimRow* claims, std::size_t count);
 
-/// Reads all claims of a segment in the order in which they were written, in parts: `block` is the
-/// page from which to read, and is advanced; returns false at the end. `visit(claim)` must not
-/// raise. For the start after a crash.
-using ClaimVisitor = void (*)(void* context, const ClaimRow& claim) noexcept;
-void read_claims(std::uint8_t segment, Snapshot snapshot, ClaimVisitor visit, void* context);
+/// Reads all claims of a segment, in about the order in which they were written, for the start
+/// after a crash. A claim counts only if its version of the job has no end mark, and the one with
+/// the latest claimed_at counts. `visit(context, claim)` must not raise; the claim's worker is
+/// valid during the call.
+void read_claims(std::uint8_t segment, Snapshot snapshot,
+                 void (*visit)(void* context, const ClaimRow& claim), void* context);
 
 }  // namespace metrics_refresh::store::queue

@@ -15,20 +15,20 @@ namespace metrics_refresh::store::queue {
 void add_dependencies(pg::Spi& spi, const std::vector<std::int64_t>& waiters,
                       const std::vector<std::int64_t>& predecessors);
 
-/// Distinct predecessors that are waited for, by ascending number after `after`.
+/// Different predecessors that are waited for, by ascending number after `after`.
 std::vector<std::int64_t> read_predecessors(pg::Spi& spi, JobNumber after, std::size_t most);
-/// Those of the predecessors that are waited for.
-std::vector<std::int64_t> awaited_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors);
+/// Those of these numbers that are waited for.
+std::vector<std::int64_t> awaited_of(pg::Spi& spi, const std::vector<std::int64_t>& numbers);
 
-struct EndedPredecessors {
-  std::vector<JobNumber> due;  // waiters that wait for nothing any more; their run_at may be later
-  std::vector<JobNumber> skipped;  // predecessors with a waiter that another transaction has locked
-};
-/// The predecessors have completed: removes their rows, and counts the waiters down.
-EndedPredecessors end_predecessors(pg::Spi& spi, const std::vector<std::int64_t>& predecessors);
-/// Waiters of predecessors that are dead or canceled, so that they can be canceled in turn.
-std::vector<JobNumber> waiters_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors);
-/// Removes the rows of a waiter that is canceled or removed.
+/// The predecessors have completed: removes their rows and counts the waiters down. Returns the
+/// waiters that wait for nothing any more; their run_at may be later. Waits for a transaction that
+/// changes a waiter, at most lock_timeout.
+std::vector<std::int64_t> end_predecessors(pg::Spi& spi,
+                                           const std::vector<std::int64_t>& predecessors);
+
+/// Waiters of predecessors that are dead or canceled, so that they are canceled in turn.
+std::vector<std::int64_t> waiters_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors);
+/// Removes the rows of a waiter that is taken out of queue_later.
 void remove_waiter(pg::Spi& spi, JobNumber waiter);
 
 }  // namespace metrics_refresh::store::queue

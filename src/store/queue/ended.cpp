@@ -2,6 +2,7 @@
 
 #include "pg/append_rows.hpp"
 #include "pg/guard.hpp"
+#include "pg/table_growth.hpp"
 #include "store/queue/columns.hpp"
 #include "store/queue/tables.hpp"
 
@@ -84,6 +85,8 @@ void append_one(Oid table, Fill&& fill) {
   pg::Appender appender;
   open_queue_appender(&appender, table);
   pg::append_all(appender, 1, fill, ignore_place);
+  // SQL reads these tables.
+  pg::replan_if_grown(appender.table);
   pg::close_appender(appender);
 }
 

@@ -5,7 +5,8 @@
 // away from every snapshot. So the caller reads the count of truncations (shared memory) before the
 // snapshot and after the search, and repeats both if it has changed.
 //
-// All functions REQUIRE: inside extension::as_extension(), whose Spi they get.
+// All functions REQUIRE: inside extension::as_extension(), whose Spi they get; `snapshot` is
+// registered or active. The values of a job are valid until the Spi ends.
 #pragma once
 
 #include "pg/spi.hpp"
@@ -17,40 +18,38 @@ enum class Where { kNowhere, kHot, kLater, kStopped, kHistory };
 
 struct FoundJob {
   Where where = Where::kNowhere;
-  Job job;                                // of kHistory: only id, type and enqueued_by
+  Job job;                                // of kHistory: only id, type, enqueued_by and batch
   StopStatus status = StopStatus::kDead;  // of kStopped
 };
 
-/// Looks in queue_hot, queue_later and queue_stopped, and then in the history if `with_history`.
-/// REQUIRES: `snapshot` is active, or the latest one.
+/// Looks in queue_hot, queue_later, queue_stopped and, if wanted, in queue_history.
 FoundJob find_job(pg::Spi& spi, JobNumber id, Snapshot snapshot, bool with_history);
 
-/// States in which a unique key counts, as bits.
+/// States of jobs in the tables, as bits. Only shared memory knows which ready jobs are running.
 enum UniqueState : std::uint16_t {
-  kPending = 1,  // ready or waiting, without a failed attempt
-  kProcessing = 2,
-  kFailed = 4,
-  kCompleted = 8,
-  kDead = 16,
-  kCanceled = 32,
+  kPending = 1,  // ready, running or waiting, without a failed attempt
+  kFailed = 2,   // the same with one
+  kCompleted = 4,
+  kDead = 8,
+  kCanceled = 16,
 };
 
 struct UniqueJob {
   JobNumber id = 0;
-  UniqueState state = kPending;  // a job in queue_hot is kPending or kFailed, also if it is running
+  UniqueState state = kPending;
 };
 
-/// Returns the job that has this key and is in one of the states, or whose unique_until is after
-/// `now`. kProcessing means the same as kPending and kFailed together for a ready job, since only
-/// shared memory knows which jobs run. The history is read only if kCompleted is among the states
-/// or `with_period`, which says that jobs with unique_until may exist. REQUIRES: lock_unique_key();
-/// `snapshot` was taken after it and sees this transaction's rows.
-std::optional<UniqueJob> find_unique(pg::Spi& spi, TypeId type, std::int64_t hash,
-                                     const text* unique_key, std::uint16_t states, bool with_period,
-                                     TimestampTz now, Snapshot snapshot);
-
-/// Locks a unique key until the transaction ends. Only a transaction that enqueues a job with the
-/// same key takes this lock, and only as long as it is open.
+/// Locks a unique key (job.hpp, unique_hash) until the transaction ends. Only transactions that
+/// enqueue jobs with the same key wait here, as long as one of them is open. Lock several keys in
+/// the order of their numbers.
 void lock_unique_key(std::int64_t hash);
+
+/// Returns a job of the type with this key that is in one of the states, or whose unique_until is
+/// after `now`. The history is read only if kCompleted is among the states or `with_completed`,
+/// which says that completed jobs with unique_until may exist.
+/// REQUIRES: lock_unique_key(); `snapshot` is newer, and sees the rows of this transaction.
+std::optional<UniqueJob> find_unique(pg::Spi& spi, TypeId type, const text* unique_key,
+                                     std::uint16_t states, bool with_completed, TimestampTz now,
+                                     Snapshot snapshot);
 
 }  // namespace metrics_refresh::store::queue

@@ -6,7 +6,7 @@
 // throw SqlError 55000 if the extension is missing.
 #pragma once
 
-#include "store/queue/job.hpp"
+#include "store/queue/unended.hpp"
 
 namespace metrics_refresh::store::queue {
 
@@ -41,32 +41,6 @@ std::optional<Job> read_job(const Place& place, Snapshot snapshot);
 /// The same for several. `jobs` gets those that were found, in the order of the places. Returns how
 /// many. Places of one segment that follow each other share the opening of its tables.
 std::size_t read_jobs(const Place* places, std::size_t count, Snapshot snapshot, Job* jobs);
-
-/// What is needed to make a job ready again.
-struct Unended {
-  Place place;
-  TimestampTz created_at = 0;
-  std::optional<std::int64_t> batch;
-  KeyHash key = 0;
-  TypeId type = 0;
-  std::int16_t priority = 0;
-  std::int16_t version = 0;
-  std::int16_t attempts = 0;
-  std::int16_t flags = 0;
-};
-
-struct UnendedRead {
-  std::size_t count = 0;  // of jobs in the buffer, by ascending number
-  /// All numbers up to this one have been read. The next read begins after it.
-  JobNumber until = 0;
-};
-
-/// Reads jobs of a segment with after < number <= last, from an index and never from its start: as
-/// many as fit into `jobs`, and not more than 50,000 rows at a time. until == last means that there
-/// are no more. Two reads with different snapshots may miss a job that was moved in between, like
-/// any two reads.
-UnendedRead read_unended(std::uint8_t segment, JobNumber after, JobNumber last, Snapshot snapshot,
-                         Unended* jobs, std::size_t most);
 
 /// Bytes of a child's rows on disk, without its indexes.
 std::int64_t segment_bytes(std::uint8_t segment);

@@ -1,19 +1,21 @@
 // Jobs that cannot start yet: queue_later. Rows are added below the executor, and changed with SQL;
-// these are not on the path of an ordinary job. A row's lock is held only by functions that cancel
-// or change the job, so readers skip locked rows. Whoever locked it tells the scheduler at its end.
+// these are not on the path of an ordinary job. Only functions that cancel or change a job hold the
+// lock of its row for longer. So the mover skips locked rows, and the transaction that had the lock
+// tells the scheduler at its end.
 //
-// All functions but insert_later() REQUIRE: inside extension::as_extension(), whose Spi they get.
+// Functions with an Spi REQUIRE: inside extension::as_extension(). The values of their jobs are
+// valid until the Spi ends.
 #pragma once
 
 #include <vector>
 
 #include "pg/spi.hpp"
-#include "store/queue/job.hpp"
+#include "store/queue/hot.hpp"
 
 namespace metrics_refresh::store::queue {
 
-/// Adds jobs; `waits` is how many predecessors of all of them are open (dependencies.hpp).
-/// REQUIRES: run_at is set.
+/// Adds jobs; `waits` is how many predecessors of each are open (dependencies.hpp). REQUIRES:
+/// run_at is set and finite.
 void insert_later(const Job* jobs, std::size_t count, std::int16_t waits);
 
 /// The place in the order of (run_at, id) up to which due jobs were moved.
@@ -23,13 +25,13 @@ struct DueCursor {
 };
 
 struct DueJobs {
-  std::vector<Job> moved;    // with their new places
-  bool is_more = false;      // there may be more that are due
-  bool has_skipped = false;  // a locked row was left out; its locker lowers the cursor
+  std::vector<Unended> moved;  // with their new places, by number
+  std::vector<Unended> dead;   // their type does not exist
+  bool is_more = false;        // there may be more that are due
 };
 
-/// Moves up to `most` due jobs after the cursor into the segment, and moves the cursor. Jobs whose
-/// type is missing become dead and are not in the result. REQUIRES: lock_current_segment().
+/// Moves up to `most` due jobs after the cursor into the segment, and advances the cursor. Jobs
+/// whose type is missing become dead. REQUIRES: lock_current_segment().
 DueJobs move_due(pg::Spi& spi, std::uint8_t segment, DueCursor& cursor, TimestampTz now,
                  std::size_t most);
 /// The first time after the cursor at which a job is due.
@@ -38,20 +40,20 @@ std::optional<TimestampTz> next_due(pg::Spi& spi, const DueCursor& cursor);
 /// Takes a job out and returns it, or nothing if it is not there (any more). Waits for a
 /// transaction that changes the same job, at most lock_timeout.
 std::optional<Job> take_later(pg::Spi& spi, JobNumber id);
-/// Returns the job without changing it.
-std::optional<Job> read_later(pg::Spi& spi, JobNumber id);
-/// Changes a job that waits. Returns false if it is not there (any more).
+/// Changes a job that waits. Returns false if it is not there (any more). Waits in the same way.
 bool change_later(pg::Spi& spi, JobNumber id, std::optional<TimestampTz> run_at,
                   std::optional<std::int16_t> priority);
 
-/// Makes all failed jobs of these types due now, in the order of their numbers, `most` at a time.
-/// Returns their numbers.
-std::vector<JobNumber> hurry_failed(pg::Spi& spi, const std::vector<std::int64_t>& types,
-                                    JobNumber after, TimestampTz now, std::size_t most);
+/// Makes failed jobs of these types due now, up to `most` of them by ascending number after
+/// `after`; they count as not failed. Rows that are locked are skipped. Returns their numbers, in
+/// order.
+std::vector<std::int64_t> hurry_failed(pg::Spi& spi, const std::vector<std::int64_t>& types,
+                                       JobNumber after, TimestampTz now, std::size_t most);
 
 struct LaterCount {
   TypeId type = 0;
-  std::int64_t pending = 0, failed = 0;
+  std::int64_t pending = 0;
+  std::int64_t failed = 0;
 };
 /// How many jobs wait, by type. Reads the whole table: only for the start after a crash.
 std::vector<LaterCount> count_later(pg::Spi& spi);

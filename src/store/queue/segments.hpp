@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "pg/spi.hpp"
-#include "store/queue/job.hpp"
+#include "store/queue/hot.hpp"
 
 namespace metrics_refresh::store::queue {
 
@@ -41,11 +41,16 @@ Emptied empty_segment(pg::Spi& spi, std::uint8_t segment);
 
 /// Appends new versions of jobs of `from` to the current segment, and ends the old ones. Jobs that
 /// have ended meanwhile are left out. Returns those that were moved, with their new places.
-/// REQUIRES: the caller holds these jobs (core/queue), and has locked the segment `to`.
-std::vector<Job> copy_forward(const Place* places, std::size_t count, std::uint8_t to,
-                              Snapshot snapshot);
+/// REQUIRES: the caller holds these jobs (core/queue), and has locked the segment `to`, which no
+/// place is in.
+std::vector<Unended> copy_forward(const Place* places, std::size_t count, std::uint8_t to,
+                                  Snapshot snapshot);
 
-/// A session that has a lock on a segment and keeps it from being emptied: the oldest one.
-std::optional<int> blocking_session(pg::Spi& spi, std::uint8_t segment);
+struct BlockingSession {
+  int pid = 0;  // 0: a prepared transaction
+  std::optional<TimestampTz> since;
+};
+/// The oldest transaction that has a lock on a segment and keeps it from being emptied.
+std::optional<BlockingSession> blocking_session(pg::Spi& spi, std::uint8_t segment);
 
 }  // namespace metrics_refresh::store::queue

@@ -1,6 +1,7 @@
 // Dead and canceled jobs: queue_stopped. Rows are added by stop() (ended.hpp).
 //
-// All functions REQUIRE: inside extension::as_extension(), whose Spi they get.
+// All functions REQUIRE: inside extension::as_extension(), whose Spi they get. The values of their
+// jobs are valid until it ends.
 #pragma once
 
 #include <vector>
@@ -15,26 +16,26 @@ struct StoppedJob {
   StopStatus status = StopStatus::kDead;
 };
 
-/// Takes a job out, so that it can be appended to queue_hot again with next_version(), or purged.
-/// Returns nothing if it is not there (any more). Waits for a transaction that does the same.
+/// Takes a job out, so that it can be appended to queue_hot again with next_version(). Returns
+/// nothing if it is not there (any more). Waits for a transaction that does the same.
 std::optional<StoppedJob> take_stopped(pg::Spi& spi, JobNumber id);
-/// Returns the job without changing it.
-std::optional<StoppedJob> read_stopped(pg::Spi& spi, JobNumber id);
-/// Takes up to `most` dead jobs of these types out, by ascending number after `after`. Jobs that
-/// another transaction takes are skipped.
+/// Takes up to `most` dead jobs of these types out, by ascending number after `after`. Rows that
+/// are locked are skipped.
 std::vector<Job> take_dead(pg::Spi& spi, const std::vector<std::int64_t>& types, JobNumber after,
                            std::size_t most);
-/// Removes up to `most` jobs of these types that stopped before that time; all if `status` is
-/// nothing. Returns how many.
-std::int64_t purge_stopped(pg::Spi& spi, const std::vector<std::int64_t>& types,
-                           TimestampTz stopped_before, std::optional<StopStatus> status,
-                           std::size_t most);
-
+/// Removes up to `most` jobs of these types that stopped before that time; of both kinds if
+/// `status` is nothing. Rows that are locked are skipped.
 struct StoppedCount {
   TypeId type = 0;
-  std::int64_t dead = 0, canceled = 0;
+  std::int64_t dead = 0;
+  std::int64_t canceled = 0;
 };
-/// How many there are, by type. Reads an index: only for the start after a crash.
+/// Returns how many were removed, by type.
+std::vector<StoppedCount> purge_stopped(pg::Spi& spi, const std::vector<std::int64_t>& types,
+                                        TimestampTz stopped_before,
+                                        std::optional<StopStatus> status, std::size_t most);
+
+/// How many there are, by type. Reads the whole table: only for the start after a crash.
 std::vector<StoppedCount> count_stopped(pg::Spi& spi);
 
 }  // namespace metrics_refresh::store::queue

@@ -39,6 +39,7 @@ Tables look_up(Oid schema) {
   for (int k = 0; k < kSegments; ++k) {
     found.hot[k] = number_of(schema, "queue_hot", k);
     found.hot_id[k] = number_of(schema, "queue_hot", k, "_id");
+    found.hot_unique[k] = number_of(schema, "queue_hot", k, "_unique");
     found.ended[k] = number_of(schema, "queue_ended", k);
     found.ended_id[k] = number_of(schema, "queue_ended", k, "_id");
     found.claim[k] = number_of(schema, "queue_claim", k);
@@ -46,6 +47,7 @@ Tables look_up(Oid schema) {
   for (int k = 0; k < kPeriods; ++k) found.history[k] = number_of(schema, "queue_history", k);
   found.later = get_relname_relid("queue_later", schema);
   found.stopped = get_relname_relid("queue_stopped", schema);
+  found.batch = get_relname_relid("queue_batch", schema);
   return found;
 }
 

@@ -12,13 +12,15 @@ namespace metrics_refresh::store::queue {
 
 struct Tables {
   Oid hot[kSegments];
-  Oid hot_id[kSegments];  // the index on id
+  Oid hot_id[kSegments];      // the index on id
+  Oid hot_unique[kSegments];  // the partial index on unique_hash
   Oid ended[kSegments];
   Oid ended_id[kSegments];  // the unique index on (id, version)
   Oid claim[kSegments];
   Oid history[kPeriods];
   Oid later;
   Oid stopped;
+  Oid batch;
 };
 
 /// InvalidOid for all if the extension is missing. Valid until the next lock of a relation.

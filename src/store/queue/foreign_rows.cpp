@@ -1,12 +1,15 @@
-// Rows of the queue that come through the executor. The extension writes its own rows below it, so
-// these are from COPY or INSERT, which happens in two cases:
+// Rows of the queue that come through the executor, from outside. The extension writes its own jobs
+// below it, so COPY and INSERT are one of two cases:
 //
 // - A dump is restored. Ready jobs are put into queue_later instead, and enter by the mover like
 // all
 //   others, exactly once. Numbers of roles in a dump mean nothing, so nobody has enqueued a job.
 // - An apply worker of logical replication copies a publisher's rows. A job belongs to the
 // publisher,
-//   and would run a second time here.
+//   and would run a second time here. Its changes are discarded, too: the numbers are those of
+//   other jobs here.
+//
+// The extension changes and deletes rows of queue_later and of smaller tables with SQL.
 #include "pg/guard.hpp"
 #include "store/queue/columns.hpp"
 #include "store/queue/tables.hpp"
@@ -15,8 +18,11 @@ namespace metrics_refresh::store::queue {
 namespace {
 
 const TriggerData* trigger_data(FunctionCallInfo fcinfo) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) elog(ERROR, "restored_job() was not called by a trigger");
-  return static_cast<const TriggerData*>(static_cast<const void*>(fcinfo->context));
+  const auto* const data = static_cast<const TriggerData*>(static_cast<void*>(fcinfo->context));
+  if (!CALLED_AS_TRIGGER(fcinfo) || data->tg_trigger->tgnargs != 1)
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                    errmsg("the function is for the triggers of the job queue")));
+  return data;
 }
 
 void put_later(const TriggerData* data) {
@@ -43,20 +49,23 @@ HeapTuple without_enqueuer(const TriggerData* data) {
   return heap_modify_tuple_by_cols(data->tg_trigtuple, columns, 1, &number, &nobody, &is_null);
 }
 
-Datum restored_job(FunctionCallInfo fcinfo) {
-  return pg::call([fcinfo]() -> Datum {
-    const TriggerData* const data = trigger_data(fcinfo);
-    const char* const wanted = data->tg_trigger->tgargs[0];
-    // A trigger that returns null leaves the row out.
-    if (IsLogicalWorker() || strcmp(wanted, "discard") == 0) return PointerGetDatum(nullptr);
-    if (strcmp(wanted, "keep") == 0) return PointerGetDatum(without_enqueuer(data));
-    put_later(data);
-    return PointerGetDatum(nullptr);
-  });
+// Returns the row to write, or null to leave it out.
+HeapTuple row_to_write(const TriggerData* data) {
+  if (IsLogicalWorker()) return nullptr;
+  if (TRIGGER_FIRED_BY_UPDATE(data->tg_event)) return data->tg_newtuple;
+  if (TRIGGER_FIRED_BY_DELETE(data->tg_event)) return data->tg_trigtuple;
+  const char* const wanted = data->tg_trigger->tgargs[0];
+  if (strcmp(wanted, "keep") == 0) return without_enqueuer(data);
+  if (strcmp(wanted, "later") == 0) put_later(data);
+  return nullptr;
+}
+
+Datum queue_row(FunctionCallInfo fcinfo) {
+  return pg::call([fcinfo] { return PointerGetDatum(row_to_write(trigger_data(fcinfo))); });
 }
 
 }  // namespace
 
-MR_SQL_FUNCTION(mr_restored_job, restored_job);
+MR_SQL_FUNCTION(mr_queue_row, queue_row);
 
 }  // namespace metrics_refresh::store::queue

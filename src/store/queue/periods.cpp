@@ -1,0 +1,61 @@
+#include "store/queue/periods.hpp"
+
+#include "pg/empty_table.hpp"
+#include "pg/time.hpp"
+#include "store/queue/tables.hpp"
+
+namespace metrics_refresh::store::queue {
+namespace {
+
+Period::State state_of(const std::string& word) {
+  if (word == "empty") return Period::State::kEmpty;
+  return word == "current" ? Period::State::kCurrent : Period::State::kClosed;
+}
+
+std::optional<TimestampTz> time_or_null(const pg::Rows& rows, std::size_t row, const char* column) {
+  const auto time = rows.get_instant_or_null(row, column);
+  return time ? std::optional(pg::to_timestamptz(*time)) : std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Period> read_periods(pg::Spi& spi) {
+  const pg::Rows rows = spi.query(
+      "SELECT period::int8, state, opened_at, closed_at, coalesce(rows, 0) AS row_count"
+      " FROM metrics_refresh_internal.queue_period ORDER BY period");
+  std::vector<Period> periods;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    periods.push_back({static_cast<std::uint8_t>(rows.get_int64(i, "period")),
+                       state_of(rows.get_text(i, "state")), time_or_null(rows, i, "opened_at"),
+                       time_or_null(rows, i, "closed_at"), rows.get_int64(i, "row_count")});
+  return periods;
+}
+
+void open_period(pg::Spi& spi, std::uint8_t next, std::int64_t rows, TimestampTz now) {
+  const pg::Param time(TIMESTAMPTZOID, TimestampTzGetDatum(now));
+  (void)spi.query(
+      "UPDATE metrics_refresh_internal.queue_period SET state = 'closed', closed_at = $1, rows = $2"
+      " WHERE state = 'current'",
+      {time, rows});
+  (void)spi.query(
+      "UPDATE metrics_refresh_internal.queue_period"
+      " SET state = 'current', opened_at = $1, closed_at = NULL, rows = NULL WHERE period = $2",
+      {time, static_cast<std::int64_t>(next)});
+}
+
+bool empty_period(pg::Spi& spi, std::uint8_t period) {
+  const bool emptied = pg::call([period] {
+    const Oid table = tables().history[period];
+    if (!OidIsValid(table) || !pg::lock_if_unused(table)) return false;
+    pg::empty_tables(&table, 1);
+    return true;
+  });
+  if (emptied)
+    (void)spi.query(
+        "UPDATE metrics_refresh_internal.queue_period"
+        " SET state = 'empty', opened_at = NULL, closed_at = NULL, rows = NULL WHERE period = $1",
+        {static_cast<std::int64_t>(period)});
+  return emptied;
+}
+
+}  // namespace metrics_refresh::store::queue

@@ -36,13 +36,14 @@ BEGIN
         WHERE p.pronamespace = '@extschema@'::pg_catalog.regnamespace
           AND (p.proname, pg_catalog.oidvectortypes(p.proargtypes)) IN (
               ('refresh_platform_metrics_with_logging', ''), ('trigger_platform_metrics_refresh', ''),
-              ('cleanup_old_metrics_logs', ''), ('get_metrics_refresh_stats', 'integer'), ('notify_failed_job', ''))
+              ('cleanup_old_metrics_logs', ''), ('get_metrics_refresh_stats', 'integer'), ('notify_failed_job', ''),
+              ('retry_failed_jobs', 'text'))
         UNION ALL
         SELECT CASE c.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'table ' END
                || c.oid::pg_catalog.regclass::pg_catalog.text
         FROM pg_catalog.pg_class c
         WHERE c.relnamespace = '@extschema@'::pg_catalog.regnamespace
-          AND c.relname IN ('metrics_refresh_log', 'edge_function_logs')) o;
+          AND c.relname IN ('metrics_refresh_log', 'edge_function_logs', 'background_jobs')) o;
     IF hand_written IS NOT NULL THEN
         other := CASE WHEN pg_catalog.to_regnamespace('metrics') IS NULL THEN 'metrics' ELSE 'metrics_platform' END;
         RAISE duplicate_object USING
@@ -1167,6 +1168,187 @@ COMMENT ON FUNCTION metrics_refresh.drop_job_type(text) IS
     'removes a type; 55006 if it has jobs that have not ended; if there is no such type, returns false with a notice; for the owner of the type and super admins';
 
 ------------------------------------------------------------------------------------------------
+-- The API of the queue. A role needs EXECUTE on enqueue() and the like, which nobody has, and EXECUTE on the handler
+-- of the type, as for calling the handler itself.
+
+CREATE FUNCTION metrics_refresh.enqueue(
+        type text, payload jsonb DEFAULT '{}', priority integer DEFAULT NULL,
+        run_at timestamptz DEFAULT NULL, delay interval DEFAULT NULL, unique_key text DEFAULT NULL,
+        unique_for interval DEFAULT NULL,
+        unique_states text[] DEFAULT '{pending,processing,failed}', key text DEFAULT NULL,
+        after bigint[] DEFAULT NULL, batch bigint DEFAULT NULL, max_attempts integer DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_enqueue';
+COMMENT ON FUNCTION metrics_refresh.enqueue IS
+    'adds a background job, which can start when this transaction has committed, or later: at run_at, after a delay, or after other jobs have ended; returns its number; if a job with the same unique key is in one of the states, or was added with unique_for and the period goes on, returns the number of that job with a notice; for roles with EXECUTE on this function and on the handler of the type';
+REVOKE ALL ON FUNCTION metrics_refresh.enqueue FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.enqueue_many(
+        type text, payloads jsonb[], priority integer DEFAULT NULL, run_at timestamptz DEFAULT NULL,
+        delay interval DEFAULT NULL, keys text[] DEFAULT NULL, unique_keys text[] DEFAULT NULL,
+        unique_for interval DEFAULT NULL,
+        unique_states text[] DEFAULT '{pending,processing,failed}', after bigint[] DEFAULT NULL,
+        batch bigint DEFAULT NULL, max_attempts integer DEFAULT NULL)
+    RETURNS TABLE (job_id bigint, duplicate boolean)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_enqueue_many';
+COMMENT ON FUNCTION metrics_refresh.enqueue_many IS
+    'adds a job for each payload and returns their numbers in the same order; keys and unique_keys have one element for each payload; duplicate is true for the number of an earlier job with the same unique key; other options and rights as for enqueue()';
+REVOKE ALL ON FUNCTION metrics_refresh.enqueue_many FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.create_batch(callback_type text, callback_payload jsonb DEFAULT '{}',
+                                             open boolean DEFAULT false)
+    RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_create_batch';
+COMMENT ON FUNCTION metrics_refresh.create_batch IS
+    'makes a batch, to which enqueue() adds jobs, and returns its number; when the last job has ended, a job of the type callback_type is added, whose number is that of the batch; takes jobs in this transaction only, or until close_batch() if open is true, and always from its own running jobs; rights as for enqueue()';
+REVOKE ALL ON FUNCTION metrics_refresh.create_batch FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.close_batch(batch bigint) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_close_batch';
+COMMENT ON FUNCTION metrics_refresh.close_batch(bigint) IS
+    'closes an open batch, so that it can end; returns false if it was closed before; for the role that has made it';
+REVOKE ALL ON FUNCTION metrics_refresh.close_batch FROM PUBLIC;
+
+-- Row-level security of the queue: the role that has enqueued a job sees it, and so do the owner of its type and super
+-- admins. Rows are read through the parents, whose policies decide. An end mark tells nothing of a job.
+DO $do$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY '{queue_hot,queue_later,queue_stopped,queue_history}'::pg_catalog.text[] LOOP
+        EXECUTE pg_catalog.format($$CREATE POLICY visible ON metrics_refresh_internal.%I FOR SELECT USING (
+            type_id IN (SELECT t.id FROM metrics_refresh_internal.job_type t)
+            OR (SELECT metrics_refresh.is_super_admin())
+            OR enqueued_by IN (SELECT r.oid FROM pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')))$$, name);
+    END LOOP;
+END $do$;
+CREATE POLICY visible ON metrics_refresh_internal.queue_ended FOR SELECT USING (true);
+
+-- A role sees its own jobs, and so the names of their types. This view has the rights of its owner, but only the views
+-- below can name it.
+CREATE VIEW metrics_refresh_internal.job_type_name AS
+    SELECT t.id, t.name, t.owner, t.max_attempts::integer AS max_attempts FROM metrics_refresh_internal.job_type t;
+COMMENT ON VIEW metrics_refresh_internal.job_type_name IS 'names of all job types, for the jobs that a role sees';
+
+CREATE FUNCTION metrics_refresh_internal.queue_claims(OUT job_id bigint, OUT worker text, OUT started_at timestamptz,
+                                                      OUT progress_done bigint, OUT progress_total bigint, OUT progress_note text)
+    RETURNS SETOF record
+    LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 20 AS 'MODULE_PATHNAME', 'mr_queue_claims';
+COMMENT ON FUNCTION metrics_refresh_internal.queue_claims() IS
+    'running jobs with their workers: the process ID, or the name that an external worker has given';
+
+-- The branches have the status as a constant, so that a condition on it leaves out the others.
+CREATE VIEW @extschema@.background_jobs WITH (security_invoker = true) AS
+    SELECT j.id, t.name::pg_catalog.text AS type, j.payload, j.status, j.priority, j.run_at, j.attempts,
+           coalesce(j.max_attempts::integer, t.max_attempts) AS max_attempts,
+           CASE WHEN j.type_id IN (SELECT m.id FROM metrics_refresh_internal.job_type m) THEN j.last_error END AS last_error,
+           j.unique_key, j.key, j.batch, j.created_at, j.started_at, j.finished_at,
+           pg_catalog.pg_get_userbyid(nullif(j.enqueued_by, '0'::pg_catalog.oid)) AS enqueued_by, t.owner,
+           CASE WHEN j.type_id IN (SELECT m.id FROM metrics_refresh_internal.job_type m) THEN j.worker END AS worker,
+           j.progress_done, j.progress_total,
+           CASE WHEN j.type_id IN (SELECT m.id FROM metrics_refresh_internal.job_type m) THEN j.progress_note END AS progress_note
+    FROM (
+        SELECT h.id, h.type_id, h.payload,
+               CASE WHEN c.job_id IS NOT NULL THEN 'processing' WHEN h.flags & 1 <> 0 THEN 'failed' ELSE 'pending' END AS status,
+               h.priority::pg_catalog.int4 AS priority, coalesce(h.run_at, h.created_at) AS run_at,
+               h.attempts::pg_catalog.int4 + (c.job_id IS NOT NULL)::pg_catalog.int4 AS attempts, h.max_attempts,
+               h.last_error, h.unique_key, h.key, h.batch, h.created_at, c.started_at,
+               NULL::pg_catalog.timestamptz AS finished_at, h.enqueued_by, c.worker, c.progress_done, c.progress_total,
+               c.progress_note
+        FROM metrics_refresh_internal.queue_hot h
+        LEFT JOIN metrics_refresh_internal.queue_claims() c ON c.job_id = h.id
+        WHERE NOT EXISTS (SELECT FROM metrics_refresh_internal.queue_ended e WHERE e.id = h.id AND e.version = h.version)
+        UNION ALL
+        SELECT l.id, l.type_id, l.payload, CASE WHEN l.flags & 1 <> 0 THEN 'failed' ELSE 'pending' END,
+               l.priority::pg_catalog.int4, l.run_at, l.attempts::pg_catalog.int4, l.max_attempts, l.last_error, l.unique_key,
+               l.key, l.batch, l.created_at, NULL, NULL, l.enqueued_by, NULL, NULL, NULL, NULL
+        FROM metrics_refresh_internal.queue_later l
+        UNION ALL
+        SELECT s.id, s.type_id, s.payload, CASE s.status WHEN 'd' THEN 'dead' ELSE 'canceled' END,
+               s.priority::pg_catalog.int4, coalesce(s.run_at, s.created_at), s.attempts::pg_catalog.int4, s.max_attempts,
+               coalesce(s.last_error, s.reason), s.unique_key, s.key, s.batch, s.created_at, s.started_at, s.finished_at,
+               s.enqueued_by, NULL, NULL, NULL, NULL
+        FROM metrics_refresh_internal.queue_stopped s
+        UNION ALL
+        SELECT d.id, d.type_id, d.payload, 'completed', d.priority::pg_catalog.int4, coalesce(d.run_at, d.created_at),
+               d.attempts::pg_catalog.int4 + 1, d.max_attempts, NULL, d.unique_key, d.key, d.batch, d.created_at,
+               d.started_at, d.finished_at, d.enqueued_by, d.worker, NULL, NULL, d.result_note
+        FROM metrics_refresh_internal.queue_history d) j
+    LEFT JOIN metrics_refresh_internal.job_type_name t ON t.id = j.type_id;
+ALTER VIEW @extschema@.background_jobs ALTER COLUMN payload SET DEFAULT '{}'::pg_catalog.jsonb;
+COMMENT ON VIEW @extschema@.background_jobs IS
+    'jobs of the queue, for the role that has enqueued them, the owner of their type and super admins; INSERT adds a job, UPDATE of status to canceled or pending cancels it or starts it again, UPDATE of run_at or priority changes a job that waits, DELETE cancels it or removes one that has stopped';
+COMMENT ON COLUMN @extschema@.background_jobs.status IS
+    'pending, processing, failed (another attempt follows), completed, dead (no attempt follows), or canceled';
+COMMENT ON COLUMN @extschema@.background_jobs.run_at IS 'the job starts no earlier';
+COMMENT ON COLUMN @extschema@.background_jobs.attempts IS 'attempts that have begun';
+COMMENT ON COLUMN @extschema@.background_jobs.last_error IS
+    'message of the last failed attempt, for members of the owner of the type and super admins; so are worker and progress_note';
+COMMENT ON COLUMN @extschema@.background_jobs.unique_key IS 'no other job with this key is added; see enqueue()';
+COMMENT ON COLUMN @extschema@.background_jobs.key IS 'jobs with the same key take turns with those of other keys';
+COMMENT ON COLUMN @extschema@.background_jobs.enqueued_by IS 'NULL for a job that was restored from a dump';
+COMMENT ON COLUMN @extschema@.background_jobs.owner IS 'role that the job runs as';
+
+CREATE FUNCTION metrics_refresh_internal.background_jobs_write() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_background_jobs_write';
+COMMENT ON FUNCTION metrics_refresh_internal.background_jobs_write() IS
+    'does INSERT, UPDATE and DELETE on background_jobs, with the rights of the functions that do the same';
+REVOKE ALL ON FUNCTION metrics_refresh_internal.background_jobs_write() FROM PUBLIC;
+CREATE TRIGGER write INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.background_jobs
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.background_jobs_write();
+
+CREATE FUNCTION metrics_refresh.job_counts(OUT type text, OUT pending bigint, OUT processing bigint, OUT failed bigint,
+                                           OUT dead bigint, OUT canceled bigint, OUT completed_since_start bigint,
+                                           OUT failures_since_start bigint, OUT exact boolean)
+    RETURNS SETOF record
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mr_job_counts';
+COMMENT ON FUNCTION metrics_refresh.job_counts() IS
+    'counts jobs by type and status without reading them, for the types that the caller may manage; the last two numbers count from the start of the server; exact is false for a moment after the start, while the jobs are counted';
+
+CREATE FUNCTION metrics_refresh.cancel_job(job_id bigint) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cancel_job';
+COMMENT ON FUNCTION metrics_refresh.cancel_job(bigint) IS
+    'cancels a job: one that waits at the commit of this transaction, one that runs at once; returns false if it has already ended; for the role that has enqueued it, the owner of its type and super admins';
+
+CREATE FUNCTION metrics_refresh.retry_job(job_id bigint) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_retry_job';
+COMMENT ON FUNCTION metrics_refresh.retry_job(bigint) IS
+    'starts a failed, dead or canceled job again now; one that is dead or canceled has all its attempts again; returns false if it has completed; for the owner of its type and super admins';
+
+CREATE FUNCTION metrics_refresh.retry_failed_jobs(p_job_type text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_retry_failed_jobs';
+COMMENT ON FUNCTION metrics_refresh.retry_failed_jobs(text) IS
+    'starts all failed and dead jobs of a type, or of all types that the caller may manage, again now; returns their number';
+CREATE FUNCTION @extschema@.retry_failed_jobs(p_job_type text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_retry_failed_jobs';
+COMMENT ON FUNCTION @extschema@.retry_failed_jobs(text) IS 'metrics_refresh.retry_failed_jobs()';
+
+CREATE FUNCTION metrics_refresh.snooze_job(job_id bigint, delay interval) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_snooze_job';
+COMMENT ON FUNCTION metrics_refresh.snooze_job(bigint, interval) IS
+    'lets a job that waits start no earlier than after a delay; called by a handler for its own job, ends this attempt without counting it, and starts the job again after the delay; returns false if the job has ended; for the owner of its type and super admins';
+
+CREATE FUNCTION metrics_refresh.purge_jobs(older_than interval, status text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_purge_jobs';
+COMMENT ON FUNCTION metrics_refresh.purge_jobs(interval, text) IS
+    'removes jobs that ended longer ago than this: dead and canceled ones of the types that the caller may manage, and completed ones by whole periods of the history, for super admins; status selects one of the three; returns how many were removed';
+
+CREATE FUNCTION metrics_refresh.job_progress(done bigint, total bigint DEFAULT NULL, note text DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_progress';
+COMMENT ON FUNCTION metrics_refresh.job_progress(bigint, bigint, text) IS
+    'called by a handler: shows the progress of its job at once, without a commit; the note has at most 100 bytes; 55000 elsewhere';
+
+CREATE FUNCTION metrics_refresh.wait_job(job_id bigint, timeout interval DEFAULT NULL) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait_job';
+COMMENT ON FUNCTION metrics_refresh.wait_job(bigint, interval) IS
+    'waits until a job has ended and its end is on disk, and returns its status, or the present one if the timeout passes first; for the role that has enqueued it, the owner of its type and super admins';
+
+CREATE PROCEDURE metrics_refresh.wait_for_job(job_id bigint, timeout interval DEFAULT NULL, INOUT status text DEFAULT NULL)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait_for_job';
+COMMENT ON PROCEDURE metrics_refresh.wait_for_job(bigint, interval, text) IS
+    'like wait_job(), but holds no snapshot; commits the transaction first, so it raises 25001 in a transaction block or a function';
+
+------------------------------------------------------------------------------------------------
 -- Moving over
 
 CREATE FUNCTION metrics_refresh.import_from_pg_cron(
@@ -1869,6 +2051,10 @@ GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh
                 metrics_refresh.webhook_log, @extschema@.edge_function_logs,
                 @extschema@.metrics_refresh_log TO PUBLIC;
 -- The queue.
-GRANT SELECT ON metrics_refresh_internal.job_type, metrics_refresh.job_types TO PUBLIC;
+GRANT SELECT ON metrics_refresh_internal.job_type, metrics_refresh_internal.job_type_name,
+                metrics_refresh_internal.queue_hot, metrics_refresh_internal.queue_ended,
+                metrics_refresh_internal.queue_later, metrics_refresh_internal.queue_stopped,
+                metrics_refresh_internal.queue_history, metrics_refresh.job_types,
+                @extschema@.background_jobs TO PUBLIC;
 -- The queries of incremental refreshes call it as the owners of the views.
 GRANT EXECUTE ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") TO PUBLIC;

@@ -71,14 +71,17 @@ bool may_fire(pg::Spi& spi) {
       .get_bool(0, "may_fire");
 }
 
-// LOG_SERVER_ONLY: the error is one of the function, whose author is not the caller.
+// LOG_SERVER_ONLY: the session may be that of a client, who is not the author of the function.
 void report(const pg::PgError& error) {
-  const char* message = error.what();
-  const int sqlstate = error.sqlstate();
-  pg::call([=] {
-    ereport(LOG_SERVER_ONLY, errcode(sqlstate),
-            errmsg("the trigger on_job_failure failed: %s", message),
-            errdetail("The failure was logged without it."));
+  const ErrorData* data = &error.data();
+  pg::call([data] {
+    ereport(LOG_SERVER_ONLY, errcode(data->sqlerrcode),
+            errmsg("metrics_refresh: the trigger on_job_failure failed, and the failure is logged "
+                   "without it: %s",
+                   data->message != nullptr ? data->message : "missing error text"),
+            data->detail != nullptr ? errdetail_internal("%s", data->detail) : 0,
+            data->hint != nullptr ? errhint("%s", data->hint) : 0,
+            data->context != nullptr ? errcontext("%s", data->context) : 0);
   });
 }
 

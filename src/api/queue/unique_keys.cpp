@@ -11,6 +11,7 @@
 
 #include "extension/own_schema.hpp"
 #include "shmem/queue/status.hpp"
+#include "store/queue/steady_look.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -90,39 +91,21 @@ struct Search {
   std::vector<NewJob*> first;
 };
 
-void look(pg::Spi& spi, const Search& search) {
+void look(pg::Spi& spi, const Search& search, Snapshot snapshot) {
   const NewJobOptions& options = search.options;
   for (std::size_t i = 0; i < search.jobs.size(); ++i) {
     NewJob& job = *search.jobs[i];
     job.is_duplicate = false;
     if (search.first[i] != nullptr) continue;
     // A job that was added with unique_for may count although this call names no period.
-    const auto found = store::queue::find_unique(
-        spi, options.type.id, search.hashes[i], job.unique_key, options.unique_states, true,
-        options.now, pg::call([] { return GetActiveSnapshot(); }));
+    const auto found =
+        store::queue::find_unique(spi, options.type.id, search.hashes[i], job.unique_key,
+                                  options.unique_states, true, options.now, snapshot);
     if (!found) continue;
     job.is_duplicate = true;
     job.id = found->id;
     job.state = found->state;
   }
-}
-
-// Rows that a TRUNCATE takes away after the snapshot have moved or ended, and are found by a new
-// one.
-void look_until_undisturbed(const Search& search) {
-  extension::as_extension([&](pg::Spi& spi) {
-    for (;;) {
-      const std::uint64_t truncations = shmem::queue::truncations();
-      pg::call([] {
-        // Jobs of this transaction count.
-        CommandCounterIncrement();
-        PushActiveSnapshot(GetLatestSnapshot());
-      });
-      look(spi, search);
-      pg::call([] { PopActiveSnapshot(); });
-      if (shmem::queue::truncations() == truncations) break;
-    }
-  });
 }
 
 }  // namespace
@@ -137,7 +120,9 @@ void find_duplicates(const NewJobOptions& options, NewJob* jobs, std::size_t cou
     search.first.push_back(keys.find_or_add(search.hashes.back(), jobs[i]));
   }
   lock_keys(options.type.id, search.hashes);
-  look_until_undisturbed(search);
+  extension::as_extension([&search](pg::Spi& spi) {
+    store::queue::look_steadily([&](Snapshot snapshot) { look(spi, search, snapshot); });
+  });
   // The number of the first one is not known yet if it is new.
   const bool pending_counts =
       (options.unique_states & store::queue::kPending) != 0 || options.unique_until;

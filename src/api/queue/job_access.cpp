@@ -1,0 +1,28 @@
+#include "api/queue/job_access.hpp"
+
+#include "pg/role.hpp"
+#include "store/queue/job_types.hpp"
+
+namespace metrics_refresh::api {
+
+bool JobRights::may_manage(store::queue::TypeId type) {
+  if (is_super_admin_) return true;
+  if (type == known_type_) return may_manage_known_;
+  const auto found = store::queue::find_job_type(spi_, static_cast<int>(type));
+  known_type_ = type;
+  may_manage_known_ =
+      found && OidIsValid(found->owner_oid) && pg::has_rights_of(caller_, found->owner_oid);
+  return may_manage_known_;
+}
+
+bool JobRights::may_see(const store::queue::Job& job) {
+  return (OidIsValid(job.enqueued_by) && pg::has_rights_of(caller_, job.enqueued_by)) ||
+         may_manage(job.type);
+}
+
+void refuse_missing_job_number(std::int64_t id) {
+  throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "job " + std::to_string(id) + " does not exist",
+                     "The view background_jobs lists the jobs that you may see.");
+}
+
+}  // namespace metrics_refresh::api

@@ -12,12 +12,6 @@ std::int64_t statistics_sent_at = 0;  // by steady_now()
 // The value of the setting while a commit has changed it, otherwise -1.
 int saved_synchronous_commit = -1;
 
-// REQUIRES: inside call().
-void set_synchronous_commit(int value) noexcept {
-  saved_synchronous_commit = synchronous_commit;
-  synchronous_commit = value;
-}
-
 void restore_synchronous_commit() noexcept {
   if (saved_synchronous_commit >= 0) synchronous_commit = saved_synchronous_commit;
   saved_synchronous_commit = -1;
@@ -35,14 +29,12 @@ void begin_job_transaction() {
 
 // The variable is changed instead of the setting, because that costs nothing for each job. No code
 // of a user sees the value: deferred triggers were fired before.
-XLogRecPtr commit_job_transaction(Commit how) {
-  return call([how]() -> XLogRecPtr {
+XLogRecPtr commit_job_transaction(int synchronous) {
+  return call([synchronous]() -> XLogRecPtr {
     if (ActiveSnapshotSet()) PopActiveSnapshot();
     XactLastCommitEnd = InvalidXLogRecPtr;
-    if (how == Commit::kAsynchronous)
-      set_synchronous_commit(SYNCHRONOUS_COMMIT_OFF);
-    else if (how == Commit::kDurable && synchronous_commit < SYNCHRONOUS_COMMIT_LOCAL_FLUSH)
-      set_synchronous_commit(SYNCHRONOUS_COMMIT_LOCAL_FLUSH);
+    saved_synchronous_commit = synchronous_commit;
+    synchronous_commit = synchronous;
     CommitTransactionCommand();
     restore_synchronous_commit();
     return XactLastCommitEnd;

@@ -1,6 +1,6 @@
 // The transactions of a process that performs many short jobs. They differ from the scopes of
 // transaction.hpp in two ways: statistics are sent about once a second instead of at each commit,
-// and a commit may be asynchronous whatever the session's settings say.
+// and a commit may be synchronous or not, whatever the session's settings say.
 //
 // REQUIRES for all functions: a process of this extension. After an exception between begin and
 // commit, the caller calls abort_job_transaction().
@@ -13,11 +13,9 @@ namespace metrics_refresh::pg {
 /// Begins a transaction, and makes its first snapshot the active one.
 void begin_job_transaction();
 
-/// As the settings of the session say, without waiting for the disk, or with waiting for the disk
-/// (and for a standby, if the settings ask for that).
-enum class Commit : std::uint8_t { kAsSet, kAsynchronous, kDurable };
-/// Commits. Returns the end of the commit record, or InvalidXLogRecPtr if nothing was written.
-XLogRecPtr commit_job_transaction(Commit how);
+/// Commits as if the setting synchronous_commit had this value (SyncCommitLevel). Returns the end
+/// of the commit record, or InvalidXLogRecPtr if nothing was written.
+XLogRecPtr commit_job_transaction(int synchronous);
 void abort_job_transaction();
 
 /// Sends the statistics if the last time is a second ago, or if `now`. REQUIRES: no transaction.

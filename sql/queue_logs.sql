@@ -7,6 +7,7 @@ GRANT USAGE ON SCHEMA ql TO PUBLIC;
 CREATE SCHEMA ql_owner AUTHORIZATION regress_owner;
 CREATE ROLE regress_ql_edge LOGIN;
 SET metrics_refresh.admin_role = 'regress_admins';
+TRUNCATE metrics_refresh_internal.edge_function_log, metrics_refresh_internal.job_failure, metrics_refresh_internal.webhook_log;
 -- The log without what differs from one run to the next.
 CREATE VIEW ql.log WITH (security_invoker = true) AS
     SELECT row_number() OVER (ORDER BY id) AS n, function_name, level, message, sqlstate,
@@ -94,15 +95,15 @@ INSERT INTO ql_owner.t VALUES (1);
 CREATE MATERIALIZED VIEW ql_owner.v AS SELECT ql_owner.divide(n) AS share FROM ql_owner.t;
 UPDATE ql_owner.t SET n = 0;
 SELECT metrics_refresh.refresh('ql_owner.v') ->> 'sqlstate' AS refreshed;
-SELECT metrics_refresh.schedule('ql_owner.v', NULL, job_name => 'view job', max_retries => 0);
-SELECT metrics_refresh.schedule_command('command job', NULL, 'SELECT no_such_column', max_retries => 0);
-SELECT metrics_refresh.schedule_group('group job', '{ql_owner.v}', max_retries => 0);
+SELECT metrics_refresh.schedule('ql_owner.v', NULL, job_name => 'view job', max_retries => 0) > 0 AS made;
+SELECT metrics_refresh.schedule_command('command job', NULL, 'SELECT no_such_column', max_retries => 0) > 0 AS made;
+SELECT metrics_refresh.schedule_group('group job', '{ql_owner.v}', max_retries => 0) > 0 AS made;
 CALL tools.run('view job');
 CALL tools.run('command job');
 CALL tools.run('group job');
 SELECT * FROM ql.log \gx
 -- The worker of a run ends.
-SELECT metrics_refresh.schedule_command('sleeper', NULL, 'SELECT pg_sleep(600)', max_retries => 0);
+SELECT metrics_refresh.schedule_command('sleeper', NULL, 'SELECT pg_sleep(600)', max_retries => 0) > 0 AS made;
 SELECT metrics_refresh.trigger('sleeper') AS run \gset
 RESET ROLE;
 CALL tools.wait_for_begin(:run);
@@ -222,6 +223,14 @@ CALL tools.run('command job');
 RESET ROLE;
 SELECT text, run_by, (SELECT rolsuper FROM pg_roles WHERE rolname = as_user) AS superuser FROM ql.alert;
 SELECT * FROM ql.outcome();
+
+-- The scheduler logs the run of a dead worker, and does not wait for a function that takes too long.
+CREATE OR REPLACE FUNCTION notify_failed_job() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NULL; END';
+SELECT metrics_refresh.trigger('sleeper') AS run \gset
+CALL tools.wait_for_begin(:run);
+SELECT pg_terminate_backend(worker_pid) FROM metrics_refresh.running WHERE run_id = :run;
+SELECT metrics_refresh.wait(:run, '60 seconds');
+SELECT kept, split_part(log, E'\n', 2) AS log FROM ql.outcome();
 
 -- The rows are removed with the log of runs.
 SELECT metrics_refresh.log_function_call('old', 'success'), metrics_refresh.record_webhook('old', 'event') \gset

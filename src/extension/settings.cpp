@@ -310,8 +310,8 @@ int max_queue_databases() { return max_queue_databases_value; }
 std::size_t queue_memory() {
   return std::size_t{1024} * static_cast<unsigned>(queue_memory_kilobytes);
 }
-// At least one worker is for refreshes.
-int queue_workers() { return std::min(queue_workers_value, max_workers_value - 1); }
+// One worker is left for runs, unless there is only one.
+int queue_workers() { return std::min(queue_workers_value, std::max(max_workers_value - 1, 1)); }
 QueueFlush queue_flush() { return static_cast<QueueFlush>(queue_flush_value); }
 core::Duration queue_history() { return std::chrono::minutes(queue_history_minutes); }
 std::size_t queue_max_payload() {

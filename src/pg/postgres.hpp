@@ -86,6 +86,7 @@ extern "C" {
 #include "commands/tablecmds.h"          // CheckTableNotInUse
 #include "commands/tablespace.h"         // tablespaces of temporary files
 #include "commands/trigger.h"            // trigger functions
+#include "common/file_perm.h"            // the mode of files of the server
 #include "common/hashfn.h"               // fingerprints
 #include "executor/executor.h"           // running a view's query, keeping its indexes
 #include "executor/instrument.h"         // pgWalUsage, pgBufferUsage

@@ -25,10 +25,8 @@ int services() {
   return locked(LW_SHARED, [] { return services_locked(); });
 }
 
-// One worker is left for runs, unless there is only one.
 int most_services_locked() noexcept {
-  if (area()->queues == 0) return 0;
-  return std::min(settings::queue_workers(), std::max(area()->max_workers - 1, 1));
+  return area()->queues == 0 ? 0 : settings::queue_workers();
 }
 
 int most_runs_locked() noexcept {

@@ -111,7 +111,7 @@ constexpr char kAlone[] = " SELECT true AS suspended FROM ended";
 
 // Completes the row of run_log, if its status is still `expected`, and the state of its job.
 Ended complete_row(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunStatus expected,
-               int suspend_after) {
+                   int suspend_after) {
   const RunError error = outcome.error.value_or(RunError{});
   const bool failure = outcome.status == RunStatus::kError;
   const core::Retry retry = outcome.retry.value_or(core::Retry{});

@@ -5,6 +5,8 @@
 // repeated. The loop sleeps until the earliest of these times, or until its latch is set:
 //
 //   collect results -> tick: decide and assign -> publish -> sweep -> sleep -> read news -> ...
+#include "core/queue/ready_work.hpp"
+#include "core/queue/segment_policy.hpp"
 #include "core/scheduler/scheduler.hpp"
 
 #include "worker/scheduler_main.hpp"
@@ -16,6 +18,7 @@
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
+#include "queue/upkeep/upkeep.hpp"
 #include "shmem/shmem.hpp"
 #include "shmem/starving.hpp"
 #include "store/job_changes.hpp"
@@ -89,6 +92,7 @@ class SchedulerProcess {
   explicit SchedulerProcess(Oid extension) : feed_(extension), dispatch_(feed_) {}
 
   void run() {
+    shmem::release_unstarted(MyDatabaseId);
     // The slots are read before the jobs. If a run ends in between, its end is still collected
     // later. The runs are adopted after the jobs are read, because the scheduler can mark only
     // known jobs as running.
@@ -118,6 +122,8 @@ class SchedulerProcess {
       if (feed_.take_role_news()) owners_.expect();
       owners_.work(now);
       wake_up = earlier(wake_up, owners_.try_again_at());
+      upkeep_.work(now, may_do_for_queue());
+      wake_up = earlier(wake_up, upkeep_.try_again_at());
       if (may_sweep) wake_up = earlier(wake_up, sweep_.try_again_at());
       sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
@@ -134,7 +140,8 @@ class SchedulerProcess {
   }
 
   void read_news() {
-    woken_ = shmem::times_woken(MyDatabaseId);
+    const std::uint64_t woken = shmem::times_woken(MyDatabaseId);
+    if (std::exchange(woken_, woken) != woken) upkeep_.expect();
     hand_overs_.serve();
     if (feed_.read(events_)) return;
     shmem::terminate_workers(MyDatabaseId);
@@ -151,6 +158,11 @@ class SchedulerProcess {
 
   bool may_begin() const {
     return settings::enabled() && !feed_.is_at_rest() && shmem::restored_until(MyDatabaseId) == 0;
+  }
+
+  static queue::MayDo may_do_for_queue() {
+    if (shmem::restored_until(MyDatabaseId) != 0) return queue::MayDo::kNothing;
+    return settings::enabled() ? queue::MayDo::kAll : queue::MayDo::kNoClaims;
   }
 
   // The time at which a restore stops delaying runs, if its sessions do not end before.
@@ -196,7 +208,9 @@ class SchedulerProcess {
   }
 
   void publish(std::optional<Instant> looks_at) {
-    const std::optional<Instant> next_due = scheduler_.next_due();
+    std::optional<Instant> next_due = scheduler_.next_due();
+    if (const std::optional<Instant> job = upkeep_.next_due())
+      next_due = earlier(next_due, std::max(*job, pg::now()));
     const std::size_t waiting = may_begin() ? scheduler_.waiting_count() : 0;
     shmem::publish_schedule(MyDatabaseId, next_due ? pg::to_timestamptz(*next_due) : shmem::kNever,
                             static_cast<int>(waiting), steady(looks_at));
@@ -232,7 +246,7 @@ class SchedulerProcess {
     const std::optional<Instant> next_due = scheduler_.next_due();
     if (scheduler_.waiting_count() > 0 || feed_.try_again_at() || dispatch_.try_again_at() ||
         sweep_.try_again_at() || owners_.try_again_at() || (next_due && *next_due - now < limit) ||
-        shmem::has_tasks(MyDatabaseId))
+        shmem::has_tasks(MyDatabaseId) || upkeep_.is_needed())
       return std::nullopt;
     if (now - last_activity < limit) return last_activity + limit;
     if (shmem::leave_database(MyDatabaseId)) leave();
@@ -245,6 +259,7 @@ class SchedulerProcess {
   HandOvers hand_overs_;
   Sweep sweep_;
   JobOwners owners_;
+  queue::Upkeep upkeep_;
   pg::Sleeper sleeper_;
   std::vector<core::Event> events_;
   std::uint64_t woken_ = 0;  // times_woken() when news was last read

@@ -323,8 +323,8 @@ TEST(QueueReadyWork, AHoldKeepsWorkersAway) {
   EXPECT_EQ(queue.work.claims(), 3U);
   queue.end(first);
   EXPECT_EQ(queue.start(0), 0);
-  EXPECT_TRUE(queue.work.release(first + 1));
-  EXPECT_FALSE(queue.work.release(first + 2));
+  EXPECT_NE(queue.work.release(first + 1), 0);
+  EXPECT_EQ(queue.work.release(first + 2), 0);
   EXPECT_EQ(queue.work.claims(), 0U);
   EXPECT_EQ(queue.work.free_lanes(), 16U);
 }
@@ -386,6 +386,67 @@ TEST(QueueReadyWork, ClaimsAndStartsAreRestored) {
   queue.pass(std::chrono::seconds{2});
   EXPECT_EQ(queue.start(1), of_key);
   EXPECT_EQ(queue.work.bite(1).items[0].segment, 0);
+}
+
+TEST(QueueReadyWork, AHoldTellsTheSegmentsOfHints) {
+  Queue queue;
+  queue.set_type(1, plain());
+  EXPECT_EQ(queue.work.hold(50).result, Result::kHeld);
+  queue.work.post({1, 0, 0, 2, 50, 50, {}}, queue.now);
+  queue.work.post({1, 0, 0, 5, 50, 50, {}}, queue.now);
+  EXPECT_EQ(queue.start(0), 0);
+  EXPECT_EQ(queue.work.release(50), 1U << 2 | 1U << 5);
+}
+
+TEST(QueueReadyWork, OneJobIsClaimedWhateverTheLimitsAre) {
+  Queue queue;
+  TypeSettings settings = plain();
+  settings.concurrency = 1;
+  settings.paused = true;
+  queue.set_type(1, settings);
+  const JobNumber first = queue.post(1, 2);
+  EXPECT_EQ(queue.start(0), 0);
+  EXPECT_TRUE(queue.work.claim_one({1, 0, 0, 0, first + 1, first + 1, {}}, 0, queue.now));
+  EXPECT_FALSE(queue.work.claim_one({1, 0, 0, 0, first + 1, first + 1, {}}, 1, queue.now));
+  EXPECT_EQ(queue.work.holder_of(first + 1), 0U);
+  EXPECT_EQ(queue.work.running(1), 1U);
+  EXPECT_EQ(queue.work.start_next(0, queue.now)->job, first + 1);
+  settings.paused = false;
+  queue.set_type(1, settings);
+  EXPECT_EQ(queue.start(1), 0) << "it counts for the limit";
+  queue.end(first + 1);
+  EXPECT_EQ(queue.work.holder_of(first + 1), kNone);
+  EXPECT_EQ(queue.run_all(), (std::vector<JobNumber>{first, first + 1}))
+      << "its hint is still there";
+}
+
+TEST(QueueReadyWork, TheBiteOfATypeIsChanged) {
+  Queue queue;
+  queue.set_type(1, biting(4));
+  queue.work.set_bite(1, 2);
+  queue.work.set_bite(9, 2);
+  queue.post(1, 6);
+  EXPECT_FALSE(queue.work.can_steal(kOwner));
+  queue.start(0);
+  EXPECT_EQ(queue.work.bite(0).open, 2U);
+  EXPECT_TRUE(queue.work.can_steal(kOwner));
+  EXPECT_FALSE(queue.work.can_steal(kOwner + 1));
+  EXPECT_EQ(queue.work.owner_of(1), kOwner);
+  EXPECT_EQ(queue.work.owner_of(9), 0U);
+}
+
+TEST(QueueReadyWork, TheOldestTurnIsThatOfTheLaneThatWaitsLongest) {
+  Queue queue;
+  queue.set_type(1, plain());
+  queue.set_type(2, plain(kOwner + 1));
+  EXPECT_EQ(queue.work.oldest_turn(queue.now), Instant::max());
+  const Instant begin = queue.now;
+  queue.post(1);
+  queue.pass(std::chrono::seconds{5});
+  queue.post(2);
+  EXPECT_EQ(queue.work.oldest_turn(queue.now), begin);
+  queue.start(0);
+  EXPECT_EQ(queue.work.oldest_turn(queue.now), queue.now);
 }
 
 TEST(QueueReadyWork, HoldsAreLimited) {

@@ -55,7 +55,9 @@ SELECT v.* FROM (VALUES
   ('endings', 'server ready after a crash -> the job starts again, at most', most('endings', 'ms', 'crash'), 'ms', '<=', 1000),
   ('flood', 'p99 wait of a key beside a flood, above its wait alone, in p99 durations of the flood',
    (median('flood', 'wait_p99', 'flooded') - median('flood', 'wait_p99', 'alone')) / median('flood', 'duration_p99', 'a'),
-   'times', '<=', 1)
+   'times', '<=', 1),
+  ('refreshes', 'lateness of a command beside a full queue, p95, above twice that beside an idle one',
+   median('refreshes', 'p95', 'beside a queue: full') - 2 * median('refreshes', 'p95', 'beside a queue: idle'), 'ms', '<=', 10)
 ) v WHERE v.column1 = ANY (string_to_array(:'parts', ' '));
 
 CREATE VIEW verdicts AS

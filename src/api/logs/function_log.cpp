@@ -1,6 +1,8 @@
 // log_function_call(), the view edge_function_logs, and record_webhook(): callers report calls of
 // functions outside the server, and webhooks that they received. EXECUTE, or INSERT on the view, is
 // the right to write; the row belongs to its caller.
+#include "core/text.hpp"
+
 #include "store/function_log.hpp"
 
 #include <cmath>

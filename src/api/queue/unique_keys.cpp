@@ -128,8 +128,9 @@ std::optional<store::queue::UniqueJob> find_duplicate(pg::Spi& spi, const NewJob
     std::optional<store::queue::UniqueJob> found;
     // A job that was added with unique_for may count although this call names no period.
     store::queue::look_steadily([&](Snapshot snapshot) {
-      found = store::queue::find_unique(spi, options.type.id, job.unique_key, options.unique_states,
-                                        true, options.now, snapshot);
+      found = store::queue::find_unique(
+          spi, options.type.id, store::queue::unique_hash(options.type.id, job.unique_key),
+          job.unique_key, options.unique_states, true, options.now, snapshot);
     });
     const std::uint16_t waiting = store::queue::kPending | store::queue::kFailed;
     if (!found || !holds_duplicates(options) || (found->state & waiting) == 0 ||

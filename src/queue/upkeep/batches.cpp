@@ -10,6 +10,7 @@
 #include "store/queue/batches.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/later.hpp"
+#include "store/queue/unended.hpp"
 
 namespace metrics_refresh::queue {
 namespace {
@@ -76,11 +77,11 @@ bool Batches::end(const std::vector<std::int64_t>& batches, XLogRecPtr lsn, cons
           if (lsn != InvalidXLogRecPtr) pg::call([lsn] { XLogFlush(lsn); });
           const JobType* const type = types.find(batch->type);
           Job job = callback_of(*batch, type);
-          note_new(job);
+          note_new(store::queue::unended_of(job));
           ended.push_back(number);
           if (type != nullptr) {
             store::queue::append_jobs(lock_current_segment(), &job, 1);
-            note_ready(job);
+            note_ready(store::queue::unended_of(job));
           } else {
             // The mover gives it up, with the reason.
             job.run_at = job.created_at;

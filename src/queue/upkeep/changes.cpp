@@ -7,41 +7,37 @@
 namespace metrics_refresh::queue {
 namespace {
 
-void note_stopped(const Job& job, shmem::queue::Counts counts, const shmem::queue::Ends& ends) {
+void note_stopped(const Unended& job, shmem::queue::Counts counts, const shmem::queue::Ends& ends) {
   counts.open = -1;
-  counts.failed = job.has(store::queue::kHasFailed) ? -1 : 0;
+  counts.failed = (job.flags & store::queue::kHasFailed) != 0 ? -1 : 0;
   store::queue::note_counts(job.type, counts, ends);
-  store::queue::note_ended(job.id, job.batch.value_or(0));
+  store::queue::note_ended(job.place.id, job.batch.value_or(0));
 }
 
 }  // namespace
 
-shmem::queue::Jobs claimable(const store::queue::Unended& job) {
+shmem::queue::Jobs claimable(const Unended& job) {
   return {job.type,     job.key,      job.priority, job.place.segment,
           job.place.id, job.place.id, job.place.tid};
 }
 
-void note_ready(const Job& job) {
-  store::queue::note_ready({job.type, store::queue::key_hash(job.key), job.priority, job.segment,
-                            job.id, job.id, job.tid},
-                           1);
-}
+void note_ready(const Unended& job) { store::queue::note_ready(claimable(job), 1); }
 
-void note_new(const Job& job) {
+void note_new(const Unended& job) {
   shmem::queue::Counts counts;
   counts.open = 1;
   store::queue::note_counts(job.type, counts);
   if (job.batch) store::queue::note_batch(*job.batch, 1);
 }
 
-void note_dead(const Job& job) {
+void note_dead(const Unended& job) {
   shmem::queue::Counts counts;
   shmem::queue::Ends ends;
   counts.dead = ends.dead = 1;
   note_stopped(job, counts, ends);
 }
 
-void note_canceled(const Job& job) {
+void note_canceled(const Unended& job) {
   shmem::queue::Counts counts;
   shmem::queue::Ends ends;
   counts.canceled = ends.canceled = 1;

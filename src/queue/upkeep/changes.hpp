@@ -4,7 +4,7 @@
 
 #include "shmem/queue/place.hpp"
 #include "store/own_tables.hpp"
-#include "store/queue/hot.hpp"
+#include "store/queue/unended.hpp"
 
 namespace metrics_refresh::queue {
 
@@ -12,16 +12,18 @@ using store::queue::Job;
 using store::queue::JobNumber;
 using store::queue::TypeId;
 
+using store::queue::Unended;
+
 /// The job, as it can be claimed.
-shmem::queue::Jobs claimable(const store::queue::Unended& job);
+shmem::queue::Jobs claimable(const Unended& job);
 
 /// A job that waited, or is new, was appended to its segment.
-void note_ready(const Job& job);
+void note_ready(const Unended& job);
 /// The job is new.
-void note_new(const Job& job);
+void note_new(const Unended& job);
 /// The job has ended without success. It was open before.
-void note_dead(const Job& job);
-void note_canceled(const Job& job);
+void note_dead(const Unended& job);
+void note_canceled(const Unended& job);
 
 /// kNotFlushed: a crash may undo the transaction, and then it is done again.
 enum class Commit { kFlushed, kNotFlushed };

@@ -33,7 +33,7 @@ void cancel(pg::Spi& spi, JobNumber waiter) {
   how.reason = pg::call([] { return cstring_to_text(kReason); });
   store::queue::stop(*job, how);
   store::queue::remove_waiter(spi, waiter);
-  note_canceled(*job);
+  note_canceled(store::queue::unended_of(*job));
 }
 
 }  // namespace
@@ -101,7 +101,6 @@ void Dependencies::take_ends(core::Instant now, Mover& mover) {
 
 // Some of the jobs may have waiters, and some of these may have ended.
 bool Dependencies::settle(const std::vector<std::int64_t>& jobs, XLogRecPtr lsn, Mover& mover) {
-  std::vector<JobNumber> skipped;
   std::optional<TimestampTz> due;
   const bool settled = try_change(
       "jobs that wait for others cannot be released now", Commit::kNotFlushed, [&](pg::Spi& spi) {
@@ -111,20 +110,15 @@ bool Dependencies::settle(const std::vector<std::int64_t>& jobs, XLogRecPtr lsn,
         // What depends on an end must not be seen before the end is durable.
         if (lsn != InvalidXLogRecPtr) pg::call([lsn] { XLogFlush(lsn); });
         if (!ends.completed.empty()) {
-          store::queue::EndedPredecessors ended =
+          const std::vector<std::int64_t> free =
               store::queue::end_predecessors(spi, ends.completed);
-          skipped = std::move(ended.skipped);
-          if (!ended.due.empty()) due = store::queue::earliest_run(spi, ended.due);
+          if (!free.empty()) due = store::queue::earliest_run(spi, free);
         }
-        for (const JobNumber waiter : store::queue::waiters_of(spi, ends.stopped))
+        for (const std::int64_t waiter : store::queue::waiters_of(spi, ends.stopped))
           cancel(spi, waiter);
       });
   if (!settled) return false;
   if (due) mover.expect(*due);
-  if (!skipped.empty()) {
-    unsettled_.insert(unsettled_.end(), skipped.begin(), skipped.end());
-    ends_due_.no_later_than(pg::now() + store::kTryAgain);
-  }
   return true;
 }
 

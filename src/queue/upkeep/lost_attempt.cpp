@@ -20,7 +20,7 @@ void log(pg::Spi& spi, const LostAttempt& attempt, TimestampTz now) {
   failure.name = attempt.type != nullptr ? attempt.type->name : "";
   failure.job_id = attempt.job.id;
   failure.attempt = attempt.job.attempts + 1;
-  failure.status = store::RunStatus::kInterrupted;
+  failure.status = attempt.status;
   failure.error = attempt.error;
   if (attempt.started_at)
     failure.duration_ms = static_cast<double>(now - *attempt.started_at) / 1000;

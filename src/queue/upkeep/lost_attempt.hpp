@@ -1,5 +1,5 @@
-// Writes the end of an attempt whose worker cannot write it: it was outside and did not end the job
-// in time, or the server crashed.
+// Writes the end of an attempt that has failed. The attempt may have lost its worker: that was
+// outside and did not end the job in time, or the server crashed.
 #pragma once
 
 #include "queue/upkeep/changes.hpp"
@@ -12,6 +12,7 @@ struct LostAttempt {
   const JobType* type = nullptr;
   std::optional<TimestampTz> started_at;
   store::RunError error;
+  store::RunStatus status = store::RunStatus::kInterrupted;
   bool is_last = false;  // the job is dead, however many attempts it has left
   /// When the next attempt starts; if nothing, after the backoff of the type.
   std::optional<TimestampTz> next_at;

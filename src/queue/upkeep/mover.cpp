@@ -35,8 +35,8 @@ void Mover::work(core::Instant now) {
       try_change("jobs that are due cannot be moved now", Commit::kNotFlushed, [&](pg::Spi& spi) {
         const std::uint8_t segment = lock_current_segment();
         jobs = store::queue::move_due(spi, segment, cursor, pg::to_timestamptz(now), kMost);
-        for (const Job& job : jobs.moved) note_ready(job);
-        for (const Job& job : jobs.stopped) note_dead(job);
+        for (const Unended& job : jobs.moved) note_ready(job);
+        for (const Unended& job : jobs.dead) note_dead(job);
         if (!jobs.is_more) next = store::queue::next_due(spi, cursor);
       });
   if (!moved) return due_.failed(now);

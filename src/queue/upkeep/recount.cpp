@@ -7,8 +7,8 @@
 
 #include "shmem/queue/live_counts.hpp"
 #include "store/own_tables.hpp"
-#include "store/queue/hot.hpp"
 #include "store/queue/job_counts.hpp"
+#include "store/queue/unended.hpp"
 
 namespace metrics_refresh::queue {
 namespace {

@@ -10,14 +10,12 @@
 #include "queue/upkeep/changes.hpp"
 #include "shmem/queue/post.hpp"
 #include "shmem/queue/scheduler_news.hpp"
-#include "store/queue/hot.hpp"
-#include "store/queue/segment_rows.hpp"
+#include "store/queue/sizes.hpp"
 
 namespace metrics_refresh::queue {
 namespace {
 
 using shmem::queue::Jobs;
-using store::queue::Unended;
 
 constexpr std::size_t kMost = 4000;
 // A post holds the queue's lock, so it has to be short.

@@ -2,11 +2,13 @@
 
 #include "queue/upkeep/rotation.hpp"
 
+#include <algorithm>
+
 #include "pg/time.hpp"
 #include "queue/upkeep/changes.hpp"
 #include "shmem/queue/live_counts.hpp"
 #include "store/queue/hot.hpp"
-#include "store/queue/segment_rows.hpp"
+#include "store/queue/sizes.hpp"
 
 namespace metrics_refresh::queue {
 namespace {
@@ -22,6 +24,8 @@ constexpr core::Duration kPace = std::chrono::seconds{1};
 constexpr core::Duration kRetry = std::chrono::seconds{1};
 // Jobs of the segment are running, so they cannot be copied.
 constexpr core::Duration kWait = std::chrono::seconds{10};
+
+constexpr core::Duration kSlowPace = std::chrono::minutes{1};
 
 SegmentState state_of(Segment::State state) {
   switch (state) {
@@ -39,6 +43,12 @@ Instant since(const Segment& segment, Instant now) {
   const std::optional<TimestampTz> at =
       segment.state == Segment::State::kSealed ? segment.sealed_at : segment.opened_at;
   return at ? std::min(pg::to_instant(*at), now) : now;
+}
+
+bool has_current_rows(const std::array<core::queue::SegmentFacts, core::queue::kSegments>& facts) {
+  return std::any_of(facts.begin(), facts.end(), [](const core::queue::SegmentFacts& segment) {
+    return segment.state == SegmentState::kCurrent && segment.live > 0;
+  });
 }
 
 }  // namespace
@@ -100,6 +110,8 @@ void Rotation::work(Instant now) {
   due_.succeeded();
   const SegmentStep step = core::queue::next_segment_step(facts.data(), now);
   if (step.look_again) due_.no_later_than(*step.look_again);
+  // Jobs that may not start are added without waking the scheduler.
+  if (has_current_rows(facts)) due_.no_later_than(now + kSlowPace);
   if (step.kind != SegmentStep::Kind::kNothing) take(step, now);
 }
 

@@ -9,14 +9,11 @@
 
 #include "queue/upkeep/changes.hpp"
 #include "queue/upkeep/segment.hpp"
-#include "store/queue/hot.hpp"
 #include "store/queue/news.hpp"
 #include "store/queue/segments.hpp"
 
 namespace metrics_refresh::queue {
 namespace {
-
-using store::queue::Unended;
 
 constexpr std::size_t kMost = 1000;
 
@@ -35,10 +32,10 @@ std::vector<store::queue::Place> hold(const Unended* jobs, std::size_t count) {
 void copy_held(const std::vector<store::queue::Place>& places) {
   const std::uint8_t to = lock_current_segment();
   pg::call([] { PushActiveSnapshot(GetLatestSnapshot()); });
-  const std::vector<Job> moved =
+  const std::vector<Unended> moved =
       store::queue::copy_forward(places.data(), places.size(), to, GetActiveSnapshot());
   pg::call([] { PopActiveSnapshot(); });
-  for (const Job& job : moved) note_ready(job);
+  for (const Unended& job : moved) note_ready(job);
   if (!moved.empty())
     store::queue::note_marks(places.front().segment, static_cast<std::int32_t>(moved.size()));
 }

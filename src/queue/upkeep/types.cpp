@@ -80,6 +80,7 @@ void Types::publish(std::map<int, JobType> types) {
       });
   }
   types_ = std::move(types);
+  has_read_ = true;
 }
 
 const JobType* Types::find(int id) const {

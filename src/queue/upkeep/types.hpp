@@ -12,7 +12,9 @@ using store::queue::JobType;
 
 class Types {
  public:
-  /// Requests a read: a type has changed, or all are unknown.
+  /// Shared memory knows no type.
+  void begin() { has_read_ = false, due_.at_once(); }
+  /// Requests a read: a type has changed.
   void expect() { due_.at_once(); }
 
   /// Reads the types if it is time. Returns true if it has read them.
@@ -21,6 +23,7 @@ class Types {
 
   /// As last read. Null if there is none.
   const JobType* find(int id) const;
+  bool has_read() const noexcept { return has_read_; }
   bool empty() const noexcept { return types_.empty(); }
   /// Whether a worker of the server is needed for a type.
   bool has_handlers() const noexcept { return has_handlers_; }
@@ -30,6 +33,7 @@ class Types {
   void publish(std::map<int, JobType> types);
 
   std::map<int, JobType> types_;
+  bool has_read_ = false;
   bool has_handlers_ = false;
   Due due_;
 };

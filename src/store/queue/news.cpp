@@ -389,6 +389,10 @@ void set_held_job(const Job& job) {
   end->job = {job.type, key_hash(job.key), job.priority, job.segment, job.id, job.id, job.tid};
 }
 
+void set_held_job(const shared::Jobs& job) {
+  if (shared::HoldEnd* const end = find_hold(job.first)) end->job = job;
+}
+
 bool holds(JobNumber job) noexcept { return find_hold(job) != nullptr; }
 
 void keep_held_job_ready(JobNumber job) {

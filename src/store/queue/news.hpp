@@ -45,6 +45,7 @@ void note_types();
 shmem::queue::HoldResult hold_job(JobNumber job);
 /// The row of a held job, so that it can be posted again after a rollback.
 void set_held_job(const Job& job);
+void set_held_job(const shmem::queue::Jobs& job);
 /// True if this transaction holds the job.
 bool holds(JobNumber job) noexcept;
 

@@ -1,4 +1,4 @@
-// Bounds of a segment, without a look at its rows.
+// Sizes and bounds of the tables of jobs, without a look at their rows.
 #pragma once
 
 #include "pg/spi.hpp"
@@ -12,5 +12,8 @@ std::int64_t ended_rows(std::uint8_t segment);
 /// The highest number of a job in the segment that the snapshot sees; 0 if there is none.
 /// REQUIRES: inside extension::as_extension().
 JobNumber last_number(pg::Spi& spi, std::uint8_t segment);
+
+/// About how many rows the period of the history has. REQUIRES: as above.
+std::int64_t completed_rows(pg::Spi& spi, std::uint8_t period);
 
 }  // namespace metrics_refresh::store::queue

@@ -1,6 +1,6 @@
 #include "core/queue/turns.hpp"
 
-#include "store/queue/segment_rows.hpp"
+#include "store/queue/sizes.hpp"
 
 #include "pg/guard.hpp"
 #include "store/queue/tables.hpp"
@@ -30,6 +30,17 @@ JobNumber last_number(pg::Spi& spi, std::uint8_t segment) {
       spi.query("SELECT coalesce(max(id), 0) AS last FROM metrics_refresh_internal.queue_hot_" +
                 std::to_string(segment));
   return rows.get_int64(0, "last");
+}
+
+// As the planner estimates it. A table that was never analyzed is taken to have small jobs.
+std::int64_t completed_rows(pg::Spi& spi, std::uint8_t period) {
+  const pg::Rows rows = spi.query(
+      "SELECT (pg_catalog.pg_relation_size(oid) / pg_catalog.current_setting('block_size')::int8 *"
+      " CASE WHEN relpages > 0 AND reltuples >= 0 THEN reltuples / relpages ELSE 60 END)::int8 AS n"
+      " FROM pg_catalog.pg_class"
+      " WHERE relnamespace = 'metrics_refresh_internal'::pg_catalog.regnamespace AND relname = $1",
+      {"queue_history_" + std::to_string(period)});
+  return rows.empty() ? 0 : rows.get_int64(0, "n");
 }
 
 }  // namespace metrics_refresh::store::queue

@@ -1,0 +1,71 @@
+#include "pg/job_transaction.hpp"
+
+#include "pg/time.hpp"
+#include "pg/transaction.hpp"
+
+namespace metrics_refresh::pg {
+namespace {
+
+constexpr std::int64_t kStatisticsInterval = 1'000'000;
+std::int64_t statistics_sent_at = 0;  // by steady_now()
+
+// The value of the setting while a commit has changed it, otherwise -1.
+int saved_synchronous_commit = -1;
+
+void restore_synchronous_commit() noexcept {
+  if (saved_synchronous_commit >= 0) synchronous_commit = saved_synchronous_commit;
+  saved_synchronous_commit = -1;
+}
+
+}  // namespace
+
+void begin_job_transaction() {
+  call([] {
+    SetCurrentStatementStartTimestamp();  // now() returns it
+    StartTransactionCommand();
+    PushActiveSnapshot(GetTransactionSnapshot());
+  });
+}
+
+// The variable is changed instead of the setting, because that costs nothing for each job. No code
+// of a user sees the value: deferred triggers were fired before.
+XLogRecPtr commit_job_transaction(int synchronous) {
+  return call([synchronous]() -> XLogRecPtr {
+    if (ActiveSnapshotSet()) PopActiveSnapshot();
+    XactLastCommitEnd = InvalidXLogRecPtr;
+    saved_synchronous_commit = synchronous_commit;
+    synchronous_commit = synchronous;
+    CommitTransactionCommand();
+    restore_synchronous_commit();
+    return XactLastCommitEnd;
+  });
+}
+
+void abort_job_transaction() {
+  restore_synchronous_commit();
+  call([] {
+    // A cancellation that arrives during the abort must not interrupt it.
+    HOLD_INTERRUPTS();
+    disable_all_timeouts(false);
+    QueryCancelPending = false;
+    AbortOutOfAnyTransaction();
+    PortalErrorCleanup();
+    jit_reset_after_error();
+    RESUME_INTERRUPTS();
+  });
+  release_replication_slots();
+}
+
+void send_statistics(bool now) {
+  const std::int64_t time = steady_now();
+  if (!now && time < statistics_sent_at + kStatisticsInterval) return;
+  statistics_sent_at = time;
+  call([] { pgstat_report_stat(true); });
+}
+
+void flush_log(XLogRecPtr position) {
+  if (position == InvalidXLogRecPtr) return;
+  call([position] { XLogFlush(position); });
+}
+
+}  // namespace metrics_refresh::pg

@@ -1,0 +1,85 @@
+#include "core/queue/ready_work.hpp"
+
+#include "queue/handler.hpp"
+
+#include "pg/role.hpp"
+
+namespace metrics_refresh::queue {
+namespace {
+
+// Grows with each change of a function, a role or a membership that this process hears of.
+std::uint64_t catalog_changes = 1;
+
+void on_change(Datum, int, uint32) { ++catalog_changes; }
+
+void watch_catalogs() {
+  static bool watched = false;
+  if (std::exchange(watched, true)) return;
+  pg::call([] {
+    for (const int cache : {PROCOID, AUTHOID, AUTHMEMROLEMEM, NAMESPACEOID})
+      CacheRegisterSyscacheCallback(cache, on_change, 0);
+  });
+}
+
+std::string signature(const store::queue::Handler& handler) {
+  return handler.schema + "." + handler.name + (handler.passes_id ? "(bigint, jsonb)" : "(jsonb)");
+}
+
+}  // namespace
+
+Handler::Handler(store::queue::Handler bound, Oid owner)
+    : bound_(std::move(bound)), owner_(owner), memory_(pg::call([] {
+        return AllocSetContextCreate(TopMemoryContext, "metrics_refresh handler",
+                                     ALLOCSET_SMALL_SIZES);
+      })) {
+  watch_catalogs();
+}
+
+Handler::~Handler() { MemoryContextDelete(memory_); }
+
+void Handler::look_up() {
+  function_.fn_oid = InvalidOid;
+  MemoryContextReset(memory_);
+  const std::uint64_t present = catalog_changes;
+  struct Found {
+    Oid function;
+    bool may_execute;
+  };
+  const store::queue::HandlerName name = bound_.bound_for(owner_);
+  const Found found = pg::call([&name]() -> Found {
+    const Oid function = store::queue::find_handler(name);
+    return {function, OidIsValid(function) && pg::may_execute(function, GetUserId())};
+  });
+  if (!OidIsValid(found.function))
+    throw pg::SqlError(ERRCODE_UNDEFINED_FUNCTION,
+                       "the handler " + signature(bound_) + " does not exist",
+                       "Create it again, or register another handler of the type.");
+  if (!found.may_execute)
+    throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                       "permission denied for handler " + signature(bound_),
+                       "The owner of the job type needs EXECUTE on it.");
+  pg::call([this, &found] { fmgr_info_cxt(found.function, &function_, memory_); });
+  looked_up_at_ = present;
+}
+
+// An error may leave state in function_ that the function does not expect at its next call.
+void Handler::call(const store::queue::Job& job) {
+  if (!OidIsValid(function_.fn_oid) || looked_up_at_ != catalog_changes) look_up();
+  const Oid function = std::exchange(function_.fn_oid, InvalidOid);
+  pg::call([this, &job, function] {
+    function_.fn_oid = function;
+    const bool passes_id = bound_.passes_id;
+    LOCAL_FCINFO(arguments, 2);
+    InitFunctionCallInfoData(*arguments, &function_, passes_id ? 2 : 1, InvalidOid, nullptr,
+                             nullptr);
+    if (passes_id) arguments->args[0] = {Int64GetDatum(job.id), false};
+    arguments->args[passes_id ? 1 : 0] = {JsonbPGetDatum(job.payload), false};
+    InvokeFunctionExecuteHook(function);
+    PgStat_FunctionCallUsage usage;
+    pgstat_init_function_usage(arguments, &usage);
+    (void)FunctionCallInvoke(arguments);
+    pgstat_end_function_usage(&usage, true);
+  });
+}
+
+}  // namespace metrics_refresh::queue

@@ -1,0 +1,114 @@
+#include "core/queue/ready_work.hpp"
+
+#include "queue/upkeep/notifications.hpp"
+
+#include <string>
+#include <vector>
+
+#include "extension/settings.hpp"
+#include "pg/time.hpp"
+#include "queue/upkeep/changes.hpp"
+#include "shmem/queue/scheduler_news.hpp"
+#include "shmem/queue/status.hpp"
+
+namespace metrics_refresh::queue {
+namespace {
+
+using shmem::queue::Ends;
+using shmem::queue::TypeId;
+
+constexpr core::Duration kPace = std::chrono::milliseconds{100};
+// A notification has less than 8,000 bytes. With more types, it does not list them.
+constexpr std::size_t kMostTypes = 500;
+
+std::map<TypeId, Ends> present_ends() {
+  std::map<TypeId, Ends> ends;
+  for (const shmem::queue::TypeCounts& counts : shmem::queue::all_type_counts())
+    ends[counts.type] = counts.ends;
+  return ends;
+}
+
+struct Sum {
+  Ends ends;
+  std::vector<TypeId> types;
+};
+
+// A type that was dropped and made again begins at 0.
+Sum difference(const std::map<TypeId, Ends>& from, const std::map<TypeId, Ends>& to) {
+  Sum sum;
+  for (const auto& [type, ends] : to) {
+    const auto known = from.find(type);
+    const Ends before = known == from.end() ? Ends{} : known->second;
+    const std::int64_t completed = std::max<std::int64_t>(ends.completed - before.completed, 0);
+    const std::int64_t failed = std::max<std::int64_t>(ends.failed - before.failed, 0);
+    const std::int64_t dead = std::max<std::int64_t>(ends.dead - before.dead, 0);
+    const std::int64_t canceled = std::max<std::int64_t>(ends.canceled - before.canceled, 0);
+    if (completed + failed + dead + canceled == 0) continue;
+    sum.types.push_back(type);
+    sum.ends.completed += completed;
+    sum.ends.failed += failed;
+    sum.ends.dead += dead;
+    sum.ends.canceled += canceled;
+  }
+  return sum;
+}
+
+std::string present_time() {
+  char time[MAXDATELEN + 1] = "";
+  pg::call([&time] {
+    JsonEncodeDateTime(time, TimestampTzGetDatum(GetCurrentTimestamp()), TIMESTAMPTZOID, nullptr);
+  });
+  return time;
+}
+
+std::string payload_of(const Sum& sum) {
+  std::string types = "null";
+  if (sum.types.size() <= kMostTypes) {
+    types = "[";
+    for (const TypeId type : sum.types)
+      types += (types.size() > 1 ? ", " : "") + std::to_string(type);
+    types += "]";
+  }
+  return "{\"queue\": {\"completed\": " + std::to_string(sum.ends.completed) +
+         ", \"failed\": " + std::to_string(sum.ends.failed) +
+         ", \"dead\": " + std::to_string(sum.ends.dead) +
+         ", \"canceled\": " + std::to_string(sum.ends.canceled) + ", \"types\": " + types +
+         "}, \"at\": \"" + present_time() + "\"}";
+}
+
+// The transaction of the notification writes nothing else, so it need not be durable.
+bool send(const std::string& payload) {
+  const std::optional<shmem::queue::QueueStatus> status = shmem::queue::queue_status();
+  return try_change("listeners cannot be notified of jobs now", Commit::kNotFlushed, [&](pg::Spi&) {
+    pg::call([&] {
+      if (status && status->last_end != InvalidXLogRecPtr) XLogFlush(status->last_end);
+      Async_Notify("metrics_refresh", payload.c_str());
+    });
+  });
+}
+
+}  // namespace
+
+void Notifications::begin() {
+  told_ = present_ends();
+  is_watching_ = settings::queue_notify();
+  shmem::queue::watch_ends(is_watching_);
+}
+
+void Notifications::expect(core::Instant now) {
+  due_.no_later_than(std::max(now, std::min(last_, now) + kPace));
+}
+
+void Notifications::work(core::Instant now) {
+  if (settings::queue_notify() != is_watching_) begin();
+  if (!due_.take(now) || !is_watching_) return;
+  std::map<TypeId, Ends> ends = present_ends();
+  const Sum sum = difference(told_, ends);
+  last_ = now;
+  if (sum.types.empty()) return;
+  if (!send(payload_of(sum))) return due_.failed(now);
+  due_.succeeded();
+  told_ = std::move(ends);
+}
+
+}  // namespace metrics_refresh::queue

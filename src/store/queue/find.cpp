@@ -1,6 +1,7 @@
 #include "store/queue/find.hpp"
 
 #include "pg/time.hpp"
+#include "shmem/queue/status.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/job_rows.hpp"
 #include "store/queue/unique_hot.hpp"
@@ -72,10 +73,14 @@ struct UniqueSearch {
   TimestampTz now;
   std::optional<UniqueJob> found;
 
-  // `counting` are the states of which one must be wanted.
-  void look_at(JobNumber id, UniqueState state, std::uint16_t counting,
-               std::optional<TimestampTz> until) {
-    if ((states & counting) != 0 || (until && *until > now)) found = UniqueJob{id, state};
+  UniqueState state_of_hot(const Job& job) const noexcept {
+    // In the usual case it makes no difference.
+    if ((states & kUnendedStates) != kUnendedStates && shmem::queue::is_processing(job.id))
+      return kProcessing;
+    return job.has(kHasFailed) ? kFailed : kPending;
+  }
+  void look_at(JobNumber id, UniqueState state, std::optional<TimestampTz> until) {
+    if ((states & state) != 0 || (until && *until > now)) found = UniqueJob{id, state};
   }
 };
 
@@ -85,18 +90,14 @@ bool look_at_hot(void* context, const Job& job) {
                        DatumGetBool(DirectFunctionCall2Coll(texteq, DEFAULT_COLLATION_OID,
                                                             PointerGetDatum(job.unique_key),
                                                             PointerGetDatum(search.key)));
-  const UniqueState state = job.has(kHasFailed) ? kFailed : kPending;
-  if (is_same)
-    search.look_at(job.id, state, static_cast<std::uint16_t>(state | kProcessing),
-                   job.unique_until);
+  if (is_same) search.look_at(job.id, search.state_of_hot(job), job.unique_until);
   return search.found.has_value();
 }
 
 void look_at_rows(UniqueSearch& search, const pg::Rows& rows) {
   for (std::size_t i = 0; i < rows.size() && !search.found; ++i) {
     const auto until = rows.get_instant_or_null(i, "unique_until");
-    const auto state = static_cast<UniqueState>(rows.get_int64(i, "state"));
-    search.look_at(rows.get_int64(i, "id"), state, state,
+    search.look_at(rows.get_int64(i, "id"), static_cast<UniqueState>(rows.get_int64(i, "state")),
                    until ? std::optional(pg::to_timestamptz(*until)) : std::nullopt);
   }
 }

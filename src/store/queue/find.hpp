@@ -25,8 +25,7 @@ struct FoundJob {
 /// Looks in queue_hot, queue_later, queue_stopped and, if wanted, in queue_history.
 FoundJob find_job(pg::Spi& spi, JobNumber id, Snapshot snapshot, bool with_history);
 
-/// States of jobs, as bits. Only shared memory knows which ready jobs are running: here they are
-/// kPending or kFailed.
+/// States of jobs, as bits. Only shared memory knows which ready jobs are running.
 enum UniqueState : std::uint16_t {
   kPending = 1,
   kProcessing = 2,
@@ -35,6 +34,7 @@ enum UniqueState : std::uint16_t {
   kDead = 16,
   kCanceled = 32,
 };
+constexpr std::uint16_t kUnendedStates = kPending | kProcessing | kFailed;
 
 struct UniqueJob {
   JobNumber id = 0;
@@ -47,9 +47,9 @@ struct UniqueJob {
 void lock_unique_key(std::int64_t hash);
 
 /// Returns a job of the type with this key that is in one of the states, or whose unique_until is
-/// after `now`. kProcessing includes all jobs of queue_hot. The history is read only if kCompleted
-/// is among the states or `with_completed`, which says that completed jobs with unique_until may
-/// exist. REQUIRES: lock_unique_key(); `snapshot` is newer, and sees the rows of this transaction.
+/// after `now`. If all of kUnendedStates are wanted, a running job may be returned as kPending or
+/// kFailed. The history is read only if kCompleted is among the states or `with_completed`, which
+/// says that completed jobs with unique_until may exist. REQUIRES: lock_unique_key(); `snapshot` is newer, and sees the rows of this transaction.
 std::optional<UniqueJob> find_unique(pg::Spi& spi, TypeId type, std::int64_t hash,
                                      const text* unique_key, std::uint16_t states,
                                      bool with_completed, TimestampTz now, Snapshot snapshot);

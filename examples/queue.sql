@@ -79,7 +79,7 @@ COMMIT;
 
 -- As an application may write it.
 INSERT INTO background_jobs (type, payload)
-VALUES ('send_mail', '{"address": "bob@example.com", "subject": "Welcome"}') RETURNING id, status;
+VALUES ('send_mail', '{"address": "bob@example.com", "subject": "Welcome"}') RETURNING id;
 
 -- In ten minutes; and only one reminder for a customer, as long as one waits. The second call returns the
 -- number of the first job, with the notice `duplicate`.

@@ -6,6 +6,8 @@
 
 -- Applies until the end of this script. Otherwise the path contains the target schema, in which other roles may create objects.
 SET LOCAL search_path = pg_catalog, pg_temp;
+-- The library writes some tables below the executor, as heaps.
+SET LOCAL default_table_access_method = heap;
 
 CREATE SCHEMA metrics_refresh;
 COMMENT ON SCHEMA metrics_refresh IS 'keeps materialized views fresh: jobs, runs, health';

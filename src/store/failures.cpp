@@ -4,7 +4,7 @@
 // row is inserted below the executor, without triggers. Finally, if there is no row of
 // edge_function_log for the failure, it is inserted. Example with a function that raises an error:
 //
-//   INSERT, trigger: error, rolled back -> insert_row(job_failure) -> INSERT edge_function_log
+//   INSERT, trigger: error, rolled back -> append_row(job_failure) -> INSERT edge_function_log
 //
 // The trigger is executed with the rights of the extension, so only functions of superusers are: no
 // text runs with more rights than its author's. Its time is limited too, because the scheduler logs
@@ -12,10 +12,10 @@
 #include "store/failures.hpp"
 
 #include "extension/own_schema.hpp"
+#include "pg/append_rows.hpp"
 #include "pg/as_owner.hpp"
 #include "pg/limited_subtransaction.hpp"
 #include "pg/role.hpp"
-#include "pg/row_insert.hpp"
 #include "pg/time.hpp"
 #include "store/function_log.hpp"
 #include "store/shares.hpp"
@@ -33,6 +33,7 @@ constexpr std::int64_t kPauseAfterOverrun = 60'000'000;
 std::int64_t paused_until = 0;  // by pg::steady_now()
 
 // The columns of job_failure, in their order.
+constexpr std::size_t kColumns = 13;
 std::vector<Param> row_of(pg::Spi& spi, const Failure& failure) {
   const RunError& error = failure.error;
   const auto text = [](const std::string& value) {
@@ -110,11 +111,21 @@ bool insert_with_trigger(const std::vector<Param>& row, const LoggedFailure& log
 }
 
 void insert_without_trigger(const std::vector<Param>& row) {
-  Relation const table =
-      pg::call([] { return extension::open_own_table("job_failure", RowExclusiveLock); });
-  if (table == nullptr) return;
-  pg::insert_row(table, row);
-  pg::call([table] { table_close(table, NoLock); });
+  pg::call([&row] {
+    const Oid schema = get_namespace_oid(extension::kInternalSchema, false);
+    pg::Appender table;
+    if (!pg::open_appender(&table, get_relname_relid("job_failure", schema))) return;
+    Datum values[kColumns];
+    bool nulls[kColumns];
+    for (std::size_t i = 0; i < kColumns; ++i) {
+      nulls[i] = row[i].is_null();
+      values[i] = nulls[i] ? Datum{0} : row[i].datum();
+    }
+    (void)pg::append_row(table, values, nulls);
+    pg::close_appender(table);
+    // The following statements of the transaction see the row.
+    CommandCounterIncrement();
+  });
 }
 
 void ensure_log_row(pg::Spi& spi, std::int64_t id) {

@@ -41,25 +41,34 @@ held_ours() {
   set_ours metrics_refresh.queue_flush shared
   set_ours metrics_refresh.queue_workers "$workers"
   fresh_ours run
-  local before half=$((held / 2)) ended feeder claims=$((held * 20)) most=0 bytes i
+  local before pids half=$((held / 2)) ended feeder claimer claims=$((held * 20)) most=0 bytes i
   ours run -c "CALL fill('outside', $((claims + 100)))" -c CHECKPOINT
   hold ours "$2"
   ours run -c "CALL feed('noop', $held, 20000)" &
   feeder=$!
   sleep "$half"
-  before=$(cpu_us ours) ended=$(ours run -At -c "SELECT ended_jobs('noop')")
+  pids=$(service) before=$(cpu_of_pids $pids) ended=$(ours run -At -c "SELECT ended_jobs('noop')")
   # The claims are a part of the load, the same in both.
   ours run -c "CALL claim_times($claims)" &
+  claimer=$!
   for ((i = 0; i < half * 2; ++i)); do
     bytes=$(ours run -At -c 'SELECT hot_bytes()')
     [ "$bytes" -le "$most" ] || most=$bytes
-    sleep 0.5
+    sleep 0.4
   done
-  record held "ours $2" "$1" cpu "$(awk "BEGIN { print ($(cpu_us ours) - $before) /
-    ($(ours run -At -c "SELECT ended_jobs('noop')") - $ended) }")"
-  wait "$feeder"
-  wait
+  ended=$(($(ours run -At -c "SELECT ended_jobs('noop')") - ended))
+  if [ "$(service)" = "$pids" ]; then
+    record held "ours $2" "$1" cpu "$(awk "BEGIN { print ($(cpu_of_pids $pids) - $before) / $ended }")"
+  else
+    say 'a worker was replaced: CPU a job is not told for this round'
+  fi
+  wait "$feeder" "$claimer"
   let_go "$2"
   record held "ours $2" "$1" claim "$(ours run -At -c 'SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY us) FROM claim_time')"
   record held "ours $2" "$1" hot_mb $((most / 1048576))
+}
+
+# The processes that serve the queue, without the sessions that feed and claim.
+service() {
+  ours run -At -c "SELECT pid FROM pg_stat_activity WHERE backend_type ~ '^metrics_refresh|writer$|^checkpointer' ORDER BY 1" | xargs
 }

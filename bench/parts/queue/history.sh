@@ -16,11 +16,10 @@ history() {
   ours full -At -F ' ' -c 'SELECT status, count(*) FROM background_jobs GROUP BY 1' | sed 's/^/   full: /'
 }
 
-# Finished by running them, in groups; and some of them at a time, since a full queue has its limit.
+# Finished by running them, in groups.
 fill_history() {
   local done=0 chunk=500000
   say "$rows finished and $((rows / 10)) scheduled jobs"
-  set_ours metrics_refresh.max_queued_jobs_per_role 100000000
   while [ "$done" -lt "$rows" ]; do
     [ "$chunk" -le $((rows - done)) ] || chunk=$((rows - done))
     ours full -c "CALL fill('grouped', $chunk)"

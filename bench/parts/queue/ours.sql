@@ -52,7 +52,7 @@ END $$;
 
 CREATE FUNCTION ended_jobs(type text) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
-  RETURN (SELECT sum(c.completed) FROM metrics_refresh.job_counts() c WHERE c.type = ended_jobs.type);
+  RETURN (SELECT sum(c.completed_since_start) FROM metrics_refresh.job_counts() c WHERE c.type = ended_jobs.type);
 END $$;
 
 -- The last jobs of a type: how many a second, from the first start to the last end.

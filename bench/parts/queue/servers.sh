@@ -9,6 +9,7 @@
 #   set_ours SETTING VALUE     reloads
 #   record PART CONTENDER ROUND METRIC VALUE
 #   cpu_us NAME                CPU time of all processes of a server so far, also of those that have ended
+#   cpu_of_pids PID…           of these processes
 #   cpu_of NAME COMMAND…       runs it; sets $cpu_used (µs)
 #   wal_at NAME                its WAL position in bytes
 #   drain_ours DATABASE TYPE JOBS
@@ -83,14 +84,19 @@ record() { echo "$1,$2,$3,$4,$5" >>"$raw/queue.csv"; }
 
 # Nanoseconds from schedstat for those that live; clock ticks in the postmaster's stat for the others.
 cpu_us() {
-  local postmaster pid live=0 ns ended
+  local postmaster live ended
   postmaster=$(head -n 1 "$scratch/$1/data/postmaster.pid")
-  for pid in $postmaster $(cat "/proc/$postmaster/task/$postmaster/children"); do
-    read -r ns _ 2>/dev/null <"/proc/$pid/schedstat" || continue
-    live=$((live + ns / 1000))
-  done
+  live=$(cpu_of_pids "$postmaster" $(cat "/proc/$postmaster/task/$postmaster/children"))
   ended=$(awk '{ sub(/.*\) /, ""); print $14 + $15 }' "/proc/$postmaster/stat")
   echo $((live + ended * 1000000 / $(getconf CLK_TCK)))
+}
+cpu_of_pids() {
+  local pid ns sum=0
+  for pid; do
+    { read -r ns _ <"/proc/$pid/schedstat"; } 2>/dev/null || continue
+    sum=$((sum + ns / 1000))
+  done
+  echo "$sum"
 }
 
 cpu_of() {

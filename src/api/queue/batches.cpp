@@ -54,7 +54,7 @@ Datum create_batch(FunctionCallInfo call) {
   batch.type = type.id;
   batch.enqueued_by = GetUserId();
   batch.is_open = Arguments::required(arguments.get_bool(2), "open");
-  extension::as_extension([&](pg::Spi& spi) { store::queue::insert_batch(spi, batch); });
+  store::queue::insert_batch(batch);
   store::queue::note_batches();
   return Int64GetDatum(batch.id);
 }

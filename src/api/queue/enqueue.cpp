@@ -12,7 +12,6 @@
 #include "api/queue/predecessors.hpp"
 #include "api/queue/unique_keys.hpp"
 #include "pg/array.hpp"
-#include "shmem/queue/place.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -89,24 +88,8 @@ void read_uniqueness(const Arguments& arguments, const Positions& at, bool has_k
                   "The default of unique_states is {pending,processing,failed}.");
 }
 
-void begin(const char* function) {
-  pg::call([function] {
-    PreventCommandIfReadOnly(function);
-    PreventCommandIfParallelMode(function);
-  });
-  shmem::queue::require_queue();
-}
-
-void report_duplicate(const NewJob& job) {
-  const char* const state = unique_state_name(job);
-  pg::call([&job, state] {
-    ereport(NOTICE, errmsg("duplicate: job " INT64_FORMAT " has the same unique key", job.id),
-            errdetail("It is %s.", state));
-  });
-}
-
 Datum enqueue(FunctionCallInfo call) {
-  begin("enqueue()");
+  begin_adding("enqueue()");
   const Arguments arguments(call);
   NewJobOptions options = read_options(arguments, kOfEnqueue);
   NewJob job = {};
@@ -148,7 +131,7 @@ void return_rows(FunctionCallInfo call, const NewJob* jobs, std::size_t count) {
 }
 
 Datum enqueue_many(FunctionCallInfo call) {
-  begin("enqueue_many()");
+  begin_adding("enqueue_many()");
   const Arguments arguments(call);
   NewJobOptions options = read_options(arguments, kOfEnqueueMany);
   if (arguments.is_null(kPayloads)) Arguments::refuse_null("payloads");

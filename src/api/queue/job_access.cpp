@@ -20,6 +20,12 @@ bool JobRights::may_see(const store::queue::Job& job) {
          may_manage(job.type);
 }
 
+void refuse_full_holds() {
+  throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                     "too many background jobs are being changed by open transactions",
+                     "Change fewer jobs in a transaction.");
+}
+
 void refuse_missing_job_number(std::int64_t id) {
   throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "job " + std::to_string(id) + " does not exist",
                      "The view background_jobs lists the jobs that you may see.");

@@ -25,6 +25,8 @@ class JobRights {
   bool may_manage_known_ = false;
 };
 
+/// Throws SqlError 53400: too many jobs are being changed at a time.
+[[noreturn]] void refuse_full_holds();
 [[noreturn]] void refuse_missing_job_number(std::int64_t id);
 
 }  // namespace metrics_refresh::api

@@ -35,6 +35,14 @@ std::optional<JobType> find_type(const std::string& name) {
   return type;
 }
 
+void require_manager(const JobType& type) {
+  if (may_manage(type)) return;
+  throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                     "permission denied for job type \"" + type.name + "\"",
+                     "Its owner and super admins may change it. A database has one type of a "
+                     "name.");
+}
+
 }  // namespace
 
 bool may_manage(const JobType& type) {
@@ -50,16 +58,19 @@ void require_rights_for_type(Oid role, const char* use) {
                      use);
 }
 
+JobType managed_type(const std::string& name) {
+  std::optional<JobType> type = find_type(name);
+  if (!type) refuse_missing_type(name);
+  require_manager(*type);
+  return std::move(*type);
+}
+
 std::optional<JobType> find_and_lock_type(const std::string& name) {
   std::optional<JobType> type;
   int locked = 0;
   // After the lock, the type may be gone or belong to another role.
   while ((type = find_type(name)) && type->id != locked) {
-    if (!may_manage(*type))
-      throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                         "permission denied for job type \"" + name + "\"",
-                         "Its owner and super admins may change it. A database has one type of a "
-                         "name.");
+    require_manager(*type);
     extension::as_extension(
         [&](pg::Spi& spi) { store::queue::lock_job_type(spi, locked = type->id); });
   }

@@ -15,6 +15,9 @@ bool may_manage(const store::queue::JobType& type);
 /// needed.
 void require_rights_for_type(Oid role, const char* use);
 
+/// The type. Throws SqlError 42704 if there is none, and 42501 if the caller may not manage it.
+store::queue::JobType managed_type(const std::string& name);
+
 /// The type, locked until the transaction ends, so that the caller's checks stay valid. Nothing if
 /// there is none. Throws SqlError 42501, before any lock is taken, if the caller may not manage it.
 std::optional<store::queue::JobType> find_and_lock_type(const std::string& name);

@@ -4,8 +4,10 @@
 #include "extension/own_schema.hpp"
 #include "pg/role.hpp"
 #include "pg/table_growth.hpp"
+#include "shmem/queue/place.hpp"
 #include "store/job_changes.hpp"
 #include "store/queue/handlers.hpp"
+#include "store/queue/news.hpp"
 #include "store/shares.hpp"
 
 namespace metrics_refresh::api {
@@ -42,6 +44,7 @@ Datum check_type(FunctionCallInfo call) {
 Datum note_type_change(FunctionCallInfo call) {
   const TriggerData* data = trigger_data(call);
   store::note_job_types();
+  if (shmem::queue::find_queue()) store::queue::note_types();
   if (!TRIGGER_FIRED_FOR_ROW(data->tg_event)) return Datum{0};
   pg::replan_if_grown(data->tg_relation);
   TupleDesc const description = RelationGetDescr(data->tg_relation);

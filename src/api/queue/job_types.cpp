@@ -9,7 +9,8 @@
 #include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
-#include "shmem/shmem.hpp"
+#include "shmem/queue/live_counts.hpp"
+#include "store/queue/stopped.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -114,7 +115,7 @@ void require_rights_over(const JobType& type, bool is_given_away) {
 
 // The limits of a new type end those of the old one: what is not given has its default.
 Datum register_type(FunctionCallInfo call) {
-  shmem::require_preloaded();
+  shmem::queue::require_queue();
   const NamedArguments arguments(call);
   const std::string name = Arguments::required(arguments.get_text("type"), "type");
   check_type_name(name);
@@ -182,7 +183,36 @@ Datum pause_type(FunctionCallInfo call) { return set_paused(call, true); }
 
 Datum resume_type(FunctionCallInfo call) { return set_paused(call, false); }
 
+// Jobs of open transactions are not seen. If they commit, they become dead.
+void require_no_open_jobs(const JobType& type) {
+  bool has_jobs = false;
+  extension::as_extension([&](pg::Spi& spi) {
+    has_jobs = shmem::queue::are_exact() ? shmem::queue::type_counts(type.id).counts.open > 0
+                                         : store::queue::has_open_jobs(spi, type.id);
+  });
+  if (!has_jobs) return;
+  throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
+                     "job type "
+                     " + type.name + "
+                     " has jobs that have not ended",
+                     "Cancel them, or wait until they have ended. pause_job_type() starts no more "
+                     "of them.");
+}
+
+void remove_stopped_jobs(pg::Spi& spi, int type) {
+  constexpr std::size_t kPart = 1000;
+  for (;;) {
+    std::int64_t removed = 0;
+    for (const auto& count :
+         store::queue::purge_stopped(spi, {type}, DT_NOEND, std::nullopt, kPart))
+      removed += count.dead + count.canceled;
+    if (removed == 0) return;
+    pg::call([] { CHECK_FOR_INTERRUPTS(); });
+  }
+}
+
 Datum drop_type(FunctionCallInfo call) {
+  shmem::queue::require_queue();
   const std::string name = Arguments::required(Arguments(call).get_text(0), "type");
   // A missing type is not an error, so that scripts can be repeated.
   const std::optional<JobType> type = find_and_lock_type(name);
@@ -190,7 +220,11 @@ Datum drop_type(FunctionCallInfo call) {
     report_missing_type(name);
     return BoolGetDatum(false);
   }
-  extension::as_extension([&](pg::Spi& spi) { store::queue::delete_job_type(spi, type->id); });
+  require_no_open_jobs(*type);
+  extension::as_extension([&](pg::Spi& spi) {
+    remove_stopped_jobs(spi, type->id);
+    store::queue::delete_job_type(spi, type->id);
+  });
   return BoolGetDatum(true);
 }
 

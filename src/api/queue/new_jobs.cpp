@@ -63,6 +63,7 @@ void number_jobs(NewJob** jobs, std::size_t count) {
   for (std::size_t done = 0; done < count;) {
     const auto numbers = store::queue::new_numbers(static_cast<std::uint32_t>(count - done));
     for (std::uint32_t i = 0; i < numbers.count; ++i) jobs[done++]->id = numbers.first + i;
+    store::queue::note_added(numbers.first, numbers.first + numbers.count - 1);
   }
 }
 
@@ -84,6 +85,22 @@ void add_part(const NewJobOptions& options, NewJob** jobs, std::size_t count) {
 }
 
 }  // namespace
+
+void begin_adding(const char* function) {
+  pg::call([function] {
+    PreventCommandIfReadOnly(function);
+    PreventCommandIfParallelMode(function);
+  });
+  shmem::queue::require_queue();
+}
+
+void report_duplicate(const NewJob& job) {
+  const char* const state = unique_state_name(job);
+  pg::call([&job, state] {
+    ereport(NOTICE, errmsg("duplicate: job " INT64_FORMAT " has the same unique key", job.id),
+            errdetail("It is %s.", state));
+  });
+}
 
 void add_jobs(const NewJobOptions& options, NewJob* jobs, std::size_t count) {
   bool has_unique_keys = false;

@@ -32,8 +32,15 @@ struct NewJob {
   store::queue::UniqueState state;  // of the job with the same key
 };
 
-/// Adds the jobs, in their order, and sets their numbers. REQUIRES: require_queue() in this
-/// transaction; the values are checked.
+/// Throws SqlError 25006 in a transaction that only reads, and 55000 or 53400 if the database
+/// cannot have a queue.
+void begin_adding(const char* function);
+
+/// Adds the jobs, in their order, and sets their numbers. REQUIRES: begin_adding() in this
+/// statement; the values are checked.
 void add_jobs(const NewJobOptions& options, NewJob* jobs, std::size_t count);
+
+/// Raises a notice that the job was not added, because another one has its unique key.
+void report_duplicate(const NewJob& job);
 
 }  // namespace metrics_refresh::api

@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "api/queue/job_access.hpp"
 #include "extension/own_schema.hpp"
 #include "shmem/queue/status.hpp"
+#include "store/queue/news.hpp"
 #include "store/queue/steady_look.hpp"
 
 namespace metrics_refresh::api {
@@ -91,16 +93,57 @@ struct Search {
   std::vector<NewJob*> first;
 };
 
-void look(pg::Spi& spi, const Search& search, Snapshot snapshot) {
-  const NewJobOptions& options = search.options;
+// A job that waits is meant, but not a running one. So it must not start before this transaction
+// commits: it would not see what the transaction has written.
+bool holds_duplicates(const NewJobOptions& options) {
+  return (options.unique_states & (store::queue::kPending | store::queue::kFailed)) != 0 &&
+         (options.unique_states & store::queue::kProcessing) == 0;
+}
+
+// Returns false if the job has started or ended meanwhile.
+bool hold_duplicate(pg::Spi& spi, store::queue::JobNumber id) {
+  using Result = shmem::queue::HoldResult::Result;
+  if (store::queue::holds(id)) return true;
+  const Result result = store::queue::hold_job(id).result;
+  if (result == Result::kRunning || result == Result::kOutside) return false;
+  if (result == Result::kNoRoom) refuse_full_holds();
+  // Another session is about to change it, so it does not start either.
+  if (result == Result::kInUse) return true;
+  store::queue::forbid_prepare("found a background job with the same unique key");
+  bool is_waiting = false;
+  store::queue::look_steadily([&](Snapshot snapshot) {
+    const auto found = store::queue::find_job(spi, id, snapshot, false);
+    is_waiting =
+        found.where == store::queue::Where::kHot || found.where == store::queue::Where::kLater;
+    if (found.where == store::queue::Where::kHot) store::queue::set_held_job(found.job);
+  });
+  if (is_waiting) store::queue::keep_held_job_ready(id);
+  return is_waiting;
+}
+
+// Looks again with new snapshots as long as the job that was found does not wait any more.
+std::optional<store::queue::UniqueJob> find_duplicate(pg::Spi& spi, const NewJobOptions& options,
+                                                      const NewJob& job) {
+  for (;;) {
+    std::optional<store::queue::UniqueJob> found;
+    // A job that was added with unique_for may count although this call names no period.
+    store::queue::look_steadily([&](Snapshot snapshot) {
+      found = store::queue::find_unique(
+          spi, options.type.id, store::queue::unique_hash(options.type.id, job.unique_key),
+          job.unique_key, options.unique_states, true, options.now, snapshot);
+    });
+    const std::uint16_t waiting = store::queue::kPending | store::queue::kFailed;
+    if (!found || !holds_duplicates(options) || (found->state & waiting) == 0 ||
+        hold_duplicate(spi, found->id))
+      return found;
+  }
+}
+
+void look(pg::Spi& spi, const Search& search) {
   for (std::size_t i = 0; i < search.jobs.size(); ++i) {
     NewJob& job = *search.jobs[i];
-    job.is_duplicate = false;
     if (search.first[i] != nullptr) continue;
-    // A job that was added with unique_for may count although this call names no period.
-    const auto found =
-        store::queue::find_unique(spi, options.type.id, search.hashes[i], job.unique_key,
-                                  options.unique_states, true, options.now, snapshot);
+    const auto found = find_duplicate(spi, search.options, job);
     if (!found) continue;
     job.is_duplicate = true;
     job.id = found->id;
@@ -120,9 +163,7 @@ void find_duplicates(const NewJobOptions& options, NewJob* jobs, std::size_t cou
     search.first.push_back(keys.find_or_add(search.hashes.back(), jobs[i]));
   }
   lock_keys(options.type.id, search.hashes);
-  extension::as_extension([&search](pg::Spi& spi) {
-    store::queue::look_steadily([&](Snapshot snapshot) { look(spi, search, snapshot); });
-  });
+  extension::as_extension([&search](pg::Spi& spi) { look(spi, search); });
   // The number of the first one is not known yet if it is new.
   const bool pending_counts =
       (options.unique_states & store::queue::kPending) != 0 || options.unique_until;
@@ -150,9 +191,7 @@ std::uint16_t read_unique_states(Datum text_array) {
 }
 
 const char* unique_state_name(const NewJob& job) {
-  // Only shared memory knows which jobs run.
-  if ((job.state == store::queue::kPending || job.state == store::queue::kFailed) &&
-      shmem::queue::find_running(job.id))
+  if ((job.state & store::queue::kUnendedStates) != 0 && shmem::queue::is_processing(job.id))
     return "processing";
   for (const StateName& state : kStates)
     if (state.state == job.state) return state.name;

@@ -370,10 +370,13 @@ ReadyWork::Held ReadyWork::hold(JobNumber job) noexcept {
   }
   Bite& bite = workers_[claim->holder].bite;
   const std::uint32_t lane = claim->lane;
+  Item& item = *bite.find(job);
   claim->holder = Claim::kHold;
   claim->lane = kNone;
+  // The hint went into the bite. If the session finds no row, release() alone knows of it.
+  claim->met = static_cast<std::uint8_t>(claim->met | 1U << item.segment);
   turns_.unbook(turns_.lane(lane).type, bite.window);
-  bite.remove(*bite.find(job));
+  bite.remove(item);
   turns_.end(lane);
   return {};
 }

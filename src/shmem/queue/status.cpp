@@ -60,6 +60,15 @@ std::optional<RunningJob> find_running(JobNumber job) noexcept {
   });
 }
 
+bool is_processing(JobNumber job) noexcept {
+  return locked(LW_SHARED, [job](Content& content) {
+    const std::uint32_t holder = content.ready().holder_of(job);
+    if (holder >= content.workers.size()) return holder == core::queue::Claim::kOutside;
+    const Item* const item = content.ready().bite(holder).find(job);
+    return item != nullptr && is_started(*item);
+  });
+}
+
 std::optional<QueueStatus> queue_status() noexcept {
   const int segment = current_segment();
   const std::uint64_t truncated = truncations();

@@ -23,6 +23,8 @@ struct RunningJob {
 std::vector<RunningJob> running_jobs();
 /// The worker that runs the job, or nothing. For claims from outside, see outside_claims().
 std::optional<RunningJob> find_running(JobNumber job) noexcept;
+/// Whether a worker runs the job, or a worker outside the server has claimed it.
+bool is_processing(JobNumber job) noexcept;
 
 struct QueueStatus {
   State state = State::kNew;

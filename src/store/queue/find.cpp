@@ -1,6 +1,7 @@
 #include "store/queue/find.hpp"
 
 #include "pg/time.hpp"
+#include "shmem/queue/status.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/job_rows.hpp"
 #include "store/queue/unique_hot.hpp"
@@ -66,11 +67,18 @@ bool find_completed(pg::Spi& spi, JobNumber id, Snapshot snapshot, FoundJob* fou
 // A search by unique key.
 struct UniqueSearch {
   TypeId type;
+  std::int64_t hash;
   const text* key;
   std::uint16_t states;
   TimestampTz now;
   std::optional<UniqueJob> found;
 
+  UniqueState state_of_hot(const Job& job) const noexcept {
+    // In the usual case it makes no difference.
+    if ((states & kUnendedStates) != kUnendedStates && shmem::queue::is_processing(job.id))
+      return kProcessing;
+    return job.has(kHasFailed) ? kFailed : kPending;
+  }
   void look_at(JobNumber id, UniqueState state, std::optional<TimestampTz> until) {
     if ((states & state) != 0 || (until && *until > now)) found = UniqueJob{id, state};
   }
@@ -82,7 +90,7 @@ bool look_at_hot(void* context, const Job& job) {
                        DatumGetBool(DirectFunctionCall2Coll(texteq, DEFAULT_COLLATION_OID,
                                                             PointerGetDatum(job.unique_key),
                                                             PointerGetDatum(search.key)));
-  if (is_same) search.look_at(job.id, job.has(kHasFailed) ? kFailed : kPending, job.unique_until);
+  if (is_same) search.look_at(job.id, search.state_of_hot(job), job.unique_until);
   return search.found.has_value();
 }
 
@@ -102,18 +110,19 @@ std::string unique_rows(const char* table, const char* state) {
 }
 
 void look_in_tables(pg::Spi& spi, UniqueSearch& search, bool with_completed, Snapshot snapshot) {
-  const std::vector<pg::Param> params = {
-      static_cast<std::int64_t>(unique_hash(search.type, search.key)),
-      pg::Param(TEXTOID, PointerGetDatum(search.key)), static_cast<std::int64_t>(search.type)};
+  const std::vector<pg::Param> params = {search.hash,
+                                         pg::Param(TEXTOID, PointerGetDatum(search.key)),
+                                         static_cast<std::int64_t>(search.type)};
   look_at_rows(
-      search, spi.query_at(
-                  snapshot,
-                  unique_rows("queue_later", "CASE flags & 1 WHEN 0 THEN 1 ELSE 2 END::int8") +
-                      " UNION ALL " +
-                      unique_rows("queue_stopped", "CASE status WHEN 'd' THEN 8 ELSE 16 END::int8"),
-                  params));
+      search,
+      spi.query_at(
+          snapshot,
+          unique_rows("queue_later", "CASE flags & 1 WHEN 0 THEN 1 ELSE 4 END::int8") +
+              " UNION ALL " +
+              unique_rows("queue_stopped", "CASE status WHEN 'd' THEN 16 ELSE 32 END::int8"),
+          params));
   if (!search.found && (with_completed || (search.states & kCompleted) != 0))
-    look_at_rows(search, spi.query_at(snapshot, unique_rows("queue_history", "4::int8"), params));
+    look_at_rows(search, spi.query_at(snapshot, unique_rows("queue_history", "8::int8"), params));
 }
 
 }  // namespace
@@ -128,11 +137,11 @@ void lock_unique_key(std::int64_t hash) {
   });
 }
 
-std::optional<UniqueJob> find_unique(pg::Spi& spi, TypeId type, const text* unique_key,
-                                     std::uint16_t states, bool with_completed, TimestampTz now,
-                                     Snapshot snapshot) {
-  UniqueSearch search = {type, unique_key, states, now, std::nullopt};
-  visit_unique_hot(unique_hash(type, unique_key), snapshot, look_at_hot, &search);
+std::optional<UniqueJob> find_unique(pg::Spi& spi, TypeId type, std::int64_t hash,
+                                     const text* unique_key, std::uint16_t states,
+                                     bool with_completed, TimestampTz now, Snapshot snapshot) {
+  UniqueSearch search = {type, hash, unique_key, states, now, std::nullopt};
+  visit_unique_hot(hash, snapshot, look_at_hot, &search);
   if (!search.found) look_in_tables(spi, search, with_completed, snapshot);
   return search.found;
 }

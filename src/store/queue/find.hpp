@@ -25,14 +25,16 @@ struct FoundJob {
 /// Looks in queue_hot, queue_later, queue_stopped and, if wanted, in queue_history.
 FoundJob find_job(pg::Spi& spi, JobNumber id, Snapshot snapshot, bool with_history);
 
-/// States of jobs in the tables, as bits. Only shared memory knows which ready jobs are running.
+/// States of jobs, as bits. Only shared memory knows which ready jobs are running.
 enum UniqueState : std::uint16_t {
-  kPending = 1,  // ready, running or waiting, without a failed attempt
-  kFailed = 2,   // the same with one
-  kCompleted = 4,
-  kDead = 8,
-  kCanceled = 16,
+  kPending = 1,
+  kProcessing = 2,
+  kFailed = 4,
+  kCompleted = 8,
+  kDead = 16,
+  kCanceled = 32,
 };
+constexpr std::uint16_t kUnendedStates = kPending | kProcessing | kFailed;
 
 struct UniqueJob {
   JobNumber id = 0;
@@ -45,11 +47,11 @@ struct UniqueJob {
 void lock_unique_key(std::int64_t hash);
 
 /// Returns a job of the type with this key that is in one of the states, or whose unique_until is
-/// after `now`. The history is read only if kCompleted is among the states or `with_completed`,
-/// which says that completed jobs with unique_until may exist.
-/// REQUIRES: lock_unique_key(); `snapshot` is newer, and sees the rows of this transaction.
-std::optional<UniqueJob> find_unique(pg::Spi& spi, TypeId type, const text* unique_key,
-                                     std::uint16_t states, bool with_completed, TimestampTz now,
-                                     Snapshot snapshot);
+/// after `now`. If all of kUnendedStates are wanted, a running job may be returned as kPending or
+/// kFailed. The history is read only if kCompleted is among the states or `with_completed`, which
+/// says that completed jobs with unique_until may exist. REQUIRES: lock_unique_key(); `snapshot` is newer, and sees the rows of this transaction.
+std::optional<UniqueJob> find_unique(pg::Spi& spi, TypeId type, std::int64_t hash,
+                                     const text* unique_key, std::uint16_t states,
+                                     bool with_completed, TimestampTz now, Snapshot snapshot);
 
 }  // namespace metrics_refresh::store::queue

@@ -145,6 +145,34 @@ void delete_job_type(pg::Spi& spi, int id) {
   spi.query("DELETE FROM metrics_refresh_internal.job_type WHERE id = $1::int4", {id});
 }
 
+std::vector<std::int64_t> visible_types(pg::Spi& spi) {
+  const pg::Rows rows =
+      spi.query("SELECT type_id::int8 FROM metrics_refresh.job_types ORDER BY type_id");
+  std::vector<std::int64_t> types;
+  for (std::size_t i = 0; i < rows.size(); ++i) types.push_back(rows.get_int64(i, "type_id"));
+  return types;
+}
+
+std::vector<std::pair<std::int64_t, std::string>> visible_type_names(pg::Spi& spi) {
+  const pg::Rows rows =
+      spi.query("SELECT type_id::int8, type FROM metrics_refresh.job_types ORDER BY type");
+  std::vector<std::pair<std::int64_t, std::string>> types;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    types.emplace_back(rows.get_int64(i, "type_id"), rows.get_text(i, "type"));
+  return types;
+}
+
+bool has_open_jobs(pg::Spi& spi, int type) {
+  return spi
+      .query(
+          "SELECT EXISTS (SELECT FROM metrics_refresh_internal.queue_later WHERE type_id = $1)"
+          " OR EXISTS (SELECT FROM metrics_refresh_internal.queue_hot h WHERE h.type_id = $1"
+          " AND NOT EXISTS (SELECT FROM metrics_refresh_internal.queue_ended e"
+          " WHERE e.id = h.id AND e.version = h.version)) AS has_jobs",
+          {type})
+      .get_bool(0, "has_jobs");
+}
+
 std::vector<std::string> type_names_like(pg::Spi& spi, const std::string& name) {
   const pg::Rows rows = spi.query(
       "SELECT type FROM metrics_refresh.job_types"

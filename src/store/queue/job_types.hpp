@@ -59,6 +59,15 @@ void insert_job_type(pg::Spi& spi, const Columns& columns);
 void update_job_type(pg::Spi& spi, int id, const Columns& columns);
 void delete_job_type(pg::Spi& spi, int id);
 
+/// Numbers of the types that the caller may manage. REQUIRES: the caller's rights.
+std::vector<std::int64_t> visible_types(pg::Spi& spi);
+
+/// The same with their names, by name.
+std::vector<std::pair<std::int64_t, std::string>> visible_type_names(pg::Spi& spi);
+
+/// Reads all tables of jobs that have not ended. For a time at which their numbers are not known.
+bool has_open_jobs(pg::Spi& spi, int type);
+
 /// Names that begin or end like this one, of the types that the caller may see. REQUIRES: the
 /// caller's rights.
 std::vector<std::string> type_names_like(pg::Spi& spi, const std::string& name);

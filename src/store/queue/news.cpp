@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "pg/guard.hpp"
+#include "shmem/queue/outside_claims.hpp"
 #include "shmem/queue/prepared_posts.hpp"
 
 namespace metrics_refresh::store::queue {
@@ -60,9 +61,21 @@ bool merge(shared::BatchCount& sum, const shared::BatchCount& more) noexcept {
   return true;
 }
 
+struct Numbers {
+  JobNumber first, last;
+};
+
+bool merge(Numbers& last, const Numbers& next) noexcept {
+  if (last.last + 1 != next.first) return false;
+  last.last = next.last;
+  return true;
+}
+
 bool merge(shared::Ended&, const shared::Ended&) noexcept { return false; }
 
 bool merge(shared::HoldEnd&, const shared::HoldEnd&) noexcept { return false; }
+
+bool merge(JobNumber&, const JobNumber&) noexcept { return false; }
 
 // Plain data: the callbacks run at places where no exception may be thrown.
 template <typename T>
@@ -136,6 +149,8 @@ Notes<SegmentRows> segments;
 Notes<shared::BatchCount> batches;
 Notes<shared::Ended> ended;
 Notes<shared::HoldEnd> held;
+Notes<Numbers> added;
+Notes<JobNumber> used;  // claims of workers outside the server
 
 // Flags: they stay if a part of the transaction is rolled back.
 shared::Posts flags = {};
@@ -149,7 +164,8 @@ SubTransactionId current() {
 }
 
 void forget() noexcept {
-  jobs.count = types.count = segments.count = batches.count = ended.count = held.count = 0;
+  jobs.count = types.count = segments.count = batches.count = ended.count = 0;
+  held.count = used.count = added.count = 0;
   flags = {};
   reason_against_prepare = nullptr;
   is_noted = is_committed = false;
@@ -172,13 +188,34 @@ shared::Posts collect() noexcept {
   return posts;
 }
 
+// The ends of these jobs are in the posts, so they only leave shared memory.
+void end_used(shared::TransactionNumber transaction, XLogRecPtr lsn) noexcept {
+  for (std::uint32_t i = 0; i < used.count; ++i) {
+    shared::End end;
+    end.job = used.notes[i].value;
+    end.outcome = shared::Outcome::kIsNoJob;
+    shared::end_outside(&end, 1, transaction, lsn);
+  }
+}
+
+void stop_used_from(SubTransactionId sub) noexcept {
+  while (used.count > 0 && used.last()->sub >= sub) {
+    shared::stop_use(&used.last()->value, 1);
+    --used.count;
+  }
+}
+
 void post_commit() noexcept {
   shared::Posts posts = collect();
   posts.lsn = XactLastCommitEnd;
   shared::post(posts);
   if (held.count > 0) shared::end_holds(held.compact(), held.count);
+  end_used(posts.transaction, posts.lsn);
   forget();
 }
+
+// If the session has found no row, only the hints that came meanwhile are posted.
+void make_ready(shared::HoldEnd& end) noexcept { end.is_ready = end.job.type != 0; }
 
 // The held jobs are as ready as they were. Rows of queue_later that were locked were passed over.
 void end_aborted() noexcept {
@@ -186,15 +223,16 @@ void end_aborted() noexcept {
   posts.later_due = flags.later_due;
   posts.has_dependencies = flags.has_dependencies;
   if (posts.later_due != PG_INT64_MAX || posts.has_dependencies) shared::post(posts);
-  for (std::uint32_t i = 0; i < held.count; ++i) held.notes[i].value.is_ready = true;
+  for (std::uint32_t i = 0; i < held.count; ++i) make_ready(held.notes[i].value);
   if (held.count > 0) shared::end_holds(held.compact(), held.count);
+  stop_used_from(InvalidSubTransactionId);
   forget();
 }
 
 void end_holds_from(SubTransactionId sub) noexcept {
   while (held.count > 0 && held.last()->sub >= sub) {
     shared::HoldEnd end = held.last()->value;
-    end.is_ready = true;
+    make_ready(end);
     --held.count;
     shared::end_holds(&end, 1);
   }
@@ -251,11 +289,13 @@ void on_subtransaction_end(SubXactEvent event, SubTransactionId sub, SubTransact
   if (!is_noted) return;
   if (event == SUBXACT_EVENT_ABORT_SUB) {
     end_holds_from(sub);
+    stop_used_from(sub);
     jobs.forget_from(sub);
     types.forget_from(sub);
     segments.forget_from(sub);
     batches.forget_from(sub);
     ended.forget_from(sub);
+    added.forget_from(sub);
   } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
     jobs.give_to_parent(sub, parent);
     types.give_to_parent(sub, parent);
@@ -263,6 +303,8 @@ void on_subtransaction_end(SubXactEvent event, SubTransactionId sub, SubTransact
     batches.give_to_parent(sub, parent);
     ended.give_to_parent(sub, parent);
     held.give_to_parent(sub, parent);
+    used.give_to_parent(sub, parent);
+    added.give_to_parent(sub, parent);
   }
 }
 
@@ -289,6 +331,15 @@ void note_ready(const shared::Jobs& ready, std::int32_t count) {
   // Not taken back by a rollback: the scheduler then reads the segment in vain.
   if (!jobs.add(current(), ready))
     flags.rereads = static_cast<std::uint8_t>(flags.rereads | 1U << ready.segment);
+}
+
+// If there are too many, it is not known that the others were added here.
+void note_added(JobNumber first, JobNumber last) { (void)added.add(current(), {first, last}); }
+
+bool is_added_here(JobNumber job) noexcept {
+  for (std::uint32_t i = 0; i < added.count; ++i)
+    if (job >= added.notes[i].value.first && job <= added.notes[i].value.last) return true;
+  return false;
 }
 
 void note_marks(std::uint8_t segment, std::int32_t count) { note_segment(segment, -count); }
@@ -345,7 +396,21 @@ void set_held_job(const shared::Jobs& job) {
 bool holds(JobNumber job) noexcept { return find_hold(job) != nullptr; }
 
 void keep_held_job_ready(JobNumber job) {
-  if (shared::HoldEnd* const end = find_hold(job)) end->is_ready = true;
+  if (shared::HoldEnd* const end = find_hold(job)) make_ready(*end);
+}
+
+void note_outside_use(JobNumber job) {
+  if (used.add(current(), job)) return;
+  shared::stop_use(&job, 1);
+  throw pg::SqlError(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                     "the transaction ends too many background jobs",
+                     "End fewer of them in a transaction.");
+}
+
+bool uses_outside(JobNumber job) noexcept {
+  for (std::uint32_t i = 0; i < used.count; ++i)
+    if (used.notes[i].value == job) return true;
+  return false;
 }
 
 void forbid_prepare(const char* action) noexcept {

@@ -18,6 +18,9 @@ void watch_queue_transactions();
 
 /// Jobs with contiguous numbers, of one lane, were appended to a child of queue_hot. `count` rows.
 void note_ready(const shmem::queue::Jobs& jobs, std::int32_t count);
+/// The transaction has added jobs with these numbers.
+void note_added(JobNumber first, JobNumber last);
+bool is_added_here(JobNumber job) noexcept;
 /// End marks were written for rows of this segment.
 void note_marks(std::uint8_t segment, std::int32_t count);
 /// The numbers of jobs of a type have changed by this.
@@ -49,6 +52,11 @@ bool holds(JobNumber job) noexcept;
 /// Releases the hold at the end of the transaction without changes: the job is as ready as before.
 /// Otherwise it is posted only if a hint came meanwhile.
 void keep_held_job_ready(JobNumber job);
+
+/// The claim of a worker outside the server is in use by this transaction (use_outside() of
+/// shmem/queue/outside_claims.hpp), which ends the job. A rollback gives it back to the worker.
+void note_outside_use(JobNumber job);
+bool uses_outside(JobNumber job) noexcept;
 
 /// The transaction cannot be prepared: it has changed existing jobs. `action` completes "cannot
 /// PREPARE a transaction that has …".

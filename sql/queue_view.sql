@@ -87,6 +87,7 @@ SELECT count(*) FROM background_jobs WHERE type = 'mail';
 
 -- What is in the way of the extension is named.
 BEGIN;
+SET LOCAL client_min_messages = warning;
 DROP EXTENSION metrics_refresh CASCADE;
 CREATE TABLE background_jobs (id bigint);
 CREATE FUNCTION retry_failed_jobs(text) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';

@@ -94,8 +94,8 @@ SELECT metrics_refresh.cancel_job(:h1);
 TRUNCATE qa.done;
 SELECT qa.add('i1', delay => '300 ms') AS i1 \gset
 SELECT qa.add('i2', ARRAY[:i1]) AS i2 \gset
-SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'metrics_refresh scheduler' AND datname = current_database()
-    AND pg_terminate_backend(pid, 5000);
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE backend_type = 'metrics_refresh scheduler' AND datname = current_database();
 SELECT qa.status(:i2) AS i2;
 SELECT qa.order();
 

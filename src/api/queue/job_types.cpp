@@ -192,9 +192,7 @@ void require_no_open_jobs(const JobType& type) {
   });
   if (!has_jobs) return;
   throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
-                     "job type "
-                     " + type.name + "
-                     " has jobs that have not ended",
+                     "job type \"" + type.name + "\" has jobs that have not ended",
                      "Cancel them, or wait until they have ended. pause_job_type() starts no more "
                      "of them.");
 }

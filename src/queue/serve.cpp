@@ -121,16 +121,18 @@ class Service {
     if (!shmem::queue::rest(&look_again)) return true;
     const core::Instant end = last_job_ + settings::worker_idle_timeout();
     if (pg::now() >= end) return false;
-    show_activity(STATE_IDLE);
+    show_rest(true);
     (void)sleeper_.sleep_until(std::min(end, pg::to_instant(look_again)));
-    show_activity(STATE_RUNNING);
+    show_rest(false);
     check_fitness();
     return is_fit_;
   }
 
-  static void show_activity(BackendState state) {
-    pg::call([state] {
-      pgstat_report_activity(state, state == STATE_IDLE ? nullptr : "background jobs");
+  void show_rest(bool rests) {
+    shmem::show_rest(worker_, rests);
+    pg::call([rests] {
+      pgstat_report_activity(rests ? STATE_IDLE : STATE_RUNNING,
+                             rests ? nullptr : "background jobs");
     });
   }
 

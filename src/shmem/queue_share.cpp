@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "extension/settings.hpp"
+#include "pg/time.hpp"
 #include "shmem/area.hpp"
 
 namespace metrics_refresh::shmem {
@@ -17,17 +18,62 @@ void publish_queue(Oid database, bool has_queue) {
   });
 }
 
-int most_services() {
-  return locked(LW_SHARED, [] { return most_services_locked(); });
+bool is_service_starting(Oid database, Oid owner) {
+  return locked(LW_SHARED, [=] {
+    Area* const shared = area();
+    for (int i = 0; i < shared->max_workers; ++i) {
+      const WorkerSlot& slot = shared->slots[i];
+      if (is_service(slot) && slot.state == SlotState::kAssigned && slot.database == database &&
+          slot.run.owner == owner)
+        return true;
+    }
+    return false;
+  });
 }
 
-int services() {
-  return locked(LW_SHARED, [] { return services_locked(); });
+namespace {
+
+int services_of_locked(Oid database, Oid owner) noexcept {
+  Area* const shared = area();
+  int count = 0;
+  for (int i = 0; i < shared->max_workers; ++i) {
+    const WorkerSlot& slot = shared->slots[i];
+    if (is_service(slot) && slot.database == database && slot.run.owner == owner) ++count;
+  }
+  return count;
 }
 
-int most_services_locked() noexcept {
-  return area()->queues == 0 ? 0 : settings::queue_workers();
+}  // namespace
+
+// Of those that may be asked: a resting one, else one of the owner with the most workers, else the
+// one that began first.
+void end_turn_of_service(std::int64_t turn) {
+  const std::int64_t now = pg::steady_now();
+  locked(LW_EXCLUSIVE, [=] {
+    Area* const shared = area();
+    WorkerSlot* chosen = nullptr;
+    int most = 0;
+    for (int i = 0; i < shared->max_workers; ++i) {
+      WorkerSlot& slot = shared->slots[i];
+      if (!is_service(slot)) continue;
+      if (slot.leave) return;
+      if (slot.state != SlotState::kRunning || slot.worker == nullptr) continue;
+      if (!slot.rests && now - slot.started_at_steady < turn) continue;
+      const int count =
+          slot.rests ? PG_INT32_MAX : services_of_locked(slot.database, slot.run.owner);
+      if (chosen != nullptr &&
+          (count < most || (count == most && slot.started_at_steady >= chosen->started_at_steady)))
+        continue;
+      chosen = &slot;
+      most = count;
+    }
+    if (chosen == nullptr) return;
+    chosen->leave = true;
+    SetLatch(&chosen->worker->procLatch);
+  });
 }
+
+int most_services_locked() noexcept { return area()->queues == 0 ? 0 : settings::queue_workers(); }
 
 int most_runs_locked() noexcept {
   return std::max(area()->max_workers - most_services_locked(), 1);

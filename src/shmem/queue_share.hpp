@@ -10,9 +10,11 @@ namespace metrics_refresh::shmem {
 
 /// Says whether the queue of the database has jobs for workers. REQUIRES: its scheduler.
 void publish_queue(Oid database, bool has_queue);
-/// The number of workers that may serve the queue at a time in the cluster, and that do so now.
-int most_services();
-int services();
+/// True if a worker has been given this service and has not begun it.
+bool is_service_starting(Oid database, Oid owner);
+/// Asks the worker of one service, of any database, to leave. It is one that rests, or that has
+/// served for `turn` microseconds. Does nothing while another one is leaving, or if there is none.
+void end_turn_of_service(std::int64_t turn);
 
 // REQUIRES: the lock is held.
 

@@ -30,6 +30,7 @@ void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.canceled_at = run.canceled ? pg::steady_now() : 0;
   slot.deadline = 0;
   slot.leave = false;
+  slot.rests = false;
   slot.begin_is_reported = false;
   slot.result = RunResult::kSuccess;
   slot.started_at = 0;
@@ -455,6 +456,11 @@ void show_progress(const Progress& progress) noexcept {
 bool is_to_leave(int index) noexcept {
   const volatile WorkerSlot& slot = area()->slots[index];
   return slot.leave;
+}
+
+void show_rest(int index, bool rests) noexcept {
+  volatile WorkerSlot& slot = area()->slots[index];
+  slot.rests = rests;
 }
 
 // The state changes before the broadcast, so that each session that wakes up sees the end.

@@ -19,6 +19,7 @@
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "queue/upkeep/upkeep.hpp"
+#include "shmem/queue/scheduler_news.hpp"
 #include "shmem/shmem.hpp"
 #include "shmem/starving.hpp"
 #include "store/job_changes.hpp"
@@ -27,6 +28,7 @@
 #include "worker/job_feed.hpp"
 #include "worker/job_owners.hpp"
 #include "worker/process.hpp"
+#include "worker/queue_services.hpp"
 #include "worker/sweep.hpp"
 #include "worker/yielding.hpp"
 
@@ -119,11 +121,16 @@ class SchedulerProcess {
       // and the loop would not sleep.
       const bool may_sweep = shmem::restored_until(MyDatabaseId) == 0;
       if (may_sweep) sweep_.work(now);
-      if (feed_.take_role_news()) owners_.expect();
+      if (feed_.take_role_news()) {
+        owners_.expect();
+        services_.forget_refused();
+      }
       owners_.work(now);
       wake_up = earlier(wake_up, owners_.try_again_at());
       upkeep_.work(now, may_do_for_queue());
       wake_up = earlier(wake_up, upkeep_.try_again_at());
+      serve_queue(now);
+      wake_up = earlier(wake_up, services_.try_again_at());
       if (may_sweep) wake_up = earlier(wake_up, sweep_.try_again_at());
       sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
@@ -158,6 +165,13 @@ class SchedulerProcess {
 
   bool may_begin() const {
     return settings::enabled() && !feed_.is_at_rest() && shmem::restored_until(MyDatabaseId) == 0;
+  }
+
+  // Jobs of the queue have workers of their own.
+  void serve_queue(Instant now) {
+    services_.set_needed(upkeep_.needs_workers());
+    if (upkeep_.take_work()) services_.expect();
+    services_.work(now, may_begin());
   }
 
   static queue::MayDo may_do_for_queue() {
@@ -201,10 +215,14 @@ class SchedulerProcess {
   // Terminates the workers of runs that continue after a cancel or their max_runtime. Returns the
   // time of the next check.
   std::optional<Instant> end_overdue() {
-    const std::int64_t next = shmem::end_overdue(
-        MyDatabaseId, std::chrono::microseconds(settings::cancel_grace()).count());
-    if (next == shmem::kNever) return std::nullopt;
-    return pg::now() + core::Duration(next - pg::steady_now());
+    const std::int64_t grace = std::chrono::microseconds(settings::cancel_grace()).count();
+    const std::int64_t next = shmem::end_overdue(MyDatabaseId, grace);
+    std::optional<Instant> at;
+    if (next != shmem::kNever) at = pg::now() + core::Duration(next - pg::steady_now());
+    if (!upkeep_.needs_workers()) return at;
+    const TimestampTz next_job = shmem::queue::end_overdue(grace);
+    const bool is_none = next_job == PG_INT64_MAX || next_job == 0;  // 0: the place is gone
+    return is_none ? at : earlier(at, pg::to_instant(next_job));
   }
 
   void publish(std::optional<Instant> looks_at) {
@@ -260,6 +278,7 @@ class SchedulerProcess {
   Sweep sweep_;
   JobOwners owners_;
   queue::Upkeep upkeep_;
+  QueueServices services_{dispatch_};
   pg::Sleeper sleeper_;
   std::vector<core::Event> events_;
   std::uint64_t woken_ = 0;  // times_woken() when news was last read

@@ -161,6 +161,7 @@ Datum alter_type(FunctionCallInfo call) {
                                                      : type.find_function();
     check_handler_argument(
         mode, function || (type.mode != JobMode::kExternal && mode != JobMode::kExternal));
+    if (!function && mode != JobMode::kExternal) require_handler(type, handler);
     add_owner(options.columns, owner);
     add_handler(options.columns, mode, handler, owner);
   }
@@ -192,9 +193,7 @@ void require_no_open_jobs(const JobType& type) {
   });
   if (!has_jobs) return;
   throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
-                     "job type "
-                     " + type.name + "
-                     " has jobs that have not ended",
+                     "job type \"" + type.name + "\" has jobs that have not ended",
                      "Cancel them, or wait until they have ended. pause_job_type() starts no more "
                      "of them.");
 }

@@ -7,6 +7,7 @@
 #include "extension/privilege.hpp"
 #include "pg/array.hpp"
 #include "store/queue/batch_use.hpp"
+#include "store/queue/batches.hpp"
 #include "store/queue/steady_look.hpp"
 
 namespace metrics_refresh::api {
@@ -41,9 +42,15 @@ std::vector<std::int64_t> open_predecessors(Datum bigint_array) {
       open.clear();
       for (const std::int64_t id : numbers) {
         if (id <= 0 || id >= limit) refuse_missing_job_number(id);
-        const auto found = store::queue::find_job(spi, id, snapshot, false);
-        // A completed job may have left the history. A dead one is for the scheduler to judge.
-        if (found.where == store::queue::Where::kNowhere) continue;
+        auto found = store::queue::find_job(spi, id, snapshot, false);
+        if (found.where == store::queue::Where::kNowhere) {
+          // The number of a batch is that of its callback, which is not added yet. A completed job
+          // may have left the history. A dead one is for the scheduler to judge.
+          const auto batch = store::queue::read_batch(spi, id, snapshot);
+          if (!batch) continue;
+          found.job.type = batch->type;
+          found.job.enqueued_by = batch->enqueued_by;
+        }
         if (!rights.may_see(found.job)) refuse_missing_job_number(id);
         open.push_back(id);
       }

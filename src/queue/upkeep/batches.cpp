@@ -7,6 +7,7 @@
 
 #include "queue/upkeep/changes.hpp"
 #include "queue/upkeep/segment.hpp"
+#include "shmem/queue/live_counts.hpp"
 #include "store/queue/batches.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/later.hpp"
@@ -17,6 +18,8 @@ namespace {
 
 // Of a step.
 constexpr std::size_t kMost = 100;
+// Between the beginnings of two passes.
+constexpr core::Duration kPause = std::chrono::milliseconds{200};
 
 Job callback_of(const store::queue::Batch& batch, const JobType* type) {
   Job job;
@@ -32,49 +35,56 @@ Job callback_of(const store::queue::Batch& batch, const JobType* type) {
 }  // namespace
 
 void Batches::work(core::Instant now, const Types& types, Mover& mover) {
-  if (!due_.take(now)) return;
-  std::array<shmem::queue::BatchEnd, kMost> ends;
-  const shmem::queue::BatchNews news = shmem::queue::take_batch_ends(ends.data(), kMost);
-  for (std::uint32_t i = 0; i < news.count; ++i) {
-    batches_.push_back(ends[i].batch);
-    lsn_ = std::max(lsn_, ends[i].lsn);
-  }
-  if (news.all) is_complete_ = false, until_ = 0;
-  if (!is_complete_ && !read_some()) return due_.failed(now);
-  if (!end(batches_, lsn_, types, mover)) return due_.failed(now);
-  due_.succeeded();
-  batches_.clear();
-  if (news.count == kMost || !is_complete_) due_.at_once();
+  if (ends_due_.take(now)) take_ends(now, types, mover);
+  if (pass_due_.take(now)) go_on_with_pass(now, types, mover);
 }
 
-// Adds the next batches of a pass over all of them.
-bool Batches::read_some() {
-  std::vector<std::int64_t> found;
+void Batches::take_ends(core::Instant now, const Types& types, Mover& mover) {
+  std::array<shmem::queue::BatchEnd, kMost> ends;
+  const shmem::queue::BatchNews news = shmem::queue::take_batch_ends(ends.data(), kMost);
+  for (std::uint32_t i = 0; i < news.count; ++i) unended_.push_back(ends[i].batch);
+  wants_pass_ = wants_pass_ || news.all;
+  if (wants_pass_ && until_ == 0) pass_due_.no_later_than(std::min(pass_began_, now) + kPause);
+  if (!end(unended_, types, mover)) return ends_due_.failed(now);
+  ends_due_.succeeded();
+  unended_.clear();
+  if (news.count == kMost) ends_due_.at_once();
+}
+
+// A batch that is made or closed during a pass may be behind it, and then needs another one.
+void Batches::go_on_with_pass(core::Instant now, const Types& types, Mover& mover) {
+  if (until_ == 0) {
+    pass_began_ = now;
+    wants_pass_ = false;
+  }
+  std::vector<std::int64_t> found, ended;
   if (!store::try_with_own_tables("batches of jobs cannot be read now", [&](pg::Spi& spi) {
         found = store::queue::read_batches(spi, until_, kMost);
       }))
-    return false;
-  batches_.insert(batches_.end(), found.begin(), found.end());
-  is_complete_ = found.size() < kMost;
-  until_ = is_complete_ ? 0 : found.back();
-  return true;
+    return pass_due_.failed(now);
+  // Of a batch whose jobs are known to be open, the end will be told.
+  for (const std::int64_t batch : found)
+    if (shmem::queue::open_jobs_of_batch(batch).value_or(0) == 0) ended.push_back(batch);
+  if (!end(ended, types, mover)) return pass_due_.failed(now);
+  pass_due_.succeeded();
+  until_ = found.size() < kMost ? 0 : found.back();
+  if (until_ != 0) return pass_due_.at_once();
+  if (wants_pass_) pass_due_.no_later_than(pass_began_ + kPause);
 }
 
-bool Batches::end(const std::vector<std::int64_t>& batches, XLogRecPtr lsn, const Types& types,
-                  Mover& mover) {
+// As in dependencies.cpp, the flushed commit makes the callback follow the ends durably.
+bool Batches::end(const std::vector<std::int64_t>& batches, const Types& types, Mover& mover) {
   if (batches.empty()) return true;
   std::vector<std::int64_t> ended;
   bool is_without_type = false;
   const bool done =
-      try_change("batches of jobs cannot be ended now", Commit::kNotFlushed, [&](pg::Spi& spi) {
+      try_change("batches of jobs cannot be ended now", Commit::kFlushed, [&](pg::Spi& spi) {
         for (const std::int64_t number : batches) {
           const std::optional<store::queue::Batch> known = store::queue::read_batch(spi, number);
           if (!known || known->is_open || store::queue::count_open_jobs(spi, number) > 0) continue;
           const std::optional<store::queue::Batch> batch =
               store::queue::take_closed_batch(spi, number);
           if (!batch) continue;
-          // A callback must not be seen before the ends on which it depends are durable.
-          if (lsn != InvalidXLogRecPtr) pg::call([lsn] { XLogFlush(lsn); });
           const JobType* const type = types.find(batch->type);
           Job job = callback_of(*batch, type);
           note_new(store::queue::unended_of(job));

@@ -15,24 +15,29 @@ namespace metrics_refresh::queue {
 
 class Batches {
  public:
-  /// Batches were made, closed, or have ends; all of them if the news is not complete.
-  void expect() { due_.at_once(); }
-  void expect_all() { is_complete_ = false, due_.at_once(); }
+  /// Batches were made, closed, or have ends.
+  void expect() { ends_due_.at_once(); }
+  /// Shared memory may not know all of them.
+  void expect_all() { pass_due_.at_once(); }
 
-  /// Takes one step if it is time.
+  /// Takes one step of each kind if it is time.
   void work(core::Instant now, const Types& types, Mover& mover);
-  std::optional<core::Instant> try_again_at() const { return due_.at(); }
+  std::optional<core::Instant> try_again_at() const {
+    return earlier(pass_due_.at(), ends_due_.at());
+  }
 
  private:
-  bool read_some();
-  bool end(const std::vector<std::int64_t>& batches, XLogRecPtr lsn, const Types& types,
-           Mover& mover);
+  void take_ends(core::Instant now, const Types& types, Mover& mover);
+  void go_on_with_pass(core::Instant now, const Types& types, Mover& mover);
+  bool end(const std::vector<std::int64_t>& batches, const Types& types, Mover& mover);
 
-  Due due_;
-  bool is_complete_ = true;
-  std::int64_t until_ = 0;             // of a pass over all batches
-  std::vector<std::int64_t> batches_;  // to look at
-  XLogRecPtr lsn_ = InvalidXLogRecPtr;
+  Due ends_due_;
+  std::vector<std::int64_t> unended_;  // batches that could not be looked at
+  // A pass over all batches, in the order of their numbers.
+  Due pass_due_;
+  std::int64_t until_ = 0;
+  bool wants_pass_ = false;
+  core::Instant pass_began_ = core::Instant::min();
 };
 
 }  // namespace metrics_refresh::queue

@@ -67,7 +67,7 @@ void Dependencies::go_on_with_pass(core::Instant now, Mover& mover) {
   const shmem::queue::RingPosition position =
       shmem::queue::await(jobs.data(), static_cast<std::uint32_t>(jobs.size()));
   if (!position_) position_ = position;
-  if (!settle(jobs, InvalidXLogRecPtr, mover)) return pass_due_.failed(now);
+  if (!settle(jobs, mover)) return pass_due_.failed(now);
   pass_due_.succeeded();
   if (jobs.size() == kMost) {
     until_ = jobs.back();
@@ -80,7 +80,6 @@ void Dependencies::go_on_with_pass(core::Instant now, Mover& mover) {
 
 void Dependencies::take_ends(core::Instant now, Mover& mover) {
   std::vector<std::int64_t> jobs = std::exchange(unsettled_, {});
-  XLogRecPtr lsn = InvalidXLogRecPtr;
   std::array<shmem::queue::AwaitedEnd, kMost> ends;
   if (position_) {
     const shmem::queue::AwaitedNews news =
@@ -88,27 +87,24 @@ void Dependencies::take_ends(core::Instant now, Mover& mover) {
     position_ = news.position;
     if (news.look_again) expect_all(now);
     if (news.count == kMost) ends_due_.at_once();
-    for (std::uint32_t i = 0; i < news.count; ++i) {
-      jobs.push_back(ends[i].job);
-      lsn = std::max(lsn, ends[i].lsn);
-    }
+    for (std::uint32_t i = 0; i < news.count; ++i) jobs.push_back(ends[i].job);
   }
   if (jobs.empty()) return;
-  if (settle(jobs, lsn, mover)) return ends_due_.succeeded();
+  if (settle(jobs, mover)) return ends_due_.succeeded();
   unsettled_.insert(unsettled_.end(), jobs.begin(), jobs.end());
   ends_due_.failed(now);
 }
 
-// Some of the jobs may have waiters, and some of these may have ended.
-bool Dependencies::settle(const std::vector<std::int64_t>& jobs, XLogRecPtr lsn, Mover& mover) {
+// Some of the jobs may have waiters, and some of these may have ended. The commit is flushed before
+// it becomes visible, and stands in the WAL behind each end that was seen. So no job starts before
+// the ends that it waited for are durable.
+bool Dependencies::settle(const std::vector<std::int64_t>& jobs, Mover& mover) {
   std::optional<TimestampTz> due;
   const bool settled = try_change(
-      "jobs that wait for others cannot be released now", Commit::kNotFlushed, [&](pg::Spi& spi) {
+      "jobs that wait for others cannot be released now", Commit::kFlushed, [&](pg::Spi& spi) {
         const store::queue::JobEnds ends =
             store::queue::find_ends(spi, store::queue::awaited_of(spi, jobs));
         if (ends.completed.empty() && ends.stopped.empty()) return;
-        // What depends on an end must not be seen before the end is durable.
-        if (lsn != InvalidXLogRecPtr) pg::call([lsn] { XLogFlush(lsn); });
         if (!ends.completed.empty()) {
           const std::vector<std::int64_t> free =
               store::queue::end_predecessors(spi, ends.completed);

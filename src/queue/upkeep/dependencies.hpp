@@ -30,7 +30,7 @@ class Dependencies {
  private:
   void take_ends(core::Instant now, Mover& mover);
   void go_on_with_pass(core::Instant now, Mover& mover);
-  bool settle(const std::vector<std::int64_t>& jobs, XLogRecPtr lsn, Mover& mover);
+  bool settle(const std::vector<std::int64_t>& jobs, Mover& mover);
 
   std::optional<shmem::queue::RingPosition> position_;
   // A pass over all jobs that are waited for, in the order of their numbers.

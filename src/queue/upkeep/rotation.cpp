@@ -7,7 +7,6 @@
 #include "pg/time.hpp"
 #include "queue/upkeep/changes.hpp"
 #include "shmem/queue/live_counts.hpp"
-#include "store/queue/hot.hpp"
 #include "store/queue/sizes.hpp"
 
 namespace metrics_refresh::queue {
@@ -96,7 +95,7 @@ bool Rotation::look(Facts& facts) {
                                     [&](pg::Spi&) {
                                       for (std::uint8_t i = 0; i < core::queue::kSegments; ++i) {
                                         if (known_[i].state == SegmentState::kFree) continue;
-                                        facts[i].bytes = store::queue::segment_bytes(i);
+                                        facts[i].bytes = store::queue::stored_bytes(i);
                                         facts[i].rows = store::queue::ended_rows(i) + facts[i].live;
                                       }
                                     });

@@ -52,7 +52,8 @@ struct BatchEnd {
 };
 struct BatchNews {
   std::uint32_t count = 0;
-  bool all = false;  // some were lost: look at all closed batches
+  /// Look at all closed batches: some ends were lost, or batches were made or closed.
+  bool all = false;
 };
 /// For the scheduler: takes up to `most` of them.
 BatchNews take_batch_ends(BatchEnd* ends, std::uint32_t most) noexcept;

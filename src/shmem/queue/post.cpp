@@ -32,7 +32,10 @@ void post_news(Content& content, const Posts& posts, Wakes& wakes) noexcept {
     wakes.scheduler = true;
   }
   if (posts.has_dependencies) tell(&SchedulerNews::dependencies, content, wakes);
-  if (posts.has_batches) tell(&SchedulerNews::batches, content, wakes);
+  if (posts.has_batches) {
+    content.batch_ends_lost = true;  // none of its jobs may end any more
+    tell(&SchedulerNews::batches, content, wakes);
+  }
   if (posts.types_changed) tell(&SchedulerNews::types, content, wakes);
   for (std::uint8_t segment = 0; segment < kSegments; ++segment)
     if ((posts.rereads >> segment & 1U) != 0) content.ready().want_reread(segment);

@@ -54,6 +54,11 @@ std::optional<Batch> read_batch(pg::Spi& spi, JobNumber id) {
       spi.query("SELECT " + std::string(kColumns) + " FROM " + kTable + " WHERE id = $1", {id}));
 }
 
+std::optional<Batch> read_batch(pg::Spi& spi, JobNumber id, Snapshot snapshot) {
+  return batch_of(spi.query_at(
+      snapshot, "SELECT " + std::string(kColumns) + " FROM " + kTable + " WHERE id = $1", {id}));
+}
+
 bool close_batch(pg::Spi& spi, JobNumber id) {
   return !spi.query(
                  "UPDATE " + kTable + " SET is_open = false WHERE id = $1 AND is_open RETURNING id",

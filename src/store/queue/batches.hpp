@@ -23,6 +23,7 @@ struct Batch {
 void insert_batch(const Batch& batch);
 /// Returns the batch, with a payload that is valid until the Spi ends.
 std::optional<Batch> read_batch(pg::Spi& spi, JobNumber id);
+std::optional<Batch> read_batch(pg::Spi& spi, JobNumber id, Snapshot snapshot);
 /// Returns false if it is closed already, or does not exist.
 bool close_batch(pg::Spi& spi, JobNumber id);
 /// Takes out a batch that is closed, so that its callback can be appended in the same transaction.

@@ -16,6 +16,20 @@ constexpr std::int64_t kMarksOfPage = (BLCKSZ - SizeOfPageHeaderData) / kMarkSiz
 
 }  // namespace
 
+std::int64_t stored_bytes(std::uint8_t segment) {
+  return pg::call([segment] {
+    Relation const jobs = open_queue_table(tables().hot[segment], AccessShareLock);
+    std::int64_t pages = RelationGetNumberOfBlocks(jobs);
+    if (OidIsValid(jobs->rd_rel->reltoastrelid)) {
+      Relation const values = table_open(jobs->rd_rel->reltoastrelid, AccessShareLock);
+      pages += RelationGetNumberOfBlocks(values);
+      table_close(values, AccessShareLock);
+    }
+    table_close(jobs, AccessShareLock);
+    return pages * BLCKSZ;
+  });
+}
+
 std::int64_t ended_rows(std::uint8_t segment) {
   return pg::call([segment] {
     Relation const marks = open_queue_table(tables().ended[segment], AccessShareLock);

@@ -6,6 +6,9 @@
 
 namespace metrics_refresh::store::queue {
 
+/// Bytes of the jobs of a segment on disk, also of long payloads, but without indexes.
+std::int64_t stored_bytes(std::uint8_t segment);
+
 /// About how many rows of the segment have an end mark, from the size of a file.
 std::int64_t ended_rows(std::uint8_t segment);
 

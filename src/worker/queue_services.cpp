@@ -1,0 +1,90 @@
+#include "core/queue/ready_work.hpp"
+
+#include "worker/queue_services.hpp"
+
+#include "extension/privilege.hpp"
+#include "pg/role.hpp"
+#include "pg/time.hpp"
+#include "pg/transaction.hpp"
+#include "shmem/queue/scheduler_news.hpp"
+#include "shmem/queue_share.hpp"
+
+namespace metrics_refresh::worker {
+namespace {
+
+using core::Instant;
+
+// An owner has its worker at least for this time if others wait.
+constexpr core::Duration kTurn = std::chrono::milliseconds(250);
+// While an owner lacks a worker. A worker that was started has begun to claim jobs by then, so that
+// it is known whether another one is needed.
+constexpr core::Duration kLook = std::chrono::milliseconds(10);
+// A worker that dies earlier than this may do so each time.
+constexpr core::Duration kShortLife = std::chrono::seconds(5);
+
+// A job runs only in a session that the owner of its type could open.
+bool may_log_in(Oid owner) {
+  bool answer = false;
+  pg::in_transaction([&answer, owner] {
+    answer = !pg::role_name(owner).empty() && !extension::reason_against_login(owner).has_value();
+  });
+  return answer;
+}
+
+}  // namespace
+
+void QueueServices::set_needed(bool needed) {
+  if (std::exchange(is_needed_, needed) == needed) return;
+  shmem::publish_queue(MyDatabaseId, needed);
+  expect();
+}
+
+// The first early death of a worker does not delay the next start: it may have been terminated.
+void QueueServices::collect_ended(Instant now) {
+  for (const shmem::WorkerSlot& slot : dispatch_.take_ended_services()) {
+    expect();
+    if (slot.state != shmem::SlotState::kDead) {
+      failures_.erase(slot.run.owner);
+      continue;
+    }
+    const bool has_started = slot.started_at_steady != 0;
+    if (has_started && pg::steady_now() - slot.started_at_steady >= kShortLife.count()) continue;
+    const auto [failures, is_first] = failures_.try_emplace(slot.run.owner);
+    if (!is_first || !has_started) failures->second.not_before = failures->second.backoff.next(now);
+  }
+}
+
+QueueServices::Started QueueServices::start(Oid owner, Instant now) {
+  const auto failed = failures_.find(owner);
+  if (refused_.count(owner) != 0 ||
+      (failed != failures_.end() &&
+       !store::is_time(failed->second.not_before, now, store::kLongestDelay)))
+    return Started::kNotNow;
+  if (shmem::is_service_starting(MyDatabaseId, owner)) return Started::kNotNow;
+  if (!may_log_in(owner)) {
+    refused_.insert(owner);
+    return Started::kNotNow;
+  }
+  const shmem::Claim claim = shmem::claim_service(MyDatabaseId, {owner, false}, owner);
+  if (claim.index < 0) return Started::kNoWorker;
+  return !claim.start || dispatch_.start_worker(claim) ? Started::kYes : Started::kNoWorker;
+}
+
+void QueueServices::work(Instant now, bool may_begin) {
+  collect_ended(now);
+  if (!look_at_ || !is_needed_ || !may_begin || !store::is_time(*look_at_, now)) return;
+  look_at_.reset();
+  bool has_lack = false;
+  for (const shmem::queue::OwnerWork& work : shmem::queue::owners()) {
+    if (!work.has_work || work.idle > 0) continue;
+    const auto owner = static_cast<Oid>(work.owner);
+    const Started started = start(owner, now);
+    // All workers of the pool's part serve this owner, or others who have work.
+    if (started == Started::kNoWorker && work.workers > 0) continue;
+    has_lack = has_lack || refused_.count(owner) == 0;
+    if (started == Started::kNoWorker) shmem::end_turn_of_service(kTurn.count());
+  }
+  if (has_lack) look_at_ = now + kLook;
+}
+
+}  // namespace metrics_refresh::worker

@@ -45,7 +45,7 @@ SELECT pg_reload_conf();
 -- Two attempts fail, and the third one does it. Each failure has a row in the logs.
 SELECT metrics_refresh.enqueue('retry.twice') AS job \gset
 CALL tools.finish_jobs('retry.%');
-SELECT * FROM tools.jobs WHERE type = 'retry.twice';
+SELECT type, payload, status, attempts, enqueued_by, owner, starts_later, ends_later, last_error FROM tools.jobs WHERE type = 'retry.twice';
 SELECT what FROM retry_queue.effect;
 SELECT function_name, level, message, sqlstate, attempt FROM edge_function_logs WHERE job_id = :job ORDER BY attempt;
 
@@ -95,13 +95,17 @@ SELECT pg_advisory_unlock(4712);
 CALL tools.finish_jobs('retry.%');
 SELECT status, attempts FROM background_jobs WHERE id = :job;
 
--- A handler that is gone fails with its name. One that the owner may no longer execute, too.
+-- A handler that is gone fails with its name. So does one that the owner may no longer execute.
+SELECT metrics_refresh.alter_job_type('retry.never', max_attempts => 1), metrics_refresh.alter_job_type('retry.twice', max_attempts => 1);
+SELECT metrics_refresh.enqueue('retry.never', delay => '300 ms') AS gone \gset
+SELECT metrics_refresh.enqueue('retry.twice', delay => '300 ms') AS revoked \gset
 SET ROLE regress_owner;
 DROP FUNCTION retry_queue.fail(jsonb);
+REVOKE ALL ON FUNCTION retry_queue.fail_twice FROM PUBLIC, regress_owner;
 RESET ROLE;
-SELECT metrics_refresh.enqueue('retry.never') IS NOT NULL AS is_enqueued;
 CALL tools.finish_jobs('retry.%');
-SELECT status, attempts, last_error FROM tools.jobs WHERE type = 'retry.never' ORDER BY n DESC LIMIT 1;
+SELECT status, attempts, last_error FROM background_jobs WHERE id IN (:gone, :revoked) ORDER BY id;
+SELECT level, message, sqlstate FROM edge_function_logs WHERE job_id IN (:gone, :revoked) ORDER BY job_id;
 
 ALTER SYSTEM RESET metrics_refresh.cancel_grace;
 SELECT pg_reload_conf();

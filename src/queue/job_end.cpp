@@ -55,7 +55,8 @@ void write_failure(const Job& job, const Started& started, const HandledType& ty
   if (!next.is_dead) store::queue::note_later(next.next_at);
 }
 
-void write_cancel(const Job& job, const Started& started, End& end) {
+void write_cancel(Job job, const Started& started, End& end) {
+  ++job.attempts;
   store::queue::Stop how;
   how.status = store::queue::StopStatus::kCanceled;
   how.started_at = started.at;

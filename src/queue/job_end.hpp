@@ -25,7 +25,7 @@ void write_failure(const store::queue::Job& job, const shmem::queue::Started& st
                    const HandledType& type, const store::RunError& error, shmem::queue::End& end);
 
 /// The job was canceled while it ran. Sets the outcome.
-void write_cancel(const store::queue::Job& job, const shmem::queue::Started& started,
+void write_cancel(store::queue::Job job, const shmem::queue::Started& started,
                   shmem::queue::End& end);
 
 }  // namespace metrics_refresh::queue

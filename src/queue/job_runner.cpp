@@ -40,13 +40,12 @@ bool is_canceled(const shmem::queue::Started& started) {
 }
 
 // The settings since this nest level, and all else that a handler may leave in the session. The
-// commit would execute cursors WITH HOLD to their end.
+// commit would execute cursors WITH HOLD to their end. A background process cannot LISTEN.
 void clear_session(int level) {
   pg::call([level] {
     PortalHashTableDeleteAll();
     AtEOXact_GUC(false, level);
     DropAllPreparedStatements();
-    Async_UnlistenAll();
     ResetSequenceCaches();
   });
 }

@@ -68,7 +68,7 @@ void read(const queue::Reading& reading) {
   queue::put_back(found.data(), static_cast<std::uint32_t>(found.size()), until);
 }
 
-// Some jobs fail. Then they are moved, and found again before their claim has ended.
+// Some jobs fail. Then they are moved, and their new hints are met before their claims have ended.
 queue::End end_of(JobNumber job) {
   queue::End end;
   end.job = job;
@@ -81,6 +81,7 @@ queue::End end_of(JobNumber job) {
   ++oracle->parked;
   moves(job);
   stops(job);
+  pg_usleep(random_below(200));
   return end;
 }
 

@@ -17,7 +17,8 @@ std::uint32_t random_below(std::uint32_t limit) {
 }
 
 bool is_drained() {
-  return oracle->stops && oracle->enqueuers == 0 && oracle->done == oracle->posted;
+  if (!oracle->stops || oracle->enqueuers != 0) return false;
+  return oracle->done == oracle->posted || GetCurrentTimestamp() > oracle->gives_up;
 }
 
 void sleep(long milliseconds) {
@@ -412,6 +413,7 @@ Datum stress_schedule(PG_FUNCTION_ARGS) {
 // All jobs are posted: the others end when these have ended.
 Datum stress_stop(PG_FUNCTION_ARGS) {
   (void)fcinfo;
+  stress::oracle->gives_up = GetCurrentTimestamp() + 60 * USECS_PER_SEC;
   stress::oracle->stops = true;
   PG_RETURN_VOID();
 }

@@ -1,7 +1,11 @@
+#include "core/queue/ready_work.hpp"
+
 #include "store/queue/periods.hpp"
 
+#include "extension/own_schema.hpp"
 #include "pg/empty_table.hpp"
 #include "pg/time.hpp"
+#include "shmem/queue/place.hpp"
 #include "store/queue/tables.hpp"
 
 namespace metrics_refresh::store::queue {
@@ -29,6 +33,17 @@ std::vector<Period> read_periods(pg::Spi& spi) {
                        state_of(rows.get_text(i, "state")), time_or_null(rows, i, "opened_at"),
                        time_or_null(rows, i, "closed_at"), rows.get_int64(i, "row_count")});
   return periods;
+}
+
+std::uint8_t current_period() {
+  const int known = shmem::queue::current_period();
+  if (known >= 0) return static_cast<std::uint8_t>(known);
+  int current = 0;
+  extension::as_extension([&current](pg::Spi& spi) {
+    for (const Period& period : read_periods(spi))
+      if (period.state == Period::State::kCurrent) current = period.number;
+  });
+  return static_cast<std::uint8_t>(shmem::queue::offer_current_period(current));
 }
 
 void open_period(pg::Spi& spi, std::uint8_t next, std::int64_t rows, TimestampTz now) {

@@ -12,7 +12,7 @@ struct KnownType {
   Oid owner;
   Oid handler;  // InvalidOid for the mode external
   std::int16_t priority;
-  mutable std::int64_t room;  // jobs until the next look at the share of the owner
+  std::int64_t* room;  // jobs until the next look at the share of the owner
 };
 
 /// The type of this name, for a caller who adds jobs. Throws SqlError 42704 if there is no such

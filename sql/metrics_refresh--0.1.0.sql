@@ -644,6 +644,8 @@ COMMENT ON TABLE metrics_refresh_internal.queue_history_%1$s IS 'a child of queu
 INSERT INTO metrics_refresh_internal.queue_period
 VALUES (%1$s, CASE %1$s WHEN 0 THEN 'current' ELSE 'empty' END, CASE %1$s WHEN 0 THEN pg_catalog.now() END)
 $$, k);
+        -- An index of an empty table has an entry for the first pages, which each row there would change.
+        PERFORM pg_catalog.brin_desummarize_range(('metrics_refresh_internal.queue_history_' || k || '_id')::pg_catalog.regclass, 0);
     END LOOP;
 END $do$;
 

@@ -68,4 +68,19 @@ void flush_log(XLogRecPtr position) {
   call([position] { XLogFlush(position); });
 }
 
+// At the start of a page, the position of the next record is behind the page's header, which is not
+// written before that record. To flush to it would be an error. The sizes of the headers, of a
+// segment's first page and of others, are those of access/xlog_internal.h.
+void flush_log() {
+  constexpr XLogRecPtr kLongHeader = 40, kShortHeader = 24;
+  call([] {
+    XLogRecPtr end = GetXLogInsertRecPtr();
+    if (end % static_cast<XLogRecPtr>(wal_segment_size) == kLongHeader)
+      end -= kLongHeader;
+    else if (end % XLOG_BLCKSZ == kShortHeader)
+      end -= kShortHeader;
+    XLogFlush(end);
+  });
+}
+
 }  // namespace metrics_refresh::pg

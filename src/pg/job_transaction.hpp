@@ -23,5 +23,7 @@ void send_statistics(bool now);
 
 /// Waits until the log is on disk up to this position. Costs a comparison if it is already.
 void flush_log(XLogRecPtr position);
+/// Waits until all that is in the log now is on disk, and so each commit that is visible.
+void flush_log();
 
 }  // namespace metrics_refresh::pg

@@ -105,15 +105,15 @@ subtest 'a recount is exact beside commits' => sub {
 	my $time = $long ? '60 s' : '5 s';
 	my @sessions = map { start_session('counting', "churn $_", "CALL churn('$time')") } 1 .. 4;
 	my $recounts = 0;
-	my $churning = q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL churn%' AND state <> 'idle'};
+	# The last one is long before the last commits, so that it cannot make up for a wrong one.
+	my $until = time + ($long ? 50 : 3);
 	do
 	{
 		is($node->safe_psql('counting', q{SELECT stress_recount('SELECT count(*) FROM jobs')}), 't', 'a recount is in force');
 		$recounts++;
-	} until $recounts > 5 && $node->safe_psql('counting', $churning) == 0;
+	} until $recounts > 5 && time > $until;
 	finish_sessions(@sessions);
 	is($output{"churn $_"}, '', "churn $_ has no error") for 1 .. 4;
-	cmp_ok($recounts, '>', 3, 'there were several');
 	is($node->safe_psql('counting', 'SELECT stress_open()'), $node->safe_psql('counting', 'SELECT count(*) FROM jobs'),
 		'the number is that of the table');
 };

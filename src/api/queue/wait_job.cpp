@@ -8,6 +8,7 @@
 #include "api/queue/job_access.hpp"
 #include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
+#include "pg/job_transaction.hpp"
 #include "pg/snapshot_waits.hpp"
 #include "pg/time.hpp"
 #include "shmem/queue/awaited.hpp"
@@ -92,10 +93,7 @@ void cancel_sleep() {
 
 // All that has been written so far includes the end that was seen.
 void flush_end(const Seen& seen) {
-  if (!seen.has_ended) return;
-  pg::call([] {
-    if (!RecoveryInProgress()) XLogFlush(GetXLogInsertRecPtr());
-  });
+  if (seen.has_ended && !RecoveryInProgress()) pg::flush_log();
 }
 
 void refuse_circular_wait(JobNumber id) {

@@ -50,12 +50,18 @@ bool empty_period(pg::Spi& spi, std::uint8_t period) {
     pg::empty_tables(&table, 1);
     return true;
   });
-  if (emptied)
-    (void)spi.query(
-        "UPDATE metrics_refresh_internal.queue_period"
-        " SET state = 'empty', opened_at = NULL, closed_at = NULL, rows = NULL WHERE period = $1",
-        {static_cast<std::int64_t>(period)});
-  return emptied;
+  if (!emptied) return false;
+  // The index of an empty table has an entry for the first pages, which each row there would
+  // change.
+  (void)spi.query(
+      "SELECT pg_catalog.brin_desummarize_range(('metrics_refresh_internal.queue_history_' ||"
+      " $1 || '_id')::pg_catalog.regclass, 0)",
+      {static_cast<std::int64_t>(period)});
+  (void)spi.query(
+      "UPDATE metrics_refresh_internal.queue_period"
+      " SET state = 'empty', opened_at = NULL, closed_at = NULL, rows = NULL WHERE period = $1",
+      {static_cast<std::int64_t>(period)});
+  return true;
 }
 
 }  // namespace metrics_refresh::store::queue

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "extension/own_schema.hpp"
+#include "shmem/queue/status.hpp"
 #include "store/queue/batches.hpp"
 #include "store/queue/claims.hpp"
 #include "store/queue/dependencies.hpp"
@@ -18,6 +19,16 @@ extern "C" {
 PG_MODULE_MAGIC;
 }
 
+namespace {
+// The job that runs, for this process.
+std::int64_t running = 0;
+}  // namespace
+
+// In place of the queue's shared memory.
+namespace metrics_refresh::shmem::queue {
+bool is_processing(JobNumber job) noexcept { return job == running; }
+}  // namespace metrics_refresh::shmem::queue
+
 namespace metrics_refresh::store::queue {
 namespace {
 
@@ -32,8 +43,7 @@ std::uint8_t small(FunctionCallInfo call, int argument) {
 // NULL if the argument is NULL.
 const text* text_or_null(FunctionCallInfo call, int argument) {
   if (call->args[argument].isnull) return nullptr;
-  return pg::call(
-      [=]() -> const text* { return DatumGetTextPP(call->args[argument].value); });
+  return pg::call([=]() -> const text* { return DatumGetTextPP(call->args[argument].value); });
 }
 
 Datum answer(const std::string& words) {
@@ -87,8 +97,8 @@ Datum append(FunctionCallInfo call) {
     job.type = 1;
     job.enqueued_by = GetUserId();
     job.version = static_cast<std::int16_t>(number(call, 4));
-    job.payload = pg::call(
-        [call]() -> const Jsonb* { return DatumGetJsonbP(call->args[3].value); });
+    job.payload =
+        pg::call([call]() -> const Jsonb* { return DatumGetJsonbP(call->args[3].value); });
     job.unique_key = text_or_null(call, 5);
     if (job.unique_key != nullptr) job.unique_hash = unique_hash(1, job.unique_key);
     if (!call->args[6].isnull) job.unique_until = DatumGetTimestampTz(call->args[6].value);
@@ -107,9 +117,8 @@ Datum read_place(FunctionCallInfo call) {
                    static_cast<std::uint16_t>(number(call, 3))};
   const std::optional<Job> job = read({number(call, 1), tid, small(call, 0)});
   if (!job) return answer("none");
-  const Size size = pg::call([&job] {
-    return toast_raw_datum_size(PointerGetDatum(job->payload));
-  });
+  const Size size =
+      pg::call([&job] { return toast_raw_datum_size(PointerGetDatum(job->payload)); });
   return answer(name_of(job->id, job->version) + std::to_string(size));
 }
 
@@ -241,6 +250,11 @@ Datum unique(FunctionCallInfo call) {
   return answer(result);
 }
 
+Datum run(FunctionCallInfo call) {
+  running = number(call, 0);
+  return answer("");
+}
+
 Datum retry(FunctionCallInfo call) {
   std::string result = "none";
   extension::as_extension([&](pg::Spi& spi) {
@@ -296,9 +310,9 @@ Datum wait_for(FunctionCallInfo call) {
 Datum ended(FunctionCallInfo call) {
   std::string result;
   extension::as_extension([&](pg::Spi& spi) {
-    result = joined(awaited_of(spi, {number(call, 0)})) + "free " +
-             joined(end_predecessors(spi, {number(call, 0)})) + "awaited " +
-             joined(read_predecessors(spi, 0, 10));
+    result = joined(awaited_of(spi, {number(call, 0)}));
+    result += "free " + joined(end_predecessors(spi, {number(call, 0)}));
+    result += "awaited " + joined(read_predecessors(spi, 0, 10));
   });
   return answer(result);
 }
@@ -320,9 +334,9 @@ Datum claim(FunctionCallInfo call) {
       [](void* context, const ClaimRow& row) {
         auto& words = *static_cast<std::string*>(context);
         words += std::to_string(row.id) + "/" + std::to_string(row.attempt) + "/" +
-                 (row.worker == nullptr ? std::string("-")
-                                        : std::string(VARDATA_ANY(row.worker),
-                                                      VARSIZE_ANY_EXHDR(row.worker))) +
+                 (row.worker == nullptr
+                      ? std::string("-")
+                      : std::string(VARDATA_ANY(row.worker), VARSIZE_ANY_EXHDR(row.worker))) +
                  (row.token.data[15] == 0xab ? " " : " wrong token ");
       },
       &result);
@@ -369,6 +383,7 @@ MR_SQL_FUNCTION(qs_forward, forward);
 MR_SQL_FUNCTION(qs_due, due);
 MR_SQL_FUNCTION(qs_where, where);
 MR_SQL_FUNCTION(qs_unique, unique);
+MR_SQL_FUNCTION(qs_run, run);
 MR_SQL_FUNCTION(qs_retry, retry);
 MR_SQL_FUNCTION(qs_empty_history, empty_history);
 MR_SQL_FUNCTION(qs_later, later);

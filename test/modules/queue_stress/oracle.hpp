@@ -31,6 +31,7 @@ struct Oracle {
   std::atomic<JobNumber> next_block;
   std::atomic<JobNumber> highest;
   std::atomic<bool> stops;
+  std::atomic<TimestampTz> gives_up;  // if jobs are lost, at this time
   std::atomic<int> enqueuers;
   std::atomic<std::int64_t> posted, done, starts, wrong_hints, reads, rereads, held, canceled,
       parked, given_back, expired, stale, unknown_open, unknown_rows;

@@ -17,7 +17,8 @@ std::uint32_t random_below(std::uint32_t limit) {
 }
 
 bool is_drained() {
-  return oracle->stops && oracle->enqueuers == 0 && oracle->done == oracle->posted;
+  if (!oracle->stops || oracle->enqueuers != 0) return false;
+  return oracle->done == oracle->posted || GetCurrentTimestamp() > oracle->gives_up;
 }
 
 void sleep(long milliseconds) {
@@ -68,7 +69,7 @@ void read(const queue::Reading& reading) {
   queue::put_back(found.data(), static_cast<std::uint32_t>(found.size()), until);
 }
 
-// Some jobs fail. Then they are moved, and found again before their claim has ended.
+// Some jobs fail. Then they are moved, and their new hints are met before their claims have ended.
 queue::End end_of(JobNumber job) {
   queue::End end;
   end.job = job;
@@ -81,6 +82,7 @@ queue::End end_of(JobNumber job) {
   ++oracle->parked;
   moves(job);
   stops(job);
+  pg_usleep(random_below(200));
   return end;
 }
 
@@ -411,6 +413,7 @@ Datum stress_schedule(PG_FUNCTION_ARGS) {
 // All jobs are posted: the others end when these have ended.
 Datum stress_stop(PG_FUNCTION_ARGS) {
   (void)fcinfo;
+  stress::oracle->gives_up = GetCurrentTimestamp() + 60 * USECS_PER_SEC;
   stress::oracle->stops = true;
   PG_RETURN_VOID();
 }

@@ -93,7 +93,7 @@ std::int64_t rows_added = 0;
 
 void on_transaction_end(XactEvent event, void*) {
   if (event == XACT_EVENT_COMMIT && rows_added != 0) {
-    if (MyProcPid % 2 == 0) pg_usleep(1000);
+    if (rows_added > 0) pg_usleep(500);
     queue::TypeChange change;
     change.type = 1;
     change.counts.open = rows_added;

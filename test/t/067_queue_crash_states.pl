@@ -13,19 +13,18 @@ create_extension($node);
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 # A handler waits where the payload says, as long as the gate is locked.
 sql(q{
-	CREATE TABLE effect (job bigint);
+	CREATE TABLE effect (job bigint, at text);
 	CREATE TABLE snoozed (job bigint);
 	CREATE VIEW history AS SELECT id FROM metrics_refresh_internal.queue_history;
 	CREATE FUNCTION gate() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_xact_lock_shared(1)';
 	CREATE FUNCTION wait_in_trigger() RETURNS trigger LANGUAGE plpgsql AS
-	'BEGIN IF current_setting(''test.waits'', true) = ''trigger'' THEN PERFORM gate(); END IF; RETURN NULL; END';
+	'BEGIN IF NEW.at = ''trigger'' THEN PERFORM gate(); END IF; RETURN NULL; END';
 	CREATE CONSTRAINT TRIGGER late AFTER INSERT ON effect DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW EXECUTE FUNCTION wait_in_trigger();
 	CREATE FUNCTION work(job_id bigint, payload jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 		IF payload->>'at' = 'begin' THEN PERFORM gate(); END IF;
-		INSERT INTO effect VALUES (job_id);
+		INSERT INTO effect VALUES (job_id, payload->>'at');
 		IF payload->>'at' = 'end' THEN PERFORM gate(); END IF;
-		PERFORM set_config('test.waits', payload->>'at', true);
 		IF payload->>'at' = 'fail' AND (SELECT count(*) = 0 FROM metrics_refresh_internal.job_failure f WHERE f.job_id = work.job_id)
 		THEN RAISE 'once'; END IF;
 		IF payload->>'at' = 'snooze' AND NOT EXISTS (SELECT FROM snoozed s WHERE s.job = job_id) THEN

@@ -103,7 +103,8 @@ struct WorkerSlot {
   bool yields;               // the cancel request gives the worker to another owner
   bool limited;              // the limits of the run are known, and its end is not being logged yet
   EndReason end;             // kNone unless the worker was terminated because of the run
-  std::int64_t canceled_at;  // time of the cancel request, by pg::steady_now()
+  std::int64_t canceled_at;  // time of the cancel request, or when a queue service was asked to
+                             // leave, by pg::steady_now()
   std::int64_t deadline;     // end of max_runtime if the run is limited, by pg::steady_now()
   bool leave;                // the worker gets no further run and exits
   bool rests;                // the worker of a queue service has nothing to do

@@ -91,6 +91,7 @@ void Upkeep::expect_everything(Instant now) {
   leases_.expect();
   history_.expect();
   notifications_.begin();
+  pace_due_.no_later_than(now + kPace);  // for transactions that were prepared before
   has_work_ = true;
 }
 

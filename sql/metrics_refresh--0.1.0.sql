@@ -1228,9 +1228,9 @@ CREATE POLICY visible ON metrics_refresh_internal.queue_ended FOR SELECT USING (
 
 -- A role sees its own jobs, and so the names of their types. This view has the rights of its owner, but only the views
 -- below can name it.
-CREATE VIEW metrics_refresh_internal.job_type_names AS
+CREATE VIEW metrics_refresh_internal.named_job_type AS
     SELECT t.id, t.name, t.owner, t.max_attempts::integer AS max_attempts FROM metrics_refresh_internal.job_type t;
-COMMENT ON VIEW metrics_refresh_internal.job_type_names IS 'names of all job types, for the jobs that a role sees';
+COMMENT ON VIEW metrics_refresh_internal.named_job_type IS 'names of all job types, for the jobs that a role sees';
 
 CREATE FUNCTION metrics_refresh_internal.queue_claims(OUT job_id bigint, OUT worker text, OUT started_at timestamptz,
                                                       OUT progress_done bigint, OUT progress_total bigint, OUT progress_note text)
@@ -1276,7 +1276,7 @@ CREATE VIEW @extschema@.background_jobs WITH (security_invoker = true) AS
                d.attempts::pg_catalog.int4 + 1, d.max_attempts, NULL, d.unique_key, d.key, d.batch, d.created_at,
                d.started_at, d.finished_at, d.enqueued_by, d.worker, NULL, NULL, d.result_note
         FROM metrics_refresh_internal.queue_history d) j
-    LEFT JOIN metrics_refresh_internal.job_type_names t ON t.id = j.type_id;
+    LEFT JOIN metrics_refresh_internal.named_job_type t ON t.id = j.type_id;
 ALTER VIEW @extschema@.background_jobs ALTER COLUMN payload SET DEFAULT '{}'::pg_catalog.jsonb;
 COMMENT ON VIEW @extschema@.background_jobs IS
     'jobs of the queue, for the role that has enqueued them, the owner of their type and super admins; INSERT adds a job, UPDATE of status to canceled or pending cancels it or starts it again, UPDATE of run_at or priority changes a job that waits, DELETE cancels it or removes one that has stopped';
@@ -2053,7 +2053,7 @@ GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh
                 metrics_refresh.webhook_log, @extschema@.edge_function_logs,
                 @extschema@.metrics_refresh_log TO PUBLIC;
 -- The queue.
-GRANT SELECT ON metrics_refresh_internal.job_type, metrics_refresh_internal.job_type_names,
+GRANT SELECT ON metrics_refresh_internal.job_type, metrics_refresh_internal.named_job_type,
                 metrics_refresh_internal.queue_hot, metrics_refresh_internal.queue_ended,
                 metrics_refresh_internal.queue_later, metrics_refresh_internal.queue_stopped,
                 metrics_refresh_internal.queue_history, metrics_refresh.job_types,

@@ -33,7 +33,7 @@ FROM metrics_refresh.enqueue_many('b', ARRAY['{"n": 1}', '{"n": 2}', '{"n": 3}']
 SELECT * FROM metrics_refresh.enqueue_many('b', '{}');
 SELECT payload, key FROM background_jobs WHERE payload ? 'n' ORDER BY id;
 SELECT count(*), count(DISTINCT job_id), min(job_id) = (array_agg(job_id))[1] AS ascending
-FROM metrics_refresh.enqueue_many('b', (SELECT array_agg(to_jsonb(n)) FROM generate_series(1, 20000) n), run_at => now() - interval '1 s');
+FROM metrics_refresh.enqueue_many('b', (SELECT array_agg(to_jsonb(n)) FROM generate_series(1, 2000) n), run_at => now() - interval '1 s');
 SELECT count(*) FROM background_jobs WHERE type = 'b' AND jsonb_typeof(payload) = 'number';
 -- A large payload, which is compressed and stored out of line.
 SELECT metrics_refresh.enqueue('a', jsonb_build_object('text', (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 20000) n))) AS large \gset
@@ -90,14 +90,14 @@ BEGIN;
 SELECT metrics_refresh.create_batch('b', '"all done"') AS batch \gset
 SELECT metrics_refresh.enqueue('a', '"of batch"', batch => :batch) > 0 AS added;
 COMMIT;
-SELECT tools.try(format($$SELECT metrics_refresh.enqueue('a', batch => %s)$$, :batch));
+SELECT replace(tools.try(format($$SELECT metrics_refresh.enqueue('a', batch => %s)$$, :batch)), :'batch', 'N');
 SELECT metrics_refresh.close_batch(:batch);
 SELECT metrics_refresh.create_batch('b', open => true) AS batch \gset
 SELECT count(*) FROM metrics_refresh.enqueue_many('a', ARRAY['1', '2']::jsonb[], batch => :batch);
 SELECT count(*) FROM background_jobs WHERE batch = :batch;
 SELECT metrics_refresh.close_batch(:batch);
 SELECT metrics_refresh.close_batch(:batch);
-SELECT tools.try(format($$SELECT metrics_refresh.enqueue('a', batch => %s)$$, :batch));
+SELECT replace(tools.try(format($$SELECT metrics_refresh.enqueue('a', batch => %s)$$, :batch)), :'batch', 'N');
 SELECT tools.try($$SELECT metrics_refresh.enqueue('a', batch => 1)$$);
 SELECT tools.try($$SELECT metrics_refresh.close_batch(1)$$);
 SET ROLE regress_stranger;
@@ -107,6 +107,11 @@ SELECT tools.try(format($$SELECT metrics_refresh.close_batch(%s)$$, :batch));
 SET ROLE regress_owner;
 SELECT tools.try($$SELECT metrics_refresh.drop_job_type('a')$$);
 SELECT bool_and(metrics_refresh.cancel_job(id)) FROM background_jobs WHERE type IN ('a', 'b') AND status = 'pending';
+-- The scheduler ends the batches, whose last jobs have the numbers of the batches.
+CALL tools.wait_until($$SELECT count(*) = 2 FROM background_jobs WHERE type = 'b' AND status = 'pending'$$);
+SELECT payload FROM background_jobs WHERE status = 'pending' ORDER BY id;
+SELECT id = :batch AS is_number_of_batch FROM background_jobs WHERE status = 'pending' ORDER BY id DESC LIMIT 1;
+SELECT bool_and(metrics_refresh.cancel_job(id)) FROM background_jobs WHERE status = 'pending';
 SELECT status, count(*) FROM background_jobs GROUP BY status;
 SELECT metrics_refresh.drop_job_type(t) FROM unnest('{a,b}'::text[]) t;
 SELECT count(*) FROM background_jobs;

@@ -65,10 +65,10 @@ SELECT payload, unique_key FROM background_jobs WHERE unique_key IN ('m', 'n') O
 SELECT array_agg(duplicate) FROM metrics_refresh.enqueue_many('u', ARRAY['1', '2']::jsonb[], unique_keys => '{p,p}', unique_states => '{dead}');
 -- Many keys, which lock all keys of the type.
 SELECT count(*), count(*) FILTER (WHERE duplicate) AS duplicates FROM metrics_refresh.enqueue_many('u',
-    (SELECT array_agg(to_jsonb(n)) FROM generate_series(1, 3000) n), unique_keys => (SELECT array_agg('many ' || n % 2000) FROM generate_series(1, 3000) n));
+    (SELECT array_agg(to_jsonb(n)) FROM generate_series(1, 900) n), unique_keys => (SELECT array_agg('many ' || n % 600) FROM generate_series(1, 900) n));
 SELECT count(*) FROM background_jobs WHERE unique_key LIKE 'many %';
 BEGIN;
-SELECT count(*) FROM (SELECT qu.add(key => 'loop ' || n) FROM generate_series(1, 1000) n) x;
+SELECT count(*) FROM (SELECT qu.add(key => 'loop ' || n) FROM generate_series(1, 600) n) x;
 SELECT count(*) <= 300 AS few_locks FROM pg_locks WHERE locktype = 'object' AND pid = pg_backend_pid();
 COMMIT;
 

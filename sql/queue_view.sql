@@ -13,7 +13,7 @@ COPY background_jobs (type, payload, key) FROM stdin;
 mail	{"copied": 1}	a
 mail	{"copied": 2}	\N
 \.
-SELECT payload, status, priority, run_at > created_at AS later, max_attempts, key, unique_key FROM background_jobs ORDER BY id;
+SELECT payload, status, priority, run_at > created_at AS later, max_attempts, key, unique_key FROM background_jobs WHERE type = 'mail' ORDER BY id;
 -- A duplicate adds no job, and RETURNING gives the number of the first.
 SET client_min_messages = warning;
 INSERT INTO background_jobs (type, unique_key) VALUES ('mail', 'u') RETURNING id = (SELECT id FROM background_jobs WHERE unique_key = 'u') AS is_first;
@@ -21,7 +21,7 @@ RESET client_min_messages;
 
 -- Conditions on id and status find their way into the branches.
 SELECT id = :first AS found, status FROM background_jobs WHERE id = :first;
-SELECT count(*) FROM background_jobs WHERE status = 'pending';
+SELECT count(*) FROM background_jobs WHERE status = 'pending' AND type = 'mail';
 SELECT count(*) FROM background_jobs WHERE status = 'dead';
 SELECT count(*) FROM background_jobs WHERE type = 'mail' AND status IN ('pending', 'failed');
 -- A look by number reads indexes only.
@@ -30,7 +30,7 @@ DECLARE
     line text;
 BEGIN
     FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-        IF line LIKE '%Seq Scan on queue\_%\_%' THEN RETURN NEXT line; END IF;
+        IF line ~ 'Seq Scan on queue_((hot|ended|history)_[0-9]|later|stopped)' THEN RETURN NEXT line; END IF;
     END LOOP;
 END $$;
 SELECT * FROM qv.tables_read_whole('SELECT status FROM background_jobs WHERE id = 1');
@@ -66,15 +66,14 @@ SELECT payload, status FROM background_jobs WHERE payload IN ('10', '11') ORDER 
 \a \t
 SELECT change || E'\n' || tools.try(format('UPDATE background_jobs SET %s WHERE id = %s', change, :first)) FROM unnest(ARRAY[
     'status = ''completed''', 'status = ''dead''', 'status = NULL', 'payload = ''9''', 'type = ''x''', 'attempts = 0, max_attempts = 9', 'last_error = ''x''',
-    'id = 1', 'priority = 101', 'priority = NULL', 'run_at = ''infinity''', 'run_at = NULL', 'status = ''pending''']) change
-    WHERE tools.try('SELECT 1') = '1';
+    'id = 1', 'priority = 101', 'priority = NULL', 'run_at = ''infinity''', 'run_at = NULL']) change;
 -- INSERT: values that the queue sets.
 SELECT assigned || E'\n' || tools.try(format('INSERT INTO background_jobs (type, %s) VALUES (''mail'', %s)', split_part(assigned, ' = ', 1), split_part(assigned, ' = ', 2)))
 FROM unnest(ARRAY['id = 1', 'status = ''completed''', 'status = ''canceled''', 'attempts = 1', 'last_error = ''x''', 'created_at = now()', 'started_at = now()',
     'finished_at = now()', 'enqueued_by = ''x''', 'owner = ''x''', 'worker = ''x''', 'progress_done = 1', 'payload = NULL', 'priority = 101', 'run_at = ''infinity''',
     'key = ''''', 'unique_key = ''''', 'max_attempts = 0', 'batch = 1']) assigned;
 SELECT tools.try($$INSERT INTO background_jobs (payload) VALUES ('1')$$);
-SELECT tools.try($$INSERT INTO background_jobs (type) VALUES ('mial')$$);
+SELECT tools.try($$INSERT INTO background_jobs (type) VALUES ('mai')$$);
 \a \t
 -- DELETE: a waiting job is canceled, a canceled one is removed.
 DELETE FROM background_jobs WHERE id = :first;
@@ -82,12 +81,13 @@ SELECT status FROM background_jobs WHERE id = :first;
 DELETE FROM background_jobs WHERE id = :first;
 SELECT count(*) FROM background_jobs WHERE id = :first;
 DELETE FROM background_jobs WHERE type = 'mail';
-SELECT status, count(*) FROM background_jobs GROUP BY status;
+SELECT status, count(*) FROM background_jobs WHERE type = 'mail' GROUP BY status;
 SELECT metrics_refresh.purge_jobs('1 day'), metrics_refresh.purge_jobs('0', 'dead'), metrics_refresh.purge_jobs('0', 'canceled') > 5 AS purged;
-SELECT count(*) FROM background_jobs;
+SELECT count(*) FROM background_jobs WHERE type = 'mail';
 
 -- What is in the way of the extension is named.
 BEGIN;
+SET LOCAL client_min_messages = warning;
 DROP EXTENSION metrics_refresh CASCADE;
 CREATE TABLE background_jobs (id bigint);
 CREATE FUNCTION retry_failed_jobs(text) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';

@@ -2,8 +2,6 @@
 
 #include "queue/job_end.hpp"
 
-#include <algorithm>
-
 #include "extension/own_schema.hpp"
 #include "queue/upkeep/lost_attempt.hpp"
 #include "store/queue/ended.hpp"
@@ -29,10 +27,10 @@ std::uint8_t current_period() {
   return static_cast<std::uint8_t>(shmem::queue::offer_current_period(current));
 }
 
-void fill_end(const Job& job, const Started& started, End& end) {
+void fill_end(const Job& job, core::Duration took, End& end) {
   end.batch = job.batch.value_or(0);
   end.had_failed = end.has_failed = job.has(store::queue::kHasFailed);
-  end.took = core::Duration(std::max<std::int64_t>(GetCurrentTimestamp() - started.at, 0));
+  end.took = took;
 }
 
 void write_snooze(Job job, core::Duration delay) {
@@ -57,7 +55,8 @@ void write_failure(const Job& job, const Started& started, const HandledType& ty
   if (!next.is_dead) store::queue::note_later(next.next_at);
 }
 
-void write_cancel(const Job& job, const Started& started, End& end) {
+void write_cancel(Job job, const Started& started, End& end) {
+  ++job.attempts;
   store::queue::Stop how;
   how.status = store::queue::StopStatus::kCanceled;
   how.started_at = started.at;

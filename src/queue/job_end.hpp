@@ -14,9 +14,8 @@ namespace metrics_refresh::queue {
 /// The child of the history for completed jobs.
 std::uint8_t current_period();
 
-/// The parts of an end that follow from the row.
-void fill_end(const store::queue::Job& job, const shmem::queue::Started& started,
-              shmem::queue::End& end);
+/// The parts of an end that follow from the row, and from the duration of the handler.
+void fill_end(const store::queue::Job& job, core::Duration took, shmem::queue::End& end);
 
 /// The job starts again after this delay; the attempt does not count.
 void write_snooze(store::queue::Job job, core::Duration delay);
@@ -26,7 +25,7 @@ void write_failure(const store::queue::Job& job, const shmem::queue::Started& st
                    const HandledType& type, const store::RunError& error, shmem::queue::End& end);
 
 /// The job was canceled while it ran. Sets the outcome.
-void write_cancel(const store::queue::Job& job, const shmem::queue::Started& started,
+void write_cancel(store::queue::Job job, const shmem::queue::Started& started,
                   shmem::queue::End& end);
 
 }  // namespace metrics_refresh::queue

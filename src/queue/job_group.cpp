@@ -47,7 +47,7 @@ void JobRunner::perform_member(Member& member, HandledType& type) {
     subtransaction.roll_back();
   }
   member.finished_at = GetCurrentTimestamp();
-  fill_end(*member.job, member.started, member.end);
+  fill_end(*member.job, took_, member.end);
 }
 
 void JobRunner::write_ends_of_group(std::vector<Member>& members, const HandledType& type) {

@@ -40,13 +40,12 @@ bool is_canceled(const shmem::queue::Started& started) {
 }
 
 // The settings since this nest level, and all else that a handler may leave in the session. The
-// commit would execute cursors WITH HOLD to their end.
+// commit would execute cursors WITH HOLD to their end. A background process cannot LISTEN.
 void clear_session(int level) {
   pg::call([level] {
     PortalHashTableDeleteAll();
     AtEOXact_GUC(false, level);
     DropAllPreparedStatements();
-    Async_UnlistenAll();
     ResetSequenceCaches();
   });
 }
@@ -119,7 +118,7 @@ JobRunner::End JobRunner::perform_alone(const Started& started, HandledType& typ
     RunningJob running{job->id, job->type, job->attempts + 1, std::nullopt};
     error.emplace();  // from here on, a failure is one of the job
     call_handler(started, *job, type, running);
-    fill_end(*job, started, end);
+    fill_end(*job, took_, end);
     if (running.snooze)
       write_snooze(*job, *running.snooze);
     else
@@ -145,6 +144,7 @@ void JobRunner::call_handler(const Started& started, const Job& job, HandledType
   store::queue::set_running_job(&running);
   type_in_handler_ = &type;
   in_handler_ = &started;
+  took_ = core::Duration(-pg::steady_now());
   session_.accept_cancel(true);
   start_job_timer(type.row.timeout);
   // A request may have come before cancels were accepted.
@@ -159,6 +159,7 @@ void JobRunner::call_handler(const Started& started, const Job& job, HandledType
   stop_job_timer();
   session_.accept_cancel(false);
   in_handler_ = nullptr;
+  took_ += core::Duration(pg::steady_now());
   store::queue::set_running_job(nullptr);
   pg::call([] { CHECK_FOR_INTERRUPTS(); });  // raises the error of an earlier cancel
   if (synchronous_commit != synchronous) commit_of_handler_ = synchronous_commit;
@@ -169,6 +170,7 @@ void JobRunner::call_handler(const Started& started, const Job& job, HandledType
 store::RunError JobRunner::stop_failed_handler(const HandledType& type) {
   session_.accept_cancel(false);
   QueryCancelPending = false;
+  if (in_handler_ != nullptr) took_ += core::Duration(pg::steady_now());
   in_handler_ = nullptr;
   store::queue::set_running_job(nullptr);
   RunError error = describe_failure(type);
@@ -221,7 +223,7 @@ JobRunner::End JobRunner::end_failed(const Started& started, const HandledType& 
   pg::begin_job_transaction();
   clear_session(NewGUCNestLevel());
   if (const std::optional<Job> job = read(started)) {
-    fill_end(*job, started, end);
+    fill_end(*job, took_, end);
     if (is_canceled(started))
       write_cancel(*job, started, end);
     else

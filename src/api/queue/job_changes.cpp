@@ -183,8 +183,10 @@ std::optional<bool> try_to_retry(Session& session, JobNumber id) {
         return true;
       }
       return std::nullopt;
-    default:
+    case Where::kHistory:
       return false;
+    case Where::kNowhere:
+      refuse_missing_job_number(id);
   }
   throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                      "job " + std::to_string(id) + " has not failed",

@@ -51,10 +51,12 @@ bool may_manage(const JobType& type) {
 }
 
 void require_rights_for_type(Oid role, const char* use) {
-  if (OidIsValid(role) && pg::has_rights_of(role)) return;
+  // A superuser has the rights of all roles, also of one that was dropped a moment ago.
+  const std::string name = pg::role_name(role);
+  if (!name.empty() && pg::has_rights_of(role)) return;
   throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                     OidIsValid(role) ? "must be member of role \"" + pg::role_name(role) + "\""
-                                      : "the owner of the job type does not exist any more",
+                     name.empty() ? "the owner of the job type does not exist any more"
+                                  : "must be member of role \"" + name + "\"",
                      use);
 }
 
@@ -94,6 +96,16 @@ void report_missing_type(const std::string& name) {
   const char* message_text = message.c_str();
   const char* hint_text = hint.c_str();
   pg::call([=] { ereport(NOTICE, errmsg_internal("%s", message_text), errhint("%s", hint_text)); });
+}
+
+void require_handler(const JobType& type, Oid function) {
+  if (type.mode == store::queue::JobMode::kExternal || OidIsValid(function)) return;
+  throw pg::SqlError(ERRCODE_UNDEFINED_FUNCTION,
+                     "the handler of job type \"" + type.name + "\" does not exist",
+                     "Create the function again as its former owner, or name another one: "
+                     "metrics_refresh.alter_job_type(type, handler => ...).",
+                     "It was " + type.handler.schema + "." + type.handler.name + "(" +
+                         (type.handler.passes_id ? "bigint, jsonb" : "jsonb") + ").");
 }
 
 void check_type_name(const std::string& name) {

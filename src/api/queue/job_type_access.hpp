@@ -29,6 +29,9 @@ store::queue::JobType locked_type(const std::string& name);
 /// Raises a notice with the same text, for functions that accept a missing type.
 void report_missing_type(const std::string& name);
 
+/// Throws SqlError 42883 if the type needs a handler and `function` is none.
+void require_handler(const store::queue::JobType& type, Oid function);
+
 /// Throws SqlError 22023 for an empty name, and 54000 for one that is too long.
 void check_type_name(const std::string& name);
 

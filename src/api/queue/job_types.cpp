@@ -161,6 +161,7 @@ Datum alter_type(FunctionCallInfo call) {
                                                      : type.find_function();
     check_handler_argument(
         mode, function || (type.mode != JobMode::kExternal && mode != JobMode::kExternal));
+    if (!function && mode != JobMode::kExternal) require_handler(type, handler);
     add_owner(options.columns, owner);
     add_handler(options.columns, mode, handler, owner);
   }

@@ -30,16 +30,6 @@ Entry& entry_of(const char* name, std::size_t length) {
   return entries[hash_bytes(bytes, static_cast<int>(length)) % std::size(entries)];
 }
 
-void check_handler(const store::queue::JobType& type, Oid function) {
-  if (OidIsValid(function)) return;
-  throw pg::SqlError(ERRCODE_UNDEFINED_FUNCTION,
-                     "the handler of job type \"" + type.name + "\" does not exist",
-                     "Create the function again as its former owner, or name another one: "
-                     "metrics_refresh.alter_job_type(type, handler => ...).",
-                     "It was " + type.handler.schema + "." + type.handler.name + "(" +
-                         (type.handler.passes_id ? "bigint, jsonb" : "jsonb") + ").");
-}
-
 void check_caller(const store::queue::JobType& type, Oid function) {
   const Oid caller = GetUserId();
   const bool is_external = type.mode == store::queue::JobMode::kExternal;
@@ -65,7 +55,7 @@ void read_entry(Entry& entry, const std::string& name) {
       [&](pg::Spi& spi) { type = store::queue::find_latest_job_type(spi, name); });
   if (!type) refuse_missing_type(name);
   const Oid function = type->find_function();
-  if (type->mode != store::queue::JobMode::kExternal) check_handler(*type, function);
+  require_handler(*type, function);
   check_caller(*type, function);
   entry.type = {
       type->mode, type->id, type->owner_oid, function, static_cast<std::int16_t>(type->priority),

@@ -51,7 +51,7 @@ struct Row {
 Row row_of(HeapTuple tuple, TupleDesc description) {
   Row row;
   if (description->natts != kColumns)
-    throw pg::SqlError(ERRCODE_INTERNAL_ERROR, "background_jobs has other columns");
+    refuse_trigger_call("the function is for the view background_jobs");
   pg::call([&] { heap_deform_tuple(tuple, description, row.values, row.nulls); });
   return row;
 }

@@ -156,8 +156,8 @@ class ReadyWork {
   /// row after that. It posts the job again if the job is still ready when the hold ends.
   Held hold(JobNumber job) noexcept;
   /// REQUIRES: hold() has returned kHeld. Returns the segments of hints for the job that were met
-  /// meanwhile, or from whose bite the job was taken: a bit for each. In these it has to be posted again, even if the change was
-  /// committed.
+  /// meanwhile, or from whose bite the job was taken: a bit for each. In these it has to be posted
+  /// again, even if the change was committed.
   std::uint8_t release(JobNumber job) noexcept;
 
   /// Segments whose unmarked jobs must be posted again, because there was no room to cover some: a

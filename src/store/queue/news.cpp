@@ -253,7 +253,7 @@ void on_transaction_end(XactEvent event, void*) {
   switch (event) {
     case XACT_EVENT_PRE_COMMIT:
       // As for jobs on a schedule: no hook sees how an apply worker ends prepared transactions.
-      if (IsLogicalWorker() && shared::has_prepared_posts()) shared::post_prepared();
+      if (IsLogicalWorker()) post_prepared_news();
       break;
     case XACT_EVENT_COMMIT:
       is_committed = is_noted;
@@ -418,8 +418,11 @@ void forbid_prepare(const char* action) noexcept {
   reason_against_prepare = action;
 }
 
+// The session that commits may not have used the queue before.
 void post_prepared_news() {
-  if (shared::has_prepared_posts()) shared::post_prepared();
+  if (!shared::has_prepared_posts()) return;
+  pg::boundary([] { (void)shared::find_queue(); });
+  shared::post_prepared();
 }
 
 }  // namespace metrics_refresh::store::queue

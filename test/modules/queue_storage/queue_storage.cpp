@@ -3,6 +3,7 @@
 #include <string>
 
 #include "extension/own_schema.hpp"
+#include "shmem/queue/status.hpp"
 #include "store/queue/batches.hpp"
 #include "store/queue/claims.hpp"
 #include "store/queue/dependencies.hpp"
@@ -17,6 +18,16 @@
 extern "C" {
 PG_MODULE_MAGIC;
 }
+
+namespace {
+// The job that runs, for this process.
+std::int64_t running = 0;
+}  // namespace
+
+// In place of the queue's shared memory.
+namespace metrics_refresh::shmem::queue {
+bool is_processing(JobNumber job) noexcept { return job == running; }
+}  // namespace metrics_refresh::shmem::queue
 
 namespace metrics_refresh::store::queue {
 namespace {
@@ -241,6 +252,11 @@ Datum unique(FunctionCallInfo call) {
   return answer(result);
 }
 
+Datum run(FunctionCallInfo call) {
+  running = number(call, 0);
+  return answer("");
+}
+
 Datum retry(FunctionCallInfo call) {
   std::string result = "none";
   extension::as_extension([&](pg::Spi& spi) {
@@ -369,6 +385,7 @@ MR_SQL_FUNCTION(qs_forward, forward);
 MR_SQL_FUNCTION(qs_due, due);
 MR_SQL_FUNCTION(qs_where, where);
 MR_SQL_FUNCTION(qs_unique, unique);
+MR_SQL_FUNCTION(qs_run, run);
 MR_SQL_FUNCTION(qs_retry, retry);
 MR_SQL_FUNCTION(qs_empty_history, empty_history);
 MR_SQL_FUNCTION(qs_later, later);

@@ -31,7 +31,7 @@ void on_startup() {
 
 void leave(std::uint32_t word) {
   --oracle->running_of_type[type_of(word)];
-  if (type_of(word) == 3) --oracle->running_of_key[key_of(word)];
+  --oracle->running_of_key[type_of(word)][key_of(word)];
 }
 
 }  // namespace
@@ -46,14 +46,14 @@ queue::Jobs job_of(JobNumber job, std::uint32_t word) {
   return made;
 }
 
-bool starts(JobNumber job) {
+bool starts(JobNumber job, std::uint8_t segment) {
   const std::uint32_t before = oracle->jobs[job].fetch_or(kRunning);
   if ((before & kRunning) != 0) {
     ++oracle->doubles;
     return false;
   }
   if ((before & kPosted) == 0) ++oracle->repeated;
-  if ((before & kDone) != 0) {
+  if ((before & kDone) != 0 || segment_of(before) != segment) {
     oracle->jobs[job].fetch_and(~kRunning);
     ++oracle->wrong_hints;
     return false;
@@ -61,7 +61,10 @@ bool starts(JobNumber job) {
   ++oracle->starts;
   if (++oracle->running_of_type[type_of(before)] > 2 && type_of(before) == 2)
     ++oracle->beyond_limits;
-  if (type_of(before) == 3 && ++oracle->running_of_key[key_of(before)] > 1) ++oracle->beyond_limits;
+  // Jobs without a key have no limit of a key.
+  if (++oracle->running_of_key[type_of(before)][key_of(before)] > 1 && type_of(before) == 3 &&
+      key_of(before) != 0)
+    ++oracle->beyond_limits;
   return true;
 }
 

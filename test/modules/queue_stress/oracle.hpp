@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "pg/guard.hpp"
 #include "shmem/queue/holds.hpp"
 #include "shmem/queue/outside_claims.hpp"
 #include "shmem/queue/post.hpp"
@@ -30,15 +31,22 @@ struct Oracle {
   std::atomic<JobNumber> next_block;
   std::atomic<JobNumber> highest;
   std::atomic<bool> stops;
+  std::atomic<TimestampTz> gives_up;  // if jobs are lost, at this time
+  std::atomic<int> enqueuers;
   std::atomic<std::int64_t> posted, done, starts, wrong_hints, reads, rereads, held, canceled,
       parked, given_back, expired, stale, unknown_open, unknown_rows;
   // Each must stay 0.
   std::atomic<std::int64_t> doubles, repeated, beyond_limits;
   std::atomic<int> running_of_type[kTypes + 1];
-  std::atomic<int> running_of_key[kKeys];
+  std::atomic<int> running_of_key[kTypes + 1][kKeys];
   std::atomic<std::uint32_t> jobs[kMostJobs];
 };
 extern Oracle* oracle;
+
+/// queue::require_queue(), for a function that the server calls.
+inline void require_queue() {
+  metrics_refresh::pg::boundary([] { queue::require_queue(); });
+}
 
 inline std::uint32_t word_of(queue::TypeId type, std::uint32_t key, std::uint8_t segment) {
   return kPosted | static_cast<std::uint32_t>(type) << 8 | key << 12 |
@@ -52,8 +60,9 @@ inline std::uint8_t segment_of(std::uint32_t word) {
 /// The job as a hint.
 queue::Jobs job_of(JobNumber job, std::uint32_t word);
 
-/// The job starts, if it has not ended. Counts a second run, and limits that do not hold.
-bool starts(JobNumber job);
+/// The job starts, if it has not ended and its row is in that segment. Counts a second run, and
+/// limits that do not hold.
+bool starts(JobNumber job, std::uint8_t segment);
 /// It has ended, or stopped without an end. The other one of the two counts an end that repeats.
 void finishes(JobNumber job);
 void stops(JobNumber job);

@@ -16,7 +16,10 @@ std::uint32_t random_below(std::uint32_t limit) {
   return static_cast<std::uint32_t>(state >> 33) % limit;
 }
 
-bool is_drained() { return oracle->stops && oracle->done == oracle->posted; }
+bool is_drained() {
+  if (!oracle->stops || oracle->enqueuers != 0) return false;
+  return oracle->done == oracle->posted || GetCurrentTimestamp() > oracle->gives_up;
+}
 
 void sleep(long milliseconds) {
   (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
@@ -66,7 +69,7 @@ void read(const queue::Reading& reading) {
   queue::put_back(found.data(), static_cast<std::uint32_t>(found.size()), until);
 }
 
-// Some jobs fail. Then they are moved, and found again before their claim has ended.
+// Some jobs fail. Then they are moved, and their new hints are met before their claims have ended.
 queue::End end_of(JobNumber job) {
   queue::End end;
   end.job = job;
@@ -79,6 +82,7 @@ queue::End end_of(JobNumber job) {
   ++oracle->parked;
   moves(job);
   stops(job);
+  pg_usleep(random_below(200));
   return end;
 }
 
@@ -90,7 +94,7 @@ queue::Next run(const queue::Started& first) {
   const std::uint32_t most = first.type == 1 ? 1 + random_below(8) : 1;
   do {
     const JobNumber job = next.started.job;
-    if (starts(job)) {
+    if (starts(job, next.started.segment)) {
       in_hand[in_hand_count++] = job;
       spin();
     } else {
@@ -123,7 +127,7 @@ void work(int worker, Oid owner) {
   while (!queue::attach(worker, owner)) sleep(1);
   on_shmem_exit(drop_jobs, 0);
   queue::Next next = queue::next();
-  while (!is_drained()) {
+  while (!is_drained() || next.step != queue::NextStep::kNothing) {
     switch (next.step) {
       case queue::NextStep::kRun:
         next = run(next.started);
@@ -175,13 +179,17 @@ void enqueue_some(std::uint32_t most) {
   queue::post(posts);
 }
 
+// Sometimes faster than the workers, and sometimes not, so that an idle queue is met, and a backlog
+// that has more spans than there are.
 void enqueue(JobNumber count) {
-  while (oracle->posted < count) {
-    enqueue_some(16);
-    // Not much faster than the workers, so that both a backlog and an idle queue are met.
-    if (oracle->posted - oracle->done > 20'000) sleep(10);
+  ++oracle->enqueuers;
+  while (!oracle->stops && oracle->posted < count) {
+    enqueue_some(3);
+    const bool is_busy = GetCurrentTimestamp() / USECS_PER_SEC % 4 < 3;
+    if (!is_busy || oracle->posted - oracle->done > 60'000) sleep(1);
     CHECK_FOR_INTERRUPTS();
   }
+  --oracle->enqueuers;
 }
 
 // A session that changes jobs.
@@ -232,7 +240,7 @@ queue::Token token_of(JobNumber job) {
 
 // Returns false if the hint was wrong. One lease in four is too short.
 bool lease(queue::OutsideClaim& claim) {
-  if (!starts(claim.job)) {
+  if (!starts(claim.job, claim.segment)) {
     queue::give_back_outside(&claim.job, 1, true);
     return false;
   }
@@ -274,7 +282,8 @@ void complete(const queue::OutsideClaim& claim) {
 
 void work_outside() {
   queue::OutsideClaim claims[100];
-  while (!is_drained()) {
+  for (bool has_ended = false; !has_ended;) {
+    has_ended = is_drained();
     queue::prepare_for_outside_work();
     const queue::OutsideNext next =
         queue::claim_outside(kOutsideType, 1 + random_below(100), claims);
@@ -292,6 +301,7 @@ void work_outside() {
     }
     queue::cancel_outside_sleep();
     for (const queue::OutsideClaim& claim : leased) complete(claim);
+    has_ended = has_ended && next.step == queue::NextStep::kNothing && next.count == 0;
     CHECK_FOR_INTERRUPTS();
   }
 }
@@ -370,18 +380,18 @@ PG_FUNCTION_INFO_V1(stress_schedule);
 PG_FUNCTION_INFO_V1(stress_stop);
 
 Datum stress_work(PG_FUNCTION_ARGS) {
-  stress::queue::require_queue();
+  stress::require_queue();
   stress::work(PG_GETARG_INT32(0), GetUserId());
   PG_RETURN_VOID();
 }
 Datum stress_enqueue(PG_FUNCTION_ARGS) {
-  stress::queue::require_queue();
+  stress::require_queue();
   stress::enqueue(PG_GETARG_INT64(0));
   PG_RETURN_VOID();
 }
 Datum stress_change(PG_FUNCTION_ARGS) {
   (void)fcinfo;
-  stress::queue::require_queue();
+  stress::require_queue();
   while (!stress::is_drained()) {
     stress::change_some();
     stress::sleep(1);
@@ -390,19 +400,20 @@ Datum stress_change(PG_FUNCTION_ARGS) {
 }
 Datum stress_outside(PG_FUNCTION_ARGS) {
   (void)fcinfo;
-  stress::queue::require_queue();
+  stress::require_queue();
   stress::work_outside();
   PG_RETURN_VOID();
 }
 Datum stress_schedule(PG_FUNCTION_ARGS) {
   (void)fcinfo;
-  stress::queue::require_queue();
+  stress::require_queue();
   stress::schedule(GetUserId());
   PG_RETURN_VOID();
 }
 // All jobs are posted: the others end when these have ended.
 Datum stress_stop(PG_FUNCTION_ARGS) {
   (void)fcinfo;
+  stress::oracle->gives_up = GetCurrentTimestamp() + 60 * USECS_PER_SEC;
   stress::oracle->stops = true;
   PG_RETURN_VOID();
 }

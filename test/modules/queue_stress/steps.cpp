@@ -53,8 +53,8 @@ std::string figures() {
   return text;
 }
 
-// Claims and ends `count` jobs of type 1, and returns the microseconds that it took.
-std::int64_t run_jobs(int worker, Oid owner, std::int64_t count) {
+// Claims and ends `count` jobs of type 1. Returns when it has begun and ended, in microseconds.
+std::string run_jobs(int worker, Oid owner, std::int64_t count) {
   if (!queue::attach(worker, owner)) elog(ERROR, "the slot is in use");
   const TimestampTz begun = GetCurrentTimestamp();
   queue::End end;
@@ -68,9 +68,9 @@ std::int64_t run_jobs(int worker, Oid owner, std::int64_t count) {
     ended = 1;
   }
   queue::end(&end, ended);
-  const TimestampTz took = GetCurrentTimestamp() - begun;
+  const TimestampTz until = GetCurrentTimestamp();
   queue::detach();
-  return took;
+  return std::to_string(begun) + " " + std::to_string(until);
 }
 
 void fill(JobNumber count) {
@@ -93,7 +93,7 @@ std::int64_t rows_added = 0;
 
 void on_transaction_end(XactEvent event, void*) {
   if (event == XACT_EVENT_COMMIT && rows_added != 0) {
-    if (MyProcPid % 2 == 0) pg_usleep(1000);
+    if (rows_added > 0) pg_usleep(500);
     queue::TypeChange change;
     change.type = 1;
     change.counts.open = rows_added;
@@ -143,11 +143,11 @@ PG_FUNCTION_INFO_V1(stress_open);
 
 Datum stress_figures(PG_FUNCTION_ARGS) {
   (void)fcinfo;
-  stress::queue::require_queue();
+  stress::require_queue();
   PG_RETURN_TEXT_P(cstring_to_text(stress::figures().c_str()));
 }
 Datum stress_fill(PG_FUNCTION_ARGS) {
-  stress::queue::require_queue();
+  stress::require_queue();
   stress::queue::TypeCopy copy;
   copy.role = GetUserId();
   copy.settings.owner = GetUserId();
@@ -159,22 +159,23 @@ Datum stress_fill(PG_FUNCTION_ARGS) {
   PG_RETURN_VOID();
 }
 Datum stress_steps(PG_FUNCTION_ARGS) {
-  stress::queue::require_queue();
-  PG_RETURN_INT64(stress::run_jobs(PG_GETARG_INT32(0), GetUserId(), PG_GETARG_INT64(1)));
+  stress::require_queue();
+  PG_RETURN_TEXT_P(cstring_to_text(
+      stress::run_jobs(PG_GETARG_INT32(0), GetUserId(), PG_GETARG_INT64(1)).c_str()));
 }
 Datum stress_note(PG_FUNCTION_ARGS) {
-  stress::queue::require_queue();
+  stress::require_queue();
   stress::note(PG_GETARG_INT64(0));
   PG_RETURN_VOID();
 }
 Datum stress_recount(PG_FUNCTION_ARGS) {
-  stress::queue::require_queue();
+  stress::require_queue();
   stress::recount(text_to_cstring(PG_GETARG_TEXT_PP(0)));
   PG_RETURN_BOOL(stress::queue::are_exact());
 }
 Datum stress_open(PG_FUNCTION_ARGS) {
   (void)fcinfo;
-  stress::queue::require_queue();
+  stress::require_queue();
   PG_RETURN_INT64(stress::queue::type_counts(1).counts.open);
 }
 }

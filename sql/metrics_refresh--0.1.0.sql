@@ -644,6 +644,8 @@ COMMENT ON TABLE metrics_refresh_internal.queue_history_%1$s IS 'a child of queu
 INSERT INTO metrics_refresh_internal.queue_period
 VALUES (%1$s, CASE %1$s WHEN 0 THEN 'current' ELSE 'empty' END, CASE %1$s WHEN 0 THEN pg_catalog.now() END)
 $$, k);
+        -- An index of an empty table has an entry for the first pages, which each row there would change.
+        PERFORM pg_catalog.brin_desummarize_range(('metrics_refresh_internal.queue_history_' || k || '_id')::pg_catalog.regclass, 0);
     END LOOP;
 END $do$;
 
@@ -1210,6 +1212,46 @@ CREATE FUNCTION metrics_refresh.close_batch(batch bigint) RETURNS boolean
 COMMENT ON FUNCTION metrics_refresh.close_batch(bigint) IS
     'closes an open batch, so that it can end; returns false if it was closed before; for the role that has made it';
 REVOKE ALL ON FUNCTION metrics_refresh.close_batch FROM PUBLIC;
+
+-- External workers. The token that claim_jobs() returns proves the claim in all other calls.
+
+CREATE FUNCTION metrics_refresh.claim_jobs(types text[], n integer DEFAULT 1, lease interval DEFAULT '1 minute',
+                                           worker text DEFAULT NULL, wait interval DEFAULT NULL)
+    RETURNS TABLE (id bigint, type text, payload jsonb, attempt integer, token text, lease_until timestamptz)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_claim_jobs';
+COMMENT ON FUNCTION metrics_refresh.claim_jobs IS
+    'gives up to n ready jobs of these types, whose mode is external, to an external worker; they are its own until the lease ends, at most one day later; with wait, waits up to 60 seconds until there are some; for members of the owner of the types';
+
+CREATE FUNCTION metrics_refresh.heartbeat_jobs(ids bigint[], tokens text[], lease interval DEFAULT '1 minute')
+    RETURNS TABLE (id bigint, result text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_heartbeat_jobs';
+COMMENT ON FUNCTION metrics_refresh.heartbeat_jobs IS
+    'lets the leases of claimed jobs end that long from now, even if the transaction is rolled back; result is done, or stale if the worker has lost the job';
+
+CREATE FUNCTION metrics_refresh.complete_jobs(ids bigint[], tokens text[], results jsonb[] DEFAULT NULL)
+    RETURNS TABLE (id bigint, result text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_complete_jobs';
+COMMENT ON FUNCTION metrics_refresh.complete_jobs IS
+    'ends claimed jobs as completed, each with its result; result is done, or stale if the worker has lost the job, which is then unchanged';
+
+CREATE FUNCTION metrics_refresh.fail_job(job_id bigint, token text, message text DEFAULT NULL,
+                                         permanent boolean DEFAULT false, retry_in interval DEFAULT NULL)
+    RETURNS TABLE (id bigint, result text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_fail_job';
+COMMENT ON FUNCTION metrics_refresh.fail_job IS
+    'ends the attempt of a claimed job as failed; the job starts again after the backoff of its type, or after retry_in, and is dead after its last attempt or if permanent is true; result is done, or stale if the worker has lost the job, which is then unchanged';
+
+CREATE FUNCTION metrics_refresh.fail_jobs(ids bigint[], tokens text[], messages text[] DEFAULT NULL)
+    RETURNS TABLE (id bigint, result text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_fail_jobs';
+COMMENT ON FUNCTION metrics_refresh.fail_jobs IS
+    'ends the attempts of claimed jobs as failed, each with its message, as fail_job() does';
+
+CREATE FUNCTION metrics_refresh.release_jobs(ids bigint[], tokens text[])
+    RETURNS TABLE (id bigint, result text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_release_jobs';
+COMMENT ON FUNCTION metrics_refresh.release_jobs IS
+    'gives claimed jobs back, so that other workers can claim them at once; the attempt does not count; result is done, or stale if the worker has lost the job';
 
 -- Row-level security of the queue: the role that has enqueued a job sees it, and so do the owner of its type and super
 -- admins. Rows are read through the parents, whose policies decide. An end mark tells nothing of a job.

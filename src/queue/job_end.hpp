@@ -11,9 +11,6 @@
 
 namespace metrics_refresh::queue {
 
-/// The child of the history for completed jobs.
-std::uint8_t current_period();
-
 /// The parts of an end that follow from the row, and from the duration of the handler.
 void fill_end(const store::queue::Job& job, core::Duration took, shmem::queue::End& end);
 

@@ -14,6 +14,7 @@
 #include "shmem/worker_slots.hpp"
 #include "store/own_tables.hpp"
 #include "store/queue/ended.hpp"
+#include "store/queue/periods.hpp"
 
 namespace metrics_refresh::queue {
 
@@ -61,7 +62,7 @@ void JobRunner::write_ends_of_group(std::vector<Member>& members, const HandledT
     completed.push_back(row);
   }
   if (!completed.empty())
-    store::queue::finish_many(completed.data(), completed.size(), current_period());
+    store::queue::finish_many(completed.data(), completed.size(), store::queue::current_period());
   for (Member& member : members) {
     if (member.snooze) write_snooze(*member.job, *member.snooze);
     if (member.is_canceled)

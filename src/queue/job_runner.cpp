@@ -10,6 +10,7 @@
 #include "store/backoff.hpp"
 #include "store/own_tables.hpp"
 #include "store/queue/ended.hpp"
+#include "store/queue/periods.hpp"
 
 namespace metrics_refresh::queue {
 namespace {
@@ -189,7 +190,7 @@ void JobRunner::finish(const Job& job, const Started& started) {
   completed.job = &job;
   completed.started_at = started.at;
   completed.finished_at = GetCurrentTimestamp();
-  store::queue::finish(completed, current_period());
+  store::queue::finish(completed, store::queue::current_period());
 }
 
 // Until the failure is written, the job has no other worker. If it cannot be written, it is tried

@@ -10,7 +10,7 @@
 #include "queue/job_runner.hpp"
 #include "shmem/worker_slots.hpp"
 #include "store/own_tables.hpp"
-#include "store/queue/hot.hpp"
+#include "store/queue/span.hpp"
 
 namespace metrics_refresh::queue {
 namespace {
@@ -20,8 +20,6 @@ using shmem::queue::Next;
 using shmem::queue::NextStep;
 using shmem::queue::Reading;
 
-// The jobs of a span that are put back one by one.
-constexpr std::size_t kMostRead = 256;
 // Changes of the role and its settings are noticed after this time at the latest.
 constexpr core::Duration kLookAtSession = std::chrono::seconds(1);
 // After something that cannot be done now.
@@ -145,17 +143,10 @@ class Service {
   void read(const Reading& reading) {
     try {
       pg::begin_job_transaction();
-      const store::queue::UnendedRead result =
-          store::queue::read_unended(reading.segment, reading.first - 1, reading.last,
-                                     GetActiveSnapshot(), unended_, kMostRead);
+      const store::queue::SpanRead read =
+          store::queue::read_span(reading, GetActiveSnapshot(), found_);
       (void)pg::commit_job_transaction(synchronous_commit);
-      std::uint32_t count = 0;
-      for (std::size_t i = 0; i < result.count; ++i) {
-        const store::queue::Unended& job = unended_[i];
-        if (job.type == reading.type && reading.includes(job.key))
-          found_[count++] = {job.place.id, job.key, job.place.tid};
-      }
-      shmem::queue::put_back(found_, count, result.until);
+      shmem::queue::put_back(found_, read.count, read.until);
     } catch (const std::exception&) {
       store::log_current_exception("queued jobs cannot be read");
       pg::abort_job_transaction();
@@ -172,8 +163,7 @@ class Service {
   bool is_clean_ = true;        // the session was reset since the last job
   std::int64_t looked_at_ = 0;  // when is_current() was asked, by pg::steady_now()
   core::Instant last_job_;
-  store::queue::Unended unended_[kMostRead];
-  Found found_[kMostRead];
+  Found found_[store::queue::kMostInSpan];
 };
 
 // The process that had the slot before may still be exiting.

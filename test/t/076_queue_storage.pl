@@ -155,7 +155,7 @@ subtest 'due jobs' => sub {
 	my $session = $node->background_psql($database);
 	sql(q{SELECT later(400, 2, 0, '2020-01-01')});
 	$session->query_safe('BEGIN; UPDATE metrics_refresh_internal.queue_later SET priority = 1 WHERE id = 400');
-	is(sql(q{SELECT due(1, '-infinity', 3)}), '401.1 dead next', 'a row that is locked is left out');
+	is(sql(q{SELECT due(1, '-infinity', 3)}), '401.1 dead ', 'a row that is locked is left out, and is before the cursor now');
 	$session->query_safe('ROLLBACK');
 	$session->quit;
 	sql('UPDATE metrics_refresh_internal.queue_later SET type_id = 99 WHERE id = 400');
@@ -221,14 +221,14 @@ subtest 'rows from outside' => sub {
 
 subtest 'tables that are others' => sub {
 	sql(append(6, 800, 1));
-	my $session = $node->background_psql($database);
+	my $session = $node->background_psql($database, on_error_stop => 0);
 	like($session->query_safe('SELECT read(6, 800, 0, 0)'), qr/^800\.0/, 'a session knows the tables');
 	$node->safe_psql($database, 'REINDEX INDEX CONCURRENTLY metrics_refresh_internal.queue_hot_6_id');
 	$node->safe_psql($database, 'REINDEX TABLE CONCURRENTLY metrics_refresh_internal.queue_ended_6');
 	like($session->query_safe('SELECT read(6, 800, 0, 0)'), qr/^800\.0/, 'its indexes are new');
 	sql('DROP EXTENSION metrics_refresh');
-	my ($out, $error) = ($session->query('SELECT read(6, 800, 0, 0)'), $session->{stderr});
-	like($error, qr/the extension metrics_refresh does not exist/, 'the extension is gone');
+	scalar $session->query('SELECT read(6, 800, 0, 0)');
+	like($session->{stderr}, qr/the extension metrics_refresh does not exist/, 'the extension is gone');
 	$session->{stderr} = '';
 	sql('CREATE EXTENSION metrics_refresh');
 	is($session->query_safe('SELECT read(6, 800, 0, 0)'), 'none', 'and is created again');

@@ -80,7 +80,10 @@ set_ours() {
   ours postgres -c 'SELECT pg_reload_conf()' >/dev/null
 }
 
-record() { echo "$1,$2,$3,$4,$5" >>"$raw/queue.csv"; }
+record() {
+  [ -n "$5" ] || die "no $4 of $2"
+  echo "$1,$2,$3,$4,$5" >>"$raw/queue.csv"
+}
 
 # Nanoseconds from schedstat for those that live; clock ticks in the postmaster's stat for the others.
 cpu_us() {

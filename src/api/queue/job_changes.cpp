@@ -93,9 +93,10 @@ Holder hold(JobNumber id) {
 // Returns false if the claim has just ended.
 bool take_outside(JobNumber id) {
   shmem::queue::OutsideClaim claim;
-  switch (shmem::queue::use_outside(id, nullptr, &claim)) {
+  store::queue::reserve_outside_uses(1);
+  switch (shmem::queue::use_outside(id, nullptr, store::queue::claims_outside(id), &claim)) {
     case shmem::queue::UseResult::kOk:
-      store::queue::note_outside_use(id);
+      store::queue::note_outside_use(id, store::queue::OutsideUse::kEnd);
       return true;
     case shmem::queue::UseResult::kInUse:
       refuse_in_use(id);

@@ -3,8 +3,9 @@
 #include "queue/upkeep/leases.hpp"
 
 #include "pg/time.hpp"
-#include "queue/upkeep/lost_attempt.hpp"
+#include "queue/upkeep/changes.hpp"
 #include "shmem/queue/outside_claims.hpp"
+#include "store/queue/lost_attempt.hpp"
 #include "store/queue/news.hpp"
 
 namespace metrics_refresh::queue {
@@ -48,12 +49,12 @@ End end_claim(pg::Spi& spi, const OutsideClaim& claim, const Types& types) {
   const std::optional<Job> job =
       store::queue::read_job({claim.job, claim.tid, claim.segment}, GetActiveSnapshot());
   if (!job) return end;
-  LostAttempt attempt;
+  store::queue::LostAttempt attempt;
   attempt.job = *job;
   attempt.type = types.find(job->type);
   attempt.started_at = claim.started_at;
   attempt.error = expired(claim);
-  const AttemptEnd written = end_lost_attempt(spi, attempt);
+  const store::queue::AttemptEnd written = store::queue::end_lost_attempt(spi, attempt);
   if (!written.is_dead) store::queue::note_later(written.next_at);
   end.outcome = written.is_dead ? shmem::queue::Outcome::kDead : shmem::queue::Outcome::kParked;
   end.attempt_failed = true;

@@ -7,13 +7,14 @@
 
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
-#include "queue/upkeep/lost_attempt.hpp"
+#include "queue/upkeep/changes.hpp"
 #include "queue/upkeep/segment.hpp"
 #include "shmem/queue/scheduler_news.hpp"
 #include "store/queue/after_start.hpp"
 #include "store/queue/find.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/later.hpp"
+#include "store/queue/lost_attempt.hpp"
 #include "store/queue/news.hpp"
 
 namespace metrics_refresh::queue {
@@ -61,7 +62,7 @@ void record_job(pg::Spi& spi, const Job& job, bool alone, const JobType* type) {
   else if (type != nullptr)
     crashed.max_attempts = type->max_attempts;
   const AfterCrash after = core::queue::after_crash(crashed, settings::queue_crash_limit());
-  LostAttempt attempt;
+  store::queue::LostAttempt attempt;
   attempt.job = job;
   attempt.job.crashes = static_cast<std::int16_t>(after.crashes);
   attempt.job.flags = static_cast<std::int16_t>(job.flags | store::queue::kIsSuspect);
@@ -69,7 +70,7 @@ void record_job(pg::Spi& spi, const Job& job, bool alone, const JobType* type) {
   attempt.error = error_of(after);
   attempt.is_last = after.is_dead();
   attempt.next_at = store::queue::kSuspectRunAt;
-  const AttemptEnd end = end_lost_attempt(spi, attempt);
+  const store::queue::AttemptEnd end = store::queue::end_lost_attempt(spi, attempt);
   store::queue::note_marks(job.segment, 1);
   if (end.is_dead) note_dead(store::queue::unended_of(job));
 }

@@ -164,14 +164,17 @@ void give_back_outside(const JobNumber* jobs, std::uint32_t count, bool is_no_jo
   });
 }
 
-UseResult use_outside(JobNumber job, const Token* token, OutsideClaim* claim) noexcept {
+UseResult use_outside(JobNumber job, const Token* token, bool is_own,
+                      OutsideClaim* claim) noexcept {
   return locked(LW_EXCLUSIVE, [=](Content& content) {
     OutsideClaim* stored = nullptr;
     const UseResult result = find_to_use(content, job, token, stored);
-    if (result != UseResult::kOk) return result;
+    const bool is_made_here =
+        is_own && result == UseResult::kInUse && stored->state == OutsideState::kClaiming;
+    if (result != UseResult::kOk && !is_made_here) return result;
     *claim = *stored;
-    stored->state = OutsideState::kInUse;
-    return result;
+    if (!is_made_here) stored->state = OutsideState::kInUse;
+    return UseResult::kOk;
   });
 }
 

@@ -11,9 +11,12 @@ namespace {
 constexpr std::uint32_t kChunk = 64;
 
 void post_numbers(Content& content, const Posts& posts, Wakes& wakes) noexcept {
-  for (std::uint32_t i = 0; i < posts.type_count; ++i)
+  for (std::uint32_t i = 0; i < posts.type_count; ++i) {
     count_type(content, posts.types[i].type, posts.types[i].counts, posts.types[i].ends,
                posts.transaction);
+    if (content.watches_ends && posts.types[i].ends.failed > 0)
+      tell(&SchedulerNews::ended, content, wakes);
+  }
   for (std::uint8_t segment = 0; segment < kSegments; ++segment)
     if (posts.segments[segment] != 0)
       count_segment(content, segment, posts.segments[segment], posts.transaction);

@@ -30,9 +30,9 @@ constexpr std::uint8_t kSegments = core::queue::kSegments;
 constexpr std::uint8_t kNoSegment = 0xff;
 
 /// One version of a job. Pointers are null if the value is NULL. The values lie in the memory
-/// context that was current when the row was read. They are as stored, but not in a TOAST table: they
-/// may be compressed or have a short header, so read them like an argument (DatumGetTextPP()). The
-/// struct has no destructor, so it may cross pg::call().
+/// context that was current when the row was read. They are as stored, but not in a TOAST table:
+/// they may be compressed or have a short header, so read them like an argument (DatumGetTextPP()).
+/// The struct has no destructor, so it may cross pg::call().
 struct Job {
   JobNumber id = 0;
   TimestampTz created_at = 0;

@@ -129,16 +129,4 @@ std::vector<std::int64_t> hurry_failed(pg::Spi& spi, const std::vector<std::int6
   return ids;
 }
 
-std::vector<LaterCount> count_later(pg::Spi& spi) {
-  const pg::Rows rows = spi.query(
-      "SELECT type_id::int8, count(*) FILTER (WHERE flags & 1 = 0) AS pending,"
-      " count(*) FILTER (WHERE flags & 1 <> 0) AS failed FROM " +
-      kTable + " GROUP BY 1");
-  std::vector<LaterCount> counts;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    counts.push_back({static_cast<TypeId>(rows.get_int64(i, "type_id")),
-                      rows.get_int64(i, "pending"), rows.get_int64(i, "failed")});
-  return counts;
-}
-
 }  // namespace metrics_refresh::store::queue

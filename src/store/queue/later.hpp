@@ -50,12 +50,4 @@ bool change_later(pg::Spi& spi, JobNumber id, std::optional<TimestampTz> run_at,
 std::vector<std::int64_t> hurry_failed(pg::Spi& spi, const std::vector<std::int64_t>& types,
                                        JobNumber after, TimestampTz now, std::size_t most);
 
-struct LaterCount {
-  TypeId type = 0;
-  std::int64_t pending = 0;
-  std::int64_t failed = 0;
-};
-/// How many jobs wait, by type. Reads the whole table: only for the start after a crash.
-std::vector<LaterCount> count_later(pg::Spi& spi);
-
 }  // namespace metrics_refresh::store::queue

@@ -75,7 +75,13 @@ bool merge(shared::Ended&, const shared::Ended&) noexcept { return false; }
 
 bool merge(shared::HoldEnd&, const shared::HoldEnd&) noexcept { return false; }
 
-bool merge(JobNumber&, const JobNumber&) noexcept { return false; }
+struct NotedUse {
+  JobNumber job;
+  OutsideUse use;
+  bool is_own;  // this transaction has made the claim, so that it is no worker's yet
+};
+
+bool merge(NotedUse&, const NotedUse&) noexcept { return false; }
 
 // Plain data: the callbacks run at places where no exception may be thrown.
 template <typename T>
@@ -97,8 +103,8 @@ struct Notes {
     notes[count++] = {sub, value};
     return true;
   }
-  void make_room() {
-    if (count == room) grow();
+  void make_room(std::uint32_t more = 1) {
+    while (count + more > room) grow();
   }
   void forget_from(SubTransactionId sub) noexcept {
     while (count > 0 && notes[count - 1].sub >= sub) --count;
@@ -150,7 +156,8 @@ Notes<shared::BatchCount> batches;
 Notes<shared::Ended> ended;
 Notes<shared::HoldEnd> held;
 Notes<Numbers> added;
-Notes<JobNumber> used;  // claims of workers outside the server
+Notes<NotedUse> used;
+JobNumber reading_from = 0;  // the span that is being read
 
 // Flags: they stay if a part of the transaction is rolled back.
 shared::Posts flags = {};
@@ -188,21 +195,45 @@ shared::Posts collect() noexcept {
   return posts;
 }
 
-// The ends of these jobs are in the posts, so they only leave shared memory.
-void end_used(shared::TransactionNumber transaction, XLogRecPtr lsn) noexcept {
-  for (std::uint32_t i = 0; i < used.count; ++i) {
-    shared::End end;
-    end.job = used.notes[i].value;
-    end.outcome = shared::Outcome::kIsNoJob;
-    shared::end_outside(&end, 1, transaction, lsn);
+// Calls `settle` with uses that follow each other and are of one kind, under one lock.
+template <typename Settle>
+void settle_uses(std::uint32_t from, Settle&& settle) noexcept {
+  constexpr std::uint32_t kMost = 64;
+  JobNumber numbers[kMost];
+  for (std::uint32_t i = from; i < used.count;) {
+    const NotedUse first = used.notes[i].value;
+    std::uint32_t count = 0;
+    for (; i < used.count && count < kMost; ++i) {
+      const NotedUse& next = used.notes[i].value;
+      if (next.use != first.use || next.is_own != first.is_own) break;
+      numbers[count++] = next.job;
+    }
+    settle(first, numbers, count);
   }
 }
 
-void stop_used_from(SubTransactionId sub) noexcept {
-  while (used.count > 0 && used.last()->sub >= sub) {
-    shared::stop_use(&used.last()->value, 1);
-    --used.count;
-  }
+// The ends of jobs are in the posts, so the claims only leave shared memory. A claim that was made
+// here comes before its end.
+void settle_committed_uses() noexcept {
+  settle_uses(0, [](const NotedUse& use, const JobNumber* numbers, std::uint32_t count) {
+    if (use.use == OutsideUse::kClaim)
+      shared::begin_leases(numbers, count);
+    else
+      shared::give_back_outside(numbers, count, use.use == OutsideUse::kEnd);
+  });
+}
+
+void undo_uses_from(SubTransactionId sub) noexcept {
+  if (shared::reads_outside()) shared::put_back_outside(nullptr, 0, reading_from - 1);
+  std::uint32_t from = used.count;
+  while (from > 0 && used.notes[from - 1].sub >= sub) --from;
+  settle_uses(from, [](const NotedUse& use, const JobNumber* numbers, std::uint32_t count) {
+    if (use.use == OutsideUse::kClaim)
+      shared::give_back_outside(numbers, count, false);
+    else if (!use.is_own)
+      shared::stop_use(numbers, count);
+  });
+  used.count = from;
 }
 
 void post_commit() noexcept {
@@ -210,7 +241,7 @@ void post_commit() noexcept {
   posts.lsn = XactLastCommitEnd;
   shared::post(posts);
   if (held.count > 0) shared::end_holds(held.compact(), held.count);
-  end_used(posts.transaction, posts.lsn);
+  settle_committed_uses();
   forget();
 }
 
@@ -225,7 +256,7 @@ void end_aborted() noexcept {
   if (posts.later_due != PG_INT64_MAX || posts.has_dependencies) shared::post(posts);
   for (std::uint32_t i = 0; i < held.count; ++i) make_ready(held.notes[i].value);
   if (held.count > 0) shared::end_holds(held.compact(), held.count);
-  stop_used_from(InvalidSubTransactionId);
+  undo_uses_from(InvalidSubTransactionId);
   forget();
 }
 
@@ -289,7 +320,7 @@ void on_subtransaction_end(SubXactEvent event, SubTransactionId sub, SubTransact
   if (!is_noted) return;
   if (event == SUBXACT_EVENT_ABORT_SUB) {
     end_holds_from(sub);
-    stop_used_from(sub);
+    undo_uses_from(sub);
     jobs.forget_from(sub);
     types.forget_from(sub);
     segments.forget_from(sub);
@@ -310,6 +341,13 @@ void on_subtransaction_end(SubXactEvent event, SubTransactionId sub, SubTransact
 
 void note_segment(std::uint8_t segment, std::int32_t rows) {
   if (!segments.add(current(), {segment, rows})) flags.counts_are_unknown = true;
+}
+
+template <typename IsKind>
+bool has_use(JobNumber job, IsKind&& is_kind) noexcept {
+  for (std::uint32_t i = 0; i < used.count; ++i)
+    if (used.notes[i].value.job == job && is_kind(used.notes[i].value.use)) return true;
+  return false;
 }
 
 shared::HoldEnd* find_hold(JobNumber job) noexcept {
@@ -399,18 +437,39 @@ void keep_held_job_ready(JobNumber job) {
   if (shared::HoldEnd* const end = find_hold(job)) make_ready(*end);
 }
 
-void note_outside_use(JobNumber job) {
-  if (used.add(current(), job)) return;
-  shared::stop_use(&job, 1);
-  throw pg::SqlError(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                     "the transaction ends too many background jobs",
-                     "End fewer of them in a transaction.");
+void reserve_outside_uses(std::uint32_t count) {
+  if (used.count + count > kMostNoted)
+    throw pg::SqlError(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                       "the transaction claims or ends too many background jobs",
+                       "Claim or end fewer of them in a transaction.");
+  used.make_room(count);
+}
+
+void note_outside_use(JobNumber job, OutsideUse use) noexcept {
+  const bool is_own = use != OutsideUse::kClaim && claims_outside(job);
+  (void)used.add(current(), {job, use, is_own});
+}
+
+bool claims_outside(JobNumber job) noexcept {
+  return has_use(job, [](OutsideUse use) { return use == OutsideUse::kClaim; });
 }
 
 bool uses_outside(JobNumber job) noexcept {
-  for (std::uint32_t i = 0; i < used.count; ++i)
-    if (used.notes[i].value == job) return true;
-  return false;
+  return has_use(job, [](OutsideUse use) { return use != OutsideUse::kClaim; });
+}
+
+void drop_outside_claims(const JobNumber* numbers, std::uint32_t count) noexcept {
+  const auto is_dropped = [=](const Notes<NotedUse>::Note& note) {
+    return std::find(numbers, numbers + count, note.value.job) != numbers + count;
+  };
+  auto* const end = std::remove_if(used.notes, used.notes + used.count, is_dropped);
+  used.count = static_cast<std::uint32_t>(end - used.notes);
+  shared::give_back_outside(numbers, count, true);
+}
+
+void note_outside_reading(const shared::Reading& span) noexcept {
+  (void)current();
+  reading_from = span.first;
 }
 
 void forbid_prepare(const char* action) noexcept {

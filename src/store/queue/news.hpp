@@ -9,6 +9,7 @@
 
 #include "shmem/queue/holds.hpp"
 #include "shmem/queue/post.hpp"
+#include "shmem/queue/work.hpp"
 #include "store/queue/job.hpp"
 
 namespace metrics_refresh::store::queue {
@@ -53,10 +54,24 @@ bool holds(JobNumber job) noexcept;
 /// Otherwise it is posted only if a hint came meanwhile.
 void keep_held_job_ready(JobNumber job);
 
-/// The claim of a worker outside the server is in use by this transaction (use_outside() of
-/// shmem/queue/outside_claims.hpp), which ends the job. A rollback gives it back to the worker.
-void note_outside_use(JobNumber job);
+/// Uses of claims of workers outside the server (shmem/queue/outside_claims.hpp).
+enum class OutsideUse : std::uint8_t {
+  kClaim,   // made here. The commit begins its lease; a rollback makes the job ready again
+  kEnd,     // its job ends here. A rollback gives the claim back to its worker
+  kRelease  // the commit makes the job ready again; a rollback as for kEnd
+};
+/// Makes room, so that so many uses can be noted without an error. Throws SqlError 54000 if there
+/// are too many.
+void reserve_outside_uses(std::uint32_t count);
+/// REQUIRES: reserve_outside_uses(); for kClaim, claim_outside(), and otherwise use_outside().
+void note_outside_use(JobNumber job, OutsideUse use) noexcept;
+/// The transaction has claimed the job, or has not claimed it and ends it.
+bool claims_outside(JobNumber job) noexcept;
 bool uses_outside(JobNumber job) noexcept;
+/// Takes back the last `count` noted claims, which are no jobs.
+void drop_outside_claims(const JobNumber* jobs, std::uint32_t count) noexcept;
+/// The transaction reads a span for others. A rollback puts it back unread.
+void note_outside_reading(const shmem::queue::Reading& span) noexcept;
 
 /// The transaction cannot be prepared: it has changed existing jobs. `action` completes "cannot
 /// PREPARE a transaction that has …".

@@ -1,7 +1,11 @@
+#include "core/queue/ready_work.hpp"
+
 #include "store/queue/periods.hpp"
 
+#include "extension/own_schema.hpp"
 #include "pg/empty_table.hpp"
 #include "pg/time.hpp"
+#include "shmem/queue/place.hpp"
 #include "store/queue/tables.hpp"
 
 namespace metrics_refresh::store::queue {
@@ -31,6 +35,17 @@ std::vector<Period> read_periods(pg::Spi& spi) {
   return periods;
 }
 
+std::uint8_t current_period() {
+  const int known = shmem::queue::current_period();
+  if (known >= 0) return static_cast<std::uint8_t>(known);
+  int current = 0;
+  extension::as_extension([&current](pg::Spi& spi) {
+    for (const Period& period : read_periods(spi))
+      if (period.state == Period::State::kCurrent) current = period.number;
+  });
+  return static_cast<std::uint8_t>(shmem::queue::offer_current_period(current));
+}
+
 void open_period(pg::Spi& spi, std::uint8_t next, std::int64_t rows, TimestampTz now) {
   const pg::Param time(TIMESTAMPTZOID, TimestampTzGetDatum(now));
   (void)spi.query(
@@ -50,12 +65,18 @@ bool empty_period(pg::Spi& spi, std::uint8_t period) {
     pg::empty_tables(&table, 1);
     return true;
   });
-  if (emptied)
-    (void)spi.query(
-        "UPDATE metrics_refresh_internal.queue_period"
-        " SET state = 'empty', opened_at = NULL, closed_at = NULL, rows = NULL WHERE period = $1",
-        {static_cast<std::int64_t>(period)});
-  return emptied;
+  if (!emptied) return false;
+  // The index of an empty table has an entry for the first pages, which each row there would
+  // change.
+  (void)spi.query(
+      "SELECT pg_catalog.brin_desummarize_range(('metrics_refresh_internal.queue_history_' ||"
+      " $1 || '_id')::pg_catalog.regclass, 0)",
+      {static_cast<std::int64_t>(period)});
+  (void)spi.query(
+      "UPDATE metrics_refresh_internal.queue_period"
+      " SET state = 'empty', opened_at = NULL, closed_at = NULL, rows = NULL WHERE period = $1",
+      {static_cast<std::int64_t>(period)});
+  return true;
 }
 
 }  // namespace metrics_refresh::store::queue

@@ -23,6 +23,10 @@ struct Period {
 /// All periods, by number. One of them is current.
 std::vector<Period> read_periods(pg::Spi& spi);
 
+/// The child for completed jobs. The scheduler turns the ring, and shared memory knows the current
+/// one. REQUIRES: require_queue() or find_queue() in this transaction; not as_extension().
+std::uint8_t current_period();
+
 /// Makes an empty period the current one, and closes the one that was, with about so many rows.
 /// After the commit, shared memory names the new one; jobs that end until then go to the old one.
 void open_period(pg::Spi& spi, std::uint8_t next, std::int64_t rows, TimestampTz now);

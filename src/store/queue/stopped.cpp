@@ -9,13 +9,6 @@ namespace {
 
 const std::string kTable = "metrics_refresh_internal.queue_stopped";
 
-// Counts the two kinds of the rows that `source` names.
-std::string counted(const std::string& source) {
-  return "SELECT type_id::int8, count(*) FILTER (WHERE status = 'd') AS dead,"
-         " count(*) FILTER (WHERE status = 'c') AS canceled FROM " +
-         source + " GROUP BY 1";
-}
-
 std::vector<StoppedCount> counts_of(const pg::Rows& rows) {
   std::vector<StoppedCount> counts;
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -55,16 +48,13 @@ std::vector<StoppedCount> purge_stopped(pg::Spi& spi, const std::vector<std::int
   return counts_of(spi.query(
       "WITH purged AS (DELETE FROM " + kTable + " USING (SELECT id AS old_id FROM " + kTable +
           " WHERE type_id = ANY ($1) AND finished_at < $2 AND status = coalesce($3, status)"
-          " LIMIT $4 FOR UPDATE SKIP LOCKED) o WHERE id = old_id RETURNING type_id, status) " +
-          counted("purged"),
+          " LIMIT $4 FOR UPDATE SKIP LOCKED) o WHERE id = old_id RETURNING type_id, status)"
+          " SELECT type_id::int8, count(*) FILTER (WHERE status = 'd') AS dead,"
+          " count(*) FILTER (WHERE status = 'c') AS canceled FROM purged GROUP BY 1",
       {pg::Param::array(types), pg::Param(TIMESTAMPTZOID, TimestampTzGetDatum(stopped_before)),
        status ? pg::Param(CHAROID, CharGetDatum(static_cast<char>(*status)))
               : pg::Param::null(CHAROID),
        static_cast<std::int64_t>(most)}));
-}
-
-std::vector<StoppedCount> count_stopped(pg::Spi& spi) {
-  return counts_of(spi.query(counted(kTable)));
 }
 
 }  // namespace metrics_refresh::store::queue

@@ -30,12 +30,10 @@ struct StoppedCount {
   std::int64_t dead = 0;
   std::int64_t canceled = 0;
 };
-/// Returns how many were removed, by type.
+/// Removes up to `most` jobs of these types that stopped before that time; of both kinds if
+/// `status` is nothing. Rows that are locked are skipped. Returns how many were removed, by type.
 std::vector<StoppedCount> purge_stopped(pg::Spi& spi, const std::vector<std::int64_t>& types,
                                         TimestampTz stopped_before,
                                         std::optional<StopStatus> status, std::size_t most);
-
-/// How many there are, by type. Reads the whole table: only for the start after a crash.
-std::vector<StoppedCount> count_stopped(pg::Spi& spi);
 
 }  // namespace metrics_refresh::store::queue

@@ -43,8 +43,7 @@ std::uint8_t small(FunctionCallInfo call, int argument) {
 // NULL if the argument is NULL.
 const text* text_or_null(FunctionCallInfo call, int argument) {
   if (call->args[argument].isnull) return nullptr;
-  return pg::call(
-      [=]() -> const text* { return DatumGetTextPP(call->args[argument].value); });
+  return pg::call([=]() -> const text* { return DatumGetTextPP(call->args[argument].value); });
 }
 
 Datum answer(const std::string& words) {
@@ -98,8 +97,8 @@ Datum append(FunctionCallInfo call) {
     job.type = 1;
     job.enqueued_by = GetUserId();
     job.version = static_cast<std::int16_t>(number(call, 4));
-    job.payload = pg::call(
-        [call]() -> const Jsonb* { return DatumGetJsonbP(call->args[3].value); });
+    job.payload =
+        pg::call([call]() -> const Jsonb* { return DatumGetJsonbP(call->args[3].value); });
     job.unique_key = text_or_null(call, 5);
     if (job.unique_key != nullptr) job.unique_hash = unique_hash(1, job.unique_key);
     if (!call->args[6].isnull) job.unique_until = DatumGetTimestampTz(call->args[6].value);
@@ -118,9 +117,8 @@ Datum read_place(FunctionCallInfo call) {
                    static_cast<std::uint16_t>(number(call, 3))};
   const std::optional<Job> job = read({number(call, 1), tid, small(call, 0)});
   if (!job) return answer("none");
-  const Size size = pg::call([&job] {
-    return toast_raw_datum_size(PointerGetDatum(job->payload));
-  });
+  const Size size =
+      pg::call([&job] { return toast_raw_datum_size(PointerGetDatum(job->payload)); });
   return answer(name_of(job->id, job->version) + std::to_string(size));
 }
 
@@ -312,9 +310,9 @@ Datum wait_for(FunctionCallInfo call) {
 Datum ended(FunctionCallInfo call) {
   std::string result;
   extension::as_extension([&](pg::Spi& spi) {
-    result = joined(awaited_of(spi, {number(call, 0)})) + "free " +
-             joined(end_predecessors(spi, {number(call, 0)})) + "awaited " +
-             joined(read_predecessors(spi, 0, 10));
+    result = joined(awaited_of(spi, {number(call, 0)}));
+    result += "free " + joined(end_predecessors(spi, {number(call, 0)}));
+    result += "awaited " + joined(read_predecessors(spi, 0, 10));
   });
   return answer(result);
 }
@@ -336,9 +334,9 @@ Datum claim(FunctionCallInfo call) {
       [](void* context, const ClaimRow& row) {
         auto& words = *static_cast<std::string*>(context);
         words += std::to_string(row.id) + "/" + std::to_string(row.attempt) + "/" +
-                 (row.worker == nullptr ? std::string("-")
-                                        : std::string(VARDATA_ANY(row.worker),
-                                                      VARSIZE_ANY_EXHDR(row.worker))) +
+                 (row.worker == nullptr
+                      ? std::string("-")
+                      : std::string(VARDATA_ANY(row.worker), VARSIZE_ANY_EXHDR(row.worker))) +
                  (row.token.data[15] == 0xab ? " " : " wrong token ");
       },
       &result);

@@ -2,17 +2,18 @@
 // outside and did not end the job in time, or the server crashed.
 #pragma once
 
-#include "queue/upkeep/changes.hpp"
-#include "queue/upkeep/types.hpp"
+#include "store/queue/job.hpp"
+#include "store/queue/job_types.hpp"
+#include "store/runs.hpp"
 
-namespace metrics_refresh::queue {
+namespace metrics_refresh::store::queue {
 
 struct LostAttempt {
   Job job;  // as it was read, before the attempt
   const JobType* type = nullptr;
   std::optional<TimestampTz> started_at;
-  store::RunError error;
-  store::RunStatus status = store::RunStatus::kInterrupted;
+  RunError error;
+  RunStatus status = RunStatus::kInterrupted;
   bool is_last = false;  // the job is dead, however many attempts it has left
   /// When the next attempt starts; if nothing, after the backoff of the type.
   std::optional<TimestampTz> next_at;
@@ -28,4 +29,4 @@ struct AttemptEnd {
 /// claimed or held, or before claims are open.
 AttemptEnd end_lost_attempt(pg::Spi& spi, const LostAttempt& attempt);
 
-}  // namespace metrics_refresh::queue
+}  // namespace metrics_refresh::store::queue

@@ -1,13 +1,13 @@
 #include "core/queue/ready_work.hpp"
 #include "core/scheduler/retry_policy.hpp"
 
-#include "queue/upkeep/lost_attempt.hpp"
+#include "store/queue/lost_attempt.hpp"
 
 #include "pg/time.hpp"
 #include "store/failures.hpp"
 #include "store/queue/ended.hpp"
 
-namespace metrics_refresh::queue {
+namespace metrics_refresh::store::queue {
 namespace {
 
 const text* as_text(const std::string& value) {
@@ -16,7 +16,7 @@ const text* as_text(const std::string& value) {
 }
 
 void log(pg::Spi& spi, const LostAttempt& attempt, TimestampTz now) {
-  store::Failure failure;
+  Failure failure;
   failure.name = attempt.type != nullptr ? attempt.type->name : "";
   failure.job_id = attempt.job.id;
   failure.attempt = attempt.job.attempts + 1;
@@ -25,7 +25,7 @@ void log(pg::Spi& spi, const LostAttempt& attempt, TimestampTz now) {
   if (attempt.started_at)
     failure.duration_ms = static_cast<double>(now - *attempt.started_at) / 1000;
   if (attempt.type != nullptr) failure.owner = attempt.type->owner_oid;
-  store::log_failure(spi, failure);
+  log_failure(spi, failure);
 }
 
 std::uint64_t random_number() {
@@ -53,22 +53,22 @@ AttemptEnd end_lost_attempt(pg::Spi& spi, const LostAttempt& attempt) {
                    : attempt.type != nullptr ? attempt.type->max_attempts
                                              : 0;
   ++job.attempts;
-  job.flags = static_cast<std::int16_t>(job.flags | store::queue::kHasFailed);
+  job.flags = static_cast<std::int16_t>(job.flags | kHasFailed);
   job.last_error = as_text(attempt.error.message);
   AttemptEnd end;
   end.is_dead = attempt.is_last || attempt.type == nullptr || job.attempts >= most;
   if (end.is_dead) {
-    store::queue::Stop how;
+    Stop how;
     how.finished_at = now;
     how.started_at = attempt.started_at;
     how.reason = job.last_error;
-    store::queue::stop(job, how);
+    stop(job, how);
   } else {
     end.next_at = attempt.next_at ? *attempt.next_at : now + delay_of(attempt).count();
     job.run_at = end.next_at;
-    store::queue::park(job);
+    park(job);
   }
   return end;
 }
 
-}  // namespace metrics_refresh::queue
+}  // namespace metrics_refresh::store::queue

@@ -30,7 +30,7 @@ $primary->safe_psql(
 	SELECT metrics_refresh.register_job_type('held', 'work(bigint, jsonb)')});
 my $first = $primary->safe_psql('postgres', q{SELECT metrics_refresh.enqueue('work', '{"name": "first"}')});
 $primary->safe_psql('postgres', "SELECT metrics_refresh.wait_job($first, '30 s')");
-# Of each kind one: running, held back by a pause, later, after another one, of a batch, for a worker outside, prepared.
+# Of each kind one: running, held back by a pause, later, after another one, of a batch, claimed outside, prepared.
 my ($running, $later, $after, $batch, $member, $held, $outside) = split /\|/, $primary->safe_psql(
 	'postgres', q{
 	SELECT metrics_refresh.pause_job_type('held');
@@ -46,14 +46,17 @@ my ($running, $later, $after, $batch, $member, $held, $outside) = split /\|/, $p
 	\pset tuples_only on
 	SELECT :running, :later, :after, :batch, :member, :held, :outside}) =~ s/\A\s+//r;
 until_ok($primary, 'postgres', "SELECT status = 'processing' FROM background_jobs WHERE id = $running", 'a job runs on the primary');
+my ($token) = $primary->safe_psql('postgres', q{SELECT token FROM metrics_refresh.claim_jobs('{outside}', lease => '10 min')});
+my ($lost) = $primary->safe_psql('postgres', q{SELECT metrics_refresh.enqueue('outside', '{"name": "lost"}')});
+my ($stale) = $primary->safe_psql('postgres', q{SELECT token FROM metrics_refresh.claim_jobs('{outside}', lease => '3 s')});
 my $prepared = $primary->safe_psql('postgres',
 	q{BEGIN; SELECT metrics_refresh.enqueue('work', '{"name": "prepared"}'); PREPARE TRANSACTION 'p'});
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 
 is(processes($standby, $_), 0, "no $_ runs on a standby") for qw(launcher scheduler worker);
-is($standby->safe_psql('postgres', 'SELECT count(*) FROM background_jobs'), 7, 'jobs can be read there');
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM background_jobs'), 8, 'jobs can be read there');
 is($standby->safe_psql('postgres', "SELECT status FROM background_jobs WHERE id = $first"), 'completed', 'with their status');
-for my $call ("enqueue('work')", "create_batch('work')", "cancel_job($later)", "pause_job_type('work')")
+for my $call ("enqueue('work')", "create_batch('work')", "cancel_job($later)", "pause_job_type('work')", "claim_jobs('{outside}')")
 {
 	my ($code, $out, $err) = $standby->psql('postgres', "\\set VERBOSITY verbose\nSELECT metrics_refresh.$call");
 	like($err, qr/ERROR:  25006/, "$call is refused there");
@@ -73,6 +76,11 @@ is(sql("SELECT metrics_refresh.wait_job($_, '60 s')"), 'completed', 'and old one
 is(sql("SELECT metrics_refresh.wait_job($held, '0')"), 'pending', 'a type that was paused is paused');
 sql(q{SELECT metrics_refresh.resume_job_type('held')});
 is(sql("SELECT metrics_refresh.wait_job($held, '30 s')"), 'completed', 'until it is resumed');
+is(sql("SELECT result FROM metrics_refresh.complete_jobs(ARRAY[$outside], ARRAY['$token'])"), 'done',
+	'a token of a worker outside is still good');
+until_ok($standby, 'postgres', "SELECT status = 'failed' AND last_error ~ 'lease' FROM background_jobs WHERE id = $lost",
+	'a lease ends as it would have on the primary');
+is(sql("SELECT result FROM metrics_refresh.complete_jobs(ARRAY[$lost], ARRAY['$stale'])"), 'stale', 'and its token is stale then');
 sql(q{COMMIT PREPARED 'p'});
 is(sql("SELECT metrics_refresh.wait_job($prepared, '30 s')"), 'completed', 'a job of a prepared transaction is done, too');
 is(sql("SELECT metrics_refresh.cancel_job($running)"), 't', 'the job that runs can be canceled');

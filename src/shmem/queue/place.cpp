@@ -110,6 +110,12 @@ bool find_queue() {
   return is_known(schema) || pg::call([schema] { return search(schema, false); }).found;
 }
 
+bool find_queue_inside() {
+  if (!is_preloaded()) return false;
+  const Oid schema = get_namespace_oid(extension::kInternalSchema, true);
+  return OidIsValid(schema) && (is_known(schema) || search(schema, false).found);
+}
+
 void forget(Oid database) noexcept {
   if (registry == nullptr) return;
   LWLockAcquire(registry->lock, LW_EXCLUSIVE);

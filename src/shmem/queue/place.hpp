@@ -46,6 +46,8 @@ void request();
 void require_queue();
 /// The same, but returns false if there is no place, or no extension.
 bool find_queue();
+/// The same for code inside pg::call(), or in a callback that may raise.
+bool find_queue_inside();
 /// Gives up the place of a database that was dropped.
 void forget(Oid database) noexcept;
 

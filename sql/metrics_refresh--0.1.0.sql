@@ -1172,7 +1172,7 @@ COMMENT ON FUNCTION metrics_refresh.drop_job_type(text) IS
     'removes a type; 55006 if it has jobs that have not ended; if there is no such type, returns false with a notice; for the owner of the type and super admins';
 
 ------------------------------------------------------------------------------------------------
--- The API of the queue. A role needs EXECUTE on enqueue() and the like, which nobody has, and EXECUTE on the handler
+-- The API of the queue. A role needs EXECUTE on enqueue() and the like, which no role has, and EXECUTE on the handler
 -- of the type, as for calling the handler itself.
 
 CREATE FUNCTION metrics_refresh.enqueue(

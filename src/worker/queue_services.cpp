@@ -9,6 +9,7 @@
 #include "pg/transaction.hpp"
 #include "shmem/queue/scheduler_news.hpp"
 #include "shmem/queue_share.hpp"
+#include "shmem/worker_claims.hpp"
 
 namespace metrics_refresh::worker {
 namespace {

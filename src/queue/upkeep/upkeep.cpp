@@ -142,7 +142,7 @@ void Upkeep::take_steps(Instant now) {
   notifications_.work(now);
 }
 
-// While workers serve the queue, nobody wakes the scheduler, but segments fill up. Sessions that
+// While workers serve the queue, nothing wakes the scheduler, but segments fill up. Sessions that
 // commit a prepared transaction may end before they post its news.
 void Upkeep::keep_pace(Instant now) {
   const bool has_prepared = shmem::queue::has_prepared_posts();

@@ -1,12 +1,12 @@
 // The scheduler's side of the job queue of its database. Workers perform jobs and sessions add
-// them, without the scheduler; it does all that nobody else can do:
+// them, without the scheduler; it does everything that they cannot:
 //
 //   recovery, types        shared memory knows the jobs and types of the tables
 //   mover                  jobs whose time has come
 //   dependencies, batches  jobs that follow from the ends of others
 //   leases                 jobs that workers outside the server have lost
 //   rotation, history      storage is used again
-//   notifications          who listens hears of ends
+//   notifications          listeners hear of ends
 //
 // Each of them is a step of the scheduler's loop: a short transaction at a time, when it is due.
 #pragma once

@@ -152,7 +152,7 @@ struct Place {
   pg_atomic_uint64 truncations;
   pg_atomic_uint32 current_segment;  // kNone if it is not known
   pg_atomic_uint32 current_period;   // the same
-  ConditionVariable awaited;         // broadcast at ends that somebody may await
+  ConditionVariable awaited;         // broadcast at ends that a process may await
   ConditionVariable outside_work;    // broadcast when a type with claims from outside gets work
 };
 

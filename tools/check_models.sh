@@ -37,7 +37,7 @@ search() {
     cd "$out" &&
       spin "$@" -a "$top/$model" &&
       gcc -O1 -w -DSAFETY -DCOLLAPSE -DMEMLIM=500 -o pan pan.c &&
-      ./pan -m200000
+      ./pan -m200000 -w22
   ) >"$out/log" 2>&1
 }
 

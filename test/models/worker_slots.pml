@@ -5,22 +5,21 @@
  * worker attaches, takes the run, commits its begin, reports that, commits its work, and ends the run.
  * The scheduler collects the end, and the slot is used again. A worker may fail to start, or be
  * terminated between any two steps. The scheduler may die, alone or with all workers. The server may
- * crash.
+ * crash. A session may cancel the run. The scheduler may be unable to read and write the log.
  *
  * Properties: the work of a run is committed once at most. Each run has exactly one row in the log,
  * which is complete in the end. In the end each slot is free, or belongs to an idle worker that can get
- * a run. Each wait ends.
+ * a run. Each wait ends. A run that was canceled before its worker took it does no work.
  *
- * One assumption: a scheduler does not die between the failure of a start and check_start(), where it
- * notices the failure. The next scheduler has no handle of the process and cannot notice it. This is a
- * limit of the code: without the assumption (NO_FAILURE_SEEN) the run is lost, and so is its slot.
+ * A limit of the code: when the scheduler has collected a run that could not begin, only its memory knows
+ * the cancel until the run is logged or assigned again. It is lost if the scheduler dies then.
  *
  * Each guard is a part of the protocol between #ifndef NO_… and #endif. tools/check_models.sh takes
  * out one after the other, and a property must then fail.
  *
- * size: -DSLOTS=1 -DRUNS=1 -DSESSIONS=1 -DTROUBLES=3 -DSPARES=1
- * size: -DSLOTS=1 -DRUNS=2 -DSESSIONS=2 -DTROUBLES=2 -DSPARES=0
- * size: -DSLOTS=2 -DRUNS=2 -DSESSIONS=1 -DTROUBLES=1 -DSPARES=0
+ * size: -DSLOTS=1 -DRUNS=1 -DSESSIONS=1 -DTROUBLES=2 -DSPARES=1 -DCANCELS=1
+ * size: -DSLOTS=1 -DRUNS=2 -DSESSIONS=2 -DTROUBLES=2 -DSPARES=0 -DCANCELS=0
+ * size: -DSLOTS=2 -DRUNS=2 -DSESSIONS=1 -DTROUBLES=1 -DSPARES=0 -DCANCELS=0
  */
 
 #define PROCESSES 2
@@ -45,7 +44,9 @@ typedef Slot {
   byte job;
   bool leave;
   bool begin_is_reported;
-  bool not_begun               /* the result; false stands for success and failure */
+  bool not_begun;              /* the result; false stands for success and failure */
+  bool cancel_requested;
+  bool tried                   /* Assignment::tries > 0 */
 };
 Slot slots[SLOTS];
 byte generations;
@@ -68,7 +69,8 @@ byte done[RUNS];               /* the number of times that the work was committe
 
 bool woken;                    /* DatabaseEntry::wakes has changed */
 bool scheduler_doomed;
-bool unseen_failure;           /* a process has failed to start, and its scheduler has not noticed */
+bool is_canceled[RUNS];        /* before a worker took the run */
+byte cancels = CANCELS;
 byte boot = 1;
 byte troubles = TROUBLES;
 byte timeouts = 1;             /* idle workers that may leave on their own */
@@ -80,13 +82,33 @@ byte spares = SPARES;          /* claim_spare() */
 inline free_slot(s) {
   slots[s].state = FREE; slots[s].generation = 0; slots[s].session = 0; slots[s].worker = NONE;
   slots[s].job = 0; slots[s].leave = false; slots[s].begin_is_reported = false;
-  slots[s].not_begun = false
+  slots[s].not_begun = false; slots[s].cancel_requested = false; slots[s].tried = false
 }
 
 /* assign() */
 inline assign(s, r) {
   slots[s].state = ASSIGNED; slots[s].job = r; slots[s].leave = false;
-  slots[s].begin_is_reported = false; slots[s].not_begun = false
+  slots[s].begin_is_reported = false; slots[s].not_begun = false;
+  slots[s].cancel_requested = kept_cancel[r]; slots[s].tried = was_tried[r]
+}
+
+/* release_locked(): the slot has no process */
+#ifndef NO_CANCEL_AT_RELEASE
+#define must_log(s) (slots[s].state == ASSIGNED && slots[s].cancel_requested)
+#else
+#define must_log(s) false
+#endif
+inline release(s) {
+  if
+  :: must_log(s) -> slots[s].state = DEAD; woken = true
+  :: else -> free_slot(s)
+  fi
+}
+
+/* cancel_locked() */
+inline cancel_locked(s) {
+  slots[s].cancel_requested = true;
+  is_canceled[slots[s].job] = (slots[s].state == ASSIGNED)
 }
 
 /* reserve() */
@@ -106,6 +128,12 @@ inline reserve(s, session_wanted) {
 #define IS_OWN_EXIT true
 #endif
 
+#ifndef NO_IS_LOGGED_AT_BEGIN
+#define has_begun(r) (slots[slot].tried && rows[r] > 0)
+#else
+#define has_begun(r) false
+#endif
+
 /* mr_worker_main() and serve() */
 proctype worker_process(byte self) {
   byte my_boot, slot, generation, r;
@@ -116,8 +144,9 @@ end_no_process:
      {
        if
        :: d_step {              /* fork() failed */
-            troubles > 0 && has_handle[self] && !scheduler_doomed -> troubles--;
-            process[self] = STOPPED; unseen_failure = true; my_boot = 0
+            troubles > 0 -> troubles--;
+            process[self] = (has_handle[self] -> STOPPED : 0); my_boot = 0;
+            start_slot[self] = 0; start_generation[self] = 0
           };
           goto end_no_process
        :: d_step { process[self] = STARTED; slot = start_slot[self]; generation = start_generation[self] }
@@ -140,14 +169,21 @@ serve:
           if
           :: atomic { troubles > 0 -> troubles-- };  /* not_begun(): the first transaction failed */
              leaves = true
+#ifndef NO_IS_LOGGED_AT_BEGIN
+          :: d_step { slots[slot].tried && rows[r] > 0 -> skip }  /* is_logged() */
+#endif
+          :: d_step {          /* throw_cancel(): the first transaction logs the end */
+               !has_begun(r) && slots[slot].cancel_requested -> assert(rows[r] == 0); rows[r]++
+             }
           :: d_step {          /* begin(): the first transaction commits the row of the run */
+               !has_begun(r) && !slots[slot].cancel_requested ->
                assert(rows[r] == 0);
                rows[r]++;
                is_open[r] = true
              };
              slots[slot].begin_is_reported = true;  /* report_begin() */
              d_step {          /* do_work(): the work and the end of the row commit together */
-               assert(is_open[r] && done[r] == 0);
+               assert(is_open[r] && done[r] == 0 && !is_canceled[r]);
                is_open[r] = false;
                done[r]++
              }
@@ -231,12 +267,24 @@ inline start_worker(s) {
      }
   :: d_step {                  /* max_worker_processes is exhausted: release_claim() */
        troubles > 0 -> troubles--;
+#if CANCELS
        if
-       :: slots[s].generation == new_generation -> free_slot(s)
-       :: else
+       :: cancels > 0 && slots[s].state == ASSIGNED -> cancels--; cancel_locked(s)
+       :: true
        fi;
-       s = NONE; new_generation = 0
+#endif
+       if
+       :: slots[s].generation == new_generation ->
+          release(s);
+          if
+          :: slots[s].state == FREE -> s = NONE
+          :: else              /* collect() logs the end */
+          fi
+       :: else -> s = NONE
+       fi;
+       new_generation = 0
      }
+  :: d_step { troubles > 0 -> troubles--; scheduler_doomed = true }  /* an error ends the scheduler */
   fi
 }
 
@@ -330,8 +378,7 @@ inline check_start(s) {
        :: else
        fi;
 #endif
-       process[handle[s]] = 0; has_handle[handle[s]] = false; handle[s] = NONE; handle_generation[s] = 0;
-       unseen_failure = false
+       process[handle[s]] = 0; has_handle[handle[s]] = false; handle[s] = NONE; handle_generation[s] = 0
     :: handle[s] != NONE && process[handle[s]] == STARTED &&
        (slots[s].generation != handle_generation[s] || slots[s].worker != NONE) ->
        has_handle[handle[s]] = false; handle[s] = NONE; handle_generation[s] = 0
@@ -346,6 +393,10 @@ inline collect(s) {
     was = slots[s].state;
     r = slots[s].job; begun = slots[s].begin_is_reported; not_begun = slots[s].not_begun;
     if
+    :: (was == DEAD && !begun) || (was == ENDED && not_begun) -> kept_cancel[r] = slots[s].cancel_requested
+    :: else
+    fi;
+    if
     :: was == ENDED && slots[s].worker != NONE ->
        slots[s].state = IDLE;
 #ifndef NO_LATCH_AT_COLLECT
@@ -359,7 +410,7 @@ inline collect(s) {
     fi;
     if
     :: was == DEAD && begun -> knows[r] = OVER; orphans = true
-    :: was == ENDED && not_begun -> knows[r] = AGAIN
+    :: was == ENDED && not_begun -> knows[r] = AGAIN; was_tried[r] = true
     :: was == ENDED && !not_begun -> knows[r] = OVER
     :: else
     fi;
@@ -372,16 +423,22 @@ inline collect(s) {
   if
   :: was == DEAD && !begun ->
 #ifndef NO_LOG_OF_UNBEGUN
-     d_step {                  /* log_unbegun(): is_logged() is true if the worker died after its commit */
-       if
+     if
+     :: d_step {               /* log_unbegun(): is_logged() is true if the worker died after its commit */
+          if
 #ifndef NO_IS_LOGGED
-       :: rows[r] > 0
+          :: rows[r] > 0
 #endif
-       :: else -> assert(rows[r] == 0); rows[r]++
-       fi
-     };
+          :: else -> assert(rows[r] == 0); rows[r]++
+          fi;
+          knows[r] = OVER
+        }
+     :: atomic { troubles > 0 -> troubles--; knows[r] = AGAIN; was_tried[r] = true }  /* try_again() */
+     fi;
+#else
+     knows[r] = OVER;
 #endif
-     d_step { knows[r] = OVER; orphans = true; was = 0; r = 0 }
+     d_step { orphans = true; was = 0; r = 0 }
   :: else -> skip
   fi
 }
@@ -427,11 +484,12 @@ proctype scheduler_process() {
   byte my_boot, knows[RUNS], handle[SLOTS], handle_generation[SLOTS];
   byte claimed, s, p, r, unused, foreign, was, live, new_generation;
   bool orphans, starts, begun, not_begun;
+  bool kept_cancel[RUNS], was_tried[RUNS];  /* Dispatch::tries_ */
   do
   :: d_step {                  /* attach_scheduler() */
        my_boot = boot; scheduler_doomed = false;
        handle[0] = NONE; handle[SLOTS - 1] = NONE;
-       has_handle[0] = false; has_handle[1] = false; unseen_failure = false;
+       has_handle[0] = false; has_handle[1] = false;
        if
        :: process[0] == STOPPED -> process[0] = 0
        :: else
@@ -442,6 +500,22 @@ proctype scheduler_process() {
        fi
      };
      {
+#ifndef NO_RELEASE_UNSTARTED
+       d_step {                /* release_unstarted() */
+         s = 0;
+         do
+         :: s < SLOTS ->
+            if
+            :: slots[s].worker == NONE && (slots[s].state == STARTING || slots[s].state == ASSIGNED) ->
+               release(s)
+            :: else
+            fi;
+            s++
+         :: else -> break
+         od;
+         s = 0
+       };
+#endif
        d_step {                /* unfinished_slots() */
          s = 0;
          do
@@ -502,7 +576,7 @@ proctype scheduler_process() {
                :: else
                fi;
                if
-               :: claimed != NONE -> knows[r] = UNDER_WAY
+               :: claimed != NONE -> knows[r] = UNDER_WAY; kept_cancel[r] = false
                :: else                                /* StartRefused: tried again after a second */
                fi;
                starts = false; claimed = 0;
@@ -520,6 +594,15 @@ end_asleep:
        od
      } unless { scheduler_doomed || boot != my_boot };
      d_step {
+       if
+       :: kept_cancel[0] -> is_canceled[0] = false
+       :: else
+       fi;
+       if
+       :: kept_cancel[RUNS - 1] -> is_canceled[RUNS - 1] = false
+       :: else
+       fi;
+       kept_cancel[0] = false; kept_cancel[RUNS - 1] = false; was_tried[0] = false; was_tried[RUNS - 1] = false;
        knows[0] = 0; knows[RUNS - 1] = 0; handle_generation[0] = 0; handle_generation[SLOTS - 1] = 0;
        claimed = 0; s = 0; p = 0; r = 0; unused = 0; foreign = 0; was = 0; live = 0; new_generation = 0;
        orphans = false; starts = false; begun = false; not_begun = false
@@ -539,11 +622,7 @@ end:
 proctype terminate_scheduler() {
 end:
   do
-#ifndef NO_FAILURE_SEEN
-  :: atomic { troubles > 0 && !scheduler_doomed && !unseen_failure -> troubles--; scheduler_doomed = true }
-#else
   :: atomic { troubles > 0 && !scheduler_doomed -> troubles--; scheduler_doomed = true }
-#endif
   od
 }
 
@@ -578,7 +657,8 @@ end:
   do
   :: d_step {
        troubles > 0 -> troubles--;
-       boot++; generations = 0; woken = false; unseen_failure = false; s = 0;
+       boot++; generations = 0; woken = false; s = 0;
+       is_canceled[0] = false; is_canceled[RUNS - 1] = false;
        do
        :: s < SLOTS -> free_slot(s); s++
        :: else -> break
@@ -595,6 +675,15 @@ end:
      }
   od
 }
+
+#if CANCELS
+proctype cancel_run() {
+end:
+  do
+  :: d_step { cancels > 0 && has_run(0) -> cancels--; cancel_locked(0) }
+  od
+}
+#endif
 
 /* Nothing has to go wrong, and no worker has to leave. */
 proctype calm() {
@@ -622,6 +711,9 @@ proctype at_rest() {
 init {
   atomic {
     run worker_process(0); run worker_process(1); run scheduler_process(); run terminate_worker(0); run terminate_worker(1);
+#if CANCELS
+    run cancel_run();
+#endif
     run terminate_scheduler(); run terminate_all(); run crash(); run calm(); run at_rest()
   }
 }

@@ -5,8 +5,10 @@
 #   tools/check_models.sh [MODEL…]      MODEL: the name of a file, without its folder and .pml
 #
 # A model counts as passed if no order of steps violates it, in none of the sizes that its comment
-# lists (`size: -D…`), and each of its steps is reached in one of them. Each of its guards, the parts
-# in #ifndef NO_…, counts as passed if there is a counterexample without it. So a model that cannot
+# lists (`size: -D…`), and each of its steps is reached in one of them. With MODELS=long there are
+# further sizes (`long: -D…`), which take minutes and some GB. Each of its guards, the parts in
+# #ifndef NO_…, counts as passed if there is a counterexample without it. It is searched in the sizes,
+# one after the other, or in the one that the comment gives it (`NO_…: -D…`). So a model that cannot
 # fail, or a guard that guards nothing, is a failure.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -28,15 +30,16 @@ report() { # report STATUS NAME DETAIL: 0 is success
   fi
 }
 
-# Searches all states of a model: search MODEL OPTION… The result is in $out/log.
+# Searches all states of a model: search OPTIMIZATION MODEL OPTION… The result is in $out/log. A
+# counterexample is mostly found sooner than gcc could optimize the search for it.
 search() {
-  local model=$1
-  shift
+  local level=$1 model=$2
+  shift 2
   rm -f "$out"/pan* "$out"/*.trail
   (
     cd "$out" &&
       spin "$@" -a "$top/$model" &&
-      gcc -O1 -w -DSAFETY -DCOLLAPSE -DMEMLIM=500 -o pan pan.c &&
+      gcc "$level" -w -DSAFETY -DCOLLAPSE -DMEMLIM="$memory" -o pan pan.c &&
       ./pan -m200000 -w22
   ) >"$out/log" 2>&1
 }
@@ -51,7 +54,7 @@ check_whole() { # check_whole MODEL SIZE…: the model as it is
   rm -f "$out/unreached"
   for size in "$@"; do
     # shellcheck disable=SC2086  # a size is several options
-    search "$model" $size
+    search -O1 "$model" $size
     if ! grep -q 'errors: 0$' "$out/log" || grep -qE 'not completed|too small' "$out/log"; then
       show_error "$model" "$size"
       report 1 "$name" "with $size"
@@ -85,7 +88,7 @@ check_guard() { # check_guard MODEL GUARD SIZE…: the model without the guard
   shift 2
   for size in "$@"; do
     # shellcheck disable=SC2086
-    search "$model" $size "-D$guard"
+    search -O0 "$model" $size "-D$guard"
     found=$(sed -nE 's/^pan:[0-9]+: ((assertion violated|invalid end state).*)$/\1/p' "$out/log")
     if [ -n "$found" ]; then
       report 0 "$name" "$found"
@@ -97,15 +100,25 @@ check_guard() { # check_guard MODEL GUARD SIZE…: the model without the guard
   report 1 "$name" 'there is no counterexample'
 }
 
-models=()
+# The options in the comment of a model: options MODEL KIND
+options() { sed -nE "s/^ \\* $2: (.*)\$/\\1/p" "$1"; }
+
+models=() memory=500
+[ "${MODELS:-}" != long ] || memory=4000
 for name in "$@"; do models+=("test/models/$name.pml"); done
 [ $# -gt 0 ] || models=(test/models/*.pml)
 for model in "${models[@]}"; do
-  mapfile -t sizes < <(sed -nE 's/^ \* size: (.*)$/\1/p' "$model")
+  mapfile -t sizes < <(options "$model" size)
   [ ${#sizes[@]} -gt 0 ] || sizes=('-DSIZE=1')
+  larger=()
+  [ "${MODELS:-}" != long ] || mapfile -t larger < <(options "$model" long)
+  check_whole "$model" "${sizes[@]}" "${larger[@]}"
   mapfile -t guards < <(sed -nE 's/^#ifn?def (NO_[A-Z_]+)$/\1/p' "$model" | sort -u)
-  check_whole "$model" "${sizes[@]}"
-  for guard in "${guards[@]}"; do check_guard "$model" "$guard" "${sizes[@]}"; done
+  for guard in "${guards[@]}"; do
+    mapfile -t own < <(options "$model" "$guard")
+    [ ${#own[@]} -gt 0 ] || own=("${sizes[@]}")
+    check_guard "$model" "$guard" "${own[@]}"
+  done
 done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

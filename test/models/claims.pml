@@ -1,5 +1,6 @@
 /*
- * The claims of jobs, as the design of the queue has them. The code follows.
+ * The claims of the queue: src/core/queue/ready_work.cpp, src/shmem/queue/work.cpp and post.cpp,
+ * src/queue/job_commit.cpp.
  *
  * Shared memory holds hints: numbers of jobs that may be ready. A worker claims the number first, and
  * only then takes its snapshot, reads the row and looks for the end mark of this version of the row. An

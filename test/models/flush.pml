@@ -15,6 +15,7 @@
  * out one after the other, and a property must then fail.
  *
  * size: -DCRASHES=2 -DFAILURES=1
+ * long: -DCRASHES=3 -DFAILURES=2
  */
 
 /* WAL: positions of records count from 1 */

@@ -2,11 +2,11 @@
  * The holds of the queue: src/core/queue/ready_work.cpp, src/shmem/queue/holds.cpp,
  * src/store/queue/news.cpp, src/queue/upkeep/mover.cpp, stragglers.cpp and rereads.cpp.
  *
- * A transaction that cancels or retries a job holds it first, and looks for its row after that, with a
- * new snapshot. The hold ends with the transaction. If the transaction is rolled back, the job is posted
+ * A transaction that cancels a job holds it first, and looks for its row after that, with a new
+ * snapshot. The hold ends with the transaction. If the transaction is rolled back, the job is posted
  * again. A hold takes a job that has not started from the bite of its worker. The scheduler copies a job
- * to another segment under a hold, too. It moves a parked job without one, under the lock of its row, and
- * skips a row that is locked. A rollback may come between any two steps. The server may crash.
+ * to another segment under a hold, too. It moves a parked job without one, under the lock of its row, as a
+ * retry by a session does, and skips a row that is locked. A rollback may come between any two steps. The server may crash.
  *
  * Version n of the job is in segment n, so a hint for another version is of no use. A worker and the end
  * of its transaction are in claims.pml; here its commit and its end of the claim are two steps.
@@ -18,6 +18,7 @@
  * out one after the other, and a property must then fail.
  *
  * size: -DROLLBACKS=2 -DCOPIES=1 -DFAILURES=2 -DCRASHES=1
+ * long: -DROLLBACKS=3 -DCOPIES=1 -DFAILURES=2 -DCRASHES=2
  */
 
 #define VERSIONS 3
@@ -26,7 +27,8 @@
 #define PARKED 253
 #define WORKER 0               /* holders of the claim */
 #define SCHEDULER 1
-#define SESSION 2              /* 2 and 3 */
+#define CANCEL 2
+#define RETRY 3
 #define BIT(v) (1 << (v))
 
 /* The tables, as a new snapshot sees them: sets of versions */
@@ -155,16 +157,16 @@ inline end_without_change(segments) {
 #endif
 }
 
-/* cancel_job(), or retry_job() for a job that has failed */
-proctype session(byte self; bool cancels) {
-  byte my_boot = 1, found = NONE;
+/* cancel_job() */
+proctype cancel() {
+  byte my_boot = 1, found = NONE, self = CANCEL;
   {
 #ifdef NO_HOLD_BEFORE_LOOK
     look(found);
 #endif
     if
     :: d_step { can_hold -> hold(self) }
-    :: d_step { holder == WORKER && is_started -> cancel_requested = cancel_requested || cancels; found = NONE };
+    :: d_step { holder == WORKER && is_started -> cancel_requested = true; found = NONE };
        goto gone
     :: d_step { holder != NOBODY && holder != WORKER -> found = NONE };
        goto gone              /* in use: the caller tries again */
@@ -199,8 +201,7 @@ look_again:
           goto unchanged
 #endif
        fi
-    :: found == NONE || (found != PARKED && !cancels) ->
-       goto unchanged     /* nothing to do for it */
+    :: found == NONE -> goto unchanged
     :: else
     fi;
     if
@@ -211,28 +212,43 @@ look_again:
        fi
     :: atomic {                /* commits */
          if
-         :: found == PARKED ->
-            is_parked = false; row_lock = NOBODY;
-            if
-            :: cancels -> canceled++; check_once(); found = NONE
-            :: else -> rows = rows | BIT(parked); found = parked
-            fi
-         :: else -> mark(found); canceled++; check_once(); found = NONE
-         fi
+         :: found == PARKED -> is_parked = false; row_lock = NOBODY
+         :: else -> mark(found)
+         fi;
+         canceled++; check_once()
        };
-       if
-       :: d_step { found != NONE -> hints[found]++ }          /* post() */
-       :: found == NONE
-       fi;
        d_step { release(0); found = NONE }                    /* end_holds() */
     fi;
     goto gone;
 unchanged:
+    assert(done + canceled == 1);                             /* the caller is told so */
+    end_without_change(0)
+  } unless { boot != my_boot };
+gone:
+  atomic { found = NONE; my_boot = 0 }
+}
+
+/* retry_job() for a job that has failed: it needs no hold, because it changes no row that can be claimed. */
+proctype retry() {
+  byte my_boot = 1, found = NONE;
+  {
+    look(found);
     if
-    :: found == NONE ->
-       assert(done + canceled == 1);                          /* the caller is told so */
-       end_without_change(0)
-    :: else -> end_without_change(BIT(found))
+    :: found != PARKED -> goto gone
+    :: atomic { found == PARKED && row_lock == NOBODY && is_parked -> row_lock = RETRY }
+    :: d_step { found == PARKED && row_lock == NOBODY && !is_parked -> skip };
+       goto gone               /* it looks again */
+    fi;
+    if
+    :: atomic { rollbacks > 0 -> rollbacks-- };
+       d_step {
+         row_lock = NOBODY;
+#ifndef NO_NEWS_AFTER_ROLLBACK
+         later_news = true
+#endif
+       }
+    :: d_step { is_parked = false; rows = rows | BIT(parked); row_lock = NOBODY; found = parked };
+       d_step { hints[found]++ }                              /* post() */
     fi
   } unless { boot != my_boot };
 gone:
@@ -318,7 +334,7 @@ proctype at_rest() {
 init {
   atomic {
     hints[0] = 1;
-    run worker(); run session(SESSION, true); run session(SESSION + 1, false); run scheduler_process();
+    run worker(); run cancel(); run retry(); run scheduler_process();
     run crash(); run calm(); run at_rest()
   }
 }

@@ -1,5 +1,6 @@
 /*
- * The spans of ready jobs, as the design of the queue has them. The code follows.
+ * The spans of ready jobs in the queue: src/core/queue/spans.cpp and ready_work.cpp. There a span has an
+ * exact first part, instead of being precise or imprecise as a whole.
  *
  * One lane has room for two spans. Enqueuers post the ids of their jobs after their commits, in any
  * order. If no span is free, the post widens a span of the lane, which becomes imprecise. If all spans
@@ -15,6 +16,7 @@
  *
  * size: -DPAIRS=1 -DDEATHS=2
  * size: -DPAIRS=0 -DDEATHS=0
+ * NO_CLEAR_BEFORE_SNAPSHOT: -DPAIRS=0 -DDEATHS=0
  */
 
 #define SPANS 2

@@ -45,7 +45,8 @@ Datum create_batch(FunctionCallInfo call) {
   const Arguments arguments(call);
   if (arguments.is_null(0)) Arguments::refuse_null("callback_type");
   const Datum name = arguments.datum(0);
-  const KnownType type = type_to_add_to(pg::call([name] { return DatumGetTextPP(name); }));
+  const KnownType& type = type_to_add_to(pg::call([name] { return DatumGetTextPP(name); }));
+  check_share_of_queue(type, 1);  // of the callback
   if (arguments.is_null(1)) Arguments::refuse_null("callback_payload");
   store::queue::Batch batch;
   batch.payload = checked_payload(arguments.datum(1), "callback_payload");

@@ -1282,8 +1282,9 @@ CREATE FUNCTION metrics_refresh_internal.queue_claims(OUT job_id bigint, OUT wor
 COMMENT ON FUNCTION metrics_refresh_internal.queue_claims() IS
     'running jobs with their workers: the process ID, or the name that an external worker has given';
 
--- The branches have the status as a constant, so that a condition on it leaves out the others.
-CREATE VIEW @extschema@.background_jobs WITH (security_invoker = true) AS
+-- The branches have the status as a constant, so that a condition on it leaves out the others. Without the barrier, a
+-- condition could see the rows of named_job_type and queue_claims() before they are joined with jobs that the caller sees.
+CREATE VIEW @extschema@.background_jobs WITH (security_invoker = true, security_barrier = true) AS
     SELECT j.id, t.name::pg_catalog.text AS type, j.payload, j.status, j.priority, j.run_at, j.attempts,
            coalesce(j.max_attempts::integer, t.max_attempts) AS max_attempts,
            CASE WHEN j.type_id IN (SELECT m.id FROM metrics_refresh_internal.job_type m) THEN j.last_error END AS last_error,

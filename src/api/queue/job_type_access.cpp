@@ -5,6 +5,7 @@
 #include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
+#include "shmem/queue/types.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -106,6 +107,16 @@ void require_handler(const JobType& type, Oid function) {
                      "metrics_refresh.alter_job_type(type, handler => ...).",
                      "It was " + type.handler.schema + "." + type.handler.name + "(" +
                          (type.handler.passes_id ? "bigint, jsonb" : "jsonb") + ").");
+}
+
+void check_share_of_types(Oid owner) {
+  const auto most = static_cast<std::int64_t>(shmem::queue::type_room() / 4);
+  if (most == 0 || pg::is_superuser(owner) || store::count_types(owner) <= most) return;
+  throw pg::SqlError(
+      ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+      "role \"" + pg::role_name(owner) + "\" would have more job types than it may",
+      "Drop some, or ask an administrator to raise metrics_refresh.queue_memory.",
+      "metrics_refresh.queue_memory has room for " + std::to_string(most) + " types of a role.");
 }
 
 void check_type_name(const std::string& name) {

@@ -35,29 +35,38 @@ std::vector<std::int64_t> awaited_of(pg::Spi& spi, const std::vector<std::int64_
                           {pg::Param::array(numbers)}));
 }
 
-// Rows of queue_later are locked in the order of their numbers, so that two of these do not wait
-// for each other.
+std::vector<std::int64_t> lock_waiters(pg::Spi& spi,
+                                       const std::vector<std::int64_t>& predecessors) {
+  const std::vector<std::int64_t> locked = ids_of(spi.query(
+      "SELECT id FROM metrics_refresh_internal.queue_later WHERE id IN (SELECT waiter FROM " +
+          kTable + " WHERE predecessor = ANY ($1)) ORDER BY id FOR UPDATE SKIP LOCKED",
+      {pg::Param::array(predecessors)}));
+  return ids_of(spi.query(
+      "SELECT DISTINCT waiter AS id FROM " + kTable +
+          " WHERE predecessor = ANY ($1) AND waiter <> ALL ($2)"
+          " AND EXISTS (SELECT FROM metrics_refresh_internal.queue_later l WHERE l.id = waiter)",
+      {pg::Param::array(predecessors), pg::Param::array(locked)}));
+}
+
 std::vector<std::int64_t> end_predecessors(pg::Spi& spi,
-                                           const std::vector<std::int64_t>& predecessors) {
-  (void)spi.query(
-      "SELECT FROM metrics_refresh_internal.queue_later WHERE id IN (SELECT waiter FROM " + kTable +
-          " WHERE predecessor = ANY ($1)) ORDER BY id FOR NO KEY UPDATE",
-      {pg::Param::array(predecessors)});
+                                           const std::vector<std::int64_t>& predecessors,
+                                           const std::vector<std::int64_t>& busy) {
   return ids_of(spi.query(
       "WITH ended AS (DELETE FROM " + kTable +
-          " WHERE predecessor = ANY ($1) RETURNING waiter),"
+          " WHERE predecessor = ANY ($1) AND waiter <> ALL ($2) RETURNING waiter),"
           " counted AS (SELECT waiter, count(*) AS ended_count FROM ended GROUP BY waiter),"
           " changed AS (UPDATE metrics_refresh_internal.queue_later"
           "  SET waits = greatest(waits - ended_count, 0) FROM counted WHERE id = waiter"
           "  RETURNING id, waits)"
           " SELECT id FROM changed WHERE waits = 0 ORDER BY id",
-      {pg::Param::array(predecessors)}));
+      {pg::Param::array(predecessors), pg::Param::array(busy)}));
 }
 
-std::vector<std::int64_t> waiters_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors) {
-  return ids_of(spi.query(
-      "SELECT DISTINCT waiter AS id FROM " + kTable + " WHERE predecessor = ANY ($1) ORDER BY 1",
-      {pg::Param::array(predecessors)}));
+std::vector<std::int64_t> waiters_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors,
+                                     const std::vector<std::int64_t>& busy) {
+  return ids_of(spi.query("SELECT DISTINCT waiter AS id FROM " + kTable +
+                              " WHERE predecessor = ANY ($1) AND waiter <> ALL ($2) ORDER BY 1",
+                          {pg::Param::array(predecessors), pg::Param::array(busy)}));
 }
 
 void remove_waiter(pg::Spi& spi, JobNumber waiter) {

@@ -19,6 +19,10 @@ pg::Param time_param(TimestampTz time) {
   return pg::Param(TIMESTAMPTZOID, TimestampTzGetDatum(time));
 }
 
+// The row, if no other transaction has locked it.
+const std::string kUnlocked =
+    "id IN (SELECT id FROM " + kTable + " WHERE id = $1 FOR UPDATE SKIP LOCKED)";
+
 // Jobs without a type cannot be started by anyone.
 void stop_without_type(const Job& job, TimestampTz now) {
   Stop how;
@@ -98,8 +102,8 @@ std::optional<TimestampTz> next_due(pg::Spi& spi, const DueCursor& cursor) {
 }
 
 std::optional<Job> take_later(pg::Spi& spi, JobNumber id) {
-  const pg::Rows rows =
-      spi.query("DELETE FROM " + kTable + " WHERE id = $1 RETURNING " + kJobColumnList, {id});
+  const pg::Rows rows = spi.query(
+      "DELETE FROM " + kTable + " WHERE " + kUnlocked + " RETURNING " + kJobColumnList, {id});
   if (rows.empty()) return std::nullopt;
   return job_of(rows, 0);
 }
@@ -108,8 +112,8 @@ bool change_later(pg::Spi& spi, JobNumber id, std::optional<TimestampTz> run_at,
                   std::optional<std::int16_t> priority) {
   const pg::Rows rows = spi.query(
       "UPDATE " + kTable +
-          " SET run_at = coalesce($2, run_at), priority = coalesce($3, priority)"
-          " WHERE id = $1 RETURNING id",
+          " SET run_at = coalesce($2, run_at), priority = coalesce($3, priority) WHERE " +
+          kUnlocked + " RETURNING id",
       {id, run_at ? time_param(*run_at) : pg::Param::null(TIMESTAMPTZOID),
        priority ? pg::Param(INT2OID, Int16GetDatum(*priority)) : pg::Param::null(INT2OID)});
   return !rows.empty();

@@ -20,7 +20,8 @@ std::vector<StoppedCount> counts_of(const pg::Rows& rows) {
 }  // namespace
 
 std::optional<StoppedJob> take_stopped(pg::Spi& spi, JobNumber id) {
-  const pg::Rows rows = spi.query("DELETE FROM " + kTable + " WHERE id = $1 RETURNING " +
+  const pg::Rows rows = spi.query("DELETE FROM " + kTable + " WHERE id IN (SELECT id FROM " +
+                                      kTable + " WHERE id = $1 FOR UPDATE SKIP LOCKED) RETURNING " +
                                       kJobColumnList + ", status = 'd' AS is_dead",
                                   {id});
   if (rows.empty()) return std::nullopt;

@@ -17,7 +17,7 @@ struct StoppedJob {
 };
 
 /// Takes a job out, so that it can be appended to queue_hot again with next_version(). Returns
-/// nothing if it is not there (any more). Waits for a transaction that does the same.
+/// nothing if it is not there (any more), or if another transaction has locked its row.
 std::optional<StoppedJob> take_stopped(pg::Spi& spi, JobNumber id);
 /// Takes up to `most` dead jobs of these types out, by ascending number after `after`. Rows that
 /// are locked are skipped.

@@ -6,7 +6,8 @@
  * snapshot. The hold ends with the transaction. If the transaction is rolled back, the job is posted
  * again. A hold takes a job that has not started from the bite of its worker. The scheduler copies a job
  * to another segment under a hold, too. It moves a parked job without one, under the lock of its row, as a
- * retry by a session does, and skips a row that is locked. A rollback may come between any two steps. The server may crash.
+ * retry by a session does, and skips a row that is locked. A rollback may come between any two steps. The
+ * server may crash.
  *
  * Version n of the job is in segment n, so a hint for another version is of no use. A worker and the end
  * of its transaction are in claims.pml; here its commit and its end of the claim are two steps.

@@ -3,7 +3,7 @@
  * src/queue/upkeep/rereads.cpp.
  *
  * One lane has room for one or two spans of one segment. Enqueuers post the ids of their jobs after their
- * commits, in any order. A span covers the ids first..last, and those up to exact_last are known to be
+ * commits, in any order. The first job was enqueued before the server started. A span covers the ids first..last, and those up to exact_last are known to be
  * jobs of the lane. If no span is free, a post widens one of the lane. If all spans are out, because
  * workers read them, the segment is wanted for a reread. A worker claims the first job of a span that has
  * an exact part. If there is none, it takes a span out, looks for the first job of the table in its range,
@@ -15,11 +15,11 @@
  * Each guard is a part of the protocol between #ifndef NO_… and #endif. tools/check_models.sh takes
  * out one after the other, and a job must then be lost.
  *
- * size: -DSPANS=1 -DJOBS=5 -DPAIR=1 -DDEATHS=1
- * size: -DSPANS=2 -DJOBS=5 -DPAIR=0 -DDEATHS=1
+ * size: -DSPANS=1 -DJOBS=4 -DPAIR=0 -DDEATHS=1
+ * size: -DSPANS=2 -DJOBS=4 -DPAIR=0 -DDEATHS=0
  * long: -DSPANS=1 -DJOBS=5 -DPAIR=1 -DDEATHS=2
- * long: -DSPANS=2 -DJOBS=6 -DPAIR=1 -DDEATHS=2
- * long: -DSPANS=2 -DJOBS=6 -DPAIR=0 -DDEATHS=0
+ * long: -DSPANS=2 -DJOBS=5 -DPAIR=1 -DDEATHS=1
+ * long: -DSPANS=2 -DJOBS=5 -DPAIR=0 -DDEATHS=0
  */
 
 #define NONE 255
@@ -35,8 +35,10 @@ typedef Span {
 };
 Span spans[2];                 /* with SPANS=1, the second one is never free and covers nothing */
 bool wanted, begun;            /* rereads_wanted_, rereads_begun_ */
+bool is_new = true;            /* the server has started: no span covers the first job */
+bool is_wished;                /* a wish that only the scheduler knows */
 
-byte visible, done;            /* sets of jobs */
+byte visible = BIT(0), done;   /* sets of jobs */
 byte deaths = DEATHS;
 bool doomed[3];
 
@@ -192,11 +194,19 @@ proctype scheduler_process() {
   byte id, found = NONE, until;
   do
   :: d_step {
-       doomed[SCHEDULER] = false; found = NONE; id = 0; until = 0;
+       doomed[SCHEDULER] = false; found = NONE; id = 0; until = 0; is_wished = false;
 #ifndef NO_ABANDONED_REREAD
        wanted = wanted || begun;                              /* abandon_rereads() */
 #endif
        begun = false
+     };
+     d_step {
+#ifndef NO_SHARED_WISH
+       wanted = wanted || is_new;
+#else
+       is_wished = is_new;
+#endif
+       is_new = false                                         /* the queue is open from now on */
      };
      {
        true;
@@ -204,7 +214,7 @@ end_asleep:
        do
        ::
 #ifndef NO_BEGIN_BEFORE_SNAPSHOT
-          d_step { wanted -> wanted = false; begun = true };  /* begin_reread() */
+          d_step { wanted || is_wished -> wanted = false; is_wished = false; begun = true };  /* begin_reread() */
 #else
           wanted;
 #endif
@@ -237,7 +247,7 @@ end:
   do
   :: atomic {
        deaths > 0 && !doomed[victim] &&
-       (spans[0].reader == victim || spans[1].reader == victim || (victim == SCHEDULER && begun)) ->
+       (spans[0].reader == victim || spans[1].reader == victim || (victim == SCHEDULER && (begun || is_wished))) ->
        deaths--; doomed[victim] = true
      }
   od
@@ -260,11 +270,14 @@ init {
     spans[1].first = 0; spans[1].reader = NOWHERE;
 #endif
 #if PAIR
-    run enqueue(0, 0); run enqueue(1, 2);
+    run enqueue(1, 2);
 #else
-    run enqueue(0, 0); run enqueue(1, 1); run enqueue(2, 2);
+    run enqueue(1, 1); run enqueue(2, 2);
 #endif
-    run enqueue(3, 3); run enqueue(4, 4);
+    run enqueue(3, 3);
+#if JOBS > 4
+    run enqueue(4, 4);
+#endif
 #if JOBS > 5
     run enqueue(5, 5);
 #endif

@@ -551,7 +551,7 @@ proctype scheduler_process() {
        };
        close_orphans();
        do
-       :: 
+       ::
 #if SLOTS > 1
           check_start(1);
           collect(1);

@@ -561,6 +561,7 @@ CREATE TABLE metrics_refresh_internal.queue_stopped (
 ) USING heap;
 CREATE INDEX queue_stopped_type ON metrics_refresh_internal.queue_stopped (type_id, id);
 CREATE INDEX queue_stopped_enqueued_by ON metrics_refresh_internal.queue_stopped (enqueued_by);
+CREATE INDEX queue_stopped_crashed ON metrics_refresh_internal.queue_stopped (type_id) WHERE flags & 2 <> 0; -- for health_check()
 CREATE INDEX queue_stopped_unique ON metrics_refresh_internal.queue_stopped (unique_hash) WHERE unique_hash IS NOT NULL;
 COMMENT ON TABLE metrics_refresh_internal.queue_stopped IS 'dead and canceled jobs';
 
@@ -1349,6 +1350,16 @@ CREATE FUNCTION metrics_refresh.job_counts(OUT type text, OUT pending bigint, OU
 COMMENT ON FUNCTION metrics_refresh.job_counts() IS
     'counts jobs by type and status without reading them, for the types that the caller may manage; the last two numbers count from the start of the server; exact is false for a moment after the start, while the jobs are counted';
 
+CREATE FUNCTION metrics_refresh.queue_status(
+        OUT state text, OUT counts_exact boolean, OUT ready bigint, OUT processing bigint, OUT later bigint, OUT dead bigint,
+        OUT waiting_since timestamptz, OUT workers integer, OUT external_claims integer, OUT spans integer, OUT max_spans integer,
+        OUT lanes integer, OUT max_lanes integer, OUT types integer, OUT max_types integer, OUT segments integer,
+        OUT max_segments integer, OUT segment_bytes bigint, OUT databases integer, OUT max_databases integer)
+    RETURNS SETOF record
+    LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'mr_queue_status';
+COMMENT ON FUNCTION metrics_refresh.queue_status() IS
+    'one row with the state of the job queue of this database: numbers of jobs, the memory that they use of that which there is, and the storage of jobs that have not ended; for super admins, no row for others';
+
 CREATE FUNCTION metrics_refresh.cancel_job(job_id bigint) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cancel_job';
 COMMENT ON FUNCTION metrics_refresh.cancel_job(bigint) IS
@@ -1827,7 +1838,7 @@ CREATE FUNCTION metrics_refresh.health_check(OUT check_name text, OUT severity t
     SET random_page_cost = 1.1 -- as above
     AS 'MODULE_PATHNAME', 'mr_health_check';
 COMMENT ON FUNCTION metrics_refresh.health_check() IS
-    'findings about the jobs that the caller may see: severity ok, warning or critical, and a hint how to fix the problem';
+    'findings about the jobs and job types that the caller may see: severity ok, warning or critical, and a hint how to fix the problem';
 
 CREATE FUNCTION metrics_refresh.health_summary(OUT status text, OUT warnings bigint,
                                                OUT criticals bigint, OUT reasons text[])
@@ -2100,5 +2111,7 @@ GRANT SELECT ON metrics_refresh_internal.job_type, metrics_refresh_internal.name
                 metrics_refresh_internal.queue_later, metrics_refresh_internal.queue_stopped,
                 metrics_refresh_internal.queue_history, metrics_refresh.job_types,
                 @extschema@.background_jobs TO PUBLIC;
+-- It looks at the rights of the caller itself.
+GRANT EXECUTE ON FUNCTION metrics_refresh.queue_status() TO PUBLIC;
 -- The queries of incremental refreshes call it as the owners of the views.
 GRANT EXECUTE ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") TO PUBLIC;

@@ -1,4 +1,5 @@
 -- Workers outside the server claim jobs over SQL. The token of a claim proves it.
+CREATE SCHEMA ext_queue AUTHORIZATION regress_owner;
 GRANT EXECUTE ON FUNCTION metrics_refresh.enqueue, metrics_refresh.enqueue_many TO regress_owner;
 SET ROLE regress_owner;
 SELECT metrics_refresh.register_job_type('ext.mail', mode => 'external', max_attempts => 2, backoff => '1 hour');
@@ -116,8 +117,8 @@ ROLLBACK;
 BEGIN;
 SELECT * FROM metrics_refresh.claim_jobs('{ext.mail}');
 PREPARE TRANSACTION 'claims';
-CREATE FUNCTION pg_temp.handler(payload jsonb) RETURNS void LANGUAGE sql AS 'SELECT';
-SELECT metrics_refresh.register_job_type('ext.inside', 'pg_temp.handler(jsonb)');
+CREATE FUNCTION ext_queue.handler(payload jsonb) RETURNS void LANGUAGE sql AS 'SELECT';
+SELECT metrics_refresh.register_job_type('ext.inside', 'ext_queue.handler(jsonb)');
 SELECT * FROM metrics_refresh.claim_jobs('{ext.inside}');
 RESET ROLE;
 
@@ -130,5 +131,6 @@ SET ROLE regress_owner;
 SELECT count(*) FROM (SELECT metrics_refresh.cancel_job(id) FROM background_jobs WHERE type LIKE 'ext.%' AND status IN ('pending', 'failed', 'processing')) c;
 SELECT metrics_refresh.drop_job_type(type) FROM metrics_refresh.job_types WHERE type LIKE 'ext.%';
 DROP TABLE claim, both_claims;
+DROP SCHEMA ext_queue CASCADE;
 RESET ROLE;
 REVOKE EXECUTE ON FUNCTION metrics_refresh.enqueue, metrics_refresh.enqueue_many FROM regress_owner;

@@ -139,6 +139,9 @@ store::Columns handler_columns(Oid function, Oid owner) {
     case NoHandler::kArguments:
       refuse("It has other arguments.");
       break;
+    case NoHandler::kTemporary:
+      refuse("It is temporary, and ends with this session.");
+      break;
   }
   if (!pg::call([=] { return pg::may_execute(function, owner); }))
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,

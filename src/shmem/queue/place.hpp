@@ -96,4 +96,8 @@ std::uint64_t truncations() noexcept;
 /// For the scheduler. REQUIRES: it has the AccessExclusiveLock, and has not committed yet.
 void count_truncation() noexcept;
 
+/// Attempts to end a row that had an end, since the place was made. Needs no lock.
+std::uint64_t double_ends() noexcept;
+void count_double_end() noexcept;
+
 }  // namespace metrics_refresh::shmem::queue

@@ -36,4 +36,14 @@ std::vector<StoppedCount> purge_stopped(pg::Spi& spi, const std::vector<std::int
                                         TimestampTz stopped_before,
                                         std::optional<StopStatus> status, std::size_t most);
 
+/// The reason of jobs that are dead because the server crashed while they ran begins with this.
+inline constexpr char kCrashReason[] = "the server crashed while the job ran";
+/// Those jobs by type. An index has them alone.
+struct DeadByCrash {
+  TypeId type = 0;
+  std::int64_t jobs = 0;
+  JobNumber first = 0;
+};
+std::vector<DeadByCrash> dead_by_crash(pg::Spi& spi);
+
 }  // namespace metrics_refresh::store::queue

@@ -92,7 +92,8 @@ void QueueServices::work(Instant now, bool may_begin) {
     const bool has_none = work.workers == 0;
     const Started started = start(owner, now);
     if (started == Started::kNoWorker && has_none)
-      shmem::end_turn_of_service(kTurn.count(), settings::yield_after().count());
+      shmem::end_turn_of_service(MyDatabaseId, owner, kTurn.count(),
+                                 settings::yield_after().count());
     else if (started == Started::kNoWorker)
       shmem::end_rest_of_service();
     if (refused_.count(owner) != 0) continue;

@@ -27,7 +27,7 @@ constexpr core::Duration kLook = std::chrono::milliseconds(10);
 constexpr core::Duration kLookForMore = std::chrono::milliseconds(100);
 // A worker that dies earlier than this may do so each time.
 constexpr core::Duration kShortLife = std::chrono::seconds(5);
-constexpr int kEarlyDeaths = 10;
+constexpr int kEarlyDeaths = 50;
 
 // A job runs only in a session that the owner of its type could open.
 bool may_log_in(Oid owner) {

@@ -2,6 +2,7 @@
 
 #include "queue/upkeep/dependencies.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -20,12 +21,14 @@ constexpr std::size_t kMost = 500;
 // The next pass begins after some times the duration of the last one. So many waiters do not keep
 // the scheduler from other work.
 constexpr int kPause = 4;
+// Until a waiter is looked at again that another transaction has locked.
+constexpr core::Duration kLocked = std::chrono::seconds{1};
 
 constexpr char kReason[] = "a job that it waited for is dead or canceled";
 
 // A waiter that another transaction changes waits for the next try.
 void cancel(pg::Spi& spi, JobNumber waiter) {
-  const std::optional<Job> job = store::queue::take_later(spi, waiter);
+  const std::optional<Job> job = store::queue::take_free_later(spi, waiter);
   if (!job) return;
   store::queue::Stop how;
   how.status = store::queue::StopStatus::kCanceled;
@@ -90,6 +93,8 @@ void Dependencies::take_ends(core::Instant now, Mover& mover) {
     for (std::uint32_t i = 0; i < news.count; ++i) jobs.push_back(ends[i].job);
   }
   if (jobs.empty()) return;
+  std::sort(jobs.begin(), jobs.end());
+  jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
   if (settle(jobs, mover)) return ends_due_.succeeded();
   unsettled_.insert(unsettled_.end(), jobs.begin(), jobs.end());
   ends_due_.failed(now);
@@ -100,6 +105,7 @@ void Dependencies::take_ends(core::Instant now, Mover& mover) {
 // the ends that it waited for are durable.
 bool Dependencies::settle(const std::vector<std::int64_t>& jobs, Mover& mover) {
   std::optional<TimestampTz> due;
+  std::vector<std::int64_t> ended;
   const bool settled = try_change(
       "jobs that wait for others cannot be released now", Commit::kFlushed, [&](pg::Spi& spi) {
         const store::queue::JobEnds ends =
@@ -112,8 +118,13 @@ bool Dependencies::settle(const std::vector<std::int64_t>& jobs, Mover& mover) {
         }
         for (const std::int64_t waiter : store::queue::waiters_of(spi, ends.stopped))
           cancel(spi, waiter);
+        ended = ends.completed;
+        ended.insert(ended.end(), ends.stopped.begin(), ends.stopped.end());
+        ended = store::queue::awaited_of(spi, ended);
       });
   if (!settled) return false;
+  if (!ended.empty()) ends_due_.no_later_than(pg::now() + kLocked);
+  unsettled_.insert(unsettled_.end(), ended.begin(), ended.end());
   if (due) mover.expect(*due);
   return true;
 }

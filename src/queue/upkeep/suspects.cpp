@@ -133,7 +133,7 @@ bool Suspects::start(JobNumber number, const Types& types) {
       try_change("a job cannot be started again now", Commit::kNotFlushed, [&](pg::Spi& spi) {
         if (!may_start(store::queue::find_job(spi, number, GetActiveSnapshot(), false), types))
           return;
-        job = store::queue::take_later(spi, number);
+        job = store::queue::take_free_later(spi, number);
         if (!job) return;
         job->run_at.reset();
         job->version = store::queue::next_version(job->version);

@@ -21,8 +21,8 @@ std::vector<std::int64_t> read_predecessors(pg::Spi& spi, JobNumber after, std::
 std::vector<std::int64_t> awaited_of(pg::Spi& spi, const std::vector<std::int64_t>& numbers);
 
 /// The predecessors have completed: removes their rows and counts the waiters down. Returns the
-/// waiters that wait for nothing any more; their run_at may be later. Waits for a transaction that
-/// changes a waiter, at most lock_timeout.
+/// waiters that wait for nothing any more; their run_at may be later. Leaves out waiters that another
+/// transaction changes.
 std::vector<std::int64_t> end_predecessors(pg::Spi& spi,
                                            const std::vector<std::int64_t>& predecessors);
 

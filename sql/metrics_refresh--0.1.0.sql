@@ -561,6 +561,7 @@ CREATE TABLE metrics_refresh_internal.queue_stopped (
 ) USING heap;
 CREATE INDEX queue_stopped_type ON metrics_refresh_internal.queue_stopped (type_id, id);
 CREATE INDEX queue_stopped_enqueued_by ON metrics_refresh_internal.queue_stopped (enqueued_by);
+CREATE INDEX queue_stopped_crashed ON metrics_refresh_internal.queue_stopped (type_id) WHERE flags & 2 <> 0; -- for health_check()
 CREATE INDEX queue_stopped_unique ON metrics_refresh_internal.queue_stopped (unique_hash) WHERE unique_hash IS NOT NULL;
 COMMENT ON TABLE metrics_refresh_internal.queue_stopped IS 'dead and canceled jobs';
 
@@ -1172,7 +1173,7 @@ COMMENT ON FUNCTION metrics_refresh.drop_job_type(text) IS
     'removes a type; 55006 if it has jobs that have not ended; if there is no such type, returns false with a notice; for the owner of the type and super admins';
 
 ------------------------------------------------------------------------------------------------
--- The API of the queue. A role needs EXECUTE on enqueue() and the like, which nobody has, and EXECUTE on the handler
+-- The API of the queue. A role needs EXECUTE on enqueue() and the like, which no role has, and EXECUTE on the handler
 -- of the type, as for calling the handler itself.
 
 CREATE FUNCTION metrics_refresh.enqueue(
@@ -1281,8 +1282,9 @@ CREATE FUNCTION metrics_refresh_internal.queue_claims(OUT job_id bigint, OUT wor
 COMMENT ON FUNCTION metrics_refresh_internal.queue_claims() IS
     'running jobs with their workers: the process ID, or the name that an external worker has given';
 
--- The branches have the status as a constant, so that a condition on it leaves out the others.
-CREATE VIEW @extschema@.background_jobs WITH (security_invoker = true) AS
+-- The branches have the status as a constant, so that a condition on it leaves out the others. Without the barrier, a
+-- condition could see the rows of named_job_type and queue_claims() before they are joined with jobs that the caller sees.
+CREATE VIEW @extschema@.background_jobs WITH (security_invoker = true, security_barrier = true) AS
     SELECT j.id, t.name::pg_catalog.text AS type, j.payload, j.status, j.priority, j.run_at, j.attempts,
            coalesce(j.max_attempts::integer, t.max_attempts) AS max_attempts,
            CASE WHEN j.type_id IN (SELECT m.id FROM metrics_refresh_internal.job_type m) THEN j.last_error END AS last_error,
@@ -1348,6 +1350,16 @@ CREATE FUNCTION metrics_refresh.job_counts(OUT type text, OUT pending bigint, OU
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mr_job_counts';
 COMMENT ON FUNCTION metrics_refresh.job_counts() IS
     'counts jobs by type and status without reading them, for the types that the caller may manage; the last two numbers count from the start of the server; exact is false for a moment after the start, while the jobs are counted';
+
+CREATE FUNCTION metrics_refresh.queue_status(
+        OUT state text, OUT counts_exact boolean, OUT ready bigint, OUT processing bigint, OUT later bigint, OUT dead bigint,
+        OUT waiting_since timestamptz, OUT workers integer, OUT external_claims integer, OUT spans integer, OUT max_spans integer,
+        OUT lanes integer, OUT max_lanes integer, OUT types integer, OUT max_types integer, OUT segments integer,
+        OUT max_segments integer, OUT segment_bytes bigint, OUT databases integer, OUT max_databases integer)
+    RETURNS SETOF record
+    LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'mr_queue_status';
+COMMENT ON FUNCTION metrics_refresh.queue_status() IS
+    'one row with the state of the job queue of this database: numbers of jobs, the memory that they use of that which there is, and the storage of jobs that have not ended; for super admins, no row for others';
 
 CREATE FUNCTION metrics_refresh.cancel_job(job_id bigint) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cancel_job';
@@ -1827,7 +1839,7 @@ CREATE FUNCTION metrics_refresh.health_check(OUT check_name text, OUT severity t
     SET random_page_cost = 1.1 -- as above
     AS 'MODULE_PATHNAME', 'mr_health_check';
 COMMENT ON FUNCTION metrics_refresh.health_check() IS
-    'findings about the jobs that the caller may see: severity ok, warning or critical, and a hint how to fix the problem';
+    'findings about the jobs and job types that the caller may see: severity ok, warning or critical, and a hint how to fix the problem';
 
 CREATE FUNCTION metrics_refresh.health_summary(OUT status text, OUT warnings bigint,
                                                OUT criticals bigint, OUT reasons text[])
@@ -2100,5 +2112,7 @@ GRANT SELECT ON metrics_refresh_internal.job_type, metrics_refresh_internal.name
                 metrics_refresh_internal.queue_later, metrics_refresh_internal.queue_stopped,
                 metrics_refresh_internal.queue_history, metrics_refresh.job_types,
                 @extschema@.background_jobs TO PUBLIC;
+-- It looks at the rights of the caller itself.
+GRANT EXECUTE ON FUNCTION metrics_refresh.queue_status() TO PUBLIC;
 -- The queries of incremental refreshes call it as the owners of the views.
 GRANT EXECUTE ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") TO PUBLIC;

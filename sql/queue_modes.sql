@@ -58,12 +58,12 @@ SELECT count(*), count(DISTINCT job), count(DISTINCT transaction) > 10 AS are_al
 SELECT status, count(*), min(last_error) FROM tools.jobs WHERE type = 'modes.group' AND payload ? 'checked' GROUP BY status ORDER BY 1;
 
 -- A limit of one at a time.
-SELECT metrics_refresh.alter_job_type('modes.once', concurrency => 1);
+SELECT metrics_refresh.register_job_type('modes.single', 'modes_queue.act(bigint, jsonb)', owner => 'regress_owner', concurrency => 1);
 TRUNCATE modes_queue.effect;
-SELECT count(metrics_refresh.enqueue('modes.once', '{"sleep": 0.05}')) FROM generate_series(1, 6);
+SELECT count(metrics_refresh.enqueue('modes.single', '{"sleep": 0.05}')) FROM generate_series(1, 6);
 CALL tools.finish_jobs('modes.%');
-SELECT count(*) FROM background_jobs a JOIN background_jobs b ON a.id < b.id AND a.payload ? 'sleep' AND b.payload ? 'sleep'
-    AND (a.started_at, a.finished_at) OVERLAPS (b.started_at, b.finished_at);
+SELECT count(*) FROM background_jobs a JOIN background_jobs b ON a.id < b.id
+    WHERE a.type = 'modes.single' AND b.type = 'modes.single' AND (a.started_at, a.finished_at) OVERLAPS (b.started_at, b.finished_at);
 
 -- A flush for each job.
 ALTER SYSTEM SET metrics_refresh.queue_flush = 'per_job';

@@ -65,6 +65,8 @@ CREATE AGGREGATE qt.agg(jsonb) (SFUNC = jsonb_concat, STYPE = jsonb);
 SELECT handler, tools.try(format($$SELECT metrics_refresh.register_job_type('t', %L)$$, handler)) AS refused
 FROM unnest(ARRAY['qt.as_text(text)', 'qt.as_int(int, jsonb)', 'qt.three(bigint, jsonb, int)', 'qt.any_kind(anyelement)', 'qt.many(jsonb)',
     'qt.variadic_one(jsonb[])', 'qt.none()', 'qt.proc(jsonb)', 'qt.agg(jsonb)']) handler;
+CREATE FUNCTION pg_temp.short_lived(payload jsonb) RETURNS void LANGUAGE sql AS '';
+SELECT tools.try($$SELECT metrics_refresh.register_job_type('t', 'pg_temp.short_lived(jsonb)')$$);
 SELECT count(*) FROM metrics_refresh.job_types WHERE type = 't';
 
 -- The owner has to be able to execute it.

@@ -43,17 +43,7 @@ XLogRecPtr commit_job_transaction(int synchronous) {
 
 void abort_job_transaction() {
   restore_synchronous_commit();
-  call([] {
-    // A cancellation that arrives during the abort must not interrupt it.
-    HOLD_INTERRUPTS();
-    disable_all_timeouts(false);
-    QueryCancelPending = false;
-    AbortOutOfAnyTransaction();
-    PortalErrorCleanup();
-    jit_reset_after_error();
-    RESUME_INTERRUPTS();
-  });
-  release_replication_slots();
+  abort_any_transaction();
 }
 
 void send_statistics(bool now) {

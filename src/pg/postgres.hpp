@@ -44,7 +44,7 @@ extern "C" {
 #include "catalog/catalog.h"             // which tables are system tables
 #include "catalog/dependency.h"          // dependencies of a view or of the extension
 #include "catalog/heap.h"                // creating a delta table
-#include "catalog/index.h"                // entries of appended rows
+#include "catalog/index.h"               // entries of appended rows
 #include "catalog/indexing.h"            // writing a catalog row
 #include "catalog/namespace.h"           // names to oids
 #include "catalog/objectaccess.h"        // the hook that sees DROP EXTENSION

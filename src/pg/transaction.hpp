@@ -33,6 +33,10 @@ void stop_transaction_timeout();
 /// is not aborted yet.
 bool has_transaction_timed_out() noexcept;
 
+/// Aborts the transaction, also one in a transaction block that a command has begun. The same steps
+/// as in a session of a client.
+void abort_any_transaction();
+
 /// Releases the replication slot that a failed statement still holds, and drops temporary slots.
 void release_replication_slots();
 

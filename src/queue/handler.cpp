@@ -2,24 +2,11 @@
 
 #include "queue/handler.hpp"
 
+#include "pg/rights_watch.hpp"
 #include "pg/role.hpp"
 
 namespace metrics_refresh::queue {
 namespace {
-
-// Grows with each change of a function, a role or a membership that this process hears of.
-std::uint64_t catalog_changes = 1;
-
-void on_change(Datum, int, uint32) { ++catalog_changes; }
-
-void watch_catalogs() {
-  static bool watched = false;
-  if (std::exchange(watched, true)) return;
-  pg::call([] {
-    for (const int cache : {PROCOID, AUTHOID, AUTHMEMROLEMEM, NAMESPACEOID})
-      CacheRegisterSyscacheCallback(cache, on_change, 0);
-  });
-}
 
 std::string signature(const store::queue::Handler& handler) {
   return handler.schema + "." + handler.name + (handler.passes_id ? "(bigint, jsonb)" : "(jsonb)");
@@ -31,16 +18,14 @@ Handler::Handler(store::queue::Handler bound, Oid owner)
     : bound_(std::move(bound)), owner_(owner), memory_(pg::call([] {
         return AllocSetContextCreate(TopMemoryContext, "metrics_refresh handler",
                                      ALLOCSET_SMALL_SIZES);
-      })) {
-  watch_catalogs();
-}
+      })) {}
 
 Handler::~Handler() { MemoryContextDelete(memory_); }
 
 void Handler::look_up() {
   function_.fn_oid = InvalidOid;
   MemoryContextReset(memory_);
-  const std::uint64_t present = catalog_changes;
+  const std::uint64_t present = pg::rights_version();
   struct Found {
     Oid function;
     bool may_execute;
@@ -64,7 +49,7 @@ void Handler::look_up() {
 
 // An error may leave state in function_ that the function does not expect at its next call.
 void Handler::call(const store::queue::Job& job) {
-  if (!OidIsValid(function_.fn_oid) || looked_up_at_ != catalog_changes) look_up();
+  if (!OidIsValid(function_.fn_oid) || looked_up_at_ != pg::rights_version()) look_up();
   const Oid function = std::exchange(function_.fn_oid, InvalidOid);
   pg::call([this, &job, function] {
     function_.fn_oid = function;

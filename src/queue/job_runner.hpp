@@ -92,7 +92,7 @@ class JobRunner {
   MemoryContext memory_;  // of the job, or of the group
   Ends ends_;
   std::optional<int> commit_of_handler_;  // synchronous_commit, if a handler has set it
-  core::Duration took_{};  // by the last handler
+  core::Duration took_{};                 // by the last handler
   // While a handler runs:
   const Started* in_handler_ = nullptr;
   const HandledType* type_in_handler_ = nullptr;

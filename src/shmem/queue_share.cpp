@@ -1,6 +1,7 @@
 #include "shmem/queue_share.hpp"
 
 #include <algorithm>
+#include <csignal>
 
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
@@ -47,16 +48,22 @@ int services_of_locked(Oid database, Oid owner) noexcept {
 
 // Of those that may be asked: a resting one, else one of the owner with the most workers, else the
 // one that began first.
-void end_turn_of_service(std::int64_t turn) {
+void end_turn_of_service(std::int64_t turn, std::int64_t yield_after) {
   const std::int64_t now = pg::steady_now();
   locked(LW_EXCLUSIVE, [=] {
     Area* const shared = area();
+    if (services_locked() < most_services_locked()) return;  // a slot is about to be free
     WorkerSlot* chosen = nullptr;
     int most = 0;
     for (int i = 0; i < shared->max_workers; ++i) {
       WorkerSlot& slot = shared->slots[i];
       if (!is_service(slot)) continue;
-      if (slot.leave) return;
+      if (slot.leave) {
+        if (yield_after > 0 && slot.pid != 0 && now - slot.canceled_at >= yield_after &&
+            services_of_locked(slot.database, slot.run.owner) > 1)
+          kill(slot.pid, SIGTERM);
+        return;
+      }
       if (slot.state != SlotState::kRunning || slot.worker == nullptr) continue;
       if (!slot.rests && now - slot.started_at_steady < turn) continue;
       const int count =
@@ -69,6 +76,7 @@ void end_turn_of_service(std::int64_t turn) {
     }
     if (chosen == nullptr) return;
     chosen->leave = true;
+    chosen->canceled_at = now;
     SetLatch(&chosen->worker->procLatch);
   });
 }

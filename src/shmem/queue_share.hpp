@@ -14,7 +14,9 @@ void publish_queue(Oid database, bool has_queue);
 bool is_service_starting(Oid database, Oid owner);
 /// Asks the worker of one service, of any database, to leave. It is one that rests, or that has
 /// served for `turn` microseconds. Does nothing while another one is leaving, or if there is none.
-void end_turn_of_service(std::int64_t turn);
+/// If that one is still in its job after `yield_after` microseconds (0: never), and its owner has
+/// others, it is terminated; its job starts again.
+void end_turn_of_service(std::int64_t turn, std::int64_t yield_after);
 
 // REQUIRES: the lock is held.
 

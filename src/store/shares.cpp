@@ -92,6 +92,10 @@ Share share_of_jobs(Oid owner) {
   return now.share;
 }
 
+std::int64_t count_types(Oid owner) {
+  return count_rows("job_type", "job_type_owner", "owner_oid", owner).jobs;
+}
+
 Share upper_bound_of_share(Oid owner) {
   if (!shmem::is_preloaded() || !OidIsValid(owner) || cached_count.owner != owner)
     return share_of_jobs(owner);

@@ -21,6 +21,8 @@ struct Share {
 };
 /// The share of the jobs and job types that `owner` owns. Takes time proportional to their number.
 Share share_of_jobs(Oid owner);
+/// The number of job types of `owner` alone.
+std::int64_t count_types(Oid owner);
 /// An upper bound: the last count of this owner, if this process remembers it, plus everything that
 /// any session has written since. Otherwise like share_of_jobs(). A session that makes many jobs
 /// thus does not count them again for each one.

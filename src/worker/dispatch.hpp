@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "shmem/worker_claims.hpp"
 #include "shmem/worker_slots.hpp"
 #include "store/jobs.hpp"
 #include "worker/job_feed.hpp"

@@ -3,11 +3,13 @@
 #include "worker/queue_services.hpp"
 
 #include "extension/privilege.hpp"
+#include "extension/settings.hpp"
 #include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/queue/scheduler_news.hpp"
 #include "shmem/queue_share.hpp"
+#include "shmem/worker_claims.hpp"
 
 namespace metrics_refresh::worker {
 namespace {
@@ -21,6 +23,7 @@ constexpr core::Duration kTurn = std::chrono::milliseconds(250);
 constexpr core::Duration kLook = std::chrono::milliseconds(10);
 // A worker that dies earlier than this may do so each time.
 constexpr core::Duration kShortLife = std::chrono::seconds(5);
+constexpr int kEarlyDeaths = 10;
 
 // A job runs only in a session that the owner of its type could open.
 bool may_log_in(Oid owner) {
@@ -39,18 +42,21 @@ void QueueServices::set_needed(bool needed) {
   expect();
 }
 
-// The first early death of a worker does not delay the next start: it may have been terminated.
+// Workers that are terminated are replaced at once. If that goes on, perhaps a handler ends its own
+// process.
 void QueueServices::collect_ended(Instant now) {
   for (const shmem::WorkerSlot& slot : dispatch_.take_ended_services()) {
     expect();
-    if (slot.state != shmem::SlotState::kDead) {
+    const bool has_started = slot.started_at_steady != 0;
+    const bool was_short =
+        !has_started || pg::steady_now() - slot.started_at_steady < kShortLife.count();
+    if (slot.state != shmem::SlotState::kDead || !was_short) {
       failures_.erase(slot.run.owner);
       continue;
     }
-    const bool has_started = slot.started_at_steady != 0;
-    if (has_started && pg::steady_now() - slot.started_at_steady >= kShortLife.count()) continue;
-    const auto [failures, is_first] = failures_.try_emplace(slot.run.owner);
-    if (!is_first || !has_started) failures->second.not_before = failures->second.backoff.next(now);
+    Failures& failures = failures_[slot.run.owner];
+    if (!has_started || ++failures.early_deaths > kEarlyDeaths)
+      failures.not_before = failures.backoff.next(now);
   }
 }
 
@@ -82,7 +88,8 @@ void QueueServices::work(Instant now, bool may_begin) {
     // All workers of the pool's part serve this owner, or others who have work.
     if (started == Started::kNoWorker && work.workers > 0) continue;
     has_lack = has_lack || refused_.count(owner) == 0;
-    if (started == Started::kNoWorker) shmem::end_turn_of_service(kTurn.count());
+    if (started == Started::kNoWorker)
+      shmem::end_turn_of_service(kTurn.count(), settings::yield_after().count());
   }
   if (has_lack) look_at_ = now + kLook;
 }

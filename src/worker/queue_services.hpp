@@ -31,6 +31,7 @@ class QueueServices {
   // Starts that failed, or workers that died soon after.
   struct Failures {
     store::Backoff backoff;
+    int early_deaths = 0;
     core::Instant not_before = core::Instant::min();
   };
   enum class Started { kYes, kNoWorker, kNotNow };

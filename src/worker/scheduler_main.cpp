@@ -22,6 +22,7 @@
 #include "shmem/queue/scheduler_news.hpp"
 #include "shmem/shmem.hpp"
 #include "shmem/starving.hpp"
+#include "shmem/worker_claims.hpp"
 #include "store/job_changes.hpp"
 #include "worker/dispatch.hpp"
 #include "worker/hand_over.hpp"

@@ -47,12 +47,14 @@ my ($running, $later, $after, $batch, $member, $held, $outside) = split /\|/, $p
 	SELECT :running, :later, :after, :batch, :member, :held, :outside}) =~ s/\A\s+//r;
 until_ok($primary, 'postgres', "SELECT status = 'processing' FROM background_jobs WHERE id = $running", 'a job runs on the primary');
 my ($token) = $primary->safe_psql('postgres', q{SELECT token FROM metrics_refresh.claim_jobs('{outside}', lease => '10 min')});
+my ($lost) = $primary->safe_psql('postgres', q{SELECT metrics_refresh.enqueue('outside', '{"name": "lost"}')});
+my ($stale) = $primary->safe_psql('postgres', q{SELECT token FROM metrics_refresh.claim_jobs('{outside}', lease => '3 s')});
 my $prepared = $primary->safe_psql('postgres',
 	q{BEGIN; SELECT metrics_refresh.enqueue('work', '{"name": "prepared"}'); PREPARE TRANSACTION 'p'});
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 
 is(processes($standby, $_), 0, "no $_ runs on a standby") for qw(launcher scheduler worker);
-is($standby->safe_psql('postgres', 'SELECT count(*) FROM background_jobs'), 7, 'jobs can be read there');
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM background_jobs'), 8, 'jobs can be read there');
 is($standby->safe_psql('postgres', "SELECT status FROM background_jobs WHERE id = $first"), 'completed', 'with their status');
 for my $call ("enqueue('work')", "create_batch('work')", "cancel_job($later)", "pause_job_type('work')", "claim_jobs('{outside}')")
 {
@@ -65,7 +67,8 @@ $standby->promote;
 sub sql { return $standby->safe_psql('postgres', $_[0]) }
 until_ok($standby, 'postgres', "SELECT status = 'processing' FROM background_jobs WHERE id = $running",
 	'promoted, it starts the job again that ran on the primary');
-is(sql("SELECT attempts FROM background_jobs WHERE id = $running"), 0, 'which had no crash of this server');
+is(sql("SELECT attempts, last_error IS NULL FROM background_jobs WHERE id = $running"), '1|t',
+	'as its first attempt: this server did not crash');
 my $new = sql(q{SELECT metrics_refresh.enqueue('work', '{"name": "new"}')});
 cmp_ok($new, '>', $outside, 'numbers go on');
 is(sql("SELECT metrics_refresh.wait_job($new, '30 s')"), 'completed', 'new jobs are done');
@@ -75,6 +78,9 @@ sql(q{SELECT metrics_refresh.resume_job_type('held')});
 is(sql("SELECT metrics_refresh.wait_job($held, '30 s')"), 'completed', 'until it is resumed');
 is(sql("SELECT result FROM metrics_refresh.complete_jobs(ARRAY[$outside], ARRAY['$token'])"), 'done',
 	'a token of a worker outside is still good');
+until_ok($standby, 'postgres', "SELECT status = 'failed' AND last_error ~ 'lease' FROM background_jobs WHERE id = $lost",
+	'a lease ends as it would have on the primary');
+is(sql("SELECT result FROM metrics_refresh.complete_jobs(ARRAY[$lost], ARRAY['$stale'])"), 'stale', 'and its token is stale then');
 sql(q{COMMIT PREPARED 'p'});
 is(sql("SELECT metrics_refresh.wait_job($prepared, '30 s')"), 'completed', 'a job of a prepared transaction is done, too');
 is(sql("SELECT metrics_refresh.cancel_job($running)"), 't', 'the job that runs can be canceled');

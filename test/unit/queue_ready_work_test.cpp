@@ -450,6 +450,29 @@ TEST(QueueReadyWork, TheOldestTurnIsThatOfTheLaneThatWaitsLongest) {
   EXPECT_EQ(queue.work.oldest_turn(queue.now), queue.now);
 }
 
+TEST(QueueReadyWork, TheOldestTurnOfATypeIsThatOfItsLanesThatMayStart) {
+  Queue queue;
+  queue.set_type(1, plain());
+  TypeSettings single = plain();
+  single.concurrency = 1;
+  queue.set_type(2, single);
+  const Instant begin = queue.now;
+  queue.post(1);
+  queue.pass(std::chrono::seconds{5});
+  queue.post(2);
+  queue.pass(std::chrono::seconds{5});
+  EXPECT_EQ(queue.work.oldest_turn_of(1, queue.now), begin);
+  EXPECT_EQ(queue.work.oldest_turn_of(2, queue.now), begin + std::chrono::seconds{5});
+  EXPECT_EQ(queue.work.oldest_turn_of(3, queue.now), Instant::max()) << "it is not known";
+  TypeSettings paused = single;
+  paused.paused = true;
+  queue.set_type(2, paused);
+  EXPECT_EQ(queue.work.oldest_turn_of(2, queue.now), Instant::max());
+  // After the clock was set back, none waits since the future.
+  EXPECT_EQ(queue.work.oldest_turn_of(1, begin - std::chrono::hours{1}),
+            begin - std::chrono::hours{1});
+}
+
 TEST(QueueReadyWork, HoldsAreLimited) {
   Queue queue({8, 4, 2, 1, 2, 4});
   EXPECT_EQ(queue.work.hold(1).result, Result::kHeld);

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "api/arguments.hpp"
+#include "api/monitoring/queue_facts.hpp"
 #include "api/monitoring/unseen_changes.hpp"
 #include "api/schedule_text.hpp"
 #include "engine/view/unique_key.hpp"
@@ -270,6 +271,7 @@ core::ServerFacts server_facts(pg::Spi& spi) {
   // For other roles, row-level security would be checked on every row of the log.
   const bool super_admin = extension::is_super_admin();
   facts.shares = share_facts(spi, super_admin);
+  facts.queue = queue_facts(spi, super_admin);
   if (super_admin)
     facts.oldest_log_row =
         spi.query("SELECT min(started_at) AS oldest FROM metrics_refresh.run_log")

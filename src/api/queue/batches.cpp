@@ -45,7 +45,8 @@ Datum create_batch(FunctionCallInfo call) {
   const Arguments arguments(call);
   if (arguments.is_null(0)) Arguments::refuse_null("callback_type");
   const Datum name = arguments.datum(0);
-  const KnownType type = type_to_add_to(pg::call([name] { return DatumGetTextPP(name); }));
+  const KnownType& type = type_to_add_to(pg::call([name] { return DatumGetTextPP(name); }));
+  check_share_of_queue(type, 1);  // of the callback
   if (arguments.is_null(1)) Arguments::refuse_null("callback_payload");
   store::queue::Batch batch;
   batch.payload = checked_payload(arguments.datum(1), "callback_payload");
@@ -82,6 +83,9 @@ void use_batch(std::int64_t id) {
   const bool is_super_admin = extension::is_super_admin();
   extension::as_extension([&](pg::Spi& spi) {
     if (is_of_running_job(spi, id)) return;
+    // Rights come before the lock: who may not use the batch does not wait for those who do.
+    const auto known = store::queue::read_batch(spi, id);
+    if (!known || !may_use(known->enqueued_by, caller, is_super_admin)) refuse_missing_batch(id);
     const auto batch = store::queue::share_batch(spi, id);
     if (!batch || !may_use(batch->enqueued_by, caller, is_super_admin)) refuse_missing_batch(id);
     if (batch->is_open || batch->is_own) return;

@@ -143,7 +143,6 @@ std::optional<bool> try_to_cancel(Session& session, JobNumber id) {
   const Holder holder = hold(id);
   if (holder == Holder::kWorker) {
     if (shmem::queue::cancel_running(id) != 0) return true;
-    pg::call([] { CHECK_FOR_INTERRUPTS(); });
     return std::nullopt;
   }
   if (holder == Holder::kOutside && !take_outside(id)) return std::nullopt;
@@ -226,10 +225,20 @@ std::optional<bool> try_to_change(Session& session, JobNumber id, const WaitingC
   return true;
 }
 
+// The row of a job may be locked: for a moment by the scheduler, or by another session for any
+// time.
 template <typename Try>
-bool until_done(Try&& attempt) {
-  for (;;)
+bool until_done(JobNumber id, Try&& attempt) {
+  constexpr int kMostTries = 100;
+  constexpr long kPauseMicroseconds = 5000;
+  for (int i = 0; i < kMostTries; ++i) {
     if (const std::optional<bool> result = attempt()) return *result;
+    pg::call([] {
+      CHECK_FOR_INTERRUPTS();
+      pg_usleep(kPauseMicroseconds);
+    });
+  }
+  refuse_in_use(id);
 }
 
 }  // namespace
@@ -250,29 +259,35 @@ void restart_stopped(const Job& job, store::queue::StopStatus status) {
 bool cancel_job(JobNumber id) {
   return with_session([id](Session& session) {
     if (!is_open(visible_job(session, id, Right::kSee))) return false;
-    return until_done([&] { return try_to_cancel(session, id); });
+    return until_done(id, [&] { return try_to_cancel(session, id); });
   });
 }
 
 bool retry_job(JobNumber id) {
   return with_session([id](Session& session) {
     (void)visible_job(session, id, Right::kManage);
-    return until_done([&] { return try_to_retry(session, id); });
+    return until_done(id, [&] { return try_to_retry(session, id); });
   });
 }
 
 bool change_waiting_job(JobNumber id, const WaitingChange& change) {
   return with_session([&](Session& session) {
     if (!is_open(visible_job(session, id, Right::kManage))) return false;
-    return until_done([&] { return try_to_change(session, id, change); });
+    return until_done(id, [&] { return try_to_change(session, id, change); });
   });
 }
 
 bool remove_stopped_job(JobNumber id) {
   return with_session([id](Session& session) {
     (void)visible_job(session, id, Right::kManage);
-    const auto stopped = store::queue::take_stopped(session.spi, id);
-    if (!stopped) return false;
+    std::optional<store::queue::StoppedJob> stopped;
+    const bool is_there = until_done(id, [&]() -> std::optional<bool> {
+      stopped = store::queue::take_stopped(session.spi, id);
+      if (stopped) return true;
+      if (look(session, id, false).where != Where::kStopped) return false;
+      return std::nullopt;
+    });
+    if (!is_there) return false;
     const bool was_dead = stopped->status == store::queue::StopStatus::kDead;
     store::queue::note_counts(stopped->job.type, {0, 0, was_dead ? -1 : 0, was_dead ? 0 : -1});
     return true;

@@ -5,6 +5,7 @@
 #include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
+#include "shmem/queue/types.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -108,6 +109,16 @@ void require_handler(const JobType& type, Oid function) {
                          (type.handler.passes_id ? "bigint, jsonb" : "jsonb") + ").");
 }
 
+void check_share_of_types(Oid owner) {
+  const auto most = static_cast<std::int64_t>(shmem::queue::type_room() / 4);
+  if (most == 0 || pg::is_superuser(owner) || store::count_types(owner) <= most) return;
+  throw pg::SqlError(
+      ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+      "role \"" + pg::role_name(owner) + "\" would have more job types than it may",
+      "Drop some, or ask an administrator to raise metrics_refresh.queue_memory.",
+      "metrics_refresh.queue_memory has room for " + std::to_string(most) + " types of a role.");
+}
+
 void check_type_name(const std::string& name) {
   constexpr std::int64_t kLongest = 200;  // as the CHECK constraint of the table
   if (name.empty()) throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "type must not be empty");
@@ -138,6 +149,9 @@ store::Columns handler_columns(Oid function, Oid owner) {
       break;
     case NoHandler::kArguments:
       refuse("It has other arguments.");
+      break;
+    case NoHandler::kTemporary:
+      refuse("It is temporary, and ends with this session.");
       break;
   }
   if (!pg::call([=] { return pg::may_execute(function, owner); }))

@@ -32,6 +32,11 @@ void report_missing_type(const std::string& name);
 /// Throws SqlError 42883 if the type needs a handler and `function` is none.
 void require_handler(const store::queue::JobType& type, Oid function);
 
+/// Call it after a type was written that was not of this owner before. Throws SqlError 53400 if the
+/// owner has more than a quarter of the types that shared memory has room for. Jobs of a type
+/// without an entry there do not start.
+void check_share_of_types(Oid owner);
+
 /// Throws SqlError 22023 for an empty name, and 54000 for one that is too long.
 void check_type_name(const std::string& name);
 

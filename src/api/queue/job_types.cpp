@@ -142,6 +142,7 @@ Datum register_type(FunctionCallInfo call) {
     store::queue::insert_job_type(spi, options.columns);
   });
   share.check();
+  if (!type || type->owner_oid != owner) check_share_of_types(owner);
   return Datum{0};
 }
 
@@ -169,6 +170,7 @@ Datum alter_type(FunctionCallInfo call) {
   extension::as_extension(
       [&](pg::Spi& spi) { store::queue::update_job_type(spi, type.id, options.columns); });
   share.check();
+  if (type.owner_oid != owner) check_share_of_types(owner);
   return Datum{0};
 }
 

@@ -9,6 +9,7 @@
 #include "pg/role.hpp"
 #include "shmem/queue/live_counts.hpp"
 #include "store/job_changes.hpp"
+#include "store/queue/news.hpp"
 
 namespace metrics_refresh::api {
 namespace {
@@ -21,6 +22,7 @@ struct Entry {
   std::uint64_t version;  // of the types
   std::uint64_t rights;   // the version of functions and roles
   Oid caller;             // who may add jobs
+  std::int64_t room;      // of `type`
   std::size_t length;     // of the name; 0: the entry is empty
   char name[kLongestName];
 };
@@ -59,7 +61,8 @@ void read_entry(Entry& entry, const std::string& name) {
   check_caller(*type, function);
   entry.type = {
       type->mode, type->id, type->owner_oid, function, static_cast<std::int16_t>(type->priority),
-      0};
+      &entry.room};
+  entry.room = 0;
   entry.version = version;
   entry.rights = rights;
   entry.caller = GetUserId();
@@ -85,15 +88,17 @@ const KnownType& type_to_add_to(const text* name) {
 }
 
 void check_share_of_queue(const KnownType& type, std::int64_t count) {
-  if ((type.room -= count) >= 0) return;
+  if ((*type.room -= count) >= 0) return;
   if (!OidIsValid(type.owner) || pg::is_superuser(type.owner)) {
-    type.room = 1000;
+    *type.room = 1000;
     return;
   }
   const std::int64_t most = settings::max_queued_jobs_per_role();
-  const std::int64_t left = most - shmem::queue::open_jobs_of(type.owner) - count;
+  // Otherwise one long transaction could add any number.
+  const std::int64_t added = std::max<std::int64_t>(store::queue::noted_open(type.id), 0);
+  const std::int64_t left = most - shmem::queue::open_jobs_of(type.owner) - added - count;
   if (left < 0) {
-    type.room = 0;
+    *type.room = 0;
     throw pg::SqlError(
         ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
         "role \"" + pg::role_name(type.owner) + "\" would have more background jobs than it may",
@@ -102,7 +107,7 @@ void check_share_of_queue(const KnownType& type, std::int64_t count) {
         "metrics_refresh.max_queued_jobs_per_role is " + std::to_string(most) + ".");
   }
   // Several sessions may add jobs between two looks.
-  type.room = std::min<std::int64_t>(left / 16, 1000);
+  *type.room = std::min<std::int64_t>(left / 16, 1000);
 }
 
 }  // namespace metrics_refresh::api

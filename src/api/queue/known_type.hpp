@@ -12,7 +12,7 @@ struct KnownType {
   Oid owner;
   Oid handler;  // InvalidOid for the mode external
   std::int16_t priority;
-  mutable std::int64_t room;  // jobs until the next look at the share of the owner
+  std::int64_t* room;  // jobs until the next look at the share of the owner
 };
 
 /// The type of this name, for a caller who adds jobs. Throws SqlError 42704 if there is no such
@@ -21,8 +21,8 @@ struct KnownType {
 const KnownType& type_to_add_to(const text* name);
 
 /// Call it before `count` jobs of the type are added. Throws SqlError 53400 if its owner would have
-/// more open jobs than metrics_refresh.max_queued_jobs_per_role. Jobs of open transactions are not
-/// counted, and the look is repeated only now and then.
+/// more open jobs than metrics_refresh.max_queued_jobs_per_role. Jobs of other open transactions
+/// are not counted, and the look is repeated only now and then.
 void check_share_of_queue(const KnownType& type, std::int64_t count);
 
 }  // namespace metrics_refresh::api

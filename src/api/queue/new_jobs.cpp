@@ -114,6 +114,7 @@ void add_jobs(const NewJobOptions& options, NewJob* jobs, std::size_t count) {
     if (!jobs[i].is_duplicate) part[size++] = &jobs[i];
     if (size == 0 || (size < kPart && i + 1 < count)) continue;
     add_part(options, part, size);
+    if (count > kPart) pg::call([] { CHECK_FOR_INTERRUPTS(); });
     added += static_cast<std::int64_t>(size);
     size = 0;
   }

@@ -57,8 +57,7 @@ void add_type(Datum name, Request& request) {
   const KnownType& type = type_to_add_to(text_name);
   std::string copy(VARDATA_ANY(text_name), VARSIZE_ANY_EXHDR(text_name));
   if (type.mode != store::queue::JobMode::kExternal)
-    throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE,
-                       "jobs of type \"" + copy + "\" cannot be claimed",
+    throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE, "jobs of type \"" + copy + "\" cannot be claimed",
                        "Workers of the server perform them. claim_jobs() is for types with the "
                        "mode external.");
   request.types.emplace_back(type.id, std::move(copy));
@@ -82,8 +81,8 @@ Request read_request(const Arguments& arguments) {
   request.lease = lease_end(0, arguments.datum(2));
   request.worker = arguments.get_text(3).value_or("");
   if (request.worker.size() >= shmem::queue::kWorkerNameBytes)
-    refuse_option("worker must have at most " +
-                  std::to_string(shmem::queue::kWorkerNameBytes - 1) + " bytes");
+    refuse_option("worker must have at most " + std::to_string(shmem::queue::kWorkerNameBytes - 1) +
+                  " bytes");
   if (!arguments.is_null(4)) request.wait = read_wait(arguments.datum(4));
   return request;
 }
@@ -203,12 +202,10 @@ void return_rows(FunctionCallInfo call, const std::vector<Claimed>& claimed) {
     const char* const token_text = token.c_str();
     pg::call([=, &row] {
       bool nulls[6] = {};
-      Datum values[] = {Int64GetDatum(row.job.id),
-                        CStringGetTextDatum(type),
-                        JsonbPGetDatum(row.job.payload),
-                        Int32GetDatum(row.claim.attempt),
-                        CStringGetTextDatum(token_text),
-                        TimestampTzGetDatum(row.claim.lease_until)};
+      Datum values[] = {
+          Int64GetDatum(row.job.id),       CStringGetTextDatum(type),
+          JsonbPGetDatum(row.job.payload), Int32GetDatum(row.claim.attempt),
+          CStringGetTextDatum(token_text), TimestampTzGetDatum(row.claim.lease_until)};
       tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
     });
   }

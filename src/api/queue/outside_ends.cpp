@@ -73,8 +73,7 @@ std::vector<CalledJob> called_jobs(const Arguments& arguments) {
 
 void add_values(const Arguments& arguments, int n, Oid type, const char* name,
                 std::vector<CalledJob>& jobs) {
-  const pg::Elements values =
-      elements(arguments, n, type, name, static_cast<int>(jobs.size()));
+  const pg::Elements values = elements(arguments, n, type, name, static_cast<int>(jobs.size()));
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     jobs[i].has_value = !values.nulls[i];
     jobs[i].value = values.values[i];
@@ -112,8 +111,7 @@ void read_rows(std::vector<CalledJob>& called) {
     return a->claim.segment < b->claim.segment;
   });
   std::vector<store::queue::Place> places;
-  for (const CalledJob* job : used)
-    places.push_back({job->id, job->claim.tid, job->claim.segment});
+  for (const CalledJob* job : used) places.push_back({job->id, job->claim.tid, job->claim.segment});
   std::vector<Job> rows;
   store::queue::look_steadily([&](Snapshot snapshot) {
     rows.resize(places.size());
@@ -172,9 +170,8 @@ void complete(std::vector<CalledJob>& jobs) {
     store::queue::note_ended(job.id, job.job.batch.value_or(0));
   }
   if (completed.empty()) return;
-  std::stable_sort(completed.begin(), completed.end(), [](const auto& a, const auto& b) {
-    return a.job->segment < b.job->segment;
-  });
+  std::stable_sort(completed.begin(), completed.end(),
+                   [](const auto& a, const auto& b) { return a.job->segment < b.job->segment; });
   store::queue::finish_many(completed.data(), completed.size(), store::queue::current_period());
 }
 

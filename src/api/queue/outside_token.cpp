@@ -23,7 +23,8 @@ int digit_of(char c) noexcept {
 
 std::vector<Token> new_tokens(std::size_t count) {
   std::vector<Token> tokens(count);
-  if (!pg::call([&tokens] { return pg_strong_random(tokens.data(), tokens.size() * sizeof(Token)); }))
+  if (!pg::call(
+          [&tokens] { return pg_strong_random(tokens.data(), tokens.size() * sizeof(Token)); }))
     throw pg::SqlError(ERRCODE_INTERNAL_ERROR, "the server has no random numbers for tokens");
   return tokens;
 }

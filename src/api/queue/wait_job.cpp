@@ -2,15 +2,13 @@
 //
 // The session asks to hear of the end of the job, and looks at the rows after that, so that it
 // misses none. Workers commit asynchronously. So an end is flushed before the caller hears of it.
-#include <algorithm>
-
 #include "api/arguments.hpp"
 #include "api/queue/job_access.hpp"
+#include "api/waiting.hpp"
 #include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "pg/job_transaction.hpp"
 #include "pg/snapshot_waits.hpp"
-#include "pg/time.hpp"
 #include "shmem/queue/awaited.hpp"
 #include "shmem/queue/status.hpp"
 #include "store/queue/news.hpp"
@@ -21,9 +19,6 @@ namespace {
 
 using store::queue::JobNumber;
 using store::queue::Where;
-
-constexpr std::int64_t kLookMilliseconds = 500;
-constexpr std::int64_t kLongest = 3'600'000;
 
 struct Seen {
   const char* status;
@@ -60,23 +55,11 @@ Seen look(JobNumber id) {
   return seen;
 }
 
-std::optional<core::Instant> end_of(const Arguments& arguments) {
-  if (arguments.is_null(1)) return std::nullopt;
-  const Datum interval = arguments.datum(1);
-  return pg::to_instant(pg::call([interval] {
-    return DatumGetTimestampTz(DirectFunctionCall2(
-        timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), interval));
-  }));
-}
-
 // Returns false if the time to give up had come before.
 bool sleep(const std::optional<core::Instant>& give_up_at, std::int64_t most) {
-  if (give_up_at) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*give_up_at - pg::now()).count();
-    if (left <= 0) return false;
-    most = std::min<std::int64_t>(most, left);
-  }
-  const long timeout = static_cast<long>(most);
+  const std::optional<long> length = sleep_length(give_up_at, most);
+  if (!length) return false;
+  const long timeout = *length;
   pg::call([timeout] { shmem::queue::sleep_until_awaited(timeout); });
   return true;
 }
@@ -114,7 +97,7 @@ Datum wait_job(FunctionCallInfo call) {
         ERRCODE_ACTIVE_SQL_TRANSACTION,
         "job " + std::to_string(id) + " cannot start before this transaction has committed",
         "Call enqueue() and wait_job() in two transactions.");
-  const std::optional<core::Instant> give_up_at = end_of(arguments);
+  const std::optional<core::Instant> give_up_at = give_up_time(arguments, 1);
   Seen seen = {};
   for (;;) {
     prepare(id);
@@ -127,23 +110,14 @@ Datum wait_job(FunctionCallInfo call) {
   return text_result(seen.status);
 }
 
-void commit() {
-  pg::call([] { SPI_commit(); });
-}
-
-bool is_in_transaction(FunctionCallInfo call) {
-  return call->context == nullptr || !IsA(call->context, CallContext) ||
-         castNode(CallContext, call->context)->atomic;
-}
-
 // Each look is in a transaction of its own. Nothing is held while this process sleeps.
 Seen await_end(JobNumber id, const std::optional<core::Instant>& give_up_at) {
   for (;;) {
     shmem::queue::require_queue();
     prepare(id);
     const Seen seen = look(id);
-    if (!seen.has_ended) commit();
-    if (!seen.has_ended && sleep(give_up_at, kLongest)) continue;
+    if (!seen.has_ended) commit_procedure();
+    if (!seen.has_ended && sleep(give_up_at, kLongestSleep)) continue;
     cancel_sleep();
     return seen;
   }
@@ -158,9 +132,9 @@ Datum wait_for_job(FunctionCallInfo call) {
         "wait_for_job() cannot run inside a transaction block or a function",
         "It commits, so that it holds no snapshot while it waits. CALL it by itself, or use "
         "metrics_refresh.wait_job().");
-  const std::optional<core::Instant> give_up_at = end_of(arguments);
+  const std::optional<core::Instant> give_up_at = give_up_time(arguments, 1);
   pg::call([] { (void)SPI_connect_ext(SPI_OPT_NONATOMIC); });
-  commit();
+  commit_procedure();
   const Seen seen = await_end(id, give_up_at);
   flush_end(seen);
   pg::call([] { (void)SPI_finish(); });

@@ -75,6 +75,11 @@ std::uint32_t ReadyWork::running(TypeId id) const noexcept {
   return type == kNone ? 0 : turns_.type(type).running;
 }
 
+Instant ReadyWork::oldest_turn_of(TypeId id, Instant now) const noexcept {
+  const std::uint32_t type = turns_.find_type(id);
+  return type == kNone ? Instant::max() : turns_.oldest_turn_of(type, now);
+}
+
 ReadyWork::Posted ReadyWork::post(const Jobs& jobs, Instant now) noexcept {
   const std::uint32_t type = turns_.find_or_add_type(jobs.type);
   if (type == kNone) {

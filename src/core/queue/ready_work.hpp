@@ -188,6 +188,8 @@ class ReadyWork {
   /// Since when the lane waits that comes next for its owner; of all owners, the earliest.
   /// Instant::max() if no job may start.
   Instant oldest_turn(Instant now) const noexcept { return turns_.oldest_turn(now); }
+  /// The same of one type.
+  Instant oldest_turn_of(TypeId type, Instant now) const noexcept;
 
  private:
   struct Worker {

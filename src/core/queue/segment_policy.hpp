@@ -33,7 +33,7 @@ struct SegmentStep {
   enum class Kind {
     kNothing,
     kOpenNext,     // `next` becomes the current segment
-    kCopyForward,  // jobs of `segment` that nobody runs move to the current one
+    kCopyForward,  // jobs of `segment` that do not run move to the current one
     kEmpty         // `segment` becomes free
   };
   Kind kind = Kind::kNothing;
@@ -50,7 +50,7 @@ constexpr std::int64_t kSegmentBytes = 64 << 20;
 constexpr Duration kSegmentAge = std::chrono::minutes{10};
 /// A sealed segment is left alone for this time. After it, its live jobs are copied if they are
 /// less than an eighth of its rows; after kSegmentAge, if they are less than half. To copy more
-/// would gain little: jobs that nobody may start would be copied again and again.
+/// would gain little: jobs that must not start would be copied again and again.
 constexpr Duration kStragglerAge = std::chrono::seconds{10};
 
 /// The next step for the ring of `kSegments` segments.

@@ -228,6 +228,14 @@ Instant Turns::oldest_turn(Instant now) const noexcept {
   return oldest;
 }
 
+Instant Turns::oldest_turn_of(std::uint32_t type, Instant now) const noexcept {
+  Instant oldest = Instant::max();
+  for (const Type::Band& band : types_[type].bands)
+    if (band.turn.linked)
+      oldest = std::min(oldest, std::min(lanes_[band.lanes.first].waiting_since, now));
+  return oldest;
+}
+
 std::uint32_t Turns::allowance(std::uint32_t index, Instant now) noexcept {
   Type& type = types_[lanes_[index].type];
   const TypeSettings& settings = type.settings;

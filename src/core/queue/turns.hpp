@@ -178,6 +178,8 @@ class Turns {
   std::uint32_t free_types() const noexcept { return types_.free_count(); }
   /// Since when the longest waiting front lane of any band waits; Instant::max() if there is none.
   Instant oldest_turn(Instant now) const noexcept;
+  /// The same of one type.
+  Instant oldest_turn_of(std::uint32_t type, Instant now) const noexcept;
 
  private:
   static bool may_start(const Type& type) noexcept;

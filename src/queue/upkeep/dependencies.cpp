@@ -21,15 +21,12 @@ constexpr std::size_t kMost = 500;
 // The next pass begins after some times the duration of the last one. So many waiters do not keep
 // the scheduler from other work.
 constexpr int kPause = 4;
-// Until a waiter is looked at again that another transaction has locked.
-constexpr core::Duration kLocked = std::chrono::seconds{1};
 
 constexpr char kReason[] = "a job that it waited for is dead or canceled";
 
-// A waiter that another transaction changes waits for the next try.
 void cancel(pg::Spi& spi, JobNumber waiter) {
-  const std::optional<Job> job = store::queue::take_free_later(spi, waiter);
-  if (!job) return;
+  const std::optional<Job> job = store::queue::take_later(spi, waiter);
+  if (!job) return store::queue::remove_waiter(spi, waiter);
   store::queue::Stop how;
   how.status = store::queue::StopStatus::kCanceled;
   how.finished_at = GetCurrentTimestamp();
@@ -71,6 +68,7 @@ void Dependencies::go_on_with_pass(core::Instant now, Mover& mover) {
       shmem::queue::await(jobs.data(), static_cast<std::uint32_t>(jobs.size()));
   if (!position_) position_ = position;
   if (!settle(jobs, mover)) return pass_due_.failed(now);
+  if (!unsettled_.empty()) ends_due_.no_later_than(now + store::kTryAgain);
   pass_due_.succeeded();
   if (jobs.size() == kMost) {
     until_ = jobs.back();
@@ -93,38 +91,43 @@ void Dependencies::take_ends(core::Instant now, Mover& mover) {
     for (std::uint32_t i = 0; i < news.count; ++i) jobs.push_back(ends[i].job);
   }
   if (jobs.empty()) return;
-  std::sort(jobs.begin(), jobs.end());
-  jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
-  if (settle(jobs, mover)) return ends_due_.succeeded();
+  if (settle(jobs, mover)) {
+    ends_due_.succeeded();
+    if (!unsettled_.empty()) ends_due_.no_later_than(now + store::kTryAgain);
+    return;
+  }
   unsettled_.insert(unsettled_.end(), jobs.begin(), jobs.end());
   ends_due_.failed(now);
 }
 
 // Some of the jobs may have waiters, and some of these may have ended. The commit is flushed before
 // it becomes visible, and stands in the WAL behind each end that was seen. So no job starts before
-// the ends that it waited for are durable.
+// the ends that it waited for are durable. A session may change a waiter in a transaction that
+// stays open. Such a waiter is left for the next try, and keeps no other one from its start.
 bool Dependencies::settle(const std::vector<std::int64_t>& jobs, Mover& mover) {
   std::optional<TimestampTz> due;
-  std::vector<std::int64_t> ended;
+  std::vector<std::int64_t> left;
   const bool settled = try_change(
       "jobs that wait for others cannot be released now", Commit::kFlushed, [&](pg::Spi& spi) {
         const store::queue::JobEnds ends =
             store::queue::find_ends(spi, store::queue::awaited_of(spi, jobs));
         if (ends.completed.empty() && ends.stopped.empty()) return;
+        std::vector<std::int64_t> all = ends.completed;
+        all.insert(all.end(), ends.stopped.begin(), ends.stopped.end());
+        const std::vector<std::int64_t> busy = store::queue::lock_waiters(spi, all);
         if (!ends.completed.empty()) {
           const std::vector<std::int64_t> free =
-              store::queue::end_predecessors(spi, ends.completed);
+              store::queue::end_predecessors(spi, ends.completed, busy);
           if (!free.empty()) due = store::queue::earliest_run(spi, free);
         }
-        for (const std::int64_t waiter : store::queue::waiters_of(spi, ends.stopped))
+        for (const std::int64_t waiter : store::queue::waiters_of(spi, ends.stopped, busy))
           cancel(spi, waiter);
-        ended = ends.completed;
-        ended.insert(ended.end(), ends.stopped.begin(), ends.stopped.end());
-        ended = store::queue::awaited_of(spi, ended);
+        if (!busy.empty()) left = store::queue::awaited_of(spi, all);
       });
   if (!settled) return false;
-  if (!ended.empty()) ends_due_.no_later_than(pg::now() + kLocked);
-  unsettled_.insert(unsettled_.end(), ended.begin(), ended.end());
+  unsettled_.insert(unsettled_.end(), left.begin(), left.end());
+  std::sort(unsettled_.begin(), unsettled_.end());
+  unsettled_.erase(std::unique(unsettled_.begin(), unsettled_.end()), unsettled_.end());
   if (due) mover.expect(*due);
   return true;
 }

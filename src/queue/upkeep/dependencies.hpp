@@ -39,7 +39,7 @@ class Dependencies {
   std::int64_t until_ = 0;
   core::Instant pass_began_ = core::Instant::min();
   core::Duration pass_took_{};
-  // Ends that could not be settled, or not for all waiters: another transaction has locked some.
+  // Ends that could not be settled: another transaction may have locked a waiter.
   Due ends_due_;
   std::vector<std::int64_t> unsettled_;
 };

@@ -1,4 +1,4 @@
-// A job is held before it is read for the copy, so that nobody starts it meanwhile. Its new row
+// A job is held before it is read for the copy, so that no worker starts it meanwhile. Its new row
 // gets the next version. The holds end with the transaction (store/queue/news.hpp).
 #include "core/queue/ready_work.hpp"
 
@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kMost = 1000;
 
-// Holds the jobs that nobody has, and returns their places.
+// Holds the jobs that have no claim, and returns their places.
 std::vector<store::queue::Place> hold(const Unended* jobs, std::size_t count) {
   std::vector<store::queue::Place> places;
   for (std::size_t i = 0; i < count; ++i) {

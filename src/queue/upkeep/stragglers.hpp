@@ -1,4 +1,4 @@
-// Copies the jobs of a sealed segment that nobody runs to the current one, so that the segment can
+// Copies the jobs of a sealed segment that do not run to the current one, so that the segment can
 // be emptied.
 #pragma once
 

@@ -16,6 +16,7 @@
 #include "store/queue/later.hpp"
 #include "store/queue/lost_attempt.hpp"
 #include "store/queue/news.hpp"
+#include "store/queue/stopped.hpp"
 
 namespace metrics_refresh::queue {
 namespace {
@@ -29,15 +30,15 @@ store::RunError error_of(const AfterCrash& after) {
   const char* const hint = "The server log says why it crashed.";
   switch (after.next) {
     case AfterCrash::Next::kCrasher:
-      return store::run_error(
-          ERRCODE_CRASH_SHUTDOWN,
-          "the server crashed while the job ran alone, " + std::to_string(after.crashes) + " times",
-          hint);
+      return store::run_error(ERRCODE_CRASH_SHUTDOWN,
+                              std::string(store::queue::kCrashReason) + " alone, " +
+                                  std::to_string(after.crashes) + " times",
+                              hint);
     case AfterCrash::Next::kTooManyTries:
     case AfterCrash::Next::kRunAlone:
       break;
   }
-  return store::run_error(ERRCODE_CRASH_SHUTDOWN, "the server crashed while the job ran", hint);
+  return store::run_error(ERRCODE_CRASH_SHUTDOWN, store::queue::kCrashReason, hint);
 }
 
 // The rows of those jobs that have not ended.
@@ -133,7 +134,7 @@ bool Suspects::start(JobNumber number, const Types& types) {
       try_change("a job cannot be started again now", Commit::kNotFlushed, [&](pg::Spi& spi) {
         if (!may_start(store::queue::find_job(spi, number, GetActiveSnapshot(), false), types))
           return;
-        job = store::queue::take_free_later(spi, number);
+        job = store::queue::take_later(spi, number);
         if (!job) return;
         job->run_at.reset();
         job->version = store::queue::next_version(job->version);

@@ -44,6 +44,15 @@ shmem::queue::TypeCopy copy_of(const JobType& type) {
   return copy;
 }
 
+void report_full(std::size_t types) {
+  pg::call([types] {
+    ereport(LOG, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+            errmsg("metrics_refresh: shared memory has no room for %zu job types", types),
+            errdetail("Their jobs do not start."),
+            errhint("Raise metrics_refresh.queue_memory and restart the server."));
+  });
+}
+
 }  // namespace
 
 bool Types::work(core::Instant now) {
@@ -70,15 +79,13 @@ void Types::publish(std::map<int, JobType> types) {
   for (const shmem::queue::TypeCounts& known : shmem::queue::all_type_counts())
     if (types.count(known.type) == 0) shmem::queue::forget_type(known.type);
   has_handlers_ = false;
+  std::size_t without_room = 0;
   for (const auto& [id, type] : types) {
     has_handlers_ = has_handlers_ || type.mode != store::queue::JobMode::kExternal;
-    if (!shmem::queue::set_type(id, copy_of(type)))
-      pg::call([] {
-        ereport(LOG, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-                errmsg("metrics_refresh: there is no room for another job type in shared memory"),
-                errhint("Raise metrics_refresh.queue_memory and restart the server."));
-      });
+    if (!shmem::queue::set_type(id, copy_of(type))) ++without_room;
   }
+  if (without_room > without_room_) report_full(without_room);
+  without_room_ = without_room;
   types_ = std::move(types);
   has_read_ = true;
 }

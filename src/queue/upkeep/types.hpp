@@ -35,6 +35,7 @@ class Types {
   std::map<int, JobType> types_;
   bool has_read_ = false;
   bool has_handlers_ = false;
+  std::size_t without_room_ = 0;  // types that shared memory does not know
   Due due_;
 };
 

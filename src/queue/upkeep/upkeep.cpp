@@ -20,22 +20,28 @@ constexpr core::Duration kPace = std::chrono::seconds{1};
 
 }  // namespace
 
+void Upkeep::expect() {
+  // If a look has failed, the next one has its time.
+  if (!has_place_ && !place_due_.at()) place_due_.at_once();
+}
+
 // A place is made at the first use of the queue after a start of the server. If there are types,
-// the scheduler makes it, because there may be jobs as well.
-void Upkeep::find_place() {
+// the scheduler makes it, because there may be jobs as well. Types come without a use of the queue
+// only before the scheduler starts, or while it waits for the end of a restore.
+void Upkeep::find_place(Instant now) {
   bool found = false;
-  has_looked_ = store::try_with_own_tables("the job queue of the database cannot be served now",
-                                           [&found](pg::Spi& spi) {
-                                             found = shmem::queue::find_queue();
-                                             if (found || store::queue::load_job_types(spi).empty())
-                                               return;
-                                             shmem::queue::require_queue();
-                                             found = true;
-                                           });
-  if (!has_looked_) return place_due_.failed(pg::now());
+  const bool looked = store::try_with_own_tables(
+      "the job queue of the database cannot be served now", [this, &found](pg::Spi& spi) {
+        found = shmem::queue::find_queue();
+        if (found || !may_have_types_ || store::queue::load_job_types(spi).empty()) return;
+        shmem::queue::require_queue();
+        found = true;
+      });
+  if (!looked) return place_due_.failed(now);
   place_due_.succeeded();
-  if (found && !has_place_) begin();
+  may_have_types_ = false;
   has_place_ = found;
+  if (found) begin();
 }
 
 void Upkeep::begin() {
@@ -45,8 +51,12 @@ void Upkeep::begin() {
 }
 
 void Upkeep::work(Instant now, MayDo may_do) {
-  if (may_do == MayDo::kNothing) return close();
-  if (!has_place_ && (!has_looked_ || place_due_.take(now))) find_place();
+  if (may_do == MayDo::kNothing) {
+    is_restoring_ = true;
+    return close();
+  }
+  if (std::exchange(is_restoring_, false)) begin_after_restore();
+  if (!has_place_ && place_due_.take(now)) find_place(now);
   if (!has_place_) return;
   read_news(now);
   if (types_.work(now)) has_work_ = true;
@@ -56,6 +66,15 @@ void Upkeep::work(Instant now, MayDo may_do) {
   if (!is_recovered_) return;
   open(may_do);
   take_steps(now);
+}
+
+// Rows were added that nobody has told of or counted.
+void Upkeep::begin_after_restore() {
+  may_have_types_ = true;
+  place_due_.at_once();
+  if (!has_place_) return;
+  begin();
+  recount_.expect();
 }
 
 void Upkeep::read_news(Instant now) {
@@ -91,6 +110,7 @@ void Upkeep::expect_everything(Instant now) {
   leases_.expect();
   history_.expect();
   notifications_.begin();
+  pace_due_.no_later_than(now + kPace);  // for transactions that were prepared before
   has_work_ = true;
 }
 
@@ -122,7 +142,7 @@ void Upkeep::take_steps(Instant now) {
   notifications_.work(now);
 }
 
-// While workers serve the queue, nobody wakes the scheduler, but segments fill up. Sessions that
+// While workers serve the queue, nothing wakes the scheduler, but segments fill up. Sessions that
 // commit a prepared transaction may end before they post its news.
 void Upkeep::keep_pace(Instant now) {
   const bool has_prepared = shmem::queue::has_prepared_posts();
@@ -137,6 +157,7 @@ void Upkeep::keep_pace(Instant now) {
 }
 
 std::optional<Instant> Upkeep::try_again_at() const {
+  if (is_restoring_) return std::nullopt;  // the end of the restore wakes the scheduler
   if (!has_place_) return place_due_.at();
   std::optional<Instant> at = types_.try_again_at();
   if (!is_recovered_) return earlier(at, recovery_.try_again_at());

@@ -1,12 +1,12 @@
 // The scheduler's side of the job queue of its database. Workers perform jobs and sessions add
-// them, without the scheduler; it does all that nobody else can do:
+// them, without the scheduler; it does everything that they cannot:
 //
 //   recovery, types        shared memory knows the jobs and types of the tables
 //   mover                  jobs whose time has come
 //   dependencies, batches  jobs that follow from the ends of others
 //   leases                 jobs that workers outside the server have lost
 //   rotation, history      storage is used again
-//   notifications          who listens hears of ends
+//   notifications          listeners hear of ends
 //
 // Each of them is a step of the scheduler's loop: a short transaction at a time, when it is due.
 #pragma once
@@ -33,7 +33,7 @@ enum class MayDo { kNothing, kNoClaims, kAll };
 class Upkeep {
  public:
   /// The scheduler was woken: the database may have got a queue.
-  void expect() { has_looked_ = false; }
+  void expect();
 
   /// Takes the news, and each step that is due.
   void work(core::Instant now, MayDo may_do);
@@ -49,7 +49,8 @@ class Upkeep {
   std::optional<core::Instant> next_due() const { return mover_.try_again_at(); }
 
  private:
-  void find_place();
+  void find_place(core::Instant now);
+  void begin_after_restore();
   void read_news(core::Instant now);
   void begin();
   void expect_everything(core::Instant now);
@@ -58,7 +59,8 @@ class Upkeep {
   void take_steps(core::Instant now);
   void keep_pace(core::Instant now);
 
-  bool has_looked_ = false, has_place_ = false;
+  // At the start of the scheduler, it looks as after a restore.
+  bool has_place_ = false, may_have_types_ = true, is_restoring_ = true;
   bool is_recovered_ = false, is_open_ = false, was_enabled_ = false;
   bool has_work_ = false;
   Due place_due_, pace_due_, rates_due_;

@@ -24,7 +24,7 @@ HoldResult result_of(const ReadyWork::Held& held) noexcept {
   return {Result::kNoRoom, -1};
 }
 
-// If the type is not known, nobody can say how a hint that was met has to be posted.
+// If the type is not known, it is unknown how a hint that was met has to be posted.
 void end_locked(Content& content, const HoldEnd& end, TimestampTz now, Wakes& wakes) noexcept {
   if (content.ready().holder_of(end.job.first) != core::queue::Claim::kHold) return;
   std::uint32_t segments = content.ready().release(end.job.first);

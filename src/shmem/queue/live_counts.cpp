@@ -114,8 +114,8 @@ std::int64_t open_jobs_of(Oid role) noexcept {
 }
 
 // The snapshot is taken under the lock, so that each post either came before it, or compares its
-// transaction with it. It takes only ProcArrayLock, and nobody who has that takes this lock. The
-// first call allocates what the second one needs.
+// transaction with it. It takes only ProcArrayLock, and no process takes this lock under that one.
+// The first call allocates what the second one needs.
 Snapshot begin_recount() {
   const FullTransactionId near = ReadNextFullTransactionId();
   (void)GetLatestSnapshot();

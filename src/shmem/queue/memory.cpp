@@ -65,6 +65,7 @@ void make_content(Place& place) noexcept {
   Content& made = *new (&content_of(place)) Content;
   std::byte* rest = reinterpret_cast<std::byte*>(&made) + MAXALIGN(sizeof(Content));
   const Sizes& fixed = sizes();
+  made.made_at = GetCurrentTimestamp();
   made.types.place(rest, fixed.ready.types);
   made.owners.place(rest, owners_of(fixed));
   made.workers.place(rest, fixed.workers);
@@ -107,6 +108,7 @@ void init_memory() {
     pg_atomic_init_u64(&place.generation, 1);
     pg_atomic_init_u64(&place.types_version, 1);
     pg_atomic_init_u64(&place.truncations, 1);
+    pg_atomic_init_u64(&place.double_ends, 0);
     pg_atomic_init_u32(&place.current_segment, kNone);
     pg_atomic_init_u32(&place.current_period, kNone);
     ConditionVariableInit(&place.awaited);

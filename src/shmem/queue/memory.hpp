@@ -106,6 +106,7 @@ struct Single {
 
 struct Content {
   State state = State::kNew;
+  TimestampTz made_at = 0;
   JobNumber next_number = 0, end_of_numbers = 0;
   SchedulerNews news;
   bool watches_ends = false;
@@ -150,9 +151,10 @@ struct Place {
   Oid schema;                   // of the extension's tables: its identity
   pg_atomic_uint64 types_version;
   pg_atomic_uint64 truncations;
+  pg_atomic_uint64 double_ends;
   pg_atomic_uint32 current_segment;  // kNone if it is not known
   pg_atomic_uint32 current_period;   // the same
-  ConditionVariable awaited;         // broadcast at ends that somebody may await
+  ConditionVariable awaited;         // broadcast at ends that a process may await
   ConditionVariable outside_work;    // broadcast when a type with claims from outside gets work
 };
 

@@ -70,8 +70,8 @@ enum class UseResult : std::uint8_t {
   kInUse     // another session is ending it, or the scheduler
 };
 /// For complete, fail, release: looks the claim up, and marks it kInUse by this session. `claim` is
-/// a copy of it. A null `token` means any, for cancel_job(). `is_own`: this transaction has made the
-/// claim, which stays kClaiming.
+/// a copy of it. A null `token` means any, for cancel_job(). `is_own`: this transaction has made
+/// the claim, which stays kClaiming.
 UseResult use_outside(JobNumber job, const Token* token, bool is_own, OutsideClaim* claim) noexcept;
 /// The transaction was rolled back: the claims are kLeased again, and can expire.
 void stop_use(const JobNumber* jobs, std::uint32_t count) noexcept;

@@ -39,6 +39,7 @@ void give_to(Place& place, Oid database, Oid schema) noexcept {
   pg_atomic_fetch_add_u64(&place.generation, 1);
   pg_atomic_fetch_add_u64(&place.types_version, 1);
   pg_atomic_fetch_add_u64(&place.truncations, 1);
+  pg_atomic_write_u64(&place.double_ends, 0);
   pg_atomic_write_u32(&place.current_segment, kNone);
   pg_atomic_write_u32(&place.current_period, kNone);
   if (OidIsValid(database)) make_content(place);
@@ -108,6 +109,12 @@ bool find_queue() {
   const Oid schema = own_schema();
   if (!OidIsValid(schema)) return false;
   return is_known(schema) || pg::call([schema] { return search(schema, false); }).found;
+}
+
+bool find_queue_inside() {
+  if (!is_preloaded()) return false;
+  const Oid schema = get_namespace_oid(extension::kInternalSchema, true);
+  return OidIsValid(schema) && (is_known(schema) || search(schema, false).found);
 }
 
 void forget(Oid database) noexcept {
@@ -212,6 +219,14 @@ std::uint64_t truncations() noexcept {
 
 void count_truncation() noexcept {
   if (is_current()) pg_atomic_fetch_add_u64(&here->truncations, 1);
+}
+
+std::uint64_t double_ends() noexcept {
+  return is_current() ? pg_atomic_read_u64(&here->double_ends) : 0;
+}
+
+void count_double_end() noexcept {
+  if (is_current()) pg_atomic_fetch_add_u64(&here->double_ends, 1);
 }
 
 }  // namespace metrics_refresh::shmem::queue

@@ -46,6 +46,8 @@ void request();
 void require_queue();
 /// The same, but returns false if there is no place, or no extension.
 bool find_queue();
+/// The same for code inside pg::call(), or in a callback that may raise.
+bool find_queue_inside();
 /// Gives up the place of a database that was dropped.
 void forget(Oid database) noexcept;
 
@@ -93,5 +95,9 @@ void set_current_period(int period) noexcept;
 std::uint64_t truncations() noexcept;
 /// For the scheduler. REQUIRES: it has the AccessExclusiveLock, and has not committed yet.
 void count_truncation() noexcept;
+
+/// Attempts to end a row that had an end, since the place was made. Needs no lock.
+std::uint64_t double_ends() noexcept;
+void count_double_end() noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

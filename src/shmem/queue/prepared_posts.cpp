@@ -147,6 +147,8 @@ bool has_prepared_posts() noexcept {
 // If the database has no place, nothing has to be posted: the scheduler will read all tables.
 void post_prepared() {
   if (table == nullptr || pg_atomic_read_u32(&table->count) == 0) return;
+  // This session may not have used the queue itself.
+  (void)find_queue_inside();
   const FullTransactionId near = ReadNextFullTransactionId();
   for (int i = 0; i < table->size; ++i) {
     const TransactionId transaction = transaction_at(i);

@@ -78,6 +78,7 @@ std::optional<QueueStatus> queue_status() noexcept {
     const ReadyWork::Sizes& all = sizes().ready;
     QueueStatus status;
     status.state = content.state;
+    status.made_at = content.made_at;
     status.spans = all.spans;
     status.spans_free = ready.free_spans();
     status.lanes = all.lanes;
@@ -97,6 +98,25 @@ std::optional<QueueStatus> queue_status() noexcept {
     status.last_end = content.news.last_end;
     return status;
   });
+}
+
+std::vector<WaitingType> waiting_types() {
+  std::vector<WaitingType> waiting;
+  if (!is_current()) return waiting;
+  waiting.reserve(sizes().ready.types);
+  const core::Instant now = pg::now();
+  locked(LW_SHARED, [&waiting, now](Content& content) {
+    const ReadyWork& ready = content.ready();
+    for (std::uint32_t i = 0; i < content.types.size(); ++i) {
+      const TypeId type = content.types[i].type;
+      if (type == 0) continue;
+      const core::Instant since = ready.oldest_turn_of(type, now);
+      if (since != core::Instant::max() && waiting.size() < waiting.capacity())
+        waiting.push_back(
+            {type, is_outside_owner(ready.owner_of(type)), pg::to_timestamptz(since)});
+    }
+  });
+  return waiting;
 }
 
 Places places() noexcept {

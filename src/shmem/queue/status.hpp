@@ -28,6 +28,7 @@ bool is_processing(JobNumber job) noexcept;
 
 struct QueueStatus {
   State state = State::kNew;
+  TimestampTz made_at = 0;  // the place
   std::uint32_t spans = 0, spans_free = 0;
   std::uint32_t lanes = 0, lanes_free = 0;
   std::uint32_t types = 0, types_free = 0;
@@ -45,6 +46,14 @@ struct QueueStatus {
 };
 /// Nothing if there is no place.
 std::optional<QueueStatus> queue_status() noexcept;
+
+/// A type with ready jobs that may start.
+struct WaitingType {
+  TypeId type = 0;
+  bool is_outside = false;  // they are claimed from outside
+  TimestampTz since = 0;    // the lane that has waited longest for a turn waits
+};
+std::vector<WaitingType> waiting_types();
 
 /// Of the cluster: places in use, and how many there can be.
 struct Places {

@@ -41,7 +41,7 @@ void count_type(Content& content, TypeId type, const Counts& change, const Ends&
 void count_segment(Content& content, std::uint8_t segment, std::int64_t change,
                    TransactionNumber transaction) noexcept;
 void count_batch(Content& content, const BatchCount& added, TransactionNumber transaction) noexcept;
-/// Whether somebody may await the job.
+/// Whether a process may await the job.
 bool filter_has(const Content& content, JobNumber job) noexcept;
 /// A job has ended, completed or not.
 void tell_end(Content& content, JobNumber job, std::int64_t batch, TransactionNumber transaction,

@@ -53,6 +53,8 @@ bool set_type(TypeId type, const TypeCopy& copy) noexcept {
   });
 }
 
+std::uint32_t type_room() noexcept { return sizes().ready.types; }
+
 void forget_type(TypeId type) noexcept {
   const core::Instant now = pg::now();
   locked(LW_EXCLUSIVE, [type, now](Content& content) {

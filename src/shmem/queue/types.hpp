@@ -20,6 +20,8 @@ struct TypeCopy {
 
 /// Returns false if there is no room for one more type.
 bool set_type(TypeId type, const TypeCopy& copy) noexcept;
+/// The number of types that there is room for. 0 if the library is not preloaded.
+std::uint32_t type_room() noexcept;
 /// The type was dropped. Its jobs are forgotten, and its counts.
 void forget_type(TypeId type) noexcept;
 /// Starts in the last period that are known from before a restart count for the rate limit.

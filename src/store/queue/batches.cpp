@@ -73,7 +73,7 @@ std::optional<Batch> take_closed_batch(pg::Spi& spi, JobNumber id) {
 
 std::vector<std::int64_t> read_batches(pg::Spi& spi, JobNumber after, std::size_t most) {
   const pg::Rows rows =
-      spi.query("SELECT id FROM " + kTable + " WHERE id > $1 ORDER BY id LIMIT $2",
+      spi.query("SELECT id FROM " + kTable + " WHERE id > $1 AND NOT is_open ORDER BY id LIMIT $2",
                 {after, static_cast<std::int64_t>(most)});
   std::vector<std::int64_t> ids;
   for (std::size_t i = 0; i < rows.size(); ++i) ids.push_back(rows.get_int64(i, "id"));

@@ -35,31 +35,38 @@ std::vector<std::int64_t> awaited_of(pg::Spi& spi, const std::vector<std::int64_
                           {pg::Param::array(numbers)}));
 }
 
-// Rows that sessions have locked are left out, because those may keep them for long. A row of
-// queue_dependency whose waiter is gone goes, too.
-std::vector<std::int64_t> end_predecessors(pg::Spi& spi,
-                                           const std::vector<std::int64_t>& predecessors) {
+std::vector<std::int64_t> lock_waiters(pg::Spi& spi,
+                                       const std::vector<std::int64_t>& predecessors) {
   const std::vector<std::int64_t> locked = ids_of(spi.query(
       "SELECT id FROM metrics_refresh_internal.queue_later WHERE id IN (SELECT waiter FROM " +
-          kTable + " WHERE predecessor = ANY ($1)) FOR NO KEY UPDATE SKIP LOCKED",
+          kTable + " WHERE predecessor = ANY ($1)) ORDER BY id FOR UPDATE SKIP LOCKED",
       {pg::Param::array(predecessors)}));
   return ids_of(spi.query(
+      "SELECT DISTINCT waiter AS id FROM " + kTable +
+          " WHERE predecessor = ANY ($1) AND waiter <> ALL ($2)"
+          " AND EXISTS (SELECT FROM metrics_refresh_internal.queue_later l WHERE l.id = waiter)",
+      {pg::Param::array(predecessors), pg::Param::array(locked)}));
+}
+
+std::vector<std::int64_t> end_predecessors(pg::Spi& spi,
+                                           const std::vector<std::int64_t>& predecessors,
+                                           const std::vector<std::int64_t>& busy) {
+  return ids_of(spi.query(
       "WITH ended AS (DELETE FROM " + kTable +
-          " WHERE predecessor = ANY ($1) AND (waiter = ANY ($2) OR NOT EXISTS"
-          "  (SELECT FROM metrics_refresh_internal.queue_later l WHERE l.id = waiter))"
-          " RETURNING waiter),"
+          " WHERE predecessor = ANY ($1) AND waiter <> ALL ($2) RETURNING waiter),"
           " counted AS (SELECT waiter, count(*) AS ended_count FROM ended GROUP BY waiter),"
           " changed AS (UPDATE metrics_refresh_internal.queue_later"
           "  SET waits = greatest(waits - ended_count, 0) FROM counted WHERE id = waiter"
           "  RETURNING id, waits)"
           " SELECT id FROM changed WHERE waits = 0 ORDER BY id",
-      {pg::Param::array(predecessors), pg::Param::array(locked)}));
+      {pg::Param::array(predecessors), pg::Param::array(busy)}));
 }
 
-std::vector<std::int64_t> waiters_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors) {
-  return ids_of(spi.query(
-      "SELECT DISTINCT waiter AS id FROM " + kTable + " WHERE predecessor = ANY ($1) ORDER BY 1",
-      {pg::Param::array(predecessors)}));
+std::vector<std::int64_t> waiters_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors,
+                                     const std::vector<std::int64_t>& busy) {
+  return ids_of(spi.query("SELECT DISTINCT waiter AS id FROM " + kTable +
+                              " WHERE predecessor = ANY ($1) AND waiter <> ALL ($2) ORDER BY 1",
+                          {pg::Param::array(predecessors), pg::Param::array(busy)}));
 }
 
 void remove_waiter(pg::Spi& spi, JobNumber waiter) {

@@ -20,14 +20,20 @@ std::vector<std::int64_t> read_predecessors(pg::Spi& spi, JobNumber after, std::
 /// Those of these numbers that are waited for.
 std::vector<std::int64_t> awaited_of(pg::Spi& spi, const std::vector<std::int64_t>& numbers);
 
-/// The predecessors have completed: removes their rows and counts the waiters down. Returns the
-/// waiters that wait for nothing any more; their run_at may be later. Leaves out waiters that another
+/// Locks the waiters of these jobs, and waits for nobody. Returns the busy ones, which another open
 /// transaction changes.
+std::vector<std::int64_t> lock_waiters(pg::Spi& spi, const std::vector<std::int64_t>& predecessors);
+
+/// The predecessors have completed: removes their rows, except those of busy waiters, and counts
+/// the waiters down. Returns the waiters that wait for nothing any more; their run_at may be later.
+/// REQUIRES: lock_waiters() in this transaction.
 std::vector<std::int64_t> end_predecessors(pg::Spi& spi,
-                                           const std::vector<std::int64_t>& predecessors);
+                                           const std::vector<std::int64_t>& predecessors,
+                                           const std::vector<std::int64_t>& busy);
 
 /// Waiters of predecessors that are dead or canceled, so that they are canceled in turn.
-std::vector<std::int64_t> waiters_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors);
+std::vector<std::int64_t> waiters_of(pg::Spi& spi, const std::vector<std::int64_t>& predecessors,
+                                     const std::vector<std::int64_t>& busy);
 /// Removes the rows of a waiter that is taken out of queue_later.
 void remove_waiter(pg::Spi& spi, JobNumber waiter);
 

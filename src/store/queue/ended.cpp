@@ -3,6 +3,7 @@
 #include "pg/append_rows.hpp"
 #include "pg/guard.hpp"
 #include "pg/table_growth.hpp"
+#include "shmem/queue/place.hpp"
 #include "store/queue/columns.hpp"
 #include "store/queue/tables.hpp"
 
@@ -90,10 +91,21 @@ void append_one(Oid table, Fill&& fill) {
   pg::close_appender(appender);
 }
 
+// A row that has an end gets none again, and nothing is written beside it.
+template <typename Body>
+void end_rows(Body&& body) {
+  try {
+    pg::call(body);
+  } catch (const pg::PgError& error) {
+    if (error.sqlstate() == ERRCODE_UNIQUE_VIOLATION) shmem::queue::count_double_end();
+    throw;
+  }
+}
+
 }  // namespace
 
 void finish_many(const Completed* jobs, std::size_t count, std::uint8_t period) {
-  pg::call([=] {
+  end_rows([=] {
     append_marks(count, [=](std::size_t i) -> const Job& { return *jobs[i].job; });
     pg::Appender history;
     open_queue_appender(&history, tables().history[period]);
@@ -108,11 +120,11 @@ void finish_many(const Completed* jobs, std::size_t count, std::uint8_t period) 
 void finish(const Completed& job, std::uint8_t period) { finish_many(&job, 1, period); }
 
 void mark_ended(const Job* jobs, std::size_t count) {
-  pg::call([=] { append_marks(count, [=](std::size_t i) -> const Job& { return jobs[i]; }); });
+  end_rows([=] { append_marks(count, [=](std::size_t i) -> const Job& { return jobs[i]; }); });
 }
 
 void park(const Job& job) {
-  pg::call([&job] {
+  end_rows([&job] {
     append_marks(1, [&job](std::size_t) -> const Job& { return job; });
     append_one(tables().later, [&job](std::size_t, Datum* values, bool* nulls) {
       fill_columns(job, values, nulls);
@@ -123,7 +135,7 @@ void park(const Job& job) {
 }
 
 void stop(const Job& job, const Stop& how) {
-  pg::call([&job, &how] {
+  end_rows([&job, &how] {
     if (job.segment != kNoSegment)
       append_marks(1, [&job](std::size_t) -> const Job& { return job; });
     append_one(tables().stopped, [&job, &how](std::size_t, Datum* values, bool* nulls) {

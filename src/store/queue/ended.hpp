@@ -1,7 +1,7 @@
 // The ends of rows of queue_hot: an end mark, and beside it, in the same transaction, the place
 // where the job goes on. The marks of a segment are unique. So if two processes ever ended one
 // version of a job, the second would fail with 23505 and undo its effect; that is a bug of ours,
-// and the error says so.
+// and health_check() says so.
 #pragma once
 
 #include "store/queue/job.hpp"

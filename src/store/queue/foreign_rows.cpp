@@ -3,7 +3,7 @@
 //
 // - A dump is restored. Ready jobs are put into queue_later instead, and enter by the mover like
 // all
-//   others, exactly once. Numbers of roles in a dump mean nothing, so nobody has enqueued a job.
+//   others, exactly once. Numbers of roles in a dump mean nothing, so a job is enqueued by no role.
 // - An apply worker of logical replication copies a publisher's rows. A job belongs to the
 // publisher,
 //   and would run a second time here. Its changes are discarded, too: the numbers are those of

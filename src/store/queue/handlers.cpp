@@ -60,6 +60,8 @@ HandlerShape shape_of_handler(Oid function) {
   else if (!(row->pronargs == 1 && types[0] == JSONBOID) &&
            !(row->pronargs == 2 && types[0] == INT8OID && types[1] == JSONBOID))
     shape.reason = NoHandler::kArguments;
+  else if (isAnyTempNamespace(row->pronamespace))
+    shape.reason = NoHandler::kTemporary;
   ReleaseSysCache(tuple);
   return shape;
 }

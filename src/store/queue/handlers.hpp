@@ -43,7 +43,7 @@ Oid find_handler(const HandlerName& handler);
 Oid handler_named(const char* schema, const char* name, bool passes_id);
 
 /// The reason why a function cannot be a handler.
-enum class NoHandler { kNone, kMissing, kNoFunction, kReturnsSet, kArguments };
+enum class NoHandler { kNone, kMissing, kNoFunction, kReturnsSet, kArguments, kTemporary };
 struct HandlerShape {
   NoHandler reason;
   bool passes_id;

@@ -99,14 +99,7 @@ std::optional<TimestampTz> next_due(pg::Spi& spi, const DueCursor& cursor) {
 
 std::optional<Job> take_later(pg::Spi& spi, JobNumber id) {
   const pg::Rows rows =
-      spi.query("DELETE FROM " + kTable + " WHERE id = $1 RETURNING " + kJobColumnList, {id});
-  if (rows.empty()) return std::nullopt;
-  return job_of(rows, 0);
-}
-
-std::optional<Job> take_free_later(pg::Spi& spi, JobNumber id) {
-  const pg::Rows rows =
-      spi.query("DELETE FROM " + kTable + " WHERE id = (SELECT id FROM " + kTable +
+      spi.query("DELETE FROM " + kTable + " WHERE id IN (SELECT id FROM " + kTable +
                     " WHERE id = $1 FOR UPDATE SKIP LOCKED) RETURNING " + kJobColumnList,
                 {id});
   if (rows.empty()) return std::nullopt;
@@ -120,7 +113,8 @@ std::optional<TimestampTz> change_later(pg::Spi& spi, JobNumber id,
       "UPDATE " + kTable +
           " SET run_at = coalesce($2, run_at), priority = coalesce($3, priority)"
           " FROM (SELECT id AS old_id, run_at AS old_run_at FROM " +
-          kTable + " WHERE id = $1 FOR UPDATE) o WHERE id = old_id RETURNING old_run_at",
+          kTable +
+          " WHERE id = $1 FOR UPDATE SKIP LOCKED) o WHERE id = old_id RETURNING old_run_at",
       {id, run_at ? time_param(*run_at) : pg::Param::null(TIMESTAMPTZOID),
        priority ? pg::Param(INT2OID, Int16GetDatum(*priority)) : pg::Param::null(INT2OID)});
   if (rows.empty()) return std::nullopt;

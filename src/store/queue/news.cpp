@@ -386,6 +386,13 @@ void note_counts(TypeId type, const shared::Counts& counts, const shared::Ends& 
   if (!types.add(current(), {type, counts, ends})) flags.counts_are_unknown = true;
 }
 
+std::int64_t noted_open(TypeId type) noexcept {
+  std::int64_t open = 0;
+  for (std::uint32_t i = 0; i < types.count; ++i)
+    if (types.notes[i].value.type == type) open += types.notes[i].value.counts.open;
+  return open;
+}
+
 void note_batch(std::int64_t batch, std::int64_t count) {
   if (!batches.add(current(), {batch, count})) flags.counts_are_unknown = true;
 }

@@ -27,6 +27,8 @@ void note_marks(std::uint8_t segment, std::int32_t count);
 /// The numbers of jobs of a type have changed by this.
 void note_counts(TypeId type, const shmem::queue::Counts& counts,
                  const shmem::queue::Ends& ends = {});
+/// How many open jobs of the type this transaction adds.
+std::int64_t noted_open(TypeId type) noexcept;
 /// Jobs were added to a batch.
 void note_batch(std::int64_t batch, std::int64_t count);
 /// A job has ended.

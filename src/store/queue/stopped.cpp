@@ -20,7 +20,8 @@ std::vector<StoppedCount> counts_of(const pg::Rows& rows) {
 }  // namespace
 
 std::optional<StoppedJob> take_stopped(pg::Spi& spi, JobNumber id) {
-  const pg::Rows rows = spi.query("DELETE FROM " + kTable + " WHERE id = $1 RETURNING " +
+  const pg::Rows rows = spi.query("DELETE FROM " + kTable + " WHERE id IN (SELECT id FROM " +
+                                      kTable + " WHERE id = $1 FOR UPDATE SKIP LOCKED) RETURNING " +
                                       kJobColumnList + ", status = 'd' AS is_dead",
                                   {id});
   if (rows.empty()) return std::nullopt;
@@ -55,6 +56,21 @@ std::vector<StoppedCount> purge_stopped(pg::Spi& spi, const std::vector<std::int
        status ? pg::Param(CHAROID, CharGetDatum(static_cast<char>(*status)))
               : pg::Param::null(CHAROID),
        static_cast<std::int64_t>(most)}));
+}
+
+// Suspects (kIsSuspect) may have passed later, and died of something else.
+std::vector<DeadByCrash> dead_by_crash(pg::Spi& spi) {
+  const pg::Rows rows = spi.query(
+      "SELECT type_id::int8, count(*) AS jobs, min(id) AS first"
+      " FROM metrics_refresh_internal.queue_stopped"
+      " WHERE flags & 2 <> 0 AND status = 'd' AND starts_with(reason, $1)"
+      " GROUP BY type_id ORDER BY type_id",
+      {kCrashReason});
+  std::vector<DeadByCrash> dead;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    dead.push_back({static_cast<TypeId>(rows.get_int64(i, "type_id")), rows.get_int64(i, "jobs"),
+                    rows.get_int64(i, "first")});
+  return dead;
 }
 
 }  // namespace metrics_refresh::store::queue

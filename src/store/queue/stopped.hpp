@@ -17,7 +17,7 @@ struct StoppedJob {
 };
 
 /// Takes a job out, so that it can be appended to queue_hot again with next_version(). Returns
-/// nothing if it is not there (any more). Waits for a transaction that does the same.
+/// nothing if it is not there (any more), or if another transaction has locked its row.
 std::optional<StoppedJob> take_stopped(pg::Spi& spi, JobNumber id);
 /// Takes up to `most` dead jobs of these types out, by ascending number after `after`. Rows that
 /// are locked are skipped.
@@ -35,5 +35,15 @@ struct StoppedCount {
 std::vector<StoppedCount> purge_stopped(pg::Spi& spi, const std::vector<std::int64_t>& types,
                                         TimestampTz stopped_before,
                                         std::optional<StopStatus> status, std::size_t most);
+
+/// The reason of jobs that are dead because the server crashed while they ran begins with this.
+inline constexpr char kCrashReason[] = "the server crashed while the job ran";
+/// Those jobs by type. An index has them alone.
+struct DeadByCrash {
+  TypeId type = 0;
+  std::int64_t jobs = 0;
+  JobNumber first = 0;
+};
+std::vector<DeadByCrash> dead_by_crash(pg::Spi& spi);
 
 }  // namespace metrics_refresh::store::queue

@@ -1,0 +1,120 @@
+-- Attacks of ordinary roles on the queue, and their refusals. Locks are in the isolation test queue-hostile.
+\set SHOW_CONTEXT never
+CREATE ROLE regress_client LOGIN;
+CREATE SCHEMA qh;
+GRANT USAGE, CREATE ON SCHEMA qh TO PUBLIC;
+GRANT EXECUTE ON FUNCTION metrics_refresh.enqueue, metrics_refresh.enqueue_many, metrics_refresh.create_batch, metrics_refresh.close_batch
+    TO regress_owner, regress_client;
+SET ROLE regress_owner;
+CREATE FUNCTION qh.work(payload jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM metrics_refresh.job_progress(4242, 10000, 'a secret note');
+    PERFORM pg_sleep(600);
+END $$;
+REVOKE EXECUTE ON FUNCTION qh.work FROM PUBLIC;
+SELECT metrics_refresh.register_job_type('secret', 'qh.work(jsonb)');
+SELECT metrics_refresh.register_job_type('outside', mode => 'external');
+SELECT metrics_refresh.enqueue('secret', '{"a": "secret"}', unique_key => 'secret') AS job \gset
+SELECT metrics_refresh.enqueue('outside') AS outside \gset
+CALL tools.wait_until('SELECT progress_done = 4242 FROM background_jobs WHERE type = ''secret''');
+SELECT token FROM metrics_refresh.claim_jobs('{outside}', worker => 'w') \gset
+
+-- A condition sees no row of another role: neither that of a job, nor the name of a type, nor that of a worker. The
+-- planner may not move it below the join with the jobs that the role may see.
+SET ROLE regress_stranger;
+SELECT count(*) FROM background_jobs WHERE type::integer = 1;
+CREATE FUNCTION pg_temp.look(value anyelement) RETURNS boolean LANGUAGE plpgsql STRICT COST 0.0000001 AS $$
+BEGIN
+    RAISE 'seen: %', value;
+END $$;
+SELECT tools.try(format('SELECT count(*) FROM background_jobs WHERE pg_temp.look(%I)', attname))
+FROM pg_attribute WHERE attrelid = 'background_jobs'::regclass AND attnum > 0 GROUP BY 1;
+SELECT tools.try(format('SELECT count(*) FROM metrics_refresh.job_types WHERE pg_temp.look(%I)', attname))
+FROM pg_attribute WHERE attrelid = 'metrics_refresh.job_types'::regclass AND attnum > 0 GROUP BY 1;
+SELECT tools.try('SELECT * FROM metrics_refresh_internal.named_job_type');
+SELECT tools.try('SELECT * FROM metrics_refresh_internal.queue_claims()');
+
+-- Numbers and tokens of other roles.
+SELECT replace(tools.try(replace(statement, 'N', :'job')), :'job', 'N')
+FROM unnest(ARRAY['SELECT metrics_refresh.wait_job(N)', 'SELECT metrics_refresh.cancel_job(N)',
+                  'SELECT metrics_refresh.wait_job(900000000000)']) statement;
+SELECT result FROM metrics_refresh.complete_jobs(ARRAY[:outside, :outside + 1000000], ARRAY[repeat('0', 32), repeat('0', 32)]);
+SELECT result FROM metrics_refresh.fail_job(:outside, repeat('0', 32), 'mine', permanent => true);
+SELECT result FROM metrics_refresh.release_jobs(ARRAY[:outside], ARRAY[repeat('f', 32)]);
+SELECT result FROM metrics_refresh.heartbeat_jobs(ARRAY[:outside], ARRAY[repeat('f', 32)], '1 day');
+SELECT tools.try($$SELECT count(*) FROM metrics_refresh.claim_jobs('{outside}')$$);
+SELECT tools.try($$SELECT metrics_refresh.job_progress(1)$$);
+RESET ROLE;
+SELECT status FROM background_jobs WHERE id = :outside;
+SELECT metrics_refresh.cancel_job(:outside), metrics_refresh.cancel_job(:job);
+SELECT result FROM metrics_refresh.complete_jobs(ARRAY[:outside], ARRAY[:'token']);
+CALL tools.finish_jobs('secret');
+
+-- A type of another role: its handler, and a function that takes the name of its handler.
+SET ROLE regress_client;
+SELECT tools.try($$SELECT metrics_refresh.register_job_type('mine', 'qh.work(jsonb)')$$);
+SELECT tools.try($$SELECT metrics_refresh.register_job_type('secret', mode => 'external')$$);
+SELECT tools.try($$SELECT metrics_refresh.register_job_type('mine', mode => 'external', owner => 'regress_owner')$$);
+SELECT tools.try($$SELECT metrics_refresh.alter_job_type('secret', max_attempts => 1)$$);
+RESET ROLE;
+SELECT metrics_refresh.drop_job_type('secret');
+SET ROLE regress_owner;
+DROP FUNCTION qh.work;
+CREATE TABLE qh.seen (who name);
+GRANT INSERT ON qh.seen TO PUBLIC;
+CREATE FUNCTION qh.work(payload jsonb) RETURNS void LANGUAGE sql AS 'INSERT INTO qh.seen VALUES (current_user)';
+SELECT metrics_refresh.register_job_type('swapped', 'qh.work(jsonb)', max_attempts => 1);
+SELECT metrics_refresh.pause_job_type('swapped');
+SELECT metrics_refresh.enqueue('swapped') > 0 AS added;
+DROP FUNCTION qh.work;
+SET ROLE regress_client;
+CREATE FUNCTION qh.work(payload jsonb) RETURNS void LANGUAGE sql AS 'INSERT INTO qh.seen VALUES (current_user)';
+SELECT tools.try($$SELECT metrics_refresh.enqueue('swapped')$$);
+SET ROLE regress_owner;
+SELECT metrics_refresh.resume_job_type('swapped');
+CALL tools.finish_jobs('swapped');
+SELECT status, last_error FROM background_jobs WHERE type = 'swapped';
+SELECT * FROM qh.seen;
+
+-- A handler that changes its session: the next job begins with the values of the owner, and no lock stays.
+CREATE FUNCTION qh.changes(payload jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE NOTICE '%', current_user;
+    IF current_setting('statement_timeout') <> '0' OR current_setting('search_path') <> '"$user", public'
+       OR current_setting('default_transaction_read_only') <> 'off' THEN RAISE 'changed'; END IF;
+    SET statement_timeout = '1h';
+    SET search_path = qh;
+    SET default_transaction_read_only = on;
+    SET TRANSACTION READ ONLY;
+    PERFORM pg_catalog.pg_advisory_lock(47114711);
+END $$;
+SELECT metrics_refresh.register_job_type('changes', 'qh.changes(jsonb)', max_attempts => 1);
+SELECT count(*) FROM metrics_refresh.enqueue_many('changes', array_fill('{}'::jsonb, '{5}'));
+CALL tools.finish_jobs('changes');
+SELECT status, count(*) FROM background_jobs WHERE type = 'changes' GROUP BY 1;
+CALL tools.wait_until('SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 47114711)');
+RESET ROLE;
+
+-- Shares: no role takes the room of all others, neither with types nor in one long transaction.
+SET ROLE regress_client;
+SELECT regexp_replace(tools.try($$SELECT count(metrics_refresh.register_job_type('flood ' || i, mode => 'external')) FROM generate_series(1, 900) i$$),
+                      'for \d+', 'for N');
+SELECT count(*) FROM metrics_refresh.job_types;
+SELECT count(metrics_refresh.register_job_type('flood ' || i, mode => 'external')) FROM generate_series(1, 3) i;
+RESET ROLE;
+CALL tools.wait_until('SELECT bool_and(exact) FROM metrics_refresh.job_counts()');
+SET metrics_refresh.max_queued_jobs_per_role = 100;
+SET ROLE regress_client;
+SELECT tools.try($$SELECT count(metrics_refresh.enqueue('flood 1')) FROM generate_series(1, 300)$$);
+SELECT count(*) FROM background_jobs;
+RESET ROLE;
+RESET metrics_refresh.max_queued_jobs_per_role;
+
+SELECT count(metrics_refresh.drop_job_type(type)) FROM metrics_refresh.job_types;
+-- The other files count their completed jobs.
+TRUNCATE metrics_refresh_internal.queue_history;
+REVOKE EXECUTE ON FUNCTION metrics_refresh.enqueue, metrics_refresh.enqueue_many, metrics_refresh.create_batch, metrics_refresh.close_batch
+    FROM regress_client, regress_owner;
+DROP SCHEMA qh CASCADE;
+DROP OWNED BY regress_client;
+DROP ROLE regress_client;

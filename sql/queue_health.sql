@@ -122,7 +122,7 @@ SELECT count(*) FROM found();
 -- queue_double: the second end of a job is refused, with all that was done before it.
 CREATE TABLE effect (job bigint);
 -- SQL cannot write end marks as long as this trigger is there.
-ALTER TABLE metrics_refresh_internal.queue_ended_0 DISABLE TRIGGER USER;
+ALTER TABLE metrics_refresh_internal.queue_ended_0 DISABLE TRIGGER queue_row;
 CREATE FUNCTION ends_twice(job_id bigint, payload jsonb) RETURNS void LANGUAGE sql AS $$
     INSERT INTO effect VALUES (job_id);
     INSERT INTO metrics_refresh_internal.queue_ended_0 SELECT id, version FROM metrics_refresh_internal.queue_hot_0 WHERE id = job_id $$;

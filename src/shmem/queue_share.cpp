@@ -81,6 +81,8 @@ void end_turn_of_service(std::int64_t turn, std::int64_t yield_after) {
   });
 }
 
+void end_rest_of_service() { end_turn_of_service(PG_INT64_MAX, 0); }
+
 int most_services_locked() noexcept { return area()->queues == 0 ? 0 : settings::queue_workers(); }
 
 int most_runs_locked() noexcept {

@@ -17,6 +17,8 @@ bool is_service_starting(Oid database, Oid owner);
 /// If that one is still in its job after `yield_after` microseconds (0: never), and its owner has
 /// others, it is terminated; its job starts again.
 void end_turn_of_service(std::int64_t turn, std::int64_t yield_after);
+/// The same, but only for one that rests.
+void end_rest_of_service();
 
 // REQUIRES: the lock is held.
 

@@ -2,6 +2,8 @@
 
 #include "worker/queue_services.hpp"
 
+#include <algorithm>
+
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
 #include "pg/role.hpp"
@@ -21,6 +23,8 @@ constexpr core::Duration kTurn = std::chrono::milliseconds(250);
 // While an owner lacks a worker. A worker that was started has begun to claim jobs by then, so that
 // it is known whether another one is needed.
 constexpr core::Duration kLook = std::chrono::milliseconds(10);
+// While an owner with a worker could use another one, and none is left.
+constexpr core::Duration kLookForMore = std::chrono::milliseconds(100);
 // A worker that dies earlier than this may do so each time.
 constexpr core::Duration kShortLife = std::chrono::seconds(5);
 constexpr int kEarlyDeaths = 10;
@@ -76,22 +80,25 @@ QueueServices::Started QueueServices::start(Oid owner, Instant now) {
   return !claim.start || dispatch_.start_worker(claim) ? Started::kYes : Started::kNoWorker;
 }
 
+// An owner without a worker gets one from others. An owner with workers gets more only from those
+// that rest.
 void QueueServices::work(Instant now, bool may_begin) {
   collect_ended(now);
   if (!look_at_ || !is_needed_ || !may_begin || !store::is_time(*look_at_, now)) return;
   look_at_.reset();
-  bool has_lack = false;
   for (const shmem::queue::OwnerWork& work : shmem::queue::owners()) {
     if (!work.has_work || work.idle > 0) continue;
     const auto owner = static_cast<Oid>(work.owner);
+    const bool has_none = work.workers == 0;
     const Started started = start(owner, now);
-    // All workers of the pool's part serve this owner, or others who have work.
-    if (started == Started::kNoWorker && work.workers > 0) continue;
-    has_lack = has_lack || refused_.count(owner) == 0;
-    if (started == Started::kNoWorker)
+    if (started == Started::kNoWorker && has_none)
       shmem::end_turn_of_service(kTurn.count(), settings::yield_after().count());
+    else if (started == Started::kNoWorker)
+      shmem::end_rest_of_service();
+    if (refused_.count(owner) != 0) continue;
+    const Instant again = now + (started == Started::kNoWorker && !has_none ? kLookForMore : kLook);
+    look_at_ = look_at_ ? std::min(*look_at_, again) : again;
   }
-  if (has_lack) look_at_ = now + kLook;
 }
 
 }  // namespace metrics_refresh::worker

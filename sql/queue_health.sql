@@ -22,7 +22,7 @@ BEGIN
 END $$;
 
 -- Before its first use.
-SELECT state, counts_exact, ready, segments, max_segments, segment_bytes, databases > 0 AS has_databases, max_databases
+SELECT state, counts_exact, ready, segments, max_segments, segment_bytes, databases <= max_databases AS has_room, max_databases
 FROM metrics_refresh.queue_status();
 SELECT check_name, severity, detail, hint FROM metrics_refresh.health_check() WHERE check_name LIKE 'queue%';
 

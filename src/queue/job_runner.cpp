@@ -236,11 +236,13 @@ JobRunner::End JobRunner::end_failed(const Started& started, const HandledType& 
 
 // Called at the exit of the process, before the server aborts the transaction.
 void JobRunner::end_at_exit() noexcept {
+  claims_.clear();  // the server has not crashed
   const Started* const started = std::exchange(in_handler_, nullptr);
   if (started == nullptr || (!has_job_timed_out() && !shmem::queue::is_canceled())) return;
   try {
     pg::abort_job_transaction();
     const End end = end_failed(*started, *type_in_handler_, timeout_error(*type_in_handler_, {}));
+    claims_.clear();
     shmem::queue::end(&end, 1);
   } catch (const std::exception&) {
     // The job is given back, and runs again.

@@ -12,12 +12,13 @@ namespace metrics_refresh::shmem {
 void publish_queue(Oid database, bool has_queue);
 /// True if a worker has been given this service and has not begun it.
 bool is_service_starting(Oid database, Oid owner);
-/// Asks the worker of one service, of any database, to leave. It is one that rests, or that has
-/// served for `turn` microseconds. Does nothing while another one is leaving, or if there is none.
-/// If that one is still in its job after `yield_after` microseconds (0: never), and its owner has
-/// others, it is terminated; its job starts again.
-void end_turn_of_service(std::int64_t turn, std::int64_t yield_after);
-/// The same, but only for one that rests.
+/// For an owner who has jobs and no worker. Asks the worker of one service, of any database, to
+/// leave, and keeps the next free worker for this owner for a moment. It is one that rests, or that
+/// has served for `turn` microseconds. Does nothing while another one is leaving, or if there is
+/// none. If that one is still in its job after `yield_after` microseconds (0: never), and its owner
+/// has others, it is terminated; its job starts again.
+void end_turn_of_service(Oid database, Oid owner, std::int64_t turn, std::int64_t yield_after);
+/// Asks the worker of a service to leave if there is one that rests.
 void end_rest_of_service();
 
 // REQUIRES: the lock is held.
@@ -26,6 +27,10 @@ int most_services_locked() noexcept;
 /// The number of runs that may be under way at a time.
 int most_runs_locked() noexcept;
 int services_locked() noexcept;
+/// True if the owner may have a worker more of the queue.
+bool may_serve_locked(Oid database, Oid owner) noexcept;
+/// The owner has got the worker that was kept.
+void forget_kept_service_locked(Oid database, Oid owner) noexcept;
 /// Call it when the entry of a database has been removed.
 void count_queues_locked() noexcept;
 

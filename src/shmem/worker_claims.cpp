@@ -124,8 +124,10 @@ Claim claim_service(Oid database, const Session& session, Oid owner) {
   service.owner = owner;
   service.member = kNoMember;
   return locked(LW_EXCLUSIVE, [&]() -> Claim {
-    if (services_locked() >= most_services_locked()) return {-1, false, 0};
-    return assign_to_session(database, session, service);
+    if (!may_serve_locked(database, owner)) return {-1, false, 0};
+    const Claim claim = assign_to_session(database, session, service);
+    if (claim.index >= 0) forget_kept_service_locked(database, owner);
+    return claim;
   });
 }
 

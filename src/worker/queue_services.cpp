@@ -27,7 +27,7 @@ constexpr core::Duration kLook = std::chrono::milliseconds(10);
 constexpr core::Duration kLookForMore = std::chrono::milliseconds(100);
 // A worker that dies earlier than this may do so each time.
 constexpr core::Duration kShortLife = std::chrono::seconds(5);
-constexpr int kEarlyDeaths = 10;
+constexpr int kEarlyDeaths = 50;
 
 // A job runs only in a session that the owner of its type could open.
 bool may_log_in(Oid owner) {
@@ -92,7 +92,8 @@ void QueueServices::work(Instant now, bool may_begin) {
     const bool has_none = work.workers == 0;
     const Started started = start(owner, now);
     if (started == Started::kNoWorker && has_none)
-      shmem::end_turn_of_service(kTurn.count(), settings::yield_after().count());
+      shmem::end_turn_of_service(MyDatabaseId, owner, kTurn.count(),
+                                 settings::yield_after().count());
     else if (started == Started::kNoWorker)
       shmem::end_rest_of_service();
     if (refused_.count(owner) != 0) continue;

@@ -8,9 +8,9 @@ SELECT metrics_refresh.enqueue('ext.mail', jsonb_build_object('n', n)) IS NOT NU
 SELECT metrics_refresh.enqueue('ext.call', '{"n": 4}') IS NOT NULL AS is_enqueued;
 
 -- A claim has a token, and nobody else gets the job.
-CREATE TEMP TABLE claim AS SELECT * FROM metrics_refresh.claim_jobs('{ext.mail,ext.call}', 3, worker => 'w1');
+CREATE TEMP TABLE claim AS SELECT * FROM metrics_refresh.claim_jobs('{ext.mail,ext.call}', 3, worker => 'w1', wait => '10 s');
 SELECT type, payload, attempt, length(token) AS token_length, lease_until > now() + '50 s' AS has_lease FROM claim ORDER BY id;
-SELECT type, payload, attempt FROM metrics_refresh.claim_jobs('{ext.mail,ext.call}', 3);
+SELECT type, payload, attempt FROM metrics_refresh.claim_jobs('{ext.mail,ext.call}', 3, wait => '10 s');
 SELECT type, payload ->> 'n' AS n, status, worker FROM background_jobs WHERE type LIKE 'ext.%' ORDER BY id;
 SELECT count(*) AS none_left FROM metrics_refresh.claim_jobs('{ext.mail,ext.call}', 3);
 
@@ -90,7 +90,7 @@ SELECT status, count(*) FROM background_jobs WHERE type = 'ext.call' GROUP BY 1 
 -- A key has one job at a time if its type says so.
 SELECT metrics_refresh.register_job_type('ext.keyed', mode => 'external', concurrency_per_key => 1);
 SELECT count(*) FROM metrics_refresh.enqueue_many('ext.keyed', ARRAY['1', '2', '3']::jsonb[], keys => '{a,a,b}');
-SELECT payload FROM metrics_refresh.claim_jobs('{ext.keyed}', 10) ORDER BY 1;
+SELECT payload FROM metrics_refresh.claim_jobs('{ext.keyed}', 10, wait => '10 s') ORDER BY 1;
 
 -- Refused.
 SELECT * FROM metrics_refresh.claim_jobs(NULL);

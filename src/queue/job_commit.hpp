@@ -3,11 +3,12 @@
 #pragma once
 
 #include "pg/job_transaction.hpp"
+#include "shmem/queue/place.hpp"
 
 namespace metrics_refresh::queue {
 
-/// As commit_job_transaction(). The transaction contains the end of all jobs that this worker has
-/// started.
-XLogRecPtr commit_jobs(int synchronous);
+/// As commit_job_transaction(). The transaction contains the end of this job; 0: of all jobs that
+/// this worker has started.
+XLogRecPtr commit_jobs(shmem::queue::JobNumber job, int synchronous);
 
 }  // namespace metrics_refresh::queue

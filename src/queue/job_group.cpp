@@ -94,14 +94,18 @@ void JobRunner::perform_group(const Started& first, HandledType& type) {
     bool has_failures = false;
     for (const Member& member : members) has_failures = has_failures || member.error;
     flush_.note_commit(
-        commit_jobs(has_failures ? SYNCHRONOUS_COMMIT_LOCAL_FLUSH : way_to_commit()));
+        commit_jobs(0, has_failures ? SYNCHRONOUS_COMMIT_LOCAL_FLUSH : way_to_commit()));
     for (const Member& member : members) ends_.push_back(member.end);
     return;
   } catch (const std::exception&) {
     store::log_current_exception("a group of jobs cannot commit, so that each of them runs alone");
     pg::abort_job_transaction();
   }
-  for (const Member& member : members) ends_.push_back(perform_alone(member.started, type));
+  for (const Member& member : members) {
+    shmem::queue::go_on_with(member.started.job, member.is_canceled);
+    ends_.push_back(perform_alone(member.started, type));
+    shmem::queue::end(&ends_.back(), 1);  // so that who waits for it need not wait for the others
+  }
 }
 
 }  // namespace metrics_refresh::queue

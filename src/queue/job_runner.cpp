@@ -125,7 +125,7 @@ JobRunner::End JobRunner::perform_alone(const Started& started, HandledType& typ
     else
       finish(*job, started);
     end.outcome = running.snooze ? Outcome::kParked : Outcome::kCompleted;
-    flush_.note_commit(commit_jobs(way_to_commit()));
+    flush_.note_commit(commit_jobs(started.job, way_to_commit()));
     return end;
   } catch (const std::exception&) {
     if (error)
@@ -230,7 +230,7 @@ JobRunner::End JobRunner::end_failed(const Started& started, const HandledType& 
     else
       write_failure(*job, started, type, error, end);
   }
-  (void)commit_jobs(SYNCHRONOUS_COMMIT_LOCAL_FLUSH);
+  (void)commit_jobs(started.job, SYNCHRONOUS_COMMIT_LOCAL_FLUSH);
   return end;
 }
 

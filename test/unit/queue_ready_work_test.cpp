@@ -140,7 +140,7 @@ TEST(QueueReadyWork, AWorkerThatLeavesGivesItsJobsBackInOrder) {
   queue.set_type(1, biting(4));
   const JobNumber first = queue.post(1, 6);
   EXPECT_EQ(queue.start(0), first);
-  queue.work.mark_committed(0);
+  queue.work.mark_committed(0, 0);
   EXPECT_EQ(queue.start(0), first + 1);
   queue.work.leave(0, queue.now);
   // The committed job has ended.

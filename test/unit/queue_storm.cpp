@@ -156,7 +156,7 @@ void Storm::finish(std::uint32_t index) {
   worker.committed = job;
   Row& row = rows_.at(job);
   EXPECT_FALSE(row.ended);
-  queue_.work.mark_committed(index);
+  queue_.work.mark_committed(index, 0);
   if (pick(5) != 0) {
     row.ended = true;
     ++ran;

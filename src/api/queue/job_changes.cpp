@@ -105,14 +105,17 @@ bool take_outside(JobNumber id) {
   }
 }
 
+// The mover may pass over the row while it is locked. If this is rolled back, it has to look again.
+std::optional<Job> take_waiting(Session& session, JobNumber id) {
+  auto job = store::queue::take_later(session.spi, id);
+  if (job) store::queue::note_later(job->run_at.value_or(GetCurrentTimestamp()));
+  return job;
+}
+
 // Takes the job out of the table in which it waits. The row of queue_hot stays; the caller writes
 // its end mark. Nothing if it has moved meanwhile.
 std::optional<Job> take(Session& session, const FoundJob& found) {
-  if (found.where == Where::kLater) {
-    auto job = store::queue::take_later(session.spi, found.job.id);
-    if (job) store::queue::note_later(job->run_at.value_or(GetCurrentTimestamp()));
-    return job;
-  }
+  if (found.where == Where::kLater) return take_waiting(session, found.job.id);
   store::queue::set_held_job(found.job);
   return found.job;
 }
@@ -171,7 +174,7 @@ std::optional<bool> try_to_retry(Session& session, JobNumber id) {
       break;
     case Where::kLater:
       if (!found.job.has(store::queue::kHasFailed)) break;
-      if (const auto job = store::queue::take_later(session.spi, id)) {
+      if (const auto job = take_waiting(session, id)) {
         store::queue::note_counts(job->type, {0, -failed(*job), 0, 0});
         make_ready(*job, false);
         return true;
@@ -206,9 +209,10 @@ std::optional<bool> try_to_change(Session& session, JobNumber id, const WaitingC
   if (!is_open(found)) return false;
   if (is_unchanged(found.job, change)) return true;
   if (found.where == Where::kLater) {
-    if (!store::queue::change_later(session.spi, id, change.run_at, change.priority))
-      return std::nullopt;
-    store::queue::note_later(change.run_at.value_or(*found.job.run_at));
+    const auto before =
+        store::queue::change_later(session.spi, id, change.run_at, change.priority);
+    if (!before) return std::nullopt;
+    store::queue::note_later(std::min(*before, change.run_at.value_or(*before)));
     return true;
   }
   Job job = found.job;

@@ -69,17 +69,17 @@ std::int64_t hurry_failed(const std::vector<std::int64_t>& types) {
   const TimestampTz now = GetCurrentTimestamp();
   for (const std::int64_t type : types)
     for (JobNumber after = 0;;) {
-      std::vector<std::int64_t> jobs;
+      store::queue::Hurried jobs;
       extension::as_extension(
           [&](pg::Spi& spi) { jobs = store::queue::hurry_failed(spi, {type}, after, now, kPart); });
-      const auto size = static_cast<std::int64_t>(jobs.size());
+      const auto size = static_cast<std::int64_t>(jobs.count);
       if (size > 0) {
         store::queue::note_counts(static_cast<store::queue::TypeId>(type), {0, -size, 0, 0});
-        store::queue::note_later(now);
-        after = jobs.back();
+        store::queue::note_later(jobs.earliest);
+        after = jobs.last;
       }
       count += size;
-      if (jobs.size() < kPart) break;
+      if (jobs.count < kPart) break;
     }
   return count;
 }

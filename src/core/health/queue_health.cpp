@@ -146,12 +146,13 @@ void check_types(std::vector<Finding>& findings, const QueueFacts& queue) {
 void check_ends(std::vector<Finding>& findings, const QueueFacts& queue) {
   Check check(findings, "queue_double", "no job was about to end twice");
   if (queue.double_ends > 0)
-    check.add(Severity::kCritical,
-              "since the start of the server, jobs were about to end a second time: " +
-                  std::to_string(queue.double_ends) +
-                  ". The second attempt was rolled back with its effects",
-              "This is a fault of metrics_refresh. Report it with the lines of the server log "
-              "about the table queue_ended.");
+    check.add(
+        Severity::kCritical,
+        "since the start of the server, jobs were about to end a second time: " +
+            std::to_string(queue.double_ends) +
+            ". The second attempt was rolled back with its effects",
+        "This is a fault of metrics_refresh. Report it with the rows of edge_function_logs and "
+        "the lines of the server log that name the table queue_ended.");
   check.close();
 }
 

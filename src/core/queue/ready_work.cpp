@@ -227,10 +227,13 @@ const Item* ReadyWork::start_next(std::uint32_t worker, Instant now) noexcept {
   return item;
 }
 
-void ReadyWork::mark_committed(std::uint32_t worker) noexcept {
+void ReadyWork::mark_committed(std::uint32_t worker, JobNumber job) noexcept {
   Bite& bite = workers_[worker].bite;
-  for (std::uint32_t i = 0; i < bite.next; ++i)
-    if (bite.items[i].state == Item::State::kStarted) bite.items[i].state = Item::State::kCommitted;
+  for (std::uint32_t i = 0; i < bite.next; ++i) {
+    Item& item = bite.items[i];
+    if (item.state == Item::State::kStarted && (job == 0 || item.job == job))
+      item.state = Item::State::kCommitted;
+  }
 }
 
 // The lane is in use as long as its claim counts, so turns_.end() comes last.

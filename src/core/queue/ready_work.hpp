@@ -123,8 +123,8 @@ class ReadyWork {
   /// Returns the next job of the bite, or null. Then the bite has none; or its time is over, or the
   /// rate limit forbids the start, and the jobs that wait have been given back.
   const Item* start_next(std::uint32_t worker, Instant now) noexcept;
-  /// The transaction of all started jobs of the worker has committed.
-  void mark_committed(std::uint32_t worker) noexcept;
+  /// The transaction of the started job of the worker has committed; 0: of all its started jobs.
+  void mark_committed(std::uint32_t worker, JobNumber job) noexcept;
   /// The worker has the job no longer. end(): it has ended, or the hint was wrong. give_back(): it
   /// is as ready as before. REQUIRES: it is in the bite; for give_back(), it is not committed.
   void end(std::uint32_t worker, JobNumber job, Instant now) noexcept;

@@ -81,11 +81,13 @@ bool Leases::end(const std::vector<OutsideClaim>& claims, const Types& types) {
   std::vector<End> ends;
   shmem::queue::TransactionNumber transaction = 0;
   for (const OutsideClaim& claim : claims) used[used_count++] = claim.job;
+  bool is_told_undisturbed = false;
   const bool done = try_change(
       "leases that have expired cannot be ended now", Commit::kFlushed, [&](pg::Spi& spi) {
         for (const OutsideClaim& claim : claims) ends.push_back(end_claim(spi, claim, types));
         transaction = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
         // No signal ends the process before the end is told.
+        is_told_undisturbed = true;
         HOLD_INTERRUPTS();
       });
   if (!done) {
@@ -96,7 +98,7 @@ bool Leases::end(const std::vector<OutsideClaim>& claims, const Types& types) {
   shmem::queue::end_outside(ends.data(), static_cast<std::uint32_t>(ends.size()), transaction,
                             XactLastCommitEnd);
   used_count = 0;
-  RESUME_INTERRUPTS();
+  if (is_told_undisturbed) RESUME_INTERRUPTS();  // false if the place is gone
   return true;
 }
 

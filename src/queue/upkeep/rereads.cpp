@@ -41,6 +41,7 @@ void Rereads::expect(std::uint8_t segments, core::Instant now) {
 
 void Rereads::expect_at_once(std::uint8_t segments) {
   wanted_ = static_cast<std::uint8_t>(wanted_ | segments);
+  shmem::queue::want_rereads(segments);
   if (segments != 0) due_.at_once();
 }
 

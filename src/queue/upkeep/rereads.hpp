@@ -14,7 +14,7 @@ class Rereads {
   /// These segments must be read: a bit for each. Those for which there was no room are read once a
   /// second at most, since there is room again only when jobs have ended.
   void expect(std::uint8_t segments, core::Instant now);
-  /// The same, but without a pause.
+  /// The same, but without a pause. Another scheduler knows of it if this one ends.
   void expect_at_once(std::uint8_t segments);
 
   /// Reads some jobs and posts them, if it is time.

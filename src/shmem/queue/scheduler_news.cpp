@@ -98,6 +98,13 @@ SingleState single_state() noexcept {
   return locked(LW_SHARED, [](Content& content) { return content.single.state; });
 }
 
+void want_rereads(std::uint8_t segments) noexcept {
+  locked(LW_EXCLUSIVE, [segments](Content& content) {
+    for (std::uint8_t segment = 0; segment < kSegments; ++segment)
+      if ((segments >> segment & 1U) != 0) content.ready().want_reread(segment);
+  });
+}
+
 void begin_reread(std::uint8_t segment) noexcept {
   locked(LW_EXCLUSIVE, [segment](Content& content) { content.ready().begin_reread(segment); });
 }

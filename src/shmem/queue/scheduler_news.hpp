@@ -57,6 +57,9 @@ enum class SingleState : std::uint8_t { kNone, kWaits, kRuns };
 /// kNone after its end. It goes on if the scheduler opens the place.
 SingleState single_state() noexcept;
 
+/// These segments must be read again: a bit for each. It is in SchedulerNews::rereads until the
+/// reread begins.
+void want_rereads(std::uint8_t segments) noexcept;
 /// A reread: begin, take a snapshot, post all unmarked rows of the segment, end.
 void begin_reread(std::uint8_t segment) noexcept;
 void end_reread(std::uint8_t segment) noexcept;

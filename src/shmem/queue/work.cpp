@@ -21,12 +21,15 @@ void stop_idling(Content& content, WorkerEntry& worker) noexcept {
     --content.owners[owner].idle;
 }
 
-Started started(Content& content, const core::queue::Item& item, TimestampTz now) noexcept {
-  WorkerEntry& worker = self(content);
-  worker.job = item.job;
-  worker.started_at = now;
-  worker.is_canceled = false;
+void set_job(WorkerEntry& worker, JobNumber job, TimestampTz now, bool canceled) noexcept {
+  worker.job = job;
+  worker.started_at = worker.canceled_at = now;
+  worker.is_canceled = canceled;
   worker.progress = {};
+}
+
+Started started(Content& content, const core::queue::Item& item, TimestampTz now) noexcept {
+  set_job(self(content), item.job, now, false);
   const core::queue::Bite& bite = content.ready().bite(self_index());
   const std::uint32_t type = find_type(content, bite.type);
   Started result;
@@ -223,12 +226,19 @@ void end(const End* ends, std::uint32_t count) noexcept {
   locked_with_wakes([=](Content& content, Wakes& wakes) { end_all(content, ends, count, wakes); });
 }
 
-void mark_committed(TransactionNumber transaction, XLogRecPtr lsn) noexcept {
+void mark_committed(JobNumber job, TransactionNumber transaction, XLogRecPtr lsn) noexcept {
   locked(LW_EXCLUSIVE, [=](Content& content) {
     if (own_worker < 0) return;
     self(content).committed = transaction;
     self(content).lsn = lsn;
-    content.ready().mark_committed(self_index());
+    content.ready().mark_committed(self_index(), job);
+  });
+}
+
+void go_on_with(JobNumber job, bool canceled) noexcept {
+  const TimestampTz now = GetCurrentTimestamp();
+  locked(LW_EXCLUSIVE, [=](Content& content) {
+    if (own_worker >= 0) set_job(self(content), job, now, canceled);
   });
 }
 

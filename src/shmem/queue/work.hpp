@@ -52,9 +52,13 @@ struct Next {
 /// owner if there is more to do.
 Next next(bool only_bite = false) noexcept;
 
-/// The transaction of all started jobs has committed, with this number and end of its record. A
-/// call per transaction with jobs in it; later ends refer to it.
-void mark_committed(TransactionNumber transaction, XLogRecPtr lsn) noexcept;
+/// A transaction has committed, with this number and end of its record: that of the started job, or
+/// of all started jobs if `job` is 0. A call per transaction with jobs in it; later ends refer to
+/// it.
+void mark_committed(JobNumber job, TransactionNumber transaction, XLogRecPtr lsn) noexcept;
+/// Of several jobs that have started, the worker performs this one now. `canceled`: it was canceled
+/// before.
+void go_on_with(JobNumber job, bool canceled) noexcept;
 
 enum class Outcome : std::uint8_t {
   kCompleted,

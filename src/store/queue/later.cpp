@@ -19,10 +19,6 @@ pg::Param time_param(TimestampTz time) {
   return pg::Param(TIMESTAMPTZOID, TimestampTzGetDatum(time));
 }
 
-// The row, if no other transaction has locked it.
-const std::string kUnlocked =
-    "id IN (SELECT id FROM " + kTable + " WHERE id = $1 FOR UPDATE SKIP LOCKED)";
-
 // Jobs without a type cannot be started by anyone.
 void stop_without_type(const Job& job, TimestampTz now) {
   Stop how;
@@ -102,35 +98,49 @@ std::optional<TimestampTz> next_due(pg::Spi& spi, const DueCursor& cursor) {
 }
 
 std::optional<Job> take_later(pg::Spi& spi, JobNumber id) {
-  const pg::Rows rows = spi.query(
-      "DELETE FROM " + kTable + " WHERE " + kUnlocked + " RETURNING " + kJobColumnList, {id});
+  const pg::Rows rows =
+      spi.query("DELETE FROM " + kTable + " WHERE id IN (SELECT id FROM " + kTable +
+                    " WHERE id = $1 FOR UPDATE SKIP LOCKED) RETURNING " + kJobColumnList,
+                {id});
   if (rows.empty()) return std::nullopt;
   return job_of(rows, 0);
 }
 
-bool change_later(pg::Spi& spi, JobNumber id, std::optional<TimestampTz> run_at,
-                  std::optional<std::int16_t> priority) {
+std::optional<TimestampTz> change_later(pg::Spi& spi, JobNumber id,
+                                        std::optional<TimestampTz> run_at,
+                                        std::optional<std::int16_t> priority) {
   const pg::Rows rows = spi.query(
       "UPDATE " + kTable +
-          " SET run_at = coalesce($2, run_at), priority = coalesce($3, priority) WHERE " +
-          kUnlocked + " RETURNING id",
+          " SET run_at = coalesce($2, run_at), priority = coalesce($3, priority)"
+          " FROM (SELECT id AS old_id, run_at AS old_run_at FROM " +
+          kTable +
+          " WHERE id = $1 FOR UPDATE SKIP LOCKED) o WHERE id = old_id RETURNING old_run_at",
       {id, run_at ? time_param(*run_at) : pg::Param::null(TIMESTAMPTZOID),
        priority ? pg::Param(INT2OID, Int16GetDatum(*priority)) : pg::Param::null(INT2OID)});
-  return !rows.empty();
+  if (rows.empty()) return std::nullopt;
+  return pg::to_timestamptz(rows.get_instant(0, "old_run_at"));
 }
 
-std::vector<std::int64_t> hurry_failed(pg::Spi& spi, const std::vector<std::int64_t>& types,
-                                       JobNumber after, TimestampTz now, std::size_t most) {
+Hurried hurry_failed(pg::Spi& spi, const std::vector<std::int64_t>& types, JobNumber after,
+                     TimestampTz now, std::size_t most) {
   const pg::Rows rows = spi.query(
       "UPDATE " + kTable +
-          " SET run_at = $3, flags = flags & ~1::int2 FROM (SELECT id AS failed_id FROM " + kTable +
+          " SET run_at = $3, flags = flags & ~1::int2 FROM (SELECT id AS failed_id,"
+          " run_at AS old_run_at FROM " +
+          kTable +
           " WHERE flags & 1 <> 0 AND type_id = ANY ($1) AND id > $2 ORDER BY id LIMIT $4"
-          " FOR UPDATE SKIP LOCKED) f WHERE id = failed_id RETURNING id",
+          " FOR UPDATE SKIP LOCKED) f WHERE id = failed_id RETURNING id,"
+          " old_run_at",
       {pg::Param::array(types), after, time_param(now), static_cast<std::int64_t>(most)});
-  std::vector<std::int64_t> ids;
-  for (std::size_t i = 0; i < rows.size(); ++i) ids.push_back(rows.get_int64(i, "id"));
-  std::sort(ids.begin(), ids.end());
-  return ids;
+  Hurried hurried;
+  hurried.count = rows.size();
+  hurried.earliest = now;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    hurried.last = std::max<JobNumber>(hurried.last, rows.get_int64(i, "id"));
+    hurried.earliest =
+        std::min(hurried.earliest, pg::to_timestamptz(rows.get_instant(i, "old_run_at")));
+  }
+  return hurried;
 }
 
 }  // namespace metrics_refresh::store::queue

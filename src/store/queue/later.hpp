@@ -40,14 +40,21 @@ std::optional<TimestampTz> next_due(pg::Spi& spi, const DueCursor& cursor);
 /// Takes a job out and returns it. Nothing if it is not there (any more), or if another transaction
 /// has locked its row: the role of that transaction could make the caller wait for any time.
 std::optional<Job> take_later(pg::Spi& spi, JobNumber id);
-/// Changes a job that waits. Returns false in the same cases.
-bool change_later(pg::Spi& spi, JobNumber id, std::optional<TimestampTz> run_at,
-                  std::optional<std::int16_t> priority);
+/// Changes a job that waits, and returns its old run_at; nothing in the same cases. The caller notes
+/// the earlier run_at (news.hpp), because the mover may have passed over the row if the change is
+/// rolled back.
+std::optional<TimestampTz> change_later(pg::Spi& spi, JobNumber id,
+                                        std::optional<TimestampTz> run_at,
+                                        std::optional<std::int16_t> priority);
 
+struct Hurried {
+  std::size_t count = 0;
+  JobNumber last = 0;        // the greatest number
+  TimestampTz earliest = 0;  // of their old and new run_at
+};
 /// Makes failed jobs of these types due now, up to `most` of them by ascending number after
-/// `after`; they count as not failed. Rows that are locked are skipped. Returns their numbers, in
-/// order.
-std::vector<std::int64_t> hurry_failed(pg::Spi& spi, const std::vector<std::int64_t>& types,
-                                       JobNumber after, TimestampTz now, std::size_t most);
+/// `after`; they count as not failed. Rows that are locked are skipped.
+Hurried hurry_failed(pg::Spi& spi, const std::vector<std::int64_t>& types, JobNumber after,
+                     TimestampTz now, std::size_t most);
 
 }  // namespace metrics_refresh::store::queue

@@ -112,7 +112,7 @@ queue::Next run(const queue::Started& first) {
     if (ends.back().outcome == queue::Outcome::kCompleted) ++completed;
   }
   committed = static_cast<std::int64_t>(ends.size() - wrong_count);
-  if (committed > 0) queue::mark_committed(1, 1);
+  if (committed > 0) queue::mark_committed(0, 1, 1);
   CHECK_FOR_INTERRUPTS();  // it may exit here, too
   committed = completed = 0;
   if (random_below(64) == 0) {

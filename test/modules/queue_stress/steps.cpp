@@ -63,7 +63,7 @@ std::string run_jobs(int worker, Oid owner, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     const queue::Next next = queue::end_and_next(&end, ended);
     if (next.step != queue::NextStep::kRun) break;
-    queue::mark_committed(1, 1);
+    queue::mark_committed(0, 1, 1);
     end.job = next.started.job;
     ended = 1;
   }

@@ -43,7 +43,6 @@ bool may_log_in(Oid owner) {
 void QueueServices::set_needed(bool needed) {
   if (std::exchange(is_needed_, needed) == needed) return;
   shmem::publish_queue(MyDatabaseId, needed);
-  expect();
 }
 
 // Workers that are terminated are replaced at once. If that goes on, perhaps a handler ends its own
@@ -84,7 +83,11 @@ QueueServices::Started QueueServices::start(Oid owner, Instant now) {
 // that rest.
 void QueueServices::work(Instant now, bool may_begin) {
   collect_ended(now);
-  if (!look_at_ || !is_needed_ || !may_begin || !store::is_time(*look_at_, now)) return;
+  const bool may_start = is_needed_ && may_begin;
+  if (may_start && !std::exchange(may_start_, may_start)) expect();
+  may_start_ = may_start;
+  if (!may_start) look_at_.reset();
+  if (!look_at_ || !store::is_time(*look_at_, now)) return;
   look_at_.reset();
   for (const shmem::queue::OwnerWork& work : shmem::queue::owners()) {
     if (!work.has_work || work.idle > 0) continue;

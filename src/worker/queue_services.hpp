@@ -40,7 +40,7 @@ class QueueServices {
   Started start(Oid owner, core::Instant now);
 
   Dispatch& dispatch_;
-  bool is_needed_ = false;
+  bool is_needed_ = false, may_start_ = false;
   std::optional<core::Instant> look_at_;
   std::map<Oid, Failures> failures_;
   std::set<Oid> refused_;  // owners who cannot log in

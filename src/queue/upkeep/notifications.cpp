@@ -95,13 +95,16 @@ void Notifications::begin() {
   shmem::queue::watch_ends(is_watching_);
 }
 
+// Until the notification is sent, further ends need not wake this process.
 void Notifications::expect(core::Instant now) {
   due_.no_later_than(std::max(now, std::min(last_, now) + kPace));
+  shmem::queue::watch_ends(false);
 }
 
 void Notifications::work(core::Instant now) {
   if (settings::queue_notify() != is_watching_) begin();
   if (!due_.take(now) || !is_watching_) return;
+  shmem::queue::watch_ends(true);  // before the ends are read, so that none is missed
   std::map<TypeId, Ends> ends = present_ends();
   const Sum sum = difference(told_, ends);
   last_ = now;

@@ -272,8 +272,14 @@ JobRunner::End JobRunner::end_failed(const Started& started, const HandledType& 
   return end;
 }
 
-// Called at the exit of the process, before the server aborts the transaction.
+// Called at the exit of the process, before the server aborts the transaction. Such an exit is no
+// crash, also if the server is shut down.
 void JobRunner::end_at_exit() noexcept {
+  end_handler_at_exit();
+  claims_.clear();
+}
+
+void JobRunner::end_handler_at_exit() noexcept {
   const Started* const started = std::exchange(in_handler_, nullptr);
   if (started == nullptr) {
     // A deferred trigger of the group. Its jobs run singly, one by one.

@@ -48,6 +48,7 @@ class JobRunner {
   /// For the exit of the process by SIGTERM while a handler runs. If that was because the job has
   /// exceeded its timeout, or was canceled, this end is written, since the handler does not end by
   /// a cancel. Other exits are counted; too many of them in a row are a failure of the job.
+  /// Says that this worker has no job.
   void end_at_exit() noexcept;
 
  private:
@@ -84,6 +85,7 @@ class JobRunner {
   void finish(const Job& job, const Started& started);
   End fail(const Started& started, const HandledType& type, const store::RunError& error);
   End end_failed(const Started& started, const HandledType& type, const store::RunError& error);
+  void end_handler_at_exit() noexcept;
   std::optional<store::RunError> error_at_exit(const Started& started) const;
   HandledType* find_type(store::queue::TypeId type);
   int way_to_commit() const;

@@ -1,6 +1,6 @@
-# Jobs, transactions and batches that cannot go on do not keep others from it: handlers that end their own process, an
-# extension that is dropped in a transaction that is rolled back, claims that were released before a crash, batches that
-# cannot be ended.
+# Jobs, sessions and claims that cannot go on do not keep others from it: handlers that end their own process, an
+# extension that is dropped in a transaction that is rolled back, and claims that were
+# released before a crash.
 use strict;
 use warnings;
 

@@ -10,8 +10,10 @@
 
 namespace metrics_refresh::pg {
 
-/// Begins a transaction, and makes its first snapshot the active one.
+/// Begins a transaction, and makes its first snapshot the active one. transaction_timeout would end
+/// the process, so it is disabled; job_transaction_timeout() is its value in milliseconds, or 0.
 void begin_job_transaction();
+std::int64_t job_transaction_timeout() noexcept;
 
 /// Commits as if the setting synchronous_commit had this value (SyncCommitLevel). Returns the end
 /// of the commit record, or InvalidXLogRecPtr if nothing was written.

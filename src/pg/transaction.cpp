@@ -82,11 +82,15 @@ void stop_transaction_timeout() {
   });
 }
 
+std::int64_t transaction_timeout() noexcept { return TransactionTimeout; }
+
 bool has_transaction_timed_out() noexcept {
   return get_timeout_indicator(TRANSACTION_TIMEOUT, false);
 }
 #else
 void stop_transaction_timeout() {}
+
+std::int64_t transaction_timeout() noexcept { return 0; }
 
 bool has_transaction_timed_out() noexcept { return false; }
 #endif

@@ -37,7 +37,7 @@ void JobRunner::perform_member(Member& member, HandledType& type) {
   pg::detail::Subtransaction subtransaction;
   try {
     pg::call([] { PushActiveSnapshot(GetTransactionSnapshot()); });
-    call_handler(member.started, *member.job, type, running);
+    call_handler(member.started, *member.job, type, running, Triggers::kDefer);
     pg::call([] { PopActiveSnapshot(); });
     subtransaction.commit();
     member.end.outcome = running.snooze ? Outcome::kParked : Outcome::kCompleted;
@@ -89,7 +89,9 @@ void JobRunner::perform_group(const Started& first, HandledType& type) {
       if (members.size() < kMostInGroup && pg::steady_now() < end && !shmem::is_to_leave(worker_))
         next = shmem::queue::next(true);
     }
+    in_triggers_ = &first;
     pg::call([] { AfterTriggerFireDeferred(); });
+    in_triggers_ = nullptr;
     write_ends_of_group(members, type);
     bool has_failures = false;
     for (const Member& member : members) has_failures = has_failures || member.error;
@@ -98,12 +100,15 @@ void JobRunner::perform_group(const Started& first, HandledType& type) {
     for (const Member& member : members) ends_.push_back(member.end);
     return;
   } catch (const std::exception&) {
+    in_triggers_ = nullptr;
     store::log_current_exception("a group of jobs cannot commit, so that each of them runs alone");
     pg::abort_job_transaction();
   }
   for (const Member& member : members) {
     shmem::queue::go_on_with(member.started.job, member.is_canceled);
-    ends_.push_back(perform_alone(member.started, type));
+    // The others are given back if another owner needs the worker.
+    ends_.push_back(shmem::is_to_leave(worker_) ? End{member.started.job, Outcome::kReturned}
+                                                : perform_alone(member.started, type));
     shmem::queue::end(&ends_.back(), 1);  // so that who waits for it need not wait for the others
   }
 }

@@ -7,6 +7,7 @@
 #include "queue/job_commit.hpp"
 #include "queue/job_end.hpp"
 #include "queue/job_timer.hpp"
+#include "shmem/worker_slots.hpp"
 #include "store/backoff.hpp"
 #include "store/own_tables.hpp"
 #include "store/queue/ended.hpp"
@@ -18,15 +19,42 @@ namespace {
 using shmem::queue::Outcome;
 using store::RunError;
 
+// An administrator may terminate workers without harm to the jobs that they perform. If so many
+// workers end in one job, it is the job that ends them.
+constexpr int kMostLostWorkers = 10;
+
+core::Duration transaction_timeout() {
+  return std::chrono::milliseconds(pg::job_transaction_timeout());
+}
+
+bool is_under_transaction_timeout(const HandledType& type) {
+  const core::Duration limit = transaction_timeout();
+  return limit.count() > 0 && (type.row.timeout.count() == 0 || limit < type.row.timeout);
+}
+
+// A job has one transaction, so a shorter transaction_timeout of the owner is its timeout.
+core::Duration timeout_of(const HandledType& type) {
+  return is_under_transaction_timeout(type) ? transaction_timeout() : type.row.timeout;
+}
+
 // The error of the cancel says nothing of its reason.
 RunError timeout_error(const HandledType& type, std::string context) {
   RunError error =
       store::run_error(ERRCODE_QUERY_CANCELED,
                        "the job exceeded its timeout of " +
-                           std::to_string(core::to_milliseconds(type.row.timeout)) + " ms",
-                       "The timeout is an option of the job type.");
+                           std::to_string(core::to_milliseconds(timeout_of(type))) + " ms",
+                       is_under_transaction_timeout(type)
+                           ? "It is the transaction_timeout of the owner of the job type."
+                           : "The timeout is an option of the job type.");
   error.context = std::move(context);
   return error;
+}
+
+RunError lost_worker_error() {
+  return store::run_error(ERRCODE_ADMIN_SHUTDOWN,
+                          "the worker of the job was terminated " +
+                              std::to_string(kMostLostWorkers) + " times in a row",
+                          "Perhaps the handler ends its own process.");
 }
 
 RunError describe_failure(const HandledType& type) {
@@ -69,9 +97,8 @@ JobRunner::~JobRunner() { MemoryContextDelete(memory_); }
 const JobRunner::Ends& JobRunner::perform(const Started& started, bool* failed) {
   ends_.clear();
   commit_of_handler_.reset();
-  HandledType* const type = types_.find(started.type);
+  HandledType* const type = find_type(started.type);
   if (type == nullptr) {
-    // The type was dropped, or was given to another role, a moment ago.
     ends_.push_back({started.job, Outcome::kReturned});
   } else {
     flush_.before_job(started.mean);
@@ -84,6 +111,17 @@ const JobRunner::Ends& JobRunner::perform(const Started& started, bool* failed) 
   }
   *failed = ends_.back().outcome == Outcome::kReturned;
   return ends_;
+}
+
+// Nothing if the type was dropped, or was given to another role, a moment ago.
+HandledType* JobRunner::find_type(store::queue::TypeId type) {
+  try {
+    return types_.find(type);
+  } catch (const std::exception&) {
+    store::log_current_exception("the type of a queued job cannot be read");
+    pg::abort_job_transaction();
+    return nullptr;
+  }
 }
 
 void JobRunner::rest() {
@@ -118,7 +156,7 @@ JobRunner::End JobRunner::perform_alone(const Started& started, HandledType& typ
     }
     RunningJob running{job->id, job->type, job->attempts + 1, std::nullopt};
     error.emplace();  // from here on, a failure is one of the job
-    call_handler(started, *job, type, running);
+    call_handler(started, *job, type, running, Triggers::kFire);
     fill_end(*job, took_, end);
     if (running.snooze)
       write_snooze(*job, *running.snooze);
@@ -139,15 +177,16 @@ JobRunner::End JobRunner::perform_alone(const Started& started, HandledType& typ
 
 // Nothing that the handler leaves in the session is left when the end of the job is written.
 void JobRunner::call_handler(const Started& started, const Job& job, HandledType& type,
-                             RunningJob& running) {
+                             RunningJob& running, Triggers triggers) {
   const int synchronous = synchronous_commit;
   const int level = NewGUCNestLevel();
   store::queue::set_running_job(&running);
   type_in_handler_ = &type;
   in_handler_ = &started;
+  shmem::show_work(worker_);
   took_ = core::Duration(-pg::steady_now());
   session_.accept_cancel(true);
-  start_job_timer(type.row.timeout);
+  start_job_timer(timeout_of(type));
   // A request may have come before cancels were accepted.
   if (is_canceled(started))
     throw pg::SqlError(ERRCODE_QUERY_CANCELED, "the job was canceled before it began");
@@ -155,8 +194,7 @@ void JobRunner::call_handler(const Started& started, const Job& job, HandledType
   type.handler.call(job);
   MemoryContextSwitchTo(before);
   // Deferred triggers are part of the work, and under its limits. A group fires them together.
-  if (type.row.mode != store::queue::JobMode::kGrouped)
-    pg::call([] { AfterTriggerFireDeferred(); });
+  if (triggers == Triggers::kFire) pg::call([] { AfterTriggerFireDeferred(); });
   stop_job_timer();
   session_.accept_cancel(false);
   in_handler_ = nullptr;
@@ -234,19 +272,40 @@ JobRunner::End JobRunner::end_failed(const Started& started, const HandledType& 
   return end;
 }
 
-// Called at the exit of the process, before the server aborts the transaction.
+// Called at the exit of the process, before the server aborts the transaction. Such an exit is no
+// crash, also if the server is shut down.
 void JobRunner::end_at_exit() noexcept {
-  claims_.clear();  // the server has not crashed
+  end_handler_at_exit();
+  claims_.clear();
+}
+
+void JobRunner::end_handler_at_exit() noexcept {
   const Started* const started = std::exchange(in_handler_, nullptr);
-  if (started == nullptr || (!has_job_timed_out() && !shmem::queue::is_canceled())) return;
+  if (started == nullptr) {
+    // A deferred trigger of the group. Its jobs run singly, one by one.
+    if (in_triggers_ != nullptr && !shmem::is_to_leave(worker_))
+      (void)shmem::queue::count_lost_worker(in_triggers_->job, kMostLostWorkers);
+    return;
+  }
   try {
+    const std::optional<RunError> error = error_at_exit(*started);
+    if (!error) return;
     pg::abort_job_transaction();
-    const End end = end_failed(*started, *type_in_handler_, timeout_error(*type_in_handler_, {}));
-    claims_.clear();
+    const End end = end_failed(*started, *type_in_handler_, *error);
     shmem::queue::end(&end, 1);
   } catch (const std::exception&) {
     // The job is given back, and runs again.
   }
+}
+
+// Nothing if the job is given back, and the attempt does not count.
+std::optional<RunError> JobRunner::error_at_exit(const Started& started) const {
+  if (has_job_timed_out() || shmem::queue::is_canceled())
+    return timeout_error(*type_in_handler_, {});
+  if (shmem::is_to_leave(worker_)) return std::nullopt;
+  if (shmem::queue::count_lost_worker(started.job, kMostLostWorkers) < kMostLostWorkers)
+    return std::nullopt;
+  return lost_worker_error();
 }
 
 }  // namespace metrics_refresh::queue

@@ -47,7 +47,8 @@ class JobRunner {
 
   /// For the exit of the process by SIGTERM while a handler runs. If that was because the job has
   /// exceeded its timeout, or was canceled, this end is written, since the handler does not end by
-  /// a cancel.
+  /// a cancel. Other exits are counted; too many of them in a row are a failure of the job.
+  /// Says that this worker has no job.
   void end_at_exit() noexcept;
 
  private:
@@ -77,11 +78,16 @@ class JobRunner {
   void write_ends_of_group(std::vector<Member>& members, const HandledType& type);
 
   std::optional<Job> read(const Started& started);
-  void call_handler(const Started& started, const Job& job, HandledType& type, RunningJob& running);
+  enum class Triggers { kFire, kDefer };  // deferred ones, with the handler or with the group
+  void call_handler(const Started& started, const Job& job, HandledType& type, RunningJob& running,
+                    Triggers triggers);
   store::RunError stop_failed_handler(const HandledType& type);
   void finish(const Job& job, const Started& started);
   End fail(const Started& started, const HandledType& type, const store::RunError& error);
   End end_failed(const Started& started, const HandledType& type, const store::RunError& error);
+  void end_handler_at_exit() noexcept;
+  std::optional<store::RunError> error_at_exit(const Started& started) const;
+  HandledType* find_type(store::queue::TypeId type);
   int way_to_commit() const;
 
   const int worker_;
@@ -96,6 +102,8 @@ class JobRunner {
   // While a handler runs:
   const Started* in_handler_ = nullptr;
   const HandledType* type_in_handler_ = nullptr;
+  // While deferred triggers of a group run: its first job.
+  const Started* in_triggers_ = nullptr;
 };
 
 }  // namespace metrics_refresh::queue

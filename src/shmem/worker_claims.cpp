@@ -24,6 +24,7 @@ void assign(WorkerSlot& slot, const Assignment& run) noexcept {
   slot.deadline = 0;
   slot.leave = false;
   slot.rests = false;
+  slot.has_worked = false;
   slot.begin_is_reported = false;
   slot.result = RunResult::kSuccess;
   slot.started_at = 0;

@@ -254,6 +254,11 @@ void show_rest(int index, bool rests) noexcept {
   slot.rests = rests;
 }
 
+void show_work(int index) noexcept {
+  volatile WorkerSlot& slot = area()->slots[index];
+  if (!slot.has_worked) slot.has_worked = true;
+}
+
 // The state changes before the broadcast, so that each session that wakes up sees the end.
 void end_run(int index, RunResult result, bool last) {
   locked(LW_EXCLUSIVE, [=] {

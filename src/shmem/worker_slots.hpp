@@ -108,6 +108,7 @@ struct WorkerSlot {
   std::int64_t deadline;     // end of max_runtime if the run is limited, by pg::steady_now()
   bool leave;                // the worker gets no further run and exits
   bool rests;                // the worker of a queue service has nothing to do
+  bool has_worked;           // the queue service has begun to perform a job
   bool begin_is_reported;    // the begin of the run is committed, or needs no log
   std::uint64_t generation;  // identifies one use of the slot by one process
   Oid database;
@@ -203,6 +204,8 @@ void show_progress(const Progress& progress) noexcept;
 bool is_to_leave(int index) noexcept;
 /// Says whether the service has nothing to do. The same holds.
 void show_rest(int index, bool rests) noexcept;
+/// Says that the service performs a job. The same holds.
+void show_work(int index) noexcept;
 /// Ends the run with `result`. If `last`, the worker takes no further run.
 void end_run(int index, RunResult result, bool last);
 /// Leaves the slot. Returns false if a run has been assigned meanwhile, or the scheduler has not

@@ -45,15 +45,15 @@ void QueueServices::set_needed(bool needed) {
   shmem::publish_queue(MyDatabaseId, needed);
 }
 
-// Workers that are terminated are replaced at once. If that goes on, perhaps a handler ends its own
-// process.
+// Workers that are terminated are replaced at once, unless that goes on. If a handler ends its own
+// process, that is counted for its job (queue/job_runner), and other jobs of the owner do not wait.
 void QueueServices::collect_ended(Instant now) {
   for (const shmem::WorkerSlot& slot : dispatch_.take_ended_services()) {
     expect();
     const bool has_started = slot.started_at_steady != 0;
     const bool was_short =
         !has_started || pg::steady_now() - slot.started_at_steady < kShortLife.count();
-    if (slot.state != shmem::SlotState::kDead || !was_short) {
+    if (slot.state != shmem::SlotState::kDead || !was_short || slot.has_worked) {
       failures_.erase(slot.run.owner);
       continue;
     }

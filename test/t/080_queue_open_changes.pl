@@ -9,7 +9,8 @@ use MetricsRefreshTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = start_node('open_changes', 'metrics_refresh.queue_group_time' => '2s');
+my $node = start_node('open_changes', 'metrics_refresh.queue_group_time' => '2s',
+	'metrics_refresh.queue_workers' => 1);
 create_extension($node);
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }

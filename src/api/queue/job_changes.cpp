@@ -143,6 +143,10 @@ std::optional<bool> try_to_cancel(Session& session, JobNumber id) {
   const Holder holder = hold(id);
   if (holder == Holder::kWorker) {
     if (shmem::queue::cancel_running(id) != 0) return true;
+    if (shmem::queue::has_started(id))
+      throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
+                         "job " + std::to_string(id) + " has run in this transaction",
+                         "A job of a group cannot cancel an earlier one of its group.");
     return std::nullopt;
   }
   if (holder == Holder::kOutside && !take_outside(id)) return std::nullopt;
@@ -209,8 +213,7 @@ std::optional<bool> try_to_change(Session& session, JobNumber id, const WaitingC
   if (!is_open(found)) return false;
   if (is_unchanged(found.job, change)) return true;
   if (found.where == Where::kLater) {
-    const auto before =
-        store::queue::change_later(session.spi, id, change.run_at, change.priority);
+    const auto before = store::queue::change_later(session.spi, id, change.run_at, change.priority);
     if (!before) return std::nullopt;
     store::queue::note_later(std::min(*before, change.run_at.value_or(*before)));
     return true;

@@ -4,6 +4,7 @@
 // A claim is in use from the call to the end of its transaction, so that neither its lease nor
 // another call ends the job meanwhile. A rollback gives it back to its worker.
 #include <algorithm>
+#include <cstring>
 
 #include "api/arguments.hpp"
 #include "api/option_table.hpp"
@@ -14,6 +15,7 @@
 #include "pg/array.hpp"
 #include "pg/role.hpp"
 #include "shmem/queue/place.hpp"
+#include "store/queue/claims.hpp"
 #include "store/queue/ended.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/lost_attempt.hpp"
@@ -259,10 +261,32 @@ Datum fail_jobs(FunctionCallInfo call) {
   return fail_all(call, jobs, {});
 }
 
+// After a crash of the server, the jobs must not wait for leases that nobody has. The clock may
+// have been set back, but the row of the release has to be the later one.
+void write_releases(const std::vector<CalledJob>& jobs) {
+  const TimestampTz now = GetCurrentTimestamp();
+  std::vector<store::queue::ClaimRow> rows;
+  for (const CalledJob& job : jobs) {
+    if (!job.is_done) continue;
+    store::queue::ClaimRow row;
+    row.id = job.id;
+    row.claimed_at = row.lease_until = std::max(now, job.claim.started_at + 1);
+    std::memcpy(row.token.data, job.claim.token.bytes, sizeof row.token.data);
+    row.claimed_by = job.claim.claimed_by;
+    row.version = job.job.version;
+    row.attempt = job.claim.attempt;
+    row.segment = job.job.segment;
+    rows.push_back(row);
+  }
+  store::queue::append_claims(rows.data(), rows.size());
+}
+
 Datum release_jobs(FunctionCallInfo call) {
   begin_change("release_jobs()", "released background jobs");
   std::vector<CalledJob> jobs = called_jobs(Arguments(call));
   use_claims(jobs, OutsideUse::kRelease);
+  read_rows(jobs);
+  write_releases(jobs);
   return return_results(call, jobs);
 }
 

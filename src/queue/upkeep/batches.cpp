@@ -18,6 +18,8 @@ namespace {
 
 // Of a step.
 constexpr std::size_t kMost = 100;
+// Of a step that ends batches one by one, since each failure may take as long as a lock_timeout.
+constexpr std::size_t kMostFailures = 3;
 // Between the beginnings of two passes.
 constexpr core::Duration kPause = std::chrono::milliseconds{200};
 
@@ -30,6 +32,27 @@ Job callback_of(const store::queue::Batch& batch, const JobType* type) {
   if (type != nullptr) job.priority = static_cast<std::int16_t>(type->priority);
   job.payload = batch.payload;
   return job;
+}
+
+// Returns false if the batch has not ended.
+bool end_one(pg::Spi& spi, std::int64_t number, const Types& types, bool& is_without_type) {
+  const std::optional<store::queue::Batch> known = store::queue::read_batch(spi, number);
+  if (!known || known->is_open || store::queue::count_open_jobs(spi, number) > 0) return false;
+  const std::optional<store::queue::Batch> batch = store::queue::take_closed_batch(spi, number);
+  if (!batch) return false;
+  const JobType* const type = types.find(batch->type);
+  Job job = callback_of(*batch, type);
+  note_new(store::queue::unended_of(job));
+  if (type != nullptr) {
+    store::queue::append_jobs(lock_current_segment(), &job, 1);
+    note_ready(store::queue::unended_of(job));
+  } else {
+    // The mover gives it up, with the reason.
+    job.run_at = job.created_at;
+    store::queue::insert_later(&job, 1, 0);
+    is_without_type = true;
+  }
+  return true;
 }
 
 }  // namespace
@@ -65,40 +88,39 @@ void Batches::go_on_with_pass(core::Instant now, const Types& types, Mover& move
   // Of a batch whose jobs are known to be open, the end will be told.
   for (const std::int64_t batch : found)
     if (shmem::queue::open_jobs_of_batch(batch).value_or(0) == 0) ended.push_back(batch);
-  if (!end(ended, types, mover)) return pass_due_.failed(now);
+  if (!end(ended, types, mover)) {
+    unended_.insert(unended_.end(), ended.begin(), ended.end());
+    ends_due_.failed(now);
+  }
   pass_due_.succeeded();
   until_ = found.size() < kMost ? 0 : found.back();
   if (until_ != 0) return pass_due_.at_once();
   if (wants_pass_) pass_due_.no_later_than(pass_began_ + kPause);
 }
 
-// As in dependencies.cpp, the flushed commit makes the callback follow the ends durably.
-bool Batches::end(const std::vector<std::int64_t>& batches, const Types& types, Mover& mover) {
-  if (batches.empty()) return true;
+// As in dependencies.cpp, the flushed commit makes the callback follow the ends durably. One batch
+// that cannot be ended does not keep others from their ends.
+bool Batches::end(std::vector<std::int64_t>& batches, const Types& types, Mover& mover) {
+  if (batches.empty() || end_together(batches.data(), batches.size(), types, mover)) return true;
+  if (batches.size() == 1) return false;
+  std::vector<std::int64_t> failed;
+  auto next = batches.begin();
+  for (; next != batches.end() && failed.size() < kMostFailures; ++next)
+    if (!end_together(&*next, 1, types, mover)) failed.push_back(*next);
+  // The next time, those that were not tried come first.
+  batches.erase(batches.begin(), next);
+  batches.insert(batches.end(), failed.begin(), failed.end());
+  return batches.empty();
+}
+
+bool Batches::end_together(const std::int64_t* batches, std::size_t count, const Types& types,
+                           Mover& mover) {
   std::vector<std::int64_t> ended;
   bool is_without_type = false;
   const bool done =
       try_change("batches of jobs cannot be ended now", Commit::kFlushed, [&](pg::Spi& spi) {
-        for (const std::int64_t number : batches) {
-          const std::optional<store::queue::Batch> known = store::queue::read_batch(spi, number);
-          if (!known || known->is_open || store::queue::count_open_jobs(spi, number) > 0) continue;
-          const std::optional<store::queue::Batch> batch =
-              store::queue::take_closed_batch(spi, number);
-          if (!batch) continue;
-          const JobType* const type = types.find(batch->type);
-          Job job = callback_of(*batch, type);
-          note_new(store::queue::unended_of(job));
-          ended.push_back(number);
-          if (type != nullptr) {
-            store::queue::append_jobs(lock_current_segment(), &job, 1);
-            note_ready(store::queue::unended_of(job));
-          } else {
-            // The mover gives it up, with the reason.
-            job.run_at = job.created_at;
-            store::queue::insert_later(&job, 1, 0);
-            is_without_type = true;
-          }
-        }
+        for (std::size_t i = 0; i < count; ++i)
+          if (end_one(spi, batches[i], types, is_without_type)) ended.push_back(batches[i]);
       });
   if (!done) return false;
   for (const std::int64_t number : ended) shmem::queue::forget_batch(number);

@@ -29,7 +29,10 @@ class Batches {
  private:
   void take_ends(core::Instant now, const Types& types, Mover& mover);
   void go_on_with_pass(core::Instant now, const Types& types, Mover& mover);
-  bool end(const std::vector<std::int64_t>& batches, const Types& types, Mover& mover);
+  /// Keeps those in `batches` that could not be ended, and then returns false.
+  bool end(std::vector<std::int64_t>& batches, const Types& types, Mover& mover);
+  bool end_together(const std::int64_t* batches, std::size_t count, const Types& types,
+                    Mover& mover);
 
   Due ends_due_;
   std::vector<std::int64_t> unended_;  // batches that could not be looked at

@@ -24,6 +24,7 @@ constexpr std::size_t kMost = 1000;
 
 struct KnownClaim {
   OutsideClaim claim;
+  bool was_released = false;
   std::int16_t version = 0;
 };
 
@@ -47,7 +48,8 @@ OutsideClaim claim_of(const ClaimRow& row) {
 }
 
 void visit(void* context, const ClaimRow& row) {
-  static_cast<std::vector<KnownClaim>*>(context)->push_back({claim_of(row), row.version});
+  static_cast<std::vector<KnownClaim>*>(context)->push_back(
+      {claim_of(row), row.lease_until == row.claimed_at, row.version});
 }
 
 // By number; of several claims of a job, only the last one.
@@ -69,7 +71,7 @@ std::vector<KnownClaim> claims_of(std::uint8_t segment) {
 
 // A job without room becomes an ordinary one, and its token is stale.
 void restore(KnownClaim& known, const Unended& job) {
-  if (known.version != job.version) return;
+  if (known.version != job.version || known.was_released) return;
   known.claim.tid = job.place.tid;
   known.claim.type = job.type;
   (void)shmem::queue::restore_outside(claimable(job), known.claim);

@@ -44,6 +44,14 @@ void Upkeep::find_place(Instant now) {
   if (found) begin();
 }
 
+// A session has made the place anew, for another schema. If that was in a transaction that was
+// rolled back, the types are still there.
+void Upkeep::lose_place() {
+  has_place_ = false;
+  may_have_types_ = true;
+  place_due_.at_once();
+}
+
 void Upkeep::begin() {
   is_recovered_ = is_open_ = false;
   types_.begin();
@@ -56,6 +64,7 @@ void Upkeep::work(Instant now, MayDo may_do) {
     return close();
   }
   if (std::exchange(is_restoring_, false)) begin_after_restore();
+  if (has_place_ && !shmem::queue::is_still_found()) lose_place();
   if (!has_place_ && place_due_.take(now)) find_place(now);
   if (!has_place_) return;
   read_news(now);

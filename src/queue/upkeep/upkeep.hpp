@@ -50,6 +50,7 @@ class Upkeep {
 
  private:
   void find_place(core::Instant now);
+  void lose_place();
   void begin_after_restore();
   void read_news(core::Instant now);
   void begin();

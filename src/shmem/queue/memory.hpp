@@ -28,6 +28,7 @@ inline constexpr std::uint32_t kReaders = 8;  // sessions that may read spans at
 inline constexpr std::uint32_t kBatches = 1024;
 inline constexpr std::uint32_t kBatchEnds = 256;
 inline constexpr std::uint32_t kRing = 1024;
+inline constexpr std::uint32_t kLostWorkers = 64;
 inline constexpr std::uint32_t kFilterWords = 1024;  // of 64 bits
 
 struct TypeEntry {
@@ -104,6 +105,13 @@ struct Single {
   Jobs job;
 };
 
+/// A job in whose handler the process of the worker has ended, without a crash.
+struct LostWorker {
+  JobNumber job = 0;       // 0: free
+  int ends = 0;            // in a row
+  std::uint64_t last = 0;  // grows with each end of all jobs
+};
+
 struct Content {
   State state = State::kNew;
   TimestampTz made_at = 0;
@@ -116,7 +124,9 @@ struct Content {
   Table<OwnerEntry> owners;
   Array<WorkerEntry> workers;
   std::uint32_t worker_count = 0;  // attached
-  int reader_pids[kReaders] = {};  // 0: free
+  LostWorker lost_workers[kLostWorkers];
+  std::uint64_t lost_worker_count = 0;  // since the place was made
+  int reader_pids[kReaders] = {};       // 0: free
 
   bool counts_are_exact = false;
   bool recount_is_active = false;

@@ -111,6 +111,8 @@ bool find_queue() {
   return is_known(schema) || pg::call([schema] { return search(schema, false); }).found;
 }
 
+bool is_still_found() noexcept { return is_current(); }
+
 bool find_queue_inside() {
   if (!is_preloaded()) return false;
   const Oid schema = get_namespace_oid(extension::kInternalSchema, true);
@@ -137,11 +139,8 @@ void begin_recovery() noexcept {
 }
 
 void open() noexcept {
-  locked_with_wakes([](Content& content, Wakes& wakes) {
-    content.state = State::kOpen;
-    for (std::uint32_t i = 0; i < content.owners.size(); ++i)
-      if (content.owners[i].references > 0) offer_any_work(content, content.owners[i].owner, wakes);
-  });
+  locked(LW_EXCLUSIVE, [](Content& content) { content.state = State::kOpen; });
+  offer_any_work_to_all();
 }
 
 namespace {

@@ -46,6 +46,8 @@ void request();
 void require_queue();
 /// The same, but returns false if there is no place, or no extension.
 bool find_queue();
+/// Whether the place that was found last is still in force.
+bool is_still_found() noexcept;
 /// The same for code inside pg::call(), or in a callback that may raise.
 bool find_queue_inside();
 /// Gives up the place of a database that was dropped.

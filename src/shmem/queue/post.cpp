@@ -10,7 +10,18 @@ namespace {
 // The lock is released after so many jobs, so that others do not wait for long.
 constexpr std::uint32_t kChunk = 64;
 
+bool has_ends(const Posts& posts) noexcept {
+  if (posts.ended_count > 0) return true;
+  for (std::uint32_t i = 0; i < posts.type_count; ++i) {
+    const Ends& ends = posts.types[i].ends;
+    if (ends.completed + ends.failed + ends.dead + ends.canceled > 0) return true;
+  }
+  return false;
+}
+
+// Who sees the ends counted has to flush the log up to their commit.
 void post_numbers(Content& content, const Posts& posts, Wakes& wakes) noexcept {
+  if (has_ends(posts)) content.news.last_end = std::max(content.news.last_end, posts.lsn);
   for (std::uint32_t i = 0; i < posts.type_count; ++i) {
     count_type(content, posts.types[i].type, posts.types[i].counts, posts.types[i].ends,
                posts.transaction);
@@ -62,11 +73,18 @@ void post(const Posts& posts) noexcept {
       if (content.watches_ends) tell(&SchedulerNews::ended, content, wakes);
     });
   const TimestampTz now = posts.job_count > 0 ? GetCurrentTimestamp() : 0;
-  for (std::uint32_t from = 0; from < posts.job_count; from += kChunk)
-    locked_with_wakes([&posts, from, now](Content& content, Wakes& wakes) {
-      const std::uint32_t until = std::min(from + kChunk, posts.job_count);
-      for (std::uint32_t i = from; i < until; ++i) post_locked(content, posts.jobs[i], now, wakes);
-    });
+  for (std::uint32_t from = 0; from < posts.job_count;) {
+    const std::uint32_t posted =
+        locked_with_wakes([&posts, from, now](Content& content, Wakes& wakes) {
+          const std::uint32_t until = std::min(from + kChunk, posts.job_count);
+          std::uint32_t i = from;
+          for (; i < until && !wakes.is_full(); ++i)
+            post_locked(content, posts.jobs[i], now, wakes);
+          return i - from;
+        });
+    if (posted == 0) return;  // the place is gone
+    from += posted;
+  }
 }
 
 }  // namespace metrics_refresh::shmem::queue

@@ -69,11 +69,9 @@ std::vector<OwnerWork> owners() {
 
 void open_rates() noexcept {
   const core::Instant now = pg::now();
-  locked_with_wakes([now](Content& content, Wakes& wakes) {
-    if (!content.ready().open_rates(now)) return;
-    for (std::uint32_t i = 0; i < content.owners.size(); ++i)
-      if (content.owners[i].references > 0) offer_any_work(content, content.owners[i].owner, wakes);
-  });
+  const bool have_opened =
+      locked(LW_EXCLUSIVE, [now](Content& content) { return content.ready().open_rates(now); });
+  if (have_opened) offer_any_work_to_all();
 }
 
 bool start_singly(const Jobs& job) noexcept {

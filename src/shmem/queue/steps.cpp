@@ -79,6 +79,22 @@ void offer_any_work(Content& content, OwnerId owner, Wakes& wakes) noexcept {
   if (content.ready().has_work(owner)) offer_work(content, owner, Wakes::kMost, wakes);
 }
 
+// A woken worker is idle no more, so an owner with more of them than there was room for is the next
+// one again.
+void offer_any_work_to_all() noexcept {
+  constexpr std::uint32_t kDone = 0;  // also if the place is gone; otherwise one more than the next
+  std::uint32_t next = 1;
+  while (next != kDone)
+    next = locked_with_wakes([next](Content& content, Wakes& wakes) {
+      for (std::uint32_t i = next - 1; i < content.owners.size(); ++i) {
+        if (content.owners[i].references == 0) continue;
+        offer_any_work(content, content.owners[i].owner, wakes);
+        if (wakes.is_full()) return i + 1;
+      }
+      return kDone;
+    });
+}
+
 TransactionNumber widened(TransactionId transaction, FullTransactionId near) noexcept {
   const auto distance = static_cast<std::int32_t>(transaction - XidFromFullTransactionId(near));
   return U64FromFullTransactionId(near) + static_cast<std::uint64_t>(std::int64_t{distance});

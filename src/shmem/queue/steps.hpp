@@ -29,6 +29,8 @@ void update_bite(Content& content, const TypeEntry& entry) noexcept;
 void offer_work(Content& content, OwnerId owner, std::uint32_t jobs, Wakes& wakes) noexcept;
 /// The same if it has any work.
 void offer_any_work(Content& content, OwnerId owner, Wakes& wakes) noexcept;
+/// The same for all owners, with as many turns of the lock as the wakes need.
+void offer_any_work_to_all() noexcept;
 /// Sets a flag of the news, and wakes the scheduler if that is a change.
 void tell(bool SchedulerNews::*flag, Content& content, Wakes& wakes) noexcept;
 

@@ -1,6 +1,9 @@
 // Each function takes the lock once, whatever it does under it.
 #include "shmem/queue/work.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "extension/settings.hpp"
 #include "shmem/queue/steps.hpp"
 
@@ -28,6 +31,13 @@ void set_job(WorkerEntry& worker, JobNumber job, TimestampTz now, bool canceled)
   worker.progress = {};
 }
 
+LostWorker* find_lost_worker(Content& content, JobNumber job) noexcept {
+  if (content.lost_worker_count == 0) return nullptr;
+  for (LostWorker& lost : content.lost_workers)
+    if (lost.job == job) return &lost;
+  return nullptr;
+}
+
 Started started(Content& content, const core::queue::Item& item, TimestampTz now) noexcept {
   set_job(self(content), item.job, now, false);
   const core::queue::Bite& bite = content.ready().bite(self_index());
@@ -41,7 +51,8 @@ Started started(Content& content, const core::queue::Item& item, TimestampTz now
   if (type != kNone) result.mean = content.types[type].mean;
   result.is_last = bite.waiting == 0;
   result.is_single =
-      content.single.state == SingleState::kRuns && content.single.job.first == item.job;
+      (content.single.state == SingleState::kRuns && content.single.job.first == item.job) ||
+      find_lost_worker(content, item.job) != nullptr;
   return result;
 }
 
@@ -242,6 +253,22 @@ void go_on_with(JobNumber job, bool canceled) noexcept {
   });
 }
 
+int count_lost_worker(JobNumber job, int limit) noexcept {
+  return locked(LW_EXCLUSIVE, [=](Content& content) {
+    LostWorker* lost = find_lost_worker(content, job);
+    if (lost == nullptr) {
+      lost = std::min_element(
+          std::begin(content.lost_workers), std::end(content.lost_workers),
+          [](const LostWorker& a, const LostWorker& b) { return a.last < b.last; });
+      *lost = {job, 0, 0};
+    }
+    lost->last = ++content.lost_worker_count;
+    const int ends = ++lost->ends;
+    if (ends >= limit) *lost = {};
+    return ends;
+  });
+}
+
 void give_back_waiting() noexcept {
   locked_with_wakes([](Content& content, Wakes& wakes) {
     if (own_worker < 0) return;
@@ -297,6 +324,14 @@ bool show_progress(const JobProgress& progress) noexcept {
 JobNumber running_job() noexcept {
   return locked(LW_SHARED, [](Content& content) -> JobNumber {
     return own_worker < 0 ? 0 : self(content).job;
+  });
+}
+
+bool has_started(JobNumber job) noexcept {
+  return locked(LW_SHARED, [job](Content& content) {
+    if (own_worker < 0) return false;
+    const core::queue::Item* const item = content.ready().bite(self_index()).find(job);
+    return item != nullptr && item->state == core::queue::Item::State::kStarted;
   });
 }
 

@@ -34,7 +34,7 @@ struct Started {
   TimestampTz at = 0;       // the start of the attempt
   core::Duration mean{-1};  // of the type; negative: unknown
   bool is_last = false;     // none waits in the bite
-  bool is_single = false;   // from start_singly()
+  bool is_single = false;   // from start_singly(), or a worker was lost in the job
 };
 enum class NextStep : std::uint8_t {
   kRun,      // `started`
@@ -82,6 +82,9 @@ struct End {
 void end(const End* ends, std::uint32_t count) noexcept;
 /// The same, and next() under one lock.
 Next end_and_next(const End* ends, std::uint32_t count, bool only_bite = false) noexcept;
+/// The process ends while it performs the job: counts that, and returns how often in a row. With
+/// `limit`, the count begins anew. If the jobs are more than are kept, the oldest is forgotten.
+int count_lost_worker(JobNumber job, int limit) noexcept;
 /// Gives back all jobs of the bite that have not started.
 void give_back_waiting() noexcept;
 
@@ -105,5 +108,7 @@ struct JobProgress {
 bool show_progress(const JobProgress& progress) noexcept;
 /// The number of that job; 0 if there is none.
 JobNumber running_job() noexcept;
+/// Whether this worker has started the job, and has not told its end.
+bool has_started(JobNumber job) noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

@@ -9,7 +9,7 @@ namespace metrics_refresh::store::queue {
 struct ClaimRow {
   JobNumber id = 0;
   TimestampTz claimed_at = 0;
-  TimestampTz lease_until = 0;
+  TimestampTz lease_until = 0;  // claimed_at: the claim before it was released
   pg_uuid_t token = {};
   Oid claimed_by = InvalidOid;
   std::int16_t version = 0;

@@ -64,6 +64,19 @@ std::vector<SlotView> copy_slots(Wanted&& wanted) {
   return copies;
 }
 
+// The run of a slot without a process waits again. If it was canceled, it must not begin, so its
+// end is logged like that of a run whose worker died. Returns true if the slot is free.
+bool release_locked(WorkerSlot& slot) noexcept {
+  const bool canceled = slot.state == SlotState::kAssigned && slot.cancel_requested && !slot.yields;
+  if (canceled && is_known_locked(slot.database)) {
+    slot.state = SlotState::kDead;
+    wake_scheduler_locked(slot.database);
+    return false;
+  }
+  free_slot_locked(slot);
+  return true;
+}
+
 // The slot of this process if it is a worker, otherwise -1.
 int own_slot = -1;
 
@@ -194,10 +207,22 @@ std::map<Oid, int> runs_by_owner() {
   return runs;
 }
 
-void release_claim(int index, std::uint64_t generation) {
-  locked(LW_EXCLUSIVE, [=] {
+bool release_claim(int index, std::uint64_t generation) {
+  return locked(LW_EXCLUSIVE, [=] {
     WorkerSlot& slot = area()->slots[index];
-    if (slot.generation == generation) free_slot_locked(slot);
+    return slot.generation != generation || release_locked(slot);
+  });
+}
+
+void release_unstarted(Oid database) {
+  locked(LW_EXCLUSIVE, [=] {
+    Area* const shared = area();
+    for (int i = 0; i < shared->max_workers; ++i) {
+      WorkerSlot& slot = shared->slots[i];
+      if (slot.database == database && slot.worker == nullptr &&
+          (slot.state == SlotState::kStarting || slot.state == SlotState::kAssigned))
+        (void)release_locked(slot);
+    }
   });
 }
 

@@ -14,7 +14,8 @@ namespace metrics_refresh::shmem {
 enum class SlotState : std::uint8_t {
   kFree,      // -> kStarting, kAssigned
   kStarting,  // a process without a run is starting  -> kIdle, kAssigned, kFree (it failed)
-  kAssigned,  // a run waits for its worker           -> kRunning, kDead
+  kAssigned,  // a run waits for its worker           -> kRunning, kDead, kFree (no process
+              //                                         started)
   kRunning,   // the worker performs the run          -> kEnded, kDead
   kEnded,     // the run is over; the worker waits    -> kIdle (collected by the scheduler), kFree
               //                                         (collected after the worker has exited)
@@ -140,8 +141,14 @@ Claim claim_spare(Oid database, const Session& session, int wanted);
 /// If there are fewer workers and free slots than `wanted`, asks the missing number of idle workers
 /// of other sessions to exit. Returns true if some of them have not exited yet.
 bool make_room(Oid database, const std::map<Session, int>& wanted);
-/// Releases the slot of a claim whose process could not be started.
-void release_claim(int index, std::uint64_t generation);
+/// Releases the slot of a claim whose process could not be started. Returns true if its run can be
+/// assigned again. If the run was canceled meanwhile, the slot becomes kDead, and the scheduler
+/// logs the end.
+bool release_claim(int index, std::uint64_t generation);
+/// Releases the slots of `database` whose processes have not attached, like release_claim(). Their
+/// scheduler may have died before it learned that a process could not start. A process that arrives
+/// later is refused. REQUIRES: the caller is a new scheduler and has claimed no slot.
+void release_unstarted(Oid database);
 /// The number of runs that the database can start now: free slots, and workers without a run.
 /// `limit` is the maximum of runs of the database under way, or 0 for no limit.
 int free_workers(Oid database, int limit);

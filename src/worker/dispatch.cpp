@@ -75,6 +75,11 @@ store::Outcome outcome_of(shmem::EndReason end) {
 store::Outcome outcome_of_unbegun(const shmem::WorkerSlot& slot) {
   store::Outcome outcome = outcome_of(slot.end);
   if (slot.end != shmem::EndReason::kNone) return outcome;
+  if (slot.cancel_requested && !slot.yields) {
+    outcome.status = store::RunStatus::kCanceled;
+    outcome.error = store::run_error(ERRCODE_QUERY_CANCELED, "canceled before it began");
+    return outcome;
+  }
   if (slot.state != shmem::SlotState::kDead) {
     outcome.status = store::RunStatus::kError;
     outcome.permanent = true;
@@ -175,10 +180,7 @@ bool Dispatch::start_worker(const shmem::Claim& claim) {
   BackgroundWorkerHandle* const handle =
       start_process({"mr_worker_main", "metrics_refresh worker", "metrics_refresh worker",
                      Int32GetDatum(claim.index), claim.generation});
-  if (handle == nullptr) {
-    shmem::release_claim(claim.index, claim.generation);
-    return false;
-  }
+  if (handle == nullptr) return !shmem::release_claim(claim.index, claim.generation);
   if (starting_.empty()) remind_at_ = pg::now() + kTryAgain;
   starting_[claim.index] = {handle, claim.generation};
   return true;

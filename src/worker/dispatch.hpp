@@ -68,6 +68,7 @@ class Dispatch {
   void try_again(const shmem::WorkerSlot& slot, Again when);
   const Tries* find_tries(const shmem::Assignment& run) const;
   void forget_old_tries();
+  // Returns false if no process can be started, and the run waits again.
   bool start_worker(const shmem::Claim& claim);
   void record_terminated(const shmem::WorkerSlot& slot);
   void close_orphans();

@@ -172,6 +172,11 @@ FirstTransaction begin(int slot, const shmem::Assignment& run, core::Instant sta
     if (!ended) start_limits(slot, max_runtime_of(first.task.job));
     RunHead head = head_of(run, first.task.job, started);
     head.worker_pid = MyProcPid;
+    // An earlier worker may have committed the begin and died, while the log could not be read. A
+    // run with a request, and a member, are found to have begun by their own rows.
+    if (run.tries > 0 && run.run_id == 0 && run.member == shmem::kNoMember &&
+        store::is_logged(spi, head))
+      return;
     if (run.run_id != 0) {
       head.run_id = run.run_id;
       const std::optional<store::Request> request = store::take_request(spi, run.run_id);

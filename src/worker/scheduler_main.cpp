@@ -89,6 +89,7 @@ class SchedulerProcess {
   explicit SchedulerProcess(Oid extension) : feed_(extension), dispatch_(feed_) {}
 
   void run() {
+    shmem::release_unstarted(MyDatabaseId);
     // The slots are read before the jobs. If a run ends in between, its end is still collected
     // later. The runs are adopted after the jobs are read, because the scheduler can mark only
     // known jobs as running.

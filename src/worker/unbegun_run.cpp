@@ -31,12 +31,16 @@ void log_member(pg::Spi& spi, const shmem::Assignment& run, store::RunHead head,
   finish_member(spi, *member, state_of_member(outcome.status));
 }
 
-void log_job(pg::Spi& spi, const shmem::Assignment& run, const store::RunHead& head,
+void log_job(pg::Spi& spi, const shmem::Assignment& run, store::RunHead head,
              const store::Outcome& outcome) {
   if (store::is_logged(spi, head)) return;  // the worker died after the commit
-  // If another session is withdrawing the request, that session logs the end. If it rolls back, the
-  // request is read again.
-  if (head.run_id && !store::take_request(spi, *head.run_id)) return;
+  if (head.run_id) {
+    // If another session is withdrawing the request, that session logs the end. If it rolls back,
+    // the request is read again.
+    const std::optional<store::Request> request = store::take_request(spi, *head.run_id);
+    if (!request) return;
+    head.initiated_by = request->requested_by;
+  }
   if (store::end_run(spi, store::begin_run(spi, head), outcome, settings::suspend_after()))
     store::note_changed(run.job_id);
   if (run.trigger == shmem::Trigger::kManual) store::remove_one_time_job(spi, run.job_id);
@@ -70,7 +74,7 @@ Attempt log_unbegun(const char* lock_timeout, const shmem::Assignment& run,
     if (run.member != shmem::kNoMember)
       log_member(spi, run, std::move(head), outcome);
     else
-      log_job(spi, run, head, outcome);
+      log_job(spi, run, std::move(head), outcome);
   };
   return attempt_with_own_tables(lock_timeout, "a run that did not begin cannot be logged", body);
 }

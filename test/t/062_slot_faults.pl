@@ -34,6 +34,7 @@ $node->safe_psql(
 my $session = $node->background_psql('postgres');
 $session->set_query_timer_restart;
 
+# Asks in the session that is there: a stopped postmaster starts no other one.
 sub soon_true
 {
 	my ($query, $name) = @_;
@@ -70,14 +71,14 @@ sub assigned
 sub stop_scheduler
 {
 	my ($pid) = @_;
-	for (;;)
+	for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
 	{
-		kill 'STOP', $pid;
-		last
-		  if $session->query_safe("SELECT wait_event = 'Extension' FROM pg_stat_activity WHERE pid = $pid") eq 't';
+		kill 'STOP', $pid or die "the scheduler is gone\n";
+		return if $session->query_safe("SELECT wait_event = 'Extension' FROM pg_stat_activity WHERE pid = $pid") eq 't';
 		kill 'CONT', $pid;
+		select(undef, undef, undef, 0.01);
 	}
-	return;
+	die "the scheduler does not sleep\n";
 }
 
 sub postmaster

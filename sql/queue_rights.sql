@@ -75,6 +75,16 @@ SELECT count(*) AS jobs FROM metrics_refresh_internal.queue_hot;
 SELECT count(*) AS types FROM metrics_refresh_internal.job_type;
 INSERT INTO metrics_refresh_internal.queue_later (id, created_at, type_id, enqueued_by, version, attempts, priority, crashes, flags, payload, waits)
 VALUES (1, now(), 1, 0, 0, 0, 0, 0, 0, '{}', 0);
+-- Nor by the way that the jobs of a dump take, and no end or claim of a job.
+INSERT INTO metrics_refresh_internal.queue_hot (id, created_at, type_id, enqueued_by, version, attempts, priority, crashes, flags, payload)
+VALUES (1, now(), 1, 0, 0, 0, 0, 0, 0, '{}');
+INSERT INTO metrics_refresh_internal.queue_hot_3 (id, created_at, type_id, enqueued_by, version, attempts, priority, crashes, flags, payload)
+VALUES (1, now(), 1, 0, 0, 0, 0, 0, 0, '{}');
+INSERT INTO metrics_refresh_internal.queue_ended_0 VALUES (1, 0);
+INSERT INTO metrics_refresh_internal.queue_claim_0 DEFAULT VALUES;
+INSERT INTO metrics_refresh_internal.queue_history_0 DEFAULT VALUES;
+COPY metrics_refresh_internal.queue_hot FROM STDIN;
+\.
 INSERT INTO metrics_refresh_internal.job_type (name, owner, owner_oid, mode) VALUES ('x', 'postgres', 10, 'external');
 UPDATE metrics_refresh_internal.job_type SET owner = 'regress_stranger';
 RESET ROLE;

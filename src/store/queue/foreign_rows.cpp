@@ -2,12 +2,11 @@
 // below it, so COPY and INSERT are one of two cases:
 //
 // - A dump is restored. Ready jobs are put into queue_later instead, and enter by the mover like
-// all
-//   others, exactly once. Numbers of roles in a dump mean nothing, so a job is enqueued by no role.
-// - An apply worker of logical replication copies a publisher's rows. A job belongs to the
-// publisher,
-//   and would run a second time here. Its changes are discarded, too: the numbers are those of
-//   other jobs here.
+//   all others, exactly once. Numbers of roles in a dump mean nothing, so a job is enqueued by no
+//   role.
+// - An apply worker of logical replication copies the rows of a publisher. A job belongs to the
+//   publisher, and would run a second time here. Its changes are discarded, too: the numbers are
+//   those of other jobs here.
 //
 // The extension changes and deletes rows of queue_later and of smaller tables with SQL.
 #include "pg/guard.hpp"
@@ -23,6 +22,15 @@ const TriggerData* trigger_data(FunctionCallInfo fcinfo) {
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                     errmsg("the function is for the triggers of the job queue")));
   return data;
+}
+
+// A trigger BEFORE INSERT sees the row before row-level security judges it.
+void refuse_under_row_security(Relation table) {
+  if (check_enable_rls(RelationGetRelid(table), InvalidOid, true) != RLS_ENABLED) return;
+  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                  errmsg("new row violates row-level security policy for table \"%s\"",
+                         RelationGetRelationName(table)),
+                  errhint("Add jobs with metrics_refresh.enqueue().")));
 }
 
 void put_later(const TriggerData* data) {
@@ -54,6 +62,7 @@ HeapTuple row_to_write(const TriggerData* data) {
   if (IsLogicalWorker()) return nullptr;
   if (TRIGGER_FIRED_BY_UPDATE(data->tg_event)) return data->tg_newtuple;
   if (TRIGGER_FIRED_BY_DELETE(data->tg_event)) return data->tg_trigtuple;
+  refuse_under_row_security(data->tg_relation);
   const char* const wanted = data->tg_trigger->tgargs[0];
   if (strcmp(wanted, "keep") == 0) return without_enqueuer(data);
   if (strcmp(wanted, "later") == 0) put_later(data);

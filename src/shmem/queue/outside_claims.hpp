@@ -64,10 +64,10 @@ void begin_leases(const JobNumber* jobs, std::uint32_t count) noexcept;
 void give_back_outside(const JobNumber* jobs, std::uint32_t count, bool is_no_job) noexcept;
 
 enum class UseResult : std::uint8_t {
-  kOk,
   kUnknown,  // no such claim
-  kStale,    // another token
-  kInUse     // another session is ending it, or the scheduler
+  kOk,
+  kStale,  // another token
+  kInUse   // another session is ending it, or the scheduler
 };
 /// For complete, fail, release: looks the claim up, and marks it kInUse by this session. `claim` is
 /// a copy of it. A null `token` means any, for cancel_job(). `is_own`: this transaction has made

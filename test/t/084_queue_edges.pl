@@ -1,5 +1,5 @@
-# A transaction that drops and creates the extension again leaves the queue of the others alone until it has committed,
-# and its own jobs run after the commit.
+# Cases that are rare: a transaction that drops and creates the extension again, types that cannot be read for a moment,
+# a group that fails while another owner waits, and a batch whose end fails.
 use strict;
 use warnings;
 
@@ -9,7 +9,8 @@ use MetricsRefreshTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = start_node('edges', 'metrics_refresh.queue_workers' => 2, max_prepared_transactions => 2);
+my $node = start_node('edges', 'metrics_refresh.queue_workers' => 2, 'metrics_refresh.worker_idle_timeout' => '10min',
+	max_prepared_transactions => 2);
 create_extension($node);
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
@@ -76,6 +77,66 @@ sql('BEGIN; SAVEPOINT s;' . $again . enqueue('never', 0) . 'ROLLBACK TO s;' . en
 is_done('after the part');
 is_done('second long');
 is(sql('SELECT last_value FROM starts') - $before, 1, 'the running job has started once');
+
+# Types cannot be read for a moment. The worker gives its jobs back, and lives.
+sql(q{
+	SELECT metrics_refresh.register_job_type('new', 'work(jsonb)', max_attempts => 1);
+	SELECT metrics_refresh.enqueue('new', '{"name": "new"}', delay => '1 s')});
+my $workers = q{SELECT coalesce(array_agg(pid), '{}') FROM pg_stat_activity WHERE backend_type = 'metrics_refresh worker'};
+my $known = sql($workers);
+isnt($known, '{}', 'workers rest');
+my $offset = -s $node->logfile;
+sql('ALTER TABLE metrics_refresh_internal.job_type RENAME COLUMN timeout TO hidden');
+$node->wait_for_log(qr/the type of a queued job cannot be read.*the type of a queued job cannot be read/s, $offset);
+sql('ALTER TABLE metrics_refresh_internal.job_type RENAME COLUMN hidden TO timeout');
+is_done('new');
+is(sql("SELECT '$known' <@ ($workers)"), 't', 'the workers are still there');
+is(sql(q{SELECT attempts FROM background_jobs WHERE type = 'new'}), 1, 'the attempt was the first one');
+
+# One batch of several cannot end. The others do.
+sql(q{
+	CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this batch'; END $$;
+	CREATE TRIGGER refuse BEFORE DELETE ON metrics_refresh_internal.queue_batch
+	FOR EACH ROW WHEN (OLD.payload ->> 'name' = 'refused') EXECUTE FUNCTION refuse()});
+sql(q{DO $do$
+	BEGIN
+		FOR i IN 1 .. 40 LOOP
+			PERFORM metrics_refresh.create_batch('work', jsonb_build_object('name', CASE i WHEN 20 THEN 'refused' ELSE 'last' END));
+		END LOOP;
+	END $do$});
+until_ok($node, 'postgres', q{SELECT count(*) = 39 FROM done WHERE name = 'last'}, '39 of 40 batches end');
+is(sql(q{SELECT count(*) FROM done WHERE name = 'refused'}), 0, 'one cannot');
+sql('DROP TRIGGER refuse ON metrics_refresh_internal.queue_batch');
+is_done('refused');
+
+# The commit of a group fails, so that each of its jobs runs alone. Another owner comes after the job in hand, not after
+# all of them.
+$node->append_conf('postgresql.conf', "metrics_refresh.queue_workers = 1\nmetrics_refresh.queue_group_time = '2s'");
+$node->restart;
+sql(q{
+	CREATE ROLE grouper LOGIN;
+	CREATE TABLE alone (n int);
+	GRANT INSERT, SELECT ON alone TO grouper;
+	CREATE SEQUENCE group_starts;
+	GRANT USAGE ON SEQUENCE group_starts TO grouper;
+	CREATE TABLE once (value int UNIQUE DEFERRABLE INITIALLY DEFERRED);
+	GRANT INSERT ON once TO grouper;
+	INSERT INTO once VALUES (1);
+	CREATE FUNCTION group_work(payload jsonb) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		IF nextval('group_starts') > 5 THEN
+			PERFORM pg_sleep(1);
+		END IF;
+		INSERT INTO once VALUES ((payload #>> '{}')::int);
+		INSERT INTO alone VALUES ((payload #>> '{}')::int);
+	END $$;
+	SELECT metrics_refresh.register_job_type('group', 'group_work(jsonb)', mode => 'grouped', max_attempts => 1, owner => 'grouper');
+	SELECT count(*) FROM metrics_refresh.enqueue_many('group', '{1, 2, 3, 4, 5}')});
+until_ok($node, 'postgres', 'SELECT count(*) = 1 FROM alone', 'the first job of a group that failed has run alone');
+my $job = sql(enqueue('between', 0));
+is(sql("SELECT metrics_refresh.wait_job($job, '60 s')"), 'completed', 'a job of another owner runs');
+cmp_ok(sql('SELECT count(*) FROM alone'), '<', 4, 'before the rest of the group');
+until_ok($node, 'postgres', 'SELECT count(*) = 4 FROM alone', 'which runs later');
 
 $node->stop;
 done_testing();

@@ -9,7 +9,7 @@ use MetricsRefreshTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = start_node('edges', 'metrics_refresh.queue_workers' => 2, 'metrics_refresh.worker_idle_timeout' => '10min',
+my $node = start_node('edges', 'metrics_refresh.queue_workers' => 3, 'metrics_refresh.worker_idle_timeout' => '10min',
 	max_prepared_transactions => 2);
 create_extension($node);
 
@@ -108,6 +108,37 @@ until_ok($node, 'postgres', q{SELECT count(*) = 39 FROM done WHERE name = 'last'
 is(sql(q{SELECT count(*) FROM done WHERE name = 'refused'}), 0, 'one cannot');
 sql('DROP TRIGGER refuse ON metrics_refresh_internal.queue_batch');
 is_done('refused');
+
+# Three jobs run when the server crashes. While the first one runs alone, sessions lock the others. One of them runs
+# alone after the end of its transaction. The other one stays locked, and does not keep all jobs from starting.
+sql(q{
+	CREATE FUNCTION suspect(job_id bigint, payload jsonb) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM pg_sleep(CASE WHEN attempts = 1 THEN 600 ELSE (suspect.payload ->> 'sleep')::float8 END)
+		FROM background_jobs WHERE id = job_id;
+	END $$;
+	SELECT metrics_refresh.register_job_type('suspect', 'suspect(bigint, jsonb)')});
+my @suspects = map { sql(qq{SELECT metrics_refresh.enqueue('suspect', '{"sleep": $_}')}) } 5, 0.1, 0.1;
+until_ok($node, 'postgres', q{SELECT count(*) = 3 FROM background_jobs WHERE type = 'suspect' AND status = 'processing'}, 'three jobs run');
+sql(enqueue('bystander', 0));
+kill_process($node, process_id($node, 'worker', 'postgres'));
+my @sessions = map { $node->background_psql('postgres', on_error_stop => 1) } 1, 2;
+$sessions[ $_ - 1 ]->query_safe("BEGIN; SELECT metrics_refresh.cancel_job($suspects[$_])") for 1, 2;
+is(sql("SELECT string_agg(status || ' ' || attempts, ', ' ORDER BY id) FROM background_jobs WHERE type = 'suspect'"),
+	'processing 2, failed 1, failed 1', 'one of them runs again');
+until_ok($node, 'postgres', "SELECT status = 'completed' FROM background_jobs WHERE id = $suspects[0]", 'and ends');
+# Longer than the time between two tries
+select undef, undef, undef, 0.5;
+$sessions[0]->query_safe('ROLLBACK');
+is_done('bystander');
+is(sql("SELECT status FROM background_jobs WHERE id = $suspects[1]"), 'completed', 'the second one has run');
+is( sql(qq{SELECT min(o.started_at) > max(s.finished_at) FROM background_jobs o, background_jobs s
+		WHERE o.payload->>'name' = 'bystander' AND s.id = $suspects[1]}),
+	't', 'before all others');
+is(sql("SELECT status FROM background_jobs WHERE id = $suspects[2]"), 'failed', 'while the third one is locked');
+$sessions[1]->query_safe('ROLLBACK');
+until_ok($node, 'postgres', "SELECT status = 'completed' FROM background_jobs WHERE id = $suspects[2]", 'which runs after its transaction');
+$_->quit for @sessions;
 
 # The commit of a group fails, so that each of its jobs runs alone. Another owner comes after the job in hand, not after
 # all of them.

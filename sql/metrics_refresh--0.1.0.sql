@@ -1227,7 +1227,7 @@ CREATE FUNCTION metrics_refresh.heartbeat_jobs(ids bigint[], tokens text[], leas
     RETURNS TABLE (id bigint, result text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_heartbeat_jobs';
 COMMENT ON FUNCTION metrics_refresh.heartbeat_jobs IS
-    'lets the leases of claimed jobs end that long from now, even if the transaction is rolled back; result is done, or stale if the worker has lost the job';
+    'lets the leases of claimed jobs end that long from now, even if the transaction is rolled back; result is done, or stale if the worker has lost the job or is no member of the owner of its type';
 
 CREATE FUNCTION metrics_refresh.complete_jobs(ids bigint[], tokens text[], results jsonb[] DEFAULT NULL)
     RETURNS TABLE (id bigint, result text)

@@ -50,6 +50,25 @@ SELECT metrics_refresh.cancel_job(:outside), metrics_refresh.cancel_job(:job);
 SELECT result FROM metrics_refresh.complete_jobs(ARRAY[:outside], ARRAY[:'token']);
 CALL tools.finish_jobs('secret');
 
+-- A worker whose membership has been revoked ends what it has claimed, but cannot keep it.
+SET ROLE regress_owner;
+SELECT count(*) FROM metrics_refresh.enqueue_many('outside', '{1,2}');
+RESET ROLE;
+GRANT regress_owner TO regress_client;
+SET ROLE regress_client;
+SELECT id AS first, token AS token1 FROM metrics_refresh.claim_jobs('{outside}', wait => '10 s') \gset
+SELECT id AS second, token AS token2 FROM metrics_refresh.claim_jobs('{outside}', wait => '10 s') \gset
+SELECT result FROM metrics_refresh.heartbeat_jobs(ARRAY[:first, :second], ARRAY[:'token1', :'token2']);
+RESET ROLE;
+REVOKE regress_owner FROM regress_client;
+SET ROLE regress_client;
+SELECT result FROM metrics_refresh.heartbeat_jobs(ARRAY[:first, :second], ARRAY[:'token1', :'token2'], '1 day');
+SELECT result FROM metrics_refresh.complete_jobs(ARRAY[:first], ARRAY[:'token1']);
+SELECT result FROM metrics_refresh.release_jobs(ARRAY[:second], ARRAY[:'token2']);
+SET ROLE regress_owner;
+SELECT result FROM metrics_refresh.claim_jobs('{outside}', wait => '10 s') c, metrics_refresh.complete_jobs(ARRAY[c.id], ARRAY[c.token]);
+RESET ROLE;
+
 -- A type of another role: its handler, and a function that takes the name of its handler.
 SET ROLE regress_client;
 SELECT tools.try($$SELECT metrics_refresh.register_job_type('mine', 'qh.work(jsonb)')$$);

@@ -8,6 +8,7 @@
 
 #include "api/arguments.hpp"
 #include "api/option_table.hpp"
+#include "api/queue/job_access.hpp"
 #include "api/queue/job_changes.hpp"
 #include "api/queue/outside_token.hpp"
 #include "api/queue/payload.hpp"
@@ -290,15 +291,27 @@ Datum release_jobs(FunctionCallInfo call) {
   return return_results(call, jobs);
 }
 
-// Takes effect at once, also if the transaction is rolled back.
+// Takes effect at once, also if the transaction is rolled back. A worker that has lost the rights
+// which claim_jobs() asks for may end what it has claimed, but not keep it.
+void extend_leases(std::vector<CalledJob>& jobs, TimestampTz until) {
+  const Oid caller = GetUserId();
+  extension::as_extension([&](pg::Spi& spi) {
+    JobRights rights(spi, caller, false);
+    for (CalledJob& job : jobs) {
+      const auto type = shmem::queue::leased_type(job.id, job.token);
+      job.is_done = type && rights.may_manage(*type) &&
+                    shmem::queue::extend_lease(job.id, job.token, until) == UseResult::kOk;
+    }
+  });
+}
+
 Datum heartbeat_jobs(FunctionCallInfo call) {
   begin_change("heartbeat_jobs()", "extended the leases of background jobs");
   const Arguments arguments(call);
   std::vector<CalledJob> jobs = called_jobs(arguments);
   if (arguments.is_null(2)) Arguments::refuse_null("lease");
   const TimestampTz until = lease_end(GetCurrentTimestamp(), arguments.datum(2));
-  for (CalledJob& job : jobs)
-    job.is_done = shmem::queue::extend_lease(job.id, job.token, until) == UseResult::kOk;
+  extend_leases(jobs, until);
   return return_results(call, jobs);
 }
 

@@ -21,8 +21,10 @@
 namespace metrics_refresh::queue {
 namespace {
 
-// A suspect keeps other jobs from starting for no longer than this.
+// A suspect keeps other jobs from starting for no longer than this, while it runs and before.
 constexpr core::Duration kAlone = std::chrono::seconds{10};
+// While a session changes the job.
+constexpr core::Duration kPause = std::chrono::milliseconds{100};
 
 using core::queue::AfterCrash;
 
@@ -96,7 +98,8 @@ bool Suspects::read(const Types& types) {
           "jobs that ran when the server crashed cannot be read now",
           [&suspects](pg::Spi& spi) { suspects = store::queue::read_suspects(spi); }))
     return false;
-  waiting_.assign(suspects.begin(), suspects.end());
+  waiting_.clear();
+  for (const JobNumber suspect : suspects) waiting_.push_back({suspect, std::nullopt});
   runs_ = false;
   due_.at_once();
   return true;
@@ -117,31 +120,48 @@ void Suspects::work(core::Instant now, const Types& types) {
   if (goes_on && store::is_time(until_, now, kAlone) == false) return due_.no_later_than(until_);
   runs_ = false;
   if (waiting_.empty()) return;
-  const JobNumber next = waiting_.front();
+  const Suspect next = waiting_.front();
   waiting_.pop_front();
-  if (start(next, types)) {
-    runs_ = true;
-    until_ = now + kAlone;
-    due_.no_later_than(until_);
-  } else {
-    due_.at_once();
+  switch (start(next.job, types)) {
+    case Start::kRuns:
+      runs_ = true;
+      until_ = now + kAlone;
+      return due_.no_later_than(until_);
+    case Start::kNotNow:
+      return try_again(next, now);
+    case Start::kNever:
+      return due_.at_once();
   }
 }
 
-bool Suspects::start(JobNumber number, const Types& types) {
+// A session may have locked the row in a transaction that stays open. The mover starts such a job
+// at last, as an ordinary one, so that others need not wait for that role.
+void Suspects::try_again(Suspect suspect, core::Instant now) {
+  if (!suspect.until) suspect.until = now + kAlone;
+  if (!store::is_time(*suspect.until, now, kAlone)) waiting_.push_back(suspect);
+  if (waiting_.empty() || !waiting_.front().until) return due_.at_once();
+  due_.no_later_than(now + kPause);
+}
+
+Suspects::Start Suspects::start(JobNumber number, const Types& types) {
   std::optional<Job> job;
+  bool is_locked = false;
   const bool moved =
       try_change("a job cannot be started again now", Commit::kNotFlushed, [&](pg::Spi& spi) {
         if (!may_start(store::queue::find_job(spi, number, GetActiveSnapshot(), false), types))
           return;
         job = store::queue::take_later(spi, number);
-        if (!job) return;
+        is_locked = !job;
+        if (is_locked) return;
         job->run_at.reset();
         job->version = store::queue::next_version(job->version);
         store::queue::append_jobs(lock_current_segment(), &*job, 1);
         note_ready(store::queue::unended_of(*job));
       });
-  return moved && job && shmem::queue::start_singly(claimable(store::queue::unended_of(*job)));
+  if (!moved || is_locked) return Start::kNotNow;
+  const bool runs =
+      job && shmem::queue::start_singly(claimable(store::queue::unended_of(*job)));
+  return runs ? Start::kRuns : Start::kNever;
 }
 
 }  // namespace metrics_refresh::queue

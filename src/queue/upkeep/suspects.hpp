@@ -27,10 +27,17 @@ class Suspects {
   void expect() { due_.at_once(); }
 
  private:
-  bool record(const shmem::queue::CrashedJobs& crash, const Types& types);
-  bool start(store::queue::JobNumber number, const Types& types);
+  struct Suspect {
+    store::queue::JobNumber job;
+    std::optional<core::Instant> until;  // if it could not be started, it is tried again until then
+  };
+  enum class Start { kRuns, kNotNow, kNever };
 
-  std::deque<store::queue::JobNumber> waiting_;
+  bool record(const shmem::queue::CrashedJobs& crash, const Types& types);
+  Start start(store::queue::JobNumber number, const Types& types);
+  void try_again(Suspect suspect, core::Instant now);
+
+  std::deque<Suspect> waiting_;  // those that were tried are behind the others
   bool runs_ = false;
   core::Instant until_ = core::Instant::min();  // the last one has its time
   Due due_;

@@ -196,6 +196,14 @@ void end_outside(const End* ends, std::uint32_t count, TransactionNumber transac
   });
 }
 
+std::optional<TypeId> leased_type(JobNumber job, const Token& token) noexcept {
+  return locked(LW_SHARED, [&](Content& content) -> std::optional<TypeId> {
+    OutsideClaim* stored = nullptr;
+    if (find_to_use(content, job, &token, stored) != UseResult::kOk) return std::nullopt;
+    return stored->type;
+  });
+}
+
 UseResult extend_lease(JobNumber job, const Token& token, TimestampTz until) noexcept {
   return locked_with_wakes([&](Content& content, Wakes& wakes) {
     OutsideClaim* stored = nullptr;

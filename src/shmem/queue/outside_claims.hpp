@@ -9,6 +9,7 @@
 // of the transaction. Such a transaction cannot be prepared.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "shmem/queue/work.hpp"
@@ -64,10 +65,10 @@ void begin_leases(const JobNumber* jobs, std::uint32_t count) noexcept;
 void give_back_outside(const JobNumber* jobs, std::uint32_t count, bool is_no_job) noexcept;
 
 enum class UseResult : std::uint8_t {
-  kOk,
   kUnknown,  // no such claim
-  kStale,    // another token
-  kInUse     // another session is ending it, or the scheduler
+  kOk,
+  kStale,  // another token
+  kInUse   // another session is ending it, or the scheduler
 };
 /// For complete, fail, release: looks the claim up, and marks it kInUse by this session. `claim` is
 /// a copy of it. A null `token` means any, for cancel_job(). `is_own`: this transaction has made
@@ -78,6 +79,8 @@ void stop_use(const JobNumber* jobs, std::uint32_t count) noexcept;
 /// It has committed: the claims are gone, and the ends count. As end().
 void end_outside(const End* ends, std::uint32_t count, TransactionNumber transaction,
                  XLogRecPtr lsn) noexcept;
+/// The type of the job whose lease the token proves.
+std::optional<TypeId> leased_type(JobNumber job, const Token& token) noexcept;
 /// For heartbeat_jobs(). Takes effect at once.
 UseResult extend_lease(JobNumber job, const Token& token, TimestampTz until) noexcept;
 

@@ -1,7 +1,7 @@
 // A place belongs to a database, and to the schema of the extension's tables in it: after DROP and
 // CREATE EXTENSION the schema has another OID. Each change of either makes the place anew and gives
 // it a new generation, which all functions of this folder compare with the one that they have
-// found.
+// found. A schema that is not committed yet has no place (promise.hpp).
 #include "shmem/queue/place.hpp"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
 #include "shmem/queue/prepared_posts.hpp"
+#include "shmem/queue/promise.hpp"
 #include "shmem/queue/steps.hpp"
 
 namespace metrics_refresh::shmem::queue {
@@ -55,27 +56,43 @@ Place* place_of(Oid database) noexcept {
   return nullptr;
 }
 
-struct Search {
-  bool found, made;
-};
-
-// REQUIRES: inside pg::call().
-Search search(Oid schema, bool may_make) noexcept {
+// A place of another schema is made anew, and with `may_make` a free one is taken.
+bool search(Oid schema, bool may_make) noexcept {
   LWLockAcquire(registry->lock, LW_EXCLUSIVE);
   Place* place = place_of(MyDatabaseId);
-  const bool is_outdated = place != nullptr && place->schema != schema;
   if (place == nullptr && may_make) place = place_of(InvalidOid);
-  const bool make = place != nullptr && place->schema != schema && may_make;
+  const bool make = place != nullptr && place->schema != schema;
   if (make) give_to(*place, MyDatabaseId, schema);
-  if (is_outdated && !make) place = nullptr;
   if (here != place || !is_current()) own_worker = -1;
   here = place;
   if (place != nullptr) here_generation = pg_atomic_read_u64(&place->generation);
   LWLockRelease(registry->lock);
-  return {place != nullptr, make};
+  if (make) wake_scheduler(MyDatabaseId);
+  return place != nullptr;
+}
+
+bool has_place_of_another(Oid schema) noexcept {
+  LWLockAcquire(registry->lock, LW_SHARED);
+  const Place* const place = place_of(MyDatabaseId);
+  const bool is_of_another = place != nullptr && place->schema != schema;
+  LWLockRelease(registry->lock);
+  return is_of_another;
 }
 
 bool is_known(Oid schema) noexcept { return is_current() && here->schema == schema; }
+
+enum class Finding { kNone, kFound, kPromised };
+
+// REQUIRES: inside pg::call().
+Finding find(Oid schema, bool may_make) {
+  if (is_known(schema)) return Finding::kFound;
+  if (is_promised(schema)) return Finding::kPromised;
+  if (has_place_of_another(schema) && is_made_here(schema)) {
+    promise_place(schema);
+    return Finding::kPromised;
+  }
+  return search(schema, may_make) ? Finding::kFound : Finding::kNone;
+}
 
 Oid own_schema() {
   return pg::call([] { return get_namespace_oid(extension::kInternalSchema, true); });
@@ -97,18 +114,16 @@ void require_queue() {
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                        "extension \"metrics_refresh\" is not installed in this database");
   if (is_known(schema)) return;
-  const Search result = pg::call([schema] { return search(schema, true); });
-  if (!result.found)
+  if (pg::call([schema] { return find(schema, true); }) == Finding::kNone)
     throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "too many databases have a job queue",
                        "Raise metrics_refresh.max_queue_databases and restart the server.");
-  if (result.made) pg::call([] { wake_scheduler(MyDatabaseId); });
 }
 
 bool find_queue() {
   if (!is_preloaded()) return false;
   const Oid schema = own_schema();
   if (!OidIsValid(schema)) return false;
-  return is_known(schema) || pg::call([schema] { return search(schema, false); }).found;
+  return is_known(schema) || pg::call([schema] { return find(schema, false); }) == Finding::kFound;
 }
 
 bool is_still_found() noexcept { return is_current(); }
@@ -116,8 +131,10 @@ bool is_still_found() noexcept { return is_current(); }
 bool find_queue_inside() {
   if (!is_preloaded()) return false;
   const Oid schema = get_namespace_oid(extension::kInternalSchema, true);
-  return OidIsValid(schema) && (is_known(schema) || search(schema, false).found);
+  return OidIsValid(schema) && find(schema, false) == Finding::kFound;
 }
+
+void renew(Oid schema) noexcept { (void)search(schema, false); }
 
 void forget(Oid database) noexcept {
   if (registry == nullptr) return;

@@ -42,14 +42,19 @@ void request();
 
 /// Finds the place of this database, or makes it and wakes the scheduler. Throws SqlError 53400 if
 /// max_queue_databases others have one, and 55000 if the library was not preloaded. Costs a look-up
-/// in a system cache if the place is known. REQUIRES: in a transaction.
+/// in a system cache if the place is known. If this transaction has created the extension in the
+/// place of another one, the queue counts as empty until the commit (promise.hpp). REQUIRES: in a
+/// transaction.
 void require_queue();
-/// The same, but returns false if there is no place, or no extension.
+/// The same, but returns false if there is no place, or no extension, or if the queue counts as
+/// empty.
 bool find_queue();
 /// Whether the place that was found last is still in force.
 bool is_still_found() noexcept;
 /// The same for code inside pg::call(), or in a callback that may raise.
 bool find_queue_inside();
+/// Makes the place of this database anew for another schema, if it has one.
+void renew(Oid schema) noexcept;
 /// Gives up the place of a database that was dropped.
 void forget(Oid database) noexcept;
 

@@ -14,6 +14,7 @@
 #include "pg/guard.hpp"
 #include "shmem/queue/outside_claims.hpp"
 #include "shmem/queue/prepared_posts.hpp"
+#include "shmem/queue/promise.hpp"
 
 namespace metrics_refresh::store::queue {
 namespace {
@@ -237,6 +238,7 @@ void undo_uses_from(SubTransactionId sub) noexcept {
 }
 
 void post_commit() noexcept {
+  shared::keep_promise();
   shared::Posts posts = collect();
   posts.lsn = XactLastCommitEnd;
   shared::post(posts);
@@ -287,10 +289,11 @@ void on_transaction_end(XactEvent event, void*) {
       if (IsLogicalWorker()) post_prepared_news();
       break;
     case XACT_EVENT_COMMIT:
-      is_committed = is_noted;
+      is_committed = is_noted || shared::has_promise();
       if (is_noted) flags.transaction = GetTopFullTransactionIdIfAny().value;
       break;
     case XACT_EVENT_ABORT:
+      shared::withdraw_promise();
       if (is_noted) end_aborted();
       break;
     case XACT_EVENT_PRE_PREPARE:
@@ -301,6 +304,7 @@ void on_transaction_end(XactEvent event, void*) {
       if (shared::has_prepared_posts()) shared::post_prepared();
       break;
     case XACT_EVENT_PREPARE:
+      shared::withdraw_promise();
       if (is_noted) {
         flags.transaction = GetTopFullTransactionIdIfAny().value;
         store_prepared();
@@ -317,6 +321,7 @@ void on_release(ResourceReleasePhase phase, bool, bool is_top_level, void*) {
 
 void on_subtransaction_end(SubXactEvent event, SubTransactionId sub, SubTransactionId parent,
                            void*) {
+  shared::follow_subtransaction(event, sub, parent);
   if (!is_noted) return;
   if (event == SUBXACT_EVENT_ABORT_SUB) {
     end_holds_from(sub);
@@ -421,7 +426,7 @@ shared::HoldResult hold_job(JobNumber job) {
   if (held.count == kMostNoted) return {shared::HoldResult::Result::kNoRoom, -1};
   held.make_room();
   const shared::HoldResult result = shared::hold(job);
-  if (result.result != shared::HoldResult::Result::kHeld) return result;
+  if (result.result != shared::HoldResult::Result::kHeld || shared::has_promise()) return result;
   shared::HoldEnd end = {};
   end.job.first = end.job.last = job;
   (void)held.add(sub, end);

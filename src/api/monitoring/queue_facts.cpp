@@ -77,7 +77,7 @@ void add_segments(pg::Spi& spi, QueueFacts& facts) {
   }
   if (facts.has_free_segment || !oldest) return;
   if (const auto blocking = store::queue::blocking_session(spi, oldest->number)) {
-    facts.blocker.emplace();
+    facts.blocker = QueueFacts::Blocker{};
     facts.blocker->pid = blocking->pid;
     if (blocking->since) facts.blocker->since = pg::to_instant(*blocking->since);
   }

@@ -1,13 +1,12 @@
 // Rows of the queue that come through the executor, from outside. The extension writes its own jobs
 // below it, so COPY and INSERT are one of two cases:
 //
-// - A dump is restored. Ready jobs are put into queue_later instead, and enter by the mover like
-// all
-//   others, exactly once. Numbers of roles in a dump mean nothing, so a job is enqueued by no role.
-// - An apply worker of logical replication copies a publisher's rows. A job belongs to the
-// publisher,
-//   and would run a second time here. Its changes are discarded, too: the numbers are those of
-//   other jobs here.
+// A dump is restored. Ready jobs are put into queue_later instead, and enter by the mover like all
+// others, exactly once. Numbers of roles in a dump mean nothing, so no role has enqueued the job.
+//
+// An apply worker of logical replication copies the rows of a publisher. A job belongs to the
+// publisher, and would run a second time here. Its changes are discarded, too: the numbers are
+// those of other jobs here.
 //
 // The extension changes and deletes rows of queue_later and of smaller tables with SQL.
 #include "pg/guard.hpp"

@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/handler.hpp"
 
 #include "pg/rights_watch.hpp"

@@ -1,6 +1,3 @@
-#include "core/queue/ready_work.hpp"
-#include "core/scheduler/retry_policy.hpp"
-
 #include "store/queue/lost_attempt.hpp"
 
 #include "pg/time.hpp"

@@ -38,10 +38,6 @@ struct Handler {
 /// pg::call().
 Oid find_handler(const HandlerName& handler);
 
-/// The function of that name, or InvalidOid. Trust is the caller's matter. REQUIRES: inside
-/// pg::call().
-Oid handler_named(const char* schema, const char* name, bool passes_id);
-
 /// The reason why a function cannot be a handler.
 enum class NoHandler { kNone, kMissing, kNoFunction, kReturnsSet, kArguments, kTemporary };
 struct HandlerShape {

@@ -12,10 +12,8 @@ using core::queue::TypeId;
 
 /// The bits of Job::flags. The numbers are in the tables and in their indexes.
 enum Flag : std::int16_t {
-  kHasFailed = 1,     // an attempt has failed, and another one follows
-  kIsSuspect = 2,     // the server crashed while it ran
-  kIsInBatch = 4,     // batch is set
-  kHasUniqueKey = 8,  // unique_key is set
+  kHasFailed = 1,  // an attempt has failed, and another one follows
+  kIsSuspect = 2,  // the server crashed while it ran
 };
 
 /// A row of queue_hot, as far as it is known. Without a tid the row is found by the number.

@@ -27,6 +27,10 @@ struct Handler {
   Oid oid = InvalidOid;
   Oid function_owner = InvalidOid;
 
+  /// For messages.
+  std::string signature() const {
+    return schema + "." + name + (passes_id ? "(bigint, jsonb)" : "(jsonb)");
+  }
   /// Valid as long as this handler.
   HandlerName bound_for(Oid type_owner) const noexcept {
     return {schema.c_str(), name.c_str(), passes_id, oid, function_owner, type_owner};

@@ -65,6 +65,9 @@ inline std::int16_t next_version(std::int16_t version) noexcept {
   return version == PG_INT16_MAX ? std::int16_t{0} : static_cast<std::int16_t>(version + 1);
 }
 
+/// A value of Job, in the current memory context.
+const text* make_text(std::string_view value);
+
 /// The lane of a key (core/queue/turns.hpp). Returns 0 for null, and never otherwise.
 KeyHash key_hash(const text* key) noexcept;
 /// The value of Job::unique_hash.

@@ -24,7 +24,7 @@ void stop_without_type(const Job& job, TimestampTz now) {
   Stop how;
   how.status = StopStatus::kDead;
   how.finished_at = now;
-  how.reason = pg::call([] { return cstring_to_text("its type does not exist"); });
+  how.reason = make_text("its type does not exist");
   stop(job, how);
 }
 

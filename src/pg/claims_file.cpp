@@ -10,15 +10,13 @@ namespace {
 
 constexpr char kPath[] = PG_STAT_TMP_DIR "/metrics_refresh.claims";
 constexpr std::uint32_t kMagic = 0x6d72'0001;
-constexpr std::size_t kMostWorkers = 1024;  // more than metrics_refresh.max_workers can be
 
 struct Record {
   std::uint32_t magic;
   Oid database;
   std::int64_t job;
   std::int16_t version;
-  std::int16_t attempt;
-  std::uint32_t unused;
+  std::int16_t unused[3];
   std::uint64_t check;
   std::uint64_t padding[4];
 };
@@ -29,7 +27,7 @@ std::uint64_t check_of(const Record& record) noexcept {
   std::uint64_t sum = record.magic;
   for (const std::uint64_t part :
        {std::uint64_t{record.database}, static_cast<std::uint64_t>(record.job),
-        static_cast<std::uint64_t>(record.version), static_cast<std::uint64_t>(record.attempt)})
+        static_cast<std::uint64_t>(record.version)})
     sum = (sum ^ part) * 0x9e37'79b9'7f4a'7c15;
   return sum;
 }
@@ -70,7 +68,6 @@ void ClaimsFile::write(const ClaimedJob& job) noexcept {
   record.database = job.database;
   record.job = job.job;
   record.version = job.version;
-  record.attempt = job.attempt;
   record.check = check_of(record);
   (void)write_record(file_, worker_, record);
 }
@@ -80,7 +77,7 @@ void ClaimsFile::clear() noexcept {
 }
 
 std::vector<ClaimedJob> read_claims_file() {
-  std::vector<Record> records(kMostWorkers);
+  std::vector<Record> records(kMostClaimedJobs);
   const int file = open(kPath, O_RDONLY | O_CLOEXEC | PG_BINARY);
   if (file < 0) return {};
   const ssize_t size = read(file, records.data(), records.size() * sizeof(Record));
@@ -89,7 +86,7 @@ std::vector<ClaimedJob> read_claims_file() {
   std::vector<ClaimedJob> jobs;
   for (const Record& record : records)
     if (record.magic == kMagic && record.job != 0 && record.check == check_of(record))
-      jobs.push_back({record.database, record.job, record.version, record.attempt});
+      jobs.push_back({record.database, record.job, record.version});
   return jobs;
 }
 

@@ -16,9 +16,10 @@ namespace metrics_refresh::pg {
 struct ClaimedJob {
   Oid database = InvalidOid;
   std::int64_t job = 0;
-  std::int16_t version = 0;
-  std::int16_t attempt = 0;
+  std::int16_t version = 0;  // of its row
 };
+/// As many as there can be workers (metrics_refresh.max_workers).
+inline constexpr int kMostClaimedJobs = 256;
 
 class ClaimsFile {
  public:

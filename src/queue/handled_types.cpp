@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/handled_types.hpp"
 
 #include "extension/own_schema.hpp"

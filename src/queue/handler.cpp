@@ -1,18 +1,9 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/handler.hpp"
 
 #include "pg/rights_watch.hpp"
 #include "pg/role.hpp"
 
 namespace metrics_refresh::queue {
-namespace {
-
-std::string signature(const store::queue::Handler& handler) {
-  return handler.schema + "." + handler.name + (handler.passes_id ? "(bigint, jsonb)" : "(jsonb)");
-}
-
-}  // namespace
 
 Handler::Handler(store::queue::Handler bound, Oid owner)
     : bound_(std::move(bound)), owner_(owner), memory_(pg::call([] {
@@ -37,11 +28,11 @@ void Handler::look_up() {
   });
   if (!OidIsValid(found.function))
     throw pg::SqlError(ERRCODE_UNDEFINED_FUNCTION,
-                       "the handler " + signature(bound_) + " does not exist",
+                       "the handler " + bound_.signature() + " does not exist",
                        "Create it again, or register another handler of the type.");
   if (!found.may_execute)
     throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                       "permission denied for handler " + signature(bound_),
+                       "permission denied for handler " + bound_.signature(),
                        "The owner of the job type needs EXECUTE on it.");
   pg::call([this, &found] { fmgr_info_cxt(found.function, &function_, memory_); });
   looked_up_at_ = present;

@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/job_commit.hpp"
 
 #include "shmem/queue/work.hpp"

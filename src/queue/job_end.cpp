@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/job_end.hpp"
 
 #include "extension/own_schema.hpp"
@@ -48,7 +46,7 @@ void write_cancel(Job job, const Started& started, End& end) {
   how.status = store::queue::StopStatus::kCanceled;
   how.started_at = started.at;
   how.finished_at = GetCurrentTimestamp();
-  how.reason = pg::call([] { return cstring_to_text("the job was canceled while it ran"); });
+  how.reason = store::queue::make_text("the job was canceled while it ran");
   store::queue::stop(job, how);
   end.outcome = Outcome::kCanceled;
 }

@@ -1,8 +1,6 @@
 // The transaction of a group. Its jobs are read, performed and ended one by one, but their ends are
 // written together, before the one commit. Nothing of a job that has failed is left in it, since
 // its subtransaction was rolled back; its failure is written with the ends of the others.
-#include "core/queue/ready_work.hpp"
-
 #include "queue/job_runner.hpp"
 
 #include "extension/own_schema.hpp"

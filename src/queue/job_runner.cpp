@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/job_runner.hpp"
 
 #include "extension/settings.hpp"
@@ -134,9 +132,7 @@ std::optional<store::queue::Job> JobRunner::read(const Started& started) {
   const std::optional<Job> job =
       store::queue::read_job({started.job, started.tid, started.segment}, GetActiveSnapshot());
   MemoryContextSwitchTo(before);
-  if (job)
-    claims_.write(
-        {MyDatabaseId, job->id, job->version, static_cast<std::int16_t>(job->attempts + 1)});
+  if (job) claims_.write({MyDatabaseId, job->id, job->version});
   return job;
 }
 

@@ -47,8 +47,8 @@ class JobRunner {
 
   /// For the exit of the process by SIGTERM while a handler runs. If that was because the job has
   /// exceeded its timeout, or was canceled, this end is written, since the handler does not end by
-  /// a cancel. Other exits are counted; too many of them in a row are a failure of the job.
-  /// Says that this worker has no job.
+  /// a cancel. Other exits are counted; too many of them in a row are a failure of the job. Says
+  /// that this worker has no job.
   void end_at_exit() noexcept;
 
  private:

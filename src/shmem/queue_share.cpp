@@ -34,6 +34,16 @@ bool is_service_starting(Oid database, Oid owner) {
 
 namespace {
 
+int most_services_locked() noexcept { return area()->queues == 0 ? 0 : settings::queue_workers(); }
+
+int services_locked() noexcept {
+  Area* const shared = area();
+  int count = 0;
+  for (int i = 0; i < shared->max_workers; ++i)
+    if (is_service(shared->slots[i])) ++count;
+  return count;
+}
+
 int services_of_locked(Oid database, Oid owner) noexcept {
   Area* const shared = area();
   int count = 0;
@@ -43,10 +53,6 @@ int services_of_locked(Oid database, Oid owner) noexcept {
   }
   return count;
 }
-
-}  // namespace
-
-namespace {
 
 // The next free worker is kept for the owner who asked for one first, as long as it asks again.
 constexpr std::int64_t kKept = 200'000;
@@ -129,18 +135,8 @@ void end_rest_of_service() {
   });
 }
 
-int most_services_locked() noexcept { return area()->queues == 0 ? 0 : settings::queue_workers(); }
-
 int most_runs_locked() noexcept {
   return std::max(area()->max_workers - most_services_locked(), 1);
-}
-
-int services_locked() noexcept {
-  Area* const shared = area();
-  int count = 0;
-  for (int i = 0; i < shared->max_workers; ++i)
-    if (is_service(shared->slots[i])) ++count;
-  return count;
 }
 
 void count_queues_locked() noexcept {

@@ -23,10 +23,8 @@ void end_rest_of_service();
 
 // REQUIRES: the lock is held.
 
-int most_services_locked() noexcept;
 /// The number of runs that may be under way at a time.
 int most_runs_locked() noexcept;
-int services_locked() noexcept;
 /// True if the owner may have a worker more of the queue.
 bool may_serve_locked(Oid database, Oid owner) noexcept;
 /// The owner has got the worker that was kept.

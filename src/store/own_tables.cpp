@@ -1,9 +1,8 @@
-#include "core/scheduler/retry_policy.hpp"
-
 #include "store/own_tables.hpp"
 
 namespace metrics_refresh::store {
 
+// The same fields as the server writes for an error that it reports itself.
 void log_current_exception(const char* doing) {
   const RunError error = describe_current_error();
   pg::call([&error, doing] {

@@ -137,6 +137,4 @@ std::uint64_t launch_extra() {
   return extra;
 }
 
-// The same fields as the server writes for an error that it reports itself.
-
 }  // namespace metrics_refresh::worker

@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "worker/queue_services.hpp"
 
 #include <algorithm>

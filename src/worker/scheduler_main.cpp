@@ -5,7 +5,6 @@
 // repeated. The loop sleeps until the earliest of these times, or until its latch is set:
 //
 //   collect results -> tick: decide and assign -> publish -> sweep -> sleep -> read news -> ...
-#include "core/queue/ready_work.hpp"
 #include "core/queue/segment_policy.hpp"
 #include "core/scheduler/scheduler.hpp"
 

@@ -3,8 +3,6 @@
 // A worker connects as the owner whose runs it performs, and never changes that role. After each
 // run its session is reset, and the result is stored in the slot. If the session cannot be reset,
 // the worker exits, and the next run gets a new one.
-#include "core/queue/ready_work.hpp"
-
 #include "worker/worker_main.hpp"
 
 #include <algorithm>

@@ -16,6 +16,7 @@
 #include "engine/view/unique_key.hpp"
 #include "engine/view/view.hpp"
 #include "extension/background_workers.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
 #include "pg/identity.hpp"
@@ -203,14 +204,11 @@ std::map<Oid, int> tracked_tables() {
   return tables;
 }
 
-// No view shows this table. Without a lock on the extension, because a health check must not wait.
+// No view shows this table.
 std::map<Oid, std::int64_t> leftovers() {
   std::map<Oid, std::int64_t> counts;
-  pg::ActAs extension(BOOTSTRAP_SUPERUSERID);
-  pg::with_own_sql([&counts] {
-    pg::Spi spi;
-    counts = store::leftovers_by_owner(spi);
-  });
+  extension::as_extension_without_lock(
+      [&counts](pg::Spi& spi) { counts = store::leftovers_by_owner(spi); });
   return counts;
 }
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
-#include "pg/identity.hpp"
 #include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "shmem/queue/live_counts.hpp"
@@ -23,10 +23,6 @@ using store::queue::JobMode;
 using store::queue::JobType;
 using Types = std::map<std::int64_t, JobType>;
 
-std::string signature(const store::queue::Handler& handler) {
-  return handler.schema + "." + handler.name + (handler.passes_id ? "(bigint, jsonb)" : "(jsonb)");
-}
-
 // Finds what a worker would find when it looks the handler up, as the owner of the type.
 bool is_usable(const JobType& type, QueueFacts::Unusable& why) {
   why.type = type.name;
@@ -40,7 +36,7 @@ bool is_usable(const JobType& type, QueueFacts::Unusable& why) {
   }
   const Oid function = type.find_function();
   const Oid owner = type.owner_oid;
-  why.handler = signature(type.handler);
+  why.handler = type.handler.signature();
   why.has_handler = OidIsValid(function);
   return why.has_handler && pg::call([=] { return pg::may_execute(function, owner); });
 }
@@ -77,7 +73,7 @@ void add_segments(pg::Spi& spi, QueueFacts& facts) {
   }
   if (facts.has_free_segment || !oldest) return;
   if (const auto blocking = store::queue::blocking_session(spi, oldest->number)) {
-    facts.blocker.emplace();
+    facts.blocker = QueueFacts::Blocker{};
     facts.blocker->pid = blocking->pid;
     if (blocking->since) facts.blocker->since = pg::to_instant(*blocking->since);
   }
@@ -97,23 +93,13 @@ void add_transactions(pg::Spi& spi, QueueFacts& facts, const Types& types) {
           .get_int64(0, "left");
 }
 
-// Without a lock on the extension, because a health check must not wait.
-template <typename Body>
-void as_extension_without_lock(Body&& body) {
-  pg::ActAs extension(BOOTSTRAP_SUPERUSERID);
-  pg::with_own_sql([&body] {
-    pg::Spi spi;
-    body(spi);
-  });
-}
-
 }  // namespace
 
 core::QueueFacts queue_facts(pg::Spi& spi, bool super_admin) {
   QueueFacts facts;
   Types types;
   const std::vector<std::int64_t> visible = store::queue::visible_types(spi);
-  as_extension_without_lock([&](pg::Spi& own) {
+  extension::as_extension_without_lock([&](pg::Spi& own) {
     for (JobType& type : store::queue::load_job_types(own))
       if (std::binary_search(visible.begin(), visible.end(), type.id))
         types[type.id] = std::move(type);

@@ -1,10 +1,9 @@
 // queue_status(): the job queue of this database as a whole. The numbers tell of all roles, so
 // only super admins see them.
 #include "api/arguments.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
-#include "pg/identity.hpp"
 #include "pg/time.hpp"
-#include "pg/transaction.hpp"
 #include "shmem/queue/live_counts.hpp"
 #include "shmem/queue/status.hpp"
 #include "store/queue/segments.hpp"
@@ -55,13 +54,10 @@ struct Storage {
   std::int64_t segments = 0, bytes = 0;
 };
 
-// Without a lock on the extension, which may wait.
 Storage storage() {
   Storage result;
   pg::in_discarded_subtransaction([&result] {
-    pg::ActAs extension(BOOTSTRAP_SUPERUSERID);
-    pg::with_own_sql([&result] {
-      pg::Spi spi;
+    extension::as_extension_without_lock([&result](pg::Spi& spi) {
       for (const store::queue::Segment& segment : store::queue::read_segments(spi)) {
         if (segment.state != store::queue::Segment::State::kFree) ++result.segments;
         result.bytes += store::queue::stored_bytes(segment.number);

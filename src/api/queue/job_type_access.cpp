@@ -105,8 +105,7 @@ void require_handler(const JobType& type, Oid function) {
                      "the handler of job type \"" + type.name + "\" does not exist",
                      "Create the function again as its former owner, or name another one: "
                      "metrics_refresh.alter_job_type(type, handler => ...).",
-                     "It was " + type.handler.schema + "." + type.handler.name + "(" +
-                         (type.handler.passes_id ? "bigint, jsonb" : "jsonb") + ").");
+                     "It was " + type.handler.signature() + ".");
 }
 
 void check_share_of_types(Oid owner) {

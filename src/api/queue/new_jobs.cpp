@@ -26,12 +26,8 @@ Job row_of(const NewJobOptions& options, const NewJob& added) {
   job.priority = options.priority;
   job.max_attempts = options.max_attempts;
   job.run_at = options.run_at;
-  if (options.batch != 0) {
-    job.batch = options.batch;
-    job.flags = store::queue::kIsInBatch;
-  }
+  if (options.batch != 0) job.batch = options.batch;
   if (added.unique_key != nullptr) {
-    job.flags = static_cast<std::int16_t>(job.flags | store::queue::kHasUniqueKey);
     job.unique_hash = store::queue::unique_hash(job.type, added.unique_key);
     job.unique_until = options.unique_until;
     job.unique_key = added.unique_key;

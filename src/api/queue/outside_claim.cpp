@@ -161,11 +161,8 @@ std::vector<Claimed> claim(const Request& request) {
 // Writes the leases, to shared memory and to the table.
 void write_leases(const Request& request, std::vector<Claimed>& claimed) {
   const std::vector<shmem::queue::Token> tokens = new_tokens(claimed.size());
-  const text* worker = nullptr;
-  if (!request.worker.empty()) {
-    const char* const name = request.worker.c_str();
-    worker = pg::call([name] { return cstring_to_text(name); });
-  }
+  const text* const worker =
+      request.worker.empty() ? nullptr : store::queue::make_text(request.worker);
   const TimestampTz now = GetCurrentTimestamp();
   std::vector<store::queue::ClaimRow> rows;
   for (std::size_t i = 0; i < claimed.size(); ++i) {

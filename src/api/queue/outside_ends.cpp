@@ -162,10 +162,7 @@ void complete(std::vector<CalledJob>& jobs) {
     row.job = &job.job;
     row.started_at = job.claim.started_at;
     row.finished_at = now;
-    if (job.claim.worker[0] != '\0') {
-      const char* const worker = job.claim.worker;
-      row.worker = pg::call([worker] { return cstring_to_text(worker); });
-    }
+    if (job.claim.worker[0] != '\0') row.worker = store::queue::make_text(job.claim.worker);
     row.note = note_of(job);
     completed.push_back(row);
     store::queue::note_marks(job.job.segment, 1);

@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "api/queue/outside_token.hpp"
 
 #include "api/option_table.hpp"

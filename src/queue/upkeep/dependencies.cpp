@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/upkeep/dependencies.hpp"
 
 #include <algorithm>
@@ -30,7 +28,7 @@ void cancel(pg::Spi& spi, JobNumber waiter) {
   store::queue::Stop how;
   how.status = store::queue::StopStatus::kCanceled;
   how.finished_at = GetCurrentTimestamp();
-  how.reason = pg::call([] { return cstring_to_text(kReason); });
+  how.reason = store::queue::make_text(kReason);
   store::queue::stop(*job, how);
   store::queue::remove_waiter(spi, waiter);
   note_canceled(store::queue::unended_of(*job));

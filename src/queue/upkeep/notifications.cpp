@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/upkeep/notifications.hpp"
 
 #include <string>
@@ -34,21 +32,22 @@ struct Sum {
 };
 
 // A type that was dropped and made again begins at 0.
+Ends difference(const Ends& from, const Ends& to) {
+  const auto rise = [](std::int64_t before, std::int64_t after) {
+    return std::max<std::int64_t>(after - before, 0);
+  };
+  return {rise(from.completed, to.completed), rise(from.failed, to.failed),
+          rise(from.dead, to.dead), rise(from.canceled, to.canceled)};
+}
+
 Sum difference(const std::map<TypeId, Ends>& from, const std::map<TypeId, Ends>& to) {
   Sum sum;
   for (const auto& [type, ends] : to) {
     const auto known = from.find(type);
-    const Ends before = known == from.end() ? Ends{} : known->second;
-    const std::int64_t completed = std::max<std::int64_t>(ends.completed - before.completed, 0);
-    const std::int64_t failed = std::max<std::int64_t>(ends.failed - before.failed, 0);
-    const std::int64_t dead = std::max<std::int64_t>(ends.dead - before.dead, 0);
-    const std::int64_t canceled = std::max<std::int64_t>(ends.canceled - before.canceled, 0);
-    if (completed + failed + dead + canceled == 0) continue;
+    const Ends news = difference(known == from.end() ? Ends{} : known->second, ends);
+    if (news.empty()) continue;
     sum.types.push_back(type);
-    sum.ends.completed += completed;
-    sum.ends.failed += failed;
-    sum.ends.dead += dead;
-    sum.ends.canceled += canceled;
+    sum.ends += news;
   }
   return sum;
 }

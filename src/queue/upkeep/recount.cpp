@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/upkeep/recount.hpp"
 
 #include <map>

@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/upkeep/recovery.hpp"
 
 #include "queue/upkeep/known_claims.hpp"

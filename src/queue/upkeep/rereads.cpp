@@ -1,8 +1,6 @@
 // A segment is read in parts, each with a snapshot of its own. That is enough: rows that become
 // visible after begin_reread() are posted by their own transactions. So is a row of which a job is
 // moved meanwhile.
-#include "core/queue/ready_work.hpp"
-
 #include "queue/upkeep/rereads.hpp"
 
 #include <vector>

@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/upkeep/segment.hpp"
 
 #include "pg/guard.hpp"

@@ -1,7 +1,5 @@
 // A job is held before it is read for the copy, so that no worker starts it meanwhile. Its new row
 // gets the next version. The holds end with the transaction (store/queue/news.hpp).
-#include "core/queue/ready_work.hpp"
-
 #include "queue/upkeep/stragglers.hpp"
 
 #include <array>

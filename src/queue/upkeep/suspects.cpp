@@ -1,5 +1,4 @@
 #include "core/queue/crash_policy.hpp"
-#include "core/queue/ready_work.hpp"
 
 #include "queue/upkeep/suspects.hpp"
 

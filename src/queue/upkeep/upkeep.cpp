@@ -1,4 +1,3 @@
-#include "core/queue/ready_work.hpp"
 #include "core/queue/segment_policy.hpp"
 
 #include "queue/upkeep/upkeep.hpp"

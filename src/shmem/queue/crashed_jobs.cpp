@@ -8,26 +8,27 @@ namespace metrics_refresh::shmem::queue {
 namespace {
 
 template <typename Body>
-auto with_registry(LWLockMode mode, Body&& body) {
-  return pg::call([mode, &body] {
+void with_registry(LWLockMode mode, Body&& body) {
+  pg::call([mode, &body] {
     LWLockAcquire(registry->lock, mode);
-    const auto result = body();
+    body();
     LWLockRelease(registry->lock);
-    return result;
   });
 }
 
 }  // namespace
 
 bool wants_crashed_jobs() {
-  return with_registry(LW_SHARED, [] { return !registry->knows_crash; });
+  bool wants = false;
+  with_registry(LW_SHARED, [&wants] { wants = !registry->knows_crash; });
+  return wants;
 }
 
 void store_crashed_jobs(const std::vector<CrashedJob>& jobs) {
   with_registry(LW_EXCLUSIVE, [&jobs] {
     registry->crashed_count = static_cast<int>(std::min<std::size_t>(jobs.size(), kMostCrashed));
     std::copy_n(jobs.begin(), registry->crashed_count, registry->crashed);
-    return registry->knows_crash = true;
+    registry->knows_crash = true;
   });
 }
 
@@ -35,7 +36,7 @@ CrashedJobs crashed_jobs() {
   CrashedJobs found;
   found.jobs.resize(kMostCrashed);
   int count = 0;
-  found.are_known = with_registry(LW_SHARED, [&found, &count] {
+  with_registry(LW_SHARED, [&found, &count] {
     for (int i = 0; i < registry->crashed_count; ++i) {
       const CrashedJob& job = registry->crashed[i];
       if (job.database != MyDatabaseId)
@@ -43,7 +44,6 @@ CrashedJobs crashed_jobs() {
       else if (job.job != 0)
         found.jobs[static_cast<std::size_t>(count++)] = job;
     }
-    return registry->knows_crash;
   });
   found.jobs.resize(static_cast<std::size_t>(count));
   return found;
@@ -54,7 +54,6 @@ void forget_crashed_jobs() {
   with_registry(LW_EXCLUSIVE, [] {
     for (int i = 0; i < registry->crashed_count; ++i)
       if (registry->crashed[i].database == MyDatabaseId) registry->crashed[i].job = 0;
-    return true;
   });
 }
 

@@ -4,24 +4,19 @@
 
 #include <vector>
 
+#include "pg/claims_file.hpp"
 #include "shmem/queue/place.hpp"
 
 namespace metrics_refresh::shmem::queue {
 
-struct CrashedJob {
-  Oid database = InvalidOid;
-  JobNumber job = 0;
-  std::int16_t version = 0;  // of its row
-  std::int16_t attempt = 0;
-};
-inline constexpr int kMostCrashed = 256;  // as many as there can be workers
+using CrashedJob = pg::ClaimedJob;
+inline constexpr int kMostCrashed = pg::kMostClaimedJobs;
 
 /// True until store_crashed_jobs() was called in this life of shared memory.
 bool wants_crashed_jobs();
 void store_crashed_jobs(const std::vector<CrashedJob>& jobs);
 
 struct CrashedJobs {
-  bool are_known = false;        // the launcher has stored them
   std::vector<CrashedJob> jobs;  // of this database, not forgotten yet
   int others = 0;                // that ran in other databases
 };

@@ -40,9 +40,8 @@ void end_types(Content& content, const std::vector<std::pair<TypeId, Counts>>& c
   for (const auto& [type, counts] : counted)
     if (const std::uint32_t index = find_or_add_type(content, type); index != kNone) {
       TypeEntry& entry = content.types[index];
-      set_open(content, entry,
-               {entry.counts.open + counts.open, entry.counts.failed + counts.failed,
-                entry.counts.dead + counts.dead, entry.counts.canceled + counts.canceled});
+      Counts sum = entry.counts;
+      set_open(content, entry, sum += counts);
     }
 }
 

@@ -23,6 +23,14 @@ struct Counts {
   std::int64_t failed = 0;    // those of them whose last attempt has failed
   std::int64_t dead = 0;      // stored as stopped
   std::int64_t canceled = 0;  // stored as stopped
+
+  Counts& operator+=(const Counts& more) noexcept {
+    open += more.open;
+    failed += more.failed;
+    dead += more.dead;
+    canceled += more.canceled;
+    return *this;
+  }
 };
 /// Ends since the place was made. A recount does not change them.
 struct Ends {
@@ -30,6 +38,15 @@ struct Ends {
   std::int64_t failed = 0;  // failed attempts, also the last ones
   std::int64_t dead = 0;
   std::int64_t canceled = 0;
+
+  Ends& operator+=(const Ends& more) noexcept {
+    completed += more.completed;
+    failed += more.failed;
+    dead += more.dead;
+    canceled += more.canceled;
+    return *this;
+  }
+  bool empty() const noexcept { return completed + failed + dead + canceled == 0; }
 };
 struct TypeCounts {
   TypeId type = 0;

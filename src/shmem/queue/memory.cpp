@@ -13,6 +13,15 @@ constexpr char kName[] = "metrics_refresh queues";
 
 Sizes shared_sizes;
 
+std::uint32_t owners_of(const Sizes& sizes) { return sizes.ready.types * 2 + sizes.workers; }
+
+Size content_size(const Sizes& sizes) {
+  return MAXALIGN(sizeof(Content)) + Table<TypeEntry>::bytes(sizes.ready.types) +
+         Table<OwnerEntry>::bytes(owners_of(sizes)) + Array<WorkerEntry>::bytes(sizes.workers) +
+         Array<TransactionNumber>::bytes(sizes.transactions) + Table<BatchEntry>::bytes(kBatches) +
+         Table<OutsideEntry>::bytes(sizes.ready.outside) + ReadyWork::bytes(sizes.ready);
+}
+
 Size place_size(const Sizes& sizes) {
   return add_size(MAXALIGN(sizeof(Place)), MAXALIGN(content_size(sizes)));
 }
@@ -30,25 +39,8 @@ ReadyWork::Sizes scaled(std::uint32_t part, std::uint32_t workers) {
   return sizes;
 }
 
-std::uint32_t owners_of(const Sizes& sizes) { return sizes.ready.types * 2 + sizes.workers; }
-
-}  // namespace
-
-Registry* registry = nullptr;
-Place* here = nullptr;
-std::uint64_t here_generation = 0;
-int own_worker = -1;
-
-const Sizes& sizes() noexcept { return shared_sizes; }
-
-Size content_size(const Sizes& sizes) {
-  return MAXALIGN(sizeof(Content)) + Table<TypeEntry>::bytes(sizes.ready.types) +
-         Table<OwnerEntry>::bytes(owners_of(sizes)) + Array<WorkerEntry>::bytes(sizes.workers) +
-         Array<TransactionNumber>::bytes(sizes.transactions) + Table<BatchEntry>::bytes(kBatches) +
-         Table<OutsideEntry>::bytes(sizes.ready.outside) + ReadyWork::bytes(sizes.ready);
-}
-
-// A part stands for a kB of memory at first, and for less if that is too much.
+// As many of all as fit into the memory, with a lower limit. A part stands for a kB of memory at
+// first, and for less if that is too much.
 Sizes sizes_by_settings() {
   Sizes sizes = {};
   sizes.workers = static_cast<std::uint32_t>(settings::max_workers());
@@ -60,6 +52,15 @@ Sizes sizes_by_settings() {
   }
   return sizes;
 }
+
+}  // namespace
+
+Registry* registry = nullptr;
+Place* here = nullptr;
+std::uint64_t here_generation = 0;
+int own_worker = -1;
+
+const Sizes& sizes() noexcept { return shared_sizes; }
 
 void make_content(Place& place) noexcept {
   Content& made = *new (&content_of(place)) Content;

@@ -203,9 +203,6 @@ struct Sizes {
   std::uint32_t workers;       // slots of the server
   std::uint32_t transactions;  // in a snapshot
 };
-/// As many of all as fit into settings::queue_memory(), with a lower limit.
-Sizes sizes_by_settings();
-Size content_size(const Sizes& sizes);
 const Sizes& sizes() noexcept;
 /// The worker of ReadyWork that claims jobs for outside, as long as the lock is held, and those of
 /// sessions that read.

@@ -1,9 +1,9 @@
 // Claims of workers outside the server. Each has a token and a lease. The claim is made in the
 // transaction of claim_jobs(), and the lease begins with its commit.
 //
-//   kClaiming   -> kLeased (commit), gone (abort: the job is given back)
-//   kLeased     -> kInUse, as a session completes, fails or releases it, or the scheduler expires
-//   it kInUse      -> gone (commit), kLeased (abort)
+//   kClaiming -> kLeased (commit), gone (abort: the job is given back)
+//   kLeased   -> kInUse (a session ends or releases it, or the scheduler ends its lease)
+//   kInUse    -> gone (commit), kLeased (abort)
 //
 // A session keeps a list of the claims that it uses, and settles each in its callback for the end
 // of the transaction. Such a transaction cannot be prepared.

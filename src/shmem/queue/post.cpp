@@ -12,10 +12,8 @@ constexpr std::uint32_t kChunk = 64;
 
 bool has_ends(const Posts& posts) noexcept {
   if (posts.ended_count > 0) return true;
-  for (std::uint32_t i = 0; i < posts.type_count; ++i) {
-    const Ends& ends = posts.types[i].ends;
-    if (ends.completed + ends.failed + ends.dead + ends.canceled > 0) return true;
-  }
+  for (std::uint32_t i = 0; i < posts.type_count; ++i)
+    if (!posts.types[i].ends.empty()) return true;
   return false;
 }
 

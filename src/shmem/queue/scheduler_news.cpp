@@ -23,19 +23,6 @@ SchedulerNews take_news() noexcept {
   });
 }
 
-void return_news(const SchedulerNews& news) noexcept {
-  locked(LW_EXCLUSIVE, [&news](Content& content) {
-    SchedulerNews& to = content.news;
-    for (bool SchedulerNews::*flag :
-         {&SchedulerNews::work, &SchedulerNews::later, &SchedulerNews::dependencies,
-          &SchedulerNews::awaited, &SchedulerNews::batches, &SchedulerNews::types,
-          &SchedulerNews::single, &SchedulerNews::leases, &SchedulerNews::recount,
-          &SchedulerNews::ended, &SchedulerNews::prepared})
-      to.*flag = to.*flag || news.*flag;
-    to.later_due = std::min(to.later_due, news.later_due);
-  });
-}
-
 void watch_ends(bool wanted) noexcept {
   locked(LW_EXCLUSIVE, [wanted](Content& content) { content.watches_ends = wanted; });
 }

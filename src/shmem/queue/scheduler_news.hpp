@@ -29,8 +29,6 @@ struct SchedulerNews {
 };
 /// Takes the news. `rereads`, `rates_open_at` and `last_end` are the present values; they stay.
 SchedulerNews take_news() noexcept;
-/// Puts back what could not be done, so that another scheduler does it.
-void return_news(const SchedulerNews& news) noexcept;
 /// Whether the flag `ended` is set and wakes the scheduler (queue_notify).
 void watch_ends(bool wanted) noexcept;
 

@@ -70,8 +70,6 @@ bool is_processing(JobNumber job) noexcept {
 }
 
 std::optional<QueueStatus> queue_status() noexcept {
-  const int segment = current_segment();
-  const std::uint64_t truncated = truncations();
   const core::Instant now = pg::now();
   return locked(LW_SHARED, [=](Content& content) -> std::optional<QueueStatus> {
     const ReadyWork& ready = content.ready();
@@ -86,13 +84,9 @@ std::optional<QueueStatus> queue_status() noexcept {
     status.types = all.types;
     status.types_free = ready.free_types();
     status.claims = ready.claims();
-    status.holds = ready.holds();
     status.outside = ready.outside();
     status.workers = content.worker_count;
-    status.rereads = static_cast<std::uint8_t>(ready.rereads_wanted());
-    status.current_segment = segment;
     status.counts_are_exact = content.counts_are_exact;
-    status.truncations = truncated;
     const core::Instant oldest = ready.oldest_turn(now);
     status.oldest_turn = oldest == core::Instant::max() ? 0 : pg::to_timestamptz(oldest);
     status.last_end = content.news.last_end;

@@ -33,13 +33,9 @@ struct QueueStatus {
   std::uint32_t lanes = 0, lanes_free = 0;
   std::uint32_t types = 0, types_free = 0;
   std::uint32_t claims = 0;  // with holds
-  std::uint32_t holds = 0;
   std::uint32_t outside = 0;
   std::uint32_t workers = 0;  // attached
-  std::uint8_t rereads = 0;   // segments: bits
-  int current_segment = -1;
   bool counts_are_exact = false;
-  std::uint64_t truncations = 0;
   /// Since when the lane that has waited longest for a turn waits; 0 if none may start.
   TimestampTz oldest_turn = 0;
   XLogRecPtr last_end = InvalidXLogRecPtr;

@@ -100,6 +100,9 @@ TransactionNumber widened(TransactionId transaction, FullTransactionId near) noe
   return U64FromFullTransactionId(near) + static_cast<std::uint64_t>(std::int64_t{distance});
 }
 
+namespace {
+
+// Whether a change by the transaction counts, since the snapshot of the recount does not see it.
 bool is_uncounted(const Content& content, TransactionNumber transaction) noexcept {
   const CountSnapshot& snapshot = content.snapshot;
   if (transaction >= snapshot.xmax) return true;
@@ -109,15 +112,6 @@ bool is_uncounted(const Content& content, TransactionNumber transaction) noexcep
   return false;
 }
 
-namespace {
-
-void add(Counts& to, const Counts& change) noexcept {
-  to.open += change.open;
-  to.failed += change.failed;
-  to.dead += change.dead;
-  to.canceled += change.canceled;
-}
-
 }  // namespace
 
 void count_type(Content& content, TypeId type, const Counts& change, const Ends& ends,
@@ -125,13 +119,10 @@ void count_type(Content& content, TypeId type, const Counts& change, const Ends&
   const std::uint32_t index = find_or_add_type(content, type);
   if (index == kNone) return;
   TypeEntry& entry = content.types[index];
-  entry.ends.completed += ends.completed;
-  entry.ends.failed += ends.failed;
-  entry.ends.dead += ends.dead;
-  entry.ends.canceled += ends.canceled;
+  entry.ends += ends;
   if (!is_uncounted(content, transaction)) return;
-  add(entry.counts, change);
-  if (content.recount_is_active) add(entry.recounted, change);
+  entry.counts += change;
+  if (content.recount_is_active) entry.recounted += change;
   if (!entry.is_known) return;
   if (const std::uint32_t role = find_owner(content, entry.copy.role); role != kNone)
     content.owners[role].open += change.open;

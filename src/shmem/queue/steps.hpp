@@ -36,8 +36,6 @@ void tell(bool SchedulerNews::*flag, Content& content, Wakes& wakes) noexcept;
 
 /// The number with this 32-bit end that is nearest to `near`.
 TransactionNumber widened(TransactionId transaction, FullTransactionId near) noexcept;
-/// Whether a change by the transaction counts, since the snapshot of the recount does not see it.
-bool is_uncounted(const Content& content, TransactionNumber transaction) noexcept;
 void count_type(Content& content, TypeId type, const Counts& change, const Ends& ends,
                 TransactionNumber transaction) noexcept;
 void count_segment(Content& content, std::uint8_t segment, std::int64_t change,

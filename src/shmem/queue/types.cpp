@@ -76,14 +76,4 @@ std::uint64_t types_version() noexcept {
   return is_current() ? pg_atomic_read_u64(&here->types_version) : 0;
 }
 
-core::Duration mean_duration(TypeId type) noexcept {
-  struct Mean {
-    std::int64_t microseconds = -1;
-  };
-  return core::Duration{locked(LW_SHARED, [type](Content& content) {
-                          const std::uint32_t index = find_type(content, type);
-                          return index == kNone ? Mean{} : Mean{content.types[index].mean.count()};
-                        }).microseconds};
-}
-
 }  // namespace metrics_refresh::shmem::queue

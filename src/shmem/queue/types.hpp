@@ -30,8 +30,4 @@ void book_starts(TypeId type, std::uint32_t count) noexcept;
 /// Grows with each commit that has changed types (Posts::types_changed). Needs no lock.
 std::uint64_t types_version() noexcept;
 
-/// The mean duration of the last attempts; negative if none has ended since the start of the
-/// server.
-core::Duration mean_duration(TypeId type) noexcept;
-
 }  // namespace metrics_refresh::shmem::queue

@@ -1,5 +1,3 @@
-#include "core/queue/turns.hpp"
-
 #include "store/queue/after_start.hpp"
 
 #include "shmem/queue/prepared_posts.hpp"

@@ -11,8 +11,7 @@ Oid owner_of(Oid function) {
   return owner;
 }
 
-}  // namespace
-
+// The function of that name, or InvalidOid. Trust is the caller's matter.
 Oid handler_named(const char* schema, const char* name, bool passes_id) {
   const Oid schema_oid = get_namespace_oid(schema, true);
   if (!OidIsValid(schema_oid)) return InvalidOid;
@@ -24,6 +23,8 @@ Oid handler_named(const char* schema, const char* name, bool passes_id) {
     return InvalidOid;
   return function;
 }
+
+}  // namespace
 
 Oid find_handler(const HandlerName& handler) {
   if (handler.schema[0] == '\0') return InvalidOid;

@@ -27,6 +27,10 @@ struct Handler {
   Oid oid = InvalidOid;
   Oid function_owner = InvalidOid;
 
+  /// For messages.
+  std::string signature() const {
+    return schema + "." + name + (passes_id ? "(bigint, jsonb)" : "(jsonb)");
+  }
   /// Valid as long as this handler.
   HandlerName bound_for(Oid type_owner) const noexcept {
     return {schema.c_str(), name.c_str(), passes_id, oid, function_owner, type_owner};
@@ -37,10 +41,6 @@ struct Handler {
 /// the one of that name, if it is trusted. InvalidOid if there is none. REQUIRES: inside
 /// pg::call().
 Oid find_handler(const HandlerName& handler);
-
-/// The function of that name, or InvalidOid. Trust is the caller's matter. REQUIRES: inside
-/// pg::call().
-Oid handler_named(const char* schema, const char* name, bool passes_id);
 
 /// The reason why a function cannot be a handler.
 enum class NoHandler { kNone, kMissing, kNoFunction, kReturnsSet, kArguments, kTemporary };

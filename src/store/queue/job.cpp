@@ -2,6 +2,8 @@
 
 #include "store/queue/job.hpp"
 
+#include "pg/guard.hpp"
+
 namespace metrics_refresh::store::queue {
 namespace {
 
@@ -11,6 +13,11 @@ std::uint64_t hash_of(const text* value) noexcept {
 }
 
 }  // namespace
+
+const text* make_text(std::string_view value) {
+  return pg::call(
+      [value] { return cstring_to_text_with_len(value.data(), static_cast<int>(value.size())); });
+}
 
 KeyHash key_hash(const text* key) noexcept { return key == nullptr ? 0 : hash_of(key); }
 

@@ -12,10 +12,8 @@ using core::queue::TypeId;
 
 /// The bits of Job::flags. The numbers are in the tables and in their indexes.
 enum Flag : std::int16_t {
-  kHasFailed = 1,     // an attempt has failed, and another one follows
-  kIsSuspect = 2,     // the server crashed while it ran
-  kIsInBatch = 4,     // batch is set
-  kHasUniqueKey = 8,  // unique_key is set
+  kHasFailed = 1,  // an attempt has failed, and another one follows
+  kIsSuspect = 2,  // the server crashed while it ran
 };
 
 /// A row of queue_hot, as far as it is known. Without a tid the row is found by the number.
@@ -66,6 +64,9 @@ struct Job {
 inline std::int16_t next_version(std::int16_t version) noexcept {
   return version == PG_INT16_MAX ? std::int16_t{0} : static_cast<std::int16_t>(version + 1);
 }
+
+/// A value of Job, in the current memory context.
+const text* make_text(std::string_view value);
 
 /// The lane of a key (core/queue/turns.hpp). Returns 0 for null, and never otherwise.
 KeyHash key_hash(const text* key) noexcept;

@@ -1,5 +1,3 @@
-#include "core/queue/turns.hpp"
-
 #include "store/queue/job_counts.hpp"
 
 namespace metrics_refresh::store::queue {

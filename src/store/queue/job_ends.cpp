@@ -1,5 +1,3 @@
-#include "core/queue/turns.hpp"
-
 #include "store/queue/job_ends.hpp"
 
 #include "pg/time.hpp"

@@ -24,7 +24,7 @@ void stop_without_type(const Job& job, TimestampTz now) {
   Stop how;
   how.status = StopStatus::kDead;
   how.finished_at = now;
-  how.reason = pg::call([] { return cstring_to_text("its type does not exist"); });
+  how.reason = make_text("its type does not exist");
   stop(job, how);
 }
 
@@ -123,15 +123,15 @@ std::optional<TimestampTz> change_later(pg::Spi& spi, JobNumber id,
 
 Hurried hurry_failed(pg::Spi& spi, const std::vector<std::int64_t>& types, JobNumber after,
                      TimestampTz now, std::size_t most) {
-  const pg::Rows rows = spi.query(
-      "UPDATE " + kTable +
-          " SET run_at = $3, flags = flags & ~1::int2 FROM (SELECT id AS failed_id,"
-          " run_at AS old_run_at FROM " +
-          kTable +
-          " WHERE flags & 1 <> 0 AND type_id = ANY ($1) AND id > $2 ORDER BY id LIMIT $4"
-          " FOR UPDATE SKIP LOCKED) f WHERE id = failed_id RETURNING id,"
-          " old_run_at",
-      {pg::Param::array(types), after, time_param(now), static_cast<std::int64_t>(most)});
+  const pg::Rows rows =
+      spi.query("UPDATE " + kTable +
+                    " SET run_at = $3, flags = flags & ~1::int2 FROM (SELECT id AS failed_id,"
+                    " run_at AS old_run_at FROM " +
+                    kTable +
+                    " WHERE flags & 1 <> 0 AND type_id = ANY ($1) AND id > $2 ORDER BY id LIMIT $4"
+                    " FOR UPDATE SKIP LOCKED) f WHERE id = failed_id RETURNING id,"
+                    " old_run_at",
+                {pg::Param::array(types), after, time_param(now), static_cast<std::int64_t>(most)});
   Hurried hurried;
   hurried.count = rows.size();
   hurried.earliest = now;

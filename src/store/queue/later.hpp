@@ -40,9 +40,9 @@ std::optional<TimestampTz> next_due(pg::Spi& spi, const DueCursor& cursor);
 /// Takes a job out and returns it. Nothing if it is not there (any more), or if another transaction
 /// has locked its row: the role of that transaction could make the caller wait for any time.
 std::optional<Job> take_later(pg::Spi& spi, JobNumber id);
-/// Changes a job that waits, and returns its old run_at; nothing in the same cases. The caller notes
-/// the earlier run_at (news.hpp), because the mover may have passed over the row if the change is
-/// rolled back.
+/// Changes a job that waits, and returns its old run_at; nothing in the same cases. The caller
+/// notes the earlier run_at (news.hpp), because the mover may have passed over the row if the
+/// change is rolled back.
 std::optional<TimestampTz> change_later(pg::Spi& spi, JobNumber id,
                                         std::optional<TimestampTz> run_at,
                                         std::optional<std::int16_t> priority);

@@ -1,19 +1,12 @@
-#include "core/queue/ready_work.hpp"
-#include "core/scheduler/retry_policy.hpp"
-
 #include "store/queue/lost_attempt.hpp"
 
+#include "pg/random.hpp"
 #include "pg/time.hpp"
 #include "store/failures.hpp"
 #include "store/queue/ended.hpp"
 
 namespace metrics_refresh::store::queue {
 namespace {
-
-const text* as_text(const std::string& value) {
-  return pg::call(
-      [&value] { return cstring_to_text_with_len(value.data(), static_cast<int>(value.size())); });
-}
 
 void log(pg::Spi& spi, const LostAttempt& attempt, TimestampTz now) {
   Failure failure;
@@ -28,19 +21,11 @@ void log(pg::Spi& spi, const LostAttempt& attempt, TimestampTz now) {
   log_failure(spi, failure);
 }
 
-std::uint64_t random_number() {
-  return pg::call([] {
-    std::uint64_t number = 0;
-    (void)pg_strong_random(&number, sizeof number);
-    return number;
-  });
-}
-
 core::Duration delay_of(const LostAttempt& attempt) {
   core::RetryPolicy policy;
   policy.delay = attempt.type->backoff;
   policy.max_delay = attempt.type->max_backoff;
-  return core::backoff(policy, attempt.job.attempts + 1, random_number());
+  return core::backoff(policy, attempt.job.attempts + 1, pg::random_number());
 }
 
 }  // namespace
@@ -54,7 +39,7 @@ AttemptEnd end_lost_attempt(pg::Spi& spi, const LostAttempt& attempt) {
                                              : 0;
   ++job.attempts;
   job.flags = static_cast<std::int16_t>(job.flags | kHasFailed);
-  job.last_error = as_text(attempt.error.message);
+  job.last_error = make_text(attempt.error.message);
   AttemptEnd end;
   end.is_dead = attempt.is_last || attempt.type == nullptr || job.attempts >= most;
   if (end.is_dead) {

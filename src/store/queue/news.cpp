@@ -34,14 +34,8 @@ bool merge(shared::Jobs& last, const shared::Jobs& next) noexcept {
 
 bool merge(shared::TypeChange& sum, const shared::TypeChange& more) noexcept {
   if (sum.type != more.type) return false;
-  sum.counts.open += more.counts.open;
-  sum.counts.failed += more.counts.failed;
-  sum.counts.dead += more.counts.dead;
-  sum.counts.canceled += more.counts.canceled;
-  sum.ends.completed += more.ends.completed;
-  sum.ends.failed += more.ends.failed;
-  sum.ends.dead += more.ends.dead;
-  sum.ends.canceled += more.ends.canceled;
+  sum.counts += more.counts;
+  sum.ends += more.ends;
   return true;
 }
 

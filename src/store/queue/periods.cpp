@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "store/queue/periods.hpp"
 
 #include "extension/own_schema.hpp"

@@ -1,5 +1,3 @@
-#include "core/queue/turns.hpp"
-
 #include "store/queue/sizes.hpp"
 
 #include "pg/guard.hpp"

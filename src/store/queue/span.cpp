@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "store/queue/span.hpp"
 
 #include <memory>

@@ -23,8 +23,6 @@ std::optional<StoppedJob> take_stopped(pg::Spi& spi, JobNumber id);
 /// are locked are skipped.
 std::vector<Job> take_dead(pg::Spi& spi, const std::vector<std::int64_t>& types, JobNumber after,
                            std::size_t most);
-/// Removes up to `most` jobs of these types that stopped before that time; of both kinds if
-/// `status` is nothing. Rows that are locked are skipped.
 struct StoppedCount {
   TypeId type = 0;
   std::int64_t dead = 0;

@@ -61,14 +61,12 @@ Unended read_unended_row(const HotReader& reader, const pg::FoundRow& row) {
   heap_deform_tuple(&tuple, RelationGetDescr(reader.hot), values, nulls);
   Unended job;
   job.place = {DatumGetInt64(values[kId]), to_tid(tuple.t_self), reader.segment};
-  job.created_at = DatumGetTimestampTz(values[kCreatedAt]);
   if (!nulls[kBatch]) job.batch = DatumGetInt64(values[kBatch]);
   if (!nulls[kKey])
     job.key = key_hash(static_cast<const text*>(static_cast<void*>(DatumGetPointer(values[kKey]))));
   job.type = DatumGetInt32(values[kType]);
   job.priority = DatumGetInt16(values[kPriority]);
   job.version = DatumGetInt16(values[kVersion]);
-  job.attempts = DatumGetInt16(values[kAttempts]);
   job.flags = DatumGetInt16(values[kFlags]);
   return job;
 }
@@ -103,13 +101,11 @@ UnendedRead read_ids(HotReader& reader, MarkGroup& group, JobNumber after, JobNu
 Unended unended_of(const Job& job) {
   Unended result;
   result.place = job.place();
-  result.created_at = job.created_at;
   result.batch = job.batch;
   result.key = key_hash(job.key);
   result.type = job.type;
   result.priority = job.priority;
   result.version = job.version;
-  result.attempts = job.attempts;
   result.flags = job.flags;
   return result;
 }

@@ -8,13 +8,11 @@ namespace metrics_refresh::store::queue {
 /// What is needed to make a job ready again.
 struct Unended {
   Place place;
-  TimestampTz created_at = 0;
   std::optional<std::int64_t> batch;
   KeyHash key = 0;
   TypeId type = 0;
   std::int16_t priority = 0;
   std::int16_t version = 0;
-  std::int16_t attempts = 0;
   std::int16_t flags = 0;
 };
 

@@ -1,14 +1,17 @@
 # Cases that are rare: a transaction that drops and creates the extension again, types that cannot be read for a moment,
-# a group that fails while another owner waits, and a batch whose end fails.
+# a group that fails while another owner waits, a batch whose end fails, suspects that are locked, and hints of jobs that
+# have ended.
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use FakeClock;
 use MetricsRefreshTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+my $clock = FakeClock->new;
 my $node = start_node('edges', 'metrics_refresh.queue_workers' => 3, 'metrics_refresh.worker_idle_timeout' => '10min',
 	max_prepared_transactions => 2);
 create_extension($node);
@@ -168,6 +171,18 @@ my $job = sql(enqueue('between', 0));
 is(sql("SELECT metrics_refresh.wait_job($job, '60 s')"), 'completed', 'a job of another owner runs');
 cmp_ok(sql('SELECT count(*) FROM alone'), '<', 4, 'before the rest of the group');
 until_ok($node, 'postgres', 'SELECT count(*) = 4 FROM alone', 'which runs later');
+
+# A job that was canceled is not late, although no worker outside the server comes for its type.
+sql(q{
+	SELECT metrics_refresh.register_job_type('canceled', mode => 'external');
+	SELECT metrics_refresh.register_job_type('late', mode => 'external');
+	SELECT metrics_refresh.enqueue(type, delay => '1 day') FROM unnest('{canceled,late}'::text[]) type;
+	SELECT metrics_refresh.cancel_job(id) FROM metrics_refresh.enqueue('canceled') id;
+	SELECT metrics_refresh.enqueue('late')});
+until_ok($node, 'postgres', 'SELECT counts_exact FROM metrics_refresh.queue_status()', 'the jobs are counted');
+$clock->step(11 * 60);
+like(hurt($node, 'postgres'), qr/queue_late\|warning\|ready jobs of the type late have waited for 1\d min[^,]*$/m,
+	'a job that waits for a worker outside the server is late, one that was canceled is not');
 
 $node->stop;
 done_testing();

@@ -1306,7 +1306,9 @@ CREATE VIEW @extschema@.background_jobs WITH (security_invoker = true, security_
         WHERE NOT EXISTS (SELECT FROM metrics_refresh_internal.queue_ended e WHERE e.id = h.id AND e.version = h.version)
         UNION ALL
         SELECT l.id, l.type_id, l.payload, CASE WHEN l.flags & 1 <> 0 THEN 'failed' ELSE 'pending' END,
-               l.priority::pg_catalog.int4, l.run_at, l.attempts::pg_catalog.int4, l.max_attempts, l.last_error, l.unique_key,
+               l.priority::pg_catalog.int4,
+               -- The least time marks a job that ran when the server crashed, and starts before all others.
+               coalesce(nullif(l.run_at, '4714-11-24 00:00:00+00 BC'), l.created_at), l.attempts::pg_catalog.int4, l.max_attempts, l.last_error, l.unique_key,
                l.key, l.batch, l.created_at, NULL, NULL, l.enqueued_by, NULL, NULL, NULL, NULL
         FROM metrics_refresh_internal.queue_later l
         UNION ALL

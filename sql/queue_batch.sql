@@ -16,15 +16,8 @@ SELECT metrics_refresh.register_job_type('qb', 'qb.work(jsonb)', max_attempts =>
 CREATE FUNCTION qb.add(name text, batch bigint, more jsonb DEFAULT '{}') RETURNS bigint LANGUAGE sql AS $$
     SELECT metrics_refresh.enqueue('qb', jsonb_build_object('name', name) || more, batch => batch) $$;
 CREATE FUNCTION qb.status(id bigint) RETURNS text LANGUAGE sql AS $$ SELECT metrics_refresh.wait_job(id, '20 s') $$;
--- The status of the callback of a batch: its number is that of a job when the batch has ended.
-CREATE FUNCTION qb.end(batch bigint) RETURNS text LANGUAGE plpgsql AS $$
-BEGIN
-    FOR i IN 1..2000 LOOP
-        EXIT WHEN NOT EXISTS (SELECT FROM metrics_refresh_internal.queue_batch b WHERE b.id = batch);
-        PERFORM pg_sleep(0.01);
-    END LOOP;
-    RETURN metrics_refresh.wait_job(batch, '20 s');
-END $$;
+-- The number of a batch is that of its callback, which is added when the batch has ended.
+CREATE FUNCTION qb.end(batch bigint) RETURNS text LANGUAGE sql AS $$ SELECT metrics_refresh.wait_job(batch, '20 s') $$;
 CREATE FUNCTION qb.is_open(batch bigint) RETURNS boolean LANGUAGE sql AS $$
     SELECT EXISTS (SELECT FROM metrics_refresh_internal.queue_batch b WHERE b.id = batch) $$;
 CREATE FUNCTION qb.order() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(name, ' ' ORDER BY n) FROM qb.done $$;
@@ -56,13 +49,16 @@ SELECT metrics_refresh.create_batch('qb', '{"name": "end of c"}') AS c \gset
 SELECT qb.end(:c) AS c;
 BEGIN;
 SELECT metrics_refresh.create_batch('qb', '{"name": "end of nothing"}') AS nothing \gset
+SAVEPOINT s;
+SELECT replace(tools.try(format('SELECT metrics_refresh.wait_job(%s)', :nothing)), :'nothing', 'N');
+ROLLBACK TO s;
 SELECT qb.add('nothing', :nothing) IS NOT NULL AS is_added;
 ROLLBACK;
 
 -- An open batch takes jobs until it is closed. It may have had none for a while.
 SELECT metrics_refresh.create_batch('qb', '{"name": "end of d"}', open => true) AS d \gset
 SELECT qb.add('d1', :d) AS d1 \gset
-SELECT qb.status(:d1) AS d1, qb.is_open(:d);
+SELECT qb.status(:d1) AS d1, qb.is_open(:d), metrics_refresh.wait_job(:d, '0') AS d;
 SELECT qb.add('d2', :d) AS d2 \gset
 SELECT qb.status(:d2) AS d2;
 SELECT metrics_refresh.close_batch(:d), metrics_refresh.close_batch(:d);
@@ -75,7 +71,7 @@ BEGIN;
 SELECT metrics_refresh.create_batch('qb', '{"name": "end of e"}') AS e \gset
 SELECT qb.add('e1', :e, jsonb_build_object('child', 'e2', 'batch', :e)) AS e1 \gset
 COMMIT;
-SELECT qb.end(:e) AS e;
+CALL metrics_refresh.wait_for_job(:e, '20 s');
 SELECT qb.order();
 
 -- A job may wait for a batch, which means for its callback.

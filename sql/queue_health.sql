@@ -42,6 +42,9 @@ SELECT ready, processing, later, dead, external_claims, types, lanes, spans > 0 
 FROM metrics_refresh.queue_status();
 SELECT metrics_refresh.enqueue('outside') > 0 AS added;
 SELECT ready, now() - waiting_since < '1 min' AS waits FROM metrics_refresh.queue_status();
+-- No worker comes, but the job does not wait any more when it is canceled.
+SELECT metrics_refresh.cancel_job(id) FROM background_jobs WHERE type = 'outside';
+SELECT ready, waiting_since FROM metrics_refresh.queue_status();
 SELECT metrics_refresh.cancel_job(:slow);
 CALL wait_until('SELECT processing = 0 FROM metrics_refresh.queue_status()');
 SELECT count(*) FROM found();

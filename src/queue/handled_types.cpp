@@ -2,14 +2,14 @@
 
 #include "extension/own_schema.hpp"
 #include "pg/transaction.hpp"
-#include "shmem/queue/types.hpp"
+#include "shmem/shmem.hpp"
 
 namespace metrics_refresh::queue {
 
 // The version is read before the snapshot is taken. So a change that comes in between is read now,
 // or leads to another read.
 HandledType* HandledTypes::find(store::queue::TypeId id) {
-  const std::uint64_t version = shmem::queue::types_version();
+  const std::uint64_t version = shmem::changes_of_types();
   if (version != version_) {
     types_.clear();
     last_ = nullptr;

@@ -1,14 +1,17 @@
 # Cases that are rare: a transaction that drops and creates the extension again, types that cannot be read for a moment,
-# a group that fails while another owner waits, and a batch whose end fails.
+# a group that fails while another owner waits, a batch whose end fails, suspects that are locked, and hints of jobs that
+# have ended.
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use FakeClock;
 use MetricsRefreshTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+my $clock = FakeClock->new;
 my $node = start_node('edges', 'metrics_refresh.queue_workers' => 3, 'metrics_refresh.worker_idle_timeout' => '10min',
 	max_prepared_transactions => 2);
 create_extension($node);
@@ -109,6 +112,23 @@ is(sql(q{SELECT count(*) FROM done WHERE name = 'refused'}), 0, 'one cannot');
 sql('DROP TRIGGER refuse ON metrics_refresh_internal.queue_batch');
 is_done('refused');
 
+# A batch whose row is locked does not keep the scheduler from its work, and ends after that.
+sql(q{BEGIN;
+	SELECT metrics_refresh.create_batch('work', '{"name": "end"}') AS batch \\gset
+	SELECT metrics_refresh.enqueue('work', '{"name": "job of the batch"}', delay => '1 s', batch => :batch);
+	COMMIT});
+my $locker = $node->background_psql('postgres', on_error_stop => 1);
+$locker->query_safe('BEGIN; SELECT id FROM metrics_refresh_internal.queue_batch FOR UPDATE');
+my $batch_offset = -s $node->logfile;
+is_done('job of the batch');
+sql(q{SELECT metrics_refresh.create_batch('work', '{"name": "end of another one"}')});
+is_done('end of another one');
+unlike(slurp_file($node->logfile, $batch_offset), qr/cannot be ended now/, 'the scheduler waits for no lock');
+is(sql(q{SELECT count(*) FROM done WHERE name = 'end'}), 0, 'a batch whose row is locked has not ended');
+$locker->query_safe('ROLLBACK');
+is_done('end');
+$locker->quit;
+
 # Three jobs run when the server crashes. While the first one runs alone, sessions lock the others. One of them runs
 # alone after the end of its transaction. The other one stays locked, and does not keep all jobs from starting.
 sql(q{
@@ -126,6 +146,8 @@ my @sessions = map { $node->background_psql('postgres', on_error_stop => 1) } 1,
 $sessions[ $_ - 1 ]->query_safe("BEGIN; SELECT metrics_refresh.cancel_job($suspects[$_])") for 1, 2;
 is(sql("SELECT string_agg(status || ' ' || attempts, ', ' ORDER BY id) FROM background_jobs WHERE type = 'suspect'"),
 	'processing 2, failed 1, failed 1', 'one of them runs again');
+is(sql("SELECT count(*) FROM background_jobs WHERE type = 'suspect' AND run_at IS DISTINCT FROM created_at"), 0,
+	'run_at is that of a ready job');
 until_ok($node, 'postgres', "SELECT status = 'completed' FROM background_jobs WHERE id = $suspects[0]", 'and ends');
 # Longer than the time between two tries
 select undef, undef, undef, 0.5;
@@ -168,6 +190,18 @@ my $job = sql(enqueue('between', 0));
 is(sql("SELECT metrics_refresh.wait_job($job, '60 s')"), 'completed', 'a job of another owner runs');
 cmp_ok(sql('SELECT count(*) FROM alone'), '<', 4, 'before the rest of the group');
 until_ok($node, 'postgres', 'SELECT count(*) = 4 FROM alone', 'which runs later');
+
+# A job that was canceled is not late, although no worker outside the server comes for its type.
+sql(q{
+	SELECT metrics_refresh.register_job_type('canceled', mode => 'external');
+	SELECT metrics_refresh.register_job_type('late', mode => 'external');
+	SELECT metrics_refresh.enqueue(type, delay => '1 day') FROM unnest('{canceled,late}'::text[]) type;
+	SELECT metrics_refresh.cancel_job(id) FROM metrics_refresh.enqueue('canceled') id;
+	SELECT metrics_refresh.enqueue('late')});
+until_ok($node, 'postgres', 'SELECT counts_exact FROM metrics_refresh.queue_status()', 'the jobs are counted');
+$clock->step(11 * 60);
+like(hurt($node, 'postgres'), qr/queue_late\|warning\|ready jobs of the type late have waited for 1\d min[^,]*$/m,
+	'a job that waits for a worker outside the server is late, one that was canceled is not');
 
 $node->stop;
 done_testing();

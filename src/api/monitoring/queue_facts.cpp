@@ -11,6 +11,7 @@
 #include "pg/time.hpp"
 #include "shmem/queue/live_counts.hpp"
 #include "shmem/queue/status.hpp"
+#include "store/queue/job_counts.hpp"
 #include "store/queue/job_types.hpp"
 #include "store/queue/segments.hpp"
 #include "store/queue/stopped.hpp"
@@ -21,6 +22,7 @@ namespace {
 using core::QueueFacts;
 using store::queue::JobMode;
 using store::queue::JobType;
+using store::queue::TypeId;
 using Types = std::map<std::int64_t, JobType>;
 
 // Finds what a worker would find when it looks the handler up, as the owner of the type.
@@ -49,11 +51,32 @@ void add_unusable(QueueFacts& facts, const Types& types) {
   }
 }
 
-void add_waiting(QueueFacts& facts, const Types& types) {
-  for (const shmem::queue::WaitingType& waiting : shmem::queue::waiting_types())
-    if (const auto found = types.find(waiting.type); found != types.end())
-      facts.waiting.push_back(
-          {found->second.name, waiting.is_outside, pg::to_instant(waiting.since)});
+// No check asks for types that have waited for less.
+constexpr core::Duration kLeastWait = std::chrono::seconds{30};
+
+// How many jobs of each type are ready, and not claimed.
+std::map<TypeId, std::int64_t> count_ready(pg::Spi& spi) {
+  std::map<TypeId, std::int64_t> ready;
+  for (const store::queue::LaterJobs& later : store::queue::count_later_jobs(spi))
+    ready[later.type] = -later.jobs;
+  for (const shmem::queue::TypeCounts& type : shmem::queue::all_type_counts())
+    ready[type.type] += type.counts.open - std::int64_t{type.processing};
+  return ready;
+}
+
+// A hint may outlive its job, so that a type without ready jobs seems to wait. Nothing drops the
+// hint if no worker comes.
+void add_waiting(pg::Spi& spi, QueueFacts& facts, const Types& types) {
+  std::map<TypeId, std::int64_t> ready;
+  const core::Instant late = pg::now() - kLeastWait;
+  for (const shmem::queue::WaitingType& waiting : shmem::queue::waiting_types()) {
+    const auto found = types.find(waiting.type);
+    const core::Instant since = pg::to_instant(waiting.since);
+    if (found == types.end() || since > late) continue;
+    if (ready.empty()) ready = count_ready(spi);
+    if (shmem::queue::are_exact() && ready[waiting.type] <= 0) continue;
+    facts.waiting.push_back({found->second.name, waiting.is_outside, since});
+  }
 }
 
 void add_crashed(pg::Spi& spi, QueueFacts& facts, const Types& types) {
@@ -108,7 +131,7 @@ core::QueueFacts queue_facts(pg::Spi& spi, bool super_admin) {
   });
   add_unusable(facts, types);
   if (!shmem::queue::find_queue()) return facts;
-  add_waiting(facts, types);
+  as_extension_without_lock([&](pg::Spi& own) { add_waiting(own, facts, types); });
   const std::optional<shmem::queue::QueueStatus> status = shmem::queue::queue_status();
   if (!status) return facts;
   facts.is_open = status->state == shmem::queue::State::kOpen;

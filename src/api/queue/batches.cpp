@@ -56,6 +56,7 @@ Datum create_batch(FunctionCallInfo call) {
   batch.enqueued_by = GetUserId();
   batch.is_open = Arguments::required(arguments.get_bool(2), "open");
   store::queue::insert_batch(batch);
+  store::queue::note_added(batch.id, batch.id);
   store::queue::note_batches();
   return Int64GetDatum(batch.id);
 }

@@ -46,10 +46,9 @@ std::vector<std::int64_t> open_predecessors(Datum bigint_array) {
         if (found.where == store::queue::Where::kNowhere) {
           // The number of a batch is that of its callback, which is not added yet. A completed job
           // may have left the history. A dead one is for the scheduler to judge.
-          const auto batch = store::queue::read_batch(spi, id, snapshot);
-          if (!batch) continue;
-          found.job.type = batch->type;
-          found.job.enqueued_by = batch->enqueued_by;
+          const auto callback = store::queue::future_callback(spi, id, snapshot);
+          if (!callback) continue;
+          found.job = *callback;
         }
         if (!rights.may_see(found.job)) refuse_missing_job_number(id);
         open.push_back(id);

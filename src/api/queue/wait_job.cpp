@@ -11,6 +11,7 @@
 #include "pg/snapshot_waits.hpp"
 #include "shmem/queue/awaited.hpp"
 #include "shmem/queue/status.hpp"
+#include "store/queue/batches.hpp"
 #include "store/queue/news.hpp"
 #include "store/queue/steady_look.hpp"
 
@@ -38,7 +39,8 @@ Seen state_of(const store::queue::FoundJob& found) {
   return {found.job.has(store::queue::kHasFailed) ? "failed" : "pending", false};
 }
 
-// Rights are checked at each look: another job may not take the number, but rights may be lost.
+// Rights are checked at each look: another job may not take the number, but rights may be lost. The
+// number of a batch is that of a job which is added when the batch has ended.
 Seen look(JobNumber id) {
   const Oid caller = GetUserId();
   const bool is_super_admin = extension::is_super_admin();
@@ -47,9 +49,10 @@ Seen look(JobNumber id) {
     JobRights rights(spi, caller, is_super_admin);
     store::queue::look_steadily([&](Snapshot snapshot) {
       const auto found = store::queue::find_job(spi, id, snapshot, true);
-      if (found.where == Where::kNowhere || !rights.may_see(found.job))
-        refuse_missing_job_number(id);
-      seen = state_of(found);
+      std::optional<store::queue::Job> job = found.job;
+      if (found.where == Where::kNowhere) job = store::queue::future_callback(spi, id, snapshot);
+      if (!job || !rights.may_see(*job)) refuse_missing_job_number(id);
+      seen = found.where == Where::kNowhere ? Seen{"pending", false} : state_of(found);
     });
   });
   return seen;

@@ -185,10 +185,7 @@ class ReadyWork {
   std::uint32_t claims() const noexcept { return claimed_.size(); }
   std::uint32_t holds() const noexcept { return holds_; }
   std::uint32_t outside() const noexcept { return outside_; }
-  /// Since when the lane waits that comes next for its owner; of all owners, the earliest.
-  /// Instant::max() if no job may start.
-  Instant oldest_turn(Instant now) const noexcept { return turns_.oldest_turn(now); }
-  /// The same of one type.
+  /// Since when the lane of the type waits that comes next. Instant::max() if no job may start.
   Instant oldest_turn_of(TypeId type, Instant now) const noexcept;
 
  private:

@@ -216,18 +216,6 @@ std::uint32_t Turns::next_lane(OwnerId id, Instant now) const noexcept {
   return best;
 }
 
-Instant Turns::oldest_turn(Instant now) const noexcept {
-  Instant oldest = Instant::max();
-  for (std::uint32_t owner = owners_ring_.first; owner != kNone; owner = owners_[owner].turn.after)
-    for (std::uint32_t band = 0; band < kBands; ++band) {
-      const std::uint32_t type = owners_[owner].bands[band].types.first;
-      if (type == kNone) continue;
-      const std::uint32_t front = types_[type].bands[band].lanes.first;
-      oldest = std::min(oldest, std::min(lanes_[front].waiting_since, now));
-    }
-  return oldest;
-}
-
 Instant Turns::oldest_turn_of(std::uint32_t type, Instant now) const noexcept {
   Instant oldest = Instant::max();
   for (const Type::Band& band : types_[type].bands)

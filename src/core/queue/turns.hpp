@@ -177,8 +177,6 @@ class Turns {
   std::uint32_t free_lanes() const noexcept { return lanes_.free_count(); }
   std::uint32_t free_types() const noexcept { return types_.free_count(); }
   /// Since when the longest waiting front lane of any band waits; Instant::max() if there is none.
-  Instant oldest_turn(Instant now) const noexcept;
-  /// The same of one type.
   Instant oldest_turn_of(std::uint32_t type, Instant now) const noexcept;
 
  private:

@@ -32,12 +32,13 @@ Job callback_of(const store::queue::Batch& batch, const JobType* type) {
   return job;
 }
 
-// Returns false if the batch has not ended.
-bool end_one(pg::Spi& spi, std::int64_t number, const Types& types, bool& is_without_type) {
+enum class Ended { kYes, kNo, kLocked };
+
+Ended end_one(pg::Spi& spi, std::int64_t number, const Types& types, bool& is_without_type) {
   const std::optional<store::queue::Batch> known = store::queue::read_batch(spi, number);
-  if (!known || known->is_open || store::queue::count_open_jobs(spi, number) > 0) return false;
+  if (!known || known->is_open || store::queue::count_open_jobs(spi, number) > 0) return Ended::kNo;
   const std::optional<store::queue::Batch> batch = store::queue::take_closed_batch(spi, number);
-  if (!batch) return false;
+  if (!batch) return Ended::kLocked;
   const JobType* const type = types.find(batch->type);
   Job job = callback_of(*batch, type);
   note_new(store::queue::unended_of(job));
@@ -50,7 +51,7 @@ bool end_one(pg::Spi& spi, std::int64_t number, const Types& types, bool& is_wit
     store::queue::insert_later(&job, 1, 0);
     is_without_type = true;
   }
-  return true;
+  return Ended::kYes;
 }
 
 }  // namespace
@@ -58,9 +59,12 @@ bool end_one(pg::Spi& spi, std::int64_t number, const Types& types, bool& is_wit
 void Batches::work(core::Instant now, const Types& types, Mover& mover) {
   if (ends_due_.take(now)) take_ends(now, types, mover);
   if (pass_due_.take(now)) go_on_with_pass(now, types, mover);
+  if (!locked_.empty()) ends_due_.no_later_than(now + store::kTryAgain);
 }
 
 void Batches::take_ends(core::Instant now, const Types& types, Mover& mover) {
+  unended_.insert(unended_.end(), locked_.begin(), locked_.end());
+  locked_.clear();
   std::array<shmem::queue::BatchEnd, kMost> ends;
   const shmem::queue::BatchNews news = shmem::queue::take_batch_ends(ends.data(), kMost);
   for (std::uint32_t i = 0; i < news.count; ++i) unended_.push_back(ends[i].batch);
@@ -113,14 +117,18 @@ bool Batches::end(std::vector<std::int64_t>& batches, const Types& types, Mover&
 
 bool Batches::end_together(const std::int64_t* batches, std::size_t count, const Types& types,
                            Mover& mover) {
-  std::vector<std::int64_t> ended;
+  std::vector<std::int64_t> ended, locked;
   bool is_without_type = false;
   const bool done =
       try_change("batches of jobs cannot be ended now", Commit::kFlushed, [&](pg::Spi& spi) {
-        for (std::size_t i = 0; i < count; ++i)
-          if (end_one(spi, batches[i], types, is_without_type)) ended.push_back(batches[i]);
+        for (std::size_t i = 0; i < count; ++i) {
+          const Ended has_ended = end_one(spi, batches[i], types, is_without_type);
+          if (has_ended == Ended::kYes) ended.push_back(batches[i]);
+          if (has_ended == Ended::kLocked) locked.push_back(batches[i]);
+        }
       });
   if (!done) return false;
+  locked_.insert(locked.begin(), locked.end());
   for (const std::int64_t number : ended) shmem::queue::forget_batch(number);
   if (is_without_type) mover.expect_all();
   return true;

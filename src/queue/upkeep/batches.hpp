@@ -4,6 +4,7 @@
 // Shared memory says of which batches the last job may have ended; the rows decide.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "queue/upkeep/due.hpp"
@@ -36,6 +37,7 @@ class Batches {
 
   Due ends_due_;
   std::vector<std::int64_t> unended_;  // batches that could not be looked at
+  std::set<std::int64_t> locked_;      // and those whose row another transaction has locked
   // A pass over all batches, in the order of their numbers.
   Due pass_due_;
   std::int64_t until_ = 0;

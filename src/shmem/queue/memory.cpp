@@ -107,7 +107,6 @@ void init_memory() {
     place.database = InvalidOid;
     place.schema = InvalidOid;
     pg_atomic_init_u64(&place.generation, 1);
-    pg_atomic_init_u64(&place.types_version, 1);
     pg_atomic_init_u64(&place.truncations, 1);
     pg_atomic_init_u64(&place.double_ends, 0);
     pg_atomic_init_u32(&place.current_segment, kNone);

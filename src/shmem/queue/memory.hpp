@@ -159,7 +159,6 @@ struct Place {
   pg_atomic_uint64 generation;  // grows when the place is made anew or given up
   Oid database;                 // InvalidOid if the place is free
   Oid schema;                   // of the extension's tables: its identity
-  pg_atomic_uint64 types_version;
   pg_atomic_uint64 truncations;
   pg_atomic_uint64 double_ends;
   pg_atomic_uint32 current_segment;  // kNone if it is not known

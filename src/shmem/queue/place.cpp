@@ -38,7 +38,6 @@ void give_to(Place& place, Oid database, Oid schema) noexcept {
   place.database = database;
   place.schema = schema;
   pg_atomic_fetch_add_u64(&place.generation, 1);
-  pg_atomic_fetch_add_u64(&place.types_version, 1);
   pg_atomic_fetch_add_u64(&place.truncations, 1);
   pg_atomic_write_u64(&place.double_ends, 0);
   pg_atomic_write_u32(&place.current_segment, kNone);

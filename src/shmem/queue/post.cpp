@@ -56,7 +56,8 @@ void post_news(Content& content, const Posts& posts, Wakes& wakes) noexcept {
 }  // namespace
 
 void post(const Posts& posts) noexcept {
-  if (posts.types_changed && is_current()) pg_atomic_fetch_add_u64(&here->types_version, 1);
+  // Before the jobs, so that no worker performs them as jobs of the type that was.
+  if (posts.types_changed) count_change_of_types();
   // The numbers come first, so that no job ends that was not counted.
   locked_with_wakes([&posts](Content& content, Wakes& wakes) {
     post_numbers(content, posts, wakes);

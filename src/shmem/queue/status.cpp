@@ -1,5 +1,7 @@
 #include "shmem/queue/status.hpp"
 
+#include <algorithm>
+
 #include "shmem/queue/steps.hpp"
 
 namespace metrics_refresh::shmem::queue {
@@ -34,6 +36,32 @@ void add_jobs(Content& content, std::uint32_t worker, std::vector<RunningJob>& j
   for (std::uint32_t i = 0; i < bite.count && jobs.size() < jobs.capacity(); ++i)
     if (is_started(bite.items[i]))
       jobs.push_back(running_job_of(content.workers[worker], worker, bite, bite.items[i]));
+}
+
+bool has_unclaimed_rows(Content& content) noexcept {
+  const std::int64_t claimed = std::int64_t{content.ready().claims()} - content.ready().holds();
+  std::int64_t rows = 0;
+  for (const std::int64_t of_segment : content.segments.rows) rows += of_segment;
+  return rows > claimed;
+}
+
+// A hint may outlive its job, because it was posted twice, or because the job was canceled. If no
+// worker comes, nothing drops it. Then the numbers may still tell that no job waits.
+core::Instant oldest_turn(Content& content, const TypeEntry& entry, core::Instant now) noexcept {
+  const ReadyWork& ready = content.ready();
+  const core::Instant since = ready.oldest_turn_of(entry.type, now);
+  if (since == core::Instant::max() || !content.counts_are_exact) return since;
+  const bool may_wait =
+      entry.counts.open > std::int64_t{ready.running(entry.type)} && has_unclaimed_rows(content);
+  return may_wait ? since : core::Instant::max();
+}
+
+core::Instant oldest_turn(Content& content, core::Instant now) noexcept {
+  core::Instant oldest = core::Instant::max();
+  for (std::uint32_t i = 0; i < content.types.size(); ++i)
+    if (content.types[i].type != 0)
+      oldest = std::min(oldest, oldest_turn(content, content.types[i], now));
+  return oldest;
 }
 
 }  // namespace
@@ -87,7 +115,7 @@ std::optional<QueueStatus> queue_status() noexcept {
     status.outside = ready.outside();
     status.workers = content.worker_count;
     status.counts_are_exact = content.counts_are_exact;
-    const core::Instant oldest = ready.oldest_turn(now);
+    const core::Instant oldest = oldest_turn(content, now);
     status.oldest_turn = oldest == core::Instant::max() ? 0 : pg::to_timestamptz(oldest);
     status.last_end = content.news.last_end;
     return status;
@@ -104,7 +132,7 @@ std::vector<WaitingType> waiting_types() {
     for (std::uint32_t i = 0; i < content.types.size(); ++i) {
       const TypeId type = content.types[i].type;
       if (type == 0) continue;
-      const core::Instant since = ready.oldest_turn_of(type, now);
+      const core::Instant since = oldest_turn(content, content.types[i], now);
       if (since != core::Instant::max() && waiting.size() < waiting.capacity())
         waiting.push_back(
             {type, is_outside_owner(ready.owner_of(type)), pg::to_timestamptz(since)});

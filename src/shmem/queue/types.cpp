@@ -72,8 +72,4 @@ void book_starts(TypeId type, std::uint32_t count) noexcept {
          [type, count, now](Content& content) { content.ready().book_starts(type, count, now); });
 }
 
-std::uint64_t types_version() noexcept {
-  return is_current() ? pg_atomic_read_u64(&here->types_version) : 0;
-}
-
 }  // namespace metrics_refresh::shmem::queue

@@ -1,7 +1,7 @@
 // The copy of the job types that claims need. The scheduler alone writes it: at recovery, and when
 // a type has changed. Jobs of a type that is not in it wait. Everything else of a type is in the
-// table job_type; sessions keep what they have read of it as long as types_version() stays the
-// same.
+// table job_type; processes keep what they have read of it as long as changes_of_types() stays the
+// same (shmem/shmem.hpp).
 #pragma once
 
 #include "shmem/queue/place.hpp"
@@ -27,7 +27,5 @@ void forget_type(TypeId type) noexcept;
 /// Starts in the last period that are known from before a restart count for the rate limit.
 void book_starts(TypeId type, std::uint32_t count) noexcept;
 
-/// Grows with each commit that has changed types (Posts::types_changed). Needs no lock.
-std::uint64_t types_version() noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

@@ -7,7 +7,7 @@ namespace metrics_refresh::store::queue {
 std::vector<JobNumber> read_suspects(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
       "SELECT id FROM metrics_refresh_internal.queue_later"
-      " WHERE waits = 0 AND run_at = $1 ORDER BY id",
+      " WHERE waits = 0 AND run_at = $1 AND flags & 2 <> 0 ORDER BY id",
       {pg::Param(TIMESTAMPTZOID, TimestampTzGetDatum(kSuspectRunAt))});
   std::vector<JobNumber> jobs;
   for (std::size_t i = 0; i < rows.size(); ++i) jobs.push_back(rows.get_int64(i, "id"));

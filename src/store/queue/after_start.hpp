@@ -11,7 +11,8 @@
 namespace metrics_refresh::store::queue {
 
 /// The run_at of suspects: jobs of queue_later that were running when the server crashed, and are
-/// to be started one after the other. No other job has it, and an index finds it.
+/// to be started one after the other. An index finds it. A role may give it to another job, which
+/// is no suspect.
 inline constexpr TimestampTz kSuspectRunAt = MIN_TIMESTAMP;
 
 /// The numbers of suspects, in order.

@@ -54,9 +54,15 @@ std::optional<Batch> read_batch(pg::Spi& spi, JobNumber id) {
       spi.query("SELECT " + std::string(kColumns) + " FROM " + kTable + " WHERE id = $1", {id}));
 }
 
-std::optional<Batch> read_batch(pg::Spi& spi, JobNumber id, Snapshot snapshot) {
-  return batch_of(spi.query_at(
-      snapshot, "SELECT " + std::string(kColumns) + " FROM " + kTable + " WHERE id = $1", {id}));
+std::optional<Job> future_callback(pg::Spi& spi, JobNumber id, Snapshot snapshot) {
+  const pg::Rows rows = spi.query_at(
+      snapshot, "SELECT type_id::int8, enqueued_by FROM " + kTable + " WHERE id = $1", {id});
+  if (rows.empty()) return std::nullopt;
+  Job job;
+  job.id = id;
+  job.type = static_cast<TypeId>(rows.get_int64(0, "type_id"));
+  job.enqueued_by = rows.get_oid(0, "enqueued_by");
+  return job;
 }
 
 bool close_batch(pg::Spi& spi, JobNumber id) {
@@ -67,8 +73,10 @@ bool close_batch(pg::Spi& spi, JobNumber id) {
 }
 
 std::optional<Batch> take_closed_batch(pg::Spi& spi, JobNumber id) {
-  return batch_of(spi.query(
-      "DELETE FROM " + kTable + " WHERE id = $1 AND NOT is_open RETURNING " + kColumns, {id}));
+  return batch_of(
+      spi.query("DELETE FROM " + kTable + " WHERE id IN (SELECT id FROM " + kTable +
+                    " WHERE id = $1 AND NOT is_open FOR UPDATE SKIP LOCKED) RETURNING " + kColumns,
+                {id}));
 }
 
 std::vector<std::int64_t> read_batches(pg::Spi& spi, JobNumber after, std::size_t most) {

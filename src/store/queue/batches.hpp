@@ -23,10 +23,13 @@ struct Batch {
 void insert_batch(const Batch& batch);
 /// Returns the batch, with a payload that is valid until the Spi ends.
 std::optional<Batch> read_batch(pg::Spi& spi, JobNumber id);
-std::optional<Batch> read_batch(pg::Spi& spi, JobNumber id, Snapshot snapshot);
+/// The callback of a batch, while it is not added yet: its number, its type and who has enqueued
+/// it.
+std::optional<Job> future_callback(pg::Spi& spi, JobNumber id, Snapshot snapshot);
 /// Returns false if it is closed already, or does not exist.
 bool close_batch(pg::Spi& spi, JobNumber id);
 /// Takes out a batch that is closed, so that its callback can be appended in the same transaction.
+/// Nothing if another transaction has locked its row, which may take any time.
 std::optional<Batch> take_closed_batch(pg::Spi& spi, JobNumber id);
 /// Batches by ascending number after `after`, for the start after a crash.
 std::vector<std::int64_t> read_batches(pg::Spi& spi, JobNumber after, std::size_t most);

@@ -15,10 +15,10 @@
 
 #include <vector>
 
-#include "pg/claims_file.hpp"
 #include "queue/flush_policy.hpp"
 #include "queue/handled_types.hpp"
 #include "queue/worker_session.hpp"
+#include "shmem/queue/claims_file.hpp"
 #include "shmem/queue/work.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/running_job.hpp"
@@ -92,7 +92,7 @@ class JobRunner {
 
   const int worker_;
   WorkerSession& session_;
-  pg::ClaimsFile claims_;
+  shmem::queue::ClaimsFile claims_;
   FlushPolicy flush_;
   HandledTypes types_;
   MemoryContext memory_;  // of the job, or of the group

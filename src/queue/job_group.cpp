@@ -102,7 +102,8 @@ void JobRunner::perform_group(const Started& first, HandledType& type) {
     // The others are given back if another owner needs the worker.
     ends_.push_back(shmem::is_to_leave(worker_) ? End{member.started.job, Outcome::kReturned}
                                                 : perform_alone(member.started, type));
-    shmem::queue::end(&ends_.back(), 1);  // so that who waits for it need not wait for the others
+    // At once, so that a process that waits for it need not wait for the others.
+    shmem::queue::end(&ends_.back(), 1);
   }
 }
 

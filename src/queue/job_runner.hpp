@@ -1,6 +1,6 @@
 // Performs the jobs that a worker has started, and writes their ends.
 //
-// A job alone (exactly_once, and what is left of a group that failed):
+// A job alone (exactly_once, and the jobs of a group that failed):
 //
 //   begin, snapshot: read the row ─▶ handler ─▶ end mark and history row ─▶ commit
 //                      │ not a job      │ error, timeout, cancel

@@ -19,7 +19,7 @@ struct Entry {
   KnownType type;
   std::uint64_t version;  // of the types
   std::uint64_t rights;   // the version of functions and roles
-  Oid caller;             // who may add jobs
+  Oid caller;             // that may add jobs
   std::int64_t room;      // of `type`
   std::size_t length;     // of the name; 0: the entry is empty
   char name[kLongestTypeName];

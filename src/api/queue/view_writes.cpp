@@ -132,7 +132,7 @@ HeapTuple insert(HeapTuple tuple, TupleDesc description) {
   check_share_of_queue(options.type, 1);
   add_jobs(options, &job, 1);
   if (job.is_duplicate) report_duplicate(job);
-  // What RETURNING shows.
+  // RETURNING shows these.
   row.set(kId, Int64GetDatum(job.id));
   row.set(kPriority, Int32GetDatum(options.priority));
   row.set(kRunAt, TimestampTzGetDatum(options.run_at.value_or(options.now)));

@@ -19,7 +19,7 @@ struct CrashedJobs {
   int others = 0;                // that ran in other databases
 };
 CrashedJobs crashed_jobs();
-/// The scheduler of this database has written what follows from them.
+/// The scheduler of this database has written down their ends.
 void forget_crashed_jobs();
 
 }  // namespace metrics_refresh::shmem::queue

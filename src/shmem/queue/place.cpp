@@ -45,7 +45,7 @@ void give_to(Place& place, Oid database, Oid schema) noexcept {
   pg_atomic_write_u32(&place.current_period, kNone);
   if (OidIsValid(database)) make_content(place);
   LWLockRelease(place.lock);
-  // Nobody sleeps for a queue that is gone.
+  // No process sleeps for a queue that is gone.
   ConditionVariableBroadcast(&place.awaited);
   ConditionVariableBroadcast(&place.outside_work);
 }

@@ -17,7 +17,7 @@ bool reserve_type_name(const std::string& name, Oid role);
 /// wait here, as long as one of them is open. Lock several keys in the order of their numbers.
 /// REQUIRES: lock_keys_of_type(), not exclusive.
 void lock_unique_key(std::int64_t hash);
-/// Locks all keys of the type if `exclusive`. Otherwise it waits only for those who do that.
+/// Locks all keys of the type if `exclusive`. Otherwise it waits only for such a lock.
 void lock_keys_of_type(TypeId type, bool exclusive);
 
 }  // namespace metrics_refresh::store::queue

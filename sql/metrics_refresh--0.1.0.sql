@@ -1161,11 +1161,11 @@ COMMENT ON FUNCTION metrics_refresh.alter_job_type IS
 CREATE FUNCTION metrics_refresh.pause_job_type(type text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_pause_job_type';
 COMMENT ON FUNCTION metrics_refresh.pause_job_type(text) IS
-    'starts no more jobs of a type until resume_job_type(); running jobs go on, and jobs can be enqueued';
+    'starts no more jobs of a type until resume_job_type(); running jobs go on, and jobs can be enqueued; for the owner of the type and super admins';
 
 CREATE FUNCTION metrics_refresh.resume_job_type(type text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_resume_job_type';
-COMMENT ON FUNCTION metrics_refresh.resume_job_type(text) IS 'ends a pause of a type';
+COMMENT ON FUNCTION metrics_refresh.resume_job_type(text) IS 'ends a pause of a type; for the owner of the type and super admins';
 
 CREATE FUNCTION metrics_refresh.drop_job_type(type text) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_drop_job_type';
@@ -1185,7 +1185,7 @@ CREATE FUNCTION metrics_refresh.enqueue(
     RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_enqueue';
 COMMENT ON FUNCTION metrics_refresh.enqueue IS
-    'adds a background job, which can start when this transaction has committed, or later: at run_at, after a delay, or after other jobs have ended; returns its number; if a job with the same unique key is in one of the states, or was added with unique_for and the period goes on, returns the number of that job with a notice; for roles with EXECUTE on this function and on the handler of the type';
+    'adds a background job, which can start when this transaction has committed, or later: at run_at, after a delay, or after other jobs have ended; returns its number; if a job with the same unique key is in one of the states, or was added with unique_for and the period goes on, returns the number of that job with a notice; 42704 if there is no such type or batch, 53400 if the owner of the type would have more open jobs than max_queued_jobs_per_role; for roles with EXECUTE on this function and on the handler of the type';
 REVOKE ALL ON FUNCTION metrics_refresh.enqueue FROM PUBLIC;
 
 CREATE FUNCTION metrics_refresh.enqueue_many(
@@ -1211,7 +1211,7 @@ REVOKE ALL ON FUNCTION metrics_refresh.create_batch FROM PUBLIC;
 CREATE FUNCTION metrics_refresh.close_batch(batch bigint) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_close_batch';
 COMMENT ON FUNCTION metrics_refresh.close_batch(bigint) IS
-    'closes an open batch, so that it can end; returns false if it was closed before; for the role that has made it';
+    'closes an open batch, so that it can end; returns false if it was closed before, 42704 if it does not exist or has ended; for the role that has made it';
 REVOKE ALL ON FUNCTION metrics_refresh.close_batch FROM PUBLIC;
 
 -- External workers. The token that claim_jobs() returns proves the claim in all other calls.
@@ -1221,7 +1221,7 @@ CREATE FUNCTION metrics_refresh.claim_jobs(types text[], n integer DEFAULT 1, le
     RETURNS TABLE (id bigint, type text, payload jsonb, attempt integer, token text, lease_until timestamptz)
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_claim_jobs';
 COMMENT ON FUNCTION metrics_refresh.claim_jobs IS
-    'gives up to n ready jobs of these types, whose mode is external, to an external worker; they are its own until the lease ends, at most one day later; with wait, waits up to 60 seconds until there are some; for members of the owner of the types';
+    'gives up to n ready jobs of these types, whose mode is external, to an external worker; they are its own until the lease ends, at most one day later; with wait, waits up to 60 seconds until there are some; 53400 if memory has no room for more claims; for members of the owner of the types';
 
 CREATE FUNCTION metrics_refresh.heartbeat_jobs(ids bigint[], tokens text[], lease interval DEFAULT '1 minute')
     RETURNS TABLE (id bigint, result text)
@@ -1366,12 +1366,12 @@ COMMENT ON FUNCTION metrics_refresh.queue_status() IS
 CREATE FUNCTION metrics_refresh.cancel_job(job_id bigint) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cancel_job';
 COMMENT ON FUNCTION metrics_refresh.cancel_job(bigint) IS
-    'cancels a job: one that waits at the commit of this transaction, one that runs at once; returns false if it has already ended; for the role that has enqueued it, the owner of its type and super admins';
+    'cancels a job: one that waits at the commit of this transaction, one that runs at once; returns false if it has already ended; 55P03 if another session is changing it; for the role that has enqueued it, the owner of its type and super admins';
 
 CREATE FUNCTION metrics_refresh.retry_job(job_id bigint) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_retry_job';
 COMMENT ON FUNCTION metrics_refresh.retry_job(bigint) IS
-    'starts a failed, dead or canceled job again now; one that is dead or canceled has all its attempts again; returns false if it has completed; for the owner of its type and super admins';
+    'starts a failed, dead or canceled job again now; one that is dead or canceled has all its attempts again; returns false if it has completed; 55000 if it has not failed, 55P03 if another session is changing it; for the owner of its type and super admins';
 
 CREATE FUNCTION metrics_refresh.retry_failed_jobs(p_job_type text DEFAULT NULL) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_retry_failed_jobs';
@@ -1384,7 +1384,7 @@ COMMENT ON FUNCTION @extschema@.retry_failed_jobs(text) IS 'metrics_refresh.retr
 CREATE FUNCTION metrics_refresh.snooze_job(job_id bigint, delay interval) RETURNS boolean
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_snooze_job';
 COMMENT ON FUNCTION metrics_refresh.snooze_job(bigint, interval) IS
-    'lets a job that waits start no earlier than after a delay; called by a handler for its own job, ends this attempt without counting it, and starts the job again after the delay; returns false if the job has ended; for the owner of its type and super admins';
+    'lets a job that waits start no earlier than after a delay; called by a handler for its own job, ends this attempt without counting it, and starts the job again after the delay; returns false if the job has ended; 55006 if it runs, 55P03 if another session is changing it; for the owner of its type and super admins';
 
 CREATE FUNCTION metrics_refresh.purge_jobs(older_than interval, status text DEFAULT NULL) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_purge_jobs';
@@ -1399,7 +1399,7 @@ COMMENT ON FUNCTION metrics_refresh.job_progress(bigint, bigint, text) IS
 CREATE FUNCTION metrics_refresh.wait_job(job_id bigint, timeout interval DEFAULT NULL) RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait_job';
 COMMENT ON FUNCTION metrics_refresh.wait_job(bigint, interval) IS
-    'waits until a job has ended and its end is on disk, and returns its status, or the present one if the timeout passes first; for the role that has enqueued it, the owner of its type and super admins';
+    'waits until a job has ended and its end is on disk, and returns its status, or the present one if the timeout passes first; 25001 if this transaction has added it, 55006 if it waits for this transaction; for the role that has enqueued it, the owner of its type and super admins';
 
 CREATE PROCEDURE metrics_refresh.wait_for_job(job_id bigint, timeout interval DEFAULT NULL, INOUT status text DEFAULT NULL)
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait_for_job';
@@ -1977,21 +1977,18 @@ COMMENT ON TABLE metrics_refresh_internal.webhook_log IS
     'incoming webhooks, kept for metrics_refresh.log_retention';
 
 -- As for run_log. The owner of a row is the role whose code failed, or that wrote the row.
-ALTER TABLE metrics_refresh_internal.job_failure ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON metrics_refresh_internal.job_failure FOR SELECT USING (
-    (SELECT metrics_refresh.is_super_admin())
-    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
-                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
-ALTER TABLE metrics_refresh_internal.edge_function_log ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON metrics_refresh_internal.edge_function_log FOR SELECT USING (
-    (SELECT metrics_refresh.is_super_admin())
-    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
-                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
-ALTER TABLE metrics_refresh_internal.webhook_log ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON metrics_refresh_internal.webhook_log FOR SELECT USING (
-    (SELECT metrics_refresh.is_super_admin())
-    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
-                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
+DO $do$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY '{job_failure,edge_function_log,webhook_log}'::pg_catalog.text[] LOOP
+        EXECUTE pg_catalog.format($$ALTER TABLE metrics_refresh_internal.%1$I ENABLE ROW LEVEL SECURITY;
+            CREATE POLICY visible ON metrics_refresh_internal.%1$I FOR SELECT USING (
+                (SELECT metrics_refresh.is_super_admin())
+                OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                                 WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')))$$, name);
+    END LOOP;
+END $do$;
 
 CREATE VIEW metrics_refresh.webhook_log WITH (security_invoker = true) AS
     SELECT id, source, event, payload, status, duration_ms, error, created_at, owner

@@ -1,6 +1,6 @@
-// A row of a table of the extension before it is written, for row triggers. Names in the row are
-// resolved to oids here. Rows also come from pg_restore, from logical replication, and from a
-// superuser's own statements, so the checks are in triggers and not in the SQL functions.
+// A row before it is written, for row triggers of tables and views of the extension. Names in the
+// row are resolved to oids here. Rows also come from pg_restore, from logical replication, and from
+// a superuser's own statements, so the checks are in triggers and not in the SQL functions.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// What the functions that wait for an end have in common.
+// Parts of the functions that wait for an end.
 #pragma once
 
 #include <optional>

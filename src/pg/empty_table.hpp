@@ -1,4 +1,4 @@
-// Empties tables of this extension by TRUNCATE, below utility processing: no event trigger and no
+// Empties tables by TRUNCATE, below utility processing: no event trigger and no
 // hook runs, and no other session waits.
 //
 // REQUIRES for all functions: inside pg::call().

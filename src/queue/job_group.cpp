@@ -9,6 +9,7 @@
 #include "pg/transaction.hpp"
 #include "queue/job_commit.hpp"
 #include "queue/job_end.hpp"
+#include "shmem/queue/types.hpp"
 #include "shmem/worker_slots.hpp"
 #include "store/own_tables.hpp"
 #include "store/queue/ended.hpp"
@@ -16,16 +17,10 @@
 
 namespace metrics_refresh::queue {
 
+using shmem::queue::kMostInGroup;
 using shmem::queue::Next;
 using shmem::queue::NextStep;
 using shmem::queue::Outcome;
-
-namespace {
-
-// A subtransaction each. A backend shows up to 64 to others, and more make all snapshots slower.
-constexpr std::size_t kMostInGroup = 60;
-
-}  // namespace
 
 // An error of a handler ends its subtransaction only. A pending cancel was meant for its job.
 void JobRunner::perform_member(Member& member, HandledType& type) {
@@ -107,7 +102,8 @@ void JobRunner::perform_group(const Started& first, HandledType& type) {
     // The others are given back if another owner needs the worker.
     ends_.push_back(shmem::is_to_leave(worker_) ? End{member.started.job, Outcome::kReturned}
                                                 : perform_alone(member.started, type));
-    shmem::queue::end(&ends_.back(), 1);  // so that who waits for it need not wait for the others
+    // At once, so that a process that waits for it need not wait for the others.
+    shmem::queue::end(&ends_.back(), 1);
   }
 }
 

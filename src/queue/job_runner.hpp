@@ -1,6 +1,6 @@
 // Performs the jobs that a worker has started, and writes their ends.
 //
-// A job alone (exactly_once, and what is left of a group that failed):
+// A job alone (exactly_once, and the jobs of a group that failed):
 //
 //   begin, snapshot: read the row ─▶ handler ─▶ end mark and history row ─▶ commit
 //                      │ not a job      │ error, timeout, cancel
@@ -15,10 +15,10 @@
 
 #include <vector>
 
-#include "pg/claims_file.hpp"
 #include "queue/flush_policy.hpp"
 #include "queue/handled_types.hpp"
 #include "queue/worker_session.hpp"
+#include "shmem/queue/claims_file.hpp"
 #include "shmem/queue/work.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/running_job.hpp"
@@ -92,7 +92,7 @@ class JobRunner {
 
   const int worker_;
   WorkerSession& session_;
-  pg::ClaimsFile claims_;
+  shmem::queue::ClaimsFile claims_;
   FlushPolicy flush_;
   HandledTypes types_;
   MemoryContext memory_;  // of the job, or of the group

@@ -1,7 +1,7 @@
 // The failures of runs and of queued jobs: one row of job_failure for each failed attempt, and one
 // row of edge_function_logs, which the trigger on_job_failure writes.
 //
-// Users may replace the function of the trigger, notify_failed_job(), so it is executed in a
+// A superuser may replace the function of the trigger, notify_failed_job(), so it is executed in a
 // subtransaction. If it is missing, raises an error or writes no row, the row is written here: no
 // failure is lost by its own log.
 #pragma once

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "api/arguments.hpp"
+#include "api/new_row.hpp"
 #include "api/shares.hpp"
 #include "extension/own_schema.hpp"
 #include "pg/time.hpp"
@@ -93,68 +94,28 @@ Datum log_function_call(FunctionCallInfo info) {
   return Int64GetDatum(log(call).id);
 }
 
-// The row that a statement inserts into the view edge_function_logs.
-class InsertedRow {
- public:
-  explicit InsertedRow(FunctionCallInfo info) {
-    const auto refuse = [] {
-      throw pg::SqlError(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                         "the function may only be called as the trigger of edge_function_logs");
-    };
-    if (!CALLED_AS_TRIGGER(info)) refuse();
-    const auto* data = reinterpret_cast<TriggerData*>(info->context);
-    const Oid view = RelationGetRelid(data->tg_relation);
-    // Another view may have columns of other types.
-    const bool ours = pg::call([view] {
-      const Oid extension = getExtensionOfObject(RelationRelationId, view);
-      return OidIsValid(extension) && extension == get_extension_oid("metrics_refresh", true);
-    });
-    if (!ours || !TRIGGER_FIRED_INSTEAD(data->tg_event) || !TRIGGER_FIRED_BY_INSERT(data->tg_event))
-      refuse();
-    row_ = data->tg_trigtuple;
-    description_ = RelationGetDescr(data->tg_relation);
-  }
-
-  std::optional<Datum> value(const char* column) const {
-    bool is_null = false;
-    const Datum found = pg::call([&]() -> Datum {
-      const int number = SPI_fnumber(description_, column);
-      if (number <= 0) elog(ERROR, "the view has no column \"%s\"", column);
-      return SPI_getbinval(row_, description_, number, &is_null);
-    });
-    if (is_null) return std::nullopt;
-    return found;
-  }
-  std::optional<std::string> text_of(const char* column) const {
-    const char* found = pg::call([this, column]() -> const char* {
-      return SPI_getvalue(row_, description_, SPI_fnumber(description_, column));
-    });
-    if (found == nullptr) return std::nullopt;
-    return found;
-  }
-  std::optional<std::int64_t> number_of(const char* column) const {
-    const std::optional<Datum> found = value(column);
-    if (!found) return std::nullopt;
-    return DatumGetInt64(*found);
-  }
-  void set(const char* column, Datum value) {
-    row_ = pg::call([=] {
-      int number = SPI_fnumber(description_, column);
-      Datum values[] = {value};
-      bool is_null = false;
-      return heap_modify_tuple_by_cols(row_, description_, 1, &number, values, &is_null);
-    });
-  }
-  HeapTuple row() const { return row_; }
-
- private:
-  HeapTuple row_;
-  TupleDesc description_;
-};
+// The row that a statement inserts into the view edge_function_logs. Another view may have columns
+// of other types.
+NewRow inserted_row(FunctionCallInfo info) {
+  constexpr char kRefusal[] =
+      "the function may only be called as the trigger of edge_function_logs";
+  if (!CALLED_AS_TRIGGER(info)) refuse_trigger_call(kRefusal);
+  const auto* data = reinterpret_cast<TriggerData*>(info->context);
+  const Oid view = RelationGetRelid(data->tg_relation);
+  const bool ours = pg::call([view] {
+    const Oid extension = getExtensionOfObject(RelationRelationId, view);
+    return OidIsValid(extension) && extension == get_extension_oid("metrics_refresh", true);
+  });
+  if (!ours || !TRIGGER_FIRED_INSTEAD(data->tg_event) || !TRIGGER_FIRED_BY_INSERT(data->tg_event))
+    refuse_trigger_call(kRefusal);
+  NewRow row{false, nullptr, data->tg_trigtuple, RelationGetDescr(data->tg_relation)};
+  if (!row.has("function_name")) refuse_trigger_call(kRefusal);
+  return row;
+}
 
 // A caller that chooses the time of a row could hide it from the cleanup, and one that chooses the
 // owner could show it to others.
-void refuse_own_columns(const InsertedRow& row) {
+void refuse_own_columns(const NewRow& row) {
   for (const char* const column : {"id", "created_at", "owner"})
     if (row.value(column))
       throw pg::SqlError(
@@ -164,27 +125,27 @@ void refuse_own_columns(const InsertedRow& row) {
 }
 
 Datum insert_into_view(FunctionCallInfo info) {
-  InsertedRow row(info);
+  NewRow row = inserted_row(info);
   refuse_own_columns(row);
   FunctionCall call;
-  call.function_name = checked_name("function_name", row.text_of("function_name"));
-  call.status = checked_name_or_empty("status", row.text_of("status"));
-  call.level = level_of(row.text_of("level"), call.status);
-  call.message = row.text_of("message").value_or("");
-  call.sqlstate = checked_name_or_empty("sqlstate", row.text_of("sqlstate"));
+  call.function_name = checked_name("function_name", row.text("function_name"));
+  call.status = checked_name_or_empty("status", row.text("status"));
+  call.level = level_of(row.text("level"), call.status);
+  call.message = row.text("message").value_or("");
+  call.sqlstate = checked_name_or_empty("sqlstate", row.text("sqlstate"));
   call.context = checked_document("context", row.value("context"));
-  call.job_id = row.number_of("job_id");
+  if (const auto job_id = row.value("job_id")) call.job_id = DatumGetInt64(*job_id);
   if (const auto attempt = row.value("attempt")) call.attempt = DatumGetInt32(*attempt);
   if (const auto duration = row.value("duration_ms"))
     call.duration_ms = checked_duration(DatumGetFloat8(*duration));
-  call.request_id = checked_name_or_empty("request_id", row.text_of("request_id"));
+  call.request_id = checked_name_or_empty("request_id", row.text("request_id"));
   call.owner = GetUserId();
   const store::LoggedCall logged = log(call);
   // RETURNING shows them.
   row.set("id", Int64GetDatum(logged.id));
   row.set("level", text_result(store::to_text(call.level)));
   row.set("created_at", TimestampTzGetDatum(pg::to_timestamptz(logged.created_at)));
-  return PointerGetDatum(row.row());
+  return PointerGetDatum(row.row);
 }
 
 Datum record_webhook(FunctionCallInfo info) {

@@ -84,7 +84,7 @@ void use_batch(std::int64_t id) {
   const bool is_super_admin = extension::is_super_admin();
   extension::as_extension([&](pg::Spi& spi) {
     if (is_of_running_job(spi, id)) return;
-    // Rights come before the lock: who may not use the batch does not wait for those who do.
+    // Rights come before the lock, so that a role without them does not wait for others.
     const auto known = store::queue::read_batch(spi, id);
     if (!known || !may_use(known->enqueued_by, caller, is_super_admin)) refuse_missing_batch(id);
     const auto batch = store::queue::share_batch(spi, id);

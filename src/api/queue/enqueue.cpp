@@ -25,13 +25,6 @@ constexpr Positions kOfEnqueue = {2, 3, 4, 6, 7, 9, 10, 11};
 enum EnqueueManyArgument { kPayloads = 1, kKeys = 5, kUniqueKeys = 6 };
 constexpr Positions kOfEnqueueMany = {2, 3, 4, 7, 8, 9, 10, 11};
 
-std::int16_t number_between(int value, const char* name, int low, int high) {
-  if (value < low || value > high)
-    refuse_option(std::string(name) + " must be between " + std::to_string(low) + " and " +
-                  std::to_string(high));
-  return static_cast<std::int16_t>(value);
-}
-
 std::optional<TimestampTz> start_time(const Arguments& arguments, const Positions& at,
                                       TimestampTz now) {
   if (!arguments.is_null(at.delay)) {
@@ -40,9 +33,7 @@ std::optional<TimestampTz> start_time(const Arguments& arguments, const Position
     return time_after(now, arguments.datum(at.delay), "delay", false);
   }
   if (arguments.is_null(at.run_at)) return std::nullopt;
-  const TimestampTz time = DatumGetTimestampTz(arguments.datum(at.run_at));
-  if (TIMESTAMP_NOT_FINITE(time)) refuse_option("run_at must be finite");
-  return time;
+  return checked_run_at(DatumGetTimestampTz(arguments.datum(at.run_at)));
 }
 
 KnownType type_of(const Arguments& arguments) {
@@ -57,11 +48,10 @@ NewJobOptions read_options(const Arguments& arguments, const Positions& at) {
   options.now = GetCurrentTimestamp();
   options.priority = arguments.is_null(at.priority)
                          ? options.type.priority
-                         : number_between(*arguments.get_int32(at.priority), "priority", -100, 100);
+                         : checked_priority(*arguments.get_int32(at.priority));
   options.run_at = start_time(arguments, at, options.now);
   if (!arguments.is_null(at.max_attempts))
-    options.max_attempts =
-        number_between(*arguments.get_int32(at.max_attempts), "max_attempts", 1, 1000);
+    options.max_attempts = checked_max_attempts(*arguments.get_int32(at.max_attempts));
   if (!arguments.is_null(at.after)) options.after = open_predecessors(arguments.datum(at.after));
   if (!arguments.is_null(at.batch)) {
     options.batch = *arguments.get_int64(at.batch);

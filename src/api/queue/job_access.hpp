@@ -1,5 +1,5 @@
-// Who may do what with a job: the role that has enqueued it may see and cancel it, the owner of its
-// type and super admins may also start it again. To all others the job does not exist.
+// Rights over a job: the role that has enqueued it may see and cancel it, the owner of its type and
+// super admins may also start it again. To all others the job does not exist.
 #pragma once
 
 #include "store/queue/find.hpp"

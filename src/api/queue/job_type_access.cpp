@@ -119,9 +119,8 @@ void check_share_of_types(Oid owner) {
 }
 
 void check_type_name(const std::string& name) {
-  constexpr std::int64_t kLongest = 200;  // as the CHECK constraint of the table
   if (name.empty()) throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "type must not be empty");
-  check_length("type", static_cast<std::int64_t>(name.size()), kLongest);
+  check_length("type", static_cast<std::int64_t>(name.size()), kLongestTypeName);
 }
 
 store::Columns handler_columns(Oid function, Oid owner) {

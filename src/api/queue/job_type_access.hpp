@@ -37,6 +37,8 @@ void require_handler(const store::queue::JobType& type, Oid function);
 /// without an entry there do not start.
 void check_share_of_types(Oid owner);
 
+/// In bytes, as in the CHECK constraint of the table.
+inline constexpr std::size_t kLongestTypeName = 200;
 /// Throws SqlError 22023 for an empty name, and 54000 for one that is too long.
 void check_type_name(const std::string& name);
 

@@ -10,6 +10,7 @@
 #include "extension/privilege.hpp"
 #include "pg/role.hpp"
 #include "shmem/queue/live_counts.hpp"
+#include "store/queue/locks.hpp"
 #include "store/queue/stopped.hpp"
 
 namespace metrics_refresh::api {

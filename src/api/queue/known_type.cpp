@@ -14,17 +14,15 @@
 namespace metrics_refresh::api {
 namespace {
 
-constexpr std::size_t kLongestName = 200;
-
 // An entry of a direct-mapped cache. Plain data, which needs no destructor.
 struct Entry {
   KnownType type;
   std::uint64_t version;  // of the types
   std::uint64_t rights;   // the version of functions and roles
-  Oid caller;             // who may add jobs
+  Oid caller;             // that may add jobs
   std::int64_t room;      // of `type`
   std::size_t length;     // of the name; 0: the entry is empty
-  char name[kLongestName];
+  char name[kLongestTypeName];
 };
 Entry entries[64];
 Entry& entry_of(const char* name, std::size_t length) {
@@ -75,7 +73,7 @@ void read_entry(Entry& entry, const std::string& name) {
 const KnownType& type_to_add_to(const text* name) {
   const char* const bytes = VARDATA_ANY(name);
   const std::size_t length = VARSIZE_ANY_EXHDR(name);
-  if (length == 0 || length > kLongestName) {
+  if (length == 0 || length > kLongestTypeName) {
     check_type_name(std::string(bytes, length));
     pg_unreachable();
   }

@@ -87,7 +87,7 @@ Request read_request(const Arguments& arguments) {
   return request;
 }
 
-// Reads a span that is not exact, as all who claim must.
+// Reads a span that is not exact, as each process that claims jobs must.
 void read_span(const shmem::queue::Reading& span) {
   store::queue::note_outside_reading(span);
   shmem::queue::Found found[store::queue::kMostInSpan];

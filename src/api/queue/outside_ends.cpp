@@ -259,7 +259,7 @@ Datum fail_jobs(FunctionCallInfo call) {
   return fail_all(call, jobs, {});
 }
 
-// After a crash of the server, the jobs must not wait for leases that nobody has. The clock may
+// After a crash of the server, the jobs must not wait for leases that have ended. The clock may
 // have been set back, but the row of the release has to be the later one.
 void write_releases(const std::vector<CalledJob>& jobs) {
   const TimestampTz now = GetCurrentTimestamp();

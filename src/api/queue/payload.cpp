@@ -1,9 +1,21 @@
 #include "api/queue/payload.hpp"
 
+#include "api/option_table.hpp"
 #include "api/shares.hpp"
 #include "extension/settings.hpp"
 
 namespace metrics_refresh::api {
+namespace {
+
+// The limits are those of the options of a type.
+std::int16_t number_between(int value, const char* name, int low, int high) {
+  if (value < low || value > high)
+    refuse_option(std::string(name) + " must be between " + std::to_string(low) + " and " +
+                  std::to_string(high));
+  return static_cast<std::int16_t>(value);
+}
+
+}  // namespace
 
 const Jsonb* checked_payload(Datum jsonb, const char* name) {
   struct Value {
@@ -32,6 +44,17 @@ const text* checked_key(Datum value, const char* name) {
                        "NULL means that there is none.");
   check_length(name, size, kLongest);
   return key;
+}
+
+std::int16_t checked_priority(int value) { return number_between(value, "priority", -100, 100); }
+
+std::int16_t checked_max_attempts(int value) {
+  return number_between(value, "max_attempts", 1, 1000);
+}
+
+TimestampTz checked_run_at(TimestampTz value) {
+  if (TIMESTAMP_NOT_FINITE(value)) refuse_option("run_at must be finite");
+  return value;
 }
 
 TimestampTz time_after(TimestampTz now, Datum interval, const char* name, bool more_than_zero) {

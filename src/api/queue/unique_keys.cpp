@@ -12,6 +12,7 @@
 #include "api/queue/job_access.hpp"
 #include "extension/own_schema.hpp"
 #include "shmem/queue/status.hpp"
+#include "store/queue/locks.hpp"
 #include "store/queue/news.hpp"
 #include "store/queue/steady_look.hpp"
 
@@ -32,19 +33,6 @@ constexpr StateName kStates[] = {
 
 constexpr std::size_t kMostKeyLocks = 256;
 
-// As in store/queue/job_types.cpp, whose locks have the numbers 1 and 2.
-constexpr std::uint16_t kKeysOfType = 3;
-
-void lock_keys_of_type(int type, LOCKMODE mode) {
-  pg::call([=] {
-    const Oid table =
-        get_relname_relid("job_type", get_namespace_oid(extension::kInternalSchema, false));
-    LOCKTAG tag;
-    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, table, static_cast<uint32>(type), kKeysOfType);
-    (void)LockAcquire(&tag, mode, false, false);
-  });
-}
-
 // Counts the keys that this transaction has locked. A rollback of a part of it only makes the count
 // too high.
 std::size_t count_key_locks(std::size_t more) {
@@ -60,8 +48,9 @@ std::size_t count_key_locks(std::size_t more) {
 void lock_keys(int type, std::vector<std::int64_t> hashes) {
   std::sort(hashes.begin(), hashes.end());
   hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-  if (count_key_locks(hashes.size()) > kMostKeyLocks) return lock_keys_of_type(type, ExclusiveLock);
-  lock_keys_of_type(type, RowExclusiveLock);
+  const bool locks_all = count_key_locks(hashes.size()) > kMostKeyLocks;
+  store::queue::lock_keys_of_type(type, locks_all);
+  if (locks_all) return;
   for (const std::int64_t hash : hashes) store::queue::lock_unique_key(hash);
 }
 

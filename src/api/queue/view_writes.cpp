@@ -90,20 +90,12 @@ bool is_of_new_job(const Row& row, int column) {
   }
 }
 
-std::int16_t number_of(const Row& row, Column column, const char* name, int low, int high) {
-  const int value = DatumGetInt32(row.values[column]);
-  if (value < low || value > high)
-    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, std::string(name) + " must be between " +
-                                                            std::to_string(low) + " and " +
-                                                            std::to_string(high));
-  return static_cast<std::int16_t>(value);
+std::int16_t priority_of(const Row& row) {
+  return checked_priority(DatumGetInt32(row.values[kPriority]));
 }
 
-TimestampTz start_time_of(const Row& row) {
-  const TimestampTz time = DatumGetTimestampTz(row.values[kRunAt]);
-  if (TIMESTAMP_NOT_FINITE(time))
-    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "run_at must be finite");
-  return time;
+TimestampTz run_at_of(const Row& row) {
+  return checked_run_at(DatumGetTimestampTz(row.values[kRunAt]));
 }
 
 NewJobOptions options_of(const Row& row) {
@@ -112,11 +104,10 @@ NewJobOptions options_of(const Row& row) {
   const Datum name = row.values[kType];
   options.type = type_to_add_to(pg::call([name] { return DatumGetTextPP(name); }));
   options.now = GetCurrentTimestamp();
-  options.priority =
-      row.has(kPriority) ? number_of(row, kPriority, "priority", -100, 100) : options.type.priority;
+  options.priority = row.has(kPriority) ? priority_of(row) : options.type.priority;
   if (row.has(kMaxAttempts))
-    options.max_attempts = number_of(row, kMaxAttempts, "max_attempts", 1, 1000);
-  if (row.has(kRunAt)) options.run_at = start_time_of(row);
+    options.max_attempts = checked_max_attempts(DatumGetInt32(row.values[kMaxAttempts]));
+  if (row.has(kRunAt)) options.run_at = run_at_of(row);
   options.unique_states = store::queue::kUnendedStates;
   if (row.has(kBatch)) {
     options.batch = DatumGetInt64(row.values[kBatch]);
@@ -141,7 +132,7 @@ HeapTuple insert(HeapTuple tuple, TupleDesc description) {
   check_share_of_queue(options.type, 1);
   add_jobs(options, &job, 1);
   if (job.is_duplicate) report_duplicate(job);
-  // What RETURNING shows.
+  // RETURNING shows these.
   row.set(kId, Int64GetDatum(job.id));
   row.set(kPriority, Int32GetDatum(options.priority));
   row.set(kRunAt, TimestampTzGetDatum(options.run_at.value_or(options.now)));
@@ -183,8 +174,8 @@ HeapTuple update(HeapTuple old, HeapTuple tuple, TupleDesc description) {
     if (after.nulls[column] || (column != kStatus && column != kRunAt && column != kPriority))
       refuse_column(description, column, "Only status, run_at and priority can be changed.");
     if (column == kStatus) has_new_status = true;
-    if (column == kRunAt) change.run_at = start_time_of(after);
-    if (column == kPriority) change.priority = number_of(after, kPriority, "priority", -100, 100);
+    if (column == kRunAt) change.run_at = run_at_of(after);
+    if (column == kPriority) change.priority = priority_of(after);
   }
   const store::queue::JobNumber id = DatumGetInt64(before.values[kId]);
   bool is_done = true;

@@ -1,4 +1,4 @@
-// What a crash of the server means for the jobs that were running. One of them may have caused it,
+// The fate of the jobs that were running when the server crashed. One of them may have caused it,
 // and the others must not suffer for that. So all of them run again alone, one after the other: an
 // innocent job passes, and one that crashes the server alone too often is given up.
 #pragma once

@@ -6,8 +6,8 @@
 // Afterwards the steps of the upkeep read the ready jobs and all others, piece by piece, while
 // workers perform the first of them.
 //
-// A scheduler that follows another one repeats what may not be complete. What the place knows of
-// claims is then better than the tables.
+// A scheduler that follows another one repeats the steps that may not be complete. Then the place
+// knows the claims better than the tables.
 #pragma once
 
 #include "queue/upkeep/rotation.hpp"

@@ -116,7 +116,7 @@ bool Suspects::record(const shmem::queue::CrashedJobs& crash, const Types& types
 void Suspects::work(core::Instant now, const Types& types) {
   if (!due_.take(now)) return;
   const bool goes_on = runs_ && shmem::queue::single_state() != shmem::queue::SingleState::kNone;
-  if (goes_on && store::is_time(until_, now, kAlone) == false) return due_.no_later_than(until_);
+  if (goes_on && !store::is_time(until_, now, kAlone)) return due_.no_later_than(until_);
   runs_ = false;
   if (waiting_.empty()) return;
   const Suspect next = waiting_.front();
@@ -158,8 +158,7 @@ Suspects::Start Suspects::start(JobNumber number, const Types& types) {
         note_ready(store::queue::unended_of(*job));
       });
   if (!moved || is_locked) return Start::kNotNow;
-  const bool runs =
-      job && shmem::queue::start_singly(claimable(store::queue::unended_of(*job)));
+  const bool runs = job && shmem::queue::start_singly(claimable(store::queue::unended_of(*job)));
   return runs ? Start::kRuns : Start::kNever;
 }
 

@@ -10,15 +10,12 @@ namespace {
 
 // The most jobs that a worker claims at once. Shared memory gives fewer if they are not short.
 constexpr std::uint32_t kBite = 32;
-// In a group each job is a subtransaction, and a backend shows up to 64 of them to others. A
-// handler may have some of its own.
-constexpr std::uint32_t kGroup = 60;
 constexpr core::Duration kBiteTime = std::chrono::milliseconds{1};
 
 // With a limit of jobs at a time, a job that waits in a bite would keep another worker from
 // starting one.
 std::uint32_t bite_of(const JobType& type) {
-  if (type.mode == store::queue::JobMode::kGrouped) return kGroup;
+  if (type.mode == store::queue::JobMode::kGrouped) return shmem::queue::kMostInGroup;
   if (type.mode == store::queue::JobMode::kExternal) return core::queue::kMostInBite;
   return type.concurrency > 0 || type.concurrency_per_key > 0 || type.rate_limit > 0 ? 1 : kBite;
 }

@@ -76,7 +76,7 @@ void Upkeep::work(Instant now, MayDo may_do) {
   take_steps(now);
 }
 
-// Rows were added that nobody has told of or counted.
+// Rows were added that are neither posted nor counted.
 void Upkeep::begin_after_restore() {
   may_have_types_ = true;
   place_due_.at_once();

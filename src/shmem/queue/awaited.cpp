@@ -82,7 +82,7 @@ bool filter_is_full() noexcept {
   return locked(LW_SHARED, [](Content& content) { return content.filter_bits > kFilterBits / 2; });
 }
 
-// All positions are lost, so everybody who waits adds the jobs again.
+// All positions are lost, so each process that waits adds its jobs again.
 void empty_filter() noexcept {
   locked_with_wakes([](Content& content, Wakes& wakes) {
     for (std::uint64_t& word : content.filter) word = 0;

@@ -1,7 +1,7 @@
 // Jobs whose end is awaited: by the scheduler for `after`, and by sessions in wait_job(). A filter
 // of 64 kbit (two bits a job) has the numbers of all awaited jobs, and some others. An end that is
-// in the filter is put into a ring of the last 1,024 such ends, and wakes everybody who waits. So
-// an end that is not awaited costs a look at two bits.
+// in the filter is put into a ring of the last 1,024 such ends, and wakes all processes that wait.
+// So an end that is not awaited costs a look at two bits.
 //
 // Nothing is missed if a waiter (1) calls await(), (2) then takes a snapshot and looks whether the
 // job has ended, and (3) then reads the ring from the position that await() has returned. An end

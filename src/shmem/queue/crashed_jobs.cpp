@@ -16,25 +16,28 @@ void with_registry(LWLockMode mode, Body&& body) {
   });
 }
 
-}  // namespace
-
-bool wants_crashed_jobs() {
-  bool wants = false;
-  with_registry(LW_SHARED, [&wants] { wants = !registry->knows_crash; });
-  return wants;
-}
-
-void store_crashed_jobs(const std::vector<CrashedJob>& jobs) {
+void store(const std::vector<CrashedJob>& jobs) {
   with_registry(LW_EXCLUSIVE, [&jobs] {
-    registry->crashed_count = static_cast<int>(std::min<std::size_t>(jobs.size(), kMostCrashed));
+    registry->crashed_count =
+        static_cast<int>(std::min<std::size_t>(jobs.size(), kMostClaimedJobs));
     std::copy_n(jobs.begin(), registry->crashed_count, registry->crashed);
     registry->knows_crash = true;
   });
 }
 
+}  // namespace
+
+void take_claims_file() {
+  bool is_known = false;
+  with_registry(LW_SHARED, [&is_known] { is_known = registry->knows_crash; });
+  if (is_known) return;
+  store(read_claims_file());
+  remove_claims_file();
+}
+
 CrashedJobs crashed_jobs() {
   CrashedJobs found;
-  found.jobs.resize(kMostCrashed);
+  found.jobs.resize(kMostClaimedJobs);
   int count = 0;
   with_registry(LW_SHARED, [&found, &count] {
     for (int i = 0; i < registry->crashed_count; ++i) {

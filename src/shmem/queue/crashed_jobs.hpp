@@ -1,27 +1,25 @@
-// The jobs that were running when the server crashed, of all databases. The launcher stores them
-// once in a life of shared memory, before any worker of it exists.
+// The jobs that were running when the server crashed, of all databases, as the file of claims has
+// them.
 #pragma once
 
 #include <vector>
 
-#include "pg/claims_file.hpp"
-#include "shmem/queue/place.hpp"
+#include "shmem/queue/claims_file.hpp"
 
 namespace metrics_refresh::shmem::queue {
 
-using CrashedJob = pg::ClaimedJob;
-inline constexpr int kMostCrashed = pg::kMostClaimedJobs;
+using CrashedJob = ClaimedJob;
 
-/// True until store_crashed_jobs() was called in this life of shared memory.
-bool wants_crashed_jobs();
-void store_crashed_jobs(const std::vector<CrashedJob>& jobs);
+/// Reads the file into shared memory, and removes it. Does nothing if that has been done in this
+/// life of shared memory. REQUIRES: no worker has run in it yet.
+void take_claims_file();
 
 struct CrashedJobs {
   std::vector<CrashedJob> jobs;  // of this database, not forgotten yet
   int others = 0;                // that ran in other databases
 };
 CrashedJobs crashed_jobs();
-/// The scheduler of this database has written what follows from them.
+/// The scheduler of this database has written down their ends.
 void forget_crashed_jobs();
 
 }  // namespace metrics_refresh::shmem::queue

@@ -33,7 +33,7 @@ void set_open(Content& content, TypeEntry& entry, const Counts& counts) noexcept
   entry.counts = counts;
 }
 
-// What was posted since the snapshot is in force, and what the scheduler has counted is added.
+// Changes that were posted since the snapshot, and the jobs that the scheduler has counted.
 void end_types(Content& content, const std::vector<std::pair<TypeId, Counts>>& counted) noexcept {
   for (std::uint32_t i = 0; i < content.types.size(); ++i)
     if (content.types[i].type != 0) set_open(content, content.types[i], content.types[i].recounted);

@@ -172,7 +172,7 @@ struct Registry {
   int places;
   bool knows_crash;  // the launcher has stored the jobs of the last crash
   int crashed_count;
-  CrashedJob crashed[kMostCrashed];
+  CrashedJob crashed[kMostClaimedJobs];
 };
 extern Registry* registry;
 Place& place_at(int index) noexcept;

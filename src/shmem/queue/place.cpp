@@ -44,7 +44,7 @@ void give_to(Place& place, Oid database, Oid schema) noexcept {
   pg_atomic_write_u32(&place.current_period, kNone);
   if (OidIsValid(database)) make_content(place);
   LWLockRelease(place.lock);
-  // Nobody sleeps for a queue that is gone.
+  // No process sleeps for a queue that is gone.
   ConditionVariableBroadcast(&place.awaited);
   ConditionVariableBroadcast(&place.outside_work);
 }
@@ -111,7 +111,8 @@ void require_queue() {
   const Oid schema = own_schema();
   if (!OidIsValid(schema))
     throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                       "extension \"metrics_refresh\" is not installed in this database");
+                       "extension \"metrics_refresh\" does not exist in this database",
+                       "Run CREATE EXTENSION metrics_refresh.");
   if (is_known(schema)) return;
   if (pg::call([schema] { return find(schema, true); }) == Finding::kNone)
     throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "too many databases have a job queue",

@@ -17,7 +17,7 @@ bool has_ends(const Posts& posts) noexcept {
   return false;
 }
 
-// Who sees the ends counted has to flush the log up to their commit.
+// A process that sees the ends counted has to flush the log up to their commit.
 void post_numbers(Content& content, const Posts& posts, Wakes& wakes) noexcept {
   if (has_ends(posts)) content.news.last_end = std::max(content.news.last_end, posts.lsn);
   for (std::uint32_t i = 0; i < posts.type_count; ++i) {

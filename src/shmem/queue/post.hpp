@@ -21,7 +21,7 @@ struct Ended {
 /// All arrays are the caller's, and may be null if their count is 0.
 struct Posts {
   TransactionNumber transaction = 0;   // GetTopFullTransactionIdIfAny(), asked before it is gone
-  XLogRecPtr lsn = InvalidXLogRecPtr;  // XactLastCommitEnd; for those who await an ended job
+  XLogRecPtr lsn = InvalidXLogRecPtr;  // XactLastCommitEnd; for processes that await an end
   const Jobs* jobs = nullptr;          // ready ones
   std::uint32_t job_count = 0;
   const TypeChange* types = nullptr;

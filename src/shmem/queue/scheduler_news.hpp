@@ -1,6 +1,6 @@
-// What the scheduler hears from posts, workers and sessions. Each kind is a flag with its newest
-// values, so nothing overflows. A flag wakes the scheduler (shmem::wake_scheduler) when it is set,
-// and is silent until the scheduler takes the news.
+// The news that posts, workers and sessions have for the scheduler. Each kind is a flag with its
+// newest values, so nothing overflows. A flag wakes the scheduler (shmem::wake_scheduler) when it
+// is set, and is silent until the scheduler takes the news.
 #pragma once
 
 #include <vector>

@@ -1,5 +1,5 @@
 // Steps that several files of this folder take under the lock. They find and make entries, count,
-// and note who has to be woken.
+// and note which processes have to be woken.
 #pragma once
 
 #include "pg/time.hpp"

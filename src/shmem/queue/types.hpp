@@ -8,6 +8,11 @@
 
 namespace metrics_refresh::shmem::queue {
 
+/// The most jobs in one transaction of the mode grouped. Each of them is a subtransaction, and a
+/// backend shows up to 64 to others: more make all snapshots slower. A handler may have some of its
+/// own.
+inline constexpr std::uint32_t kMostInGroup = 60;
+
 struct TypeCopy {
   /// With `owner` (or outside_owner()), limits and `paused`. `bite` is the most jobs that a worker
   /// may claim at once: it gets fewer, down to 1, if the mean duration is unknown or too long for

@@ -1,6 +1,6 @@
 // The worker's side of claims. A worker attaches as the server of one owner, and repeats:
 //
-//   next()            claims and starts a job, or says what else to do
+//   next()            claims and starts a job, or asks for another step
 //   (reads the row with a new snapshot, runs the handler, writes the end)
 //   mark_committed()  in the commit callback (XACT_EVENT_COMMIT)
 //   end_and_next()    ends the job, and starts the next one under the same lock

@@ -1,4 +1,4 @@
-// What the scheduler reads after a start of the server.
+// Rows that the scheduler reads after a start of the server.
 //
 // All functions REQUIRE: inside extension::as_extension(), whose Spi they get.
 #pragma once

@@ -4,7 +4,7 @@
 
 namespace metrics_refresh::store::queue {
 
-// FOR SHARE: close_batch() updates the row, and has to wait for those who add jobs.
+// FOR SHARE: close_batch() updates the row, and has to wait for sessions that add jobs.
 std::optional<BatchState> share_batch(pg::Spi& spi, std::int64_t id) {
   const pg::Rows rows = spi.query(
       "SELECT enqueued_by, is_open, xmin FROM metrics_refresh_internal.queue_batch WHERE id = $1"

@@ -20,7 +20,7 @@ std::vector<std::int64_t> read_predecessors(pg::Spi& spi, JobNumber after, std::
 /// Those of these numbers that are waited for.
 std::vector<std::int64_t> awaited_of(pg::Spi& spi, const std::vector<std::int64_t>& numbers);
 
-/// Locks the waiters of these jobs, and waits for nobody. Returns the busy ones, which another open
+/// Locks the waiters of these jobs without waiting. Returns the busy ones, which another open
 /// transaction changes.
 std::vector<std::int64_t> lock_waiters(pg::Spi& spi, const std::vector<std::int64_t>& predecessors);
 

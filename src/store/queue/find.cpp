@@ -96,9 +96,8 @@ bool look_at_hot(void* context, const Job& job) {
 
 void look_at_rows(UniqueSearch& search, const pg::Rows& rows) {
   for (std::size_t i = 0; i < rows.size() && !search.found; ++i) {
-    const auto until = rows.get_instant_or_null(i, "unique_until");
     search.look_at(rows.get_int64(i, "id"), static_cast<UniqueState>(rows.get_int64(i, "state")),
-                   until ? std::optional(pg::to_timestamptz(*until)) : std::nullopt);
+                   pg::to_timestamptz(rows.get_instant_or_null(i, "unique_until")));
   }
 }
 
@@ -126,16 +125,6 @@ void look_in_tables(pg::Spi& spi, UniqueSearch& search, bool with_completed, Sna
 }
 
 }  // namespace
-
-void lock_unique_key(std::int64_t hash) {
-  // The number of the extension's class with a sub-object that no extension has, so that it is
-  // different from all other locks, and SQL cannot name it.
-  const auto bits = static_cast<std::uint64_t>(hash);
-  pg::call([bits] {
-    LockDatabaseObject(ExtensionRelationId, static_cast<Oid>(bits),
-                       static_cast<uint16>((bits >> 32) | 1), ExclusiveLock);
-  });
-}
 
 std::optional<UniqueJob> find_unique(pg::Spi& spi, TypeId type, std::int64_t hash,
                                      const text* unique_key, std::uint16_t states,

@@ -41,16 +41,11 @@ struct UniqueJob {
   UniqueState state = kPending;
 };
 
-/// Locks a unique key (job.hpp, unique_hash) until the transaction ends. Only transactions that
-/// enqueue jobs with the same key wait here, as long as one of them is open. Lock several keys in
-/// the order of their numbers.
-void lock_unique_key(std::int64_t hash);
-
 /// Returns a job of the type with this key that is in one of the states, or whose unique_until is
 /// after `now`. If all of kUnendedStates are wanted, a running job may be returned as kPending or
 /// kFailed. The history is read only if kCompleted is among the states or `with_completed`, which
-/// says that completed jobs with unique_until may exist. REQUIRES: lock_unique_key(); `snapshot` is
-/// newer, and sees the rows of this transaction.
+/// says that completed jobs with unique_until may exist. REQUIRES: the key is locked (locks.hpp);
+/// `snapshot` is newer, and sees the rows of this transaction.
 std::optional<UniqueJob> find_unique(pg::Spi& spi, TypeId type, std::int64_t hash,
                                      const text* unique_key, std::uint16_t states,
                                      bool with_completed, TimestampTz now, Snapshot snapshot);

@@ -25,9 +25,7 @@ std::optional<TimestampTz> earliest_run(pg::Spi& spi, const std::vector<std::int
   const pg::Rows rows = spi.query(
       "SELECT min(run_at) AS run_at FROM metrics_refresh_internal.queue_later WHERE id = ANY ($1)",
       {pg::Param::array(jobs)});
-  const std::optional<core::Instant> at = rows.get_instant_or_null(0, "run_at");
-  if (!at) return std::nullopt;
-  return pg::to_timestamptz(*at);
+  return pg::to_timestamptz(rows.get_instant_or_null(0, "run_at"));
 }
 
 }  // namespace metrics_refresh::store::queue

@@ -2,7 +2,6 @@
 #include "store/queue/job_types.hpp"
 
 #include "core/text.hpp"
-#include "extension/own_schema.hpp"
 #include "pg/role.hpp"
 
 namespace metrics_refresh::store::queue {
@@ -61,23 +60,6 @@ std::optional<JobType> first_or_nothing(std::vector<JobType> types) {
   return std::move(types.front());
 }
 
-// Locks of this class are only taken here: no SQL command locks objects of the class of a table
-// that is no catalog. The number of the object is a hash, so two names may seldom share a lock.
-bool lock_hash(std::uint64_t hash, std::uint16_t kind, bool wait) {
-  return pg::call([=] {
-    const Oid table =
-        get_relname_relid("job_type", get_namespace_oid(extension::kInternalSchema, false));
-    LOCKTAG tag;
-    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, table, static_cast<uint32>(hash), kind);
-    return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
-  });
-}
-
-std::uint64_t hash_of(const std::string& text, std::uint64_t seed) {
-  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
-  return pg::call([&] { return hash_bytes_extended(bytes, static_cast<int>(text.size()), seed); });
-}
-
 }  // namespace
 
 Oid JobType::find_function() const {
@@ -107,13 +89,6 @@ std::optional<JobType> find_latest_job_type(pg::Spi& spi, const std::string& nam
 void lock_job_type(pg::Spi& spi, int id) {
   spi.query("SELECT FROM metrics_refresh_internal.job_type WHERE id = $1::int4 FOR NO KEY UPDATE",
             {id});
-}
-
-// The unique index alone would let a role wait for the transaction of another one that inserts the
-// same name.
-bool reserve_type_name(const std::string& name, Oid role) {
-  (void)lock_hash(hash_of(name, role), 1, true);
-  return lock_hash(hash_of(name, 0), 2, false);
 }
 
 void insert_job_type(pg::Spi& spi, const Columns& columns) {

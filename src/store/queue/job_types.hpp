@@ -51,10 +51,6 @@ std::optional<JobType> find_latest_job_type(pg::Spi& spi, const std::string& nam
 /// Locks the row until the transaction ends. Waits for other sessions that change the type.
 void lock_job_type(pg::Spi& spi, int id);
 
-/// Keeps other sessions from making a type of this name until the transaction ends. Sessions of
-/// `role` wait for each other. Returns false if another role is about to make it.
-bool reserve_type_name(const std::string& name, Oid role);
-
 void insert_job_type(pg::Spi& spi, const Columns& columns);
 void update_job_type(pg::Spi& spi, int id, const Columns& columns);
 void delete_job_type(pg::Spi& spi, int id);

@@ -19,7 +19,7 @@ pg::Param time_param(TimestampTz time) {
   return pg::Param(TIMESTAMPTZOID, TimestampTzGetDatum(time));
 }
 
-// Jobs without a type cannot be started by anyone.
+// No worker can start a job without a type.
 void stop_without_type(const Job& job, TimestampTz now) {
   Stop how;
   how.status = StopStatus::kDead;

@@ -1,7 +1,7 @@
-// What the open transaction changes in the queue. It is posted when the transaction has committed,
-// has become visible and has released its locks, as store/job_changes.cpp does for jobs on a
-// schedule. If it is prepared, the session that commits it posts. A rollback forgets it, and that
-// of a subtransaction the part that was noted in it.
+// The changes of the queue by the open transaction. They are posted when it has committed, has
+// become visible and has released its locks, as store/job_changes.cpp does for jobs on a schedule.
+// If it is prepared, the session that commits it posts them. A rollback forgets them, and that of a
+// subtransaction those that were noted in it.
 //
 // The functions that note are called outside pg::call(). REQUIRES for all: require_queue() or
 // find_queue() in this transaction (shmem/queue/place.hpp).

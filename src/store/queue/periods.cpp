@@ -14,11 +14,6 @@ Period::State state_of(const std::string& word) {
   return word == "current" ? Period::State::kCurrent : Period::State::kClosed;
 }
 
-std::optional<TimestampTz> time_or_null(const pg::Rows& rows, std::size_t row, const char* column) {
-  const auto time = rows.get_instant_or_null(row, column);
-  return time ? std::optional(pg::to_timestamptz(*time)) : std::nullopt;
-}
-
 }  // namespace
 
 std::vector<Period> read_periods(pg::Spi& spi) {
@@ -28,8 +23,10 @@ std::vector<Period> read_periods(pg::Spi& spi) {
   std::vector<Period> periods;
   for (std::size_t i = 0; i < rows.size(); ++i)
     periods.push_back({static_cast<std::uint8_t>(rows.get_int64(i, "period")),
-                       state_of(rows.get_text(i, "state")), time_or_null(rows, i, "opened_at"),
-                       time_or_null(rows, i, "closed_at"), rows.get_int64(i, "row_count")});
+                       state_of(rows.get_text(i, "state")),
+                       pg::to_timestamptz(rows.get_instant_or_null(i, "opened_at")),
+                       pg::to_timestamptz(rows.get_instant_or_null(i, "closed_at")),
+                       rows.get_int64(i, "row_count")});
   return periods;
 }
 

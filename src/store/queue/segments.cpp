@@ -20,11 +20,6 @@ Segment::State state_of(const std::string& word) {
   return word == "current" ? Segment::State::kCurrent : Segment::State::kSealed;
 }
 
-std::optional<TimestampTz> time_or_null(const pg::Rows& rows, std::size_t row, const char* column) {
-  const auto time = rows.get_instant_or_null(row, column);
-  return time ? std::optional(pg::to_timestamptz(*time)) : std::nullopt;
-}
-
 // Looks with a snapshot that is newer than the locks.
 bool have_all_ended(Oid hot, Oid ended) {
   Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
@@ -51,8 +46,9 @@ std::vector<Segment> read_segments(pg::Spi& spi) {
   std::vector<Segment> segments;
   for (std::size_t i = 0; i < rows.size(); ++i)
     segments.push_back({static_cast<std::uint8_t>(rows.get_int64(i, "segment")),
-                        state_of(rows.get_text(i, "state")), time_or_null(rows, i, "opened_at"),
-                        time_or_null(rows, i, "sealed_at")});
+                        state_of(rows.get_text(i, "state")),
+                        pg::to_timestamptz(rows.get_instant_or_null(i, "opened_at")),
+                        pg::to_timestamptz(rows.get_instant_or_null(i, "sealed_at"))});
   return segments;
 }
 
@@ -104,7 +100,7 @@ std::optional<BlockingSession> blocking_session(pg::Spi& spi, std::uint8_t segme
       {pg::Param::oid(hot)});
   if (rows.empty()) return std::nullopt;
   return BlockingSession{static_cast<int>(rows.get_int64(0, "pid")),
-                         time_or_null(rows, 0, "since")};
+                         pg::to_timestamptz(rows.get_instant_or_null(0, "since"))};
 }
 
 }  // namespace metrics_refresh::store::queue

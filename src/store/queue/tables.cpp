@@ -53,8 +53,8 @@ Tables look_up(Oid schema) {
 
 [[noreturn]] void refuse_missing() {
   ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                  errmsg("the extension metrics_refresh does not exist in this database"),
-                  errhint("CREATE EXTENSION metrics_refresh;")));
+                  errmsg("extension \"metrics_refresh\" does not exist in this database"),
+                  errhint("Run CREATE EXTENSION metrics_refresh.")));
   pg_unreachable();
 }
 

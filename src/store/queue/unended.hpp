@@ -5,7 +5,7 @@
 
 namespace metrics_refresh::store::queue {
 
-/// What is needed to make a job ready again.
+/// The columns that make a job ready again.
 struct Unended {
   Place place;
   std::optional<std::int64_t> batch;

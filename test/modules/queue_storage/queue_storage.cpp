@@ -11,6 +11,7 @@
 #include "store/queue/find.hpp"
 #include "store/queue/hot.hpp"
 #include "store/queue/later.hpp"
+#include "store/queue/locks.hpp"
 #include "store/queue/periods.hpp"
 #include "store/queue/segments.hpp"
 #include "store/queue/stopped.hpp"

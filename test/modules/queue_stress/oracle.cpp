@@ -129,7 +129,7 @@ extern "C" {
 const Pg_magic_struct* Pg_magic_func(void);
 PG_MODULE_MAGIC;
 
-void _PG_init(void);
+PGDLLEXPORT void _PG_init(void);
 void _PG_init(void) {
   stress::next_request_hook = shmem_request_hook;
   shmem_request_hook = stress::on_request;

@@ -1,11 +1,11 @@
-#include "pg/claims_file.hpp"
+#include "shmem/queue/claims_file.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cstring>
 
-namespace metrics_refresh::pg {
+namespace metrics_refresh::shmem::queue {
 namespace {
 
 constexpr char kPath[] = PG_STAT_TMP_DIR "/metrics_refresh.claims";
@@ -41,7 +41,7 @@ bool write_record(int file, int worker, const Record& record) noexcept {
 
 // The server limits descriptors that it does not manage.
 ClaimsFile::ClaimsFile(int worker)
-    : file_(call([] {
+    : file_(pg::call([] {
         if (!AcquireExternalFD()) return -1;
         const int file =
             open(kPath, O_WRONLY | O_CREAT | O_CLOEXEC | PG_BINARY, pg_file_create_mode);
@@ -92,4 +92,4 @@ std::vector<ClaimedJob> read_claims_file() {
 
 void remove_claims_file() { (void)unlink(kPath); }
 
-}  // namespace metrics_refresh::pg
+}  // namespace metrics_refresh::shmem::queue

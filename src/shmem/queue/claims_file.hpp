@@ -10,7 +10,7 @@
 
 #include "pg/guard.hpp"
 
-namespace metrics_refresh::pg {
+namespace metrics_refresh::shmem::queue {
 
 /// A job that a worker is about to perform.
 struct ClaimedJob {
@@ -44,4 +44,4 @@ std::vector<ClaimedJob> read_claims_file();
 /// Removes the file. REQUIRES: no worker has it open.
 void remove_claims_file();
 
-}  // namespace metrics_refresh::pg
+}  // namespace metrics_refresh::shmem::queue

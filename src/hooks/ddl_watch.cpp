@@ -37,7 +37,8 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
     if (get_rel_relkind(object_id) == RELKIND_MATVIEW &&
         OidIsValid(get_extension_oid("metrics_refresh", true)))
       store::note_leftovers();
-  } else if (access == OAT_POST_ALTER && class_id == ProcedureRelationId) {
+  } else if (access == OAT_POST_ALTER &&
+             (class_id == ProcedureRelationId || class_id == NamespaceRelationId)) {
     // A dump names the handlers of job types as they are called then.
     store::note_job_types();
   } else if (class_id == DatabaseRelationId) {

@@ -1,6 +1,6 @@
 // The indexes of a table are opened with it. Their IndexInfo is made at the first entry: a partial
-// index that gets none then costs only its lock. Key columns are taken from the row itself, without
-// an executor state.
+// index that gets none then costs only its lock. Key columns are taken from the row itself. Only a
+// condition other than IS NOT NULL needs an executor state, which is made at its first row.
 #include "pg/append_rows.hpp"
 
 namespace metrics_refresh::pg {
@@ -9,10 +9,42 @@ namespace {
 void open_index(Appender* appender, Oid number) {
   if (appender->index_count == Appender::kMostIndexes)
     elog(ERROR, "too many indexes on \"%s\"", RelationGetRelationName(appender->table));
+  Relation const relation = index_open(number, RowExclusiveLock);
+  // REINDEX CONCURRENTLY and CREATE INDEX CONCURRENTLY have made it, and not built it yet.
+  if (!relation->rd_index->indisready) return index_close(relation, NoLock);
   Appender::Index& index = appender->indexes[appender->index_count++];
-  index.relation = index_open(number, RowExclusiveLock);
+  index.relation = relation;
   index.info = nullptr;
   index.is_partial = !heap_attisnull(index.relation->rd_indextuple, Anum_pg_index_indpred, nullptr);
+}
+
+// The condition says that the first column of the index is not NULL.
+bool is_not_null_test(const List* condition, AttrNumber column) {
+  if (list_length(condition) != 1 || !IsA(linitial(condition), NullTest)) return false;
+  const auto* const test = linitial_node(NullTest, condition);
+  return test->nulltesttype == IS_NOT_NULL && IsA(test->arg, Var) &&
+         reinterpret_cast<const Var*>(test->arg)->varattno == column;
+}
+
+// Evaluates the condition of a partial index for the row, as the executor does.
+bool meets_condition(Appender& appender, IndexInfo* info, const Datum* values, const bool* nulls) {
+  const TupleDesc columns = RelationGetDescr(appender.table);
+  if (appender.executor == nullptr) {
+    appender.executor = CreateExecutorState();
+    appender.row = MakeSingleTupleTableSlot(columns, &TTSOpsVirtual);
+  }
+  ExecClearTuple(appender.row);
+  const auto count = static_cast<Size>(columns->natts);
+  memcpy(appender.row->tts_values, values, count * sizeof(Datum));
+  memcpy(appender.row->tts_isnull, nulls, count * sizeof(bool));
+  ExecStoreVirtualTuple(appender.row);
+  if (info->ii_PredicateState == nullptr)
+    info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, appender.executor);
+  ExprContext* const context = GetPerTupleExprContext(appender.executor);
+  context->ecxt_scantuple = appender.row;
+  const bool is_met = ExecQual(info->ii_PredicateState, context);
+  ResetPerTupleExprContext(appender.executor);
+  return is_met;
 }
 
 void add_index_entries(Appender& appender, const Datum* values, const bool* nulls,
@@ -22,6 +54,9 @@ void add_index_entries(Appender& appender, const Datum* values, const bool* null
     const Form_pg_index form = index.relation->rd_index;
     if (index.is_partial && nulls[form->indkey.values[0] - 1]) continue;
     if (index.info == nullptr) index.info = BuildIndexInfo(index.relation);
+    if (index.is_partial && !is_not_null_test(index.info->ii_Predicate, form->indkey.values[0]) &&
+        !meets_condition(appender, index.info, values, nulls))
+      continue;
     Datum keys[INDEX_MAX_KEYS];
     bool key_nulls[INDEX_MAX_KEYS];
     for (int k = 0; k < form->indnatts; ++k) {
@@ -38,6 +73,7 @@ void add_index_entries(Appender& appender, const Datum* values, const bool* null
 bool open_appender(Appender* appender, Oid table) {
   appender->table = try_table_open(table, RowExclusiveLock);
   appender->index_count = 0;
+  appender->executor = nullptr;
   if (appender->table == nullptr) return false;
   appender->command = GetCurrentCommandId(true);
   List* const indexes = RelationGetIndexList(appender->table);
@@ -98,6 +134,10 @@ void close_appender(Appender& appender) {
     if (index.info != nullptr) index_insert_cleanup(index.relation, index.info);
 #endif
     index_close(index.relation, NoLock);
+  }
+  if (appender.executor != nullptr) {
+    ExecDropSingleTupleTableSlot(appender.row);
+    FreeExecutorState(appender.executor);
   }
   table_close(appender.table, NoLock);
 }

@@ -11,7 +11,7 @@ namespace metrics_refresh::pg {
 /// A heap with its indexes, open for appending. Plain data: after an error, the abort of the
 /// transaction closes it.
 struct Appender {
-  static constexpr int kMostIndexes = 6;
+  static constexpr int kMostIndexes = 16;  // REINDEX CONCURRENTLY makes another one of each
   struct Index {
     Relation relation;
     IndexInfo* info;  // null until an entry is written
@@ -22,11 +22,13 @@ struct Appender {
   CommandId command;
   int index_count;
   Index indexes[kMostIndexes];
+  EState* executor;     // null until a condition of an index is evaluated
+  TupleTableSlot* row;  // for that
 };
 
 /// Locks the table for writing and opens it with its indexes. Returns false if it does not exist.
-/// REQUIRES: its access method is heap. An index has no expressions. A partial index has the
-/// condition that its first column is not NULL.
+/// REQUIRES: its access method is heap. An index has no expressions. A row whose first column of a
+/// partial index is NULL does not meet the condition of that index.
 bool open_appender(Appender* appender, Oid table);
 
 /// Appends one row and its index entries. Raises 23505 for a unique index. Returns its place.

@@ -6,6 +6,8 @@
 
 namespace metrics_refresh::queue {
 
+using store::queue::JobMode;
+
 // The version is read before the snapshot is taken. So a change that comes in between is read now,
 // or leads to another read.
 HandledType* HandledTypes::find(store::queue::TypeId id) {
@@ -23,7 +25,8 @@ HandledType* HandledTypes::find(store::queue::TypeId id) {
       extension::as_extension(
           [&row, id](pg::Spi& spi) { row = store::queue::find_job_type(spi, id); });
     });
-    if (!row || row->owner_oid != GetSessionUserId()) return nullptr;
+    if (!row || row->owner_oid != GetSessionUserId() || row->mode == JobMode::kExternal)
+      return nullptr;
     found = types_.emplace(id, std::make_unique<HandledType>(std::move(*row))).first;
   }
   return last_ = found->second.get();

@@ -20,8 +20,9 @@ struct HandledType {
 
 class HandledTypes {
  public:
-  /// Returns null if there is no such type, or if it belongs to another role than the session. The
-  /// pointer is valid until the next call. REQUIRES: outside any transaction.
+  /// Returns null if there is no such type, if it belongs to another role than the session, or if
+  /// its jobs are for workers outside the server. The pointer is valid until the next call.
+  /// REQUIRES: outside any transaction.
   HandledType* find(store::queue::TypeId id);
 
  private:

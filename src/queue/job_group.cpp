@@ -82,9 +82,7 @@ void JobRunner::perform_group(const Started& first, HandledType& type) {
       if (members.size() < kMostInGroup && pg::steady_now() < end && !shmem::is_to_leave(worker_))
         next = shmem::queue::next(true);
     }
-    in_triggers_ = &first;
-    pg::call([] { AfterTriggerFireDeferred(); });
-    in_triggers_ = nullptr;
+    fire_triggers_of_group(first, type);
     write_ends_of_group(members, type);
     bool has_failures = false;
     for (const Member& member : members) has_failures = has_failures || member.error;
@@ -93,7 +91,8 @@ void JobRunner::perform_group(const Started& first, HandledType& type) {
     for (const Member& member : members) ends_.push_back(member.end);
     return;
   } catch (const std::exception&) {
-    in_triggers_ = nullptr;
+    stop_triggers();
+    if (!members.empty() && is_canceled(members.back().started)) members.back().is_canceled = true;
     store::log_current_exception("a group of jobs cannot commit, so that each of them runs alone");
     pg::abort_job_transaction();
   }

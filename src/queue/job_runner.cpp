@@ -61,11 +61,6 @@ RunError describe_failure(const HandledType& type) {
   return timeout_error(type, std::move(error.context));
 }
 
-// A cancel request is for the job that was started last.
-bool is_canceled(const shmem::queue::Started& started) {
-  return shmem::queue::is_canceled() && shmem::queue::running_job() == started.job;
-}
-
 // The settings since this nest level, and all else that a handler may leave in the session. The
 // commit would execute cursors WITH HOLD to their end. A background process cannot LISTEN.
 void clear_session(int level) {
@@ -111,7 +106,13 @@ const JobRunner::Ends& JobRunner::perform(const Started& started, bool* failed) 
   return ends_;
 }
 
-// Nothing if the type was dropped, or was given to another role, a moment ago.
+// A cancel request is for the job that was started last.
+bool JobRunner::is_canceled(const Started& started) {
+  return shmem::queue::is_canceled() && shmem::queue::running_job() == started.job;
+}
+
+// Nothing if a moment ago the type was dropped, was given to another role, or got the mode
+// external.
 HandledType* JobRunner::find_type(store::queue::TypeId type) {
   try {
     return types_.find(type);
@@ -211,6 +212,25 @@ store::RunError JobRunner::stop_failed_handler(const HandledType& type) {
   RunError error = describe_failure(type);
   stop_job_timer();
   return error;
+}
+
+// Deferred triggers of all jobs of the group, under the limit of one. What they leave in the
+// session is cleared, as after a handler.
+void JobRunner::fire_triggers_of_group(const Started& first, const HandledType& type) {
+  const int level = NewGUCNestLevel();
+  in_triggers_ = &first;
+  session_.accept_cancel(true);
+  start_job_timer(timeout_of(type));
+  pg::call([] { AfterTriggerFireDeferred(); });
+  stop_triggers();
+  pg::call([] { CHECK_FOR_INTERRUPTS(); });
+  clear_session(level);
+}
+
+void JobRunner::stop_triggers() {
+  stop_job_timer();
+  session_.accept_cancel(false);
+  in_triggers_ = nullptr;
 }
 
 int JobRunner::way_to_commit() const {

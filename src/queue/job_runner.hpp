@@ -82,11 +82,14 @@ class JobRunner {
   void call_handler(const Started& started, const Job& job, HandledType& type, RunningJob& running,
                     Triggers triggers);
   store::RunError stop_failed_handler(const HandledType& type);
+  void fire_triggers_of_group(const Started& first, const HandledType& type);
+  void stop_triggers();
   void finish(const Job& job, const Started& started);
   End fail(const Started& started, const HandledType& type, const store::RunError& error);
   End end_failed(const Started& started, const HandledType& type, const store::RunError& error);
   void end_handler_at_exit() noexcept;
   std::optional<store::RunError> error_at_exit(const Started& started) const;
+  static bool is_canceled(const Started& started);
   HandledType* find_type(store::queue::TypeId type);
   int way_to_commit() const;
 

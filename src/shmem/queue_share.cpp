@@ -90,6 +90,13 @@ WorkerSlot* leaving_service_locked() noexcept {
   return nullptr;
 }
 
+// REQUIRES: the worker is attached.
+void ask_to_leave(WorkerSlot& slot, std::int64_t now) noexcept {
+  slot.leave = true;
+  slot.canceled_at = now;
+  SetLatch(&slot.worker->procLatch);
+}
+
 void have_one_leave_locked(std::int64_t turn, std::int64_t yield_after, std::int64_t now) noexcept {
   if (const WorkerSlot* const leaving = leaving_service_locked()) {
     if (yield_after > 0 && leaving->pid != 0 && now - leaving->canceled_at >= yield_after &&
@@ -97,11 +104,7 @@ void have_one_leave_locked(std::int64_t turn, std::int64_t yield_after, std::int
       kill(leaving->pid, SIGTERM);
     return;
   }
-  WorkerSlot* const chosen = find_leaving_locked(turn, now);
-  if (chosen == nullptr) return;
-  chosen->leave = true;
-  chosen->canceled_at = now;
-  SetLatch(&chosen->worker->procLatch);
+  if (WorkerSlot* const chosen = find_leaving_locked(turn, now)) ask_to_leave(*chosen, now);
 }
 
 }  // namespace
@@ -132,6 +135,23 @@ void end_turn_of_service(Oid database, Oid owner, std::int64_t turn, std::int64_
 void end_rest_of_service() {
   locked(LW_EXCLUSIVE, [now = pg::steady_now()] {
     if (services_locked() >= most_services_locked()) have_one_leave_locked(PG_INT64_MAX, 0, now);
+  });
+}
+
+void end_rests_in(Oid database) {
+  locked(LW_EXCLUSIVE, [database, now = pg::steady_now()] {
+    Area* const shared = area();
+    for (int i = 0; i < shared->max_workers; ++i) {
+      WorkerSlot& slot = shared->slots[i];
+      if (is_service(slot) && slot.database == database && slot.rests && !slot.leave)
+        ask_to_leave(slot, now);
+    }
+  });
+}
+
+void lend_only_worker(std::int64_t turn) {
+  locked(LW_EXCLUSIVE, [turn, now = pg::steady_now()] {
+    if (area()->max_workers == 1) have_one_leave_locked(turn, 0, now);
   });
 }
 

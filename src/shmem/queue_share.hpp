@@ -20,6 +20,11 @@ bool is_service_starting(Oid database, Oid owner);
 void end_turn_of_service(Oid database, Oid owner, std::int64_t turn, std::int64_t yield_after);
 /// Asks the worker of a service to leave if there is one that rests.
 void end_rest_of_service();
+/// The same for all of them in the database.
+void end_rests_in(Oid database);
+/// For a server with one worker: if it serves the queue, and has done so for `turn` microseconds or
+/// rests, asks it to leave, since a run waits for it.
+void lend_only_worker(std::int64_t turn);
 
 // REQUIRES: the lock is held.
 

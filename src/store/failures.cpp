@@ -61,8 +61,10 @@ std::vector<Param> row_of(pg::Spi& spi, const Failure& failure) {
           rows.copied(0, "created_at", memory)};
 }
 
+// At the exit of a process, interrupts are held, so that nothing could end the function.
 bool may_fire(pg::Spi& spi) {
-  if (FailureScope::is_open() || pg::steady_now() < paused_until) return false;
+  if (FailureScope::is_open() || proc_exit_inprogress || pg::steady_now() < paused_until)
+    return false;
   return spi
       .query(
           "SELECT NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"

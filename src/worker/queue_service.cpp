@@ -1,8 +1,11 @@
+#include "core/scheduler/scheduler.hpp"
+
 #include "worker/queue_service.hpp"
 
 #include "extension/privilege.hpp"
 #include "pg/transaction.hpp"
 #include "queue/serve.hpp"
+#include "worker/job_feed.hpp"
 #include "worker/process.hpp"
 #include "worker/session.hpp"
 
@@ -12,9 +15,10 @@ namespace {
 class OwnerSession final : public queue::WorkerSession {
  public:
   void accept_cancel(bool accept) noexcept override { worker::accept_cancel(accept); }
-  // Jobs run only in a session that their owner could open, as commands do.
+  // Jobs run only in a session that their owner could open, as commands do. A template, or a
+  // database that allows no connections, must have none for long.
   bool is_current() override {
-    if (session_state() != SessionState::kCurrent) return false;
+    if (session_state() != SessionState::kCurrent || is_database_at_rest()) return false;
     bool may_log_in = false;
     pg::in_transaction_without_snapshot([&may_log_in] {
       may_log_in = !extension::reason_against_login(GetSessionUserId()).has_value();

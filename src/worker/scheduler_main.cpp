@@ -19,6 +19,7 @@
 #include "pg/transaction.hpp"
 #include "queue/upkeep/upkeep.hpp"
 #include "shmem/queue/scheduler_news.hpp"
+#include "shmem/queue_share.hpp"
 #include "shmem/shmem.hpp"
 #include "shmem/starving.hpp"
 #include "shmem/worker_claims.hpp"
@@ -41,6 +42,8 @@ using core::Instant;
 constexpr core::Duration kLead = std::chrono::milliseconds(250);
 // The delay until a worker of another owner that was asked to exit has probably exited.
 constexpr core::Duration kLookForRoom = std::chrono::milliseconds(20);
+// If the server has one worker, the queue keeps it for this time while runs wait.
+constexpr core::Duration kTurnBesideRuns = std::chrono::milliseconds(250);
 // The number of waiting runs that waiting_runs() can show for a database.
 constexpr std::size_t kShownWaiting = 100;
 // An idle scheduler stays longer if there are many jobs, because the next one must read all of
@@ -167,8 +170,11 @@ class SchedulerProcess {
     return settings::enabled() && !feed_.is_at_rest() && shmem::restored_until(MyDatabaseId) == 0;
   }
 
-  // Jobs of the queue have workers of their own.
+  // Jobs of the queue have workers of their own, if there is more than one.
   void serve_queue(Instant now) {
+    if (feed_.is_at_rest()) shmem::end_rests_in(MyDatabaseId);
+    if (scheduler_.waiting_count() > 0 && may_begin())
+      shmem::lend_only_worker(kTurnBesideRuns.count());
     services_.set_needed(upkeep_.needs_workers());
     if (upkeep_.take_work()) services_.expect();
     services_.work(now, may_begin());

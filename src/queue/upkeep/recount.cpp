@@ -3,6 +3,7 @@
 #include <map>
 #include <vector>
 
+#include "pg/time.hpp"
 #include "shmem/queue/live_counts.hpp"
 #include "store/own_tables.hpp"
 #include "store/queue/job_counts.hpp"
@@ -12,6 +13,9 @@ namespace metrics_refresh::queue {
 namespace {
 
 constexpr std::size_t kMost = 10'000;
+// A transaction of any role can ask for a recount. The pause after one is so many times its
+// duration.
+constexpr int kPause = 4;
 
 class Counter {
  public:
@@ -73,8 +77,9 @@ void allow_sequential_scans() {
 
 }  // namespace
 
-void Recount::work(core::Instant now, std::uint8_t segments) {
-  if (!due_.take(now)) return;
+bool Recount::work(core::Instant now, std::uint8_t segments) {
+  if (!due_.take(now)) return false;
+  const core::Instant began = pg::now();
   Counter counter;
   const bool counted = store::try_with_own_tables(
       "the jobs of the queue cannot be counted now", [&counter, segments](pg::Spi& spi) {
@@ -88,9 +93,15 @@ void Recount::work(core::Instant now, std::uint8_t segments) {
           UnregisterSnapshot(snapshot);
         });
       });
-  if (!counted) return due_.failed(now);
+  if (!counted) {
+    due_.failed(now);
+    return false;
+  }
   due_.succeeded();
   (void)shmem::queue::end_recount(counter.result());
+  const core::Instant ended = pg::now();
+  not_before_ = ended + (ended - began) * kPause;
+  return true;
 }
 
 }  // namespace metrics_refresh::queue

@@ -71,8 +71,11 @@ bool Types::work(core::Instant now) {
 // Shared memory may know types that this process has never read: of another scheduler, or of jobs
 // that were posted.
 void Types::publish(std::map<int, JobType> types) {
-  for (const shmem::queue::TypeCounts& known : shmem::queue::all_type_counts())
-    if (types.count(known.type) == 0) shmem::queue::forget_type(known.type);
+  for (const shmem::queue::TypeCounts& known : shmem::queue::all_type_counts()) {
+    if (types.count(known.type) != 0) continue;
+    has_orphans_ = has_orphans_ || known.counts.open > 0;
+    shmem::queue::forget_type(known.type);
+  }
   has_handlers_ = false;
   std::size_t without_room = 0;
   for (const auto& [id, type] : types) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <utility>
 
 #include "queue/upkeep/due.hpp"
 #include "store/queue/job_types.hpp"
@@ -21,6 +22,8 @@ class Types {
   bool work(core::Instant now);
   std::optional<core::Instant> try_again_at() const { return due_.at(); }
 
+  /// True once after a type was gone of which there are jobs that have not ended.
+  bool take_orphans() { return std::exchange(has_orphans_, false); }
   /// As last read. Null if there is none.
   const JobType* find(int id) const;
   bool has_read() const noexcept { return has_read_; }
@@ -35,6 +38,7 @@ class Types {
   std::map<int, JobType> types_;
   bool has_read_ = false;
   bool has_handlers_ = false;
+  bool has_orphans_ = false;
   std::size_t without_room_ = 0;  // types that shared memory does not know
   Due due_;
 };

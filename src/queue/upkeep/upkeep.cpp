@@ -144,7 +144,10 @@ void Upkeep::take_steps(Instant now) {
   batches_.work(now, types_, mover_);
   leases_.work(now, types_);
   rereads_.work(now);
-  recount_.work(now, rotation_.segments_in_use());
+  // The counts may show jobs of a type that does not exist.
+  if (recount_.work(now, rotation_.segments_in_use())) types_.expect();
+  if (types_.take_orphans()) orphans_.expect();
+  if (orphans_.work(now, types_, rotation_.segments_in_use())) types_.expect();
   if (shmem::queue::are_exact()) rotation_.work(now);
   history_.work(now);
   notifications_.work(now);
@@ -171,9 +174,9 @@ std::optional<Instant> Upkeep::try_again_at() const {
   if (!is_recovered_) return earlier(at, recovery_.try_again_at());
   for (const std::optional<Instant> step :
        {rates_due_.at(), pace_due_.at(), mover_.try_again_at(), dependencies_.try_again_at(),
-        batches_.try_again_at(), leases_.try_again_at(), rereads_.try_again_at(),
-        recount_.try_again_at(), rotation_.try_again_at(), history_.try_again_at(),
-        notifications_.try_again_at()})
+        batches_.try_again_at(), leases_.try_again_at(), orphans_.try_again_at(),
+        rereads_.try_again_at(), recount_.try_again_at(), rotation_.try_again_at(),
+        history_.try_again_at(), notifications_.try_again_at()})
     at = earlier(at, step);
   return at;
 }

@@ -5,6 +5,7 @@
 //   mover                  jobs whose time has come
 //   dependencies, batches  jobs that follow from the ends of others
 //   leases                 jobs that workers outside the server have lost
+//   orphans                jobs whose type was dropped
 //   rotation, history      storage is used again
 //   notifications          listeners hear of ends
 //
@@ -19,6 +20,7 @@
 #include "queue/upkeep/leases.hpp"
 #include "queue/upkeep/mover.hpp"
 #include "queue/upkeep/notifications.hpp"
+#include "queue/upkeep/orphans.hpp"
 #include "queue/upkeep/recount.hpp"
 #include "queue/upkeep/recovery.hpp"
 #include "queue/upkeep/rereads.hpp"
@@ -74,6 +76,7 @@ class Upkeep {
   Dependencies dependencies_;
   Batches batches_;
   Leases leases_;
+  Orphans orphans_;
   History history_;
   Notifications notifications_;
 };

@@ -107,7 +107,8 @@ struct Single {
 
 /// A job in whose handler the process of the worker has ended, without a crash.
 struct LostWorker {
-  JobNumber job = 0;       // 0: free
+  JobNumber job = 0;  // 0: free
+  OwnerId owner = 0;
   int ends = 0;            // in a row
   std::uint64_t last = 0;  // grows with each end of all jobs
 };

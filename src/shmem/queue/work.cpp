@@ -260,7 +260,9 @@ int count_lost_worker(JobNumber job, int limit) noexcept {
       lost = std::min_element(
           std::begin(content.lost_workers), std::end(content.lost_workers),
           [](const LostWorker& a, const LostWorker& b) { return a.last < b.last; });
-      *lost = {job, 0, 0};
+      // Otherwise many such jobs would forget each other, and none would ever fail.
+      const OwnerId owner = own_worker < 0 ? 0 : self(content).owner;
+      *lost = {job, owner, lost->owner == owner ? lost->ends : 0, 0};
     }
     lost->last = ++content.lost_worker_count;
     const int ends = ++lost->ends;

@@ -83,7 +83,8 @@ void end(const End* ends, std::uint32_t count) noexcept;
 /// The same, and next() under one lock.
 Next end_and_next(const End* ends, std::uint32_t count, bool only_bite = false) noexcept;
 /// The process ends while it performs the job: counts that, and returns how often in a row. With
-/// `limit`, the count begins anew. If the jobs are more than are kept, the oldest is forgotten.
+/// `limit`, the count begins anew. If the jobs are more than are kept, the oldest is forgotten; the
+/// new one goes on with its count if both belong to one owner.
 int count_lost_worker(JobNumber job, int limit) noexcept;
 /// Gives back all jobs of the bite that have not started.
 void give_back_waiting() noexcept;

@@ -150,4 +150,11 @@ void stop(const Job& job, const Stop& how) {
   });
 }
 
+void stop_without_type(const Job& job, TimestampTz now) {
+  Stop how;
+  how.finished_at = now;
+  how.reason = make_text("its type does not exist");
+  stop(job, how);
+}
+
 }  // namespace metrics_refresh::store::queue

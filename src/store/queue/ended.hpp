@@ -41,5 +41,7 @@ struct Stop {
 /// The job ends without success: a row in queue_stopped, and an end mark if the job has a segment.
 /// The caller has removed a job of queue_later.
 void stop(const Job& job, const Stop& how);
+/// The same for a job that no process can start, because its type does not exist.
+void stop_without_type(const Job& job, TimestampTz now);
 
 }  // namespace metrics_refresh::store::queue

@@ -26,6 +26,7 @@ struct Handler {
   bool passes_id = false;
   Oid oid = InvalidOid;
   Oid function_owner = InvalidOid;
+  std::string owner_name;  // of the function, for a dump
 
   /// For messages.
   std::string signature() const {

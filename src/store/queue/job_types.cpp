@@ -9,7 +9,8 @@ namespace {
 
 constexpr char kColumns[] =
     "SELECT id::int8, name, mode, coalesce(handler_schema, '') AS handler_schema,"
-    " coalesce(handler_name, '') AS handler_name, passes_id, handler_oid, handler_owner_oid, owner,"
+    " coalesce(handler_name, '') AS handler_name, coalesce(handler_owner, '') AS handler_owner,"
+    " passes_id, handler_oid, handler_owner_oid, owner,"
     " owner_oid, max_attempts::int8, (extract(epoch FROM backoff) * 1000000)::int8 AS backoff,"
     " (extract(epoch FROM max_backoff) * 1000000)::int8 AS max_backoff,"
     " (extract(epoch FROM timeout) * 1000000)::int8 AS timeout,"
@@ -35,6 +36,7 @@ std::vector<JobType> read_types(const pg::Rows& rows) {
     type.mode = from_column<JobMode>(rows.get_text(i, "mode"));
     type.handler.schema = rows.get_text(i, "handler_schema");
     type.handler.name = rows.get_text(i, "handler_name");
+    type.handler.owner_name = rows.get_text(i, "handler_owner");
     type.handler.passes_id = rows.get_bool(i, "passes_id");
     type.handler.oid = rows.get_oid(i, "handler_oid");
     type.handler.function_owner = rows.get_oid(i, "handler_owner_oid");
@@ -160,6 +162,15 @@ std::vector<std::string> type_names_like(pg::Spi& spi, const std::string& name) 
   return names;
 }
 
+std::vector<std::int64_t> existing_types(pg::Spi& spi, const std::vector<std::int64_t>& types) {
+  const pg::Rows rows =
+      spi.query_latest("SELECT id::int8 FROM metrics_refresh_internal.job_type WHERE id = ANY ($1)",
+                       {pg::Param::array(types)});
+  std::vector<std::int64_t> found;
+  for (std::size_t i = 0; i < rows.size(); ++i) found.push_back(rows.get_int64(i, "id"));
+  return found;
+}
+
 bool follow_handlers(pg::Spi& spi) {
   bool done = true;
   for (const JobType& type : load_job_types(spi)) {
@@ -169,7 +180,8 @@ bool follow_handlers(pg::Spi& spi) {
     const HandlerShape shape = pg::call([function] { return shape_of_handler(function); });
     if (shape.reason != NoHandler::kNone) continue;
     if (function == type.handler.oid && shape.owner == type.handler.function_owner &&
-        type.handler.schema == shape.schema && type.handler.name == shape.name)
+        type.handler.schema == shape.schema && type.handler.name == shape.name &&
+        type.handler.owner_name == pg::role_name(shape.owner))
       continue;
     const pg::Rows written = spi.query(
         "UPDATE metrics_refresh_internal.job_type SET handler_schema = $2, handler_name = $3,"

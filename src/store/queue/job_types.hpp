@@ -68,9 +68,12 @@ bool has_open_jobs(pg::Spi& spi, int type);
 /// caller's rights.
 std::vector<std::string> type_names_like(pg::Spi& spi, const std::string& name);
 
-/// Stores the present names of handlers that were renamed, and the new functions of handlers that
-/// were created again, so that a dump has them. Does not wait for locks: false if another session
-/// holds a row.
+/// Those of the types that exist at this moment.
+std::vector<std::int64_t> existing_types(pg::Spi& spi, const std::vector<std::int64_t>& types);
+
+/// Stores the present names of handlers, their schemas and their owners, and the new functions of
+/// handlers that were created again, so that a dump has them. Does not wait for locks: false if
+/// another session holds a row.
 bool follow_handlers(pg::Spi& spi);
 
 }  // namespace queue

@@ -19,15 +19,6 @@ pg::Param time_param(TimestampTz time) {
   return pg::Param(TIMESTAMPTZOID, TimestampTzGetDatum(time));
 }
 
-// No worker can start a job without a type.
-void stop_without_type(const Job& job, TimestampTz now) {
-  Stop how;
-  how.status = StopStatus::kDead;
-  how.finished_at = now;
-  how.reason = make_text("its type does not exist");
-  stop(job, how);
-}
-
 struct Due {
   std::vector<Job> jobs, without_type;
 };

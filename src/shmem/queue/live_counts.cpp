@@ -29,7 +29,7 @@ void begin_locked(Content& content) noexcept {
 void set_open(Content& content, TypeEntry& entry, const Counts& counts) noexcept {
   if (entry.is_known)
     if (const std::uint32_t role = find_owner(content, entry.copy.role); role != kNone)
-      content.owners[role].open += counts.open - entry.counts.open;
+      content.owners[role].open += counts.in_share() - entry.counts.in_share();
   entry.counts = counts;
 }
 
@@ -40,9 +40,8 @@ void end_types(Content& content, const std::vector<std::pair<TypeId, Counts>>& c
   for (const auto& [type, counts] : counted)
     if (const std::uint32_t index = find_or_add_type(content, type); index != kNone) {
       TypeEntry& entry = content.types[index];
-      set_open(content, entry,
-               {entry.counts.open + counts.open, entry.counts.failed + counts.failed,
-                entry.counts.dead + counts.dead, entry.counts.canceled + counts.canceled});
+      Counts sum = entry.counts;
+      set_open(content, entry, sum += counts);
     }
 }
 
@@ -104,13 +103,6 @@ std::optional<std::int64_t> open_jobs_of_batch(std::int64_t batch) noexcept {
   });
   if (open < 0) return std::nullopt;
   return open;
-}
-
-std::int64_t open_jobs_of(Oid role) noexcept {
-  return locked(LW_SHARED, [role](Content& content) -> std::int64_t {
-    const std::uint32_t index = find_owner(content, role);
-    return index == kNone ? 0 : content.owners[index].open;
-  });
 }
 
 // The snapshot is taken under the lock, so that each post either came before it, or compares its

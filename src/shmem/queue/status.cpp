@@ -88,6 +88,7 @@ std::optional<QueueStatus> queue_status() noexcept {
     status.claims = ready.claims();
     status.holds = ready.holds();
     status.outside = ready.outside();
+    status.roles = kRoles - content.roles.free_count();
     status.workers = content.worker_count;
     status.rereads = static_cast<std::uint8_t>(ready.rereads_wanted());
     status.current_segment = segment;

@@ -35,6 +35,7 @@ struct QueueStatus {
   std::uint32_t claims = 0;  // with holds
   std::uint32_t holds = 0;
   std::uint32_t outside = 0;
+  std::uint32_t roles = 0;    // that have something of the room for all (role_shares.hpp)
   std::uint32_t workers = 0;  // attached
   std::uint8_t rereads = 0;   // segments: bits
   int current_segment = -1;

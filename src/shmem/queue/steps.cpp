@@ -109,17 +109,6 @@ bool is_uncounted(const Content& content, TransactionNumber transaction) noexcep
   return false;
 }
 
-namespace {
-
-void add(Counts& to, const Counts& change) noexcept {
-  to.open += change.open;
-  to.failed += change.failed;
-  to.dead += change.dead;
-  to.canceled += change.canceled;
-}
-
-}  // namespace
-
 void count_type(Content& content, TypeId type, const Counts& change, const Ends& ends,
                 TransactionNumber transaction) noexcept {
   const std::uint32_t index = find_or_add_type(content, type);
@@ -130,11 +119,11 @@ void count_type(Content& content, TypeId type, const Counts& change, const Ends&
   entry.ends.dead += ends.dead;
   entry.ends.canceled += ends.canceled;
   if (!is_uncounted(content, transaction)) return;
-  add(entry.counts, change);
-  if (content.recount_is_active) add(entry.recounted, change);
+  entry.counts += change;
+  if (content.recount_is_active) entry.recounted += change;
   if (!entry.is_known) return;
   if (const std::uint32_t role = find_owner(content, entry.copy.role); role != kNone)
-    content.owners[role].open += change.open;
+    content.owners[role].open += change.in_share();
 }
 
 void count_segment(Content& content, std::uint8_t segment, std::int64_t change,

@@ -126,9 +126,80 @@ SET metrics_refresh.max_queued_jobs_per_role = 100;
 SET ROLE regress_client;
 SELECT tools.try($$SELECT count(metrics_refresh.enqueue('flood 1')) FROM generate_series(1, 300)$$);
 SELECT count(*) FROM background_jobs;
+-- Types of one role share, and so do the callbacks of batches, from create_batch() on.
+SELECT tools.try($$SELECT count(metrics_refresh.enqueue('flood ' || 1 + i % 3)) FROM generate_series(1, 101) i$$);
+SELECT tools.try($$SELECT count(metrics_refresh.create_batch('flood 1', open => true)) FROM generate_series(1, 101)$$);
+SELECT count(metrics_refresh.create_batch('flood 1', open => true)) FROM generate_series(1, 60);
+SELECT tools.try($$SELECT count(metrics_refresh.enqueue('flood 2')) FROM generate_series(1, 41)$$);
+SELECT count(metrics_refresh.enqueue('flood 2', unique_key => 'key ' || i)) FROM generate_series(1, 40) i;
+-- A duplicate takes no room.
+SET client_min_messages = warning;
+SELECT metrics_refresh.enqueue('flood 2', unique_key => 'key 1') > 0 AS is_duplicate;
+RESET client_min_messages;
+SELECT tools.try($$SELECT metrics_refresh.enqueue('flood 3')$$);
+SELECT sum(pending) FROM metrics_refresh.job_counts();
+-- The callbacks become jobs, of the same number.
+RESET ROLE;
+SELECT count(metrics_refresh.close_batch(id)) FROM metrics_refresh_internal.queue_batch;
+SET ROLE regress_client;
+CALL tools.wait_until('SELECT count(*) = 100 FROM background_jobs');
+SELECT sum(pending) FROM metrics_refresh.job_counts();
+SELECT tools.try($$SELECT metrics_refresh.enqueue('flood 3')$$);
+SELECT count(metrics_refresh.cancel_job(id)) FROM background_jobs;
+-- A prepared transaction counts before it is committed, and no more when it is rolled back.
+BEGIN;
+SELECT count(metrics_refresh.enqueue('flood 1')) FROM generate_series(1, 90);
+PREPARE TRANSACTION 'regress_share';
+SELECT tools.try($$SELECT count(metrics_refresh.enqueue('flood 2')) FROM generate_series(1, 11)$$);
+ROLLBACK PREPARED 'regress_share';
+CALL tools.wait_until($$SELECT tools.try('SELECT count(metrics_refresh.enqueue(''flood 2'')) FROM generate_series(1, 100)') = '100'$$);
+SELECT count(metrics_refresh.cancel_job(id)) FROM background_jobs WHERE status = 'pending';
 RESET ROLE;
 RESET metrics_refresh.max_queued_jobs_per_role;
 
+-- One transaction, or role, does not take all room for changes of jobs, nor for claims from outside.
+SET ROLE regress_client;
+SELECT count(*) FROM metrics_refresh.enqueue_many('flood 1', array_fill('{}'::jsonb, '{12000}'));
+BEGIN;
+SELECT count(metrics_refresh.cancel_job(id)) FROM (SELECT id FROM background_jobs WHERE status = 'pending' ORDER BY id LIMIT 2000) s;
+SELECT tools.try($$SELECT count(metrics_refresh.cancel_job(id)) FROM (SELECT id FROM background_jobs WHERE status = 'pending' LIMIT 100) s$$);
+-- They are given back by a part of a transaction, too.
+SELECT count(metrics_refresh.cancel_job(id)) FROM (SELECT id FROM background_jobs WHERE status = 'pending' ORDER BY id LIMIT 40) s;
+ROLLBACK;
+BEGIN;
+SELECT count(metrics_refresh.cancel_job(id)) FROM (SELECT id FROM background_jobs WHERE status = 'pending' ORDER BY id LIMIT 2000) s;
+COMMIT;
+CREATE TEMP TABLE claims (id bigint, token text);
+INSERT INTO claims SELECT id, token FROM metrics_refresh.claim_jobs('{flood 1}', 1000);
+INSERT INTO claims SELECT id, token FROM metrics_refresh.claim_jobs('{flood 1}', 1000);
+INSERT INTO claims SELECT id, token FROM metrics_refresh.claim_jobs('{flood 1}', 1000);
+INSERT INTO claims SELECT id, token FROM metrics_refresh.claim_jobs('{flood 1}', 1000);
+INSERT INTO claims SELECT id, token FROM metrics_refresh.claim_jobs('{flood 1}', 1000);
+-- The rest of the share, and no more.
+INSERT INTO claims SELECT id, token FROM metrics_refresh.claim_jobs('{flood 1}', 1000);
+SELECT tools.try($$SELECT count(*) FROM metrics_refresh.claim_jobs('{flood 1}', 1000)$$);
+SET ROLE regress_owner;
+SELECT count(*) FROM metrics_refresh.enqueue_many('outside', array_fill('{}'::jsonb, '{1000}'));
+SELECT count(*) FROM metrics_refresh.claim_jobs('{outside}', 1000);
+SET ROLE regress_client;
+SELECT bool_and(result = 'done') AS done
+FROM metrics_refresh.complete_jobs((SELECT array_agg(id ORDER BY id) FROM claims WHERE id % 2 = 0),
+                                   (SELECT array_agg(token ORDER BY id) FROM claims WHERE id % 2 = 0));
+SELECT bool_and(result = 'done') AS done
+FROM metrics_refresh.release_jobs((SELECT array_agg(id ORDER BY id) FROM claims WHERE id % 2 = 1),
+                                  (SELECT array_agg(token ORDER BY id) FROM claims WHERE id % 2 = 1));
+BEGIN;
+SELECT count(*) FROM metrics_refresh.claim_jobs('{flood 1}', 1000);
+ROLLBACK;
+RESET ROLE;
+DO $$
+BEGIN
+    LOOP
+        PERFORM metrics_refresh.cancel_job(id) FROM background_jobs WHERE status IN ('pending', 'processing') LIMIT 2000;
+        EXIT WHEN NOT FOUND;
+        COMMIT;
+    END LOOP;
+END $$;
 SELECT count(metrics_refresh.drop_job_type(type)) FROM metrics_refresh.job_types;
 -- The other files count their completed jobs.
 TRUNCATE metrics_refresh_internal.queue_history;

@@ -54,6 +54,9 @@ SELECT metrics_refresh.enqueue('retry.never') AS job \gset
 CALL tools.finish_jobs('retry.%');
 SELECT status, attempts, last_error FROM tools.jobs WHERE type = 'retry.never';
 SELECT count(*) FROM edge_function_logs WHERE job_id = :job;
+-- However short the backoff is, a job that fails again and again does so once a second.
+SELECT third.created_at - second.created_at >= '1 second' AS a_second
+FROM edge_function_logs second JOIN edge_function_logs third USING (job_id) WHERE job_id = :job AND second.attempt = 2 AND third.attempt = 3;
 -- It can be tried again, with all its attempts.
 SELECT metrics_refresh.retry_job(:job);
 CALL tools.finish_jobs('retry.%');

@@ -73,7 +73,7 @@ subtest 'each job ends once' => sub {
 	is($output{$_}, "\n", "$_ has no error") for 'change()', 'outside()', 'schedule()', 'enqueuer 1', 'enqueuer 2';
 	my ($left, $done) = split / \| ?/, $node->safe_psql('stress', 'SELECT stress_figures()');
 	note("$left | $done terminated=$ends");
-	is($left, 'lost=0 doubles=0 repeated=0 beyond_limits=0 open=0 rows=0 claims=0 spans_used=0 lanes_used=0 workers=0',
+	is($left, 'lost=0 doubles=0 repeated=0 beyond_limits=0 open=0 rows=0 claims=0 spans_used=0 lanes_used=0 roles=0 workers=0',
 		'no job is lost or runs twice, limits hold, and numbers are exact');
 	for my $met (qw(posted completed wrong_hints reads held canceled parked given_back expired stale))
 	{

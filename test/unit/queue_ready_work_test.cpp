@@ -467,6 +467,7 @@ TEST(QueueReadyWork, HoldsAreLimited) {
   EXPECT_EQ(queue.work.hold(2).result, Result::kHeld);
   EXPECT_EQ(queue.work.hold(3).result, Result::kNoRoom);
   queue.work.release(1);
+  EXPECT_EQ(queue.work.hold(3, false).result, Result::kNoRoom);
   EXPECT_EQ(queue.work.hold(3).result, Result::kHeld);
 }
 

@@ -57,6 +57,9 @@ Datum create_batch(FunctionCallInfo call) {
   batch.is_open = Arguments::required(arguments.get_bool(2), "open");
   store::queue::insert_batch(batch);
   store::queue::note_added(batch.id, batch.id);
+  shmem::queue::Counts counts;
+  counts.batches = 1;
+  store::queue::note_counts(batch.type, counts);
   store::queue::note_batches();
   return Int64GetDatum(batch.id);
 }

@@ -89,7 +89,6 @@ Datum enqueue(FunctionCallInfo call) {
   if (!arguments.is_null(kUniqueKey))
     job.unique_key = checked_key(arguments.datum(kUniqueKey), "unique_key");
   read_uniqueness(arguments, kOfEnqueue, job.unique_key != nullptr, "unique_key", options);
-  check_share_of_queue(options.type, 1);
   add_jobs(options, &job, 1);
   if (job.is_duplicate) report_duplicate(job);
   return Int64GetDatum(job.id);
@@ -143,7 +142,6 @@ Datum enqueue_many(FunctionCallInfo call) {
   if (has_unique_keys)
     set_keys(arguments.datum(kUniqueKeys), "unique_keys", &NewJob::unique_key, jobs, count);
   read_uniqueness(arguments, kOfEnqueueMany, has_unique_keys, "unique_keys", options);
-  check_share_of_queue(options.type, static_cast<std::int64_t>(count));
   add_jobs(options, jobs, count);
   return_rows(call, jobs, count);
   return Datum{0};

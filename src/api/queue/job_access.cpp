@@ -26,6 +26,16 @@ void refuse_full_holds() {
                      "Change fewer jobs in a transaction.");
 }
 
+void refuse_share_of_holds() {
+  throw pg::SqlError(
+      ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+      "role \"" + pg::role_name(GetOuterUserId()) +
+          "\" would change more background jobs at a time than it may",
+      "Change fewer jobs in a transaction, and end open transactions.",
+      "Of the changes for which metrics_refresh.queue_memory has room, a role may have as many as "
+      "are left for others.");
+}
+
 void refuse_missing_job_number(std::int64_t id) {
   throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "job " + std::to_string(id) + " does not exist",
                      "The view background_jobs lists the jobs that you may see.");

@@ -25,8 +25,9 @@ class JobRights {
   bool may_manage_known_ = false;
 };
 
-/// Throws SqlError 53400: too many jobs are being changed at a time.
+/// They throw SqlError 53400: all roles, or the present one, change too many jobs at a time.
 [[noreturn]] void refuse_full_holds();
+[[noreturn]] void refuse_share_of_holds();
 [[noreturn]] void refuse_missing_job_number(std::int64_t id);
 
 }  // namespace metrics_refresh::api

@@ -74,13 +74,15 @@ enum class Holder { kUs, kWorker, kOutside };
 Holder hold(JobNumber id) {
   using Result = shmem::queue::HoldResult::Result;
   if (store::queue::holds(id) || store::queue::uses_outside(id)) return Holder::kUs;
-  switch (store::queue::hold_job(id).result) {
+  switch (store::queue::hold_job(id, GetOuterUserId()).result) {
     case Result::kHeld:
       return Holder::kUs;
     case Result::kRunning:
       return Holder::kWorker;
     case Result::kOutside:
       return Holder::kOutside;
+    case Result::kNoShare:
+      refuse_share_of_holds();
     case Result::kNoRoom:
       refuse_full_holds();
     case Result::kInUse:

@@ -7,7 +7,6 @@
 #include "extension/settings.hpp"
 #include "pg/rights_watch.hpp"
 #include "pg/role.hpp"
-#include "shmem/queue/live_counts.hpp"
 #include "store/job_changes.hpp"
 #include "store/queue/news.hpp"
 
@@ -20,7 +19,6 @@ struct Entry {
   std::uint64_t version;  // of the types
   std::uint64_t rights;   // the version of functions and roles
   Oid caller;             // that may add jobs
-  std::int64_t room;      // of `type`
   std::size_t length;     // of the name; 0: the entry is empty
   char name[kLongestTypeName];
 };
@@ -57,10 +55,9 @@ void read_entry(Entry& entry, const std::string& name) {
   const Oid function = type->find_function();
   require_handler(*type, function);
   check_caller(*type, function);
-  entry.type = {
-      type->mode, type->id, type->owner_oid, function, static_cast<std::int16_t>(type->priority),
-      &entry.room};
-  entry.room = 0;
+  const bool has_share = OidIsValid(type->owner_oid) && !pg::is_superuser(type->owner_oid);
+  entry.type = {type->mode, type->id, type->owner_oid, has_share, function,
+                static_cast<std::int16_t>(type->priority)};
   entry.version = version;
   entry.rights = rights;
   entry.caller = GetUserId();
@@ -86,26 +83,15 @@ const KnownType& type_to_add_to(const text* name) {
 }
 
 void check_share_of_queue(const KnownType& type, std::int64_t count) {
-  if ((*type.room -= count) >= 0) return;
-  if (!OidIsValid(type.owner) || pg::is_superuser(type.owner)) {
-    *type.room = 1000;
-    return;
-  }
+  if (!type.has_share) return;
   const std::int64_t most = settings::max_queued_jobs_per_role();
-  // Otherwise one long transaction could add any number.
-  const std::int64_t added = std::max<std::int64_t>(store::queue::noted_open(type.id), 0);
-  const std::int64_t left = most - shmem::queue::open_jobs_of(type.owner) - added - count;
-  if (left < 0) {
-    *type.room = 0;
-    throw pg::SqlError(
-        ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-        "role \"" + pg::role_name(type.owner) + "\" would have more background jobs than it may",
-        "Wait until some have ended, or cancel_job() them, or ask an administrator "
-        "to raise metrics_refresh.max_queued_jobs_per_role.",
-        "metrics_refresh.max_queued_jobs_per_role is " + std::to_string(most) + ".");
-  }
-  // Several sessions may add jobs between two looks.
-  *type.room = std::min<std::int64_t>(left / 16, 1000);
+  if (store::queue::promise_jobs(type.owner, count, most)) return;
+  throw pg::SqlError(
+      ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+      "role \"" + pg::role_name(type.owner) + "\" would have more background jobs than it may",
+      "Wait until some have ended, or cancel_job() them, or ask an administrator "
+      "to raise metrics_refresh.max_queued_jobs_per_role.",
+      "metrics_refresh.max_queued_jobs_per_role is " + std::to_string(most) + ".");
 }
 
 }  // namespace metrics_refresh::api

@@ -10,9 +10,9 @@ struct KnownType {
   store::queue::JobMode mode;
   int id;
   Oid owner;
+  bool has_share;  // the owner is no superuser
   Oid handler;  // InvalidOid for the mode external
   std::int16_t priority;
-  std::int64_t* room;  // jobs until the next look at the share of the owner
 };
 
 /// The type of this name, for a caller who adds jobs. Throws SqlError 42704 if there is no such
@@ -20,9 +20,9 @@ struct KnownType {
 /// for the mode external, if the caller lacks the rights of the owner. Valid until the next call.
 const KnownType& type_to_add_to(const text* name);
 
-/// Call it before `count` jobs of the type are added. Throws SqlError 53400 if its owner would have
-/// more open jobs than metrics_refresh.max_queued_jobs_per_role. Jobs of other open transactions
-/// are not counted, and the look is repeated only now and then.
+/// Call it before `count` jobs of the type, or batches with such a callback, are added. Throws
+/// SqlError 53400 if its owner would have more that have not ended than
+/// metrics_refresh.max_queued_jobs_per_role, with those of open transactions.
 void check_share_of_queue(const KnownType& type, std::int64_t count);
 
 }  // namespace metrics_refresh::api

@@ -103,6 +103,8 @@ void add_jobs(const NewJobOptions& options, NewJob* jobs, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i)
     has_unique_keys = has_unique_keys || jobs[i].unique_key != nullptr;
   if (has_unique_keys) find_duplicates(options, jobs, count);
+  const auto is_new = [](const NewJob& job) { return !job.is_duplicate; };
+  check_share_of_queue(options.type, std::count_if(jobs, jobs + count, is_new));
   NewJob* part[kPart];
   std::size_t size = 0;
   std::int64_t added = 0;

@@ -37,7 +37,7 @@ struct NewJob {
 void begin_adding(const char* function);
 
 /// Adds the jobs, in their order, and sets their numbers. REQUIRES: begin_adding() in this
-/// statement; the values are checked.
+/// statement; the values are checked. Throws SqlError 53400 beyond the share of the type's owner.
 void add_jobs(const NewJobOptions& options, NewJob* jobs, std::size_t count);
 
 /// Raises a notice that the job was not added, because another one has its unique key.

@@ -12,6 +12,7 @@
 #include "api/queue/outside_token.hpp"
 #include "api/queue/payload.hpp"
 #include "pg/array.hpp"
+#include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "store/queue/claims.hpp"
 #include "store/queue/hot.hpp"
@@ -97,8 +98,24 @@ void read_span(const shmem::queue::Reading& span) {
   shmem::queue::put_back_outside(found, read.count, read.until);
 }
 
-// Claims up to `most` jobs of the type, which are noted before anything can fail.
-std::uint32_t claim_numbers(int type, std::uint32_t most, OutsideClaim* claims) {
+[[noreturn]] void refuse_full_claims(Oid beyond_share) {
+  if (!OidIsValid(beyond_share))
+    throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                       "too many background jobs are claimed by external workers",
+                       "Complete or release some of them, or raise metrics_refresh.queue_memory.");
+  throw pg::SqlError(
+      ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+      "external workers would claim more jobs of types of role \"" + pg::role_name(beyond_share) +
+          "\" than they may",
+      "Complete or release some of them, or ask an administrator to raise "
+      "metrics_refresh.queue_memory.",
+      "Of the claims for which metrics_refresh.queue_memory has room, the types of a role may have "
+      "as many as are left for others.");
+}
+
+// Claims up to `most` jobs of the type, which are noted before anything can fail. For lack of room,
+// it returns 0 if the call `has_some` already, which would be lost by an error.
+std::uint32_t claim_numbers(int type, std::uint32_t most, bool has_some, OutsideClaim* claims) {
   for (;;) {
     store::queue::reserve_outside_uses(most);
     const shmem::queue::OutsideNext next = shmem::queue::claim_outside(type, most, claims);
@@ -106,11 +123,7 @@ std::uint32_t claim_numbers(int type, std::uint32_t most, OutsideClaim* claims) 
       store::queue::note_outside_use(claims[i].job, store::queue::OutsideUse::kClaim);
     if (next.step == shmem::queue::NextStep::kRead) read_span(next.reading);
     if (next.count > 0 || next.step != shmem::queue::NextStep::kRead) {
-      if (next.is_full && next.count == 0)
-        throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-                           "too many background jobs are claimed by external workers",
-                           "Complete or release some of them, or raise "
-                           "metrics_refresh.queue_memory.");
+      if (next.is_full && next.count == 0 && !has_some) refuse_full_claims(next.beyond_share);
       return next.count;
     }
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
@@ -150,7 +163,7 @@ std::vector<Claimed> claim(const Request& request) {
   for (const auto& [id, name] : request.types) {
     while (claimed.size() < request.count) {
       const auto left = static_cast<std::uint32_t>(request.count - claimed.size());
-      const std::uint32_t count = claim_numbers(id, left, claims.data());
+      const std::uint32_t count = claim_numbers(id, left, !claimed.empty(), claims.data());
       if (count == 0) break;
       read_rows(name, claims.data(), count, claimed);
     }

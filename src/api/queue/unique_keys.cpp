@@ -93,8 +93,9 @@ bool holds_duplicates(const NewJobOptions& options) {
 bool hold_duplicate(pg::Spi& spi, store::queue::JobNumber id) {
   using Result = shmem::queue::HoldResult::Result;
   if (store::queue::holds(id)) return true;
-  const Result result = store::queue::hold_job(id).result;
+  const Result result = store::queue::hold_job(id, GetOuterUserId()).result;
   if (result == Result::kRunning || result == Result::kOutside) return false;
+  if (result == Result::kNoShare) refuse_share_of_holds();
   if (result == Result::kNoRoom) refuse_full_holds();
   // Another session is about to change it, so it does not start either.
   if (result == Result::kInUse) return true;

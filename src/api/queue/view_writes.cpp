@@ -129,7 +129,6 @@ HeapTuple insert(HeapTuple tuple, TupleDesc description) {
   job.payload = checked_payload(row.values[kPayload], "payload");
   if (row.has(kKey)) job.key = checked_key(row.values[kKey], "key");
   if (row.has(kUniqueKey)) job.unique_key = checked_key(row.values[kUniqueKey], "unique_key");
-  check_share_of_queue(options.type, 1);
   add_jobs(options, &job, 1);
   if (job.is_duplicate) report_duplicate(job);
   // RETURNING shows these.

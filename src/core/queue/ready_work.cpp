@@ -361,7 +361,7 @@ void ReadyWork::put_back(std::uint32_t index, const Found* found, std::uint32_t 
   turns_.update_lane(from);
 }
 
-ReadyWork::Held ReadyWork::hold(JobNumber job) noexcept {
+ReadyWork::Held ReadyWork::hold(JobNumber job, bool may_hold) noexcept {
   Claim* const claim = claimed_.find(job);
   if (claim != nullptr && claim->holder == Claim::kHold) return {Held::Result::kInUse, 0};
   if (claim != nullptr && claim->holder == Claim::kOutside) return {Held::Result::kOutside, 0};
@@ -370,7 +370,7 @@ ReadyWork::Held ReadyWork::hold(JobNumber job) noexcept {
     Item& item = *bite.find(job);
     if (item.state != Item::State::kWaiting) return {Held::Result::kRunning, claim->holder};
   }
-  if (holds_ == most_holds_) return {Held::Result::kNoRoom, 0};
+  if (!may_hold || holds_ == most_holds_) return {Held::Result::kNoRoom, 0};
   ++holds_;
   if (claim == nullptr) {
     claimed_.insert({job, kNone, Claim::kHold, 0});

@@ -84,7 +84,7 @@ class ReadyWork {
       kRunning,  // `worker` has started it
       kOutside,  // it is claimed from outside
       kInUse,    // there is a hold already
-      kNoRoom
+      kNoRoom    // for one more, or not for this session
     };
     Result result = Result::kHeld;
     std::uint32_t worker = 0;
@@ -153,8 +153,10 @@ class ReadyWork {
                 Instant now) noexcept;
 
   /// Keeps workers away from a job that a session is about to change. The session reads the job's
-  /// row after that. It posts the job again if the job is still ready when the hold ends.
-  Held hold(JobNumber job) noexcept;
+  /// row after that. It posts the job again if the job is still ready when the hold ends. Without
+  /// `may_hold`, it only learns who has the job.
+  Held hold(JobNumber job, bool may_hold = true) noexcept;
+  std::uint32_t free_holds() const noexcept { return most_holds_ - holds_; }
   /// REQUIRES: hold() has returned kHeld. Returns the segments of hints for the job that were met
   /// meanwhile, or from whose bite the job was taken: a bit for each. In these it has to be posted
   /// again, even if the change was committed.

@@ -41,7 +41,7 @@ Ended end_one(pg::Spi& spi, std::int64_t number, const Types& types, bool& is_wi
   if (!batch) return Ended::kLocked;
   const JobType* const type = types.find(batch->type);
   Job job = callback_of(*batch, type);
-  note_new(store::queue::unended_of(job));
+  note_callback(batch->type);
   if (type != nullptr) {
     store::queue::append_jobs(lock_current_segment(), &job, 1);
     note_ready(store::queue::unended_of(job));

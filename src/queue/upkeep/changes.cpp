@@ -21,11 +21,11 @@ shmem::queue::Jobs claimable(const Unended& job) {
 
 void note_ready(const Unended& job) { store::queue::note_ready(claimable(job), 1); }
 
-void note_new(const Unended& job) {
+void note_callback(TypeId type) {
   shmem::queue::Counts counts;
   counts.open = 1;
-  store::queue::note_counts(job.type, counts);
-  if (job.batch) store::queue::note_batch(*job.batch, 1);
+  counts.batches = -1;
+  store::queue::note_counts(type, counts);
 }
 
 void note_dead(const Unended& job) {

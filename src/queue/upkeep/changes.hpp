@@ -17,10 +17,10 @@ using store::queue::Unended;
 /// The job, as it can be claimed.
 shmem::queue::Jobs claimable(const Unended& job);
 
-/// A job that waited, or is new, was appended to its segment.
+/// A job that waited, or is a callback, was appended to its segment.
 void note_ready(const Unended& job);
-/// The job is new.
-void note_new(const Unended& job);
+/// A batch has ended, and the callback of this type is a job from now on.
+void note_callback(TypeId type);
 /// The job has ended without success. It was open before.
 void note_dead(const Unended& job);
 void note_canceled(const Unended& job);

@@ -68,14 +68,16 @@ std::vector<KnownClaim> claims_of(std::uint8_t segment) {
 }
 
 // A job without room becomes an ordinary one, and its token is stale.
-void restore(KnownClaim& known, const Unended& job) {
+void restore(KnownClaim& known, const Unended& job, const Types& types) {
   if (known.version != job.version || known.was_released) return;
   known.claim.tid = job.place.tid;
   known.claim.type = job.type;
-  (void)shmem::queue::restore_outside(claimable(job), known.claim);
+  const JobType* const type = types.find(job.type);
+  const Oid role = type != nullptr ? type->owner_oid : InvalidOid;
+  (void)shmem::queue::restore_outside(claimable(job), known.claim, role);
 }
 
-void restore_segment(std::uint8_t segment) {
+void restore_segment(std::uint8_t segment, const Types& types) {
   std::vector<KnownClaim> claims = claims_of(segment);
   if (claims.empty()) return;
   const JobNumber last = claims.back().claim.job;
@@ -87,7 +89,7 @@ void restore_segment(std::uint8_t segment) {
                                       jobs.size());
     for (std::size_t i = 0; i < read.count; ++i) {
       while (next != claims.end() && next->claim.job < jobs[i].place.id) ++next;
-      if (next != claims.end() && next->claim.job == jobs[i].place.id) restore(*next, jobs[i]);
+      if (next != claims.end() && next->claim.job == jobs[i].place.id) restore(*next, jobs[i], types);
     }
   }
 }
@@ -107,7 +109,7 @@ bool restore_known_claims(const Types& types, std::uint8_t segments) {
   return store::try_with_own_tables("claims of jobs cannot be restored now",
                                     [&types, segments](pg::Spi& spi) {
                                       for (std::uint8_t i = 0; i < shmem::queue::kSegments; ++i)
-                                        if ((segments >> i & 1) != 0) restore_segment(i);
+                                        if ((segments >> i & 1) != 0) restore_segment(i, types);
                                       book_starts(spi, types);
                                     });
 }

@@ -41,6 +41,8 @@ class Counter {
       types_[stopped.type].dead += stopped.dead;
       types_[stopped.type].canceled += stopped.canceled;
     }
+    for (const store::queue::OpenBatches& open : store::queue::count_batches(spi))
+      types_[open.type].batches += open.batches;
     for (const store::queue::LaterJobsOfBatch& later :
          store::queue::count_later_jobs_of_batches(spi))
       batches_[later.batch] += later.jobs;

@@ -19,7 +19,8 @@ constexpr std::size_t kMost = 1000;
 std::vector<store::queue::Place> hold(const Unended* jobs, std::size_t count) {
   std::vector<store::queue::Place> places;
   for (std::size_t i = 0; i < count; ++i) {
-    if (store::queue::hold_job(jobs[i].place.id).result != shmem::queue::HoldResult::Result::kHeld)
+    const JobNumber job = jobs[i].place.id;
+    if (store::queue::hold_job(job, InvalidOid).result != shmem::queue::HoldResult::Result::kHeld)
       continue;
     store::queue::set_held_job(claimable(jobs[i]));
     places.push_back(jobs[i].place);

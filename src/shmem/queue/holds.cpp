@@ -28,6 +28,7 @@ HoldResult result_of(const ReadyWork::Held& held) noexcept {
 void end_locked(Content& content, const HoldEnd& end, TimestampTz now, Wakes& wakes) noexcept {
   if (content.ready().holder_of(end.job.first) != core::queue::Claim::kHold) return;
   std::uint32_t segments = content.ready().release(end.job.first);
+  give_back(content, end.role, &RoleEntry::holds, 1);
   if (end.is_ready) segments |= 1U << end.job.segment;
   for (std::uint8_t segment = 0; segment < kSegments; ++segment) {
     if ((segments >> segment & 1U) == 0) continue;
@@ -44,19 +45,17 @@ void end_locked(Content& content, const HoldEnd& end, TimestampTz now, Wakes& wa
 
 }  // namespace
 
-HoldResult hold(JobNumber job) noexcept {
-  HoldResult result;
-  (void)hold_many(&job, 1, &result);
-  return result;
-}
-
-std::uint32_t hold_many(const JobNumber* jobs, std::uint32_t count, HoldResult* results) noexcept {
-  return locked(LW_EXCLUSIVE, [=](Content& content) -> std::uint32_t {
-    for (std::uint32_t i = 0; i < count; ++i) {
-      results[i] = result_of(content.ready().hold(jobs[i]));
-      if (results[i].result == HoldResult::Result::kNoRoom) return i + 1;
-    }
-    return count;
+HoldResult hold(JobNumber job, Oid role) noexcept {
+  return locked(LW_EXCLUSIVE, [=](Content& content) {
+    const bool may_hold =
+        may_take(content, role, &RoleEntry::holds, content.ready().free_holds());
+    HoldResult result = result_of(content.ready().hold(job, may_hold));
+    if (result.result == HoldResult::Result::kHeld)
+      (void)add_to_role(content, role, &RoleEntry::holds, 1);
+    else if (result.result == HoldResult::Result::kNoRoom &&
+             number_of(content, role, &RoleEntry::holds) > 0)
+      result.result = HoldResult::Result::kNoShare;
+    return result;
   });
 }
 

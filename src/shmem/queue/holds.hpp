@@ -14,21 +14,21 @@ struct HoldResult {
     kRunning,  // a worker has started it: see cancel_running()
     kOutside,  // it is claimed from outside: see outside_claims.hpp
     kInUse,    // another session holds it
-    kNoRoom    // too many holds: 53400
+    kNoShare,  // the role has as many holds as are free for others (role_shares.hpp): 53400
+    kNoRoom    // the scheduler has, or too many roles have holds: 53400
   };
   Result result = Result::kHeld;
   int worker = -1;  // with kRunning
 };
-HoldResult hold(JobNumber job) noexcept;
-/// The same for up to `count` jobs under one lock. Returns the number of results that were written,
-/// which is less than `count` only after a kNoRoom.
-std::uint32_t hold_many(const JobNumber* jobs, std::uint32_t count, HoldResult* results) noexcept;
+/// InvalidOid as the role stands for the scheduler, which has no share.
+HoldResult hold(JobNumber job, Oid role) noexcept;
 
 struct HoldEnd {
   /// The job, as it can be claimed again. `type` is 0 if the session has found no row of it.
   Jobs job;
   /// It is as ready as before: the transaction was rolled back, or has not changed it.
   bool is_ready = false;
+  Oid role = InvalidOid;  // as in hold()
 };
 /// Ends holds and posts those jobs again that are ready, or of which a hint came meanwhile. Before
 /// it, the session posts the news of its commit.

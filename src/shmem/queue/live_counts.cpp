@@ -29,7 +29,7 @@ void begin_locked(Content& content) noexcept {
 void set_open(Content& content, TypeEntry& entry, const Counts& counts) noexcept {
   if (entry.is_known)
     if (const std::uint32_t role = find_owner(content, entry.copy.role); role != kNone)
-      content.owners[role].open += counts.open - entry.counts.open;
+      content.owners[role].open += counts.in_share() - entry.counts.in_share();
   entry.counts = counts;
 }
 
@@ -103,13 +103,6 @@ std::optional<std::int64_t> open_jobs_of_batch(std::int64_t batch) noexcept {
   });
   if (open < 0) return std::nullopt;
   return open;
-}
-
-std::int64_t open_jobs_of(Oid role) noexcept {
-  return locked(LW_SHARED, [role](Content& content) -> std::int64_t {
-    const std::uint32_t index = find_owner(content, role);
-    return index == kNone ? 0 : content.owners[index].open;
-  });
 }
 
 // The snapshot is taken under the lock, so that each post either came before it, or compares its

@@ -23,14 +23,18 @@ struct Counts {
   std::int64_t failed = 0;    // those of them whose last attempt has failed
   std::int64_t dead = 0;      // stored as stopped
   std::int64_t canceled = 0;  // stored as stopped
+  std::int64_t batches = 0;   // not ended: the type is that of the callback
 
   Counts& operator+=(const Counts& more) noexcept {
     open += more.open;
     failed += more.failed;
     dead += more.dead;
     canceled += more.canceled;
+    batches += more.batches;
     return *this;
   }
+  /// The jobs that are open, or will be without another call.
+  std::int64_t in_share() const noexcept { return open + batches; }
 };
 /// Ends since the place was made. A recount does not change them.
 struct Ends {
@@ -68,14 +72,11 @@ std::vector<TypeCounts> all_type_counts();
 SegmentCounts segment_counts() noexcept;
 /// Nothing if the number is not known: the batch has no entry, or it is not exact.
 std::optional<std::int64_t> open_jobs_of_batch(std::int64_t batch) noexcept;
-/// Open jobs of all types of the role, for max_queued_jobs_per_role.
-std::int64_t open_jobs_of(Oid role) noexcept;
-
 // For the scheduler.
 
 /// Takes a snapshot for the recount, registers it, and makes it the active one. The caller reads
-/// with it: types from job_type, rows without mark, later, stopped and their batches. Then it pops
-/// and unregisters it. Another call begins again. REQUIRES: inside pg::call(), in a transaction.
+/// with it: types from job_type, rows without mark, later, stopped, their batches, and batches. Then
+/// it pops and unregisters it. Another call begins again. REQUIRES: inside pg::call(), in a transaction.
 Snapshot begin_recount();
 struct Recount {
   std::vector<std::pair<TypeId, Counts>> types;

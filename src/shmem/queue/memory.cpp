@@ -17,7 +17,8 @@ std::uint32_t owners_of(const Sizes& sizes) { return sizes.ready.types * 2 + siz
 
 Size content_size(const Sizes& sizes) {
   return MAXALIGN(sizeof(Content)) + Table<TypeEntry>::bytes(sizes.ready.types) +
-         Table<OwnerEntry>::bytes(owners_of(sizes)) + Array<WorkerEntry>::bytes(sizes.workers) +
+         Table<OwnerEntry>::bytes(owners_of(sizes)) + Table<RoleEntry>::bytes(kRoles) +
+         Array<WorkerEntry>::bytes(sizes.workers) +
          Array<TransactionNumber>::bytes(sizes.transactions) + Table<BatchEntry>::bytes(kBatches) +
          Table<OutsideEntry>::bytes(sizes.ready.outside) + ReadyWork::bytes(sizes.ready);
 }
@@ -69,6 +70,7 @@ void make_content(Place& place) noexcept {
   made.made_at = GetCurrentTimestamp();
   made.types.place(rest, fixed.ready.types);
   made.owners.place(rest, owners_of(fixed));
+  made.roles.place(rest, kRoles);
   made.workers.place(rest, fixed.workers);
   made.snapshot.running.place(rest, fixed.transactions);
   made.batches.place(rest, kBatches);

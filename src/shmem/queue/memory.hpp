@@ -25,6 +25,7 @@ using core::queue::ReadyWork;
 using core::queue::Table;
 
 inline constexpr std::uint32_t kReaders = 8;  // sessions that may read spans at a time
+inline constexpr std::uint32_t kRoles = 1024;  // that have something of the room for all
 inline constexpr std::uint32_t kBatches = 1024;
 inline constexpr std::uint32_t kBatchEnds = 256;
 inline constexpr std::uint32_t kRing = 1024;
@@ -52,9 +53,21 @@ struct OwnerEntry {
   std::uint32_t references = 0;
   std::uint32_t workers = 0, idle = 0;
   bool is_told = false;   // the scheduler knows that it has work
-  std::int64_t open = 0;  // jobs of its types, if it is a role
+  std::int64_t open = 0;  // jobs and batches of its types, if it is a role
 
   std::uint64_t hash() const noexcept { return core::queue::mixed(owner); }
+};
+
+/// What a role has of the room for all roles (role_shares.hpp). It is in the table as long as one
+/// of the numbers is not 0.
+struct RoleEntry {
+  Oid role = InvalidOid;
+  std::uint32_t after = kNone;
+  std::int64_t holds = 0;
+  std::int64_t outside = 0;   // claims of jobs of its types
+  std::int64_t promised = 0;  // jobs of its types that open transactions may add
+
+  std::uint64_t hash() const noexcept { return core::queue::mixed(role); }
 };
 
 struct BatchEntry {
@@ -72,6 +85,7 @@ struct BatchEntry {
 struct OutsideEntry {
   OutsideClaim claim;
   std::uint32_t after = kNone;
+  Oid role = InvalidOid;  // whose share it is in
 
   static std::uint64_t hash_of(JobNumber job) noexcept {
     return core::queue::mixed(static_cast<std::uint64_t>(job));
@@ -123,6 +137,7 @@ struct Content {
 
   Table<TypeEntry> types;
   Table<OwnerEntry> owners;
+  Table<RoleEntry> roles;
   Array<WorkerEntry> workers;
   std::uint32_t worker_count = 0;  // attached
   LostWorker lost_workers[kLostWorkers];

@@ -23,13 +23,30 @@ int free_reader(const Content& content) noexcept {
   return -1;
 }
 
-// Returns false if there is no room, which leaves the job in the bite.
-bool hand_over(Content& content, std::uint32_t worker, OutsideClaim& claim) noexcept {
-  if (content.outside.free_count() == 0 || !content.ready().hand_over(worker, claim.job))
-    return false;
+Oid role_of(const Content& content, TypeId type) noexcept {
+  const std::uint32_t index = find_type(content, type);
+  const bool is_known = index != kNone && content.types[index].is_known;
+  return is_known ? content.types[index].copy.role : InvalidOid;
+}
+
+void insert(Content& content, const OutsideClaim& claim, Oid role) noexcept {
   OutsideEntry entry;
   entry.claim = claim;
+  if (add_to_role(content, role, &RoleEntry::outside, 1)) entry.role = role;
   content.outside.insert(entry);
+}
+
+// Returns false if there is no room, which leaves the job in the bite.
+bool hand_over(Content& content, std::uint32_t worker, OutsideClaim& claim,
+               OutsideNext& next) noexcept {
+  const Oid role = role_of(content, claim.type);
+  if (!may_take(content, role, &RoleEntry::outside, content.outside.free_count()) ||
+      !content.ready().hand_over(worker, claim.job)) {
+    next.is_full = true;
+    if (number_of(content, role, &RoleEntry::outside) > 0) next.beyond_share = role;
+    return false;
+  }
+  insert(content, claim, role);
   return true;
 }
 
@@ -54,7 +71,7 @@ void claim_bites(Content& content, TypeId type, std::uint32_t count, std::uint32
       claim.tid = item->tid;
       claim.segment = item->segment;
       claim.type = type;
-      hand_over(content, worker, claim) ? void(++next.count) : void(next.is_full = true);
+      if (hand_over(content, worker, claim, next)) ++next.count;
     }
     ready.leave(worker, now);  // gives the rest of the bite back
     if (next.count == before) return;
@@ -85,6 +102,7 @@ void settle(Content& content, JobNumber job, bool is_no_job, core::Instant now) 
   const std::uint32_t index = find_outside(content, job);
   if (index == kNone) return;
   const std::uint8_t segment = content.outside[index].claim.segment;
+  give_back(content, content.outside[index].role, &RoleEntry::outside, 1);
   if (is_no_job)
     content.ready().end_outside(job, now);
   else
@@ -274,15 +292,14 @@ std::vector<OutsideClaim> take_expired(std::uint32_t most) {
   return taken;
 }
 
-bool restore_outside(const Jobs& job, const OutsideClaim& claim) noexcept {
+bool restore_outside(const Jobs& job, const OutsideClaim& claim, Oid role) noexcept {
   const core::Instant now = pg::now();
   return locked_with_wakes([&](Content& content, Wakes& wakes) {
     if (content.outside.free_count() == 0 || !content.ready().restore_outside(job, now))
       return false;
-    OutsideEntry entry;
-    entry.claim = claim;
-    entry.claim.state = OutsideState::kLeased;
-    content.outside.insert(entry);
+    OutsideClaim leased = claim;
+    leased.state = OutsideState::kLeased;
+    insert(content, leased, role);
     note_lease_end(content, claim.lease_until, wakes);
     return true;
   });

@@ -42,11 +42,13 @@ struct OutsideClaim {
 /// Claims up to `count` jobs of one type, in the state kClaiming, and stores the numbers and rows
 /// in `claims`; the others of their fields are set by lease(). With kRead, the session has to read
 /// a span for others first (put_back_outside()); it may also get kNothing because too many sessions
-/// read, or because there is no room for more claims (`is_full`).
+/// read, or because there is no room for more claims (`is_full`). If its owner has claims, these are
+/// its share (`beyond_share`; see role_shares.hpp).
 struct OutsideNext {
   NextStep step = NextStep::kNothing;
   std::uint32_t count = 0;
   bool is_full = false;
+  Oid beyond_share = InvalidOid;
   Reading reading;
 };
 OutsideNext claim_outside(TypeId type, std::uint32_t count, OutsideClaim* claims) noexcept;
@@ -97,9 +99,9 @@ TimestampTz next_lease_end() noexcept;
 /// Up to `most` claims whose lease has ended, now kInUse by the scheduler. Its transaction ends as
 /// that of a session: stop_use() or end_outside().
 std::vector<OutsideClaim> take_expired(std::uint32_t most);
-/// Makes a claim that was leased before a restart. Returns false if there is no room, or the job
-/// has a holder.
-bool restore_outside(const Jobs& job, const OutsideClaim& claim) noexcept;
+/// Makes a claim that was leased before a restart, whatever the share of `role` is, who owns the
+/// type. Returns false if there is no room, or the job has a holder.
+bool restore_outside(const Jobs& job, const OutsideClaim& claim, Oid role) noexcept;
 /// Copies of all claims, for background_jobs.
 std::vector<OutsideClaim> outside_claims();
 

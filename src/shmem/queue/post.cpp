@@ -31,6 +31,8 @@ void post_numbers(Content& content, const Posts& posts, Wakes& wakes) noexcept {
       count_segment(content, segment, posts.segments[segment], posts.transaction);
   for (std::uint32_t i = 0; i < posts.batch_count; ++i)
     count_batch(content, posts.batches[i], posts.transaction);
+  for (std::uint32_t i = 0; i < posts.promise_count; ++i)
+    give_back(content, posts.promises[i].role, &RoleEntry::promised, posts.promises[i].jobs);
   if (posts.counts_are_unknown) {
     content.counts_are_exact = false;
     tell(&SchedulerNews::recount, content, wakes);
@@ -53,16 +55,29 @@ void post_news(Content& content, const Posts& posts, Wakes& wakes) noexcept {
     if ((posts.rereads >> segment & 1U) != 0) content.ready().want_reread(segment);
 }
 
+// Returns how many were posted.
+std::uint32_t post_jobs(Content& content, const Posts& posts, std::uint32_t from, TimestampTz now,
+                        Wakes& wakes) noexcept {
+  const std::uint32_t until = std::min(from + kChunk, posts.job_count);
+  std::uint32_t i = from;
+  for (; i < until && !wakes.is_full(); ++i) post_locked(content, posts.jobs[i], now, wakes);
+  return i - from;
+}
+
 }  // namespace
 
 void post(const Posts& posts) noexcept {
   // Before the jobs, so that no worker performs them as jobs of the type that was.
   if (posts.types_changed) count_change_of_types();
-  // The numbers come first, so that no job ends that was not counted.
-  locked_with_wakes([&posts](Content& content, Wakes& wakes) {
-    post_numbers(content, posts, wakes);
-    post_news(content, posts, wakes);
-  });
+  const TimestampTz now = posts.job_count > 0 ? GetCurrentTimestamp() : 0;
+  // The numbers come first, so that no job ends that was not counted. Most transactions need the
+  // lock only once.
+  const std::uint32_t first =
+      locked_with_wakes([&posts, now](Content& content, Wakes& wakes) -> std::uint32_t {
+        post_numbers(content, posts, wakes);
+        post_news(content, posts, wakes);
+        return posts.ended_count == 0 ? post_jobs(content, posts, 0, now, wakes) : 0;
+      });
   for (std::uint32_t from = 0; from < posts.ended_count; from += kChunk)
     locked_with_wakes([&posts, from](Content& content, Wakes& wakes) {
       const std::uint32_t until = std::min(from + kChunk, posts.ended_count);
@@ -71,16 +86,11 @@ void post(const Posts& posts) noexcept {
                  wakes);
       if (content.watches_ends) tell(&SchedulerNews::ended, content, wakes);
     });
-  const TimestampTz now = posts.job_count > 0 ? GetCurrentTimestamp() : 0;
-  for (std::uint32_t from = 0; from < posts.job_count;) {
-    const std::uint32_t posted =
-        locked_with_wakes([&posts, from, now](Content& content, Wakes& wakes) {
-          const std::uint32_t until = std::min(from + kChunk, posts.job_count);
-          std::uint32_t i = from;
-          for (; i < until && !wakes.is_full(); ++i)
-            post_locked(content, posts.jobs[i], now, wakes);
-          return i - from;
-        });
+  for (std::uint32_t from = first; from < posts.job_count;) {
+    const std::uint32_t posted = locked_with_wakes([&posts, from, now](Content& content,
+                                                                       Wakes& wakes) {
+      return post_jobs(content, posts, from, now, wakes);
+    });
     if (posted == 0) return;  // the place is gone
     from += posted;
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "shmem/queue/live_counts.hpp"
+#include "shmem/queue/role_shares.hpp"
 
 namespace metrics_refresh::shmem::queue {
 
@@ -31,6 +32,8 @@ struct Posts {
   std::uint32_t batch_count = 0;
   const Ended* ended = nullptr;
   std::uint32_t ended_count = 0;
+  const Promise* promises = nullptr;  // `types` has the jobs that were added
+  std::uint32_t promise_count = 0;
   TimestampTz later_due = PG_INT64_MAX;  // the earliest run_at of a new row in queue_later
   bool has_dependencies = false;         // rows were added to queue_dependency
   bool has_batches = false;              // batches were made or closed

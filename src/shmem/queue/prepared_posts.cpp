@@ -13,10 +13,11 @@ constexpr char kName[] = "metrics_refresh prepared jobs";
 struct Entry {
   TransactionId transaction;  // InvalidTransactionId if the entry is free
   Oid database;
-  std::uint32_t job_count, type_count, batch_count;
+  std::uint32_t job_count, type_count, batch_count, promise_count;
   Jobs jobs[kMostPrepared];
   TypeChange types[kMostPrepared];
   BatchCount batches[kMostPrepared];
+  Promise promises[kMostPrepared];
   std::int32_t segments[kSegments];
   TimestampTz later_due;
   bool has_dependencies, has_batches, types_changed, counts_are_unknown;
@@ -49,6 +50,7 @@ void fill(Entry& entry, const Posts& posts) noexcept {
   entry.job_count = copy_some(entry.jobs, posts.jobs, posts.job_count);
   entry.type_count = copy_some(entry.types, posts.types, posts.type_count);
   entry.batch_count = copy_some(entry.batches, posts.batches, posts.batch_count);
+  entry.promise_count = copy_some(entry.promises, posts.promises, posts.promise_count);
   std::copy(posts.segments, posts.segments + kSegments, entry.segments);
   entry.later_due = posts.later_due;
   entry.has_dependencies = posts.has_dependencies;
@@ -70,6 +72,8 @@ void post_entry(const Entry& entry, FullTransactionId near) noexcept {
   posts.type_count = entry.type_count;
   posts.batches = entry.batches;
   posts.batch_count = entry.batch_count;
+  posts.promises = entry.promises;
+  posts.promise_count = entry.promise_count;
   std::copy(entry.segments, entry.segments + kSegments, posts.segments);
   posts.later_due = entry.later_due;
   posts.has_dependencies = entry.has_dependencies;
@@ -124,8 +128,12 @@ bool take(int index, TransactionId transaction, Entry& taken) noexcept {
 
 }  // namespace
 
+// Promises that do not fit end here, although the jobs do not count yet.
 bool store_prepared(TransactionId transaction, const Posts& posts) noexcept {
-  return put(transaction, posts);
+  if (!put(transaction, posts)) return false;
+  if (posts.promise_count > kMostPrepared)
+    end_promises(posts.promises + kMostPrepared, posts.promise_count - kMostPrepared);
+  return true;
 }
 
 bool store_unknown_prepared(TransactionId transaction, std::uint8_t segments) noexcept {
@@ -155,7 +163,8 @@ void post_prepared() {
     if (!TransactionIdIsValid(transaction) || TransactionIdIsInProgress(transaction)) continue;
     const bool has_committed = TransactionIdDidCommit(transaction);
     Entry taken;
-    if (take(i, transaction, taken) && has_committed) post_entry(taken, near);
+    if (!take(i, transaction, taken)) continue;
+    has_committed ? post_entry(taken, near) : end_promises(taken.promises, taken.promise_count);
   }
 }
 

@@ -113,6 +113,7 @@ std::optional<QueueStatus> queue_status() noexcept {
     status.types_free = ready.free_types();
     status.claims = ready.claims();
     status.outside = ready.outside();
+    status.roles = kRoles - content.roles.free_count();
     status.workers = content.worker_count;
     status.counts_are_exact = content.counts_are_exact;
     const core::Instant oldest = oldest_turn(content, now);

@@ -34,6 +34,7 @@ struct QueueStatus {
   std::uint32_t types = 0, types_free = 0;
   std::uint32_t claims = 0;  // with holds
   std::uint32_t outside = 0;
+  std::uint32_t roles = 0;    // that have something of the room for all (role_shares.hpp)
   std::uint32_t workers = 0;  // attached
   bool counts_are_exact = false;
   /// Since when the lane that has waited longest for a turn waits; 0 if none may start.

@@ -125,7 +125,7 @@ void count_type(Content& content, TypeId type, const Counts& change, const Ends&
   if (content.recount_is_active) entry.recounted += change;
   if (!entry.is_known) return;
   if (const std::uint32_t role = find_owner(content, entry.copy.role); role != kNone)
-    content.owners[role].open += change.open;
+    content.owners[role].open += change.in_share();
 }
 
 void count_segment(Content& content, std::uint8_t segment, std::int64_t change,

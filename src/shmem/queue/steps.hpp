@@ -21,6 +21,18 @@ std::uint32_t find_or_add_type(Content& content, TypeId type) noexcept;
 void refer_to_owner(Content& content, OwnerId owner) noexcept;
 void leave_owner(Content& content, OwnerId owner) noexcept;
 
+/// A number of a role (role_shares.hpp).
+std::int64_t number_of(const Content& content, Oid role, std::int64_t RoleEntry::*number) noexcept;
+/// Whether the role may take one more of something of which so much is free.
+/// Always if it is InvalidOid, which stands for the scheduler.
+bool may_take(const Content& content, Oid role, std::int64_t RoleEntry::*number,
+              std::uint32_t free) noexcept;
+/// Counts it. Returns false if it is not counted, so that it is not given back.
+bool add_to_role(Content& content, Oid role, std::int64_t RoleEntry::*number,
+                 std::int64_t count) noexcept;
+void give_back(Content& content, Oid role, std::int64_t RoleEntry::*number,
+               std::int64_t count) noexcept;
+
 /// Chooses how many jobs of the type a worker claims at once, by their mean duration (types.cpp).
 void update_bite(Content& content, const TypeEntry& entry) noexcept;
 

@@ -10,7 +10,7 @@ namespace {
 void leave_owners(Content& content, TypeEntry& entry) noexcept {
   if (!entry.is_known) return;
   if (const std::uint32_t role = find_owner(content, entry.copy.role); role != kNone)
-    content.owners[role].open -= entry.counts.open;
+    content.owners[role].open -= entry.counts.in_share();
   leave_owner(content, entry.copy.role);
   leave_owner(content, entry.copy.settings.owner);
   entry.is_known = false;
@@ -21,7 +21,7 @@ void join_owners(Content& content, TypeEntry& entry, const TypeCopy& copy) noexc
   entry.is_known = true;
   refer_to_owner(content, copy.role);
   refer_to_owner(content, copy.settings.owner);
-  content.owners[find_owner(content, copy.role)].open += entry.counts.open;
+  content.owners[find_owner(content, copy.role)].open += entry.counts.in_share();
 }
 
 std::uint32_t bite_of(const TypeEntry& entry) noexcept {

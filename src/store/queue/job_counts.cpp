@@ -23,6 +23,17 @@ std::vector<LaterJobsOfBatch> count_later_jobs_of_batches(pg::Spi& spi) {
   return counts;
 }
 
+std::vector<OpenBatches> count_batches(pg::Spi& spi) {
+  const pg::Rows rows = spi.query_active(
+      "SELECT type_id::int8, count(*) AS batches FROM metrics_refresh_internal.queue_batch"
+      " GROUP BY type_id");
+  std::vector<OpenBatches> counts;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    counts.push_back(
+        {static_cast<TypeId>(rows.get_int64(i, "type_id")), rows.get_int64(i, "batches")});
+  return counts;
+}
+
 std::vector<StoppedJobs> count_stopped_jobs(pg::Spi& spi) {
   const pg::Rows rows = spi.query_active(
       "SELECT type_id::int8, count(*) FILTER (WHERE status = 'd') AS dead,"

@@ -1,4 +1,4 @@
-// Counts the jobs that are in no segment, with the active snapshot. Each reads a whole table or
+// Counts the jobs that are in no segment, and batches, with the active snapshot. Each reads a whole table or
 // index: only for the live counts in shared memory, when these are not known.
 //
 // All functions REQUIRE: inside extension::as_extension(), whose Spi they get.
@@ -23,6 +23,13 @@ struct LaterJobsOfBatch {
   std::int64_t jobs = 0;
 };
 std::vector<LaterJobsOfBatch> count_later_jobs_of_batches(pg::Spi& spi);
+
+struct OpenBatches {
+  TypeId type = 0;  // of their callbacks
+  std::int64_t batches = 0;
+};
+/// Batches whose callbacks are no jobs yet.
+std::vector<OpenBatches> count_batches(pg::Spi& spi);
 
 struct StoppedJobs {
   TypeId type = 0;

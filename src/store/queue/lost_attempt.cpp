@@ -3,6 +3,7 @@
 #include "pg/random.hpp"
 #include "pg/time.hpp"
 #include "store/failures.hpp"
+#include "store/queue/after_start.hpp"
 #include "store/queue/ended.hpp"
 
 namespace metrics_refresh::store::queue {
@@ -21,11 +22,21 @@ void log(pg::Spi& spi, const LostAttempt& attempt, TimestampTz now) {
   log_failure(spi, failure);
 }
 
+// A job that fails at once each time would otherwise write rows of the log as fast as it starts. The
+// first attempt after a failure may follow at once.
+constexpr std::int64_t kLeastDelay = USECS_PER_SEC;
+
 core::Duration delay_of(const LostAttempt& attempt) {
   core::RetryPolicy policy;
   policy.delay = attempt.type->backoff;
   policy.max_delay = attempt.type->max_backoff;
   return core::backoff(policy, attempt.job.attempts + 1, pg::random_number());
+}
+
+TimestampTz next_attempt_at(const LostAttempt& attempt, TimestampTz now) {
+  if (attempt.next_at == kSuspectRunAt) return kSuspectRunAt;  // which is no time
+  const TimestampTz at = attempt.next_at ? *attempt.next_at : now + delay_of(attempt).count();
+  return attempt.job.attempts == 0 ? at : std::max<TimestampTz>(at, now + kLeastDelay);
 }
 
 }  // namespace
@@ -49,7 +60,7 @@ AttemptEnd end_lost_attempt(pg::Spi& spi, const LostAttempt& attempt) {
     how.reason = job.last_error;
     stop(job, how);
   } else {
-    end.next_at = attempt.next_at ? *attempt.next_at : now + delay_of(attempt).count();
+    end.next_at = next_attempt_at(attempt, now);
     job.run_at = end.next_at;
     park(job);
   }

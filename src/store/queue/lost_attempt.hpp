@@ -15,7 +15,8 @@ struct LostAttempt {
   RunError error;
   RunStatus status = RunStatus::kInterrupted;
   bool is_last = false;  // the job is dead, however many attempts it has left
-  /// When the next attempt starts; if nothing, after the backoff of the type.
+  /// When the next attempt starts; if nothing, after the backoff of the type. After the second one,
+  /// not within a second, unless it is kSuspectRunAt.
   std::optional<TimestampTz> next_at;
 };
 

@@ -15,13 +15,12 @@
 #include "shmem/queue/outside_claims.hpp"
 #include "shmem/queue/prepared_posts.hpp"
 #include "shmem/queue/promise.hpp"
+#include "store/queue/notes.hpp"
 
 namespace metrics_refresh::store::queue {
 namespace {
 
 namespace shared = shmem::queue;
-
-constexpr std::uint32_t kMostNoted = 4096;
 
 // Numbers that follow each other in one lane are one span.
 bool merge(shared::Jobs& last, const shared::Jobs& next) noexcept {
@@ -66,92 +65,21 @@ bool merge(Numbers& last, const Numbers& next) noexcept {
   return true;
 }
 
-bool merge(shared::Ended&, const shared::Ended&) noexcept { return false; }
-
-bool merge(shared::HoldEnd&, const shared::HoldEnd&) noexcept { return false; }
-
 struct NotedUse {
   JobNumber job;
   OutsideUse use;
   bool is_own;  // this transaction has made the claim, so that it is no worker's yet
 };
 
-bool merge(NotedUse&, const NotedUse&) noexcept { return false; }
-
-// Plain data: the callbacks run at places where no exception may be thrown.
-template <typename T>
-struct Notes {
-  struct Note {
-    SubTransactionId sub;
-    T value;
-  };
-  Note* notes = nullptr;
-  std::uint32_t count = 0;
-  std::uint32_t room = 0;
-
-  Note* last() noexcept { return count > 0 ? &notes[count - 1] : nullptr; }
-  // Returns false if there are too many.
-  bool add(SubTransactionId sub, const T& value) {
-    if (is_merged(sub, value)) return true;
-    if (count == kMostNoted) return false;
-    make_room();
-    notes[count++] = {sub, value};
-    return true;
-  }
-  void make_room(std::uint32_t more = 1) {
-    while (count + more > room) grow();
-  }
-  void forget_from(SubTransactionId sub) noexcept {
-    while (count > 0 && notes[count - 1].sub >= sub) --count;
-  }
-  void give_to_parent(SubTransactionId sub, SubTransactionId parent) noexcept {
-    const std::uint32_t end = count;
-    while (count > 0 && notes[count - 1].sub >= sub) --count;
-    for (std::uint32_t i = count; i < end; ++i) {
-      const Note note = {parent, notes[i].value};
-      if (!is_merged(parent, note.value)) notes[count++] = note;
-    }
-  }
-  // The values alone, at the start of the same memory. The notes are lost.
-  T* compact() noexcept {
-    T* const values = static_cast<T*>(static_cast<void*>(notes));
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const T value = notes[i].value;
-      memcpy(static_cast<void*>(&values[i]), &value, sizeof(T));
-    }
-    return values;
-  }
-
- private:
-  bool is_merged(SubTransactionId sub, const T& value) noexcept {
-    // Most transactions use few types. Looking further back would take time for each job.
-    constexpr std::uint32_t kLookBack = 8;
-    const std::uint32_t first = count > kLookBack ? count - kLookBack : 0;
-    for (std::uint32_t i = count; i-- > first && notes[i].sub == sub;)
-      if (merge(notes[i].value, value)) return true;
-    return false;
-  }
-  void grow() {
-    const std::uint32_t more = room == 0 ? 64 : 2 * room;
-    Note* const old = notes;
-    notes = pg::call([=] {
-      const Size bytes = more * sizeof(Note);
-      void* const memory =
-          old == nullptr ? MemoryContextAlloc(TopMemoryContext, bytes) : repalloc_huge(old, bytes);
-      return static_cast<Note*>(memory);
-    });
-    room = more;
-  }
-};
-
-Notes<shared::Jobs> jobs;
-Notes<shared::TypeChange> types;
-Notes<SegmentRows> segments;
-Notes<shared::BatchCount> batches;
+Notes<shared::Jobs, merge> jobs;
+Notes<shared::TypeChange, merge> types;
+Notes<SegmentRows, merge> segments;
+Notes<shared::BatchCount, merge> batches;
 Notes<shared::Ended> ended;
 Notes<shared::HoldEnd> held;
-Notes<Numbers> added;
+Notes<Numbers, merge> added;
 Notes<NotedUse> used;
+Notes<shared::Promise> promises;  // in no order, until the transaction ends
 JobNumber reading_from = 0;  // the span that is being read
 
 // Flags: they stay if a part of the transaction is rolled back.
@@ -167,14 +95,14 @@ SubTransactionId current() {
 
 void forget() noexcept {
   jobs.count = types.count = segments.count = batches.count = ended.count = 0;
-  held.count = used.count = added.count = 0;
+  held.count = used.count = added.count = promises.count = 0;
   flags = {};
   reason_against_prepare = nullptr;
   is_noted = is_committed = false;
 }
 
-template <typename T>
-void fill(Notes<T>& notes, const T*& values, std::uint32_t& count) noexcept {
+template <typename List, typename T>
+void fill(List& notes, const T*& values, std::uint32_t& count) noexcept {
   values = notes.compact();
   count = notes.count;
 }
@@ -185,6 +113,7 @@ shared::Posts collect() noexcept {
   fill(types, posts.types, posts.type_count);
   fill(batches, posts.batches, posts.batch_count);
   fill(ended, posts.ended, posts.ended_count);
+  fill(promises, posts.promises, posts.promise_count);
   for (std::uint32_t i = 0; i < segments.count; ++i)
     posts.segments[segments.notes[i].value.segment] += segments.notes[i].value.rows;
   return posts;
@@ -253,6 +182,7 @@ void end_aborted() noexcept {
   for (std::uint32_t i = 0; i < held.count; ++i) make_ready(held.notes[i].value);
   if (held.count > 0) shared::end_holds(held.compact(), held.count);
   undo_uses_from(InvalidSubTransactionId);
+  shared::end_promises(promises.compact(), promises.count);
   forget();
 }
 
@@ -349,6 +279,14 @@ bool has_use(JobNumber job, IsKind&& is_kind) noexcept {
   return false;
 }
 
+// REQUIRES: there is room for one more.
+shared::Promise& promise_to(Oid role) noexcept {
+  for (std::uint32_t i = 0; i < promises.count; ++i)
+    if (promises.notes[i].value.role == role) return promises.notes[i].value;
+  promises.notes[promises.count] = {TopSubTransactionId, {role, 0, 0}};
+  return promises.notes[promises.count++].value;
+}
+
 shared::HoldEnd* find_hold(JobNumber job) noexcept {
   for (std::uint32_t i = held.count; i-- > 0;)
     if (held.notes[i].value.job.first == job) return &held.notes[i].value;
@@ -385,11 +323,19 @@ void note_counts(TypeId type, const shared::Counts& counts, const shared::Ends& 
   if (!types.add(current(), {type, counts, ends})) flags.counts_are_unknown = true;
 }
 
-std::int64_t noted_open(TypeId type) noexcept {
-  std::int64_t open = 0;
-  for (std::uint32_t i = 0; i < types.count; ++i)
-    if (types.notes[i].value.type == type) open += types.notes[i].value.counts.open;
-  return open;
+// A rollback of a part of the transaction gives nothing back: its rows stay in the table.
+bool promise_jobs(Oid role, std::int64_t count, std::int64_t most) {
+  is_noted = true;
+  promises.make_room();
+  shared::Promise& own = promise_to(role);
+  if (const std::int64_t missing = own.used + count - own.jobs; missing > 0) {
+    // A transaction that adds more and more asks more and more seldom.
+    const shared::Promised promised = shared::promise_jobs(role, missing, own.jobs, most);
+    if (promised.is_refused) return false;
+    own.jobs += promised.jobs;
+  }
+  own.used += count;
+  return true;
 }
 
 void note_batch(std::int64_t batch, std::int64_t count) {
@@ -414,14 +360,15 @@ void note_batches() { is_noted = flags.has_batches = true; }
 
 void note_types() { is_noted = flags.types_changed = true; }
 
-shared::HoldResult hold_job(JobNumber job) {
+shared::HoldResult hold_job(JobNumber job, Oid role) {
   const SubTransactionId sub = current();
   // First, since a hold that is not in the list would stay.
   if (held.count == kMostNoted) return {shared::HoldResult::Result::kNoRoom, -1};
   held.make_room();
-  const shared::HoldResult result = shared::hold(job);
+  const shared::HoldResult result = shared::hold(job, role);
   if (result.result != shared::HoldResult::Result::kHeld || shared::has_promise()) return result;
   shared::HoldEnd end = {};
+  end.role = role;
   end.job.first = end.job.last = job;
   (void)held.add(sub, end);
   return result;

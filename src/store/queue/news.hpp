@@ -27,8 +27,9 @@ void note_marks(std::uint8_t segment, std::int32_t count);
 /// The numbers of jobs of a type have changed by this.
 void note_counts(TypeId type, const shmem::queue::Counts& counts,
                  const shmem::queue::Ends& ends = {});
-/// How many open jobs of the type this transaction adds.
-std::int64_t noted_open(TypeId type) noexcept;
+/// Call it before the transaction adds jobs to types of the role. Returns false if the role would
+/// have more than `most` jobs that have not ended, with those of all open transactions.
+bool promise_jobs(Oid role, std::int64_t count, std::int64_t most);
 /// Jobs were added to a batch.
 void note_batch(std::int64_t batch, std::int64_t count);
 /// A job has ended.
@@ -44,8 +45,9 @@ void note_dependencies();
 void note_batches();
 void note_types();
 
-/// Holds a job until the transaction, or the open part of it, ends.
-shmem::queue::HoldResult hold_job(JobNumber job);
+/// Holds a job until the transaction, or the open part of it, ends. InvalidOid as the role stands
+/// for the scheduler.
+shmem::queue::HoldResult hold_job(JobNumber job, Oid role);
 /// The row of a held job, so that it can be posted again after a rollback.
 void set_held_job(const Job& job);
 void set_held_job(const shmem::queue::Jobs& job);

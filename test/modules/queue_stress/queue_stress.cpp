@@ -201,12 +201,15 @@ void change_some() {
   const JobNumber job = highest > back ? highest - back : highest;
   const std::uint32_t seen = oracle->jobs[job];
   if ((seen & kPosted) == 0) return;
-  if (queue::hold(job).result != queue::HoldResult::Result::kHeld) return;
+  // Processes are of few roles, so that shares come into play.
+  const auto role = static_cast<Oid>(10 + MyProcPid % 3);
+  if (queue::hold(job, role).result != queue::HoldResult::Result::kHeld) return;
   ++oracle->held;
   spin();
   const std::uint32_t word = oracle->jobs[job];
   if ((word & kRunning) != 0) ++oracle->doubles;
   queue::HoldEnd end;
+  end.role = role;
   end.job = job_of(job, word);
   end.is_ready = (word & kDone) == 0;
   if (end.is_ready && random_below(2) == 0) {
@@ -256,14 +259,14 @@ void complete(const queue::OutsideClaim& claim) {
   queue::OutsideClaim used;
   queue::Token wrong = claim.token;
   wrong.bytes[0] = static_cast<unsigned char>(wrong.bytes[0] + 1);
-  if (queue::use_outside(claim.job, &wrong, &used) == queue::UseResult::kOk) ++oracle->repeated;
-  if (queue::use_outside(claim.job, &claim.token, &used) != queue::UseResult::kOk) {
+  if (queue::use_outside(claim.job, &wrong, false, &used) == queue::UseResult::kOk) ++oracle->repeated;
+  if (queue::use_outside(claim.job, &claim.token, false, &used) != queue::UseResult::kOk) {
     ++oracle->stale;
     return;
   }
   if (random_below(8) == 0) {
     queue::stop_use(&claim.job, 1);
-    if (queue::use_outside(claim.job, &claim.token, &used) != queue::UseResult::kOk) {
+    if (queue::use_outside(claim.job, &claim.token, false, &used) != queue::UseResult::kOk) {
       ++oracle->stale;
       return;
     }

@@ -35,6 +35,7 @@ std::string figures() {
   add("claims", status.claims);
   add("spans_used", status.spans - status.spans_free);
   add("lanes_used", status.lanes - status.lanes_free);
+  add("roles", status.roles);
   add("workers", status.workers);
   text += " |";
   add("posted", oracle->posted);

@@ -131,7 +131,7 @@ core::QueueFacts queue_facts(pg::Spi& spi, bool super_admin) {
   });
   add_unusable(facts, types);
   if (!shmem::queue::find_queue()) return facts;
-  as_extension_without_lock([&](pg::Spi& own) { add_waiting(own, facts, types); });
+  extension::as_extension_without_lock([&](pg::Spi& own) { add_waiting(own, facts, types); });
   const std::optional<shmem::queue::QueueStatus> status = shmem::queue::queue_status();
   if (!status) return facts;
   facts.is_open = status->state == shmem::queue::State::kOpen;

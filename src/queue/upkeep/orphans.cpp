@@ -38,7 +38,7 @@ std::vector<Unended> without_type(pg::Spi& spi, const std::vector<Unended>& jobs
 // Returns false if some cannot be held.
 bool hold(const std::vector<Unended>& jobs, std::vector<store::queue::Place>& places) {
   for (const Unended& job : jobs) {
-    if (store::queue::hold_job(job.place.id).result != shmem::queue::HoldResult::Result::kHeld)
+    if (store::queue::hold_job(job.place.id, InvalidOid).result != shmem::queue::HoldResult::Result::kHeld)
       continue;
     store::queue::set_held_job(claimable(job));
     places.push_back(job.place);

@@ -61,7 +61,9 @@ std::vector<Param> row_of(pg::Spi& spi, const Failure& failure) {
           rows.copied(0, "created_at", memory)};
 }
 
+// At the exit of a process nothing interrupts the function, and an error of it would end the exit.
 bool may_fire(pg::Spi& spi) {
+  if (proc_exit_inprogress) return false;
   if (FailureScope::is_open() || pg::steady_now() < paused_until) return false;
   return spi
       .query(

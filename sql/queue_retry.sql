@@ -65,6 +65,16 @@ SELECT metrics_refresh.retry_failed_jobs('retry.never');
 CALL tools.finish_jobs('retry.%');
 SELECT status, attempts FROM tools.jobs WHERE type = 'retry.never';
 
+-- A worker that has to be terminated writes the failure at its exit, which the function for alerts cannot hold up.
+SELECT pg_get_functiondef('notify_failed_job()'::regprocedure) AS original \gset
+CREATE OR REPLACE FUNCTION notify_failed_job() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NULL; END';
+SELECT metrics_refresh.enqueue('retry.endless') AS job \gset
+CALL tools.finish_jobs('retry.%');
+:original;
+SELECT status, last_error FROM background_jobs WHERE id = :job;
+SELECT message FROM edge_function_logs WHERE job_id = :job;
+DELETE FROM background_jobs WHERE id = :job;
+
 -- A timeout ends an attempt, also of a handler that goes on when it is canceled.
 TRUNCATE retry_queue.effect;
 SELECT metrics_refresh.enqueue('retry.slow') IS NOT NULL AS is_enqueued;

@@ -31,8 +31,10 @@ void _PG_init(void) {
     metrics_refresh::shmem::request();
     metrics_refresh::shmem::queue::request();
     metrics_refresh::shmem::watch_changes();
-    metrics_refresh::store::watch_transactions();
+    // The server calls the callbacks that were registered last first. Changes of job types are
+    // counted before the jobs of the same transaction are posted.
     metrics_refresh::store::queue::watch_queue_transactions();
+    metrics_refresh::store::watch_transactions();
     metrics_refresh::hooks::watch_ddl();
     metrics_refresh::worker::register_launcher();
   });

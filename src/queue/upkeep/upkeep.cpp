@@ -8,6 +8,7 @@
 #include "shmem/queue/prepared_posts.hpp"
 #include "shmem/queue/scheduler_news.hpp"
 #include "shmem/queue/status.hpp"
+#include "store/job_changes.hpp"
 #include "store/own_tables.hpp"
 
 namespace metrics_refresh::queue {
@@ -159,8 +160,12 @@ void Upkeep::keep_pace(Instant now) {
   const bool has_prepared = shmem::queue::has_prepared_posts();
   if (has_prepared)
     (void)store::try_with_own_tables(
-        "news of prepared transactions cannot be posted now",
-        [](pg::Spi&) { pg::call([] { shmem::queue::post_prepared(); }); });
+        "news of prepared transactions cannot be posted now", [](pg::Spi&) {
+          pg::call([] {
+            store::post_prepared();  // counts changes of types before the jobs are posted
+            shmem::queue::post_prepared();
+          });
+        });
   const std::optional<shmem::queue::QueueStatus> status = shmem::queue::queue_status();
   const bool is_in_use = status && (status->workers > 0 || status->outside > 0);
   if (is_in_use) rotation_.expect(now);

@@ -1,15 +1,15 @@
 // A place belongs to a database, and to the schema of the extension's tables in it: after DROP and
 // CREATE EXTENSION the schema has another OID. Each change of either makes the place anew and gives
 // it a new generation, which all functions of this folder compare with the one that they have
-// found. A schema that is not committed yet has no place (promise.hpp).
+// found. A schema that is not committed yet has no place (hidden_place.hpp).
 #include "shmem/queue/place.hpp"
 
 #include <algorithm>
 
 #include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
+#include "shmem/queue/hidden_place.hpp"
 #include "shmem/queue/prepared_posts.hpp"
-#include "shmem/queue/promise.hpp"
 #include "shmem/queue/steps.hpp"
 
 namespace metrics_refresh::shmem::queue {
@@ -80,15 +80,15 @@ bool has_place_of_another(Oid schema) noexcept {
 
 bool is_known(Oid schema) noexcept { return is_current() && here->schema == schema; }
 
-enum class Finding { kNone, kFound, kPromised };
+enum class Finding { kNone, kFound, kHidden };
 
 // REQUIRES: inside pg::call().
 Finding find(Oid schema, bool may_make) {
   if (is_known(schema)) return Finding::kFound;
-  if (is_promised(schema)) return Finding::kPromised;
+  if (hides_place_for(schema)) return Finding::kHidden;
   if (has_place_of_another(schema) && is_made_here(schema)) {
-    promise_place(schema);
-    return Finding::kPromised;
+    hide_place(schema);
+    return Finding::kHidden;
   }
   return search(schema, may_make) ? Finding::kFound : Finding::kNone;
 }

@@ -43,8 +43,8 @@ void request();
 /// Finds the place of this database, or makes it and wakes the scheduler. Throws SqlError 53400 if
 /// max_queue_databases others have one, and 55000 if the library was not preloaded. Costs a look-up
 /// in a system cache if the place is known. If this transaction has created the extension in the
-/// place of another one, the queue counts as empty until the commit (promise.hpp). REQUIRES: in a
-/// transaction.
+/// place of another one, the queue counts as empty until the commit (hidden_place.hpp). REQUIRES:
+/// in a transaction.
 void require_queue();
 /// The same, but returns false if there is no place, or no extension, or if the queue counts as
 /// empty.

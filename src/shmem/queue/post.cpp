@@ -67,8 +67,6 @@ std::uint32_t post_jobs(Content& content, const Posts& posts, std::uint32_t from
 }  // namespace
 
 void post(const Posts& posts) noexcept {
-  // Before the jobs, so that no worker performs them as jobs of the type that was.
-  if (posts.types_changed) count_change_of_types();
   const TimestampTz now = posts.job_count > 0 ? GetCurrentTimestamp() : 0;
   // The numbers come first, so that no job ends that was not counted. Most transactions need the
   // lock only once.

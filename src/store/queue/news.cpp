@@ -12,9 +12,9 @@
 #include <algorithm>
 
 #include "pg/guard.hpp"
+#include "shmem/queue/hidden_place.hpp"
 #include "shmem/queue/outside_claims.hpp"
 #include "shmem/queue/prepared_posts.hpp"
-#include "shmem/queue/promise.hpp"
 #include "store/queue/notes.hpp"
 
 namespace metrics_refresh::store::queue {
@@ -80,7 +80,7 @@ Notes<shared::HoldEnd> held;
 Notes<Numbers, merge> added;
 Notes<NotedUse> used;
 Notes<shared::Promise> promises;  // in no order, until the transaction ends
-JobNumber reading_from = 0;  // the span that is being read
+JobNumber reading_from = 0;       // the span that is being read
 
 // Flags: they stay if a part of the transaction is rolled back.
 shared::Posts flags = {};
@@ -161,7 +161,7 @@ void undo_uses_from(SubTransactionId sub) noexcept {
 }
 
 void post_commit() noexcept {
-  shared::keep_promise();
+  shared::renew_hidden_place();
   shared::Posts posts = collect();
   posts.lsn = XactLastCommitEnd;
   shared::post(posts);
@@ -213,11 +213,11 @@ void on_transaction_end(XactEvent event, void*) {
       if (IsLogicalWorker()) post_prepared_news();
       break;
     case XACT_EVENT_COMMIT:
-      is_committed = is_noted || shared::has_promise();
+      is_committed = is_noted || shared::hides_place();
       if (is_noted) flags.transaction = GetTopFullTransactionIdIfAny().value;
       break;
     case XACT_EVENT_ABORT:
-      shared::withdraw_promise();
+      shared::show_place();
       if (is_noted) end_aborted();
       break;
     case XACT_EVENT_PRE_PREPARE:
@@ -228,7 +228,7 @@ void on_transaction_end(XactEvent event, void*) {
       if (shared::has_prepared_posts()) shared::post_prepared();
       break;
     case XACT_EVENT_PREPARE:
-      shared::withdraw_promise();
+      shared::show_place();
       if (is_noted) {
         flags.transaction = GetTopFullTransactionIdIfAny().value;
         store_prepared();
@@ -366,7 +366,7 @@ shared::HoldResult hold_job(JobNumber job, Oid role) {
   if (held.count == kMostNoted) return {shared::HoldResult::Result::kNoRoom, -1};
   held.make_room();
   const shared::HoldResult result = shared::hold(job, role);
-  if (result.result != shared::HoldResult::Result::kHeld || shared::has_promise()) return result;
+  if (result.result != shared::HoldResult::Result::kHeld || shared::hides_place()) return result;
   shared::HoldEnd end = {};
   end.role = role;
   end.job.first = end.job.last = job;

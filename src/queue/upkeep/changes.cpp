@@ -19,6 +19,18 @@ shmem::queue::Jobs claimable(const Unended& job) {
           job.place.id, job.place.id, job.place.tid};
 }
 
+std::vector<store::queue::Place> hold_unclaimed(const Unended* jobs, std::size_t count) {
+  std::vector<store::queue::Place> places;
+  for (std::size_t i = 0; i < count; ++i) {
+    const JobNumber job = jobs[i].place.id;
+    if (store::queue::hold_job(job, InvalidOid).result != shmem::queue::HoldResult::Result::kHeld)
+      continue;
+    store::queue::set_held_job(claimable(jobs[i]));
+    places.push_back(jobs[i].place);
+  }
+  return places;
+}
+
 void note_ready(const Unended& job) { store::queue::note_ready(claimable(job), 1); }
 
 void note_callback(TypeId type) {

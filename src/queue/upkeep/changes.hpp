@@ -2,6 +2,8 @@
 // of them at their commits.
 #pragma once
 
+#include <vector>
+
 #include "shmem/queue/place.hpp"
 #include "store/own_tables.hpp"
 #include "store/queue/unended.hpp"
@@ -16,6 +18,9 @@ using store::queue::Unended;
 
 /// The job, as it can be claimed.
 shmem::queue::Jobs claimable(const Unended& job);
+
+/// Holds those of the jobs that have neither a claim nor a hold, and returns their places.
+std::vector<store::queue::Place> hold_unclaimed(const Unended* jobs, std::size_t count);
 
 /// A job that waited, or is a callback, was appended to its segment.
 void note_ready(const Unended& job);

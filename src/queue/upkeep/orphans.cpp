@@ -1,5 +1,3 @@
-#include "core/queue/ready_work.hpp"
-
 #include "queue/upkeep/orphans.hpp"
 
 #include <algorithm>
@@ -33,17 +31,6 @@ std::vector<Unended> without_type(pg::Spi& spi, const std::vector<Unended>& jobs
   };
   found.erase(std::remove_if(found.begin(), found.end(), exists), found.end());
   return found;
-}
-
-// Returns false if some cannot be held.
-bool hold(const std::vector<Unended>& jobs, std::vector<store::queue::Place>& places) {
-  for (const Unended& job : jobs) {
-    if (store::queue::hold_job(job.place.id, InvalidOid).result != shmem::queue::HoldResult::Result::kHeld)
-      continue;
-    store::queue::set_held_job(claimable(job));
-    places.push_back(job.place);
-  }
-  return places.size() == jobs.size();
 }
 
 // A job is looked at only when it is held, so that it has one end.
@@ -85,15 +72,16 @@ bool Orphans::end_some(const Types& types) {
   }
   std::vector<Unended> jobs(kMost);
   store::queue::UnendedRead read;
-  if (!try_change("jobs without a type cannot be ended now", Commit::kNotFlushed,
-                  [&](pg::Spi& spi) {
-                    read = store::queue::read_unended(segment_, until_, PG_INT64_MAX,
-                                                      GetActiveSnapshot(), jobs.data(), kMost);
-                    jobs.resize(read.count);
-                    std::vector<store::queue::Place> places;
-                    if (!hold(without_type(spi, jobs, types), places)) is_behind_ = true;
-                    if (!places.empty()) end_held(places);
-                  }))
+  if (!try_change(
+          "jobs without a type cannot be ended now", Commit::kNotFlushed, [&](pg::Spi& spi) {
+            read = store::queue::read_unended(segment_, until_, PG_INT64_MAX, GetActiveSnapshot(),
+                                              jobs.data(), kMost);
+            jobs.resize(read.count);
+            jobs = without_type(spi, jobs, types);
+            const std::vector<store::queue::Place> held = hold_unclaimed(jobs.data(), jobs.size());
+            if (held.size() < jobs.size()) is_behind_ = true;
+            if (!held.empty()) end_held(held);
+          }))
     return false;
   until_ = read.until;
   if (until_ == PG_INT64_MAX) left_ &= ~(1U << segment_);

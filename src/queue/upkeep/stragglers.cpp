@@ -15,19 +15,6 @@ namespace {
 
 constexpr std::size_t kMost = 1000;
 
-// Holds the jobs that have no claim, and returns their places.
-std::vector<store::queue::Place> hold(const Unended* jobs, std::size_t count) {
-  std::vector<store::queue::Place> places;
-  for (std::size_t i = 0; i < count; ++i) {
-    const JobNumber job = jobs[i].place.id;
-    if (store::queue::hold_job(job, InvalidOid).result != shmem::queue::HoldResult::Result::kHeld)
-      continue;
-    store::queue::set_held_job(claimable(jobs[i]));
-    places.push_back(jobs[i].place);
-  }
-  return places;
-}
-
 void copy_held(const std::vector<store::queue::Place>& places) {
   const std::uint8_t to = lock_current_segment();
   pg::call([] { PushActiveSnapshot(GetLatestSnapshot()); });
@@ -49,7 +36,7 @@ Stragglers::Result Stragglers::copy(std::uint8_t segment) {
       "jobs cannot be copied to another segment now", Commit::kNotFlushed, [&](pg::Spi&) {
         read = store::queue::read_unended(segment, until_, PG_INT64_MAX, GetActiveSnapshot(),
                                           jobs->data(), kMost);
-        const std::vector<store::queue::Place> held = hold(jobs->data(), read.count);
+        const std::vector<store::queue::Place> held = hold_unclaimed(jobs->data(), read.count);
         if (!held.empty()) copy_held(held);
       });
   if (!copied) return Result::kFailed;

@@ -80,7 +80,7 @@ Notes<shared::HoldEnd> held;
 Notes<Numbers, merge> added;
 Notes<NotedUse> used;
 Notes<shared::Promise> promises;  // in no order, until the transaction ends
-JobNumber reading_from = 0;  // the span that is being read
+JobNumber reading_from = 0;       // the span that is being read
 
 // Flags: they stay if a part of the transaction is rolled back.
 shared::Posts flags = {};

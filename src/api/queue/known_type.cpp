@@ -56,8 +56,8 @@ void read_entry(Entry& entry, const std::string& name) {
   require_handler(*type, function);
   check_caller(*type, function);
   const bool has_share = OidIsValid(type->owner_oid) && !pg::is_superuser(type->owner_oid);
-  entry.type = {type->mode, type->id, type->owner_oid, has_share, function,
-                static_cast<std::int16_t>(type->priority)};
+  entry.type = {type->mode, type->id, type->owner_oid,
+                has_share,  function, static_cast<std::int16_t>(type->priority)};
   entry.version = version;
   entry.rights = rights;
   entry.caller = GetUserId();

@@ -11,7 +11,7 @@ struct KnownType {
   int id;
   Oid owner;
   bool has_share;  // the owner is no superuser
-  Oid handler;  // InvalidOid for the mode external
+  Oid handler;     // InvalidOid for the mode external
   std::int16_t priority;
 };
 

@@ -204,21 +204,12 @@ void write_leases(const Request& request, std::vector<Claimed>& claimed) {
 }
 
 void return_rows(FunctionCallInfo call, const std::vector<Claimed>& claimed) {
-  pg::call([call] { InitMaterializedSRF(call, MAT_SRF_USE_EXPECTED_DESC); });
-  auto* const result = reinterpret_cast<ReturnSetInfo*>(call->resultinfo);
-  for (const Claimed& row : claimed) {
-    const std::string token = text_of(row.claim.token);
-    const char* const type = row.type->c_str();
-    const char* const token_text = token.c_str();
-    pg::call([=, &row] {
-      bool nulls[6] = {};
-      Datum values[] = {
-          Int64GetDatum(row.job.id),       CStringGetTextDatum(type),
-          JsonbPGetDatum(row.job.payload), Int32GetDatum(row.claim.attempt),
-          CStringGetTextDatum(token_text), TimestampTzGetDatum(row.claim.lease_until)};
-      tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-    });
-  }
+  using pg::Param;
+  SetResult result(call);
+  for (const Claimed& row : claimed)
+    result.add({row.job.id, *row.type, Param(JSONBOID, JsonbPGetDatum(row.job.payload)),
+                Param(INT4OID, Int32GetDatum(row.claim.attempt)), text_of(row.claim.token),
+                Param(TIMESTAMPTZOID, TimestampTzGetDatum(row.claim.lease_until))});
 }
 
 // Each look comes after this session has become a sleeper, so that no job comes between both.

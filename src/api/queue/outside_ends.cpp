@@ -130,17 +130,8 @@ void read_rows(std::vector<CalledJob>& called) {
 std::int64_t failed(const Job& job) { return job.has(store::queue::kHasFailed) ? 1 : 0; }
 
 Datum return_results(FunctionCallInfo call, const std::vector<CalledJob>& jobs) {
-  pg::call([call, &jobs] {
-    InitMaterializedSRF(call, MAT_SRF_USE_EXPECTED_DESC);
-    auto* const result = reinterpret_cast<ReturnSetInfo*>(call->resultinfo);
-    const Datum done = CStringGetTextDatum("done");
-    const Datum stale = CStringGetTextDatum("stale");
-    bool nulls[] = {false, false};
-    for (const CalledJob& job : jobs) {
-      Datum values[] = {Int64GetDatum(job.id), job.is_done ? done : stale};
-      tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-    }
-  });
+  SetResult result(call);
+  for (const CalledJob& job : jobs) result.add({job.id, job.is_done ? "done" : "stale"});
   return Datum{0};
 }
 

@@ -4,11 +4,10 @@
 #include <utility>
 
 #include "queue/upkeep/changes.hpp"
-#include "queue/upkeep/segment.hpp"
 #include "shmem/queue/live_counts.hpp"
 #include "store/queue/batches.hpp"
-#include "store/queue/hot.hpp"
 #include "store/queue/later.hpp"
+#include "store/queue/numbers.hpp"
 #include "store/queue/unended.hpp"
 
 namespace metrics_refresh::queue {
@@ -43,8 +42,7 @@ Ended end_one(pg::Spi& spi, std::int64_t number, const Types& types, bool& is_wi
   Job job = callback_of(*batch, type);
   note_callback(batch->type);
   if (type != nullptr) {
-    store::queue::append_jobs(lock_current_segment(), &job, 1);
-    note_ready(store::queue::unended_of(job));
+    store::queue::append_and_note(&job, 1);
   } else {
     // The mover gives it up, with the reason.
     job.run_at = job.created_at;

@@ -89,7 +89,8 @@ void restore_segment(std::uint8_t segment, const Types& types) {
                                       jobs.size());
     for (std::size_t i = 0; i < read.count; ++i) {
       while (next != claims.end() && next->claim.job < jobs[i].place.id) ++next;
-      if (next != claims.end() && next->claim.job == jobs[i].place.id) restore(*next, jobs[i], types);
+      if (next != claims.end() && next->claim.job == jobs[i].place.id)
+        restore(*next, jobs[i], types);
     }
   }
 }

@@ -2,8 +2,7 @@
 
 #include "pg/time.hpp"
 #include "queue/upkeep/changes.hpp"
-#include "queue/upkeep/segment.hpp"
-#include "shmem/queue/place.hpp"
+#include "store/queue/numbers.hpp"
 
 namespace metrics_refresh::queue {
 namespace {
@@ -34,7 +33,7 @@ void Mover::work(core::Instant now) {
   std::optional<TimestampTz> next;
   const bool moved =
       try_change("jobs that are due cannot be moved now", Commit::kNotFlushed, [&](pg::Spi& spi) {
-        const std::uint8_t segment = lock_current_segment();
+        const std::uint8_t segment = store::queue::lock_segment_for_rows();
         jobs = store::queue::move_due(spi, segment, cursor, until, kMost);
         for (const Unended& job : jobs.moved) note_ready(job);
         for (const Unended& job : jobs.dead) note_dead(job);

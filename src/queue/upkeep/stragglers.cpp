@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "queue/upkeep/changes.hpp"
-#include "queue/upkeep/segment.hpp"
 #include "store/queue/news.hpp"
+#include "store/queue/numbers.hpp"
 #include "store/queue/segments.hpp"
 
 namespace metrics_refresh::queue {
@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kMost = 1000;
 
 void copy_held(const std::vector<store::queue::Place>& places) {
-  const std::uint8_t to = lock_current_segment();
+  const std::uint8_t to = store::queue::lock_segment_for_rows();
   pg::call([] { PushActiveSnapshot(GetLatestSnapshot()); });
   const std::vector<Unended> moved =
       store::queue::copy_forward(places.data(), places.size(), to, GetActiveSnapshot());

@@ -7,7 +7,6 @@
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
 #include "queue/upkeep/changes.hpp"
-#include "queue/upkeep/segment.hpp"
 #include "shmem/queue/scheduler_news.hpp"
 #include "store/queue/after_start.hpp"
 #include "store/queue/find.hpp"
@@ -15,6 +14,7 @@
 #include "store/queue/later.hpp"
 #include "store/queue/lost_attempt.hpp"
 #include "store/queue/news.hpp"
+#include "store/queue/numbers.hpp"
 #include "store/queue/stopped.hpp"
 
 namespace metrics_refresh::queue {
@@ -154,8 +154,7 @@ Suspects::Start Suspects::start(JobNumber number, const Types& types) {
         if (is_locked) return;
         job->run_at.reset();
         job->version = store::queue::next_version(job->version);
-        store::queue::append_jobs(lock_current_segment(), &*job, 1);
-        note_ready(store::queue::unended_of(*job));
+        store::queue::append_and_note(&*job, 1);
       });
   if (!moved || is_locked) return Start::kNotNow;
   const bool runs = job && shmem::queue::start_singly(claimable(store::queue::unended_of(*job)));

@@ -47,8 +47,7 @@ void end_locked(Content& content, const HoldEnd& end, TimestampTz now, Wakes& wa
 
 HoldResult hold(JobNumber job, Oid role) noexcept {
   return locked(LW_EXCLUSIVE, [=](Content& content) {
-    const bool may_hold =
-        may_take(content, role, &RoleEntry::holds, content.ready().free_holds());
+    const bool may_hold = may_take(content, role, &RoleEntry::holds, content.ready().free_holds());
     HoldResult result = result_of(content.ready().hold(job, may_hold));
     if (result.result == HoldResult::Result::kHeld)
       (void)add_to_role(content, role, &RoleEntry::holds, 1);

@@ -75,8 +75,9 @@ std::optional<std::int64_t> open_jobs_of_batch(std::int64_t batch) noexcept;
 // For the scheduler.
 
 /// Takes a snapshot for the recount, registers it, and makes it the active one. The caller reads
-/// with it: types from job_type, rows without mark, later, stopped, their batches, and batches. Then
-/// it pops and unregisters it. Another call begins again. REQUIRES: inside pg::call(), in a transaction.
+/// with it: types from job_type, rows without mark, later, stopped, their batches, and batches.
+/// Then it pops and unregisters it. Another call begins again. REQUIRES: inside pg::call(), in a
+/// transaction.
 Snapshot begin_recount();
 struct Recount {
   std::vector<std::pair<TypeId, Counts>> types;

@@ -24,7 +24,7 @@ using core::queue::kNone;
 using core::queue::ReadyWork;
 using core::queue::Table;
 
-inline constexpr std::uint32_t kReaders = 8;  // sessions that may read spans at a time
+inline constexpr std::uint32_t kReaders = 8;   // sessions that may read spans at a time
 inline constexpr std::uint32_t kRoles = 1024;  // that have something of the room for all
 inline constexpr std::uint32_t kBatches = 1024;
 inline constexpr std::uint32_t kBatchEnds = 256;

@@ -42,8 +42,8 @@ struct OutsideClaim {
 /// Claims up to `count` jobs of one type, in the state kClaiming, and stores the numbers and rows
 /// in `claims`; the others of their fields are set by lease(). With kRead, the session has to read
 /// a span for others first (put_back_outside()); it may also get kNothing because too many sessions
-/// read, or because there is no room for more claims (`is_full`). If its owner has claims, these are
-/// its share (`beyond_share`; see role_shares.hpp).
+/// read, or because there is no room for more claims (`is_full`). If its owner has claims, these
+/// are its share (`beyond_share`; see role_shares.hpp).
 struct OutsideNext {
   NextStep step = NextStep::kNothing;
   std::uint32_t count = 0;

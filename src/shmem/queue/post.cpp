@@ -85,10 +85,10 @@ void post(const Posts& posts) noexcept {
       if (content.watches_ends) tell(&SchedulerNews::ended, content, wakes);
     });
   for (std::uint32_t from = first; from < posts.job_count;) {
-    const std::uint32_t posted = locked_with_wakes([&posts, from, now](Content& content,
-                                                                       Wakes& wakes) {
-      return post_jobs(content, posts, from, now, wakes);
-    });
+    const std::uint32_t posted =
+        locked_with_wakes([&posts, from, now](Content& content, Wakes& wakes) {
+          return post_jobs(content, posts, from, now, wakes);
+        });
     if (posted == 0) return;  // the place is gone
     from += posted;
   }

@@ -19,27 +19,31 @@ struct Ended {
   std::int64_t batch = 0;  // 0: none
 };
 
+/// The part of a post that needs no array of the caller.
+struct PostFlags {
+  std::int32_t segments[kSegments] = {};  // the difference of rows without an end mark
+  TimestampTz later_due = PG_INT64_MAX;   // the earliest run_at of a new row in queue_later
+  bool has_dependencies = false;          // rows were added to queue_dependency
+  bool has_batches = false;               // batches were made or closed
+  bool types_changed = false;             // in job_type
+  bool counts_are_unknown = false;        // too many changes to list them: asks for a recount
+  std::uint8_t rereads = 0;               // segments with ready jobs that are not in `jobs`: bits
+};
+
 /// All arrays are the caller's, and may be null if their count is 0.
-struct Posts {
+struct Posts : PostFlags {
   TransactionNumber transaction = 0;   // GetTopFullTransactionIdIfAny(), asked before it is gone
   XLogRecPtr lsn = InvalidXLogRecPtr;  // XactLastCommitEnd; for processes that await an end
   const Jobs* jobs = nullptr;          // ready ones
   std::uint32_t job_count = 0;
   const TypeChange* types = nullptr;
   std::uint32_t type_count = 0;
-  std::int32_t segments[kSegments] = {};  // the difference of rows without an end mark
-  const BatchCount* batches = nullptr;    // jobs added to them
+  const BatchCount* batches = nullptr;  // jobs added to them
   std::uint32_t batch_count = 0;
   const Ended* ended = nullptr;
   std::uint32_t ended_count = 0;
   const Promise* promises = nullptr;  // `types` has the jobs that were added
   std::uint32_t promise_count = 0;
-  TimestampTz later_due = PG_INT64_MAX;  // the earliest run_at of a new row in queue_later
-  bool has_dependencies = false;         // rows were added to queue_dependency
-  bool has_batches = false;              // batches were made or closed
-  bool types_changed = false;            // in job_type
-  bool counts_are_unknown = false;       // too many changes to list them: asks for a recount
-  std::uint8_t rereads = 0;              // segments with ready jobs that are not in `jobs`: bits
 };
 
 /// Posts the news, and wakes idle workers of the owners, at most as many as jobs; otherwise the

@@ -18,10 +18,7 @@ struct Entry {
   TypeChange types[kMostPrepared];
   BatchCount batches[kMostPrepared];
   Promise promises[kMostPrepared];
-  std::int32_t segments[kSegments];
-  TimestampTz later_due;
-  bool has_dependencies, has_batches, types_changed, counts_are_unknown;
-  std::uint8_t rereads;
+  PostFlags flags;
 };
 
 struct EntryTable {
@@ -51,20 +48,17 @@ void fill(Entry& entry, const Posts& posts) noexcept {
   entry.type_count = copy_some(entry.types, posts.types, posts.type_count);
   entry.batch_count = copy_some(entry.batches, posts.batches, posts.batch_count);
   entry.promise_count = copy_some(entry.promises, posts.promises, posts.promise_count);
-  std::copy(posts.segments, posts.segments + kSegments, entry.segments);
-  entry.later_due = posts.later_due;
-  entry.has_dependencies = posts.has_dependencies;
-  entry.has_batches = posts.has_batches;
-  entry.types_changed = posts.types_changed;
-  entry.counts_are_unknown = posts.counts_are_unknown || entry.type_count < posts.type_count ||
-                             entry.batch_count < posts.batch_count;
-  entry.rereads = posts.rereads;
+  entry.flags = posts;
+  if (entry.type_count < posts.type_count || entry.batch_count < posts.batch_count)
+    entry.flags.counts_are_unknown = true;
+  std::uint8_t& rereads = entry.flags.rereads;
   for (std::uint32_t i = entry.job_count; i < posts.job_count; ++i)
-    entry.rereads = static_cast<std::uint8_t>(entry.rereads | 1U << posts.jobs[i].segment);
+    rereads = static_cast<std::uint8_t>(rereads | 1U << posts.jobs[i].segment);
 }
 
 void post_entry(const Entry& entry, FullTransactionId near) noexcept {
   Posts posts;
+  static_cast<PostFlags&>(posts) = entry.flags;
   posts.transaction = widened(entry.transaction, near);
   posts.jobs = entry.jobs;
   posts.job_count = entry.job_count;
@@ -74,13 +68,6 @@ void post_entry(const Entry& entry, FullTransactionId near) noexcept {
   posts.batch_count = entry.batch_count;
   posts.promises = entry.promises;
   posts.promise_count = entry.promise_count;
-  std::copy(entry.segments, entry.segments + kSegments, posts.segments);
-  posts.later_due = entry.later_due;
-  posts.has_dependencies = entry.has_dependencies;
-  posts.has_batches = entry.has_batches;
-  posts.types_changed = entry.types_changed;
-  posts.counts_are_unknown = entry.counts_are_unknown;
-  posts.rereads = entry.rereads;
   post(posts);
 }
 

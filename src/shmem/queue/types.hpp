@@ -32,5 +32,4 @@ void forget_type(TypeId type) noexcept;
 /// Starts in the last period that are known from before a restart count for the rate limit.
 void book_starts(TypeId type, std::uint32_t count) noexcept;
 
-
 }  // namespace metrics_refresh::shmem::queue

@@ -1,5 +1,5 @@
-// Counts the jobs that are in no segment, and batches, with the active snapshot. Each reads a whole table or
-// index: only for the live counts in shared memory, when these are not known.
+// Counts the jobs that are in no segment, and batches, with the active snapshot. Each reads a whole
+// table or index: only for the live counts in shared memory, when these are not known.
 //
 // All functions REQUIRE: inside extension::as_extension(), whose Spi they get.
 #pragma once

@@ -22,8 +22,8 @@ void log(pg::Spi& spi, const LostAttempt& attempt, TimestampTz now) {
   log_failure(spi, failure);
 }
 
-// A job that fails at once each time would otherwise write rows of the log as fast as it starts. The
-// first attempt after a failure may follow at once.
+// A job that fails at once each time would otherwise write rows of the log as fast as it starts.
+// The first attempt after a failure may follow at once.
 constexpr std::int64_t kLeastDelay = USECS_PER_SEC;
 
 core::Duration delay_of(const LostAttempt& attempt) {

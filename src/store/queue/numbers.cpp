@@ -36,8 +36,10 @@ shmem::queue::Numbers new_numbers(std::uint32_t count) {
   return shmem::queue::add_block(first, count);
 }
 
+std::uint8_t lock_segment_for_rows() { return lock_current_segment(current_segment); }
+
 void append_and_note(Job* jobs, std::size_t count) {
-  const std::uint8_t segment = lock_current_segment(current_segment);
+  const std::uint8_t segment = lock_segment_for_rows();
   append_jobs(segment, jobs, count);
   shmem::queue::Jobs span = {};
   const auto note = [&span] {

@@ -7,6 +7,7 @@
 #include "shmem/queue/live_counts.hpp"
 #include "store/own_tables.hpp"
 #include "store/queue/job_counts.hpp"
+#include "store/queue/stopped.hpp"
 #include "store/queue/unended.hpp"
 
 namespace metrics_refresh::queue {
@@ -37,7 +38,7 @@ class Counter {
       types_[later.type].open += later.jobs;
       types_[later.type].failed += later.failed;
     }
-    for (const store::queue::StoppedJobs& stopped : store::queue::count_stopped_jobs(spi)) {
+    for (const store::queue::StoppedCount& stopped : store::queue::count_stopped(spi)) {
       types_[stopped.type].dead += stopped.dead;
       types_[stopped.type].canceled += stopped.canceled;
     }

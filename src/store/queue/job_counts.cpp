@@ -34,16 +34,4 @@ std::vector<OpenBatches> count_batches(pg::Spi& spi) {
   return counts;
 }
 
-std::vector<StoppedJobs> count_stopped_jobs(pg::Spi& spi) {
-  const pg::Rows rows = spi.query_active(
-      "SELECT type_id::int8, count(*) FILTER (WHERE status = 'd') AS dead,"
-      " count(*) FILTER (WHERE status = 'c') AS canceled"
-      " FROM metrics_refresh_internal.queue_stopped GROUP BY type_id");
-  std::vector<StoppedJobs> counts;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    counts.push_back({static_cast<TypeId>(rows.get_int64(i, "type_id")), rows.get_int64(i, "dead"),
-                      rows.get_int64(i, "canceled")});
-  return counts;
-}
-
 }  // namespace metrics_refresh::store::queue

@@ -1,5 +1,5 @@
-// Counts the jobs that are in no segment, and batches, with the active snapshot. Each reads a whole
-// table or index: only for the live counts in shared memory, when these are not known.
+// Counts jobs of queue_later, and batches, with the active snapshot. Each reads a whole table or
+// index: only for the live counts in shared memory, when these are not known.
 //
 // All functions REQUIRE: inside extension::as_extension(), whose Spi they get.
 #pragma once
@@ -30,11 +30,5 @@ struct OpenBatches {
 };
 /// Batches whose callbacks are no jobs yet.
 std::vector<OpenBatches> count_batches(pg::Spi& spi);
-
-struct StoppedJobs {
-  TypeId type = 0;
-  std::int64_t dead = 0, canceled = 0;
-};
-std::vector<StoppedJobs> count_stopped_jobs(pg::Spi& spi);
 
 }  // namespace metrics_refresh::store::queue

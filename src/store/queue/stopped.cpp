@@ -8,6 +8,9 @@ namespace metrics_refresh::store::queue {
 namespace {
 
 const std::string kTable = "metrics_refresh_internal.queue_stopped";
+const std::string kCounts =
+    " type_id::int8, count(*) FILTER (WHERE status = 'd') AS dead,"
+    " count(*) FILTER (WHERE status = 'c') AS canceled";
 
 std::vector<StoppedCount> counts_of(const pg::Rows& rows) {
   std::vector<StoppedCount> counts;
@@ -50,12 +53,16 @@ std::vector<StoppedCount> purge_stopped(pg::Spi& spi, const std::vector<std::int
       "WITH purged AS (DELETE FROM " + kTable + " USING (SELECT id AS old_id FROM " + kTable +
           " WHERE type_id = ANY ($1) AND finished_at < $2 AND status = coalesce($3, status)"
           " LIMIT $4 FOR UPDATE SKIP LOCKED) o WHERE id = old_id RETURNING type_id, status)"
-          " SELECT type_id::int8, count(*) FILTER (WHERE status = 'd') AS dead,"
-          " count(*) FILTER (WHERE status = 'c') AS canceled FROM purged GROUP BY 1",
+          " SELECT" +
+          kCounts + " FROM purged GROUP BY 1",
       {pg::Param::array(types), pg::Param(TIMESTAMPTZOID, TimestampTzGetDatum(stopped_before)),
        status ? pg::Param(CHAROID, CharGetDatum(static_cast<char>(*status)))
               : pg::Param::null(CHAROID),
        static_cast<std::int64_t>(most)}));
+}
+
+std::vector<StoppedCount> count_stopped(pg::Spi& spi) {
+  return counts_of(spi.query_active("SELECT" + kCounts + " FROM " + kTable + " GROUP BY 1"));
 }
 
 // Suspects (kIsSuspect) may have passed later, and died of something else.

@@ -34,6 +34,9 @@ std::vector<StoppedCount> purge_stopped(pg::Spi& spi, const std::vector<std::int
                                         TimestampTz stopped_before,
                                         std::optional<StopStatus> status, std::size_t most);
 
+/// All of them, by type, with the active snapshot. Reads the whole table: only for the live counts.
+std::vector<StoppedCount> count_stopped(pg::Spi& spi);
+
 /// The reason of jobs that are dead because the server crashed while they ran begins with this.
 inline constexpr char kCrashReason[] = "the server crashed while the job ran";
 /// Those jobs by type. An index has them alone.

@@ -17,21 +17,20 @@ void restore_synchronous_commit() noexcept {
   saved_synchronous_commit = -1;
 }
 
-std::int64_t stopped_timeout = 0;  // of the transaction, in milliseconds
+std::int64_t timeout = 0;  // of the transaction, in milliseconds
 
 }  // namespace
 
 void begin_job_transaction() {
-  stopped_timeout = transaction_timeout();
+  timeout = transaction_timeout_of_clients();
   call([] {
     SetCurrentStatementStartTimestamp();  // now() returns it
     StartTransactionCommand();
     PushActiveSnapshot(GetTransactionSnapshot());
   });
-  if (stopped_timeout > 0) stop_transaction_timeout();
 }
 
-std::int64_t job_transaction_timeout() noexcept { return stopped_timeout; }
+std::int64_t job_transaction_timeout() noexcept { return timeout; }
 
 // The variable is changed instead of the setting, because that costs nothing for each job. No code
 // of a user sees the value: deferred triggers were fired before.

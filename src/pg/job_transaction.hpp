@@ -10,8 +10,9 @@
 
 namespace metrics_refresh::pg {
 
-/// Begins a transaction, and makes its first snapshot the active one. transaction_timeout would end
-/// the process, so it is disabled; job_transaction_timeout() is its value in milliseconds, or 0.
+/// Begins a transaction, and makes its first snapshot the active one. The server does not enforce
+/// transaction_timeout, since that would end the process; job_transaction_timeout() is the value of
+/// the session's role in milliseconds, or 0.
 void begin_job_transaction();
 std::int64_t job_transaction_timeout() noexcept;
 

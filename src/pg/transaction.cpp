@@ -82,7 +82,11 @@ void stop_transaction_timeout() {
   });
 }
 
-std::int64_t transaction_timeout() noexcept { return TransactionTimeout; }
+std::int64_t transaction_timeout_of_clients() {
+  return call([]() -> std::int64_t {
+    return strtol(GetConfigOptionResetString("transaction_timeout"), nullptr, 10);
+  });
+}
 
 bool has_transaction_timed_out() noexcept {
   return get_timeout_indicator(TRANSACTION_TIMEOUT, false);
@@ -90,7 +94,7 @@ bool has_transaction_timed_out() noexcept {
 #else
 void stop_transaction_timeout() {}
 
-std::int64_t transaction_timeout() noexcept { return 0; }
+std::int64_t transaction_timeout_of_clients() { return 0; }
 
 bool has_transaction_timed_out() noexcept { return false; }
 #endif

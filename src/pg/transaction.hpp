@@ -29,8 +29,9 @@ void commit_without_standby();
 /// Disables transaction_timeout for the rest of the transaction.
 void stop_transaction_timeout();
 
-/// The setting transaction_timeout in milliseconds. 0: none, as always before version 17.
-std::int64_t transaction_timeout() noexcept;
+/// The transaction_timeout that a client's session of this role has, in milliseconds. 0: none, as
+/// always before version 17. Processes of the extension have it switched off for themselves.
+std::int64_t transaction_timeout_of_clients();
 
 /// True if the transaction has exceeded transaction_timeout, which ends the process. REQUIRES: it
 /// is not aborted yet.

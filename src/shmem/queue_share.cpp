@@ -150,9 +150,8 @@ void end_rests_in(Oid database) {
 }
 
 void lend_only_worker(std::int64_t turn) {
-  locked(LW_EXCLUSIVE, [turn, now = pg::steady_now()] {
-    if (area()->max_workers == 1) have_one_leave_locked(turn, 0, now);
-  });
+  if (area()->max_workers > 1) return;  // it never changes
+  locked(LW_EXCLUSIVE, [turn, now = pg::steady_now()] { have_one_leave_locked(turn, 0, now); });
 }
 
 int most_runs_locked() noexcept {

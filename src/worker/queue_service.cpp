@@ -18,10 +18,11 @@ class OwnerSession final : public queue::WorkerSession {
   // Jobs run only in a session that their owner could open, as commands do. A template, or a
   // database that allows no connections, must have none for long.
   bool is_current() override {
-    if (session_state() != SessionState::kCurrent || is_database_at_rest()) return false;
+    if (session_state() != SessionState::kCurrent) return false;
     bool may_log_in = false;
     pg::in_transaction_without_snapshot([&may_log_in] {
-      may_log_in = !extension::reason_against_login(GetSessionUserId()).has_value();
+      may_log_in =
+          !is_at_rest_now() && !extension::reason_against_login(GetSessionUserId()).has_value();
     });
     return may_log_in;
   }

@@ -46,6 +46,20 @@ is(sql("SELECT metrics_refresh.wait_job($after, '60 s')"), 'completed', 'a later
 is( sql("SELECT finished_at - created_at < '5 s' FROM background_jobs WHERE id = $after"),
 	't', 'the owner of the poison waits for no backoff');
 
+# A transaction_timeout of the owner, which would end the process.
+SKIP: {
+	skip 'this server has no transaction_timeout', 2 if sql('SHOW server_version_num') < 170000;
+	sql(q{CREATE ROLE timed LOGIN; ALTER ROLE timed SET transaction_timeout = '1s';
+		GRANT EXECUTE ON FUNCTION metrics_refresh.enqueue TO timed; GRANT CREATE ON SCHEMA public TO timed;
+		SET ROLE timed;
+		CREATE FUNCTION sleep(payload jsonb) RETURNS void LANGUAGE sql AS 'SELECT pg_sleep(600)';
+		SELECT metrics_refresh.register_job_type('sleep', 'sleep(jsonb)', max_attempts => 1)});
+	my $sleep = sql(q{SELECT metrics_refresh.enqueue('sleep')});
+	is(sql("SELECT metrics_refresh.wait_job($sleep, '60 s')"), 'dead', 'a job ends at the transaction_timeout of its owner');
+	is( sql("SELECT last_error FROM background_jobs WHERE id = $sleep"),
+		'the job exceeded its timeout of 1000 ms', 'it is the timeout of the job');
+}
+
 # A group of which a deferred trigger ends the process.
 sql(q{
 	CREATE TABLE grouped (n int);

@@ -55,6 +55,17 @@ $_->query_safe('SELECT 1'), $_->quit for @builders;
 is(sql(q{SELECT count(*) FROM pg_index WHERE NOT indisvalid}), 0, 'all indexes are built');
 is(sql("SELECT status FROM background_jobs WHERE id = $before"), 'completed', 'a job from before is found');
 
+# Claims that were given back are storage that can be used again.
+sql(q{SELECT metrics_refresh.register_job_type('outside', mode => 'external')});
+my $outside = sql(q{SELECT metrics_refresh.enqueue('outside')});
+my $segment = sql(q{SELECT segment FROM metrics_refresh_internal.queue_segment WHERE state = 'current'});
+sql("INSERT INTO metrics_refresh_internal.queue_claim_$segment
+	SELECT -n, now(), now(), gen_random_uuid(), 0, 0, 1 FROM generate_series(1, 900000) n");
+sql(q{SELECT metrics_refresh.enqueue('nap')});
+waits_for('many claims of few jobs are removed',
+	"SELECT pg_relation_size('metrics_refresh_internal.queue_claim_$segment') = 0");
+is(sql(q{SELECT id FROM metrics_refresh.claim_jobs('{outside}', worker => 'w')}), $outside, 'their job is still there');
+
 # The mode of a type changes while its jobs start.
 sql(q{SELECT metrics_refresh.register_job_type('change', 'nap(jsonb)', max_attempts => 1)});
 for my $round (1 .. 3)

@@ -22,8 +22,8 @@ enum class SegmentState : std::uint8_t { kFree, kCurrent, kSealed };
 
 struct SegmentFacts {
   SegmentState state = SegmentState::kFree;
-  std::int64_t bytes = 0;  // of the table
-  std::int64_t rows = 0;   // about; also those that have ended
+  std::int64_t bytes = 0;  // of the jobs, or of the claims if these are more
+  std::int64_t rows = 0;   // about; jobs that have not ended, and end marks or claims
   std::int64_t live = 0;   // jobs that have not ended, as far as known
   Instant since;           // of the state
   Instant not_before;      // a step for it was tried without success; the next try

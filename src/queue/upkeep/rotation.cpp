@@ -89,14 +89,14 @@ bool Rotation::look(Facts& facts) {
     if (known.has_none) facts[i].live = 0;
     if (known.has_live) facts[i].live = std::max<std::int64_t>(facts[i].live, 1);
   }
-  return store::try_with_own_tables("the segments of the job queue cannot be read now",
-                                    [&](pg::Spi&) {
-                                      for (std::uint8_t i = 0; i < core::queue::kSegments; ++i) {
-                                        if (known_[i].state == SegmentState::kFree) continue;
-                                        facts[i].bytes = store::queue::stored_bytes(i);
-                                        facts[i].rows = store::queue::ended_rows(i) + facts[i].live;
-                                      }
-                                    });
+  return store::try_with_own_tables(
+      "the segments of the job queue cannot be read now", [&](pg::Spi&) {
+        for (std::uint8_t i = 0; i < core::queue::kSegments; ++i) {
+          if (known_[i].state == SegmentState::kFree) continue;
+          facts[i].bytes = std::max(store::queue::stored_bytes(i), store::queue::claim_bytes(i));
+          facts[i].rows = store::queue::spent_rows(i) + facts[i].live;
+        }
+      });
 }
 
 void Rotation::work(Instant now) {

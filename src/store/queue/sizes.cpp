@@ -1,16 +1,35 @@
 #include "store/queue/sizes.hpp"
 
+#include <algorithm>
+
 #include "pg/guard.hpp"
 #include "store/queue/tables.hpp"
 
 namespace metrics_refresh::store::queue {
 namespace {
 
-// All end marks have the same size: id and version after the header of a row.
-constexpr Size kMarkSize =
-    MAXALIGN(MAXALIGN(SizeofHeapTupleHeader) + sizeof(std::int64_t) + sizeof(std::int16_t)) +
-    sizeof(ItemIdData);
-constexpr std::int64_t kMarksOfPage = (BLCKSZ - SizeOfPageHeaderData) / kMarkSize;
+// The size of a row with these bytes of values, and of its pointer.
+constexpr Size row_size(Size values) {
+  return MAXALIGN(MAXALIGN(SizeofHeapTupleHeader) + values) + sizeof(ItemIdData);
+}
+
+constexpr std::int64_t rows_of_page(Size row) {
+  return static_cast<std::int64_t>((BLCKSZ - SizeOfPageHeaderData) / row);
+}
+
+// All end marks have the same size: id and version.
+constexpr std::int64_t kMarksOfPage = rows_of_page(row_size(10));
+// As most claims are: three numbers of eight bytes, a token, and eight bytes more.
+constexpr std::int64_t kClaimsOfPage = rows_of_page(row_size(48));
+
+std::int64_t pages_of(Oid table) {
+  return pg::call([table]() -> std::int64_t {
+    Relation const opened = open_queue_table(table, AccessShareLock);
+    const std::int64_t pages = RelationGetNumberOfBlocks(opened);
+    table_close(opened, AccessShareLock);
+    return pages;
+  });
+}
 
 }  // namespace
 
@@ -28,13 +47,13 @@ std::int64_t stored_bytes(std::uint8_t segment) {
   });
 }
 
-std::int64_t ended_rows(std::uint8_t segment) {
-  return pg::call([segment] {
-    Relation const marks = open_queue_table(tables().ended[segment], AccessShareLock);
-    const std::int64_t pages = RelationGetNumberOfBlocks(marks);
-    table_close(marks, AccessShareLock);
-    return pages * kMarksOfPage;
-  });
+std::int64_t claim_bytes(std::uint8_t segment) {
+  return pages_of(pg::call([segment] { return tables().claim[segment]; })) * BLCKSZ;
+}
+
+std::int64_t spent_rows(std::uint8_t segment) {
+  const Oid marks = pg::call([segment] { return tables().ended[segment]; });
+  return std::max(pages_of(marks) * kMarksOfPage, claim_bytes(segment) / BLCKSZ * kClaimsOfPage);
 }
 
 JobNumber last_number(pg::Spi& spi, std::uint8_t segment) {

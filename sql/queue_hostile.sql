@@ -126,6 +126,16 @@ SET metrics_refresh.max_queued_jobs_per_role = 100;
 SET ROLE regress_client;
 SELECT tools.try($$SELECT count(metrics_refresh.enqueue('flood 1')) FROM generate_series(1, 300)$$);
 SELECT count(*) FROM background_jobs;
+-- A type counts from its first job on, before the scheduler knows whose it is.
+DO $$ BEGIN
+  PERFORM metrics_refresh.register_job_type('flood new', mode => 'external');
+  COMMIT;
+  PERFORM metrics_refresh.enqueue('flood new') FROM generate_series(1, 60);
+  COMMIT;
+  RAISE INFO '%', tools.try($try$SELECT count(metrics_refresh.enqueue('flood new')) FROM generate_series(1, 41)$try$);
+END $$;
+SELECT count(metrics_refresh.cancel_job(id)) FROM background_jobs;
+SELECT metrics_refresh.purge_jobs('0', 'canceled');
 -- Types of one role share, and so do the callbacks of batches, from create_batch() on.
 SELECT tools.try($$SELECT count(metrics_refresh.enqueue('flood ' || 1 + i % 3)) FROM generate_series(1, 101) i$$);
 SELECT tools.try($$SELECT count(metrics_refresh.create_batch('flood 1', open => true)) FROM generate_series(1, 101)$$);

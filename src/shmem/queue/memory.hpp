@@ -66,6 +66,7 @@ struct RoleEntry {
   std::int64_t holds = 0;
   std::int64_t outside = 0;   // claims of jobs of its types
   std::int64_t promised = 0;  // jobs of its types that open transactions may add
+  std::int64_t kept = 0;      // of them: added, to a type whose owner is not known yet
 
   std::uint64_t hash() const noexcept { return core::queue::mixed(role); }
 };

@@ -17,6 +17,16 @@ bool has_ends(const Posts& posts) noexcept {
   return false;
 }
 
+// A type that was made a moment ago counts for no role until the scheduler has read it.
+bool adds_to_unknown_type(const Content& content, const Posts& posts) noexcept {
+  for (std::uint32_t i = 0; i < posts.type_count; ++i) {
+    if (posts.types[i].counts.in_share() <= 0) continue;
+    const std::uint32_t type = find_type(content, posts.types[i].type);
+    if (type == kNone || !content.types[type].is_known) return true;
+  }
+  return false;
+}
+
 // A process that sees the ends counted has to flush the log up to their commit.
 void post_numbers(Content& content, const Posts& posts, Wakes& wakes) noexcept {
   if (has_ends(posts)) content.news.last_end = std::max(content.news.last_end, posts.lsn);
@@ -31,8 +41,13 @@ void post_numbers(Content& content, const Posts& posts, Wakes& wakes) noexcept {
       count_segment(content, segment, posts.segments[segment], posts.transaction);
   for (std::uint32_t i = 0; i < posts.batch_count; ++i)
     count_batch(content, posts.batches[i], posts.transaction);
-  for (std::uint32_t i = 0; i < posts.promise_count; ++i)
-    give_back(content, posts.promises[i].role, &RoleEntry::promised, posts.promises[i].jobs);
+  const bool keeps = posts.promise_count > 0 && adds_to_unknown_type(content, posts);
+  for (std::uint32_t i = 0; i < posts.promise_count; ++i) {
+    const Promise& promise = posts.promises[i];
+    const std::int64_t kept = keeps ? promise.used : 0;
+    keep_promised(content, promise.role, kept);
+    give_back(content, promise.role, &RoleEntry::promised, promise.jobs - kept);
+  }
   if (posts.counts_are_unknown) {
     content.counts_are_exact = false;
     tell(&SchedulerNews::recount, content, wakes);

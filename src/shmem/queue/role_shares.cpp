@@ -1,6 +1,7 @@
 #include "shmem/queue/role_shares.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "shmem/queue/steps.hpp"
 
@@ -50,6 +51,18 @@ void give_back(Content& content, Oid role, std::int64_t RoleEntry::*number,
   RoleEntry& entry = content.roles[index];
   entry.*number = std::max<std::int64_t>(entry.*number - count, 0);
   if (entry.holds + entry.outside + entry.promised == 0) content.roles.erase(index);
+}
+
+void keep_promised(Content& content, Oid role, std::int64_t jobs) noexcept {
+  if (jobs == 0) return;
+  if (const std::uint32_t index = find_role(content, role); index != kNone)
+    content.roles[index].kept += jobs;
+}
+
+void give_back_kept(Content& content, Oid role) noexcept {
+  const std::uint32_t index = find_role(content, role);
+  if (index == kNone) return;
+  give_back(content, role, &RoleEntry::promised, std::exchange(content.roles[index].kept, 0));
 }
 
 Promised promise_jobs(Oid role, std::int64_t least, std::int64_t wish, std::int64_t most) noexcept {

@@ -22,6 +22,7 @@ void join_owners(Content& content, TypeEntry& entry, const TypeCopy& copy) noexc
   refer_to_owner(content, copy.role);
   refer_to_owner(content, copy.settings.owner);
   content.owners[find_owner(content, copy.role)].open += entry.counts.in_share();
+  give_back_kept(content, copy.role);
 }
 
 std::uint32_t bite_of(const TypeEntry& entry) noexcept {

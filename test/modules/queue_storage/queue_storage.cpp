@@ -312,7 +312,7 @@ Datum ended(FunctionCallInfo call) {
   std::string result;
   extension::as_extension([&](pg::Spi& spi) {
     result = joined(awaited_of(spi, {number(call, 0)}));
-    result += "free " + joined(end_predecessors(spi, {number(call, 0)}));
+    result += "free " + joined(end_predecessors(spi, {number(call, 0)}, lock_waiters(spi, {number(call, 0)})));
     result += "awaited " + joined(read_predecessors(spi, 0, 10));
   });
   return answer(result);

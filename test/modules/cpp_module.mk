@@ -3,7 +3,7 @@
 OBJS += $(patsubst %,$(SOURCE_TREE)/src/%.o,$(SOURCES))
 PG_CONFIG ?= pg_config
 PG_CPPFLAGS = -I$(SOURCE_TREE)/src -isystem $(shell $(PG_CONFIG) --includedir-server)
-PG_CXXFLAGS = -std=c++17 -fvisibility=hidden -fvisibility-inlines-hidden -Wall -Wextra -Wshadow -Wold-style-cast -Werror
+PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Wshadow -Wold-style-cast -Werror
 override COMPILER = $(CXX) $(CXXFLAGS)
 override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)

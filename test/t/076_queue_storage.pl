@@ -228,7 +228,7 @@ subtest 'tables that are others' => sub {
 	like($session->query_safe('SELECT read(6, 800, 0, 0)'), qr/^800\.0/, 'its indexes are new');
 	sql('DROP EXTENSION metrics_refresh');
 	scalar $session->query('SELECT read(6, 800, 0, 0)');
-	like($session->{stderr}, qr/the extension metrics_refresh does not exist/, 'the extension is gone');
+	like($session->{stderr}, qr/extension "metrics_refresh" does not exist in this database/, 'the extension is gone');
 	$session->{stderr} = '';
 	sql('CREATE EXTENSION metrics_refresh');
 	is($session->query_safe('SELECT read(6, 800, 0, 0)'), 'none', 'and is created again');

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "extension/own_schema.hpp"
+#include "shmem/queue/place.hpp"
 #include "shmem/queue/status.hpp"
 #include "store/queue/batches.hpp"
 #include "store/queue/claims.hpp"
@@ -25,9 +26,12 @@ namespace {
 std::int64_t running = 0;
 }  // namespace
 
-// In place of the queue's shared memory.
+// In place of the queue's shared memory, which remembers no period here.
 namespace metrics_refresh::shmem::queue {
 bool is_processing(JobNumber job) noexcept { return job == running; }
+int current_period() noexcept { return -1; }
+int offer_current_period(int period) noexcept { return period; }
+void count_double_end() noexcept {}
 }  // namespace metrics_refresh::shmem::queue
 
 namespace metrics_refresh::store::queue {

@@ -32,8 +32,8 @@ bool add_to_role(Content& content, Oid role, std::int64_t RoleEntry::*number,
                  std::int64_t count) noexcept;
 void give_back(Content& content, Oid role, std::int64_t RoleEntry::*number,
                std::int64_t count) noexcept;
-/// The promised jobs were added to a type whose owner is not known yet: they count as promised until
-/// a type of the role becomes known, which is when give_back_kept() is called.
+/// The promised jobs were added to a type whose owner is not known yet: they count as promised
+/// until a type of the role becomes known, which is when give_back_kept() is called.
 void keep_promised(Content& content, Oid role, std::int64_t jobs) noexcept;
 void give_back_kept(Content& content, Oid role) noexcept;
 

@@ -58,7 +58,7 @@ for my $type (qw(once grouped))
 		my $pid = sql("SELECT min(pid) $waits");
 		kill_process($node, $pid);
 		open_gate();
-		$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+		wait_for_server($node);
 		is(sql("SELECT metrics_refresh.wait_job($job, '60 s')"), 'completed', "$name: it is done after the crash");
 		until_ok($node, 'postgres', q{SELECT sum(pending + processing + failed) = 0 FROM metrics_refresh.job_counts()},
 			"$name: and so are the others");

@@ -63,7 +63,7 @@ my @enqueuers = map {
 		'<', \undef, '>', '/dev/null', '2>', '/dev/null')
 } 1 .. 2;
 
-sub come_back { $node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back'; return }
+sub come_back { wait_for_server($node); return }
 
 my %kills;
 for my $n (1 .. $wanted)

@@ -26,7 +26,7 @@ sub restarts
 }
 
 # After a crash there may be no connection for a moment.
-sub until_up { return $node->poll_query_until('postgres', 'SELECT true') || die 'the server does not come back' }
+sub until_up { return wait_for_server($node) }
 
 # The parent of the shell is the worker. What kills it says nothing in the log of the job.
 sql(q{

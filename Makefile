@@ -38,16 +38,18 @@ override with_llvm = no
 
 # The developers' targets run before there is a PostgreSQL on the machine, and PGXS has a
 # `check` of its own that only refuses: so they stand instead of PGXS, not beside it.
-DEVELOPER = deps check check-long check-versions sanitize demo demo-stop lint format bench fuzz \
-            compare-schedules
+DEVELOPER = deps check check-long check-models check-models-long check-versions sanitize demo \
+            demo-stop lint format bench fuzz compare-schedules
 ifneq (,$(filter $(DEVELOPER),$(MAKECMDGOALS)))
 
 .PHONY: $(DEVELOPER)
 .NOTPARALLEL:
 export PG_CONFIG
-check check-long check-versions sanitize demo lint format: deps
+check check-long check-models check-models-long check-versions sanitize demo lint format: deps
 deps check sanitize lint: ; @tools/$@.sh
 check-long:               ; @SUITE_LIMIT=3h PG_TEST_EXTRA=long tools/check.sh
+check-models:             ; @tools/check_models.sh
+check-models-long:        ; @MODELS=long tools/check_models.sh
 check-versions:           ; @tools/check_versions.sh
 demo:                     ; @tools/demo.sh start
 demo-stop:                ; @tools/demo.sh stop

@@ -6,6 +6,8 @@
 
 -- Applies until the end of this script. Otherwise the path contains the target schema, in which other roles may create objects.
 SET LOCAL search_path = pg_catalog, pg_temp;
+-- The library writes some tables below the executor, as heaps.
+SET LOCAL default_table_access_method = heap;
 
 CREATE SCHEMA metrics_refresh;
 COMMENT ON SCHEMA metrics_refresh IS 'keeps materialized views fresh: jobs, runs, health';
@@ -36,19 +38,21 @@ BEGIN
         WHERE p.pronamespace = '@extschema@'::pg_catalog.regnamespace
           AND (p.proname, pg_catalog.oidvectortypes(p.proargtypes)) IN (
               ('refresh_platform_metrics_with_logging', ''), ('trigger_platform_metrics_refresh', ''),
-              ('cleanup_old_metrics_logs', ''), ('get_metrics_refresh_stats', 'integer'))
+              ('cleanup_old_metrics_logs', ''), ('get_metrics_refresh_stats', 'integer'), ('notify_failed_job', ''),
+              ('retry_failed_jobs', 'text'))
         UNION ALL
         SELECT CASE c.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'table ' END
                || c.oid::pg_catalog.regclass::pg_catalog.text
         FROM pg_catalog.pg_class c
-        WHERE c.relnamespace = '@extschema@'::pg_catalog.regnamespace AND c.relname = 'metrics_refresh_log') o;
+        WHERE c.relnamespace = '@extschema@'::pg_catalog.regnamespace
+          AND c.relname IN ('metrics_refresh_log', 'edge_function_logs', 'background_jobs')) o;
     IF hand_written IS NOT NULL THEN
         other := CASE WHEN pg_catalog.to_regnamespace('metrics') IS NULL THEN 'metrics' ELSE 'metrics_platform' END;
         RAISE duplicate_object USING
             MESSAGE = pg_catalog.format('schema "%s" has objects already that metrics_refresh makes there', target),
             DETAIL = pg_catalog.format('In the way: %s.', hand_written),
             HINT = pg_catalog.format('To keep what calls them: CREATE SCHEMA %1$s; CREATE EXTENSION metrics_refresh SCHEMA %1$s; '
-                'then SELECT * FROM metrics_refresh.adopt_platform_metrics(schema_name => %2$L) shows how they are taken over.',
+                'then SELECT * FROM metrics_refresh.adopt_platform_metrics(schema_name => %2$L) shows how those for platform_metrics are taken over.',
                 other, target);
     END IF;
 END $$;
@@ -483,6 +487,221 @@ CREATE TRIGGER after_write AFTER INSERT OR DELETE ON metrics_refresh_internal.ru
 ALTER TABLE metrics_refresh_internal.run_request ENABLE ALWAYS TRIGGER after_write;
 
 ------------------------------------------------------------------------------------------------
+-- Storage of jobs: the rows of the job queue. Jobs are written by C code below the executor. Jobs that come from COPY
+-- or INSERT are those of a restored dump or of logical replication; queue_row() decides about them.
+
+-- Gives blocks of numbers. Each process takes numbers from the present block in shared memory.
+CREATE SEQUENCE metrics_refresh_internal.queue_job_id_seq INCREMENT BY 4096;
+
+-- A hot child is a log: its rows are never updated or deleted. If a row has ended, queue_ended has its end mark, in
+-- the child of the same number. When all rows of a child have ended, both children are emptied by TRUNCATE. So no
+-- transaction that holds the xmin horizon can make the hot part slow. Columns are in an order without padding.
+CREATE TABLE metrics_refresh_internal.queue_hot (
+    id           bigint NOT NULL,
+    created_at   timestamptz NOT NULL,
+    type_id      integer NOT NULL,
+    enqueued_by  oid NOT NULL,      -- 0: unknown, since the row was restored from a dump
+    version      smallint NOT NULL, -- counts the rows of a job: one that moves gets a new row, and an end mark for the old one
+    attempts     smallint NOT NULL, -- that have failed
+    priority     smallint NOT NULL,
+    crashes      smallint NOT NULL, -- of the server, while it ran
+    flags        smallint NOT NULL, -- src/store/queue/job.hpp
+    max_attempts smallint,          -- NULL: as its type says
+    run_at       timestamptz,       -- NULL: at once
+    batch        bigint,
+    unique_hash  bigint,
+    unique_until timestamptz,
+    key          text,
+    unique_key   text,
+    last_error   text,
+    payload      jsonb NOT NULL,
+    CHECK (false) NO INHERIT        -- rows are in the children
+) USING heap;
+COMMENT ON TABLE metrics_refresh_internal.queue_hot IS 'jobs that can start, in a ring of children; a row with an end mark is no job any more';
+
+CREATE TABLE metrics_refresh_internal.queue_ended (
+    id      bigint NOT NULL,
+    version smallint NOT NULL,
+    CHECK (false) NO INHERIT
+) USING heap;
+COMMENT ON TABLE metrics_refresh_internal.queue_ended IS 'end marks: one for each row of queue_hot that is no job any more, in the child of the same number';
+
+CREATE TABLE metrics_refresh_internal.queue_claim (
+    id          bigint NOT NULL,
+    claimed_at  timestamptz NOT NULL,
+    lease_until timestamptz NOT NULL,
+    token       uuid NOT NULL,
+    claimed_by  oid NOT NULL,
+    version     smallint NOT NULL,
+    attempt     smallint NOT NULL,
+    worker      text,
+    CHECK (false) NO INHERIT
+) USING heap;
+COMMENT ON TABLE metrics_refresh_internal.queue_claim IS 'claims of external workers, so that attempts and tokens outlive a crash of the server; children as in queue_ended';
+
+-- The first columns are those of queue_hot.
+CREATE TABLE metrics_refresh_internal.queue_later (
+    LIKE metrics_refresh_internal.queue_hot,
+    waits smallint NOT NULL, -- rows of queue_dependency in which it is the waiter
+    PRIMARY KEY (id)
+) USING heap;
+CREATE INDEX queue_later_due ON metrics_refresh_internal.queue_later (run_at, id) WHERE waits = 0;
+CREATE INDEX queue_later_unique ON metrics_refresh_internal.queue_later (unique_hash) WHERE unique_hash IS NOT NULL;
+CREATE INDEX queue_later_batch ON metrics_refresh_internal.queue_later (batch) WHERE batch IS NOT NULL;
+CREATE INDEX queue_later_failed ON metrics_refresh_internal.queue_later (type_id) WHERE flags & 1 <> 0;
+COMMENT ON TABLE metrics_refresh_internal.queue_later IS 'jobs that cannot start yet: run_at is in the future, or other jobs must end first';
+
+CREATE TABLE metrics_refresh_internal.queue_stopped (
+    LIKE metrics_refresh_internal.queue_hot,
+    status      "char" NOT NULL CHECK (status IN ('d', 'c')), -- dead, canceled
+    started_at  timestamptz,
+    finished_at timestamptz NOT NULL,
+    reason      text,
+    PRIMARY KEY (id)
+) USING heap;
+CREATE INDEX queue_stopped_type ON metrics_refresh_internal.queue_stopped (type_id, id);
+CREATE INDEX queue_stopped_enqueued_by ON metrics_refresh_internal.queue_stopped (enqueued_by);
+CREATE INDEX queue_stopped_crashed ON metrics_refresh_internal.queue_stopped (type_id) WHERE flags & 2 <> 0; -- for health_check()
+CREATE INDEX queue_stopped_unique ON metrics_refresh_internal.queue_stopped (unique_hash) WHERE unique_hash IS NOT NULL;
+COMMENT ON TABLE metrics_refresh_internal.queue_stopped IS 'dead and canceled jobs';
+
+-- A ring over time: the oldest child is emptied by TRUNCATE.
+CREATE TABLE metrics_refresh_internal.queue_history (
+    id           bigint NOT NULL,
+    created_at   timestamptz NOT NULL,
+    started_at   timestamptz NOT NULL,
+    finished_at  timestamptz NOT NULL,
+    type_id      integer NOT NULL,
+    enqueued_by  oid NOT NULL,
+    attempts     smallint NOT NULL,
+    priority     smallint NOT NULL,
+    max_attempts smallint,
+    run_at       timestamptz,
+    batch        bigint,
+    unique_hash  bigint,
+    unique_until timestamptz,
+    key          text,
+    unique_key   text,
+    worker       text,
+    result_note  text,
+    payload      jsonb NOT NULL,
+    CHECK (false) NO INHERIT
+) USING heap;
+COMMENT ON TABLE metrics_refresh_internal.queue_history IS 'completed jobs, in a ring of children by time';
+
+CREATE TABLE metrics_refresh_internal.queue_segment (
+    segment   smallint PRIMARY KEY,
+    state     text NOT NULL CHECK (state IN ('free', 'current', 'sealed')),
+    opened_at timestamptz,
+    sealed_at timestamptz
+) USING heap WITH (fillfactor = 50);
+COMMENT ON TABLE metrics_refresh_internal.queue_segment IS
+    'state of the children of queue_hot: new jobs go to the current one; a sealed one is emptied when its jobs have ended, and free then';
+
+CREATE TABLE metrics_refresh_internal.queue_period (
+    period    smallint PRIMARY KEY,
+    state     text NOT NULL CHECK (state IN ('empty', 'current', 'closed')),
+    opened_at timestamptz,
+    closed_at timestamptz,
+    rows      bigint -- about, when it was closed
+) USING heap WITH (fillfactor = 50);
+COMMENT ON TABLE metrics_refresh_internal.queue_period IS
+    'the times of the children of queue_history: completed jobs go to the current one, and the oldest is emptied';
+
+DO $do$
+BEGIN
+    FOR k IN 0..7 LOOP
+        EXECUTE pg_catalog.format($$
+CREATE TABLE metrics_refresh_internal.queue_hot_%1$s () INHERITS (metrics_refresh_internal.queue_hot)
+    USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+CREATE INDEX queue_hot_%1$s_id ON metrics_refresh_internal.queue_hot_%1$s (id);
+CREATE INDEX queue_hot_%1$s_unique ON metrics_refresh_internal.queue_hot_%1$s (unique_hash) WHERE unique_hash IS NOT NULL;
+CREATE INDEX queue_hot_%1$s_batch ON metrics_refresh_internal.queue_hot_%1$s (batch) WHERE batch IS NOT NULL;
+COMMENT ON TABLE metrics_refresh_internal.queue_hot_%1$s IS 'a child of queue_hot';
+CREATE TABLE metrics_refresh_internal.queue_ended_%1$s () INHERITS (metrics_refresh_internal.queue_ended)
+    USING heap WITH (autovacuum_enabled = off);
+CREATE UNIQUE INDEX queue_ended_%1$s_id ON metrics_refresh_internal.queue_ended_%1$s (id, version);
+COMMENT ON TABLE metrics_refresh_internal.queue_ended_%1$s IS 'the end marks of queue_hot_%1$s';
+CREATE TABLE metrics_refresh_internal.queue_claim_%1$s () INHERITS (metrics_refresh_internal.queue_claim)
+    USING heap WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+COMMENT ON TABLE metrics_refresh_internal.queue_claim_%1$s IS 'claims of rows of queue_hot_%1$s';
+INSERT INTO metrics_refresh_internal.queue_segment
+VALUES (%1$s, CASE %1$s WHEN 0 THEN 'current' ELSE 'free' END, CASE %1$s WHEN 0 THEN pg_catalog.now() END)
+$$, k);
+        PERFORM pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_hot_' || k, pg_catalog.format(
+            'WHERE NOT EXISTS (SELECT FROM metrics_refresh_internal.queue_ended_%1$s e'
+            ' WHERE e.id = queue_hot_%1$s.id AND e.version = queue_hot_%1$s.version)', k));
+    END LOOP;
+    -- BRIN: rows are nearly in the order of both columns, and an entry covers a range of pages, so that a job costs
+    -- no WAL here. minmax_multi stands jobs that ended long after their neighbors.
+    FOR k IN 0..9 LOOP
+        EXECUTE pg_catalog.format($$
+CREATE TABLE metrics_refresh_internal.queue_history_%1$s () INHERITS (metrics_refresh_internal.queue_history)
+    USING heap WITH (autovacuum_vacuum_insert_scale_factor = 100);
+CREATE INDEX queue_history_%1$s_id ON metrics_refresh_internal.queue_history_%1$s
+    USING brin (id int8_minmax_multi_ops, finished_at) WITH (autosummarize = on);
+CREATE INDEX queue_history_%1$s_unique ON metrics_refresh_internal.queue_history_%1$s (unique_hash) WHERE unique_hash IS NOT NULL;
+COMMENT ON TABLE metrics_refresh_internal.queue_history_%1$s IS 'a child of queue_history';
+INSERT INTO metrics_refresh_internal.queue_period
+VALUES (%1$s, CASE %1$s WHEN 0 THEN 'current' ELSE 'empty' END, CASE %1$s WHEN 0 THEN pg_catalog.now() END)
+$$, k);
+        -- An index of an empty table has an entry for the first pages, which each row there would change.
+        PERFORM pg_catalog.brin_desummarize_range(('metrics_refresh_internal.queue_history_' || k || '_id')::pg_catalog.regclass, 0);
+    END LOOP;
+END $do$;
+
+CREATE TABLE metrics_refresh_internal.queue_dependency (
+    predecessor bigint NOT NULL,
+    waiter      bigint NOT NULL,
+    PRIMARY KEY (predecessor, waiter)
+) USING heap;
+CREATE INDEX queue_dependency_waiter ON metrics_refresh_internal.queue_dependency (waiter);
+COMMENT ON TABLE metrics_refresh_internal.queue_dependency IS 'jobs of queue_later that wait for the end of other jobs';
+
+-- The number of a batch is that of its callback job.
+CREATE TABLE metrics_refresh_internal.queue_batch (
+    id          bigint PRIMARY KEY,
+    created_at  timestamptz NOT NULL,
+    type_id     integer NOT NULL,
+    enqueued_by oid NOT NULL,
+    is_open     boolean NOT NULL,
+    payload     jsonb NOT NULL
+) USING heap;
+COMMENT ON TABLE metrics_refresh_internal.queue_batch IS
+    'batches whose jobs have not all ended, with the type and payload of the job that follows; one that is open may get more jobs';
+
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_later', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_stopped', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_dependency', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_batch', '');
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.queue_job_id_seq', '');
+
+CREATE FUNCTION metrics_refresh_internal.queue_row() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_queue_row';
+COMMENT ON FUNCTION metrics_refresh_internal.queue_row() IS
+    'puts ready jobs of a restored dump into queue_later, forgets who enqueued a restored job, and discards rows and changes that are replicated';
+REVOKE ALL ON FUNCTION metrics_refresh_internal.queue_row() FROM PUBLIC;
+
+-- Row-level security is on for all these tables, so that members of pg_read_all_data see only rows that a policy
+-- shows them.
+DO $do$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT c.relname FROM pg_catalog.pg_class c
+                WHERE c.relnamespace = 'metrics_refresh_internal'::pg_catalog.regnamespace AND c.relkind = 'r'
+                  AND c.relname ~ '^queue_((hot|ended|claim|history)(_[0-9])?|later|stopped|batch|dependency|segment|period)$'
+    LOOP
+        EXECUTE pg_catalog.format($$
+ALTER TABLE metrics_refresh_internal.%1$I ENABLE ROW LEVEL SECURITY;
+CREATE TRIGGER queue_row BEFORE INSERT OR UPDATE OR DELETE ON metrics_refresh_internal.%1$I
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.queue_row(%2$L);
+ALTER TABLE metrics_refresh_internal.%1$I ENABLE ALWAYS TRIGGER queue_row
+$$, name, CASE WHEN name LIKE 'queue\_hot%' THEN 'later' WHEN name ~ '^queue_(ended|claim|history)' THEN 'discard' ELSE 'keep' END);
+    END LOOP;
+END $do$;
+
+------------------------------------------------------------------------------------------------
 -- Row-level security: super admins see all rows, other roles their own jobs and the jobs of their views. Without USAGE
 -- on the schema, the privilege to read is only useful to the views below.
 
@@ -811,6 +1030,383 @@ COMMENT ON FUNCTION metrics_refresh.resume(text) IS
     'ends a pause or a suspension; due times that have passed meanwhile do not count';
 
 ------------------------------------------------------------------------------------------------
+-- Job types: the kinds of background jobs. Configuration, dumped by pg_dump
+
+CREATE SEQUENCE metrics_refresh_internal.job_type_id_seq AS integer;
+
+-- Names are compared byte by byte, so that no version of a collation can change their order in the index.
+CREATE TABLE metrics_refresh_internal.job_type (
+    id             integer PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.job_type_id_seq'),
+    name           text COLLATE "C" NOT NULL CONSTRAINT job_type_name UNIQUE
+                   CONSTRAINT job_type_name_length CHECK (pg_catalog.octet_length(name) BETWEEN 1 AND 200),
+    handler_schema name,
+    handler_name   name,
+    passes_id      boolean NOT NULL DEFAULT false,
+    handler_oid    oid NOT NULL DEFAULT 0,
+    handler_owner  name,
+    handler_owner_oid oid NOT NULL DEFAULT 0,
+    mode           text NOT NULL DEFAULT 'exactly_once' CHECK (mode IN ('exactly_once', 'grouped', 'external')),
+    owner          name NOT NULL,
+    owner_oid      oid NOT NULL,
+    owner_gone     boolean NOT NULL DEFAULT false,
+    max_attempts   integer NOT NULL DEFAULT 5 CHECK (max_attempts BETWEEN 1 AND 1000),
+    backoff        metrics_refresh_internal.span NOT NULL DEFAULT '10 seconds',
+    max_backoff    metrics_refresh_internal.span NOT NULL DEFAULT '1 hour',
+    timeout        metrics_refresh_internal.positive_span NOT NULL DEFAULT '5 minutes',
+    concurrency    integer CHECK (concurrency BETWEEN 1 AND 1000000),
+    concurrency_per_key integer CHECK (concurrency_per_key BETWEEN 1 AND 1000000),
+    rate_limit     integer CHECK (rate_limit BETWEEN 1 AND 1000000000),
+    rate_period    metrics_refresh_internal.positive_span NOT NULL DEFAULT '1 second',
+    priority       integer NOT NULL DEFAULT 0 CHECK (priority BETWEEN -100 AND 100),
+    paused         boolean NOT NULL DEFAULT false,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK (pg_catalog.num_nonnulls(handler_schema, handler_name, handler_owner) = CASE mode WHEN 'external' THEN 0 ELSE 3 END)
+);
+CREATE INDEX job_type_owner ON metrics_refresh_internal.job_type (owner_oid);
+COMMENT ON TABLE metrics_refresh_internal.job_type IS
+    'types of background jobs with their handlers and options; change them with the functions';
+COMMENT ON COLUMN metrics_refresh_internal.job_type.handler_owner IS
+    'owner of the handler when it was bound; a new function of its name is used only if it belongs to this role, or to one with the rights of the type''s owner';
+
+-- A dump contains names of roles, as for job.
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_type', $$WHERE owner_gone
+    OR owner = (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = owner_oid)
+    OR owner_oid = '0'::pg_catalog.oid AND owner NOT IN (SELECT rolname FROM pg_catalog.pg_roles)$$);
+SELECT pg_catalog.pg_extension_config_dump('metrics_refresh_internal.job_type_id_seq', '');
+
+CREATE FUNCTION metrics_refresh_internal.job_type_before_write() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_type_before_write';
+COMMENT ON FUNCTION metrics_refresh_internal.job_type_before_write() IS
+    'stores the role and the handler that the names in a row refer to';
+CREATE TRIGGER before_write BEFORE INSERT OR UPDATE ON metrics_refresh_internal.job_type
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_type_before_write();
+CREATE FUNCTION metrics_refresh_internal.job_type_after_write() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_type_after_write';
+COMMENT ON FUNCTION metrics_refresh_internal.job_type_after_write() IS
+    'tells the scheduler and all sessions at commit that job types changed';
+CREATE TRIGGER after_write AFTER INSERT OR UPDATE OR DELETE ON metrics_refresh_internal.job_type
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.job_type_after_write();
+CREATE TRIGGER after_truncate AFTER TRUNCATE ON metrics_refresh_internal.job_type
+    FOR EACH STATEMENT EXECUTE FUNCTION metrics_refresh_internal.job_type_after_write();
+ALTER TABLE metrics_refresh_internal.job_type ENABLE ALWAYS TRIGGER before_write;
+ALTER TABLE metrics_refresh_internal.job_type ENABLE ALWAYS TRIGGER after_write;
+ALTER TABLE metrics_refresh_internal.job_type ENABLE ALWAYS TRIGGER after_truncate;
+REVOKE ALL ON FUNCTION metrics_refresh_internal.job_type_before_write(),
+    metrics_refresh_internal.job_type_after_write() FROM PUBLIC;
+
+-- The other policies of the queue ask this table which types the caller may manage.
+ALTER TABLE metrics_refresh_internal.job_type ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON metrics_refresh_internal.job_type FOR SELECT USING (
+    (SELECT metrics_refresh.is_super_admin())
+    OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                     WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')));
+
+CREATE VIEW metrics_refresh.job_types WITH (security_invoker = true) AS
+    SELECT t.name AS type, t.mode,
+           pg_catalog.quote_ident(t.handler_schema) || '.' || pg_catalog.quote_ident(t.handler_name)
+               || CASE WHEN t.passes_id THEN '(bigint, jsonb)' ELSE '(jsonb)' END AS handler,
+           t.owner, t.paused, t.max_attempts, t.backoff::interval AS backoff,
+           t.max_backoff::interval AS max_backoff, t.timeout::interval AS timeout, t.concurrency,
+           t.concurrency_per_key, t.rate_limit, t.rate_period::interval AS rate_period, t.priority,
+           t.id AS type_id, t.created_at
+    FROM metrics_refresh_internal.job_type t;
+COMMENT ON VIEW metrics_refresh.job_types IS 'types of background jobs with their options';
+COMMENT ON COLUMN metrics_refresh.job_types.mode IS
+    'exactly_once, grouped (several short jobs in one transaction), or external (claimed by clients)';
+COMMENT ON COLUMN metrics_refresh.job_types.handler IS
+    'function that runs a job of the type, connected as the owner; bound by name, so that it may be dropped and created again';
+COMMENT ON COLUMN metrics_refresh.job_types.backoff IS
+    'delay after the first failed attempt of a job; doubles with each attempt, up to max_backoff';
+COMMENT ON COLUMN metrics_refresh.job_types.timeout IS 'an attempt that takes longer is ended and fails';
+COMMENT ON COLUMN metrics_refresh.job_types.concurrency IS 'jobs of the type that run at a time; NULL for no limit';
+COMMENT ON COLUMN metrics_refresh.job_types.concurrency_per_key IS
+    'jobs with the same key that run at a time; NULL for no limit';
+COMMENT ON COLUMN metrics_refresh.job_types.rate_limit IS
+    'starts in any time of the length rate_period; NULL for no limit';
+COMMENT ON COLUMN metrics_refresh.job_types.priority IS 'priority of jobs that are enqueued without one';
+COMMENT ON COLUMN metrics_refresh.job_types.type_id IS 'number of the type in notifications';
+
+-- The options have the names and the defaults of the columns. The code reads them by name.
+DO $do$
+DECLARE
+    options constant pg_catalog.text := (
+        SELECT pg_catalog.string_agg(pg_catalog.format('%I %s DEFAULT %s', a.attname,
+                   CASE t.typtype WHEN 'd' THEN 'interval' ELSE pg_catalog.format_type(t.oid, NULL) END,
+                   coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'NULL')), ', ' ORDER BY c.place)
+        FROM pg_catalog.unnest('{max_attempts,backoff,max_backoff,timeout,concurrency,concurrency_per_key,rate_limit,
+            rate_period,priority,mode}'::pg_catalog.text[]) WITH ORDINALITY c (name, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = 'metrics_refresh_internal.job_type'::regclass AND a.attname = c.name
+        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum);
+BEGIN
+    EXECUTE pg_catalog.format($$CREATE FUNCTION metrics_refresh.register_job_type(
+            type text, handler regprocedure DEFAULT NULL, %s, owner name DEFAULT NULL)
+        RETURNS void
+        LANGUAGE c AS 'MODULE_PATHNAME', 'mr_register_job_type'$$, options);
+END $do$;
+COMMENT ON FUNCTION metrics_refresh.register_job_type IS
+    'makes a type of background jobs, or replaces the options of the type with this name; the handler is a function of (payload jsonb) or (job_id bigint, payload jsonb) and runs connected as the owner of the type, with the payload of any role that may enqueue; 42P13 if it has another form; for all roles; a super admin may choose another owner whose rights the super admin has';
+
+CREATE FUNCTION metrics_refresh.alter_job_type(
+        type text, handler regprocedure DEFAULT NULL, max_attempts integer DEFAULT NULL,
+        backoff interval DEFAULT NULL, max_backoff interval DEFAULT NULL, timeout interval DEFAULT NULL,
+        concurrency integer DEFAULT NULL, concurrency_per_key integer DEFAULT NULL,
+        rate_limit integer DEFAULT NULL, rate_period interval DEFAULT NULL,
+        priority integer DEFAULT NULL, mode text DEFAULT NULL, owner name DEFAULT NULL)
+    RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_alter_job_type';
+COMMENT ON FUNCTION metrics_refresh.alter_job_type IS
+    'changes the options that are not NULL; 0 removes a limit; who changes the handler, the mode or the owner needs the rights of the owner, and only a super admin may change the owner; for the owner of the type and super admins';
+
+CREATE FUNCTION metrics_refresh.pause_job_type(type text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_pause_job_type';
+COMMENT ON FUNCTION metrics_refresh.pause_job_type(text) IS
+    'starts no more jobs of a type until resume_job_type(); running jobs go on, and jobs can be enqueued; for the owner of the type and super admins';
+
+CREATE FUNCTION metrics_refresh.resume_job_type(type text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_resume_job_type';
+COMMENT ON FUNCTION metrics_refresh.resume_job_type(text) IS 'ends a pause of a type; for the owner of the type and super admins';
+
+CREATE FUNCTION metrics_refresh.drop_job_type(type text) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_drop_job_type';
+COMMENT ON FUNCTION metrics_refresh.drop_job_type(text) IS
+    'removes a type; 55006 if it has jobs that have not ended; if there is no such type, returns false with a notice; for the owner of the type and super admins';
+
+------------------------------------------------------------------------------------------------
+-- The API of the queue. A role needs EXECUTE on enqueue() and the like, which no role has, and EXECUTE on the handler
+-- of the type, as for calling the handler itself.
+
+CREATE FUNCTION metrics_refresh.enqueue(
+        type text, payload jsonb DEFAULT '{}', priority integer DEFAULT NULL,
+        run_at timestamptz DEFAULT NULL, delay interval DEFAULT NULL, unique_key text DEFAULT NULL,
+        unique_for interval DEFAULT NULL,
+        unique_states text[] DEFAULT '{pending,processing,failed}', key text DEFAULT NULL,
+        after bigint[] DEFAULT NULL, batch bigint DEFAULT NULL, max_attempts integer DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_enqueue';
+COMMENT ON FUNCTION metrics_refresh.enqueue IS
+    'adds a background job, which can start when this transaction has committed, or later: at run_at, after a delay, or after other jobs have ended; returns its number; if a job with the same unique key is in one of the states, or was added with unique_for and the period goes on, returns the number of that job with a notice; 42704 if there is no such type or batch, 53400 if the owner of the type would have more open jobs than max_queued_jobs_per_role; for roles with EXECUTE on this function and on the handler of the type';
+REVOKE ALL ON FUNCTION metrics_refresh.enqueue FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.enqueue_many(
+        type text, payloads jsonb[], priority integer DEFAULT NULL, run_at timestamptz DEFAULT NULL,
+        delay interval DEFAULT NULL, keys text[] DEFAULT NULL, unique_keys text[] DEFAULT NULL,
+        unique_for interval DEFAULT NULL,
+        unique_states text[] DEFAULT '{pending,processing,failed}', after bigint[] DEFAULT NULL,
+        batch bigint DEFAULT NULL, max_attempts integer DEFAULT NULL)
+    RETURNS TABLE (job_id bigint, duplicate boolean)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_enqueue_many';
+COMMENT ON FUNCTION metrics_refresh.enqueue_many IS
+    'adds a job for each payload and returns their numbers in the same order; keys and unique_keys have one element for each payload; duplicate is true for the number of an earlier job with the same unique key; other options and rights as for enqueue()';
+REVOKE ALL ON FUNCTION metrics_refresh.enqueue_many FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.create_batch(callback_type text, callback_payload jsonb DEFAULT '{}',
+                                             open boolean DEFAULT false)
+    RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_create_batch';
+COMMENT ON FUNCTION metrics_refresh.create_batch IS
+    'makes a batch, to which enqueue() adds jobs, and returns its number; when the last job has ended, a job of the type callback_type is added, whose number is that of the batch; takes jobs in this transaction only, or until close_batch() if open is true, and always from its own running jobs; rights as for enqueue()';
+REVOKE ALL ON FUNCTION metrics_refresh.create_batch FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.close_batch(batch bigint) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_close_batch';
+COMMENT ON FUNCTION metrics_refresh.close_batch(bigint) IS
+    'closes an open batch, so that it can end; returns false if it was closed before, 42704 if it does not exist or has ended; for the role that has made it';
+REVOKE ALL ON FUNCTION metrics_refresh.close_batch FROM PUBLIC;
+
+-- External workers. The token that claim_jobs() returns proves the claim in all other calls.
+
+CREATE FUNCTION metrics_refresh.claim_jobs(types text[], n integer DEFAULT 1, lease interval DEFAULT '1 minute',
+                                           worker text DEFAULT NULL, wait interval DEFAULT NULL)
+    RETURNS TABLE (id bigint, type text, payload jsonb, attempt integer, token text, lease_until timestamptz)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_claim_jobs';
+COMMENT ON FUNCTION metrics_refresh.claim_jobs IS
+    'gives up to n ready jobs of these types, whose mode is external, to an external worker; they are its own until the lease ends, at most one day later; with wait, waits up to 60 seconds until there are some; 53400 if memory has no room for more claims; for members of the owner of the types';
+
+CREATE FUNCTION metrics_refresh.heartbeat_jobs(ids bigint[], tokens text[], lease interval DEFAULT '1 minute')
+    RETURNS TABLE (id bigint, result text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_heartbeat_jobs';
+COMMENT ON FUNCTION metrics_refresh.heartbeat_jobs IS
+    'lets the leases of claimed jobs end that long from now, even if the transaction is rolled back; result is done, or stale if the worker has lost the job or is no member of the owner of its type';
+
+CREATE FUNCTION metrics_refresh.complete_jobs(ids bigint[], tokens text[], results jsonb[] DEFAULT NULL)
+    RETURNS TABLE (id bigint, result text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_complete_jobs';
+COMMENT ON FUNCTION metrics_refresh.complete_jobs IS
+    'ends claimed jobs as completed, each with its result; result is done, or stale if the worker has lost the job, which is then unchanged';
+
+CREATE FUNCTION metrics_refresh.fail_job(job_id bigint, token text, message text DEFAULT NULL,
+                                         permanent boolean DEFAULT false, retry_in interval DEFAULT NULL)
+    RETURNS TABLE (id bigint, result text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_fail_job';
+COMMENT ON FUNCTION metrics_refresh.fail_job IS
+    'ends the attempt of a claimed job as failed; the job starts again after the backoff of its type, or after retry_in, and is dead after its last attempt or if permanent is true; result is done, or stale if the worker has lost the job, which is then unchanged';
+
+CREATE FUNCTION metrics_refresh.fail_jobs(ids bigint[], tokens text[], messages text[] DEFAULT NULL)
+    RETURNS TABLE (id bigint, result text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_fail_jobs';
+COMMENT ON FUNCTION metrics_refresh.fail_jobs IS
+    'ends the attempts of claimed jobs as failed, each with its message, as fail_job() does';
+
+CREATE FUNCTION metrics_refresh.release_jobs(ids bigint[], tokens text[])
+    RETURNS TABLE (id bigint, result text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_release_jobs';
+COMMENT ON FUNCTION metrics_refresh.release_jobs IS
+    'gives claimed jobs back, so that other workers can claim them at once; the attempt does not count; result is done, or stale if the worker has lost the job';
+
+-- Row-level security of the queue: the role that has enqueued a job sees it, and so do the owner of its type and super
+-- admins. Rows are read through the parents, whose policies decide. An end mark tells nothing of a job.
+DO $do$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY '{queue_hot,queue_later,queue_stopped,queue_history}'::pg_catalog.text[] LOOP
+        EXECUTE pg_catalog.format($$CREATE POLICY visible ON metrics_refresh_internal.%I FOR SELECT USING (
+            type_id IN (SELECT t.id FROM metrics_refresh_internal.job_type t)
+            OR (SELECT metrics_refresh.is_super_admin())
+            OR enqueued_by IN (SELECT r.oid FROM pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')))$$, name);
+    END LOOP;
+END $do$;
+CREATE POLICY visible ON metrics_refresh_internal.queue_ended FOR SELECT USING (true);
+
+-- A role sees its own jobs, and so the names of their types. This view has the rights of its owner, but only the views
+-- below can name it.
+CREATE VIEW metrics_refresh_internal.named_job_type AS
+    SELECT t.id, t.name, t.owner, t.max_attempts::integer AS max_attempts FROM metrics_refresh_internal.job_type t;
+COMMENT ON VIEW metrics_refresh_internal.named_job_type IS 'names of all job types, for the jobs that a role sees';
+
+CREATE FUNCTION metrics_refresh_internal.queue_claims(OUT job_id bigint, OUT worker text, OUT started_at timestamptz,
+                                                      OUT progress_done bigint, OUT progress_total bigint, OUT progress_note text)
+    RETURNS SETOF record
+    LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 20 AS 'MODULE_PATHNAME', 'mr_queue_claims';
+COMMENT ON FUNCTION metrics_refresh_internal.queue_claims() IS
+    'running jobs with their workers: the process ID, or the name that an external worker has given';
+
+-- The branches have the status as a constant, so that a condition on it leaves out the others. Without the barrier, a
+-- condition could see the rows of named_job_type and queue_claims() before they are joined with jobs that the caller sees.
+CREATE VIEW @extschema@.background_jobs WITH (security_invoker = true, security_barrier = true) AS
+    SELECT j.id, t.name::pg_catalog.text AS type, j.payload, j.status, j.priority, j.run_at, j.attempts,
+           coalesce(j.max_attempts::integer, t.max_attempts) AS max_attempts,
+           CASE WHEN j.type_id IN (SELECT m.id FROM metrics_refresh_internal.job_type m) THEN j.last_error END AS last_error,
+           j.unique_key, j.key, j.batch, j.created_at, j.started_at, j.finished_at,
+           pg_catalog.pg_get_userbyid(nullif(j.enqueued_by, '0'::pg_catalog.oid)) AS enqueued_by, t.owner,
+           CASE WHEN j.type_id IN (SELECT m.id FROM metrics_refresh_internal.job_type m) THEN j.worker END AS worker,
+           j.progress_done, j.progress_total,
+           CASE WHEN j.type_id IN (SELECT m.id FROM metrics_refresh_internal.job_type m) THEN j.progress_note END AS progress_note
+    FROM (
+        SELECT h.id, h.type_id, h.payload,
+               CASE WHEN c.job_id IS NOT NULL THEN 'processing' WHEN h.flags & 1 <> 0 THEN 'failed' ELSE 'pending' END AS status,
+               h.priority::pg_catalog.int4 AS priority, coalesce(h.run_at, h.created_at) AS run_at,
+               h.attempts::pg_catalog.int4 + (c.job_id IS NOT NULL)::pg_catalog.int4 AS attempts, h.max_attempts,
+               h.last_error, h.unique_key, h.key, h.batch, h.created_at, c.started_at,
+               NULL::pg_catalog.timestamptz AS finished_at, h.enqueued_by, c.worker, c.progress_done, c.progress_total,
+               c.progress_note
+        FROM metrics_refresh_internal.queue_hot h
+        LEFT JOIN metrics_refresh_internal.queue_claims() c ON c.job_id = h.id
+        WHERE NOT EXISTS (SELECT FROM metrics_refresh_internal.queue_ended e WHERE e.id = h.id AND e.version = h.version)
+        UNION ALL
+        SELECT l.id, l.type_id, l.payload, CASE WHEN l.flags & 1 <> 0 THEN 'failed' ELSE 'pending' END,
+               l.priority::pg_catalog.int4,
+               -- The least time marks a job that ran when the server crashed, and starts before all others.
+               coalesce(nullif(l.run_at, '4714-11-24 00:00:00+00 BC'), l.created_at), l.attempts::pg_catalog.int4, l.max_attempts, l.last_error, l.unique_key,
+               l.key, l.batch, l.created_at, NULL, NULL, l.enqueued_by, NULL, NULL, NULL, NULL
+        FROM metrics_refresh_internal.queue_later l
+        UNION ALL
+        SELECT s.id, s.type_id, s.payload, CASE s.status WHEN 'd' THEN 'dead' ELSE 'canceled' END,
+               s.priority::pg_catalog.int4, coalesce(s.run_at, s.created_at), s.attempts::pg_catalog.int4, s.max_attempts,
+               coalesce(s.last_error, s.reason), s.unique_key, s.key, s.batch, s.created_at, s.started_at, s.finished_at,
+               s.enqueued_by, NULL, NULL, NULL, NULL
+        FROM metrics_refresh_internal.queue_stopped s
+        UNION ALL
+        SELECT d.id, d.type_id, d.payload, 'completed', d.priority::pg_catalog.int4, coalesce(d.run_at, d.created_at),
+               d.attempts::pg_catalog.int4 + 1, d.max_attempts, NULL, d.unique_key, d.key, d.batch, d.created_at,
+               d.started_at, d.finished_at, d.enqueued_by, d.worker, NULL, NULL, d.result_note
+        FROM metrics_refresh_internal.queue_history d) j
+    LEFT JOIN metrics_refresh_internal.named_job_type t ON t.id = j.type_id;
+ALTER VIEW @extschema@.background_jobs ALTER COLUMN payload SET DEFAULT '{}'::pg_catalog.jsonb;
+COMMENT ON VIEW @extschema@.background_jobs IS
+    'jobs of the queue, for the role that has enqueued them, the owner of their type and super admins; INSERT adds a job, UPDATE of status to canceled or pending cancels it or starts it again, UPDATE of run_at or priority changes a job that waits, DELETE cancels it or removes one that has stopped';
+COMMENT ON COLUMN @extschema@.background_jobs.status IS
+    'pending, processing, failed (another attempt follows), completed, dead (no attempt follows), or canceled';
+COMMENT ON COLUMN @extschema@.background_jobs.run_at IS 'the job starts no earlier';
+COMMENT ON COLUMN @extschema@.background_jobs.attempts IS 'attempts that have begun';
+COMMENT ON COLUMN @extschema@.background_jobs.last_error IS
+    'message of the last failed attempt, for members of the owner of the type and super admins; so are worker and progress_note';
+COMMENT ON COLUMN @extschema@.background_jobs.unique_key IS 'no other job with this key is added; see enqueue()';
+COMMENT ON COLUMN @extschema@.background_jobs.key IS 'jobs with the same key take turns with those of other keys';
+COMMENT ON COLUMN @extschema@.background_jobs.enqueued_by IS 'NULL for a job that was restored from a dump';
+COMMENT ON COLUMN @extschema@.background_jobs.owner IS 'role that the job runs as';
+
+CREATE FUNCTION metrics_refresh_internal.background_jobs_write() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_background_jobs_write';
+COMMENT ON FUNCTION metrics_refresh_internal.background_jobs_write() IS
+    'does INSERT, UPDATE and DELETE on background_jobs, with the rights of the functions that do the same';
+REVOKE ALL ON FUNCTION metrics_refresh_internal.background_jobs_write() FROM PUBLIC;
+CREATE TRIGGER write INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.background_jobs
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.background_jobs_write();
+
+CREATE FUNCTION metrics_refresh.job_counts(OUT type text, OUT pending bigint, OUT processing bigint, OUT failed bigint,
+                                           OUT dead bigint, OUT canceled bigint, OUT completed_since_start bigint,
+                                           OUT failures_since_start bigint, OUT exact boolean)
+    RETURNS SETOF record
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mr_job_counts';
+COMMENT ON FUNCTION metrics_refresh.job_counts() IS
+    'counts jobs by type and status without reading them, for the types that the caller may manage; the last two numbers count from the start of the server; exact is false for a moment after the start, while the jobs are counted';
+
+CREATE FUNCTION metrics_refresh.queue_status(
+        OUT state text, OUT counts_exact boolean, OUT ready bigint, OUT processing bigint, OUT later bigint, OUT dead bigint,
+        OUT waiting_since timestamptz, OUT workers integer, OUT external_claims integer, OUT spans integer, OUT max_spans integer,
+        OUT lanes integer, OUT max_lanes integer, OUT types integer, OUT max_types integer, OUT segments integer,
+        OUT max_segments integer, OUT segment_bytes bigint, OUT databases integer, OUT max_databases integer)
+    RETURNS SETOF record
+    LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'mr_queue_status';
+COMMENT ON FUNCTION metrics_refresh.queue_status() IS
+    'one row with the state of the job queue of this database: numbers of jobs, the memory that they use of that which there is, and the storage of jobs that have not ended; for super admins, no row for others';
+
+CREATE FUNCTION metrics_refresh.cancel_job(job_id bigint) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cancel_job';
+COMMENT ON FUNCTION metrics_refresh.cancel_job(bigint) IS
+    'cancels a job: one that waits at the commit of this transaction, one that runs at once; returns false if it has already ended; 55P03 if another session is changing it; for the role that has enqueued it, the owner of its type and super admins';
+
+CREATE FUNCTION metrics_refresh.retry_job(job_id bigint) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_retry_job';
+COMMENT ON FUNCTION metrics_refresh.retry_job(bigint) IS
+    'starts a failed, dead or canceled job again now; one that is dead or canceled has all its attempts again; returns false if it has completed; 55000 if it has not failed, 55P03 if another session is changing it; for the owner of its type and super admins';
+
+CREATE FUNCTION metrics_refresh.retry_failed_jobs(p_job_type text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_retry_failed_jobs';
+COMMENT ON FUNCTION metrics_refresh.retry_failed_jobs(text) IS
+    'starts all failed and dead jobs of a type, or of all types that the caller may manage, again now; returns their number';
+CREATE FUNCTION @extschema@.retry_failed_jobs(p_job_type text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_retry_failed_jobs';
+COMMENT ON FUNCTION @extschema@.retry_failed_jobs(text) IS 'metrics_refresh.retry_failed_jobs()';
+
+CREATE FUNCTION metrics_refresh.snooze_job(job_id bigint, delay interval) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_snooze_job';
+COMMENT ON FUNCTION metrics_refresh.snooze_job(bigint, interval) IS
+    'lets a job that waits start no earlier than after a delay; called by a handler for its own job, ends this attempt without counting it, and starts the job again after the delay; returns false if the job has ended; 55006 if it runs, 55P03 if another session is changing it; for the owner of its type and super admins';
+
+CREATE FUNCTION metrics_refresh.purge_jobs(older_than interval, status text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_purge_jobs';
+COMMENT ON FUNCTION metrics_refresh.purge_jobs(interval, text) IS
+    'removes jobs that ended longer ago than this: dead and canceled ones of the types that the caller may manage, and completed ones by whole periods of the history, for super admins; status selects one of the three; returns how many were removed';
+
+CREATE FUNCTION metrics_refresh.job_progress(done bigint, total bigint DEFAULT NULL, note text DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_job_progress';
+COMMENT ON FUNCTION metrics_refresh.job_progress(bigint, bigint, text) IS
+    'called by a handler: shows the progress of its job at once, without a commit; the note has at most 100 bytes; 55000 elsewhere';
+
+CREATE FUNCTION metrics_refresh.wait_job(job_id bigint, timeout interval DEFAULT NULL) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait_job';
+COMMENT ON FUNCTION metrics_refresh.wait_job(bigint, interval) IS
+    'waits until a job has ended and its end is on disk, and returns its status, or the present one if the timeout passes first; 25001 if this transaction has added it, 55006 if it waits for this transaction; for the role that has enqueued it, the owner of its type and super admins';
+
+CREATE PROCEDURE metrics_refresh.wait_for_job(job_id bigint, timeout interval DEFAULT NULL, INOUT status text DEFAULT NULL)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_wait_for_job';
+COMMENT ON PROCEDURE metrics_refresh.wait_for_job(bigint, interval, text) IS
+    'like wait_job(), but holds no snapshot; commits the transaction first, so it raises 25001 in a transaction block or a function';
+
+------------------------------------------------------------------------------------------------
 -- Moving over
 
 CREATE FUNCTION metrics_refresh.import_from_pg_cron(
@@ -939,7 +1535,7 @@ COMMENT ON FUNCTION metrics_refresh.explain_refresh(regclass) IS
 CREATE FUNCTION metrics_refresh.cleanup_logs(older_than interval DEFAULT NULL) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cleanup_logs';
 COMMENT ON FUNCTION metrics_refresh.cleanup_logs(interval) IS
-    'removes log rows older than this interval (default: metrics_refresh.log_retention), in batches; returns their number; for super admins';
+    'removes runs, failures, function calls and webhooks that were logged longer ago than this interval (default: metrics_refresh.log_retention), in batches; returns the number of runs; for super admins';
 
 ------------------------------------------------------------------------------------------------
 -- Looking
@@ -1245,7 +1841,7 @@ CREATE FUNCTION metrics_refresh.health_check(OUT check_name text, OUT severity t
     SET random_page_cost = 1.1 -- as above
     AS 'MODULE_PATHNAME', 'mr_health_check';
 COMMENT ON FUNCTION metrics_refresh.health_check() IS
-    'findings about the jobs that the caller may see: severity ok, warning or critical, and a hint how to fix the problem';
+    'findings about the jobs and job types that the caller may see: severity ok, warning or critical, and a hint how to fix the problem';
 
 CREATE FUNCTION metrics_refresh.health_summary(OUT status text, OUT warnings bigint,
                                                OUT criticals bigint, OUT reasons text[])
@@ -1278,7 +1874,7 @@ COMMENT ON FUNCTION @extschema@.trigger_platform_metrics_refresh() IS
 CREATE FUNCTION @extschema@.cleanup_old_metrics_logs() RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'mr_cleanup_old_metrics_logs';
 COMMENT ON FUNCTION @extschema@.cleanup_old_metrics_logs() IS
-    'removes log rows older than metrics_refresh.log_retention (30 days); returns their number; for super admins';
+    'removes runs, failures, function calls and webhooks that were logged before metrics_refresh.log_retention (30 days); returns the number of runs; for super admins';
 
 CREATE FUNCTION @extschema@.get_metrics_refresh_stats(
         p_hours integer DEFAULT 24,
@@ -1314,6 +1910,146 @@ WHERE n.oid = '@extschema@'::regnamespace::oid;
 -- created it. After a crash it would return them again. This makes it log the next number.
 SELECT pg_catalog.setval('metrics_refresh_internal.job_id_seq',
                          (SELECT pg_catalog.max(job_id) FROM metrics_refresh_internal.job));
+
+------------------------------------------------------------------------------------------------
+-- Logs of failures, functions and webhooks: not dumped
+
+-- One row for each failed attempt of a run or of a queued job. The trigger on_job_failure writes its row of the log.
+CREATE SEQUENCE metrics_refresh_internal.job_failure_id_seq;
+CREATE TABLE metrics_refresh_internal.job_failure (
+    id          bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.job_failure_id_seq'),
+    kind        text NOT NULL, -- refresh, command, group, job
+    name        text NOT NULL, -- of the job of a run, of its view if it has no job, or of the type of a queued job
+    job_id      bigint,
+    attempt     integer NOT NULL,
+    status      text NOT NULL, -- error, interrupted
+    message     text,
+    sqlstate    text,
+    context     jsonb NOT NULL, -- kind, and as far as known: view, run_id, detail, hint, context
+    duration_ms double precision,
+    owner       text,
+    owner_oid   oid NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX job_failure_created_at ON metrics_refresh_internal.job_failure (created_at);
+COMMENT ON TABLE metrics_refresh_internal.job_failure IS
+    'one row for each failed attempt of a run or of a queued job, kept for metrics_refresh.log_retention';
+
+CREATE SEQUENCE metrics_refresh_internal.edge_function_log_id_seq;
+CREATE TABLE metrics_refresh_internal.edge_function_log (
+    id            bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.edge_function_log_id_seq'),
+    function_name text NOT NULL,
+    level         text NOT NULL CHECK (level IN ('debug', 'info', 'warning', 'error')),
+    message       text,
+    sqlstate      text,
+    context       jsonb,
+    job_id        bigint,
+    attempt       integer,
+    status        text,
+    duration_ms   double precision,
+    request_id    text,
+    failure_id    bigint, -- of job_failure
+    owner         text,
+    owner_oid     oid NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX edge_function_log_created_at ON metrics_refresh_internal.edge_function_log (created_at);
+CREATE INDEX edge_function_log_failure ON metrics_refresh_internal.edge_function_log (failure_id)
+    WHERE failure_id IS NOT NULL;
+COMMENT ON TABLE metrics_refresh_internal.edge_function_log IS
+    'calls of edge functions and failed attempts, kept for metrics_refresh.log_retention';
+
+CREATE SEQUENCE metrics_refresh_internal.webhook_log_id_seq;
+CREATE TABLE metrics_refresh_internal.webhook_log (
+    id          bigint PRIMARY KEY DEFAULT pg_catalog.nextval('metrics_refresh_internal.webhook_log_id_seq'),
+    source      text NOT NULL,
+    event       text NOT NULL,
+    payload     jsonb,
+    status      text NOT NULL,
+    duration_ms double precision,
+    error       text,
+    owner       text,
+    owner_oid   oid NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX webhook_log_created_at ON metrics_refresh_internal.webhook_log (created_at);
+COMMENT ON TABLE metrics_refresh_internal.webhook_log IS
+    'incoming webhooks, kept for metrics_refresh.log_retention';
+
+-- As for run_log. The owner of a row is the role whose code failed, or that wrote the row.
+DO $do$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY '{job_failure,edge_function_log,webhook_log}'::pg_catalog.text[] LOOP
+        EXECUTE pg_catalog.format($$ALTER TABLE metrics_refresh_internal.%1$I ENABLE ROW LEVEL SECURITY;
+            CREATE POLICY visible ON metrics_refresh_internal.%1$I FOR SELECT USING (
+                (SELECT metrics_refresh.is_super_admin())
+                OR owner_oid IN (SELECT r.oid FROM pg_catalog.pg_roles r
+                                 WHERE pg_catalog.pg_has_role(r.oid, 'USAGE')))$$, name);
+    END LOOP;
+END $do$;
+
+CREATE VIEW metrics_refresh.webhook_log WITH (security_invoker = true) AS
+    SELECT id, source, event, payload, status, duration_ms, error, created_at, owner
+    FROM metrics_refresh_internal.webhook_log;
+COMMENT ON VIEW metrics_refresh.webhook_log IS
+    'webhooks that record_webhook() has logged, kept for metrics_refresh.log_retention; each role sees its own rows, super admins all';
+COMMENT ON COLUMN metrics_refresh.webhook_log.owner IS 'role that called record_webhook()';
+
+CREATE VIEW @extschema@.edge_function_logs WITH (security_invoker = true) AS
+    SELECT id, function_name, level, message, sqlstate, context, job_id, attempt, status, duration_ms, created_at,
+           request_id, owner
+    FROM metrics_refresh_internal.edge_function_log;
+COMMENT ON VIEW @extschema@.edge_function_logs IS
+    'calls of edge functions, and one row for each failed attempt of a refresh, a command or a queued job; roles with INSERT may add rows';
+COMMENT ON COLUMN @extschema@.edge_function_logs.function_name IS
+    'for a failed attempt: the name of the job or of the type of queued jobs, or the view of a refresh without a job';
+COMMENT ON COLUMN @extschema@.edge_function_logs.level IS 'debug, info, warning or error';
+COMMENT ON COLUMN @extschema@.edge_function_logs.context IS
+    'for a failed attempt: kind (refresh, command, group, job), and as far as known view, run_id, detail, hint and context of the error';
+COMMENT ON COLUMN @extschema@.edge_function_logs.owner IS
+    'role whose members see the row: the owner of the view, the command or the type that failed, or the role that wrote the row';
+
+CREATE FUNCTION metrics_refresh_internal.edge_function_logs_insert() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_edge_function_logs_insert';
+COMMENT ON FUNCTION metrics_refresh_internal.edge_function_logs_insert() IS
+    'logs a row that is inserted into edge_function_logs, as log_function_call() does';
+REVOKE ALL ON FUNCTION metrics_refresh_internal.edge_function_logs_insert() FROM PUBLIC;
+CREATE TRIGGER instead_of_insert INSTEAD OF INSERT ON @extschema@.edge_function_logs
+    FOR EACH ROW EXECUTE FUNCTION metrics_refresh_internal.edge_function_logs_insert();
+
+CREATE FUNCTION metrics_refresh.log_function_call(
+        function_name text, status text, duration_ms double precision DEFAULT NULL, message text DEFAULT NULL,
+        context jsonb DEFAULT NULL, level text DEFAULT NULL, request_id text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_log_function_call';
+COMMENT ON FUNCTION metrics_refresh.log_function_call(text, text, double precision, text, jsonb, text, text) IS
+    'writes a call of an edge function into edge_function_logs, as a row of the caller; returns its number; without a level it is error for the status error, failed, failure, timeout or interrupted, else info';
+REVOKE ALL ON FUNCTION metrics_refresh.log_function_call(text, text, double precision, text, jsonb, text, text) FROM PUBLIC;
+
+CREATE FUNCTION metrics_refresh.record_webhook(
+        source text, event text, payload jsonb DEFAULT NULL, status text DEFAULT NULL,
+        duration_ms double precision DEFAULT NULL, error text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'mr_record_webhook';
+COMMENT ON FUNCTION metrics_refresh.record_webhook(text, text, jsonb, text, double precision, text) IS
+    'writes an incoming webhook into metrics_refresh.webhook_log, as a row of the caller; returns its number; without a status it is error if there is an error, else received';
+REVOKE ALL ON FUNCTION metrics_refresh.record_webhook(text, text, jsonb, text, double precision, text) FROM PUBLIC;
+
+-- It names only objects of metrics_refresh: the owner of the target schema could rename that schema, and make another
+-- one with traps. The extension adds job_id, attempt and sqlstate, and the row belongs to the owner of what has failed.
+CREATE FUNCTION @extschema@.notify_failed_job() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM metrics_refresh.log_function_call(NEW.name, NEW.status, NEW.duration_ms, NEW.message, NEW.context, 'error');
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION @extschema@.notify_failed_job() IS
+    'the trigger on_job_failure calls it for each failed attempt, to write a row of edge_function_logs; superusers may replace it, for example to send an alert too';
+REVOKE ALL ON FUNCTION @extschema@.notify_failed_job() FROM PUBLIC;
+CREATE TRIGGER on_job_failure AFTER INSERT ON metrics_refresh_internal.job_failure
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.notify_failed_job();
+COMMENT ON TRIGGER on_job_failure ON metrics_refresh_internal.job_failure IS
+    'writes the row of edge_function_logs; if it fails, the extension writes the row itself';
 
 ------------------------------------------------------------------------------------------------
 -- Rights
@@ -1359,13 +2095,23 @@ GRANT USAGE ON SCHEMA metrics_refresh TO PUBLIC;
 GRANT SELECT ON metrics_refresh_internal.job, metrics_refresh_internal.job_member, metrics_refresh_internal.job_state,
                 metrics_refresh_internal.incremental_view, metrics_refresh_internal.skip_alarm,
                 metrics_refresh_internal.run_log, metrics_refresh_internal.run_request,
-                metrics_refresh_internal.group_run_member TO PUBLIC;
+                metrics_refresh_internal.group_run_member, metrics_refresh_internal.job_failure,
+                metrics_refresh_internal.edge_function_log, metrics_refresh_internal.webhook_log TO PUBLIC;
 GRANT SELECT ON metrics_refresh.job, metrics_refresh.job_member, metrics_refresh.job_state,
                 metrics_refresh.incremental_view, metrics_refresh.skip_alarm,
                 metrics_refresh.run_log,
                 metrics_refresh.run_request, metrics_refresh.group_run_member,
                 metrics_refresh.running, metrics_refresh.refresh_progress, metrics_refresh.job_status,
                 metrics_refresh.view_dependencies, metrics_refresh.settings,
+                metrics_refresh.webhook_log, @extschema@.edge_function_logs,
                 @extschema@.metrics_refresh_log TO PUBLIC;
+-- The queue.
+GRANT SELECT ON metrics_refresh_internal.job_type, metrics_refresh_internal.named_job_type,
+                metrics_refresh_internal.queue_hot, metrics_refresh_internal.queue_ended,
+                metrics_refresh_internal.queue_later, metrics_refresh_internal.queue_stopped,
+                metrics_refresh_internal.queue_history, metrics_refresh.job_types,
+                @extschema@.background_jobs TO PUBLIC;
+-- It looks at the rights of the caller itself.
+GRANT EXECUTE ON FUNCTION metrics_refresh.queue_status() TO PUBLIC;
 -- The queries of incremental refreshes call it as the owners of the views.
 GRANT EXECUTE ON FUNCTION metrics_refresh.is_changed_key(bigint, "any") TO PUBLIC;

@@ -78,3 +78,15 @@ CREATE VIEW tools.log WITH (security_invoker = true) AS
            error_message, error_detail, error_hint, rows_total
     FROM metrics_refresh.run_log;
 GRANT SELECT ON tools.log TO PUBLIC;
+-- Waits until no queued job of the types like this is open.
+CREATE PROCEDURE tools.finish_jobs(types text) LANGUAGE plpgsql AS $$ BEGIN
+    COMMIT;
+    CALL tools.wait_until(format('SELECT NOT EXISTS (SELECT FROM background_jobs WHERE type LIKE %L
+                                                     AND status IN (''pending'', ''processing'', ''failed''))', types));
+END $$;
+-- Queued jobs without what differs from one run to the next.
+CREATE VIEW tools.jobs WITH (security_invoker = true) AS
+    SELECT row_number() OVER (ORDER BY id) AS n, type, payload, status, attempts, enqueued_by, owner,
+           started_at >= created_at AS starts_later, finished_at >= started_at AS ends_later, last_error
+    FROM background_jobs;
+GRANT SELECT ON tools.jobs TO PUBLIC;

@@ -8,8 +8,10 @@
 #include "pg/guard.hpp"
 #include "pg/maintenance.hpp"
 #include "shmem/change_watch.hpp"
+#include "shmem/queue/place.hpp"
 #include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
+#include "store/queue/news.hpp"
 #include "worker/launcher.hpp"
 
 extern "C" {
@@ -27,7 +29,11 @@ void _PG_init(void) {
     // During pg_upgrade and in single-user mode the library behaves as if it were not preloaded.
     if (metrics_refresh::pg::is_maintenance_mode()) return;
     metrics_refresh::shmem::request();
+    metrics_refresh::shmem::queue::request();
     metrics_refresh::shmem::watch_changes();
+    // The server calls the callbacks that were registered last first. Changes of job types are
+    // counted before the jobs of the same transaction are posted.
+    metrics_refresh::store::queue::watch_queue_transactions();
     metrics_refresh::store::watch_transactions();
     metrics_refresh::hooks::watch_ddl();
     metrics_refresh::worker::register_launcher();

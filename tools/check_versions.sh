@@ -18,7 +18,7 @@ declare -A release=([17]=trixie [18]=forky [19]='forky experimental')
 declare -A beside=([17]='cron timescaledb' [18]='cron timescaledb pg-ivm' [19]='')
 wanted=${METRICS_REFRESH_VERSIONS:-${!release[*]}}
 roots=${METRICS_REFRESH_ROOTS:-/var/cache/metrics_refresh}
-files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups 023_diff 025_incremental 026_skip 027_generated 031_import_pg_cron 043_pg_upgrade 044_restore 045_elsewhere)
+files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups 023_diff 025_incremental 026_skip 027_generated 031_import_pg_cron 043_pg_upgrade 044_restore 045_elsewhere 063_queue_dump 070_queue_standby 081_queue_poison)
 where_possible=
 [ "${1:-}" != --where-possible ] || where_possible=1
 tap_files=$(printf 'test/t/%s.pl ' "${files[@]}")

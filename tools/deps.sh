@@ -4,7 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mapfile -t wanted < <(sed 's/#.*//' tools/packages.txt | awk 'NF { print $1 }')
+mapfile -t wanted < <(sed 's/#.*//' tools/packages.txt | while read -r package unless program; do
+  [ -n "$package" ] || continue
+  if [ "$unless" = unless ] && command -v "$program" >/dev/null; then continue; fi
+  echo "$package"
+done)
 if ! command -v dpkg-query >/dev/null; then
   echo "deps: no Debian system; these packages, or what they are called here, have to be there:" >&2
   echo "      ${wanted[*]}" >&2

@@ -46,6 +46,7 @@ find src -name '*.[ch]pp' | sort | xargs perl -ne '
         if $ARGV ne "src/pg/postgres.hpp";
     } elsif ($other ne $own) {
       print "$ARGV:$.: \"$file\" is for shmem/ alone: use shmem/shmem.hpp\n" if $file eq "shmem/area.hpp";
+      print "$ARGV:$.: \"$file\" is for shmem/queue/ alone\n" if $file =~ m{^shmem/queue/(memory|steps)\.hpp$};
       $other = line_of($other);
       print "$ARGV:$.: $own/ may not include \"$file\" (tools/layers.txt)\n"
         if !$needs{$folder}{$other};

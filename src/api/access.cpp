@@ -24,24 +24,13 @@ namespace {
 
 // The most similar name among the jobs that the caller may see, or empty if none is similar.
 std::string likely_job(const std::string& name) {
-  // One letter in three may differ. Upper and lower case are equal.
-  unsigned least = static_cast<unsigned>(name.size() / 3) + 1;
-  std::string best;
+  std::vector<std::string> names;
   // With the rights of the caller: a hint must not reveal jobs of other roles.
   pg::with_own_sql([&] {
     pg::Spi spi;
-    for (std::string& job : store::names_like(spi, name)) {
-      const unsigned distance = core::edit_distance(name, job, least);
-      // `public.sales` is similar to `sales`, in both directions.
-      const bool is_view =
-          distance > 1 && (core::is_last_part(name, job) || core::is_last_part(job, name));
-      // Only a better match replaces the best one, so that the first of equal names wins.
-      if (!is_view && distance >= least) continue;
-      least = is_view ? 1 : distance;
-      best = std::move(job);
-    }
+    names = store::names_like(spi, name);
   });
-  return best;
+  return most_similar(name, std::move(names));
 }
 
 std::vector<store::JobKey> look_up(const std::string& name) {
@@ -105,6 +94,23 @@ std::string hint_for_missing(const std::string& name) {
 }
 
 }  // namespace
+
+std::string most_similar(const std::string& name, std::vector<std::string> names) {
+  // One letter in three may differ. Upper and lower case are equal.
+  unsigned least = static_cast<unsigned>(name.size() / 3) + 1;
+  std::string best;
+  for (std::string& other : names) {
+    const unsigned distance = core::edit_distance(name, other, least);
+    // `public.sales` is similar to `sales`, in both directions.
+    const bool is_view =
+        distance > 1 && (core::is_last_part(name, other) || core::is_last_part(other, name));
+    // Only a better match replaces the best one, so that the first of equal names wins.
+    if (!is_view && distance >= least) continue;
+    least = is_view ? 1 : distance;
+    best = std::move(other);
+  }
+  return best;
+}
 
 bool may_manage(const store::JobKey& job) {
   // Cheap tests first. Finding the view may need a lookup by name.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/view/view.hpp"
 #include "store/job_names.hpp"
@@ -25,6 +26,9 @@ std::optional<std::int64_t> find_managed(const std::string& name);
 
 /// The same job, with all columns. Throws SqlError 42704 if there is none.
 store::JobRecord managed_job(const std::string& name);
+
+/// The name that is most similar to `name`, or empty if none is similar.
+std::string most_similar(const std::string& name, std::vector<std::string> names);
 
 [[noreturn]] void refuse_missing_job(const std::string& name);
 

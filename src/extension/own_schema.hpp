@@ -27,16 +27,22 @@ void lock_extension();
 /// Locks imports for the role until the transaction ends. Other transactions wait here.
 void lock_imports(Oid role);
 
-/// Runs `body(spi)` with the rights over the extension's own tables, which callers do not have.
-/// REQUIRES: `body` runs only SQL of this extension, and no text or function of a caller.
+/// As as_extension(), without lock_extension(): for a `body` that only reads and must not wait.
 template <typename Body>
-void as_extension(Body&& body) {
-  lock_extension();
+void as_extension_without_lock(Body&& body) {
   pg::ActAs scope(BOOTSTRAP_SUPERUSERID);
   pg::with_own_sql([&body] {
     pg::Spi spi;
     body(spi);
   });
+}
+
+/// Runs `body(spi)` with the rights over the extension's own tables, which callers do not have.
+/// REQUIRES: `body` runs only SQL of this extension, and no text or function of a caller.
+template <typename Body>
+void as_extension(Body&& body) {
+  lock_extension();
+  as_extension_without_lock(body);
 }
 
 /// The same for a `body` that only reads. Its locks are released at once: during a long refresh

@@ -37,6 +37,16 @@ int suspend_after_value = 20;
 int audit_every_value = 100;
 int cancel_grace_ms = 10'000;
 int max_job_runtime_s = 24 * 3600;
+int max_queue_databases_value = 8;
+int queue_memory_kilobytes = 5 * 1024;
+int queue_workers_value = 2;
+int queue_flush_value = static_cast<int>(QueueFlush::kShared);
+int queue_history_minutes = 7 * 24 * 60;
+int queue_max_payload_kilobytes = 1024;
+int queue_group_time_ms = 10;
+int queue_crash_limit_value = 3;
+bool queue_notify_value = true;
+int max_queued_jobs_per_role_value = 1'000'000;
 char* timezone_value = nullptr;
 char* admin_role_value = nullptr;
 char* admin_check_value = nullptr;
@@ -46,6 +56,11 @@ double success_rate_critical_value = 80;
 int duration_warning_ms = 5000;
 int stale_warning_value = 2;
 int stale_critical_value = 3;
+
+const config_enum_entry kQueueFlushes[] = {
+    {"shared", static_cast<int>(QueueFlush::kShared), false},
+    {"per_job", static_cast<int>(QueueFlush::kPerJob), false},
+    {nullptr, 0, false}};
 
 // The empty string stands for UTC.
 bool timezone_is_known(char** value, void**, GucSource) {
@@ -172,6 +187,54 @@ void define_shares() {
                           nullptr, nullptr);
 }
 
+void define_queue() {
+  DefineCustomIntVariable("metrics_refresh.max_queue_databases",
+                          "Databases of the cluster that may have a queue of jobs.",
+                          "Each has metrics_refresh.queue_memory of shared memory.",
+                          &max_queue_databases_value, 8, 1, 256, PGC_POSTMASTER, 0, nullptr,
+                          nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.queue_memory",
+                          "Shared memory for the queue of one database.",
+                          "More memory holds more keys at a time, and more claims from outside.",
+                          &queue_memory_kilobytes, 5 * 1024, 1024, 1024 * 1024, PGC_POSTMASTER,
+                          GUC_UNIT_KB, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.queue_workers",
+                          "Part of metrics_refresh.max_workers that runs jobs of queues.",
+                          "The others run refreshes. At most metrics_refresh.max_workers - 1.",
+                          &queue_workers_value, 2, 0, 256, PGC_SIGHUP, 0, nullptr, nullptr,
+                          nullptr);
+  DefineCustomEnumVariable("metrics_refresh.queue_flush",
+                           "How the end of a job of a queue becomes durable.",
+                           "shared: one flush of WAL serves many jobs, a few milliseconds later. "
+                           "per_job: each job commits as its owner's settings say.",
+                           &queue_flush_value, queue_flush_value, kQueueFlushes, PGC_SUSET, 0,
+                           nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.queue_history",
+                          "Age at which completed jobs of a queue are removed.", nullptr,
+                          &queue_history_minutes, 7 * 24 * 60, 60, 400 * 24 * 60, PGC_SUSET,
+                          GUC_UNIT_MIN, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.queue_max_payload",
+                          "Largest payload of a job of a queue.", nullptr,
+                          &queue_max_payload_kilobytes, 1024, 1, 64 * 1024, PGC_SUSET, GUC_UNIT_KB,
+                          nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.queue_group_time",
+                          "Time after which a group of jobs in one transaction commits.", nullptr,
+                          &queue_group_time_ms, 10, 1, 60'000, PGC_SUSET, GUC_UNIT_MS, nullptr,
+                          nullptr, nullptr);
+  DefineCustomIntVariable("metrics_refresh.queue_crash_limit",
+                          "Crashes of the server in which a job ran alone after which it is dead.",
+                          nullptr, &queue_crash_limit_value, 3, 1, 100, PGC_SUSET, 0, nullptr,
+                          nullptr, nullptr);
+  DefineCustomBoolVariable("metrics_refresh.queue_notify",
+                           "Notifies the channel metrics_refresh when jobs of a queue have ended.",
+                           nullptr, &queue_notify_value, true, PGC_SUSET, 0, nullptr, nullptr,
+                           nullptr);
+  DefineCustomIntVariable("metrics_refresh.max_queued_jobs_per_role",
+                          "Jobs in a queue, of the types of one role, that have not ended.",
+                          "Superusers have no limit.", &max_queued_jobs_per_role_value, 1'000'000,
+                          0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+}
+
 // Only superusers may change these, because they grant the rights of a super admin.
 void define_privileges() {
   DefineCustomStringVariable("metrics_refresh.admin_role", "Role whose members are super admins.",
@@ -217,6 +280,7 @@ void define_health() {
 void define() {
   define_processes();
   define_shares();
+  define_queue();
   define_privileges();
   define_health();
   // A misspelled setting with our prefix is then an error.
@@ -242,6 +306,21 @@ int role_workers() {
   if (max_workers_per_role_value > 0) return max_workers_per_role_value;
   return std::max(max_workers_value - 1, 1);
 }
+int max_queue_databases() { return max_queue_databases_value; }
+std::size_t queue_memory() {
+  return std::size_t{1024} * static_cast<unsigned>(queue_memory_kilobytes);
+}
+// One worker is left for runs, unless there is only one.
+int queue_workers() { return std::min(queue_workers_value, std::max(max_workers_value - 1, 1)); }
+QueueFlush queue_flush() { return static_cast<QueueFlush>(queue_flush_value); }
+core::Duration queue_history() { return std::chrono::minutes(queue_history_minutes); }
+std::size_t queue_max_payload() {
+  return std::size_t{1024} * static_cast<unsigned>(queue_max_payload_kilobytes);
+}
+core::Duration queue_group_time() { return std::chrono::milliseconds(queue_group_time_ms); }
+int queue_crash_limit() { return queue_crash_limit_value; }
+bool queue_notify() { return queue_notify_value; }
+std::int64_t max_queued_jobs_per_role() { return max_queued_jobs_per_role_value; }
 core::Duration yield_after() { return std::chrono::seconds(yield_after_s); }
 core::Duration worker_idle_timeout() { return std::chrono::milliseconds(worker_idle_timeout_ms); }
 core::Duration scheduler_idle_timeout() {

@@ -29,6 +29,22 @@ int role_workers();                 ///< runs at a time in the cluster; at least
 // Time that a role without a run waits behind a role with several runs; 0 = never yield.
 core::Duration yield_after();
 
+// The queue of background jobs.
+enum class QueueFlush : std::uint8_t {
+  kShared,  ///< one flush of WAL serves many jobs
+  kPerJob   ///< each job commits as its owner's settings say
+};
+int max_queue_databases();   ///< databases that may have a queue
+std::size_t queue_memory();  ///< bytes of shared memory of a queue
+int queue_workers();         ///< part of max_workers() for jobs of the queue; may be 0
+QueueFlush queue_flush();
+core::Duration queue_history();     ///< age at which completed jobs are removed
+std::size_t queue_max_payload();    ///< bytes of a payload
+core::Duration queue_group_time();  ///< after which a group of jobs commits
+int queue_crash_limit();            ///< crashes of the server in which a job ran alone
+bool queue_notify();
+std::int64_t max_queued_jobs_per_role();  ///< open jobs of the types of one role
+
 core::Duration worker_idle_timeout();
 core::Duration scheduler_idle_timeout();
 core::Duration log_retention();

@@ -18,6 +18,7 @@
 #include "shmem/change_watch.hpp"
 #include "shmem/shmem.hpp"
 #include "store/job_changes.hpp"
+#include "store/queue/news.hpp"
 
 namespace metrics_refresh::hooks {
 namespace {
@@ -36,6 +37,10 @@ void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
     if (get_rel_relkind(object_id) == RELKIND_MATVIEW &&
         OidIsValid(get_extension_oid("metrics_refresh", true)))
       store::note_leftovers();
+  } else if (access == OAT_POST_ALTER &&
+             (class_id == ProcedureRelationId || class_id == NamespaceRelationId)) {
+    // A dump names the handlers of job types as they are called then.
+    store::note_job_types();
   } else if (class_id == DatabaseRelationId) {
     // The counts must be forgotten before a session can connect to the new database.
     if (access == OAT_POST_CREATE) shmem::forget_counts(object_id);
@@ -161,7 +166,10 @@ void on_utility(PlannedStmt* planned, const char* query, bool read_only_tree,
     const Oid view = RangeVarGetRelid(refresh->relation, NoLock, true);
     if (OidIsValid(view)) engine::capture_core_refresh(view);
   }
-  if (ends_prepared) store::post_prepared();
+  if (ends_prepared) {
+    store::post_prepared();
+    store::queue::post_prepared_news();
+  }
 }
 
 }  // namespace

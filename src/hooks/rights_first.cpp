@@ -102,8 +102,8 @@ Oid hidden_relation(const char* name) {
   return InvalidOid;
 }
 
-// For statements that block writers of the named relation. Only tables matter, because views are
-// not written to. A member of pg_read_all_data has USAGE on all schemas, so it can name the tables.
+// For statements that block writers of the named table. A member of pg_read_all_data has USAGE on
+// all schemas, so it can name the tables.
 void ask_for_table(const RangeVar* name) {
   if (name == nullptr) return;
   Oid relation = RangeVarGetRelid(name, NoLock, true);
@@ -111,6 +111,16 @@ void ask_for_table(const RangeVar* name) {
     relation = name->schemaname == nullptr ? hidden_relation(name->relname) : InvalidOid;
   if (!OidIsValid(relation) || get_rel_relkind(relation) != RELKIND_RELATION) return;
   if (!pg::owns(RelationRelationId, relation)) refuse_relation(relation, name->relname);
+}
+
+// CREATE TRIGGER also blocks writers of a view that has INSTEAD OF triggers.
+void ask_for_triggered(const RangeVar* name) {
+  ObjectAddress relation;
+  ObjectAddressSet(relation, RelationRelationId, RangeVarGetRelid(name, NoLock, true));
+  if (is_ours(relation) && get_rel_relkind(relation.objectId) == RELKIND_VIEW &&
+      !pg::owns(RelationRelationId, relation.objectId))
+    refuse_relation(relation.objectId, name->relname);
+  ask_for_table(name);
 }
 
 // A foreign key locks the table that it references. It is a constraint of a table or of a column.
@@ -214,7 +224,7 @@ void ask_for_rights_first(Node* statement) {
     case T_AlterTableStmt:
       return ask_for_named_in(reinterpret_cast<AlterTableStmt*>(statement));
     case T_CreateTrigStmt:
-      return ask_for_table(reinterpret_cast<CreateTrigStmt*>(statement)->relation);
+      return ask_for_triggered(reinterpret_cast<CreateTrigStmt*>(statement)->relation);
     case T_AlterExtensionStmt:
       return ask_for_extension(reinterpret_cast<AlterExtensionStmt*>(statement)->extname);
     case T_AlterExtensionContentsStmt:

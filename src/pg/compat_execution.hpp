@@ -33,6 +33,27 @@ inline TableScanDesc begin_scan(Relation table, Snapshot snapshot) {
 #endif
 }
 
+/// A scan of an index for rows that are visible to the snapshot, before index_rescan().
+inline IndexScanDesc begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys) {
+#if PG_VERSION_NUM >= 190000
+  return index_beginscan(table, index, snapshot, nullptr, keys, 0, 0);
+#elif PG_VERSION_NUM >= 180000
+  return index_beginscan(table, index, snapshot, nullptr, keys, 0);
+#else
+  return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
+/// Gives tables new and empty files. They are open, with exclusive locks. `logged` are those whose
+/// changes logical decoding sees.
+inline void truncate_tables(List* relations, List* numbers, List* logged) {
+#if PG_VERSION_NUM >= 160000
+  ExecuteTruncateGuts(relations, numbers, logged, DROP_RESTRICT, false, false);
+#else
+  ExecuteTruncateGuts(relations, numbers, logged, DROP_RESTRICT, false);
+#endif
+}
+
 /// The indexes that need an entry for the new version of a row.
 struct IndexesToUpdate {
   bool any;

@@ -16,6 +16,7 @@
 
 #include "core/instant.hpp"
 #include "core/joined.hpp"
+#include "core/queue/ready_work.hpp"
 #include "core/row_table.hpp"
 #include "core/schedule/schedule.hpp"
 #include "core/schedule/time_zone.hpp"
@@ -43,6 +44,7 @@ extern "C" {
 #include "catalog/catalog.h"             // which tables are system tables
 #include "catalog/dependency.h"          // dependencies of a view or of the extension
 #include "catalog/heap.h"                // creating a delta table
+#include "catalog/index.h"               // entries of appended rows
 #include "catalog/indexing.h"            // writing a catalog row
 #include "catalog/namespace.h"           // names to oids
 #include "catalog/objectaccess.h"        // the hook that sees DROP EXTENSION
@@ -84,6 +86,7 @@ extern "C" {
 #include "commands/tablecmds.h"          // CheckTableNotInUse
 #include "commands/tablespace.h"         // tablespaces of temporary files
 #include "commands/trigger.h"            // trigger functions
+#include "common/file_perm.h"            // the mode of files of the server
 #include "common/hashfn.h"               // fingerprints
 #include "executor/executor.h"           // running a view's query, keeping its indexes
 #include "executor/instrument.h"         // pgWalUsage, pgBufferUsage
@@ -161,6 +164,7 @@ extern "C" {
 #include "utils/tuplesort.h"             // sorting row positions
 #include "utils/tuplestore.h"            // rows to be written
 #include "utils/typcache.h"              // whether a type has a btree operator class
+#include "utils/uuid.h"                  // tokens of claims
 #include "utils/varlena.h"               // splitting qualified names
 }
 

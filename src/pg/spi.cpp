@@ -237,8 +237,12 @@ Rows Spi::query(std::string_view sql, const std::vector<Param>& params) {
 }
 
 Rows Spi::query_latest(std::string_view sql, const std::vector<Param>& params) {
+  return query_at(call([] { return GetLatestSnapshot(); }), sql, params);
+}
+
+Rows Spi::query_at(Snapshot snapshot, std::string_view sql, const std::vector<Param>& params) {
   // SPI uses the active snapshot for a read-only execution.
-  call([] { PushActiveSnapshot(GetLatestSnapshot()); });
+  call([snapshot] { PushActiveSnapshot(snapshot); });
   const Rows rows = run(sql, params, true);
   call([] { PopActiveSnapshot(); });
   return rows;

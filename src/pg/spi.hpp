@@ -115,6 +115,15 @@ class Spi {
   /// Runs one statement that only reads, with a snapshot taken now instead of the transaction's.
   Rows query_latest(std::string_view sql, const std::vector<Param>& params = {});
 
+  /// Runs one statement that only reads, with the active snapshot.
+  Rows query_active(std::string_view sql, const std::vector<Param>& params = {}) {
+    return run(sql, params, true);
+  }
+
+  /// Runs one statement that only reads, with a given snapshot, so that several statements and
+  /// scans see the same rows.
+  Rows query_at(Snapshot snapshot, std::string_view sql, const std::vector<Param>& params = {});
+
   /// Runs any statements and discards their rows as they are produced.
   void run_discarding(const std::string& sql);
 

@@ -12,8 +12,8 @@ struct Seen {
   Oid table;
   BlockNumber blocks;
 };
-// More tables than have triggers of this extension.
-constexpr int kMostTables = 8;
+// More tables than this extension fills row by row.
+constexpr int kMostTables = 16;
 Seen seen[kMostTables] = {};
 
 Seen& remembered(Oid table) {

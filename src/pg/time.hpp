@@ -20,6 +20,10 @@ inline TimestampTz to_timestamptz(core::Instant t) noexcept {
   return t.time_since_epoch().count() - kEpochShift;
 }
 
+inline std::optional<TimestampTz> to_timestamptz(std::optional<core::Instant> t) noexcept {
+  return t ? std::optional(to_timestamptz(*t)) : std::nullopt;
+}
+
 /// The present wall-clock time, not the start of the transaction.
 inline core::Instant now() noexcept { return to_instant(GetCurrentTimestamp()); }
 

@@ -31,8 +31,16 @@ void commit_transaction() {
   });
 }
 
-// The same steps as in a session of a client. A command may have begun a transaction block.
 void abort_transaction() {
+  abort_any_transaction();
+  call([] { pgstat_report_stat(true); });
+}
+
+}  // namespace metrics_refresh::pg::detail
+
+namespace metrics_refresh::pg {
+
+void abort_any_transaction() {
   call([] {
     // A cancellation that arrives during the abort must not interrupt it.
     HOLD_INTERRUPTS();
@@ -42,14 +50,9 @@ void abort_transaction() {
     PortalErrorCleanup();
     jit_reset_after_error();
     RESUME_INTERRUPTS();
-    pgstat_report_stat(true);
   });
   release_replication_slots();
 }
-
-}  // namespace metrics_refresh::pg::detail
-
-namespace metrics_refresh::pg {
 
 void release_replication_slots() {
   call([] {
@@ -79,11 +82,19 @@ void stop_transaction_timeout() {
   });
 }
 
+std::int64_t transaction_timeout_of_clients() {
+  return call([]() -> std::int64_t {
+    return strtol(GetConfigOptionResetString("transaction_timeout"), nullptr, 10);
+  });
+}
+
 bool has_transaction_timed_out() noexcept {
   return get_timeout_indicator(TRANSACTION_TIMEOUT, false);
 }
 #else
 void stop_transaction_timeout() {}
+
+std::int64_t transaction_timeout_of_clients() { return 0; }
 
 bool has_transaction_timed_out() noexcept { return false; }
 #endif

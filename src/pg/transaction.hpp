@@ -29,9 +29,17 @@ void commit_without_standby();
 /// Disables transaction_timeout for the rest of the transaction.
 void stop_transaction_timeout();
 
+/// The transaction_timeout that a client's session of this role has, in milliseconds. 0: none, as
+/// always before version 17. Processes of the extension have it switched off for themselves.
+std::int64_t transaction_timeout_of_clients();
+
 /// True if the transaction has exceeded transaction_timeout, which ends the process. REQUIRES: it
 /// is not aborted yet.
 bool has_transaction_timed_out() noexcept;
+
+/// Aborts the transaction, also one in a transaction block that a command has begun. The same steps
+/// as in a session of a client.
+void abort_any_transaction();
 
 /// Releases the replication slot that a failed statement still holds, and drops temporary slots.
 void release_replication_slots();

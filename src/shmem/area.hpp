@@ -11,13 +11,18 @@ namespace metrics_refresh::shmem {
 struct Area {
   LWLock* lock;      // protects the other fields, except the condition variable and the atomics
   PGPROC* launcher;  // null while no launcher runs
-  ConditionVariable run_ended;     // broadcast at the end of every run
-  bool look_at_all;                // the launcher must have every database checked
-  std::uint64_t generations;       // the last generation given to a worker slot
-  Oid starving_database;           // see starving.hpp
-  std::int64_t starving_until;     // by pg::steady_now()
-  pg_atomic_uint64 written_rows;   // rows of jobs written since the server started
-  pg_atomic_uint64 written_bytes;  // the size of these rows
+  ConditionVariable run_ended;      // broadcast at the end of every run
+  bool look_at_all;                 // the launcher must have every database checked
+  std::uint64_t generations;        // the last generation given to a worker slot
+  Oid starving_database;            // see starving.hpp
+  std::int64_t starving_until;      // by pg::steady_now()
+  pg_atomic_uint64 written_rows;    // rows of jobs written since the server started
+  pg_atomic_uint64 written_bytes;   // the size of these rows
+  pg_atomic_uint64 type_changes;    // commits in all databases that may have changed job types
+  Oid next_service_database;        // whose owner has the next free worker of the queue, see
+  Oid next_service_owner;           // end_turn_of_service()
+  std::int64_t next_service_until;  // by pg::steady_now()
+  int queues;                       // databases whose entry says has_queue
   int max_databases;
   int max_workers;
   DatabaseEntry* databases;  // an array of max_databases

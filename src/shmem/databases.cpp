@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "shmem/area.hpp"
+#include "shmem/queue_share.hpp"
 #include "shmem/skipped_jobs.hpp"
 #include "shmem/worker_end.hpp"
 
@@ -229,6 +230,7 @@ void remove_database(Oid database) noexcept {
   DatabaseEntry* const entry = find_database_locked(database);
   if (entry != nullptr && entry->scheduler == nullptr) {
     *entry = {};
+    count_queues_locked();
     free_dead_slots_locked(database);
     refuse_hand_overs_locked(database);
   }
@@ -362,6 +364,7 @@ bool forget_database(Oid database) {
       return false;
     }
     *entry = {};
+    count_queues_locked();
     refuse_hand_overs_locked(database);
     free_dead_slots_locked(database);
     forget_skipped_jobs_locked(database);

@@ -46,6 +46,7 @@ struct DatabaseEntry {
   TimestampTz not_before;       // no scheduler starts before this (back-off after a failure)
   TimestampTz sent_away_until;  // nor before this (a session needs the database alone)
   int failures;                 // consecutive failed starts
+  bool has_queue;               // workers have to perform queued jobs (queue_share.hpp)
   std::int64_t looks_at;        // when the scheduler wakes up by itself, by pg::steady_now(), or
                                 // kNever
   Changes changes;

@@ -63,7 +63,7 @@ bool store_unknown_news(TransactionId transaction, Oid database) noexcept {
   if (!is_older_than_start(transaction)) return true;
   // Every scheduler then reads everything again.
   TransactionNews anything = {};
-  anything.leftovers = anything.all = anything.all_databases = true;
+  anything.leftovers = anything.all = anything.all_databases = anything.job_types = true;
   anything.roles = RoleNews::kRenamed;
   return put(transaction, database, anything);
 }

@@ -22,6 +22,7 @@ struct NotedDatabase {
 struct TransactionNews {
   bool leftovers;
   bool all;
+  bool job_types;
   RoleNews roles;
   int count;
   std::int64_t jobs[kMaxPostedJobs];

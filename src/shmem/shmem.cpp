@@ -60,6 +60,7 @@ void on_startup() {
     memset(memory, 0, total_size());
     pg_atomic_init_u64(&shared->written_rows, 0);
     pg_atomic_init_u64(&shared->written_bytes, 0);
+    pg_atomic_init_u64(&shared->type_changes, 0);
     shared->lock = &GetNamedLWLockTranche(kName)->lock;
     ConditionVariableInit(&shared->run_ended);
     shared->max_databases = settings::max_databases();
@@ -117,6 +118,14 @@ void count_written_job(std::int64_t bytes) noexcept {
   if (shared == nullptr) return;
   pg_atomic_fetch_add_u64(&shared->written_rows, 1);
   pg_atomic_fetch_add_u64(&shared->written_bytes, static_cast<std::uint64_t>(bytes));
+}
+
+std::uint64_t changes_of_types() noexcept {
+  return shared == nullptr ? 0 : pg_atomic_read_u64(&shared->type_changes);
+}
+
+void count_change_of_types() noexcept {
+  if (shared != nullptr) pg_atomic_fetch_add_u64(&shared->type_changes, 1);
 }
 
 void wake_launcher_locked() noexcept {

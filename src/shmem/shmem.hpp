@@ -37,4 +37,9 @@ WrittenJobs written_jobs() noexcept;
 /// Counts one more row. Does nothing if the library was not preloaded.
 void count_written_job(std::int64_t bytes) noexcept;
 
+/// The number of commits, in all databases since the server started, that may have changed job
+/// types. 0 if the library was not preloaded.
+std::uint64_t changes_of_types() noexcept;
+void count_change_of_types() noexcept;
+
 }  // namespace metrics_refresh::shmem

@@ -10,47 +10,12 @@
 // attach_worker(3, 17) returns false, and the process exits.
 #include "shmem/worker_slots.hpp"
 
-#include <algorithm>
-
 #include "pg/time.hpp"
 #include "shmem/area.hpp"
 #include "shmem/skipped_jobs.hpp"
 
 namespace metrics_refresh::shmem {
 namespace {
-
-void assign(WorkerSlot& slot, const Assignment& run) noexcept {
-  slot.state = SlotState::kAssigned;
-  slot.run = run;
-  slot.cancel_requested = run.canceled;
-  slot.yields = false;
-  slot.limited = false;
-  slot.end = EndReason::kNone;
-  slot.canceled_at = run.canceled ? pg::steady_now() : 0;
-  slot.deadline = 0;
-  slot.leave = false;
-  slot.begin_is_reported = false;
-  slot.result = RunResult::kSuccess;
-  slot.started_at = 0;
-  slot.started_at_steady = 0;
-  slot.progress = {};
-  slot.missed = run.missed;
-  slot.last_missed = 0;
-}
-
-// The process that the caller starts identifies its slot by the generation.
-Claim reserve(WorkerSlot& slot, Oid database, const Session& session) noexcept {
-  slot.generation = ++area()->generations;
-  slot.database = database;
-  slot.session = session;
-  slot.worker = nullptr;
-  slot.pid = 0;
-  return {static_cast<int>(&slot - area()->slots), true, slot.generation};
-}
-
-bool is_available(const WorkerSlot& slot) noexcept {
-  return !slot.leave && (slot.state == SlotState::kIdle || slot.state == SlotState::kStarting);
-}
 
 template <typename Wanted>
 std::vector<SlotView> copy_slots(Wanted&& wanted) {
@@ -64,26 +29,21 @@ std::vector<SlotView> copy_slots(Wanted&& wanted) {
   return copies;
 }
 
-// The run of a slot without a process waits again. If it was canceled, it must not begin, so its
-// end is logged like that of a run whose worker died. Returns true if the slot is free.
-bool release_locked(WorkerSlot& slot) noexcept {
-  const bool canceled = slot.state == SlotState::kAssigned && slot.cancel_requested && !slot.yields;
-  if (canceled && is_known_locked(slot.database)) {
-    slot.state = SlotState::kDead;
-    wake_scheduler_locked(slot.database);
-    return false;
-  }
-  free_slot_locked(slot);
-  return true;
-}
-
 // The slot of this process if it is a worker, otherwise -1.
 int own_slot = -1;
 
 }  // namespace
 
-bool has_run(const WorkerSlot& slot) noexcept {
+bool has_task(const WorkerSlot& slot) noexcept {
   return slot.state == SlotState::kAssigned || slot.state == SlotState::kRunning;
+}
+
+bool has_run(const WorkerSlot& slot) noexcept {
+  return has_task(slot) && slot.run.kind == TaskKind::kRun;
+}
+
+bool is_service(const WorkerSlot& slot) noexcept {
+  return has_task(slot) && slot.run.kind == TaskKind::kQueueService;
 }
 
 void free_slot_locked(WorkerSlot& slot) noexcept {
@@ -91,139 +51,11 @@ void free_slot_locked(WorkerSlot& slot) noexcept {
   wake_waiting_locked();
 }
 
-// The order of preference is an idle worker, a starting worker, and a new process, because each is
-// slower than the one before it.
-Claim claim_slot(Oid database, const Session& session, const Assignment& run) {
-  return locked(LW_EXCLUSIVE, [&]() -> Claim {
-    Area* const shared = area();
-    WorkerSlot* idle = nullptr;
-    WorkerSlot* starting = nullptr;
-    WorkerSlot* unused = nullptr;
-    WorkerSlot* foreign = nullptr;
-    for (int i = 0; i < shared->max_workers; ++i) {
-      WorkerSlot& slot = shared->slots[i];
-      if (has_run(slot) && slot.database == database && slot.run.job_id == run.job_id &&
-          slot.run.member == run.member)
-        return {-1, false, 0};
-      if (slot.state == SlotState::kFree) {
-        if (unused == nullptr) unused = &slot;
-      } else if (is_available(slot)) {
-        if (slot.database != database || !(slot.session == session))
-          foreign = slot.state == SlotState::kIdle ? &slot : foreign;
-        else if (slot.state == SlotState::kIdle)
-          idle = &slot;
-        else
-          starting = &slot;
-      }
-    }
-    if (idle == nullptr) idle = starting;
-    if (idle != nullptr) {
-      // A starting worker has no latch yet. It finds the run when it enters its slot.
-      assign(*idle, run);
-      if (idle->worker != nullptr) SetLatch(&idle->worker->procLatch);
-      return {static_cast<int>(idle - shared->slots), false, idle->generation};
-    }
-    if (unused == nullptr) {
-      if (foreign != nullptr) {
-        foreign->leave = true;
-        SetLatch(&foreign->worker->procLatch);
-      }
-      return {-1, false, 0};
-    }
-    assign(*unused, run);
-    return reserve(*unused, database, session);
-  });
-}
-
-Claim claim_spare(Oid database, const Session& session, int wanted) {
-  return locked(LW_EXCLUSIVE, [=]() -> Claim {
-    Area* const shared = area();
-    WorkerSlot* unused = nullptr;
-    int ready = 0;
-    for (int i = 0; i < shared->max_workers; ++i) {
-      WorkerSlot& slot = shared->slots[i];
-      if (slot.state == SlotState::kFree && unused == nullptr) unused = &slot;
-      if (is_available(slot) && slot.database == database && slot.session == session) ++ready;
-    }
-    if (unused == nullptr || ready >= wanted) return {-1, false, 0};
-    unused->state = SlotState::kStarting;
-    unused->leave = false;
-    return reserve(*unused, database, session);
-  });
-}
-
-bool make_room(Oid database, const std::map<Session, int>& wanted) {
-  return locked(LW_EXCLUSIVE, [&] {
-    Area* const shared = area();
-    int lacking = 0;
-    for (const auto& [session, count] : wanted) {
-      int ready = 0;
-      for (int i = 0; i < shared->max_workers; ++i) {
-        const WorkerSlot& slot = shared->slots[i];
-        if (is_available(slot) && slot.database == database && slot.session == session) ++ready;
-      }
-      lacking += std::max(0, count - ready);
-    }
-    int leaving = 0;
-    for (int i = 0; i < shared->max_workers; ++i) {
-      const WorkerSlot& slot = shared->slots[i];
-      if (slot.state == SlotState::kFree) --lacking;
-      if (slot.state == SlotState::kIdle && slot.leave) ++leaving;
-    }
-    for (int i = 0; i < shared->max_workers && leaving < lacking; ++i) {
-      WorkerSlot& slot = shared->slots[i];
-      if (slot.state != SlotState::kIdle || slot.leave ||
-          (slot.database == database && wanted.count(slot.session) != 0))
-        continue;
-      slot.leave = true;
-      SetLatch(&slot.worker->procLatch);
-      ++leaving;
-    }
-    return lacking > 0 && leaving > 0;
-  });
-}
-
-int free_workers(Oid database, int limit) {
-  return locked(LW_SHARED, [=] {
-    Area* const shared = area();
-    int free = 0;
-    int busy = 0;
-    for (int i = 0; i < shared->max_workers; ++i) {
-      const WorkerSlot& slot = shared->slots[i];
-      const bool own = slot.database == database;
-      if (own && has_run(slot)) ++busy;
-      if (slot.state == SlotState::kFree || (own && is_available(slot)) ||
-          slot.state == SlotState::kIdle)
-        ++free;
-    }
-    return limit > 0 ? std::max(std::min(free, limit - busy), 0) : free;
-  });
-}
-
 std::map<Oid, int> runs_by_owner() {
   std::map<Oid, int> runs;
   for (const SlotView& view : copy_slots([](const WorkerSlot& slot) { return has_run(slot); }))
     ++runs[view.slot.run.owner];
   return runs;
-}
-
-bool release_claim(int index, std::uint64_t generation) {
-  return locked(LW_EXCLUSIVE, [=] {
-    WorkerSlot& slot = area()->slots[index];
-    return slot.generation != generation || release_locked(slot);
-  });
-}
-
-void release_unstarted(Oid database) {
-  locked(LW_EXCLUSIVE, [=] {
-    Area* const shared = area();
-    for (int i = 0; i < shared->max_workers; ++i) {
-      WorkerSlot& slot = shared->slots[i];
-      if (slot.database == database && slot.worker == nullptr &&
-          (slot.state == SlotState::kStarting || slot.state == SlotState::kAssigned))
-        (void)release_locked(slot);
-    }
-  });
 }
 
 std::vector<SlotView> collect_finished(Oid database) {
@@ -283,8 +115,17 @@ std::vector<SlotView> busy_slots(Oid database) {
 
 std::vector<SlotView> unfinished_slots(Oid database) {
   return copy_slots([=](const WorkerSlot& slot) {
-    return slot.database == database &&
+    return slot.database == database && slot.run.kind == TaskKind::kRun &&
            (has_run(slot) || slot.state == SlotState::kEnded || slot.state == SlotState::kDead);
+  });
+}
+
+bool has_tasks(Oid database) {
+  return locked(LW_SHARED, [=] {
+    Area* const shared = area();
+    for (int i = 0; i < shared->max_workers; ++i)
+      if (shared->slots[i].database == database && has_task(shared->slots[i])) return true;
+    return false;
   });
 }
 
@@ -401,6 +242,21 @@ void show_progress(const Progress& progress) noexcept {
   LWLockAcquire(area()->lock, LW_EXCLUSIVE);
   area()->slots[own_slot].progress = progress;
   LWLockRelease(area()->lock);
+}
+
+bool is_to_leave(int index) noexcept {
+  const volatile WorkerSlot& slot = area()->slots[index];
+  return slot.leave;
+}
+
+void show_rest(int index, bool rests) noexcept {
+  volatile WorkerSlot& slot = area()->slots[index];
+  slot.rests = rests;
+}
+
+void show_work(int index) noexcept {
+  volatile WorkerSlot& slot = area()->slots[index];
+  if (!slot.has_worked) slot.has_worked = true;
 }
 
 // The state changes before the broadcast, so that each session that wakes up sees the end.

@@ -13,25 +13,30 @@ namespace metrics_refresh::shmem {
 
 enum class SlotState : std::uint8_t {
   kFree,      // -> kStarting, kAssigned
-  kStarting,  // a process without a run is starting  -> kIdle, kAssigned, kFree (it failed)
-  kAssigned,  // a run waits for its worker           -> kRunning, kDead, kFree (no process
+  kStarting,  // a process without a task is starting -> kIdle, kAssigned, kFree (it failed)
+  kAssigned,  // a task waits for its worker          -> kRunning, kDead, kFree (no process
               //                                         started)
-  kRunning,   // the worker performs the run          -> kEnded, kDead
-  kEnded,     // the run is over; the worker waits    -> kIdle (collected by the scheduler), kFree
+  kRunning,   // the worker performs the task         -> kEnded, kDead
+  kEnded,     // the task is over; the worker waits   -> kIdle (collected by the scheduler), kFree
               //                                         (collected after the worker has exited)
-  kIdle,      // the worker waits for another run     -> kAssigned, kFree (it exited)
-  kDead,      // the worker exited during the run     -> kFree (collected by the scheduler)
+  kIdle,      // the worker waits for another task    -> kAssigned, kFree (it exited)
+  kDead,      // the worker exited during the task    -> kFree (collected by the scheduler)
 };
 
 enum class Trigger : std::uint8_t { kSchedule, kManual };
 
 inline constexpr int kNoMember = -1;
 
-/// The task of a worker: a run of a job, or one member of the run of a group.
+enum class TaskKind : std::uint8_t { kRun, kQueueService };
+
+/// The task of a worker: a run of a job, or of one member of a group. Or the service of the queue
+/// for one owner: then only `kind` and `owner` are used.
 struct Assignment {
+  TaskKind kind;
   std::int64_t run_id;        // 0 if the worker takes the next number
   std::int64_t job_id;        // for a member, the job of its group
-  Oid owner;                  // of the job; the run counts towards this role's share of workers
+  Oid owner;                  // of the job; the run counts towards this role's share of workers.
+                              // Or of the queued jobs that the service performs
   std::int64_t group_run_id;  // for a member, the run of its group; otherwise 0
   int member;                 // or kNoMember
   int attempt;                // from 1; a higher number is a retry
@@ -98,9 +103,12 @@ struct WorkerSlot {
   bool yields;               // the cancel request gives the worker to another owner
   bool limited;              // the limits of the run are known, and its end is not being logged yet
   EndReason end;             // kNone unless the worker was terminated because of the run
-  std::int64_t canceled_at;  // time of the cancel request, by pg::steady_now()
+  std::int64_t canceled_at;  // time of the cancel request, or when a queue service was asked to
+                             // leave, by pg::steady_now()
   std::int64_t deadline;     // end of max_runtime if the run is limited, by pg::steady_now()
   bool leave;                // the worker gets no further run and exits
+  bool rests;                // the worker of a queue service has nothing to do
+  bool has_worked;           // the queue service has begun to perform a job
   bool begin_is_reported;    // the begin of the run is committed, or needs no log
   std::uint64_t generation;  // identifies one use of the slot by one process
   Oid database;
@@ -124,38 +132,10 @@ struct SlotView {
 
 // For the scheduler.
 
-/// Assigns the run to an idle or starting worker of the same database and session. Otherwise to a
-/// free slot; then `start` is set, and the caller must start the process. `index` is -1 if a worker
-/// still has a run of the job (or of this member). It is also -1 if no slot is available. Then an
-/// idle worker of another session is asked to exit.
-struct Claim {
-  int index;
-  bool start;
-  std::uint64_t generation;
-};
-Claim claim_slot(Oid database, const Session& session, const Assignment& run);
-/// Reserves a free slot for a worker that will be ready for a coming run. The caller must start its
-/// process. `index` is -1 if `wanted` workers of the session are idle or starting already, or if no
-/// slot is free.
-Claim claim_spare(Oid database, const Session& session, int wanted);
-/// If there are fewer workers and free slots than `wanted`, asks the missing number of idle workers
-/// of other sessions to exit. Returns true if some of them have not exited yet.
-bool make_room(Oid database, const std::map<Session, int>& wanted);
-/// Releases the slot of a claim whose process could not be started. Returns true if its run can be
-/// assigned again. If the run was canceled meanwhile, the slot becomes kDead, and the scheduler
-/// logs the end.
-bool release_claim(int index, std::uint64_t generation);
-/// Releases the slots of `database` whose processes have not attached, like release_claim(). Their
-/// scheduler may have died before it learned that a process could not start. A process that arrives
-/// later is refused. REQUIRES: the caller is a new scheduler and has claimed no slot.
-void release_unstarted(Oid database);
-/// The number of runs that the database can start now: free slots, and workers without a run.
-/// `limit` is the maximum of runs of the database under way, or 0 for no limit.
-int free_workers(Oid database, int limit);
 /// The number of runs that are under way in the cluster, by owner of the job.
 std::map<Oid, int> runs_by_owner();
 /// Collects the slots of `database` that have ended or died: kEnded becomes kIdle, and kDead
-/// becomes kFree. Returns the slots as they were before.
+/// becomes kFree. Returns the slots as they were before, with those of queue services.
 std::vector<SlotView> collect_finished(Oid database);
 /// Releases a slot whose process ended before it attached. The slot becomes kDead if it has a run,
 /// and otherwise kFree.
@@ -164,9 +144,13 @@ void mark_never_started(int index, std::uint64_t generation);
 /// such run.
 bool count_missed(Oid database, std::int64_t job_id, TimestampTz due);
 
-/// True from the assignment of a run to its end. REQUIRES: the lock is held, or it is a copy.
+/// True from the assignment of a task to its end. REQUIRES: the lock is held, or it is a copy.
+bool has_task(const WorkerSlot& slot) noexcept;
+/// The same, if the task is a run. REQUIRES: the same.
 bool has_run(const WorkerSlot& slot) noexcept;
-/// True if a slot of the database has a run, or a result to collect. REQUIRES: the lock is held.
+/// The same, if the task is the service of the queue. REQUIRES: the same.
+bool is_service(const WorkerSlot& slot) noexcept;
+/// True if a slot of the database has a task, or a result to collect. REQUIRES: the lock is held.
 bool has_unfinished_locked(Oid database) noexcept;
 /// Frees the slot and wakes the schedulers that wait for one. REQUIRES: the lock is held.
 void free_slot_locked(WorkerSlot& slot) noexcept;
@@ -180,8 +164,10 @@ void free_dead_slots_locked(Oid database) noexcept;
 
 /// The slots of `database`, or of all databases for InvalidOid, that have a run.
 std::vector<SlotView> busy_slots(Oid database);
-/// The slots of `database` that have a run, or a result that was not collected.
+/// The slots of `database` that have a run, or the result of a run that was not collected.
 std::vector<SlotView> unfinished_slots(Oid database);
+/// True if a slot of the database has a task.
+bool has_tasks(Oid database);
 /// Wakes the processes that wait for the end of a run.
 void announce_run_end();
 /// To wait for the end of a run: prepare, check whether it has ended, sleep, and check again. A run
@@ -213,6 +199,13 @@ void lift_limits(int index);
 /// Publishes the progress of a refresh if this process is a worker. Otherwise it does nothing.
 /// REQUIRES: inside pg::call().
 void show_progress(const Progress& progress) noexcept;
+/// True if a queue service is to end, for example because other owners wait. It needs no lock, and
+/// may be late.
+bool is_to_leave(int index) noexcept;
+/// Says whether the service has nothing to do. The same holds.
+void show_rest(int index, bool rests) noexcept;
+/// Says that the service performs a job. The same holds.
+void show_work(int index) noexcept;
 /// Ends the run with `result`. If `last`, the worker takes no further run.
 void end_run(int index, RunResult result, bool last);
 /// Leaves the slot. Returns false if a run has been assigned meanwhile, or the scheduler has not

@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "shmem/prepared_news.hpp"
+#include "shmem/queue/place.hpp"
 #include "shmem/shmem.hpp"
 #include "store/shares.hpp"
 
@@ -22,21 +23,29 @@ namespace {
 // Plain data: the callbacks below run at places where no exception may be thrown.
 using News = shmem::TransactionNews;
 News noted = {};
+std::uint64_t own_type_changes = 0;  // and aborts, which may take back changes that were read
 bool is_committed = false;  // the transaction has committed, and its news is not posted yet
 
 void post_databases(const News& news) noexcept {
   if (news.all_databases) shmem::post_all_databases();
   for (int i = 0; i < news.database_count; ++i) {
-    if (news.databases[i].dropped)
-      shmem::remove_database(news.databases[i].oid);
-    else
-      shmem::post_changes(news.databases[i].oid, nullptr, 0);
+    const shmem::NotedDatabase& database = news.databases[i];
+    if (!database.dropped) {
+      shmem::post_changes(database.oid, nullptr, 0);
+      continue;
+    }
+    shmem::remove_database(database.oid);
+    shmem::queue::forget(database.oid);
   }
 }
 
 void post_jobs(Oid database, const News& news) noexcept {
   // Leftovers need no details: the scheduler reads the table incremental_leftover when it wakes up.
   if (news.leftovers) shmem::wake_scheduler(database);
+  if (news.job_types) {
+    shmem::count_change_of_types();
+    shmem::wake_scheduler(database);
+  }
   if (news.all || news.count > 0)
     shmem::post_changes(database, news.all ? nullptr : news.jobs, news.count);
 }
@@ -48,8 +57,8 @@ void post(Oid database, const News& news) noexcept {
 }
 
 bool has_noted() noexcept {
-  return noted.leftovers || noted.all || noted.roles != shmem::RoleNews::kNone || noted.count > 0 ||
-         noted.database_count > 0 || noted.all_databases;
+  return noted.leftovers || noted.all || noted.job_types || noted.roles != shmem::RoleNews::kNone ||
+         noted.count > 0 || noted.database_count > 0 || noted.all_databases;
 }
 
 // If there is no room, the changes of prepared transactions that have ended are posted, which frees
@@ -74,6 +83,7 @@ void on_transaction_end(XactEvent event, void*) {
     case XACT_EVENT_ABORT:
       is_committed = false;
       invalidate_count();
+      ++own_type_changes;
       // A worker may have skipped a request while this transaction was about to withdraw it. The
       // request is valid again, so the scheduler has to look at the jobs again.
       post_jobs(MyDatabaseId, noted);
@@ -105,7 +115,9 @@ void on_release(ResourceReleasePhase phase, bool, bool is_top_level, void*) {
 void on_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
   // Deleted jobs are back after the rollback, so that the cached count is too low. Collected
   // changes stay: to post too many of them is harmless.
-  if (event == SUBXACT_EVENT_ABORT_SUB) invalidate_count();
+  if (event != SUBXACT_EVENT_ABORT_SUB) return;
+  invalidate_count();
+  ++own_type_changes;
 }
 
 }  // namespace
@@ -128,6 +140,16 @@ void note_changed(std::int64_t job_id) {
 
 // Without shared memory there is no scheduler to wake.
 void note_leftovers() { noted.leftovers = shmem::is_preloaded(); }
+
+void note_job_types() {
+  if (!shmem::is_preloaded()) return;
+  noted.job_types = true;
+  // This session may read its own change before the commit.
+  ++own_type_changes;
+}
+
+// Both numbers only grow, and so does their sum.
+std::uint64_t job_types_version() noexcept { return shmem::changes_of_types() + own_type_changes; }
 
 void note_all_changed() { noted.all = true; }
 

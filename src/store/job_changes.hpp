@@ -24,6 +24,13 @@ void note_all_changed();
 /// (store/incremental.hpp).
 void note_leftovers();
 
+/// The transaction changes job types, or functions that may run their jobs.
+void note_job_types();
+
+/// A number that has changed if a job type may differ from what this session has read before. It
+/// also changes if a transaction of this session is rolled back.
+std::uint64_t job_types_version() noexcept;
+
 /// The transaction renames or drops roles, or changes their rights. The schedulers of all databases
 /// then check the owners of their jobs. There is no hurry after a drop, because jobs of a dropped
 /// role do not run.

@@ -1,5 +1,5 @@
-// Jobs belong to roles, but a dump contains the names of the roles. The function here adjusts jobs
-// when roles are renamed or dropped.
+// Jobs and job types belong to roles, but a dump contains the names of the roles. The function here
+// adjusts them when roles are renamed or dropped.
 #pragma once
 
 #include "pg/spi.hpp"
@@ -7,7 +7,7 @@
 namespace metrics_refresh::store {
 
 /// Stores the new names of owners that were renamed, and marks jobs whose owner was dropped. A role
-/// that is created later with such a name must not get the jobs, neither here nor after a restore.
+/// that is created later with such a name must not get them, neither here nor after a restore.
 /// False if other sessions hold some of the rows.
 bool follow_owners(pg::Spi& spi);
 

@@ -8,6 +8,7 @@
 
 #include <sys/resource.h>
 
+#include "store/failures.hpp"
 #include "store/shares.hpp"
 
 namespace metrics_refresh::store {
@@ -109,8 +110,8 @@ constexpr char kAndState[] =
 constexpr char kAlone[] = " SELECT true AS suspended FROM ended";
 
 // Completes the row of run_log, if its status is still `expected`, and the state of its job.
-Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunStatus expected,
-               int suspend_after) {
+Ended complete_row(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunStatus expected,
+                   int suspend_after) {
   const RunError error = outcome.error.value_or(RunError{});
   const bool failure = outcome.status == RunStatus::kError;
   const core::Retry retry = outcome.retry.value_or(core::Retry{});
@@ -167,6 +168,16 @@ Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunSta
       " WHERE job_id = $1",
       {rows.get_int64(0, "job_id"), reason});
   return {true, true};
+}
+
+// The same, and logs a failure. All ends of runs come here.
+Ended complete(pg::Spi& spi, std::int64_t run_id, const Outcome& outcome, RunStatus expected,
+               int suspend_after) {
+  const Ended ended = complete_row(spi, run_id, outcome, expected, suspend_after);
+  const bool failure =
+      outcome.status == RunStatus::kError || outcome.status == RunStatus::kInterrupted;
+  if (ended.found && failure) log_failure_of_run(spi, run_id);
+  return ended;
 }
 
 std::string text(const char* value) { return value != nullptr ? value : ""; }

@@ -1,4 +1,4 @@
-// Counts the share of a role in the tables job and run_request.
+// Counts the share of a role in the tables job, job_type and run_request.
 //
 // The count uses a dirty snapshot, which also sees rows that are not committed. Otherwise a role
 // could exceed its share with several open transactions. A count scans all rows of the role, so its
@@ -84,9 +84,16 @@ Share share_of_jobs(Oid owner) {
   // not at all.
   now.written = written();
   now.share = count_rows("job", "job_owner", "owner_oid", owner);
+  const Share types = count_rows("job_type", "job_type_owner", "owner_oid", owner);
+  now.share.jobs += types.jobs;
+  now.share.bytes += types.bytes;
   now.owner = shmem::is_preloaded() ? owner : InvalidOid;
   cached_count = now;
   return now.share;
+}
+
+std::int64_t count_types(Oid owner) {
+  return count_rows("job_type", "job_type_owner", "owner_oid", owner).jobs;
 }
 
 Share upper_bound_of_share(Oid owner) {

@@ -190,6 +190,10 @@ void Dispatch::collect(std::vector<core::Event>& events) {
   check_starting_workers();
   for (const shmem::SlotView& view : shmem::collect_finished(MyDatabaseId)) {
     const shmem::WorkerSlot& slot = view.slot;
+    if (slot.run.kind == shmem::TaskKind::kQueueService) {
+      ended_services_.push_back(slot);
+      continue;
+    }
     const core::JobId job = slot.run.job_id;
     const std::optional<int> member = member_of(slot.run);
     if (slot.state == shmem::SlotState::kDead) {

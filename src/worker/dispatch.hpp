@@ -7,10 +7,11 @@
 #include <map>
 #include <vector>
 
+#include "shmem/worker_claims.hpp"
 #include "shmem/worker_slots.hpp"
 #include "store/jobs.hpp"
-#include "worker/backoff.hpp"
 #include "worker/job_feed.hpp"
+#include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {
 
@@ -32,6 +33,15 @@ class Dispatch {
   /// Starts workers for jobs that are due soon, so that no run has to wait for its process. Returns
   /// true if a worker of another owner must exit first. Then call it again after a moment.
   bool make_ready(const std::vector<core::JobId>& jobs);
+
+  /// Starts the process of a claim. Returns false if that is not possible; the claim is released
+  /// then.
+  bool start_worker(const shmem::Claim& claim);
+
+  /// The services of the queue that collect() has found to be over since the last call.
+  std::vector<shmem::WorkerSlot> take_ended_services() {
+    return std::exchange(ended_services_, {});
+  }
 
   /// Adds an event for each run that has ended.
   void collect(std::vector<core::Event>& events);
@@ -68,8 +78,6 @@ class Dispatch {
   void try_again(const shmem::WorkerSlot& slot, Again when);
   const Tries* find_tries(const shmem::Assignment& run) const;
   void forget_old_tries();
-  // Returns false if no process can be started, and the run waits again.
-  bool start_worker(const shmem::Claim& claim);
   void record_terminated(const shmem::WorkerSlot& slot);
   void close_orphans();
 
@@ -78,6 +86,7 @@ class Dispatch {
   core::Instant remind_at_;                       // when to call remind_postmaster() for them
   std::map<core::JobId, std::int64_t> to_count_;  // missed due times, for the next run of the job
   std::vector<Unbegun> unbegun_;
+  std::vector<shmem::WorkerSlot> ended_services_;
   std::map<std::pair<core::JobId, int>, Tries> tries_;  // by job and member
   std::size_t many_tries_ = 64;                         // the size at which old tries are removed
   std::map<core::RunId, shmem::EndReason> terminated_;  // until their log rows are closed

@@ -16,6 +16,7 @@
 #include "engine/view/function_reads.hpp"
 #include "engine/view/view.hpp"
 #include "extension/settings.hpp"
+#include "pg/random.hpp"
 #include "pg/role.hpp"
 #include "pg/time.hpp"
 #include "store/job_changes.hpp"
@@ -27,14 +28,6 @@ namespace {
 
 using store::Member;
 using store::Outcome;
-
-std::uint64_t random_number() {
-  return pg::call([] {
-    std::uint64_t number = 0;
-    (void)pg_strong_random(&number, sizeof number);
-    return number;
-  });
-}
 
 void log_skipped(pg::Spi& spi, const Member& member, const std::string& reason) {
   const store::RunHead head =
@@ -233,7 +226,7 @@ std::optional<core::Retry> plan_retry(const store::JobRecord& job, int attempt, 
     timetable->last_end = now;
     next_due = timetable->next_after(now);
   }
-  return core::plan_retry(job.retry_policy, attempt, due, now, next_due, random_number());
+  return core::plan_retry(job.retry_policy, attempt, due, now, next_due, pg::random_number());
 }
 
 }  // namespace metrics_refresh::worker

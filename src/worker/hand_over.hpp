@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "core/instant.hpp"
-#include "worker/backoff.hpp"
+#include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {
 

@@ -38,6 +38,8 @@ Oid find_extension() {
   return pg::call([] { return get_extension_oid("metrics_refresh", true); });
 }
 
+}  // namespace
+
 bool is_at_rest_now() {
   return pg::call([] {
     const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
@@ -47,8 +49,6 @@ bool is_at_rest_now() {
     return !served;
   });
 }
-
-}  // namespace
 
 bool is_database_at_rest() {
   bool answer = false;

@@ -13,7 +13,7 @@
 #include "shmem/databases.hpp"
 #include "store/groups.hpp"
 #include "store/planned_jobs.hpp"
-#include "worker/backoff.hpp"
+#include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {
 
@@ -91,5 +91,7 @@ Oid extension_oid();
 
 /// True if no run must begin in this database: it is a template, or does not allow connections.
 bool is_database_at_rest();
+/// The same. REQUIRES: in a transaction.
+bool is_at_rest_now();
 
 }  // namespace metrics_refresh::worker

@@ -16,6 +16,7 @@
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
 #include "shmem/prepared_news.hpp"
+#include "shmem/queue/crashed_jobs.hpp"
 #include "shmem/server_settings.hpp"
 #include "shmem/shmem.hpp"
 #include "worker/process.hpp"
@@ -75,6 +76,7 @@ class Launcher {
  public:
   void run() {
     pg::call([] { shmem::record_server_start(); });
+    shmem::queue::take_claims_file();  // schedulers need it, and only this process starts them
     shmem::clear_starts();
     publish_settings();
     look_into_all();

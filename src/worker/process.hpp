@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "pg/guard.hpp"
+#include "store/own_tables.hpp"
 
 namespace metrics_refresh::worker {
 
@@ -64,7 +64,6 @@ std::uint64_t launch_extra();
 /// comes, and waits for the rest of the time.
 inline constexpr core::Duration kHandOver = std::chrono::milliseconds(1);
 
-/// Writes the exception being handled to the server log, with `doing` as its context.
-void log_current_exception(const char* doing);
+using store::log_current_exception;
 
 }  // namespace metrics_refresh::worker

@@ -5,6 +5,7 @@
 // repeated. The loop sleeps until the earliest of these times, or until its latch is set:
 //
 //   collect results -> tick: decide and assign -> publish -> sweep -> sleep -> read news -> ...
+#include "core/queue/segment_policy.hpp"
 #include "core/scheduler/scheduler.hpp"
 
 #include "worker/scheduler_main.hpp"
@@ -16,14 +17,19 @@
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
+#include "queue/upkeep/upkeep.hpp"
+#include "shmem/queue/scheduler_news.hpp"
+#include "shmem/queue_share.hpp"
 #include "shmem/shmem.hpp"
 #include "shmem/starving.hpp"
+#include "shmem/worker_claims.hpp"
 #include "store/job_changes.hpp"
 #include "worker/dispatch.hpp"
 #include "worker/hand_over.hpp"
 #include "worker/job_feed.hpp"
 #include "worker/job_owners.hpp"
 #include "worker/process.hpp"
+#include "worker/queue_services.hpp"
 #include "worker/sweep.hpp"
 #include "worker/yielding.hpp"
 
@@ -36,6 +42,8 @@ using core::Instant;
 constexpr core::Duration kLead = std::chrono::milliseconds(250);
 // The delay until a worker of another owner that was asked to exit has probably exited.
 constexpr core::Duration kLookForRoom = std::chrono::milliseconds(20);
+// If the server has one worker, the queue keeps it for this time while runs wait.
+constexpr core::Duration kTurnBesideRuns = std::chrono::milliseconds(250);
 // The number of waiting runs that waiting_runs() can show for a database.
 constexpr std::size_t kShownWaiting = 100;
 // An idle scheduler stays longer if there are many jobs, because the next one must read all of
@@ -104,7 +112,7 @@ class SchedulerProcess {
     for (;;) {
       dispatch_.collect(events_);
       // Runs that are under way may end before the scheduler exits.
-      if (feed_.is_at_rest() && shmem::busy_slots(MyDatabaseId).empty()) leave_for_good();
+      if (feed_.is_at_rest() && !shmem::has_tasks(MyDatabaseId)) leave_for_good();
       const Instant now = pg::now();
       if (!events_.empty()) last_activity = now;
       std::optional<Instant> wake_up =
@@ -116,9 +124,16 @@ class SchedulerProcess {
       // and the loop would not sleep.
       const bool may_sweep = shmem::restored_until(MyDatabaseId) == 0;
       if (may_sweep) sweep_.work(now);
-      if (feed_.take_role_news()) owners_.expect();
+      if (feed_.take_role_news()) {
+        owners_.expect();
+        services_.forget_refused();
+      }
       owners_.work(now);
       wake_up = earlier(wake_up, owners_.try_again_at());
+      upkeep_.work(now, may_do_for_queue());
+      wake_up = earlier(wake_up, upkeep_.try_again_at());
+      serve_queue(now);
+      wake_up = earlier(wake_up, services_.try_again_at());
       if (may_sweep) wake_up = earlier(wake_up, sweep_.try_again_at());
       sleep_until(earlier(wake_up, leave_at(now, last_activity)));
       read_news();
@@ -135,7 +150,8 @@ class SchedulerProcess {
   }
 
   void read_news() {
-    woken_ = shmem::times_woken(MyDatabaseId);
+    const std::uint64_t woken = shmem::times_woken(MyDatabaseId);
+    if (std::exchange(woken_, woken) != woken) upkeep_.expect();
     hand_overs_.serve();
     if (feed_.read(events_)) return;
     shmem::terminate_workers(MyDatabaseId);
@@ -152,6 +168,21 @@ class SchedulerProcess {
 
   bool may_begin() const {
     return settings::enabled() && !feed_.is_at_rest() && shmem::restored_until(MyDatabaseId) == 0;
+  }
+
+  // Jobs of the queue have workers of their own, if there is more than one.
+  void serve_queue(Instant now) {
+    if (feed_.is_at_rest()) shmem::end_rests_in(MyDatabaseId);
+    if (scheduler_.waiting_count() > 0 && may_begin())
+      shmem::lend_only_worker(kTurnBesideRuns.count());
+    services_.set_needed(upkeep_.needs_workers());
+    if (upkeep_.take_work()) services_.expect();
+    services_.work(now, may_begin());
+  }
+
+  static queue::MayDo may_do_for_queue() {
+    if (shmem::restored_until(MyDatabaseId) != 0) return queue::MayDo::kNothing;
+    return settings::enabled() ? queue::MayDo::kAll : queue::MayDo::kNoClaims;
   }
 
   // The time at which a restore stops delaying runs, if its sessions do not end before.
@@ -190,14 +221,20 @@ class SchedulerProcess {
   // Terminates the workers of runs that continue after a cancel or their max_runtime. Returns the
   // time of the next check.
   std::optional<Instant> end_overdue() {
-    const std::int64_t next = shmem::end_overdue(
-        MyDatabaseId, std::chrono::microseconds(settings::cancel_grace()).count());
-    if (next == shmem::kNever) return std::nullopt;
-    return pg::now() + core::Duration(next - pg::steady_now());
+    const std::int64_t grace = std::chrono::microseconds(settings::cancel_grace()).count();
+    const std::int64_t next = shmem::end_overdue(MyDatabaseId, grace);
+    std::optional<Instant> at;
+    if (next != shmem::kNever) at = pg::now() + core::Duration(next - pg::steady_now());
+    if (!upkeep_.needs_workers()) return at;
+    const TimestampTz next_job = shmem::queue::end_overdue(grace);
+    const bool is_none = next_job == PG_INT64_MAX || next_job == 0;  // 0: the place is gone
+    return is_none ? at : earlier(at, pg::to_instant(next_job));
   }
 
   void publish(std::optional<Instant> looks_at) {
-    const std::optional<Instant> next_due = scheduler_.next_due();
+    std::optional<Instant> next_due = scheduler_.next_due();
+    if (const std::optional<Instant> job = upkeep_.next_due())
+      next_due = earlier(next_due, std::max(*job, pg::now()));
     const std::size_t waiting = may_begin() ? scheduler_.waiting_count() : 0;
     shmem::publish_schedule(MyDatabaseId, next_due ? pg::to_timestamptz(*next_due) : shmem::kNever,
                             static_cast<int>(waiting), steady(looks_at));
@@ -233,7 +270,7 @@ class SchedulerProcess {
     const std::optional<Instant> next_due = scheduler_.next_due();
     if (scheduler_.waiting_count() > 0 || feed_.try_again_at() || dispatch_.try_again_at() ||
         sweep_.try_again_at() || owners_.try_again_at() || (next_due && *next_due - now < limit) ||
-        !shmem::busy_slots(MyDatabaseId).empty())
+        shmem::has_tasks(MyDatabaseId) || upkeep_.is_needed())
       return std::nullopt;
     if (now - last_activity < limit) return last_activity + limit;
     if (shmem::leave_database(MyDatabaseId)) leave();
@@ -246,6 +283,8 @@ class SchedulerProcess {
   HandOvers hand_overs_;
   Sweep sweep_;
   JobOwners owners_;
+  queue::Upkeep upkeep_;
+  QueueServices services_{dispatch_};
   pg::Sleeper sleeper_;
   std::vector<core::Event> events_;
   std::uint64_t woken_ = 0;  // times_woken() when news was last read

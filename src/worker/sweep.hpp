@@ -8,7 +8,7 @@
 
 #include "engine/incremental/setup/sweep.hpp"
 #include "pg/time.hpp"
-#include "worker/backoff.hpp"
+#include "worker/own_tables.hpp"
 
 namespace metrics_refresh::worker {
 

@@ -11,9 +11,11 @@
 #include "pg/session_user.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
+#include "shmem/queue/work.hpp"
 #include "shmem/shmem.hpp"
 #include "worker/limits.hpp"
 #include "worker/process.hpp"
+#include "worker/queue_service.hpp"
 #include "worker/run.hpp"
 #include "worker/session.hpp"
 
@@ -23,7 +25,11 @@ namespace {
 int own_slot = -1;
 std::uint64_t own_generation = 0;
 
-void on_exit(int, Datum) { shmem::detach_worker(own_slot, own_generation, own_end_reason()); }
+// The queue comes first, so that its place of this slot is free when the slot is.
+void on_exit(int, Datum) {
+  shmem::queue::detach();
+  shmem::detach_worker(own_slot, own_generation, own_end_reason());
+}
 
 // A worker that was started before a run is due waits for it at least this long.
 constexpr core::Duration kSpareTimeout = std::chrono::seconds(2);
@@ -47,6 +53,11 @@ void serve() {
   for (;;) {
     shmem::Assignment run;
     if (shmem::take_assignment(own_slot, run)) {
+      if (run.kind == shmem::TaskKind::kQueueService) {
+        serve_queue(own_slot, run.owner, sleeper);
+        shmem::end_run(own_slot, shmem::RunResult::kSuccess, true);
+        continue;
+      }
       const SessionState state = session_state();
       const shmem::RunResult result = result_in(state, run);
       // ProcDiePending is set if SIGTERM ended the wait of a commit. Then the worker must exit.

@@ -257,7 +257,7 @@ my $minimal = start_node('minimal', wal_level => 'minimal', max_wal_senders => 0
 $minimal->safe_psql('postgres',
 	q{CREATE EXTENSION metrics_refresh; SELECT metrics_refresh.schedule_command('before', NULL, 'SELECT 1')});
 kill_process($minimal, process_id($minimal, 'launcher'));
-$minimal->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+wait_for_server($minimal);
 my ($code, $out, $err) = $minimal->psql('postgres',
 	q{SELECT metrics_refresh.schedule_command('after', NULL, 'SELECT 1')});
 is($err, '', 'wal_level minimal: after a crash no number of a job is given twice');

@@ -42,7 +42,7 @@ sub all_beat
 {
 	my ($name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+	wait_for_server($node);
 	my $last = $node->safe_psql('postgres', 'SELECT max(run_id) FROM metrics_refresh.run_log');
 	$last = 0 if $last eq '';
 	return until_ok(

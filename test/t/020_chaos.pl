@@ -128,7 +128,7 @@ while (time < $end)
 note join ', ', map { "$_ $played{$_}" } sort keys %played;
 
 # It settles. A rename may have been cut off in the middle.
-$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+wait_for_server($node);
 attempt("ALTER MATERIALIZED VIEW x$_ RENAME TO $_") for @views;
 attempt(create_view($_)) for @views;
 $session->quit;

@@ -150,7 +150,7 @@ for my $when ('at first', 'after an immediate shutdown under load')
 	IPC::Run::finish($writers);
 	is($wrong, '', "$when: every view was equal to its definition after every refresh");
 	$node->start;
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+	wait_for_server($node);
 	is( $node->safe_psql('postgres', q{SELECT count(*) FROM mine WHERE differences(of) IS NULL}),
 		0, 'recovered views can be read');
 }

@@ -199,7 +199,7 @@ for my $when ('at first', 'after an immediate shutdown under load')
 	IPC::Run::finish($writers);
 	is($wrong, '', "$when: every view was equal to its definition after every refresh");
 	$node->start;
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+	wait_for_server($node);
 }
 # Little by little, until each view has been written by keys.
 for (1 .. 10)

@@ -29,7 +29,7 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM metrics_refresh.run_log W
 for my $starts (1 .. 2)
 {
 	$node->restart;
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+	wait_for_server($node);
 	until_ok(
 		$node, 'postgres',
 		qq{SELECT count(*) = $starts FROM metrics_refresh.run_log WHERE job_name = 'boot' AND status = 'success'},

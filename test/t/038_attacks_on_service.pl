@@ -81,7 +81,8 @@ subtest 'rows and tables that are locked, and workers that would wait for them' 
 	# The set-up of a strategy waits for a table that its owner holds.
 	as('mallory', q{SELECT metrics_refresh.schedule('mallory.k_mv', NULL, 'k' || n, strategy => 'incremental', lock_timeout => '24 days', max_runtime => '1 s', max_retries => 0) FROM generate_series(1, 4) n});
 	my $trigger = sql(q{SELECT tgname FROM pg_trigger WHERE tgrelid = 'mallory.l'::regclass AND NOT tgisinternal LIMIT 1});
-	as('mallory', "DROP TRIGGER $trigger ON mallory.l");
+	# The sweep may have been faster.
+	as('mallory', "SET client_min_messages = warning; DROP TRIGGER IF EXISTS $trigger ON mallory.l");
 	my $session = open_session('mallory', 'BEGIN; LOCK TABLE mallory.l IN ROW EXCLUSIVE MODE; INSERT INTO mallory.l VALUES (2)');
 	as('mallory', q{SELECT metrics_refresh.trigger('k' || n) FROM generate_series(1, 4) n});
 	is_worker_free('^k\d', 15, 'no set-up waits longer than the run may last');

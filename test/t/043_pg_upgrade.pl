@@ -182,12 +182,12 @@ metrics_refresh.suspend_after = 0\nmax_prepared_transactions = 2\n");
 	return;
 }
 
-# The log and the state of the long run differ, for it was closed; all else is the same. A crash empties
+# The logs and the state of the long run differ, for it was closed; all else is the same. A crash empties
 # what is unlogged, and sets sequences ahead.
 sub strip
 {
 	my ($rows, $stop) = @_;
-	$rows =~ s/^metrics_refresh_internal\.(active_run|job_state|run_log): .*\n//gm;
+	$rows =~ s/^metrics_refresh_internal\.(active_run|job_state|run_log|(job_failure|edge_function_log)(_id_seq)?): .*\n//gm;
 	$rows =~ s/^(\S+_seq|metrics_refresh_internal\.delta_\S+): .*\n//gm if $stop eq 'immediate';
 	return $rows;
 }

@@ -1,4 +1,4 @@
-# An error that the scheduler survives goes to the server log whole: with its SQLSTATE, detail, hint and
+# An error that the scheduler or the log of a failure survives goes to the server log whole: with its SQLSTATE, detail, hint and
 # context, as the server would log it.
 use strict;
 use warnings;
@@ -35,5 +35,23 @@ like($entry, qr/DETAIL:  Its row is guarded\.\n/, 'with its detail');
 like($entry, qr/HINT:  Drop the guard\.\n/, 'with its hint');
 like($entry, qr/CONTEXT:  PL\/pgSQL function public\.refuse\(\) line 3 at RAISE\n/, 'with its context');
 like($entry, qr/SQL statement "DELETE FROM metrics_refresh_internal\.active_run/, 'which names the statement');
+
+# The same for the trigger of a failure, whose row is written without it. A client sees nothing of it.
+$node->safe_psql(
+	'postgres', q{
+	CREATE OR REPLACE FUNCTION notify_failed_job() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		RAISE 'no alert' USING ERRCODE = 'MR043', DETAIL = 'The list is full.', HINT = 'Empty it.';
+	END $$;
+	CREATE FUNCTION public.fails(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1 / n; END';
+	CREATE MATERIALIZED VIEW broken AS SELECT public.fails(n) FROM (VALUES (0)) v (n) WITH NO DATA});
+$from = -s $node->logfile;
+my ($status, $success, $seen) = $node->psql('postgres', q{SET client_min_messages = 'debug1'; SELECT metrics_refresh.refresh('broken') ->> 'success'});
+is($success, 'false', 'a refresh fails');
+unlike($seen, qr/no alert/, 'the client is not told of the trigger');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM edge_function_logs'), '1', 'the failure is logged');
+like(slurp_file($node->logfile, $from),
+	qr/LOG:  MR043: metrics_refresh: the trigger on_job_failure failed.*?: no alert\n.*?DETAIL:  The list is full\.\n.*?HINT:  Empty it\.\n.*?CONTEXT:  PL\/pgSQL function public\.notify_failed_job\(\) line 3 at RAISE\n/s,
+	'the server log has the error of the trigger');
 
 done_testing();

@@ -138,13 +138,18 @@ my @functions = listed(
 	q{SELECT DISTINCT p.proname FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 	  JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'metrics_refresh'
 	  WHERE p.pronamespace IN ('metrics_refresh'::regnamespace, 'public'::regnamespace) AND p.prorettype <> 'trigger'::regtype});
-is_deeply(missing(join("\n", @text{'docs/reference.md', 'docs/moving-in.md'}), @functions), [], 'docs/reference.md: every function');
+my $reference = join("\n", @text{'docs/reference.md', 'docs/queue.md'});
+is_deeply(missing("$reference\n$text{'docs/moving-in.md'}", @functions), [], 'docs/reference.md and others: every function');
 my @views = listed(q{SELECT relname FROM pg_class WHERE relkind = 'v' AND relnamespace = 'metrics_refresh'::regnamespace});
-is_deeply(missing($text{'docs/reference.md'}, @views), [], 'docs/reference.md: every view');
+is_deeply(missing($reference, @views), [], 'docs/reference.md and docs/queue.md: every view');
 my @options = listed(
 	q{SELECT DISTINCT name FROM pg_proc p, unnest(p.proargnames) AS name WHERE p.pronamespace = 'metrics_refresh'::regnamespace
 	  AND p.proname IN ('schedule', 'schedule_command', 'schedule_group', 'alter_job')});
 is_deeply(missing($text{'docs/reference.md'}, @options), [], 'docs/reference.md: every option');
+@options = listed(
+	q{SELECT DISTINCT name FROM pg_proc p, unnest(p.proargnames) AS name WHERE p.pronamespace = 'metrics_refresh'::regnamespace
+	  AND p.proname IN ('register_job_type', 'alter_job_type', 'enqueue', 'enqueue_many', 'create_batch')});
+is_deeply(missing($text{'docs/queue.md'}, @options), [], 'docs/queue.md: every option');
 my @checks = listed('SELECT DISTINCT check_name FROM metrics_refresh.health_check()');
 is_deeply(missing($text{'docs/operations.md'}, @checks), [], 'docs/operations.md: every health check');
 

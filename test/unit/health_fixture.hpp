@@ -13,10 +13,12 @@
 namespace metrics_refresh::core::test {
 
 inline const std::set<std::string> kChecks = {
-    "preload",       "launcher",  "scheduler",   "suspended",     "view_missing",   "unique_index",
-    "populated",     "audit",     "changes",     "owner",         "blackout",       "success_rate",
-    "retries",       "duration",  "freshness",   "log_retention", "admin_settings", "shares",
-    "group_members", "processes", "view_renamed"};
+    "preload",       "launcher",          "scheduler",     "suspended",     "view_missing",
+    "unique_index",  "populated",         "audit",         "changes",       "owner",
+    "blackout",      "success_rate",      "retries",       "duration",      "freshness",
+    "log_retention", "admin_settings",    "shares",        "group_members", "processes",
+    "view_renamed",  "queue_late",        "queue_storage", "queue_crash",   "queue_types",
+    "queue_double",  "queue_transactions"};
 
 inline JobFacts healthy_job() {
   JobFacts job;

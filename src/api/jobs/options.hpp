@@ -3,16 +3,9 @@
 // declare the options in any order and omit some.
 #pragma once
 
-#include "api/arguments.hpp"
-#include "store/jobs.hpp"
+#include "api/option_table.hpp"
 
 namespace metrics_refresh::api {
-
-struct Options {
-  // Columns of the table job, which have the names of the options.
-  store::Columns columns;
-  bool reschedules = false;  // one of the options changes the due times
-};
 
 /// The options of a new job: all that the function has. Throws SqlError 22023 if a value is not
 /// allowed, with a hint, and 22004 if an option is NULL that must not be.

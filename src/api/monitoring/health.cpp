@@ -10,11 +10,13 @@
 #include <algorithm>
 
 #include "api/arguments.hpp"
+#include "api/monitoring/queue_facts.hpp"
 #include "api/monitoring/unseen_changes.hpp"
 #include "api/schedule_text.hpp"
 #include "engine/view/unique_key.hpp"
 #include "engine/view/view.hpp"
 #include "extension/background_workers.hpp"
+#include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "extension/settings.hpp"
 #include "pg/identity.hpp"
@@ -202,14 +204,11 @@ std::map<Oid, int> tracked_tables() {
   return tables;
 }
 
-// No view shows this table. Without a lock on the extension, because a health check must not wait.
+// No view shows this table.
 std::map<Oid, std::int64_t> leftovers() {
   std::map<Oid, std::int64_t> counts;
-  pg::ActAs extension(BOOTSTRAP_SUPERUSERID);
-  pg::with_own_sql([&counts] {
-    pg::Spi spi;
-    counts = store::leftovers_by_owner(spi);
-  });
+  extension::as_extension_without_lock(
+      [&counts](pg::Spi& spi) { counts = store::leftovers_by_owner(spi); });
   return counts;
 }
 
@@ -270,6 +269,7 @@ core::ServerFacts server_facts(pg::Spi& spi) {
   // For other roles, row-level security would be checked on every row of the log.
   const bool super_admin = extension::is_super_admin();
   facts.shares = share_facts(spi, super_admin);
+  facts.queue = queue_facts(spi, super_admin);
   if (super_admin)
     facts.oldest_log_row =
         spi.query("SELECT min(started_at) AS oldest FROM metrics_refresh.run_log")

@@ -11,6 +11,7 @@
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
 #include "shmem/shmem.hpp"
+#include "store/function_log.hpp"
 #include "store/groups.hpp"
 #include "store/one_time_jobs.hpp"
 
@@ -126,7 +127,9 @@ Datum remove_logs(std::optional<Datum> older_than) {
         {age, retention});
     if (rows.get_bool(0, "is_negative"))
       throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "older_than must not be negative");
-    removed = store::remove_old_runs(spi, rows.get_instant(0, "oldest_kept"));
+    const core::Instant oldest_kept = rows.get_instant(0, "oldest_kept");
+    removed = store::remove_old_runs(spi, oldest_kept);
+    store::remove_old_logs(spi, oldest_kept);
   });
   return Int64GetDatum(removed);
 }

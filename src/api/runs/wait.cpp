@@ -3,41 +3,21 @@
 // A SELECT of wait() holds a snapshot while it waits. A run that itself waits for old snapshots,
 // for example with CREATE INDEX CONCURRENTLY, could then never end. wait() detects this case and
 // gives up. CALL wait_for() commits before each sleep, so that it holds no snapshot.
-#include <algorithm>
-
 #include "api/arguments.hpp"
 #include "api/runs/known_run.hpp"
+#include "api/waiting.hpp"
 #include "pg/snapshot_waits.hpp"
-#include "pg/time.hpp"
 #include "shmem/shmem.hpp"
 
 namespace metrics_refresh::api {
 namespace {
 
-// Interval at which wait() checks whether the run waits for it.
-constexpr std::int64_t kLookMilliseconds = 500;
-// Longest sleep without a wake-up. A broadcast on run_ended normally ends it.
-constexpr std::int64_t kLongest = 3'600'000;
-
-// The time when the interval in the second argument will have passed.
-std::optional<core::Instant> end_of(const Arguments& arguments) {
-  if (arguments.is_null(1)) return std::nullopt;
-  const Datum interval = arguments.datum(1);
-  return pg::to_instant(pg::call([interval] {
-    return DatumGetTimestampTz(DirectFunctionCall2(
-        timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), interval));
-  }));
-}
-
 // Sleeps until a run has ended, `most` milliseconds have passed, or the time to give up has come.
 // Returns false if that time had come before. REQUIRES: the condition variable is prepared.
 bool sleep_on(const std::optional<core::Instant>& give_up_at, std::int64_t most) {
-  if (give_up_at) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*give_up_at - pg::now()).count();
-    if (left <= 0) return false;
-    most = std::min<std::int64_t>(most, left);
-  }
-  const long timeout = static_cast<long>(most);
+  const std::optional<long> length = sleep_length(give_up_at, most);
+  if (!length) return false;
+  const long timeout = *length;
   pg::call([timeout] { shmem::sleep_until_run_end(timeout); });
   return true;
 }
@@ -88,7 +68,7 @@ Datum wait(FunctionCallInfo call) {
   const Arguments arguments(call);
   shmem::require_preloaded();
   const std::int64_t run_id = Arguments::required(arguments.get_int64(0), "run_id");
-  const std::optional<core::Instant> give_up_at = end_of(arguments);
+  const std::optional<core::Instant> give_up_at = give_up_time(arguments, 1);
   // Each look at the status needs a new snapshot.
   if (IsolationUsesXactSnapshot())
     throw pg::SqlError(ERRCODE_ACTIVE_SQL_TRANSACTION,
@@ -113,17 +93,6 @@ Datum wait(FunctionCallInfo call) {
   return text_result(store::to_text(run.status));
 }
 
-// Commits, which releases all snapshots and locks, and begins a new transaction.
-void commit() {
-  pg::call([] { SPI_commit(); });
-}
-
-// The same test as in the server's procedural languages: an atomic context does not allow COMMIT.
-bool is_in_transaction(FunctionCallInfo call) {
-  return call->context == nullptr || !IsA(call->context, CallContext) ||
-         castNode(CallContext, call->context)->atomic;
-}
-
 // The status is read in a transaction of its own. Nothing is held while this process sleeps.
 store::RunStatus await(std::int64_t run_id, const std::optional<core::Instant>& give_up_at) {
   shmem::require_preloaded();
@@ -134,8 +103,8 @@ store::RunStatus await(std::int64_t run_id, const std::optional<core::Instant>& 
       cancel_sleep();
       return run.status;
     }
-    commit();
-    if (!sleep_on(give_up_at, kLongest)) {
+    commit_procedure();
+    if (!sleep_on(give_up_at, kLongestSleep)) {
       cancel_sleep();
       return run.status;
     }
@@ -151,9 +120,9 @@ Datum wait_for(FunctionCallInfo call) {
         "wait_for() cannot run inside a transaction block or a function",
         "It commits, so that it holds no snapshot while it waits. CALL it by itself, "
         "or use metrics_refresh.wait().");
-  const std::optional<core::Instant> give_up_at = end_of(arguments);
+  const std::optional<core::Instant> give_up_at = give_up_time(arguments, 1);
   pg::call([] { (void)SPI_connect_ext(SPI_OPT_NONATOMIC); });
-  commit();
+  commit_procedure();
   const store::RunStatus status = await(run_id, give_up_at);
   pg::call([] { (void)SPI_finish(); });
   return row_result(call, {store::to_text(status)});

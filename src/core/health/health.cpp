@@ -15,25 +15,6 @@ namespace {
 // A condition that another check already reports is skipped: a missing view is neither stale nor
 // unpopulated, and a suspended job is not late.
 
-// The findings of one check. If it adds none, `fine` becomes the detail of an `ok`.
-class Check {
- public:
-  Check(std::vector<Finding>& findings, const char* name, std::string fine)
-      : findings_(findings), name_(name), fine_(std::move(fine)), before_(findings.size()) {}
-  void add(Severity severity, std::string detail, std::string hint) {
-    findings_.push_back({name_, severity, std::move(detail), std::move(hint)});
-  }
-  void close() {
-    if (findings_.size() == before_) add(Severity::kOk, fine_, "");
-  }
-
- private:
-  std::vector<Finding>& findings_;
-  const char* name_;
-  std::string fine_;
-  std::size_t before_;
-};
-
 // The argument of a call that a hint proposes: the job's name, or its number if other jobs have the
 // same name.
 std::string argument(const JobFacts& job) { return job.argument.empty() ? job.name : job.argument; }
@@ -488,6 +469,7 @@ std::vector<Finding> check_health(Instant now, const ServerFacts& server,
   admin.close();
   check_shares(findings, server.shares);
   check_processes(findings, server.processes);
+  check_queue(findings, now, server.queue, server.enabled && !server.in_recovery);
   return findings;
 }
 

@@ -11,21 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "core/health/queue_health.hpp"
 #include "core/instant.hpp"
 
 namespace metrics_refresh::core {
-
-enum class Severity : std::uint8_t { kOk, kWarning, kCritical };
-
-/// `ok`, `warning` or `critical`.
-const char* to_string(Severity severity);
-
-struct Finding {
-  std::string check;  // a name from the list in docs/operations.md
-  Severity severity;
-  std::string detail;  // the observation
-  std::string hint;    // the action to take; empty if there is none
-};
 
 struct HealthLimits {
   int window_hours = 24;
@@ -69,6 +58,7 @@ struct ServerFacts {
   Duration log_retention{};
   std::vector<ShareFacts> shares;
   ProcessFacts processes;
+  QueueFacts queue;
 };
 
 /// Facts about a materialized view that an active job refreshes.

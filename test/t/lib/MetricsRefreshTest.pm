@@ -14,7 +14,7 @@ use Test::More;
 our @EXPORT = qw(
   start_node create_extension create_nap_view lone_jobs processes process_id until_ok
   wait_for_runs hurt session_reports running_rows kill_process wait_for_run
-  preload build_module twice_served unended
+  preload build_module twice_served unended wait_for_server
 );
 
 # A running server. Settings by name; shared_preload_libraries may be set to ''.
@@ -102,6 +102,20 @@ sub until_ok
 	  || die "what follows would wait as long\n";
 }
 
+# Waits until the server accepts connections. A psql that is refused may end before its query is
+# written to it, and the test with it.
+sub wait_for_server
+{
+	my ($node) = @_;
+	my @look = ('pg_isready', '-q', '-h', $node->host, '-p', $node->port);
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return 1 if system(@look) == 0;
+		select undef, undef, undef, 0.1;
+	}
+	die 'the server does not come back';
+}
+
 # A test: the job has ended this many more successful runs, so it lives.
 sub wait_for_runs
 {
@@ -109,7 +123,7 @@ sub wait_for_runs
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $from = "FROM metrics_refresh.run_log WHERE job_name = '$job' AND status = 'success'";
 	# Right after a crash there may be no connection yet.
-	$node->poll_query_until($database, 'SELECT true') or die 'the server does not come back';
+	wait_for_server($node);
 	my $last = $node->safe_psql($database, "SELECT coalesce(max(run_id), 0) $from");
 	return until_ok($node, $database, "SELECT count(*) >= $more $from AND run_id > $last",
 		$name // "$job runs on");

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "worker/own_tables.hpp"
+#include "store/own_tables.hpp"
 
-namespace metrics_refresh::worker {
+namespace metrics_refresh::store {
 
 inline constexpr core::Duration kLongestDelay = std::chrono::minutes(1);
 
@@ -23,4 +23,4 @@ class Backoff {
   core::Duration delay_{};
 };
 
-}  // namespace metrics_refresh::worker
+}  // namespace metrics_refresh::store

@@ -1,0 +1,1 @@
+SELECT metrics_refresh.enqueue('noop', '{"n": 123}');

@@ -1,0 +1,1 @@
+SELECT count(*) FROM payload, metrics_refresh.enqueue_many('noop', list);

@@ -1,0 +1,110 @@
+# Random kill -9 of workers, schedulers and the whole server while sessions enqueue and workers perform jobs: no job
+# is lost, and no effect is doubled. A job is enqueued together with a row that says so.
+use strict;
+use warnings;
+
+use FindBin;
+use IPC::Run ();
+use lib "$FindBin::RealBin/lib";
+use MetricsRefreshTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $wanted = ($ENV{PG_TEST_EXTRA} // '') =~ /\blong\b/ ? 2000 : 100;
+srand($ENV{SEED} // time);
+note('SEED=' . ($ENV{SEED} = srand));
+
+my $node = start_node(
+	'random_kills',
+	'metrics_refresh.max_workers' => 4,
+	'metrics_refresh.queue_workers' => 3,
+	'metrics_refresh.queue_crash_limit' => 100,
+	max_wal_size => '2GB');
+create_extension($node);
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+sql(q{
+	CREATE SEQUENCE turn;
+	CREATE TABLE enqueued (job bigint);
+	CREATE TABLE effect (job bigint);
+	CREATE FUNCTION work(job_id bigint, payload jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+		INSERT INTO effect VALUES (job_id);
+		IF payload ? 'sleep' THEN PERFORM pg_sleep((payload->>'sleep')::float8); END IF;
+		IF payload ? 'fail' AND nextval('turn') % 3 > 0 THEN RAISE 'for now'; END IF;
+		IF payload ? 'snooze' AND nextval('turn') % 2 > 0 THEN
+			DELETE FROM effect WHERE job = job_id;
+			PERFORM metrics_refresh.snooze_job(job_id, '1 ms');
+		END IF;
+	END $$;
+	SELECT metrics_refresh.register_job_type(type, 'work(bigint, jsonb)', mode => mode, max_attempts => 1000,
+			backoff => '1 ms', max_backoff => '10 ms')
+	FROM (VALUES ('once', 'exactly_once'), ('grouped', 'grouped')) t (type, mode);
+	CREATE FUNCTION enqueue_some() RETURNS void LANGUAGE plpgsql AS $$
+	DECLARE
+		type text := CASE WHEN random() < 0.5 THEN 'once' ELSE 'grouped' END;
+		payload jsonb := (ARRAY['{}', '{}', '{}', '{"sleep": 0.002}', '{"fail": 1}', '{"snooze": 1}'])[ceil(random() * 6)];
+	BEGIN
+		IF random() < 0.5 THEN
+			INSERT INTO enqueued SELECT metrics_refresh.enqueue(type, payload, delay => CASE WHEN random() < 0.1 THEN interval '5 ms' END)
+			FROM generate_series(1, 10);
+		ELSE
+			INSERT INTO enqueued SELECT job_id FROM metrics_refresh.enqueue_many(type, array_fill(payload, ARRAY[50]));
+		END IF;
+		IF random() < 0.1 THEN RAISE 'this one is rolled back'; END IF;
+	END $$});
+
+# Sessions that enqueue until they lose their server, again and again, as much as a busy machine can do.
+my $script = "$PostgreSQL::Test::Utils::tmp_check/enqueue.sql";
+open my $file, '>', $script or die $!;
+print $file "SELECT enqueue_some();\nSELECT pg_sleep(0.02);\n" x 2000;
+close $file;
+my $connection = $node->connstr('postgres');
+my @enqueuers = map {
+	IPC::Run::start([ 'sh', '-c', "while [ ! -e $script.stop ]; do psql -XAtq -d '$connection' -f $script; sleep 0.02; done" ],
+		'<', \undef, '>', '/dev/null', '2>', '/dev/null')
+} 1 .. 2;
+
+sub come_back { wait_for_server($node); return }
+
+my %kills;
+for my $n (1 .. $wanted)
+{
+	select undef, undef, undef, rand 0.15;
+	my $kind = (qw(worker worker worker worker worker scheduler client server))[rand 8];
+	if ($kind eq 'server')
+	{
+		$node->stop('immediate');
+		$node->start;
+		$kills{$kind}++;
+		next;
+	}
+	my $type = $kind eq 'client' ? 'client backend' : "metrics_refresh $kind";
+	my ($result, $pid) = $node->psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = '$type' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1");
+	if ($result != 0 || $pid eq '') { come_back(); redo; }
+	# Terminated, it has to give its jobs back; killed, the server starts anew.
+	my $signal = $kind eq 'worker' && rand() < 0.2 ? 'TERM' : 'KILL';
+	kill $signal, $pid or redo;
+	$kills{"$kind $signal"}++;
+	come_back();
+}
+open my $stop, '>', "$script.stop" or die $!;
+close $stop;
+$_->finish for @enqueuers;
+come_back();
+note(join ', ', map { "$kills{$_} x $_" } sort keys %kills);
+
+until_ok($node, 'postgres', q{SELECT sum(pending + processing + failed) = 0 AND bool_and(exact) FROM metrics_refresh.job_counts()},
+	'all jobs end');
+my $count = sql('SELECT count(*) FROM enqueued');
+note("$count jobs");
+cmp_ok($count, '>', 10 * $wanted, 'there were jobs');
+is(sql('SELECT count(*) FROM enqueued WHERE job NOT IN (SELECT job FROM effect)'), 0, 'no job is lost');
+is(sql('SELECT count(*) FROM effect WHERE job NOT IN (SELECT job FROM enqueued)'), 0, 'no job that was rolled back has run');
+is(sql('SELECT count(*) FROM (SELECT FROM effect GROUP BY job HAVING count(*) > 1) twice'), 0, 'no effect is doubled');
+is(sql(q{SELECT count(*) FILTER (WHERE status <> 'completed'), count(*) - count(DISTINCT id), count(*) - (SELECT count(*) FROM enqueued)
+	FROM background_jobs}), '0|0|0', 'each job has one end');
+my $log = slurp_file($node->logfile);
+is(() = $log =~ /ended twice|unique constraint "queue_ended/g, 0, 'no job would have ended twice');
+is(() = $log =~ /PANIC|terminated by signal (?!9:)\d+/g, 0, 'nothing else has crashed');
+
+done_testing();

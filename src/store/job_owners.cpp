@@ -20,22 +20,27 @@ bool follow_owners_of(pg::Spi& spi, const std::string& table, const std::string&
   const std::int64_t stale =
       spi.query("SELECT count(*) AS stale FROM " + name + kStale).get_int64(0, "stale");
   if (stale == 0) return true;
-  const pg::Rows rows =
-      spi.query("WITH stale AS MATERIALIZED (SELECT j." + number +
-                " AS number, j.owner_oid, r.rolname FROM " + name + kStale +
-                " FOR NO KEY UPDATE OF j SKIP LOCKED) UPDATE " + name +
-                " j SET owner = coalesce(s.rolname, j.owner),"
-                " owner_gone = s.rolname IS NULL FROM stale s WHERE s.number = j." +
-                number + " RETURNING j." + number +
-                "::int8 AS number, s.owner_oid,"
-                " s.rolname IS NULL OR s.owner_oid = j.owner_oid AS same_owner");
+  // A row may change between the look and its lock, which reads the row again, but not the role.
+  const pg::Rows rows = spi.query(
+      "WITH seen AS MATERIALIZED (SELECT j." + number +
+      " AS number, j.owner, j.owner_oid, r.rolname FROM " + name + kStale +
+      "), stale AS MATERIALIZED (SELECT s.number, s.owner_oid, s.rolname FROM seen s JOIN " + name +
+      " j ON j." + number +
+      " = s.number AND j.owner = s.owner AND j.owner_oid = s.owner_oid AND NOT j.owner_gone"
+      " FOR NO KEY UPDATE OF j SKIP LOCKED) UPDATE " +
+      name +
+      " j SET owner = coalesce(s.rolname, j.owner),"
+      " owner_gone = s.rolname IS NULL FROM stale s WHERE s.number = j." +
+      number + " RETURNING j." + number +
+      "::int8 AS number, s.owner_oid,"
+      " s.rolname IS NULL OR s.owner_oid = j.owner_oid AS same_owner");
   // The trigger before_write sets owner_oid by name, and another role may have taken that name a
   // moment ago. The oid is therefore written again.
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (!rows.get_bool(i, "same_owner"))
       spi.query("UPDATE " + name + " SET owner_oid = $2 WHERE " + number + " = $1",
                 {rows.get_int64(i, "number"), pg::Param::oid(rows.get_oid(i, "owner_oid"))});
-  // Fewer rows than counted: SKIP LOCKED passed over a locked row.
+  // Fewer rows than counted: a row was locked, or changed.
   return static_cast<std::int64_t>(rows.size()) >= stale;
 }
 

@@ -65,4 +65,29 @@ is(sql("SELECT metrics_refresh.wait_job($job, '60 s')"), 'completed', 'another o
 until_ok($node, 'postgres', q{SELECT count(*) = 2 FROM background_jobs WHERE type = 'long_a' AND status = 'processing' AND attempts = 1},
 	'the job that had to give way runs again, and the attempt did not count');
 
+# A type and a job are given to a role at the moment at which the scheduler finds that their former owner is gone.
+sql(q{
+	CREATE MATERIALIZED VIEW seen AS SELECT 1 AS one;
+	SELECT metrics_refresh.schedule('seen', NULL, 'given');
+	CREATE PROCEDURE give(role name) LANGUAGE plpgsql AS $$ BEGIN
+		UPDATE metrics_refresh_internal.job_type SET owner = role WHERE name = 'work_b';
+		UPDATE metrics_refresh_internal.job SET owner = role WHERE job_name = 'given';
+		COMMIT;
+	END $$;
+	CREATE PROCEDURE give_again(INOUT lost int) LANGUAGE plpgsql AS $$ BEGIN
+		FOR i IN 1 .. 400 LOOP
+			CREATE ROLE short_lived;
+			CALL give('short_lived');
+			DROP ROLE short_lived;
+			COMMIT;
+			PERFORM pg_sleep(random() * 0.002);
+			CALL give('owner_b');
+			PERFORM pg_sleep(0.01);
+			lost := lost + (SELECT count(*) FROM metrics_refresh_internal.job_type WHERE owner_gone AND owner = 'owner_b')
+				+ (SELECT count(*) FROM metrics_refresh_internal.job WHERE owner_gone AND owner = 'owner_b');
+			COMMIT;
+		END LOOP;
+	END $$});
+is(sql(q{CALL give_again(0)}), 0, 'they belong to the role that exists');
+
 done_testing();

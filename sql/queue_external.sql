@@ -50,6 +50,16 @@ SELECT metrics_refresh.enqueue('ext.call', '{}') AS broken \gset
 SELECT id, token FROM metrics_refresh.claim_jobs('{ext.call}', wait => '10 s') \gset c_
 SELECT result FROM metrics_refresh.fail_job(:c_id, :'c_token', permanent => true);
 SELECT status, attempts, last_error FROM background_jobs WHERE id = :broken;
+-- From the second failure on, the next attempt is at least a second later, whatever retry_in is.
+SELECT metrics_refresh.enqueue('ext.call', '{}') AS often \gset
+SELECT token FROM metrics_refresh.claim_jobs('{ext.call}', wait => '10 s') \gset first_
+SELECT result FROM metrics_refresh.fail_job(:often, :'first_token', retry_in => '0 s');
+SELECT token FROM metrics_refresh.claim_jobs('{ext.call}', wait => '10 s') \gset next_
+BEGIN;
+SELECT result FROM metrics_refresh.fail_job(:often, :'next_token', retry_in => '0 s');
+SELECT status, attempts, run_at >= now() + '1 s' AS a_second_later FROM background_jobs WHERE id = :often;
+COMMIT;
+SELECT metrics_refresh.cancel_job(:often);
 
 -- Release: the attempt does not count.
 SELECT metrics_refresh.enqueue('ext.call', '{}') AS released \gset

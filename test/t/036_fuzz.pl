@@ -306,7 +306,8 @@ while (time < $until || $round < 2)
 	my ($found, $count) = fuzz('postgres', @functions);
 	push @faults, @$found;
 	$succeeded{$_}[0] += $count->{$_}[0], $succeeded{$_}[1] += $count->{$_}[1] for @roles;
-	last if @faults > 50 || !$node->poll_query_until('postgres', 'SELECT true');
+	last if @faults > 50;
+	wait_for_server($node);
 	set_up_round('postgres');
 	$before->{memory} //= memory_of($process{scheduler});
 }

@@ -63,6 +63,14 @@ my @enqueuers = map {
 		'<', \undef, '>', '/dev/null', '2>', '/dev/null')
 } 1 .. 2;
 
+sub stop_enqueuers
+{
+	open my $stop, '>', "$script.stop" or die $!;
+	close $stop;
+	return;
+}
+END { stop_enqueuers() if defined $script }  # also if the test dies
+
 sub come_back { wait_for_server($node); return }
 
 my %kills;
@@ -87,8 +95,7 @@ for my $n (1 .. $wanted)
 	$kills{"$kind $signal"}++;
 	come_back();
 }
-open my $stop, '>', "$script.stop" or die $!;
-close $stop;
+stop_enqueuers();
 $_->finish for @enqueuers;
 come_back();
 note(join ', ', map { "$kills{$_} x $_" } sort keys %kills);

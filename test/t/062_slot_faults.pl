@@ -67,20 +67,6 @@ sub assigned
 	return "(SELECT count(*) = $count FROM metrics_refresh.worker_slots() WHERE state = 'starting')";
 }
 
-# Stops the scheduler while it sleeps, so that it holds no lock and notices nothing.
-sub stop_scheduler
-{
-	my ($pid) = @_;
-	for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		kill 'STOP', $pid or die "the scheduler is gone\n";
-		return if $session->query_safe("SELECT wait_event = 'Extension' FROM pg_stat_activity WHERE pid = $pid") eq 't';
-		kill 'CONT', $pid;
-		select(undef, undef, undef, 0.01);
-	}
-	die "the scheduler does not sleep\n";
-}
-
 sub postmaster
 {
 	my ($pid) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
@@ -106,7 +92,7 @@ my %run = map { $_ => trigger($_) } qw(asked1 asked2);
 soon_true('SELECT ' . assigned(2), 'two runs wait for processes');
 is($session->query_safe("SELECT metrics_refresh.cancel($run{asked2})"), 't', 'one of them is canceled');
 # One more pass of the scheduler, which starts a worker for the run that is due soon.
-stop_scheduler($scheduler);
+stop_asleep($session, $scheduler);
 my $offset = -s $node->logfile;
 limit_processes(1);
 kill 'CONT', postmaster();

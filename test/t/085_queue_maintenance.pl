@@ -83,6 +83,29 @@ waits_for('all jobs of the changed type end', q{SELECT count(*) = 0 FROM backgro
 is(sql(q{SELECT string_agg(DISTINCT status, ' ') FROM background_jobs WHERE type = 'change'}),
 	'completed', 'no attempt has failed because of the change');
 
+# New settings hold from their commit on, also if the scheduler has not read them yet.
+sql(q{SELECT metrics_refresh.register_job_type('held', 'nap(jsonb)')});
+my $enqueue = q{SELECT metrics_refresh.enqueue('held')};
+my $session = $node->background_psql('postgres', on_error_stop => 1);
+my $ran = sql($enqueue);
+is(sql("SELECT metrics_refresh.wait_job($ran, '60 s')"), 'completed', 'a worker serves the owner');
+my $scheduler = process_id($node, 'scheduler');
+stop_asleep($session, $scheduler);
+sql(q{SELECT metrics_refresh.pause_job_type('held')});
+my $held = sql($enqueue);
+my $free = sql(q{SELECT metrics_refresh.enqueue('nap')});
+is(sql("SELECT metrics_refresh.wait_job($free, '60 s')"), 'completed', 'a job of another type runs');
+is(sql("SELECT metrics_refresh.wait_job($held, '0.1 s')"), 'pending', 'a job of a type that is paused does not start');
+sql(q{SELECT metrics_refresh.resume_job_type('held')});
+kill 'CONT', $scheduler;
+is(sql("SELECT metrics_refresh.wait_job($held, '60 s')"), 'completed', 'it starts when the pause ends');
+stop_asleep($session, $scheduler);
+sql(q{BEGIN; SAVEPOINT s; SELECT metrics_refresh.pause_job_type('held'); ROLLBACK TO s; COMMIT});
+my $not_held = sql($enqueue);
+is(sql("SELECT metrics_refresh.wait_job($not_held, '60 s')"), 'completed', 'a pause that is rolled back holds nothing');
+kill 'CONT', $scheduler;
+$session->quit;
+
 # A type is dropped while a transaction is open that has added a job.
 sql(q{SELECT metrics_refresh.register_job_type('dropped', 'nap(jsonb)')});
 my $adder = $node->background_psql('postgres', on_error_stop => 1);

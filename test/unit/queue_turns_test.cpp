@@ -153,6 +153,23 @@ TEST(QueueTurns, PriorityNeverWorksBetweenOwners) {
   EXPECT_EQ(of_other, 5);
 }
 
+TEST(QueueTurns, ASuspendedTypeStartsNothing) {
+  Queue queue;
+  queue.set_type(1, plain());
+  queue.post(1, 3);
+  const JobNumber running = queue.start();
+  queue.work.suspend_type(1);
+  EXPECT_EQ(queue.run(1), 0);
+  queue.end(running);
+  EXPECT_EQ(queue.run(1), 0);
+  queue.post(1);
+  EXPECT_EQ(queue.run(1), 0);
+  queue.set_type(1, plain());
+  EXPECT_EQ(queue.run_all().size(), 3U);
+  queue.work.suspend_type(2);
+  EXPECT_EQ(queue.work.owner_of(2), 0U);
+}
+
 TEST(QueueTurns, HigherPrioritiesComeFirst) {
   Queue queue;
   queue.set_type(1, plain());

@@ -41,11 +41,20 @@ Datum check_type(FunctionCallInfo call) {
   return PointerGetDatum(row.row);
 }
 
+int id_of(const TriggerData& data) {
+  return DatumGetInt32(
+      column_value(data.tg_trigtuple, RelationGetDescr(data.tg_relation), "id").value_or(0));
+}
+
 Datum note_type_change(FunctionCallInfo call) {
   const TriggerData* data = trigger_data(call);
   store::note_job_types();
-  if (shmem::queue::find_queue()) store::queue::note_types();
-  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event)) return Datum{0};
+  const bool has_queue = shmem::queue::find_queue();
+  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
+    if (has_queue) store::queue::note_types();
+    return Datum{0};
+  }
+  if (has_queue) store::queue::note_type(id_of(*data));
   pg::replan_if_grown(data->tg_relation);
   TupleDesc const description = RelationGetDescr(data->tg_relation);
   if (TRIGGER_FIRED_BY_INSERT(data->tg_event))

@@ -48,6 +48,10 @@ bool ReadyWork::set_type(TypeId id, const TypeSettings& settings, Instant now) n
   return true;
 }
 
+void ReadyWork::suspend_type(TypeId id) noexcept {
+  if (const std::uint32_t type = turns_.find_type(id); type != kNone) turns_.suspend_type(type);
+}
+
 void ReadyWork::forget_type(TypeId id, Instant now) noexcept {
   const std::uint32_t type = turns_.find_type(id);
   if (type == kNone) return;

@@ -96,6 +96,8 @@ class ReadyWork {
 
   /// Returns false if there is no room for one more type.
   bool set_type(TypeId type, const TypeSettings& settings, Instant now) noexcept;
+  /// The type starts nothing until set_type(). Does nothing if it is not known.
+  void suspend_type(TypeId type) noexcept;
   /// The type is gone. Hints for its jobs are dropped.
   void forget_type(TypeId type, Instant now) noexcept;
   /// Changes TypeSettings::bite alone. Does nothing if the type is not known.

@@ -166,7 +166,7 @@ bool Turns::key_may_start(std::uint32_t index) const noexcept {
 
 bool Turns::may_start(const Type& type) noexcept {
   const std::uint32_t concurrency = type.settings.concurrency;
-  return type.is_known && !type.settings.paused && !type.rate_waiting.linked &&
+  return type.is_known && !type.is_suspended && !type.settings.paused && !type.rate_waiting.linked &&
          (concurrency == 0 || type.running < concurrency);
 }
 
@@ -278,12 +278,17 @@ void Turns::set_type(std::uint32_t index, const TypeSettings& settings, Instant 
   if (owners_[type.owner].id != settings.owner) change_owner(index, settings.owner);
   type.settings = settings;
   type.is_known = true;
-  type.is_forgotten = false;
+  type.is_suspended = type.is_forgotten = false;
   if (has_new_period) type.rate.set_period(settings.rate_period, now);
   if (type.rate_waiting.linked) rate_waiting_.remove(index, rate_waiting());
   if (settings.rate_limit != 0 && type.rate.used(now) >= settings.rate_limit)
     wait_for_rate(index, now);
   if (has_new_limit) for_each_lane(index, [&](std::uint32_t i) { update_turn(i); });
+  update_type(index);
+}
+
+void Turns::suspend_type(std::uint32_t index) noexcept {
+  types_[index].is_suspended = true;
   update_type(index);
 }
 

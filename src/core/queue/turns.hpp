@@ -87,6 +87,7 @@ struct Type {
   std::uint32_t after = kNone;
   TypeSettings settings;
   bool is_known = false;        // the settings are
+  bool is_suspended = false;    // they have changed, and set_type() was not called yet
   bool is_forgotten = false;    // hints for its jobs are dropped
   std::uint32_t owner = kNone;  // the index of settings.owner
   std::uint32_t running = 0;
@@ -127,6 +128,8 @@ class Turns {
   /// Returns the type. If it is new, it starts nothing until set_type(). kNone: no room.
   std::uint32_t find_or_add_type(TypeId id) noexcept;
   void set_type(std::uint32_t type, const TypeSettings& settings, Instant now) noexcept;
+  /// The type starts nothing until set_type().
+  void suspend_type(std::uint32_t type) noexcept;
   /// The settings hold no longer. The type is given up when no lane of it is in use.
   void forget_type(std::uint32_t type, Instant now) noexcept;
 

@@ -53,6 +53,7 @@ void report_full(std::size_t types) {
 bool Types::work(core::Instant now) {
   if (!due_.take(now)) return false;
   std::map<int, JobType> types;
+  const std::uint64_t changes = shmem::queue::type_changes();
   const bool read =
       store::try_with_own_tables("job types cannot be read now", [&types](pg::Spi& spi) {
         for (JobType& type : store::queue::load_job_types(spi)) {
@@ -64,13 +65,13 @@ bool Types::work(core::Instant now) {
     due_.no_later_than(now + store::kTryAgain);
     return false;
   }
-  publish(std::move(types));
+  publish(std::move(types), changes);
   return true;
 }
 
 // Shared memory may know types that this process has never read: of another scheduler, or of jobs
 // that were posted.
-void Types::publish(std::map<int, JobType> types) {
+void Types::publish(std::map<int, JobType> types, std::uint64_t changes) {
   for (const shmem::queue::TypeCounts& known : shmem::queue::all_type_counts()) {
     if (types.count(known.type) != 0) continue;
     has_orphans_ = has_orphans_ || known.counts.open > 0;
@@ -80,7 +81,7 @@ void Types::publish(std::map<int, JobType> types) {
   std::size_t without_room = 0;
   for (const auto& [id, type] : types) {
     has_handlers_ = has_handlers_ || type.mode != store::queue::JobMode::kExternal;
-    if (!shmem::queue::set_type(id, copy_of(type))) ++without_room;
+    if (!shmem::queue::set_type(id, copy_of(type), changes)) ++without_room;
   }
   if (without_room > without_room_) report_full(without_room);
   without_room_ = without_room;

@@ -33,7 +33,8 @@ class Types {
   const std::map<int, JobType>& all() const noexcept { return types_; }
 
  private:
-  void publish(std::map<int, JobType> types);
+  /// `changes`: type_changes() from before they were read.
+  void publish(std::map<int, JobType> types, std::uint64_t changes);
 
   std::map<int, JobType> types_;
   bool has_read_ = false;

@@ -37,6 +37,7 @@ struct TypeEntry {
   std::uint32_t after = kNone;
   bool is_known = false;  // `copy` is
   TypeCopy copy;
+  std::uint64_t changed = 0;  // Content::type_changes at its last change
   core::Duration mean{-1};
   Counts counts;
   Counts recounted;  // changes since begin_recount() that its snapshot does not see
@@ -137,6 +138,7 @@ struct Content {
   Single single;
 
   Table<TypeEntry> types;
+  std::uint64_t type_changes = 0;
   Table<OwnerEntry> owners;
   Table<RoleEntry> roles;
   Array<WorkerEntry> workers;

@@ -27,12 +27,22 @@ bool adds_to_unknown_type(const Content& content, const Posts& posts) noexcept {
   return false;
 }
 
+// A type that is not in shared memory starts nothing anyway.
+void suspend_type(Content& content, TypeId type) noexcept {
+  const std::uint32_t index = find_type(content, type);
+  if (index == kNone) return;
+  content.types[index].changed = content.type_changes;
+  content.ready().suspend_type(type);
+}
+
 // A process that sees the ends counted has to flush the log up to their commit.
 void post_numbers(Content& content, const Posts& posts, Wakes& wakes) noexcept {
+  if (posts.types_changed) ++content.type_changes;
   if (has_ends(posts)) content.news.last_end = std::max(content.news.last_end, posts.lsn);
   for (std::uint32_t i = 0; i < posts.type_count; ++i) {
     count_type(content, posts.types[i].type, posts.types[i].counts, posts.types[i].ends,
                posts.transaction);
+    if (posts.types[i].has_new_settings) suspend_type(content, posts.types[i].type);
     if (content.watches_ends && posts.types[i].ends.failed > 0)
       tell(&SchedulerNews::ended, content, wakes);
   }

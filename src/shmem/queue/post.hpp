@@ -12,6 +12,7 @@ struct TypeChange {
   TypeId type = 0;
   Counts counts;  // differences
   Ends ends;
+  bool has_new_settings = false;  // its row in job_type was written
 };
 /// A job that has ended in this transaction: completed, dead or canceled.
 struct Ended {

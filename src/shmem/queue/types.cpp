@@ -40,12 +40,18 @@ void update_bite(Content& content, const TypeEntry& entry) noexcept {
   content.ready().set_bite(entry.type, bite_of(entry));
 }
 
-bool set_type(TypeId type, const TypeCopy& copy) noexcept {
+std::uint64_t type_changes() noexcept {
+  return locked(LW_SHARED, [](const Content& content) { return content.type_changes; });
+}
+
+bool set_type(TypeId type, const TypeCopy& copy, std::uint64_t changes) noexcept {
   const core::Instant now = pg::now();
   return locked_with_wakes([&](Content& content, Wakes& wakes) {
     const std::uint32_t index = find_or_add_type(content, type);
-    if (index == kNone || !content.ready().set_type(type, copy.settings, now)) return false;
+    if (index == kNone) return false;
     TypeEntry& entry = content.types[index];
+    if (entry.changed > changes) return true;
+    if (!content.ready().set_type(type, copy.settings, now)) return false;
     leave_owners(content, entry);
     join_owners(content, entry, copy);
     update_bite(content, entry);

@@ -23,8 +23,12 @@ struct TypeCopy {
   bool is_grouped = false;    // always bites `bite`
 };
 
-/// Returns false if there is no room for one more type.
-bool set_type(TypeId type, const TypeCopy& copy) noexcept;
+/// Grows with each commit that has changed types. A commit suspends the types that it has changed:
+/// none of their jobs starts by what the scheduler has read before.
+std::uint64_t type_changes() noexcept;
+/// `changes` is type_changes() from before the type was read. Does nothing if the type has changed
+/// since. Returns false if there is no room for one more type.
+bool set_type(TypeId type, const TypeCopy& copy, std::uint64_t changes) noexcept;
 /// The number of types that there is room for. 0 if the library is not preloaded.
 std::uint32_t type_room() noexcept;
 /// The type was dropped. Its jobs are forgotten, and its counts.

@@ -35,6 +35,7 @@ bool merge(shared::TypeChange& sum, const shared::TypeChange& more) noexcept {
   if (sum.type != more.type) return false;
   sum.counts += more.counts;
   sum.ends += more.ends;
+  sum.has_new_settings = sum.has_new_settings || more.has_new_settings;
   return true;
 }
 
@@ -320,7 +321,7 @@ bool is_added_here(JobNumber job) noexcept {
 void note_marks(std::uint8_t segment, std::int32_t count) { note_segment(segment, -count); }
 
 void note_counts(TypeId type, const shared::Counts& counts, const shared::Ends& ends) {
-  if (!types.add(current(), {type, counts, ends})) flags.counts_are_unknown = true;
+  if (!types.add(current(), {type, counts, ends, false})) flags.counts_are_unknown = true;
 }
 
 // A rollback of a part of the transaction gives nothing back: its rows stay in the table.
@@ -359,6 +360,13 @@ void note_dependencies() { is_noted = flags.has_dependencies = true; }
 void note_batches() { is_noted = flags.has_batches = true; }
 
 void note_types() { is_noted = flags.types_changed = true; }
+
+// Types that find no room are not suspended: jobs may start by their old settings until the
+// scheduler has read the new ones.
+void note_type(TypeId type) {
+  note_types();
+  (void)types.add(current(), {type, {}, {}, true});
+}
 
 shared::HoldResult hold_job(JobNumber job, Oid role) {
   const SubTransactionId sub = current();

@@ -44,6 +44,8 @@ void note_later(TimestampTz due);
 void note_dependencies();
 void note_batches();
 void note_types();
+/// The same; and when it commits, no job of the type starts before the scheduler has looked.
+void note_type(TypeId type);
 
 /// Holds a job until the transaction, or the open part of it, ends. InvalidOid as the role stands
 /// for the scheduler.

@@ -322,7 +322,7 @@ void set_types(Oid owner, bool paused) {
     copy.settings.rate_limit = type == 4 ? 500 : 0;
     copy.settings.rate_period = std::chrono::milliseconds{10};
     copy.settings.paused = paused && type == 1;
-    if (!queue::set_type(type, copy)) elog(ERROR, "no room for a type");
+    if (!queue::set_type(type, copy, queue::type_changes())) elog(ERROR, "no room for a type");
   }
 }
 

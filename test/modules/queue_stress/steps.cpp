@@ -153,7 +153,7 @@ Datum stress_fill(PG_FUNCTION_ARGS) {
   copy.role = GetUserId();
   copy.settings.owner = GetUserId();
   copy.settings.bite = 32;
-  stress::queue::set_type(1, copy);
+  stress::queue::set_type(1, copy, stress::queue::type_changes());
   stress::queue::begin_recovery();
   stress::fill(PG_GETARG_INT64(0));
   stress::queue::open();

@@ -14,7 +14,7 @@ use Test::More;
 our @EXPORT = qw(
   start_node create_extension create_nap_view lone_jobs processes process_id until_ok
   wait_for_runs hurt session_reports running_rows kill_process wait_for_run
-  preload build_module twice_served unended wait_for_server
+  preload build_module twice_served unended wait_for_server stop_asleep
 );
 
 # A running server. Settings by name; shared_preload_libraries may be set to ''.
@@ -91,6 +91,21 @@ sub process_id
 	  . (defined $database ? " AND datname = '$database'" : '');
 	$node->poll_query_until('postgres', "SELECT count(*) > 0 $from") or die "there is no $kind";
 	return $node->safe_psql('postgres', "SELECT min(pid) $from");
+}
+
+# Stops a process of ours while it sleeps, so that it holds no lock and notices nothing. Asks in a session that is
+# there.
+sub stop_asleep
+{
+	my ($session, $pid) = @_;
+	for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		kill 'STOP', $pid or die "the process is gone\n";
+		return if $session->query_safe("SELECT wait_event = 'Extension' FROM pg_stat_activity WHERE pid = $pid") eq 't';
+		kill 'CONT', $pid;
+		select(undef, undef, undef, 0.01);
+	}
+	die "the process does not sleep\n";
 }
 
 # A test: the query becomes true.

@@ -18,7 +18,7 @@ declare -A release=([17]=trixie [18]=forky [19]='forky experimental')
 declare -A beside=([17]='cron timescaledb' [18]='cron timescaledb pg-ivm' [19]='')
 wanted=${METRICS_REFRESH_VERSIONS:-${!release[*]}}
 roots=${METRICS_REFRESH_ROOTS:-/var/cache/metrics_refresh}
-files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups 023_diff 025_incremental 026_skip 027_generated 031_import_pg_cron 043_pg_upgrade 044_restore 045_elsewhere 063_queue_dump 070_queue_standby 081_queue_poison)
+files=(001_on_time 002_restart 003_kill 005_drop_extension 006_faults 007_dump 008_no_preload 011_standby 021_groups 023_diff 025_incremental 026_skip 027_generated 031_import_pg_cron 043_pg_upgrade 044_restore 045_elsewhere 063_queue_dump 070_queue_standby 081_queue_poison 085_queue_maintenance)
 where_possible=
 [ "${1:-}" != --where-possible ] || where_possible=1
 tap_files=$(printf 'test/t/%s.pl ' "${files[@]}")
@@ -123,7 +123,7 @@ check_inside() {
     chroot "$1" /usr/bin/env -i HOME=/project LC_ALL=C.UTF-8 \
       PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
       ${5:+METRICS_REFRESH_EARLIER="/mnt$6" LD_LIBRARY_PATH=/srv} \
-      PG_CONFIG="/usr/lib/postgresql/$3/bin/pg_config" TAP_FILES="$4" TAP_JOBS=1 \
+      PG_CONFIG="/usr/lib/postgresql/$3/bin/pg_config" TAP_FILES="$4" TAP_JOBS=2 \
       ${8:+SUITE_LIMIT="$8"} \
       /project/tools/check.sh regress isolation tap' \
     check "$root" "$project" "$1" "$tap_files" "$earlier" \

@@ -4,6 +4,7 @@
 // that. The claim is also written to queue_claim, so that it outlives a crash of the server. The
 // lease begins with the commit; a rollback makes the jobs ready again.
 #include <algorithm>
+#include <map>
 
 #include "api/arguments.hpp"
 #include "api/option_table.hpp"
@@ -24,6 +25,7 @@ namespace metrics_refresh::api {
 namespace {
 
 using shmem::queue::OutsideClaim;
+using shmem::queue::TypeId;
 using store::queue::Job;
 using store::queue::JobNumber;
 
@@ -33,7 +35,7 @@ constexpr std::int64_t kLongestWait = 60 * USECS_PER_SEC;
 constexpr std::int64_t kLookMilliseconds = 1000;
 
 struct Request {
-  std::vector<std::pair<int, std::string>> types;  // numbers and names
+  std::map<TypeId, std::string> types;  // with their names
   std::uint32_t count = 1;
   std::int64_t lease = 0;  // microseconds
   std::string worker;
@@ -61,7 +63,7 @@ void add_type(Datum name, Request& request) {
     throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE, "jobs of type \"" + copy + "\" cannot be claimed",
                        "Workers of the server perform them. claim_jobs() is for types with the "
                        "mode external.");
-  request.types.emplace_back(type.id, std::move(copy));
+  request.types.emplace(type.id, std::move(copy));
 }
 
 Request read_request(const Arguments& arguments) {
@@ -113,25 +115,29 @@ void read_span(const shmem::queue::Reading& span) {
       "as many as are left for others.");
 }
 
-// Claims up to `most` jobs of the type, which are noted before anything can fail. For lack of room,
-// it returns 0 if the call `has_some` already, which would be lost by an error.
-std::uint32_t claim_numbers(int type, std::uint32_t most, bool has_some, OutsideClaim* claims) {
-  for (;;) {
-    store::queue::reserve_outside_uses(most);
-    const shmem::queue::OutsideNext next = shmem::queue::claim_outside(type, most, claims);
+// Claims up to `most` jobs, which are noted before anything can fail. For lack of room, it returns
+// 0 if the call `has_some` already, which would be lost by an error.
+std::uint32_t claim_numbers(std::vector<TypeId>& types, std::uint32_t most, bool has_some,
+                            OutsideClaim* claims) {
+  std::uint32_t count = 0;
+  while (count < most) {
+    store::queue::reserve_outside_uses(most - count);
+    const shmem::queue::OutsideNext next = shmem::queue::claim_outside(
+        types.data(), static_cast<std::uint32_t>(types.size()), most - count, claims + count);
     for (std::uint32_t i = 0; i < next.count; ++i)
-      store::queue::note_outside_use(claims[i].job, store::queue::OutsideUse::kClaim);
-    if (next.step == shmem::queue::NextStep::kRead) read_span(next.reading);
-    if (next.count > 0 || next.step != shmem::queue::NextStep::kRead) {
-      if (next.is_full && next.count == 0 && !has_some) refuse_full_claims(next.beyond_share);
-      return next.count;
+      store::queue::note_outside_use(claims[count++].job, store::queue::OutsideUse::kClaim);
+    if (next.step == shmem::queue::NextStep::kNothing) {
+      if (next.is_full && count == 0 && !has_some) refuse_full_claims(next.beyond_share);
+      break;
     }
+    if (next.step == shmem::queue::NextStep::kRead) read_span(next.reading);
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
   }
+  return count;
 }
 
 // Reads the rows. Numbers without one are no jobs any more.
-void read_rows(const std::string& type, OutsideClaim* claims, std::uint32_t count,
+void read_rows(const Request& request, OutsideClaim* claims, std::uint32_t count,
                std::vector<Claimed>& claimed) {
   // Rows of one segment that follow each other are read together.
   std::stable_sort(claims, claims + count, [](const OutsideClaim& a, const OutsideClaim& b) {
@@ -149,7 +155,7 @@ void read_rows(const std::string& type, OutsideClaim* claims, std::uint32_t coun
   std::size_t next = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     if (next < jobs.size() && jobs[next].id == claims[i].job)
-      claimed.push_back({claims[i], jobs[next++], &type});
+      claimed.push_back({claims[i], jobs[next++], &request.types.at(claims[i].type)});
     else
       missing.push_back(claims[i].job);
   }
@@ -160,13 +166,13 @@ void read_rows(const std::string& type, OutsideClaim* claims, std::uint32_t coun
 std::vector<Claimed> claim(const Request& request) {
   std::vector<Claimed> claimed;
   std::vector<OutsideClaim> claims(request.count);
-  for (const auto& [id, name] : request.types) {
-    while (claimed.size() < request.count) {
-      const auto left = static_cast<std::uint32_t>(request.count - claimed.size());
-      const std::uint32_t count = claim_numbers(id, left, !claimed.empty(), claims.data());
-      if (count == 0) break;
-      read_rows(name, claims.data(), count, claimed);
-    }
+  std::vector<TypeId> types;
+  for (const auto& [id, name] : request.types) types.push_back(id);
+  while (claimed.size() < request.count) {
+    const auto left = static_cast<std::uint32_t>(request.count - claimed.size());
+    const std::uint32_t count = claim_numbers(types, left, !claimed.empty(), claims.data());
+    if (count == 0) break;
+    read_rows(request, claims.data(), count, claimed);
   }
   return claimed;
 }

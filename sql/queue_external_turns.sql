@@ -8,7 +8,7 @@ BEGIN
         RETURN QUERY SELECT call, type, count(*) FROM metrics_refresh.claim_jobs(types, n) GROUP BY 2 ORDER BY 2;
     END LOOP;
 END $$;
--- The scheduler reads a new or changed type a moment after the commit. A rollback gives the jobs back.
+-- Waits until the queue knows a new or changed type. A rollback gives the jobs back.
 CREATE PROCEDURE pg_temp.wait_for(type text, may_start boolean DEFAULT true) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1 .. 6000 LOOP

@@ -51,7 +51,9 @@ struct Claimed {
 std::int64_t read_wait(Datum wait) {
   const TimestampTz now = GetCurrentTimestamp();
   const std::int64_t length = time_after(now, wait, "wait", true) - now;
-  if (length > kLongestWait) refuse_option("wait must be at most 60 seconds");
+  if (length > kLongestWait)
+    refuse_option("wait must be at most 60 seconds",
+                  "Call claim_jobs() again if it returns no job.");
   return length;
 }
 
@@ -70,7 +72,9 @@ Request read_request(const Arguments& arguments) {
   Request request;
   if (arguments.is_null(0)) Arguments::refuse_null("types");
   const pg::Elements types = pg::elements_of(arguments.datum(0), TEXTOID, "types");
-  if (types.count == 0) refuse_option("types must not be empty");
+  if (types.count == 0)
+    refuse_option("types must not be empty",
+                  "Name types with the mode external, as in '{webhook}'.");
   for (int i = 0; i < types.count; ++i) {
     if (types.nulls[i])
       throw pg::SqlError(ERRCODE_NULL_VALUE_NOT_ALLOWED, "types must not contain NULL");
@@ -78,14 +82,16 @@ Request read_request(const Arguments& arguments) {
   }
   const int count = Arguments::required(arguments.get_int32(1), "n");
   if (count < 1 || count > static_cast<int>(kMostClaims))
-    refuse_option("n must be between 1 and " + std::to_string(kMostClaims));
+    refuse_option("n must be between 1 and " + std::to_string(kMostClaims),
+                  "Call claim_jobs() again for more jobs.");
   request.count = static_cast<std::uint32_t>(count);
   if (arguments.is_null(2)) Arguments::refuse_null("lease");
   request.lease = lease_end(0, arguments.datum(2));
   request.worker = arguments.get_text(3).value_or("");
   if (request.worker.size() >= shmem::queue::kWorkerNameBytes)
-    refuse_option("worker must have at most " + std::to_string(shmem::queue::kWorkerNameBytes - 1) +
-                  " bytes");
+    refuse_option(
+        "worker must have at most " + std::to_string(shmem::queue::kWorkerNameBytes - 1) + " bytes",
+        "The view background_jobs shows it. A short name such as 'host 3' is enough.");
   if (!arguments.is_null(4)) request.wait = read_wait(arguments.datum(4));
   return request;
 }

@@ -1,4 +1,4 @@
--- Values that the queue refuses, each with SQLSTATE and hint.
+-- Values that the queue refuses: SQLSTATE, and a hint if the message does not say what is right.
 \set SHOW_CONTEXT never
 CREATE SCHEMA qb;
 CREATE FUNCTION qb.run(payload jsonb) RETURNS void LANGUAGE sql AS '';

@@ -77,6 +77,32 @@ SELECT metrics_refresh.cancel_job(:released);
 SELECT result FROM metrics_refresh.heartbeat_jobs(ARRAY[:released]::bigint[], ARRAY[:'c_token']);
 SELECT status FROM background_jobs WHERE id = :released;
 
+-- A lease that expires while a transaction ends the job: the commit counts. A rollback lets the lease have expired.
+SELECT metrics_refresh.register_job_type('ext.late', mode => 'external', backoff => '1 hour');
+CREATE PROCEDURE pg_temp.end_late(is_rolled_back boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    ids bigint[]; tokens text[]; outcome text;
+BEGIN
+    PERFORM metrics_refresh.enqueue('ext.late', to_jsonb(n)) FROM generate_series(1, 2) n;
+    COMMIT;
+    SELECT array_agg(id ORDER BY id), array_agg(token ORDER BY id) INTO ids, tokens
+    FROM metrics_refresh.claim_jobs('{ext.late}', 2, lease => '2 s', wait => '30 s');
+    COMMIT;
+    SELECT result INTO outcome FROM metrics_refresh.complete_jobs(ids[1:1], tokens[1:1]);
+    ASSERT outcome = 'done';
+    -- The scheduler has looked at both leases when that of the other job has ended.
+    WHILE EXISTS (SELECT FROM background_jobs WHERE id = ids[2] AND status <> 'failed') LOOP
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    IF is_rolled_back THEN ROLLBACK; END IF;
+END $$;
+CALL pg_temp.end_late(false);
+SELECT payload, status, attempts, last_error FROM background_jobs WHERE type = 'ext.late' ORDER BY id;
+SELECT count(metrics_refresh.cancel_job(id)) FROM background_jobs WHERE type = 'ext.late' AND status = 'failed';
+CALL pg_temp.end_late(true);
+CALL tools.wait_until($$SELECT count(*) = 2 FROM background_jobs WHERE type = 'ext.late' AND status = 'failed'$$);
+SELECT payload, status, attempts, last_error FROM background_jobs WHERE type = 'ext.late' ORDER BY id;
+
 -- Claim and end in one transaction; a rollback undoes the claim.
 SELECT count(*) FROM metrics_refresh.enqueue_many('ext.call', ARRAY['1', '2', '3']::jsonb[]);
 BEGIN;
@@ -102,25 +128,20 @@ SELECT metrics_refresh.register_job_type('ext.keyed', mode => 'external', concur
 SELECT count(*) FROM metrics_refresh.enqueue_many('ext.keyed', ARRAY['1', '2', '3']::jsonb[], keys => '{a,a,b}');
 SELECT payload FROM metrics_refresh.claim_jobs('{ext.keyed}', 10, wait => '10 s') ORDER BY 1;
 
--- Refused.
-SELECT * FROM metrics_refresh.claim_jobs(NULL);
-SELECT * FROM metrics_refresh.claim_jobs('{}');
-SELECT * FROM metrics_refresh.claim_jobs('{ext.mail,NULL}');
-SELECT * FROM metrics_refresh.claim_jobs('{ext.mial}');
-SELECT * FROM metrics_refresh.claim_jobs('{ext.mail}', 0);
-SELECT * FROM metrics_refresh.claim_jobs('{ext.mail}', 1001);
-SELECT * FROM metrics_refresh.claim_jobs('{ext.mail}', lease => '0');
-SELECT * FROM metrics_refresh.claim_jobs('{ext.mail}', lease => '25 hours');
-SELECT * FROM metrics_refresh.claim_jobs('{ext.mail}', wait => '61 seconds');
-SELECT * FROM metrics_refresh.claim_jobs('{ext.mail}', worker => repeat('w', 48));
-SELECT * FROM metrics_refresh.complete_jobs(NULL, '{}');
-SELECT * FROM metrics_refresh.complete_jobs('{1,2}', '{a}');
-SELECT * FROM metrics_refresh.complete_jobs('{1}', '{a}');
-SELECT * FROM metrics_refresh.complete_jobs('{1}', ARRAY[NULL]::text[]);
-SELECT * FROM metrics_refresh.complete_jobs('{1}', ARRAY[repeat('0', 32)], '{}');
+-- Refused, with SQLSTATE.
+\a \t
+SELECT call || E'\n' || tools.try('SELECT count(*) FROM metrics_refresh.' || call) FROM unnest(ARRAY[
+    $$claim_jobs(NULL)$$, $$claim_jobs('{}')$$, $$claim_jobs('{ext.mail,NULL}')$$, $$claim_jobs('{ext.mial}')$$, $$claim_jobs('{{ext.mail},{ext.call}}')$$,
+    $$claim_jobs('{ext.mail}', NULL)$$, $$claim_jobs('{ext.mail}', 0)$$, $$claim_jobs('{ext.mail}', -1)$$, $$claim_jobs('{ext.mail}', 1001)$$,
+    $$claim_jobs('{ext.mail}', lease => NULL)$$, $$claim_jobs('{ext.mail}', lease => '0')$$, $$claim_jobs('{ext.mail}', lease => '-1 s')$$,
+    $$claim_jobs('{ext.mail}', lease => '25 hours')$$, $$claim_jobs('{ext.mail}', wait => '0')$$, $$claim_jobs('{ext.mail}', wait => '-1 s')$$,
+    $$claim_jobs('{ext.mail}', wait => '61 seconds')$$, $$claim_jobs('{ext.mail}', worker => repeat('w', 48))$$,
+    $$complete_jobs(NULL, '{}')$$, $$complete_jobs('{1,2}', '{a}')$$, $$complete_jobs('{1}', '{a}')$$, $$complete_jobs('{1}', ARRAY[NULL]::text[])$$,
+    $$complete_jobs('{1}', ARRAY[repeat('0', 32)], '{}')$$, $$heartbeat_jobs('{1}', ARRAY[repeat('0', 32)], '0')$$,
+    $$heartbeat_jobs('{1}', ARRAY[repeat('0', 32)], '2 days')$$, $$release_jobs('{1}', NULL)$$, $$fail_jobs('{1}', ARRAY[repeat('0', 32)], '{a,b}')$$,
+    $$fail_job(1, repeat('0', 32), permanent => true, retry_in => '1 s')$$, $$fail_job(1, repeat('0', 32), retry_in => '-1 s')$$]) call;
+\a \t
 SELECT * FROM metrics_refresh.complete_jobs('{1}', ARRAY[repeat('0', 32)]);
-SELECT * FROM metrics_refresh.fail_job(1, repeat('0', 32), permanent => true, retry_in => '1 s');
-SELECT * FROM metrics_refresh.fail_job(1, repeat('0', 32), retry_in => '-1 s');
 BEGIN READ ONLY;
 SELECT * FROM metrics_refresh.claim_jobs('{ext.mail}');
 ROLLBACK;

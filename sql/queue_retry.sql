@@ -48,6 +48,10 @@ CALL tools.finish_jobs('retry.%');
 SELECT type, payload, status, attempts, enqueued_by, owner, starts_later, ends_later, last_error FROM tools.jobs WHERE type = 'retry.twice';
 SELECT what FROM retry_queue.effect;
 SELECT function_name, level, message, sqlstate, attempt FROM edge_function_logs WHERE job_id = :job ORDER BY attempt;
+SELECT status, context, duration_ms >= 0 AS timed, owner FROM edge_function_logs WHERE job_id = :job ORDER BY attempt \gx
+-- A completed job is neither canceled nor started again.
+SELECT metrics_refresh.cancel_job(:job) AS canceled, metrics_refresh.retry_job(:job) AS retried, metrics_refresh.snooze_job(:job, '0') AS snoozed;
+SELECT status, attempts FROM background_jobs WHERE id = :job;
 
 -- None of three attempts does it.
 SELECT metrics_refresh.enqueue('retry.never') AS job \gset
@@ -107,6 +111,16 @@ SELECT status, attempts, progress_done, progress_total, progress_note FROM backg
 SELECT pg_advisory_unlock(4712);
 CALL tools.finish_jobs('retry.%');
 SELECT status, attempts FROM background_jobs WHERE id = :job;
+-- A note is cut to 100 bytes, and not inside of a character.
+CREATE OR REPLACE FUNCTION retry_queue.progress(job_id bigint, payload jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM metrics_refresh.job_progress(1, note => payload #>> '{}');
+    INSERT INTO retry_queue.effect (job, what) SELECT job_id, progress_note FROM background_jobs WHERE id = job_id;
+END $$;
+TRUNCATE retry_queue.effect;
+SELECT count(metrics_refresh.enqueue('retry.progress', to_jsonb(note)))
+FROM unnest(ARRAY[repeat('x', 101), repeat(chr(233), 60), 'x' || repeat(chr(233), 60), 'short', '']) note;
+CALL tools.finish_jobs('retry.%');
+SELECT octet_length(what) AS bytes, length(what) AS characters, right(what, 1) IN ('x', chr(233), 't') AS is_whole FROM retry_queue.effect ORDER BY job;
 
 -- A handler that is gone fails with its name. So does one that the owner may no longer execute.
 SELECT metrics_refresh.alter_job_type('retry.never', max_attempts => 1), metrics_refresh.alter_job_type('retry.twice', max_attempts => 1);

@@ -92,18 +92,23 @@ REVOKE pg_read_all_data, pg_write_all_data FROM regress_stranger;
 
 -- Changing jobs: the client may cancel its own, the owner may do all, a stranger knows of none.
 SET ROLE regress_stranger;
-SELECT replace(tools.try(format('SELECT metrics_refresh.%s(%s)', f, :job)), :'job', 'N') FROM unnest('{cancel_job,retry_job,wait_job}'::text[]) f;
-SELECT replace(tools.try(format('SELECT metrics_refresh.snooze_job(%s, ''1 s'')', :job)), :'job', 'N');
+SELECT replace(tools.try(format('SELECT metrics_refresh.%s(%s)', f, :job)), ' ' || :'job', ' N') FROM unnest('{cancel_job,retry_job,wait_job}'::text[]) f;
+SELECT replace(tools.try(format('SELECT metrics_refresh.snooze_job(%s, ''1 s'')', :job)), ' ' || :'job', ' N');
+-- wait_for_job() is called by itself, so its error is shown as its SQLSTATE: the message has the number of the job.
+\set VERBOSITY sqlstate
+CALL metrics_refresh.wait_for_job(:job, '1 ms');
+\set VERBOSITY default
 SELECT metrics_refresh.retry_failed_jobs(), retry_failed_jobs(), metrics_refresh.purge_jobs('0');
 SELECT tools.try($$SELECT metrics_refresh.retry_failed_jobs('open')$$);
 SELECT tools.try($$SELECT metrics_refresh.purge_jobs('0', 'completed')$$);
 SET ROLE regress_client;
-SELECT replace(tools.try(format('SELECT metrics_refresh.%s', replace(f, 'N', :'job'))), :'job', 'N') FROM unnest('{retry_job(N),"snooze_job(N, ''1 s'')"}'::text[]) f;
+SELECT replace(tools.try(format('SELECT metrics_refresh.%s', replace(f, 'N', :'job'))), ' ' || :'job', ' N') FROM unnest('{retry_job(N),"snooze_job(N, ''1 s'')"}'::text[]) f;
 SELECT metrics_refresh.wait_job(:job, '0');
+CALL metrics_refresh.wait_for_job(:job, '1 ms');
 UPDATE background_jobs SET status = 'canceled';
 DELETE FROM background_jobs;
 SELECT metrics_refresh.cancel_job(:job);
-SELECT replace(tools.try(format('SELECT metrics_refresh.retry_job(%s)', :job)), :'job', 'N');
+SELECT replace(tools.try(format('SELECT metrics_refresh.retry_job(%s)', :job)), ' ' || :'job', ' N');
 SET ROLE regress_owner;
 SELECT metrics_refresh.retry_job(:job), metrics_refresh.snooze_job(:job, '1 day');
 SET ROLE regress_admin;
@@ -112,11 +117,11 @@ SELECT metrics_refresh.snooze_job(:job, '2 days'), metrics_refresh.cancel_job(:j
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION metrics_refresh.enqueue, metrics_refresh.create_batch TO regress_stranger;
 SET ROLE regress_stranger;
-SELECT replace(tools.try(format($$SELECT metrics_refresh.enqueue('open', after => '{%s}')$$, :job)), :'job', 'N');
+SELECT replace(tools.try(format($$SELECT metrics_refresh.enqueue('open', after => '{%s}')$$, :job)), ' ' || :'job', ' N');
 SET ROLE regress_client;
 SELECT metrics_refresh.create_batch('open', open => true) AS batch \gset
 SET ROLE regress_stranger;
-SELECT replace(tools.try(format($$SELECT metrics_refresh.enqueue('open', batch => %s)$$, :batch)), :'batch', 'N');
+SELECT replace(tools.try(format($$SELECT metrics_refresh.enqueue('open', batch => %s)$$, :batch)), ' ' || :'batch', ' N');
 RESET ROLE;
 REVOKE EXECUTE ON FUNCTION metrics_refresh.enqueue, metrics_refresh.create_batch FROM regress_stranger;
 

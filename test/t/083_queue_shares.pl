@@ -65,6 +65,8 @@ like(refusal('greedy', $claim->('greedy')), $full, 'and no more');
 crash();
 is(sql('SELECT external_claims FROM metrics_refresh.queue_status()'), $claimed, 'the claims are there after a crash');
 like(refusal('greedy', $claim->('greedy')), $full, 'and are its share');
+is(sql(q{SELECT type, count(*) FROM metrics_refresh.claim_jobs('{greedy,modest}', 10) GROUP BY type}), 'modest|10',
+	'a call that names types of both gets jobs of the other');
 cmp_ok(as('modest', $claim->('modest')), '>', 0, 'there is room for another role');
 
 done_testing();

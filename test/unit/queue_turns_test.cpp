@@ -180,6 +180,64 @@ TEST(QueueTurns, HigherPrioritiesComeFirst) {
   EXPECT_EQ(queue.run_all(), (Jobs{high, middle, low}));
 }
 
+// Types that are owners of their own, as those whose jobs are claimed from outside.
+struct Claimer {
+  Queue queue;
+  Claimer() {
+    for (const TypeId type : {1, 2}) queue.set_type(type, plain(static_cast<OwnerId>(type)));
+  }
+  TypeId run() {
+    TypeId next = 0;
+    Instant turn = Instant::max();
+    for (const TypeId type : {1, 2}) {
+      const Instant of_type = queue.work.turn_among_owners(type, queue.now);
+      if (of_type >= turn) continue;
+      next = type;
+      turn = of_type;
+    }
+    queue.pass(milliseconds{100});
+    if (next == 0) return 0;
+    EXPECT_NE(queue.run(0, static_cast<OwnerId>(next)), 0);
+    return next;
+  }
+  int runs_of_second(int runs) {
+    int count = 0;
+    for (int i = 0; i < runs; ++i) count += run() == 2;
+    return count;
+  }
+};
+
+TEST(QueueTurns, OwnersOfOneTypeTakeTurnsWhateverTheirKeysAre) {
+  Claimer claimer;
+  for (KeyHash key = 1; key <= 8; ++key) claimer.queue.post(1, 20, key);
+  claimer.queue.pass(minutes{1});
+  claimer.queue.post(2, 20);
+  EXPECT_EQ(claimer.runs_of_second(40), 20);
+  EXPECT_EQ(claimer.runs_of_second(140), 0);
+  EXPECT_EQ(claimer.run(), 0);
+}
+
+TEST(QueueTurns, PriorityAndWaitingCountBetweenOwnersOfOneType) {
+  Claimer claimer;
+  claimer.queue.post(1, 1000, 0, 0);
+  claimer.queue.post(2, 1000, 0, -2);
+  // 20 seconds of waiting are as good as two steps.
+  EXPECT_EQ(claimer.runs_of_second(200), 0);
+  EXPECT_EQ(claimer.runs_of_second(402), 2);
+  claimer.queue.post(2, 5, 0, 1);
+  EXPECT_EQ(claimer.runs_of_second(5), 5);
+}
+
+TEST(QueueTurns, APausedOwnerOfOneTypeHasNoTurn) {
+  Claimer claimer;
+  TypeSettings paused = plain(1);
+  paused.paused = true;
+  claimer.queue.set_type(1, paused);
+  claimer.queue.post(1, 5);
+  claimer.queue.post(2, 5);
+  EXPECT_EQ(claimer.runs_of_second(6), 5);
+}
+
 // The age of a backlog does not count: it has its turns all the time.
 TEST(QueueTurns, AnOldBacklogDoesNotDelayAHigherPriority) {
   Queue queue;

@@ -63,15 +63,10 @@ bool is_open(const FoundJob& found) {
   return found.where == Where::kHot || found.where == Where::kLater;
 }
 
-[[noreturn]] void refuse_in_use(JobNumber id) {
-  throw pg::SqlError(ERRCODE_LOCK_NOT_AVAILABLE,
-                     "job " + std::to_string(id) + " is being changed by another session",
-                     "Try again when its transaction has ended.");
-}
-
 enum class Holder { kUs, kWorker, kOutside };
 
-Holder hold(JobNumber id) {
+// Nothing: another session holds it, or the scheduler for a moment.
+std::optional<Holder> hold(JobNumber id) {
   using Result = shmem::queue::HoldResult::Result;
   if (store::queue::holds(id) || store::queue::uses_outside(id)) return Holder::kUs;
   switch (store::queue::hold_job(id, GetOuterUserId()).result) {
@@ -88,23 +83,19 @@ Holder hold(JobNumber id) {
     case Result::kInUse:
       break;
   }
-  refuse_in_use(id);
+  return std::nullopt;
 }
 
 // A job that a worker outside the server has claimed: its token is worth nothing from now on.
-// Returns false if the claim has just ended.
+// Returns false if the claim has just ended, or its worker or the scheduler is ending it.
 bool take_outside(JobNumber id) {
   shmem::queue::OutsideClaim claim;
   store::queue::reserve_outside_uses(1);
-  switch (shmem::queue::use_outside(id, nullptr, store::queue::claims_outside(id), &claim)) {
-    case shmem::queue::UseResult::kOk:
-      store::queue::note_outside_use(id, store::queue::OutsideUse::kEnd);
-      return true;
-    case shmem::queue::UseResult::kInUse:
-      refuse_in_use(id);
-    default:
-      return false;
-  }
+  if (shmem::queue::use_outside(id, nullptr, store::queue::claims_outside(id), &claim) !=
+      shmem::queue::UseResult::kOk)
+    return false;
+  store::queue::note_outside_use(id, store::queue::OutsideUse::kEnd);
+  return true;
 }
 
 // The mover may pass over the row while it is locked. If this is rolled back, it has to look again.
@@ -142,7 +133,8 @@ void stop_as_canceled(Session& session, const Job& job) {
 
 // Nothing: look again, because the job has moved or its holder has let it go.
 std::optional<bool> try_to_cancel(Session& session, JobNumber id) {
-  const Holder holder = hold(id);
+  const std::optional<Holder> holder = hold(id);
+  if (!holder) return std::nullopt;
   if (holder == Holder::kWorker) {
     if (shmem::queue::cancel_running(id) != 0) return true;
     if (shmem::queue::has_started(id))
@@ -208,7 +200,9 @@ bool is_unchanged(const Job& job, const WaitingChange& change) {
 }
 
 std::optional<bool> try_to_change(Session& session, JobNumber id, const WaitingChange& change) {
-  if (hold(id) != Holder::kUs)
+  const std::optional<Holder> holder = hold(id);
+  if (!holder) return std::nullopt;
+  if (holder != Holder::kUs)
     throw pg::SqlError(ERRCODE_OBJECT_IN_USE, "job " + std::to_string(id) + " is running",
                        "Cancel it, or wait until it has ended.");
   const FoundJob found = look(session, id, false);
@@ -230,22 +224,6 @@ std::optional<bool> try_to_change(Session& session, JobNumber id, const WaitingC
   return true;
 }
 
-// The row of a job may be locked: for a moment by the scheduler, or by another session for any
-// time.
-template <typename Try>
-bool until_done(JobNumber id, Try&& attempt) {
-  constexpr int kMostTries = 100;
-  constexpr long kPauseMicroseconds = 5000;
-  for (int i = 0; i < kMostTries; ++i) {
-    if (const std::optional<bool> result = attempt()) return *result;
-    pg::call([] {
-      CHECK_FOR_INTERRUPTS();
-      pg_usleep(kPauseMicroseconds);
-    });
-  }
-  refuse_in_use(id);
-}
-
 }  // namespace
 
 void begin_change(const char* function, const char* done) {
@@ -264,21 +242,21 @@ void restart_stopped(const Job& job, store::queue::StopStatus status) {
 bool cancel_job(JobNumber id) {
   return with_session([id](Session& session) {
     if (!is_open(visible_job(session, id, Right::kSee))) return false;
-    return until_done(id, [&] { return try_to_cancel(session, id); });
+    return until_free(id, [&] { return try_to_cancel(session, id); });
   });
 }
 
 bool retry_job(JobNumber id) {
   return with_session([id](Session& session) {
     (void)visible_job(session, id, Right::kManage);
-    return until_done(id, [&] { return try_to_retry(session, id); });
+    return until_free(id, [&] { return try_to_retry(session, id); });
   });
 }
 
 bool change_waiting_job(JobNumber id, const WaitingChange& change) {
   return with_session([&](Session& session) {
     if (!is_open(visible_job(session, id, Right::kManage))) return false;
-    return until_done(id, [&] { return try_to_change(session, id, change); });
+    return until_free(id, [&] { return try_to_change(session, id, change); });
   });
 }
 
@@ -286,7 +264,7 @@ bool remove_stopped_job(JobNumber id) {
   return with_session([id](Session& session) {
     (void)visible_job(session, id, Right::kManage);
     std::optional<store::queue::StoppedJob> stopped;
-    const bool is_there = until_done(id, [&]() -> std::optional<bool> {
+    const bool is_there = until_free(id, [&]() -> std::optional<bool> {
       stopped = store::queue::take_stopped(session.spi, id);
       if (stopped) return true;
       if (look(session, id, false).where != Where::kStopped) return false;

@@ -115,7 +115,8 @@ Datum show_progress(FunctionCallInfo call) {
   progress.done = Arguments::required(arguments.get_int64(0), "done");
   progress.total = arguments.get_int64(1).value_or(-1);
   if (progress.done < 0 || (!arguments.is_null(1) && progress.total < 0))
-    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "done and total must not be negative");
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "done and total must not be negative",
+                       "Leave the total out if it is not known.");
   if (const auto note = arguments.get_text(2)) {
     const char* const text = note->c_str();
     const int length = static_cast<int>(note->size());

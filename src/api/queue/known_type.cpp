@@ -36,7 +36,7 @@ void check_caller(const store::queue::JobType& type, Oid function) {
   if (may) return;
   throw pg::SqlError(
       ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for job type \"" + type.name + "\"",
-      is_external ? "Members of the owner of a type with mode external may add jobs."
+      is_external ? "Members of the owner of a type with mode external may add and claim jobs."
                   : "GRANT EXECUTE ON FUNCTION " + type.handler.schema + "." + type.handler.name +
                         " gives the right to add jobs of this type.",
       "The role \"" + pg::role_name(caller) + "\" may not " +

@@ -4,6 +4,7 @@
 // that. The claim is also written to queue_claim, so that it outlives a crash of the server. The
 // lease begins with the commit; a rollback makes the jobs ready again.
 #include <algorithm>
+#include <map>
 
 #include "api/arguments.hpp"
 #include "api/option_table.hpp"
@@ -24,6 +25,7 @@ namespace metrics_refresh::api {
 namespace {
 
 using shmem::queue::OutsideClaim;
+using shmem::queue::TypeId;
 using store::queue::Job;
 using store::queue::JobNumber;
 
@@ -33,7 +35,7 @@ constexpr std::int64_t kLongestWait = 60 * USECS_PER_SEC;
 constexpr std::int64_t kLookMilliseconds = 1000;
 
 struct Request {
-  std::vector<std::pair<int, std::string>> types;  // numbers and names
+  std::map<TypeId, std::string> types;  // with their names
   std::uint32_t count = 1;
   std::int64_t lease = 0;  // microseconds
   std::string worker;
@@ -49,7 +51,9 @@ struct Claimed {
 std::int64_t read_wait(Datum wait) {
   const TimestampTz now = GetCurrentTimestamp();
   const std::int64_t length = time_after(now, wait, "wait", true) - now;
-  if (length > kLongestWait) refuse_option("wait must be at most 60 seconds");
+  if (length > kLongestWait)
+    refuse_option("wait must be at most 60 seconds",
+                  "Call claim_jobs() again if it returns no job.");
   return length;
 }
 
@@ -61,14 +65,16 @@ void add_type(Datum name, Request& request) {
     throw pg::SqlError(ERRCODE_WRONG_OBJECT_TYPE, "jobs of type \"" + copy + "\" cannot be claimed",
                        "Workers of the server perform them. claim_jobs() is for types with the "
                        "mode external.");
-  request.types.emplace_back(type.id, std::move(copy));
+  request.types.emplace(type.id, std::move(copy));
 }
 
 Request read_request(const Arguments& arguments) {
   Request request;
   if (arguments.is_null(0)) Arguments::refuse_null("types");
   const pg::Elements types = pg::elements_of(arguments.datum(0), TEXTOID, "types");
-  if (types.count == 0) refuse_option("types must not be empty");
+  if (types.count == 0)
+    refuse_option("types must not be empty",
+                  "Name types with the mode external, as in '{webhook}'.");
   for (int i = 0; i < types.count; ++i) {
     if (types.nulls[i])
       throw pg::SqlError(ERRCODE_NULL_VALUE_NOT_ALLOWED, "types must not contain NULL");
@@ -76,14 +82,16 @@ Request read_request(const Arguments& arguments) {
   }
   const int count = Arguments::required(arguments.get_int32(1), "n");
   if (count < 1 || count > static_cast<int>(kMostClaims))
-    refuse_option("n must be between 1 and " + std::to_string(kMostClaims));
+    refuse_option("n must be between 1 and " + std::to_string(kMostClaims),
+                  "Call claim_jobs() again for more jobs.");
   request.count = static_cast<std::uint32_t>(count);
   if (arguments.is_null(2)) Arguments::refuse_null("lease");
   request.lease = lease_end(0, arguments.datum(2));
   request.worker = arguments.get_text(3).value_or("");
   if (request.worker.size() >= shmem::queue::kWorkerNameBytes)
-    refuse_option("worker must have at most " + std::to_string(shmem::queue::kWorkerNameBytes - 1) +
-                  " bytes");
+    refuse_option(
+        "worker must have at most " + std::to_string(shmem::queue::kWorkerNameBytes - 1) + " bytes",
+        "The view background_jobs shows it. A short name such as 'host 3' is enough.");
   if (!arguments.is_null(4)) request.wait = read_wait(arguments.datum(4));
   return request;
 }
@@ -113,25 +121,29 @@ void read_span(const shmem::queue::Reading& span) {
       "as many as are left for others.");
 }
 
-// Claims up to `most` jobs of the type, which are noted before anything can fail. For lack of room,
-// it returns 0 if the call `has_some` already, which would be lost by an error.
-std::uint32_t claim_numbers(int type, std::uint32_t most, bool has_some, OutsideClaim* claims) {
-  for (;;) {
-    store::queue::reserve_outside_uses(most);
-    const shmem::queue::OutsideNext next = shmem::queue::claim_outside(type, most, claims);
+// Claims up to `most` jobs, which are noted before anything can fail. For lack of room, it returns
+// 0 if the call `has_some` already, which would be lost by an error.
+std::uint32_t claim_numbers(std::vector<TypeId>& types, std::uint32_t most, bool has_some,
+                            OutsideClaim* claims) {
+  std::uint32_t count = 0;
+  while (count < most) {
+    store::queue::reserve_outside_uses(most - count);
+    const shmem::queue::OutsideNext next = shmem::queue::claim_outside(
+        types.data(), static_cast<std::uint32_t>(types.size()), most - count, claims + count);
     for (std::uint32_t i = 0; i < next.count; ++i)
-      store::queue::note_outside_use(claims[i].job, store::queue::OutsideUse::kClaim);
-    if (next.step == shmem::queue::NextStep::kRead) read_span(next.reading);
-    if (next.count > 0 || next.step != shmem::queue::NextStep::kRead) {
-      if (next.is_full && next.count == 0 && !has_some) refuse_full_claims(next.beyond_share);
-      return next.count;
+      store::queue::note_outside_use(claims[count++].job, store::queue::OutsideUse::kClaim);
+    if (next.step == shmem::queue::NextStep::kNothing) {
+      if (next.is_full && count == 0 && !has_some) refuse_full_claims(next.beyond_share);
+      break;
     }
+    if (next.step == shmem::queue::NextStep::kRead) read_span(next.reading);
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
   }
+  return count;
 }
 
 // Reads the rows. Numbers without one are no jobs any more.
-void read_rows(const std::string& type, OutsideClaim* claims, std::uint32_t count,
+void read_rows(const Request& request, OutsideClaim* claims, std::uint32_t count,
                std::vector<Claimed>& claimed) {
   // Rows of one segment that follow each other are read together.
   std::stable_sort(claims, claims + count, [](const OutsideClaim& a, const OutsideClaim& b) {
@@ -149,7 +161,7 @@ void read_rows(const std::string& type, OutsideClaim* claims, std::uint32_t coun
   std::size_t next = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     if (next < jobs.size() && jobs[next].id == claims[i].job)
-      claimed.push_back({claims[i], jobs[next++], &type});
+      claimed.push_back({claims[i], jobs[next++], &request.types.at(claims[i].type)});
     else
       missing.push_back(claims[i].job);
   }
@@ -160,13 +172,13 @@ void read_rows(const std::string& type, OutsideClaim* claims, std::uint32_t coun
 std::vector<Claimed> claim(const Request& request) {
   std::vector<Claimed> claimed;
   std::vector<OutsideClaim> claims(request.count);
-  for (const auto& [id, name] : request.types) {
-    while (claimed.size() < request.count) {
-      const auto left = static_cast<std::uint32_t>(request.count - claimed.size());
-      const std::uint32_t count = claim_numbers(id, left, !claimed.empty(), claims.data());
-      if (count == 0) break;
-      read_rows(name, claims.data(), count, claimed);
-    }
+  std::vector<TypeId> types;
+  for (const auto& [id, name] : request.types) types.push_back(id);
+  while (claimed.size() < request.count) {
+    const auto left = static_cast<std::uint32_t>(request.count - claimed.size());
+    const std::uint32_t count = claim_numbers(types, left, !claimed.empty(), claims.data());
+    if (count == 0) break;
+    read_rows(request, claims.data(), count, claimed);
   }
   return claimed;
 }

@@ -29,7 +29,8 @@ std::vector<Token> new_tokens(std::size_t count) {
 
 TimestampTz lease_end(TimestampTz now, Datum lease) {
   const TimestampTz end = time_after(now, lease, "lease", true);
-  if (end - now > USECS_PER_DAY) refuse_option("lease must be at most one day");
+  if (end - now > USECS_PER_DAY)
+    refuse_option("lease must be at most one day", "heartbeat_jobs() lets a lease go on.");
   return end;
 }
 

@@ -53,7 +53,9 @@ std::int16_t checked_max_attempts(int value) {
 }
 
 TimestampTz checked_run_at(TimestampTz value) {
-  if (TIMESTAMP_NOT_FINITE(value)) refuse_option("run_at must be finite");
+  if (TIMESTAMP_NOT_FINITE(value))
+    refuse_option("run_at must be finite",
+                  "metrics_refresh.pause_job_type() keeps jobs from starting.");
   return value;
 }
 
@@ -65,7 +67,8 @@ TimestampTz time_after(TimestampTz now, Datum interval, const char* name, bool m
   if (TIMESTAMP_NOT_FINITE(time) || time < now || (more_than_zero && time == now))
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
                        std::string(name) + (more_than_zero ? " must be positive and finite"
-                                                           : " must not be negative or infinite"));
+                                                           : " must not be negative or infinite"),
+                       "Give an interval such as '30 seconds'.");
   return time;
 }
 

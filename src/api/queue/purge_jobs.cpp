@@ -40,7 +40,8 @@ TimestampTz time_before(TimestampTz now, Datum interval) {
   });
   if (TIMESTAMP_NOT_FINITE(time) || time > now)
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE,
-                       "older_than must not be negative or infinite");
+                       "older_than must not be negative or infinite",
+                       "Give an interval such as '7 days'.");
   return time;
 }
 

@@ -89,16 +89,17 @@ bool holds_duplicates(const NewJobOptions& options) {
          (options.unique_states & store::queue::kProcessing) == 0;
 }
 
-// Returns false if the job has started or ended meanwhile.
-bool hold_duplicate(pg::Spi& spi, store::queue::JobNumber id) {
+// Returns false if the job has started or ended meanwhile. Nothing: another session is changing it,
+// or the scheduler for a moment. If it lets the job go before this transaction ends, the job must
+// not start.
+std::optional<bool> try_to_hold(pg::Spi& spi, store::queue::JobNumber id) {
   using Result = shmem::queue::HoldResult::Result;
   if (store::queue::holds(id)) return true;
   const Result result = store::queue::hold_job(id, GetOuterUserId()).result;
   if (result == Result::kRunning || result == Result::kOutside) return false;
   if (result == Result::kNoShare) refuse_share_of_holds();
   if (result == Result::kNoRoom) refuse_full_holds();
-  // Another session is about to change it, so it does not start either.
-  if (result == Result::kInUse) return true;
+  if (result == Result::kInUse) return std::nullopt;
   store::queue::forbid_prepare("found a background job with the same unique key");
   bool is_waiting = false;
   store::queue::look_steadily([&](Snapshot snapshot) {
@@ -124,7 +125,7 @@ std::optional<store::queue::UniqueJob> find_duplicate(pg::Spi& spi, const NewJob
     });
     const std::uint16_t waiting = store::queue::kPending | store::queue::kFailed;
     if (!found || !holds_duplicates(options) || (found->state & waiting) == 0 ||
-        hold_duplicate(spi, found->id))
+        until_free(found->id, [&] { return try_to_hold(spi, found->id); }))
       return found;
   }
 }

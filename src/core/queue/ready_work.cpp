@@ -84,6 +84,11 @@ Instant ReadyWork::oldest_turn_of(TypeId id, Instant now) const noexcept {
   return type == kNone ? Instant::max() : turns_.oldest_turn_of(type, now);
 }
 
+Instant ReadyWork::turn_among_owners(TypeId id, Instant now) const noexcept {
+  const std::uint32_t type = turns_.find_type(id);
+  return type == kNone ? Instant::max() : turns_.turn_among_owners(type, now);
+}
+
 ReadyWork::Posted ReadyWork::post(const Jobs& jobs, Instant now) noexcept {
   const std::uint32_t type = turns_.find_or_add_type(jobs.type);
   if (type == kNone) {

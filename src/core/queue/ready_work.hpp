@@ -191,6 +191,8 @@ class ReadyWork {
   std::uint32_t outside() const noexcept { return outside_; }
   /// Since when the lane of the type waits that comes next. Instant::max() if no job may start.
   Instant oldest_turn_of(TypeId type, Instant now) const noexcept;
+  /// As Turns::turn_among_owners(). REQUIRES: open_rates() has been called.
+  Instant turn_among_owners(TypeId type, Instant now) const noexcept;
 
  private:
   struct Worker {

@@ -224,6 +224,17 @@ Instant Turns::oldest_turn_of(std::uint32_t type, Instant now) const noexcept {
   return oldest;
 }
 
+Instant Turns::turn_among_owners(std::uint32_t type, Instant now) const noexcept {
+  Instant next = Instant::max();
+  for (const Type::Band& band : types_[type].bands) {
+    if (!band.turn.linked) continue;
+    const Lane& front = lanes_[band.lanes.first];
+    const Instant since = std::min(std::max(front.waiting_since, band.last_turn), now);
+    next = std::min(next, since - front.priority * kStep);
+  }
+  return next;
+}
+
 std::uint32_t Turns::allowance(std::uint32_t index, Instant now) noexcept {
   Type& type = types_[lanes_[index].type];
   const TypeSettings& settings = type.settings;
@@ -240,6 +251,7 @@ std::int64_t Turns::start(std::uint32_t index, std::uint32_t count, Instant now)
   Type& type = types_[lane.type];
   lane.running += count;
   lane.waiting_since = now;
+  type.bands[lane.band].last_turn = now;
   type.running += count;
   std::int64_t window = 0;
   if (type.settings.rate_limit != 0) {

@@ -82,6 +82,7 @@ struct Type {
   struct Band {
     Ring lanes;
     Link turn;
+    Instant last_turn;
   };
   TypeId id = 0;
   std::uint32_t after = kNone;
@@ -181,6 +182,10 @@ class Turns {
   std::uint32_t free_types() const noexcept { return types_.free_count(); }
   /// Since when the longest waiting front lane of any band waits; Instant::max() if there is none.
   Instant oldest_turn_of(std::uint32_t type, Instant now) const noexcept;
+  /// For types that are owners of their own: the one with the earliest instant comes next. A step
+  /// of priority counts as kStep. A band waits since its last turn, so that lanes give a type no
+  /// more turns. Instant::max() if no job may start.
+  Instant turn_among_owners(std::uint32_t type, Instant now) const noexcept;
 
  private:
   static bool may_start(const Type& type) noexcept;

@@ -50,48 +50,64 @@ bool hand_over(Content& content, std::uint32_t worker, OutsideClaim& claim,
   return true;
 }
 
-void claim_bites(Content& content, TypeId type, std::uint32_t count, std::uint32_t worker,
-                 OutsideClaim* claims, OutsideNext& next) noexcept {
+// Claims jobs of one lane. kNothing: none of the type may start, or there is no room for more.
+NextStep claim_bite(Content& content, TypeId type, std::uint32_t count, std::uint32_t worker,
+                    OutsideClaim* claims, OutsideNext& next) noexcept {
   ReadyWork& ready = content.ready();
   const core::Instant now = pg::now();
-  while (next.count < count && !next.is_full) {
-    const ReadyWork::Claimed claimed = ready.claim(outside_owner(type), worker, now);
-    if (claimed == ReadyWork::Claimed::kRead) {
-      next.step = NextStep::kRead;
-      return;
-    }
-    if (claimed != ReadyWork::Claimed::kJobs) return;
-    const std::uint32_t before = next.count;
-    while (next.count < count && !next.is_full) {
-      const core::queue::Item* const item = ready.start_next(worker, now);
-      if (item == nullptr) break;
-      OutsideClaim& claim = claims[next.count];
-      claim = {};
-      claim.job = item->job;
-      claim.tid = item->tid;
-      claim.segment = item->segment;
-      claim.type = type;
-      if (hand_over(content, worker, claim, next)) ++next.count;
-    }
-    ready.leave(worker, now);  // gives the rest of the bite back
-    if (next.count == before) return;
+  const ReadyWork::Claimed claimed = ready.claim(outside_owner(type), worker, now);
+  if (claimed == ReadyWork::Claimed::kRead) return NextStep::kRead;
+  if (claimed == ReadyWork::Claimed::kAgain) return NextStep::kRun;
+  if (claimed == ReadyWork::Claimed::kNothing) return NextStep::kNothing;
+  while (next.count < count) {
+    const core::queue::Item* const item = ready.start_next(worker, now);
+    if (item == nullptr) break;
+    OutsideClaim& claim = claims[next.count];
+    claim = {};
+    claim.job = item->job;
+    claim.tid = item->tid;
+    claim.segment = item->segment;
+    claim.type = type;
+    if (!hand_over(content, worker, claim, next)) break;
+    ++next.count;
   }
+  ready.leave(worker, now);  // gives the rest of the bite back
+  return next.count > 0 ? NextStep::kRun : NextStep::kNothing;
 }
 
-void claim_locked(Content& content, TypeId type, std::uint32_t count, OutsideClaim* claims,
-                  OutsideNext& next) noexcept {
+TypeId* next_type(const ReadyWork& ready, TypeId* types, std::uint32_t count,
+                  core::Instant now) noexcept {
+  TypeId* next = nullptr;
+  core::Instant turn = core::Instant::max();
+  for (TypeId* type = types; type != types + count; ++type) {
+    const core::Instant of_type = ready.turn_among_owners(*type, now);
+    if (of_type >= turn) continue;
+    next = type;
+    turn = of_type;
+  }
+  return next;
+}
+
+void claim_locked(Content& content, TypeId* types, std::uint32_t type_count, std::uint32_t count,
+                  OutsideClaim* claims, OutsideNext& next) noexcept {
   next.step = NextStep::kNothing;
   if (content.state != State::kOpen || !settings::enabled() || own_reader >= 0) return;
   const int reader = free_reader(content);
   const std::uint32_t worker =
       reader < 0 ? transfer() : first_reader() + static_cast<std::uint32_t>(reader);
-  claim_bites(content, type, count, worker, claims, next);
-  if (next.step != NextStep::kRead) return;
-  if (reader < 0) {  // all are reading; one of them wakes this session when it is done
-    content.ready().leave(worker, pg::now());
-    next.step = NextStep::kNothing;
-    return;
+  const core::Instant now = pg::now();
+  content.ready().open_rates(now);
+  while (TypeId* const type = next_type(content.ready(), types, type_count, now)) {
+    next.step = claim_bite(content, *type, count, worker, claims, next);
+    if (next.step == NextStep::kRead && reader < 0) {
+      // All are reading. One of them wakes this session when it is done.
+      content.ready().leave(worker, now);
+      next.step = NextStep::kNothing;
+    }
+    if (next.step != NextStep::kNothing) break;
+    std::swap(*type, types[--type_count]);  // it gives nothing now
   }
+  if (next.step != NextStep::kRead) return;
   own_reader = reader;
   content.reader_pids[reader] = MyProcPid;
   next.reading = content.ready().reading(worker);
@@ -129,10 +145,11 @@ void note_lease_end(Content& content, TimestampTz at, Wakes& wakes) noexcept {
 
 }  // namespace
 
-OutsideNext claim_outside(TypeId type, std::uint32_t count, OutsideClaim* claims) noexcept {
+OutsideNext claim_outside(TypeId* types, std::uint32_t type_count, std::uint32_t count,
+                          OutsideClaim* claims) noexcept {
   return locked(LW_EXCLUSIVE, [=](Content& content) {
     OutsideNext next;
-    claim_locked(content, type, count, claims, next);
+    claim_locked(content, types, type_count, count, claims, next);
     return next;
   });
 }

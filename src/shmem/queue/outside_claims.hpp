@@ -39,11 +39,14 @@ struct OutsideClaim {
   char worker[kWorkerNameBytes] = "";
 };
 
-/// Claims up to `count` jobs of one type, in the state kClaiming, and stores the numbers and rows
-/// in `claims`; the others of their fields are set by lease(). With kRead, the session has to read
-/// a span for others first (put_back_outside()); it may also get kNothing because too many sessions
-/// read, or because there is no room for more claims (`is_full`). If its owner has claims, these
-/// are its share (`beyond_share`; see role_shares.hpp).
+/// Claims up to `count` jobs of one lane, in the state kClaiming, and stores the numbers and rows
+/// in `claims`; the others of their fields are set by lease(). The lane is that of the type whose
+/// turn it is (Turns::turn_among_owners()). The call changes the order of `types`.
+///   kRun      call it again for more jobs; `count` may be 0
+///   kRead     the session has to read a span for others first (put_back_outside())
+///   kNothing  no job may start now, too many sessions read, or there is no room (`is_full`)
+/// If the owner of a type for which there is no room has claims, these are its share
+/// (`beyond_share`; see role_shares.hpp).
 struct OutsideNext {
   NextStep step = NextStep::kNothing;
   std::uint32_t count = 0;
@@ -51,7 +54,8 @@ struct OutsideNext {
   Oid beyond_share = InvalidOid;
   Reading reading;
 };
-OutsideNext claim_outside(TypeId type, std::uint32_t count, OutsideClaim* claims) noexcept;
+OutsideNext claim_outside(TypeId* types, std::uint32_t type_count, std::uint32_t count,
+                          OutsideClaim* claims) noexcept;
 /// REQUIRES: claim_outside() has returned kRead in this transaction. The abort of the transaction
 /// calls it with no result: `found` null, `read_until` Reading::first - 1.
 void put_back_outside(const Found* found, std::uint32_t count, JobNumber read_until) noexcept;

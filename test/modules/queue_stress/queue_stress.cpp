@@ -288,8 +288,8 @@ void work_outside() {
   for (bool has_ended = false; !has_ended;) {
     has_ended = is_drained();
     queue::prepare_for_outside_work();
-    const queue::OutsideNext next =
-        queue::claim_outside(kOutsideType, 1 + random_below(100), claims);
+    queue::TypeId type = kOutsideType;
+    const queue::OutsideNext next = queue::claim_outside(&type, 1, 1 + random_below(100), claims);
     // Nothing of a claim may get lost if this session is ended, so it is not ended here.
     std::vector<queue::OutsideClaim> leased;
     for (std::uint32_t i = 0; i < next.count; ++i)
@@ -299,7 +299,7 @@ void work_outside() {
       const std::vector<queue::Found> found = rows_of(next.reading, until);
       ++oracle->reads;
       queue::put_back_outside(found.data(), static_cast<std::uint32_t>(found.size()), until);
-    } else if (next.count == 0) {
+    } else if (next.step == queue::NextStep::kNothing) {
       queue::sleep_until_outside_work(20);
     }
     queue::cancel_outside_sleep();

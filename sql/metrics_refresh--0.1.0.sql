@@ -602,8 +602,7 @@ CREATE TABLE metrics_refresh_internal.queue_period (
     period    smallint PRIMARY KEY,
     state     text NOT NULL CHECK (state IN ('empty', 'current', 'closed')),
     opened_at timestamptz,
-    closed_at timestamptz,
-    rows      bigint -- about, when it was closed
+    closed_at timestamptz
 ) USING heap WITH (fillfactor = 50);
 COMMENT ON TABLE metrics_refresh_internal.queue_period IS
     'the times of the children of queue_history: completed jobs go to the current one, and the oldest is emptied';

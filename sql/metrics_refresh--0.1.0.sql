@@ -602,8 +602,7 @@ CREATE TABLE metrics_refresh_internal.queue_period (
     period    smallint PRIMARY KEY,
     state     text NOT NULL CHECK (state IN ('empty', 'current', 'closed')),
     opened_at timestamptz,
-    closed_at timestamptz,
-    rows      bigint -- about, when it was closed
+    closed_at timestamptz
 ) USING heap WITH (fillfactor = 50);
 COMMENT ON TABLE metrics_refresh_internal.queue_period IS
     'the times of the children of queue_history: completed jobs go to the current one, and the oldest is emptied';
@@ -1255,7 +1254,8 @@ COMMENT ON FUNCTION metrics_refresh.release_jobs IS
     'gives claimed jobs back, so that other workers can claim them at once; the attempt does not count; result is done, or stale if the worker has lost the job';
 
 -- Row-level security of the queue: the role that has enqueued a job sees it, and so do the owner of its type and super
--- admins. Rows are read through the parents, whose policies decide. An end mark tells nothing of a job.
+-- admins. Rows are read through the parents, whose policies decide. An end mark is only a number of a job: a policy that
+-- looked for the job would make each read of background_jobs do so for each mark.
 DO $do$
 DECLARE
     name text;
@@ -1280,7 +1280,7 @@ CREATE FUNCTION metrics_refresh_internal.queue_claims(OUT job_id bigint, OUT wor
     RETURNS SETOF record
     LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 20 AS 'MODULE_PATHNAME', 'mr_queue_claims';
 COMMENT ON FUNCTION metrics_refresh_internal.queue_claims() IS
-    'running jobs with their workers: the process ID, or the name that an external worker has given';
+    'running jobs with their workers: the process ID, or the name that an external worker has given; worker and note are NULL if the caller may not manage the type';
 
 -- The branches have the status as a constant, so that a condition on it leaves out the others. Without the barrier, a
 -- condition could see the rows of named_job_type and queue_claims() before they are joined with jobs that the caller sees.

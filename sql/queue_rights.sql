@@ -68,11 +68,34 @@ CREATE FUNCTION pg_temp.look(jsonb) RETURNS boolean LANGUAGE plpgsql COST 0.0000
 SELECT * FROM background_jobs WHERE pg_temp.look(payload);
 RESET ROLE;
 -- A role that may read all tables sees no jobs, and one that may write all tables adds none.
+SET ROLE regress_client;
+SELECT metrics_refresh.cancel_job(metrics_refresh.enqueue('open'));
+SET ROLE regress_owner;
+SELECT metrics_refresh.resume_job_type('outside');
+SELECT id AS claimed, token FROM metrics_refresh.claim_jobs('{outside}', worker => 'of the owner', wait => '30 s') \gset
+SELECT status, worker FROM background_jobs WHERE id = :claimed;
+RESET ROLE;
+SELECT count(*) > 0 AS marks FROM metrics_refresh_internal.queue_ended;
 GRANT pg_read_all_data, pg_write_all_data TO regress_stranger;
 SET ROLE regress_stranger;
 SELECT count(*) FROM background_jobs;
 SELECT count(*) AS jobs FROM metrics_refresh_internal.queue_hot;
 SELECT count(*) AS types FROM metrics_refresh_internal.job_type;
+-- All that it sees: numbers of jobs that have ended or run, and names of types.
+DO $$
+DECLARE
+    name text;
+    is_empty boolean;
+BEGIN
+    FOR name IN SELECT relname FROM pg_class WHERE relnamespace = 'metrics_refresh_internal'::regnamespace
+                AND relname ~ '^(queue_|job_type|named_)' AND relkind IN ('r', 'v') ORDER BY 1 LOOP
+        EXECUTE format('SELECT NOT EXISTS (SELECT FROM metrics_refresh_internal.%I)', name) INTO is_empty;
+        IF NOT is_empty THEN
+            RAISE NOTICE '% shows rows', name;
+        END IF;
+    END LOOP;
+END $$;
+SELECT worker, progress_note FROM metrics_refresh_internal.queue_claims() WHERE job_id = :claimed;
 INSERT INTO metrics_refresh_internal.queue_later (id, created_at, type_id, enqueued_by, version, attempts, priority, crashes, flags, payload, waits)
 VALUES (1, now(), 1, 0, 0, 0, 0, 0, 0, '{}', 0);
 -- Nor by the way that the jobs of a dump take, and no end or claim of a job.
@@ -89,6 +112,10 @@ INSERT INTO metrics_refresh_internal.job_type (name, owner, owner_oid, mode) VAL
 UPDATE metrics_refresh_internal.job_type SET owner = 'regress_stranger';
 RESET ROLE;
 REVOKE pg_read_all_data, pg_write_all_data FROM regress_stranger;
+SET ROLE regress_owner;
+SELECT result FROM metrics_refresh.release_jobs(ARRAY[:claimed], ARRAY[:'token']);
+SELECT metrics_refresh.pause_job_type('outside');
+RESET ROLE;
 
 -- Changing jobs: the client may cancel its own, the owner may do all, a stranger knows of none.
 SET ROLE regress_stranger;

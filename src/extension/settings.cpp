@@ -90,7 +90,7 @@ void define_processes() {
                            "Off: no new run starts; a run under way goes on.", &enabled_value, true,
                            PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("metrics_refresh.max_workers",
-                          "Runs that may be under way at once in the cluster.",
+                          "Workers in the cluster, each with one run at a time.",
                           "Each takes one of max_worker_processes.", &max_workers_value, 4, 1, 256,
                           PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable(
@@ -209,10 +209,10 @@ void define_queue() {
                            "per_job: each job commits as its owner's settings say.",
                            &queue_flush_value, queue_flush_value, kQueueFlushes, PGC_SUSET, 0,
                            nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("metrics_refresh.queue_history",
-                          "Age at which completed jobs of a queue are removed.", nullptr,
-                          &queue_history_minutes, 7 * 24 * 60, 60, 400 * 24 * 60, PGC_SUSET,
-                          GUC_UNIT_MIN, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "metrics_refresh.queue_history", "Time that completed jobs of a queue are kept at least.",
+      "They are removed by whole periods of a day or longer.", &queue_history_minutes, 7 * 24 * 60,
+      60, 400 * 24 * 60, PGC_SUSET, GUC_UNIT_MIN, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("metrics_refresh.queue_max_payload",
                           "Largest payload of a job of a queue.", nullptr,
                           &queue_max_payload_kilobytes, 1024, 1, 64 * 1024, PGC_SUSET, GUC_UNIT_KB,

@@ -38,7 +38,7 @@ int max_queue_databases();   ///< databases that may have a queue
 std::size_t queue_memory();  ///< bytes of shared memory of a queue
 int queue_workers();         ///< part of max_workers() for jobs of the queue; may be 0
 QueueFlush queue_flush();
-core::Duration queue_history();     ///< age at which completed jobs are removed
+core::Duration queue_history();     ///< how long completed jobs are kept at least
 std::size_t queue_max_payload();    ///< bytes of a payload
 core::Duration queue_group_time();  ///< after which a group of jobs commits
 int queue_crash_limit();            ///< crashes of the server in which a job ran alone

@@ -128,11 +128,14 @@ for (split /\n/, $node->safe_psql('postgres', q{SELECT name, current_setting(nam
 	$actual{$name} = ($value eq '' ? 'empty' : $value) . " | $changed_by{$context}";
 }
 is_deeply(\%described, \%actual, 'docs/operations.md: every setting, its default, and how it is changed');
-my %real = map { $_ => 1 } @settings;
+# Names of settings, and of all else in the schema. A name may be cut off, as in metrics_refresh.max_….
+my %real = map { $_ => 1 } @settings, listed(
+	q{SELECT 'metrics_refresh.' || unnest(ARRAY(SELECT proname FROM pg_proc WHERE pronamespace = n.oid)
+		|| ARRAY(SELECT relname FROM pg_class WHERE relnamespace = n.oid)) FROM pg_namespace n WHERE nspname = 'metrics_refresh'});
 for my $page (sort keys %text)
 {
-	is_deeply([ grep { !$real{$_} } $text{$page} =~ /`(metrics_refresh\.(?:max|log|health|admin|worker|scheduler|audit|yield|cancel|suspend)_\w+)`/g ],
-		[], "$page: its settings exist") ;
+	my %named = map { $_ => 1 } grep { !/\.cpp$|_$/ } $text{$page} =~ /\b(metrics_refresh\.[a-z]\w*)/g;
+	is_deeply([ grep { !$real{$_} } sort keys %named ], [], "$page: its settings, functions and views exist");
 }
 my @functions = listed(
 	q{SELECT DISTINCT p.proname FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'

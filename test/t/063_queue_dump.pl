@@ -86,4 +86,20 @@ is($other->safe_psql('elsewhere', q{SELECT string_agg(n::text, ' ' ORDER BY n) F
 is( $other->safe_psql('elsewhere', "SELECT status, reason FROM metrics_refresh_internal.queue_stopped WHERE id = $of_gone"),
 	'd|its type does not exist', 'a job whose type is missing is dead');
 
+# In many transactions: jobs start when the session of the restore ends, also those of other sessions.
+my $script = $node->basedir . '/again.sql';
+$node->command_ok([ 'pg_restore', '--file', $script, $node->basedir . '/again.dump' ], 'a script');
+$other->safe_psql('postgres', 'CREATE DATABASE slowly');
+my $restore = $other->background_psql('slowly', on_error_stop => 1);
+$restore->query_safe("\\i $script");
+process_id($other, 'scheduler', 'slowly');
+$other->safe_psql('slowly', q{SELECT metrics_refresh.enqueue('note', '{"n": 10}')});
+ok( $other->poll_query_until('postgres', q{SELECT wait_event_type = 'Extension' FROM pg_stat_activity
+		WHERE backend_type = 'metrics_refresh scheduler' AND datname = 'slowly'}), 'the scheduler rests');
+my $end = $other->safe_psql('postgres', 'SELECT clock_timestamp()');
+$restore->quit;
+ok($other->poll_query_until('slowly', 'SELECT count(*) = 3 FROM done WHERE n IN (2, 9, 10)'), 'jobs run after the restore');
+is( $other->safe_psql('slowly', "SELECT bool_and(started_at > '$end') FROM background_jobs WHERE status = 'completed'"),
+	't', 'and none before');
+
 done_testing();

@@ -17,19 +17,40 @@ Param time_or_null(TimestampTz time) {
   return time == 0 ? Param::null(TIMESTAMPTZOID) : Param(TIMESTAMPTZOID, TimestampTzGetDatum(time));
 }
 
+// With the rights of the caller, whose view shows them.
+std::vector<std::pair<std::int64_t, std::string>> visible_types() {
+  std::vector<std::pair<std::int64_t, std::string>> types;
+  pg::with_own_sql([&types] {
+    pg::Spi spi;
+    types = store::queue::visible_type_names(spi);
+  });
+  return types;
+}
+
+// Names of workers and notes are for roles that manage the type. A member of pg_read_all_data can
+// call this function without the view background_jobs.
 Datum claims(FunctionCallInfo call) {
   SetResult result(call);
   if (!shmem::queue::find_queue()) return Datum{0};
-  for (const auto& job : shmem::queue::running_jobs()) {
+  const auto running = shmem::queue::running_jobs();
+  const auto outside = shmem::queue::outside_claims();
+  if (running.empty() && outside.empty()) return Datum{0};
+  const auto types = visible_types();
+  const auto text = [&types](shmem::queue::TypeId type, const std::string& value) {
+    const bool is_visible = std::any_of(types.begin(), types.end(),
+                                        [type](const auto& known) { return known.first == type; });
+    return is_visible ? Param::text_or_null(value) : Param::null(TEXTOID);
+  };
+  for (const auto& job : running) {
     const auto& progress = job.progress;
     const bool has_progress = progress.done > 0 || progress.total >= 0 || progress.note[0] != '\0';
-    result.add({job.job, std::to_string(job.pid), time_or_null(job.started_at),
+    result.add({job.job, text(job.type, std::to_string(job.pid)), time_or_null(job.started_at),
                 has_progress ? Param(progress.done) : Param::null(INT8OID),
                 progress.total < 0 ? Param::null(INT8OID) : Param(progress.total),
-                Param::text_or_null(progress.note)});
+                text(job.type, progress.note)});
   }
-  for (const auto& claim : shmem::queue::outside_claims())
-    result.add({claim.job, Param::text_or_null(claim.worker), time_or_null(claim.started_at),
+  for (const auto& claim : outside)
+    result.add({claim.job, text(claim.type, claim.worker), time_or_null(claim.started_at),
                 Param::null(INT8OID), Param::null(INT8OID), Param::null(TEXTOID)});
   return Datum{0};
 }
@@ -37,12 +58,7 @@ Datum claims(FunctionCallInfo call) {
 Datum counts(FunctionCallInfo call) {
   SetResult result(call);
   if (!shmem::queue::find_queue()) return Datum{0};
-  std::vector<std::pair<std::int64_t, std::string>> types;
-  // With the rights of the caller, whose view shows the types to count.
-  pg::with_own_sql([&] {
-    pg::Spi spi;
-    types = store::queue::visible_type_names(spi);
-  });
+  const auto types = visible_types();
   const bool are_exact = shmem::queue::are_exact();
   for (const auto& [id, name] : types) {
     const auto type = shmem::queue::type_counts(static_cast<shmem::queue::TypeId>(id));

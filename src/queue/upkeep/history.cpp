@@ -6,7 +6,6 @@
 #include "pg/time.hpp"
 #include "queue/upkeep/changes.hpp"
 #include "shmem/queue/place.hpp"
-#include "store/queue/sizes.hpp"
 
 namespace metrics_refresh::queue {
 namespace {
@@ -58,14 +57,13 @@ void History::work(Instant now) {
     return due_.no_later_than(opened_at(*current, now) + length());
   // If the next one is still kept, because the setting was raised, the current one stays.
   const Period& next = periods_[(current->number + 1U) % kPeriods];
-  if (next.state == Period::State::kEmpty) open(current->number, next, now);
+  if (next.state == Period::State::kEmpty) open(next, now);
 }
 
-void History::open(std::uint8_t current, const Period& next, Instant now) {
+void History::open(const Period& next, Instant now) {
   if (!store::try_with_own_tables(
           "a period of the history cannot be opened now", [&](pg::Spi& spi) {
-            store::queue::open_period(spi, next.number, store::queue::completed_rows(spi, current),
-                                      pg::to_timestamptz(now));
+            store::queue::open_period(spi, next.number, pg::to_timestamptz(now));
           }))
     return due_.failed(now);
   due_.succeeded();

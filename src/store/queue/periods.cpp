@@ -18,15 +18,14 @@ Period::State state_of(const std::string& word) {
 
 std::vector<Period> read_periods(pg::Spi& spi) {
   const pg::Rows rows = spi.query(
-      "SELECT period::int8, state, opened_at, closed_at, coalesce(rows, 0) AS row_count"
+      "SELECT period::int8, state, opened_at, closed_at"
       " FROM metrics_refresh_internal.queue_period ORDER BY period");
   std::vector<Period> periods;
   for (std::size_t i = 0; i < rows.size(); ++i)
     periods.push_back({static_cast<std::uint8_t>(rows.get_int64(i, "period")),
                        state_of(rows.get_text(i, "state")),
                        pg::to_timestamptz(rows.get_instant_or_null(i, "opened_at")),
-                       pg::to_timestamptz(rows.get_instant_or_null(i, "closed_at")),
-                       rows.get_int64(i, "row_count")});
+                       pg::to_timestamptz(rows.get_instant_or_null(i, "closed_at"))});
   return periods;
 }
 
@@ -41,16 +40,27 @@ std::uint8_t current_period() {
   return static_cast<std::uint8_t>(shmem::queue::offer_current_period(current));
 }
 
-void open_period(pg::Spi& spi, std::uint8_t next, std::int64_t rows, TimestampTz now) {
+void open_period(pg::Spi& spi, std::uint8_t next, TimestampTz now) {
   const pg::Param time(TIMESTAMPTZOID, TimestampTzGetDatum(now));
   (void)spi.query(
-      "UPDATE metrics_refresh_internal.queue_period SET state = 'closed', closed_at = $1, rows = $2"
+      "UPDATE metrics_refresh_internal.queue_period SET state = 'closed', closed_at = $1"
       " WHERE state = 'current'",
-      {time, rows});
+      {time});
   (void)spi.query(
       "UPDATE metrics_refresh_internal.queue_period"
-      " SET state = 'current', opened_at = $1, closed_at = NULL, rows = NULL WHERE period = $2",
+      " SET state = 'current', opened_at = $1, closed_at = NULL WHERE period = $2",
       {time, static_cast<std::int64_t>(next)});
+}
+
+std::int64_t count_completed(std::uint8_t period) {
+  return pg::call([period]() -> std::int64_t {
+    const Oid table = tables().history[period];
+    if (!OidIsValid(table)) return 0;
+    Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
+    const std::int64_t count = pg::count_rows(table, latest);
+    UnregisterSnapshot(latest);
+    return count;
+  });
 }
 
 bool empty_period(pg::Spi& spi, std::uint8_t period) {
@@ -69,7 +79,7 @@ bool empty_period(pg::Spi& spi, std::uint8_t period) {
       {static_cast<std::int64_t>(period)});
   (void)spi.query(
       "UPDATE metrics_refresh_internal.queue_period"
-      " SET state = 'empty', opened_at = NULL, closed_at = NULL, rows = NULL WHERE period = $1",
+      " SET state = 'empty', opened_at = NULL, closed_at = NULL WHERE period = $1",
       {static_cast<std::int64_t>(period)});
   return true;
 }

@@ -17,7 +17,6 @@ struct Period {
   std::uint8_t number = 0;
   State state = State::kEmpty;
   std::optional<TimestampTz> opened_at, closed_at;
-  std::int64_t rows = 0;  // about, if it is closed
 };
 
 /// All periods, by number. One of them is current.
@@ -27,9 +26,12 @@ std::vector<Period> read_periods(pg::Spi& spi);
 /// one. REQUIRES: require_queue() or find_queue() in this transaction; not as_extension().
 std::uint8_t current_period();
 
-/// Makes an empty period the current one, and closes the one that was, with about so many rows.
+/// Makes an empty period the current one, and closes the one that was.
 /// After the commit, shared memory names the new one; jobs that end until then go to the old one.
-void open_period(pg::Spi& spi, std::uint8_t next, std::int64_t rows, TimestampTz now);
+void open_period(pg::Spi& spi, std::uint8_t next, TimestampTz now);
+
+/// The completed jobs of a period. Reads all of them.
+std::int64_t count_completed(std::uint8_t period);
 
 /// Empties a closed period by TRUNCATE. Returns false if a session has a lock on it; then end the
 /// transaction soon, and try again later. Readers of several tables count truncations, as for

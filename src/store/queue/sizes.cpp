@@ -63,15 +63,4 @@ JobNumber last_number(pg::Spi& spi, std::uint8_t segment) {
   return rows.get_int64(0, "last");
 }
 
-// As the planner estimates it. A table that was never analyzed is taken to have small jobs.
-std::int64_t completed_rows(pg::Spi& spi, std::uint8_t period) {
-  const pg::Rows rows = spi.query(
-      "SELECT (pg_catalog.pg_relation_size(oid) / pg_catalog.current_setting('block_size')::int8 *"
-      " CASE WHEN relpages > 0 AND reltuples >= 0 THEN reltuples / relpages ELSE 60 END)::int8 AS n"
-      " FROM pg_catalog.pg_class"
-      " WHERE relnamespace = 'metrics_refresh_internal'::pg_catalog.regnamespace AND relname = $1",
-      {"queue_history_" + std::to_string(period)});
-  return rows.empty() ? 0 : rows.get_int64(0, "n");
-}
-
 }  // namespace metrics_refresh::store::queue

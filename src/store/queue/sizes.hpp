@@ -19,7 +19,4 @@ std::int64_t spent_rows(std::uint8_t segment);
 /// REQUIRES: inside extension::as_extension().
 JobNumber last_number(pg::Spi& spi, std::uint8_t segment);
 
-/// About how many rows the period of the history has. REQUIRES: as above.
-std::int64_t completed_rows(pg::Spi& spi, std::uint8_t period);
-
 }  // namespace metrics_refresh::store::queue

@@ -276,7 +276,7 @@ Datum retry(FunctionCallInfo call) {
 Datum empty_history(FunctionCallInfo call) {
   bool done = false;
   extension::as_extension([&](pg::Spi& spi) {
-    open_period(spi, small(call, 1), 7, GetCurrentTimestamp());
+    open_period(spi, small(call, 1), GetCurrentTimestamp());
     done = empty_period(spi, small(call, 0));
   });
   return answer(done ? "emptied" : "in use");

@@ -98,6 +98,7 @@ void JobRunner::perform_group(const Started& first, HandledType& type) {
   }
   for (const Member& member : members) {
     shmem::queue::go_on_with(member.started.job, member.is_canceled);
+    flush_.before_job(member.started.mean);
     // The others are given back if another owner needs the worker.
     ends_.push_back(shmem::is_to_leave(worker_) ? End{member.started.job, Outcome::kReturned}
                                                 : perform_alone(member.started, type));

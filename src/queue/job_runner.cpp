@@ -85,7 +85,10 @@ JobRunner::JobRunner(int worker, WorkerSession& session)
                                      ALLOCSET_DEFAULT_SIZES);
       })) {}
 
-JobRunner::~JobRunner() { MemoryContextDelete(memory_); }
+JobRunner::~JobRunner() {
+  flush_.leave_to_launcher();
+  MemoryContextDelete(memory_);
+}
 
 const JobRunner::Ends& JobRunner::perform(const Started& started, bool* failed) {
   ends_.clear();
@@ -292,6 +295,7 @@ JobRunner::End JobRunner::end_failed(const Started& started, const HandledType& 
 // crash, also if the server is shut down.
 void JobRunner::end_at_exit() noexcept {
   end_handler_at_exit();
+  flush_.leave_to_launcher();
   claims_.clear();
 }
 

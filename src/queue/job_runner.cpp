@@ -136,7 +136,7 @@ std::optional<store::queue::Job> JobRunner::read(const Started& started) {
   const std::optional<Job> job =
       store::queue::read_job({started.job, started.tid, started.segment}, GetActiveSnapshot());
   MemoryContextSwitchTo(before);
-  if (job) claims_.write({MyDatabaseId, job->id, job->version});
+  if (job) claims_.write({MyDatabaseId, job->id, job->version, 0});
   return job;
 }
 

@@ -1,6 +1,9 @@
 // When a worker flushes the log, if metrics_refresh.queue_flush is shared: its commits are
 // asynchronous, and one flush makes many of them durable. The flush comes when the first commit is
 // kLongest old, before the worker rests, and before a job that may take longer.
+//
+// If a handler takes longer than was expected, a timer asks the launcher to flush, because the
+// worker cannot flush in the middle of it.
 #pragma once
 
 #include "pg/job_transaction.hpp"
@@ -17,16 +20,12 @@ class FlushPolicy {
     if (position_ == InvalidXLogRecPtr) since_ = pg::steady_now();
     position_ = position;
   }
-  /// Flushes if it is time. `mean` is the duration that the next job may have; negative: unknown.
-  void before_job(core::Duration mean) {
-    if (position_ == InvalidXLogRecPtr) return;
-    const bool is_long = mean.count() < 0 || mean > kLongest / 2;
-    if (is_long || pg::steady_now() - since_ >= kLongest.count()) flush();
-  }
-  void flush() {
-    pg::flush_log(position_);
-    position_ = InvalidXLogRecPtr;
-  }
+  /// Flushes if it is time, or starts the timer. `mean` is the duration that the next job may have;
+  /// negative: unknown.
+  void before_job(core::Duration mean);
+  void flush();
+  /// Leaves the flush to the launcher, at the exit of the process.
+  void leave_to_launcher() const noexcept;
 
  private:
   XLogRecPtr position_ = InvalidXLogRecPtr;  // of the last commit that was not flushed

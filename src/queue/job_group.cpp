@@ -3,6 +3,8 @@
 // its subtransaction was rolled back; its failure is written with the ends of the others.
 #include "queue/job_runner.hpp"
 
+#include <algorithm>
+
 #include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
@@ -44,6 +46,17 @@ void JobRunner::perform_member(Member& member, HandledType& type) {
   fill_end(*member.job, took_, member.end);
 }
 
+// If the server crashes now, any of the jobs may be the reason. If it is one alone, it is named.
+void JobRunner::name_group(const std::vector<Member>& members) {
+  if (members.size() == 1) return;
+  shmem::queue::ClaimedJob group = {MyDatabaseId, members[0].started.job, 0, 0};
+  for (const Member& member : members) {
+    group.job = std::min(group.job, member.started.job);
+    group.last = std::max(group.last, member.started.job);
+  }
+  claims_.write(group);
+}
+
 void JobRunner::write_ends_of_group(std::vector<Member>& members, const HandledType& type) {
   std::vector<store::queue::Completed> completed;
   for (const Member& member : members) {
@@ -82,6 +95,7 @@ void JobRunner::perform_group(const Started& first, HandledType& type) {
       if (members.size() < kMostInGroup && pg::steady_now() < end && !shmem::is_to_leave(worker_))
         next = shmem::queue::next(true);
     }
+    name_group(members);
     fire_triggers_of_group(first, type);
     write_ends_of_group(members, type);
     bool has_failures = false;
@@ -98,6 +112,7 @@ void JobRunner::perform_group(const Started& first, HandledType& type) {
   }
   for (const Member& member : members) {
     shmem::queue::go_on_with(member.started.job, member.is_canceled);
+    flush_.before_job(member.started.mean);
     // The others are given back if another owner needs the worker.
     ends_.push_back(shmem::is_to_leave(worker_) ? End{member.started.job, Outcome::kReturned}
                                                 : perform_alone(member.started, type));

@@ -85,7 +85,10 @@ JobRunner::JobRunner(int worker, WorkerSession& session)
                                      ALLOCSET_DEFAULT_SIZES);
       })) {}
 
-JobRunner::~JobRunner() { MemoryContextDelete(memory_); }
+JobRunner::~JobRunner() {
+  flush_.leave_to_launcher();
+  MemoryContextDelete(memory_);
+}
 
 const JobRunner::Ends& JobRunner::perform(const Started& started, bool* failed) {
   ends_.clear();
@@ -133,7 +136,7 @@ std::optional<store::queue::Job> JobRunner::read(const Started& started) {
   const std::optional<Job> job =
       store::queue::read_job({started.job, started.tid, started.segment}, GetActiveSnapshot());
   MemoryContextSwitchTo(before);
-  if (job) claims_.write({MyDatabaseId, job->id, job->version});
+  if (job) claims_.write({MyDatabaseId, job->id, job->version, 0});
   return job;
 }
 
@@ -292,6 +295,7 @@ JobRunner::End JobRunner::end_failed(const Started& started, const HandledType& 
 // crash, also if the server is shut down.
 void JobRunner::end_at_exit() noexcept {
   end_handler_at_exit();
+  flush_.leave_to_launcher();
   claims_.clear();
 }
 

@@ -75,6 +75,7 @@ class JobRunner {
   End perform_alone(const Started& started, HandledType& type);
   void perform_group(const Started& first, HandledType& type);
   void perform_member(Member& member, HandledType& type);
+  void name_group(const std::vector<Member>& members);
   void write_ends_of_group(std::vector<Member>& members, const HandledType& type);
 
   std::optional<Job> read(const Started& started);

@@ -19,6 +19,7 @@ struct Area {
   pg_atomic_uint64 written_rows;    // rows of jobs written since the server started
   pg_atomic_uint64 written_bytes;   // the size of these rows
   pg_atomic_uint64 type_changes;    // commits in all databases that may have changed job types
+  pg_atomic_uint32 wants_flush;     // a worker asks the launcher to flush the log
   Oid next_service_database;        // whose owner has the next free worker of the queue, see
   Oid next_service_owner;           // end_turn_of_service()
   std::int64_t next_service_until;  // by pg::steady_now()

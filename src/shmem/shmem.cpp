@@ -61,6 +61,7 @@ void on_startup() {
     pg_atomic_init_u64(&shared->written_rows, 0);
     pg_atomic_init_u64(&shared->written_bytes, 0);
     pg_atomic_init_u64(&shared->type_changes, 0);
+    pg_atomic_init_u32(&shared->wants_flush, 0);
     shared->lock = &GetNamedLWLockTranche(kName)->lock;
     ConditionVariableInit(&shared->run_ended);
     shared->max_databases = settings::max_databases();
@@ -126,6 +127,20 @@ std::uint64_t changes_of_types() noexcept {
 
 void count_change_of_types() noexcept {
   if (shared != nullptr) pg_atomic_fetch_add_u64(&shared->type_changes, 1);
+}
+
+// Without the lock. A latch that is not the launcher's any more is set for nothing; the next
+// launcher looks for a request when it starts.
+void ask_for_flush() noexcept {
+  if (shared == nullptr) return;
+  pg_atomic_write_u32(&shared->wants_flush, 1);
+  PGPROC* const launcher = *const_cast<PGPROC* volatile*>(&shared->launcher);
+  if (launcher != nullptr) SetLatch(&launcher->procLatch);
+}
+
+bool take_flush_request() noexcept {
+  return pg_atomic_read_u32(&shared->wants_flush) != 0 &&
+         pg_atomic_exchange_u32(&shared->wants_flush, 0) != 0;
 }
 
 void wake_launcher_locked() noexcept {

@@ -42,4 +42,10 @@ void count_written_job(std::int64_t bytes) noexcept;
 std::uint64_t changes_of_types() noexcept;
 void count_change_of_types() noexcept;
 
+/// Asks the launcher to flush the log, for a process that cannot do so now. May be called in a
+/// signal handler.
+void ask_for_flush() noexcept;
+/// For the launcher: true once after that.
+bool take_flush_request() noexcept;
+
 }  // namespace metrics_refresh::shmem

@@ -8,10 +8,14 @@
 //
 // A new scheduler reports by shmem::attach_scheduler(). The launcher follows the processes that
 // have not reported yet. If one exits without a report, the next start in its database is delayed.
+//
+// It nearly always sleeps, so it also flushes the log for workers that cannot do so in time
+// (queue/flush_policy.hpp).
 #include "worker/launcher.hpp"
 
 #include <algorithm>
 
+#include "pg/job_transaction.hpp"
 #include "pg/sleeper.hpp"
 #include "pg/time.hpp"
 #include "pg/transaction.hpp"
@@ -82,6 +86,7 @@ class Launcher {
     look_into_all();
     Instant before = pg::now();
     for (;;) {
+      if (shmem::take_flush_request()) pg::flush_log();
       follow_starts();
       const Instant now = pg::now();
       // If the clock was set back, the published due times are too far ahead.

@@ -1,5 +1,6 @@
 # Random kill -9 of workers, schedulers and the whole server while sessions enqueue and workers perform jobs: no job
-# is lost, and no effect is doubled. A job is enqueued together with a row that says so.
+# is lost, and no effect is doubled. Jobs that wait for others, and callbacks of batches, come after them. No two open jobs
+# have the same unique key. A job is enqueued together with a row that says so.
 use strict;
 use warnings;
 
@@ -11,8 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $wanted = ($ENV{PG_TEST_EXTRA} // '') =~ /\blong\b/ ? 2000 : 100;
-srand($ENV{SEED} // time);
-note('SEED=' . ($ENV{SEED} = srand));
+note('SEED=' . srand($ENV{SEED} // time));
 
 my $node = start_node(
 	'random_kills',
@@ -24,10 +24,15 @@ create_extension($node);
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 sql(q{
 	CREATE SEQUENCE turn;
-	CREATE TABLE enqueued (job bigint);
+	CREATE TABLE enqueued (job bigint, batch bigint);
+	CREATE INDEX ON enqueued (batch) WHERE batch IS NOT NULL;
 	CREATE TABLE effect (job bigint);
+	CREATE INDEX ON effect (job);
+	CREATE TABLE early (job bigint);
 	CREATE FUNCTION work(job_id bigint, payload jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 		INSERT INTO effect VALUES (job_id);
+		INSERT INTO early SELECT job_id WHERE payload ? 'after' AND NOT EXISTS (SELECT FROM effect WHERE job = (payload->>'after')::bigint)
+			OR payload ? 'callback' AND EXISTS (SELECT FROM enqueued e WHERE batch = job_id AND NOT EXISTS (SELECT FROM effect WHERE job = e.job));
 		IF payload ? 'sleep' THEN PERFORM pg_sleep((payload->>'sleep')::float8); END IF;
 		IF payload ? 'fail' AND nextval('turn') % 3 > 0 THEN RAISE 'for now'; END IF;
 		IF payload ? 'snooze' AND nextval('turn') % 2 > 0 THEN
@@ -38,12 +43,35 @@ sql(q{
 	SELECT metrics_refresh.register_job_type(type, 'work(bigint, jsonb)', mode => mode, max_attempts => 1000,
 			backoff => '1 ms', max_backoff => '10 ms')
 	FROM (VALUES ('once', 'exactly_once'), ('grouped', 'grouped')) t (type, mode);
+	CREATE FUNCTION enqueue_chain(type text, payload jsonb) RETURNS void LANGUAGE plpgsql AS $$
+	DECLARE
+		last bigint := metrics_refresh.enqueue(type, payload);
+	BEGIN
+		INSERT INTO enqueued VALUES (last);
+		FOR i IN 1 .. 3 LOOP
+			last := metrics_refresh.enqueue(type, payload || jsonb_build_object('after', last), after => ARRAY[last]);
+			INSERT INTO enqueued VALUES (last);
+		END LOOP;
+	END $$;
+	CREATE FUNCTION enqueue_batch(type text, payload jsonb) RETURNS void LANGUAGE plpgsql AS $$
+	DECLARE
+		batch bigint := metrics_refresh.create_batch(type, payload || '{"callback": true}');
+	BEGIN
+		INSERT INTO enqueued VALUES (batch), (metrics_refresh.enqueue(type, payload || jsonb_build_object('after', batch), after => ARRAY[batch]));
+		INSERT INTO enqueued SELECT metrics_refresh.enqueue(type, payload, batch => batch), batch FROM generate_series(1, 5);
+	END $$;
+	CREATE FUNCTION enqueue_unique(type text, payload jsonb) RETURNS void LANGUAGE sql AS $$
+		INSERT INTO enqueued SELECT job_id FROM metrics_refresh.enqueue_many(type, ARRAY[payload, payload, payload], delay => '2 ms',
+			unique_keys => ARRAY['a', 'b', 'c']) WHERE NOT duplicate
+	$$;
 	CREATE FUNCTION enqueue_some() RETURNS void LANGUAGE plpgsql AS $$
 	DECLARE
 		type text := CASE WHEN random() < 0.5 THEN 'once' ELSE 'grouped' END;
 		payload jsonb := (ARRAY['{}', '{}', '{}', '{"sleep": 0.002}', '{"fail": 1}', '{"snooze": 1}'])[ceil(random() * 6)];
 	BEGIN
-		IF random() < 0.5 THEN
+		IF random() < 0.2 THEN
+			PERFORM enqueue_chain(type, payload), enqueue_batch(type, payload), enqueue_unique(type, payload);
+		ELSIF random() < 0.5 THEN
 			INSERT INTO enqueued SELECT metrics_refresh.enqueue(type, payload, delay => CASE WHEN random() < 0.1 THEN interval '5 ms' END)
 			FROM generate_series(1, 10);
 		ELSE
@@ -71,7 +99,17 @@ sub stop_enqueuers
 }
 END { stop_enqueuers() if defined $script }  # also if the test dies
 
-sub come_back { wait_for_server($node); return }
+my $not_unique = '';
+
+# The server may crash while it is asked.
+sub come_back
+{
+	wait_for_server($node);
+	my ($result, $keys) = $node->psql('postgres', q{SELECT type, unique_key, array_agg(id) FROM background_jobs
+		WHERE status IN ('pending', 'processing', 'failed') AND unique_key IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1});
+	$not_unique .= $keys if $result == 0;
+	return;
+}
 
 my %kills;
 for my $n (1 .. $wanted)
@@ -110,6 +148,11 @@ is(sql('SELECT count(*) FROM effect WHERE job NOT IN (SELECT job FROM enqueued)'
 is(sql('SELECT count(*) FROM (SELECT FROM effect GROUP BY job HAVING count(*) > 1) twice'), 0, 'no effect is doubled');
 is(sql(q{SELECT count(*) FILTER (WHERE status <> 'completed'), count(*) - count(DISTINCT id), count(*) - (SELECT count(*) FROM enqueued)
 	FROM background_jobs}), '0|0|0', 'each job has one end');
+is(sql('SELECT count(*) FROM early'), 0, 'no job has run before those that it waits for');
+is(sql(q{SELECT (SELECT count(*) FROM metrics_refresh_internal.queue_dependency), (SELECT count(*) FROM metrics_refresh_internal.queue_batch)}),
+	'0|0', 'none waits any longer');
+is(sql(q{SELECT count(*) > 0 FROM background_jobs b WHERE EXISTS (SELECT FROM enqueued WHERE batch = b.id)}), 't', 'there were callbacks');
+is($not_unique, '', 'no two open jobs of a type have had the same unique key');
 my $log = slurp_file($node->logfile);
 is(() = $log =~ /ended twice|unique constraint "queue_ended/g, 0, 'no job would have ended twice');
 is(() = $log =~ /PANIC|terminated by signal (?!9:)\d+/g, 0, 'nothing else has crashed');

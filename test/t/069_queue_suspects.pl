@@ -1,5 +1,5 @@
-# A handler that crashes the server is given up after some crashes, and jobs that ran beside it are not. After a start,
-# the first job begins within a second.
+# A handler that crashes the server is given up after some crashes, and jobs that ran beside it are not, also if a
+# deferred trigger of a group crashes it. After a start, the first job begins within a second.
 use strict;
 use warnings;
 
@@ -107,6 +107,42 @@ cmp_ok($best, '<=', 1, "the first one within a second ($best s)");
 until_ok($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM background_jobs WHERE status IN ('pending', 'failed', 'processing'))},
 	'all are done');
 is(sql('SELECT count(*) - count(DISTINCT job) FROM done'), 0, 'each once');
+
+# Deferred triggers of a group, which know nothing of the job. Its jobs then run singly, and show which of them it was.
+sql(q{
+	CREATE TABLE in_group (job bigint, name text);
+	CREATE FUNCTION crash_later() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF NEW.name = 'crasher' THEN
+			COPY (SELECT 1) TO PROGRAM 'kill -9 $PPID';
+			PERFORM pg_sleep(60);
+		END IF;
+		RETURN NULL;
+	END $$;
+	CREATE CONSTRAINT TRIGGER crash_later AFTER INSERT ON in_group DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW EXECUTE FUNCTION crash_later();
+	CREATE FUNCTION in_group(job_id bigint, payload jsonb) RETURNS void LANGUAGE sql
+	AS $$ INSERT INTO in_group VALUES (job_id, payload->>'name') $$;
+	SELECT metrics_refresh.register_job_type('grouped', 'in_group(bigint, jsonb)', mode => 'grouped', max_attempts => 20)});
+$crashes = restarts();
+my ($poison, $last) = split /\|/, sql(q{
+	SELECT min(job_id) + 20, max(job_id) FROM metrics_refresh.enqueue_many('grouped',
+		array_fill('{"name": "before"}'::jsonb, ARRAY[20]) || '{"name": "crasher"}'::jsonb || array_fill('{"name": "behind"}'::jsonb, ARRAY[39]))});
+$node->wait_for_log(qr/(reinitializing.*){$crashes}reinitializing/s);
+until_up();
+for (1 .. 1200)
+{
+	my ($code, $out) = $node->psql('postgres', "SELECT status FROM background_jobs WHERE id = $poison");
+	last if $code == 0 && $out eq 'dead';
+	select undef, undef, undef, 0.1;
+}
+until_ok($node, 'postgres', "SELECT count(*) = 59 FROM background_jobs WHERE type = 'grouped' AND status = 'completed'",
+	'the others of a group with a deferred trigger that crashes are done');
+is(sql("SELECT status, last_error FROM background_jobs WHERE id = $poison"), 'dead|the server crashed while the job ran alone, 3 times',
+	'and that job is dead');
+$crashes = restarts() - $crashes;
+cmp_ok($crashes, '<=', 5, "after a crash of the group, one beside others, and three alone ($crashes)");
+is(sql('SELECT count(*), count(DISTINCT job) FROM in_group'), '59|59', 'each of the others once');
 
 $node->stop;
 done_testing();

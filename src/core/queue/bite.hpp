@@ -64,6 +64,12 @@ struct Bite {
     while (next < count && items[next].state != Item::State::kWaiting) ++next;
     return next < count ? &items[next] : nullptr;
   }
+  /// The same, without a change.
+  const Item* look_at_next() const noexcept {
+    for (std::uint32_t i = next; i < count; ++i)
+      if (items[i].state == Item::State::kWaiting) return &items[i];
+    return nullptr;
+  }
 };
 
 }  // namespace metrics_refresh::core::queue

@@ -117,14 +117,13 @@ bool Batches::end_together(const std::int64_t* batches, std::size_t count, const
                            Mover& mover) {
   std::vector<std::int64_t> ended, locked;
   bool is_without_type = false;
-  const bool done =
-      try_change("batches of jobs cannot be ended now", Commit::kFlushed, [&](pg::Spi& spi) {
-        for (std::size_t i = 0; i < count; ++i) {
-          const Ended has_ended = end_one(spi, batches[i], types, is_without_type);
-          if (has_ended == Ended::kYes) ended.push_back(batches[i]);
-          if (has_ended == Ended::kLocked) locked.push_back(batches[i]);
-        }
-      });
+  const bool done = try_change("batches of jobs cannot be ended now", [&](pg::Spi& spi) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const Ended has_ended = end_one(spi, batches[i], types, is_without_type);
+      if (has_ended == Ended::kYes) ended.push_back(batches[i]);
+      if (has_ended == Ended::kLocked) locked.push_back(batches[i]);
+    }
+  });
   if (!done) return false;
   locked_.insert(locked.begin(), locked.end());
   for (const std::int64_t number : ended) shmem::queue::forget_batch(number);

@@ -54,11 +54,4 @@ void note_canceled(const Unended& job) {
   note_stopped(job, counts, ends);
 }
 
-void commit_without_flush() {
-  pg::call([] {
-    (void)set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
-                            GUC_ACTION_LOCAL, true, 0, false);
-  });
-}
-
 }  // namespace metrics_refresh::queue

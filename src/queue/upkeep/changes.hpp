@@ -30,17 +30,12 @@ void note_callback(TypeId type);
 void note_dead(const Unended& job);
 void note_canceled(const Unended& job);
 
-/// kNotFlushed: a crash may undo the transaction, and then it is done again.
-enum class Commit { kFlushed, kNotFlushed };
-
-void commit_without_flush();
-
 /// Runs `body(spi)` in a transaction with the rights of the extension. Returns false after an
-/// error, which is in the server log.
+/// error, which is in the server log. The commit is flushed before it becomes visible. So if a job
+/// that was moved crashes the server, it is found where it was when its worker named it.
 template <typename Body>
-bool try_change(const char* doing, Commit commit, Body&& body) {
-  return store::try_with_own_tables(doing, [&body, commit](pg::Spi& spi) {
-    if (commit == Commit::kNotFlushed) commit_without_flush();
+bool try_change(const char* doing, Body&& body) {
+  return store::try_with_own_tables(doing, [&body](pg::Spi& spi) {
     if (shmem::queue::find_queue()) body(spi);
   });
 }

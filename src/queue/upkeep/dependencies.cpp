@@ -105,8 +105,8 @@ void Dependencies::take_ends(core::Instant now, Mover& mover) {
 bool Dependencies::settle(const std::vector<std::int64_t>& jobs, Mover& mover) {
   std::optional<TimestampTz> due;
   std::vector<std::int64_t> left;
-  const bool settled = try_change(
-      "jobs that wait for others cannot be released now", Commit::kFlushed, [&](pg::Spi& spi) {
+  const bool settled =
+      try_change("jobs that wait for others cannot be released now", [&](pg::Spi& spi) {
         const store::queue::JobEnds ends =
             store::queue::find_ends(spi, store::queue::awaited_of(spi, jobs));
         if (ends.completed.empty() && ends.stopped.empty()) return;

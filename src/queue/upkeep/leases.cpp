@@ -80,14 +80,13 @@ bool Leases::end(const std::vector<OutsideClaim>& claims, const Types& types) {
   shmem::queue::TransactionNumber transaction = 0;
   for (const OutsideClaim& claim : claims) used[used_count++] = claim.job;
   bool is_told_undisturbed = false;
-  const bool done = try_change(
-      "leases that have expired cannot be ended now", Commit::kFlushed, [&](pg::Spi& spi) {
-        for (const OutsideClaim& claim : claims) ends.push_back(end_claim(spi, claim, types));
-        transaction = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
-        // No signal ends the process before the end is told.
-        is_told_undisturbed = true;
-        HOLD_INTERRUPTS();
-      });
+  const bool done = try_change("leases that have expired cannot be ended now", [&](pg::Spi& spi) {
+    for (const OutsideClaim& claim : claims) ends.push_back(end_claim(spi, claim, types));
+    transaction = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+    // No signal ends the process before the end is told.
+    is_told_undisturbed = true;
+    HOLD_INTERRUPTS();
+  });
   if (!done) {
     // It may have failed before there was a transaction to be rolled back.
     on_transaction_end(XACT_EVENT_ABORT, nullptr);

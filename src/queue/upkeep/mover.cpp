@@ -31,14 +31,13 @@ void Mover::work(core::Instant now) {
   store::queue::DueJobs jobs;
   const TimestampTz until = pg::to_timestamptz(now);
   std::optional<TimestampTz> next;
-  const bool moved =
-      try_change("jobs that are due cannot be moved now", Commit::kNotFlushed, [&](pg::Spi& spi) {
-        const std::uint8_t segment = store::queue::lock_segment_for_rows();
-        jobs = store::queue::move_due(spi, segment, cursor, until, kMost);
-        for (const Unended& job : jobs.moved) note_ready(job);
-        for (const Unended& job : jobs.dead) note_dead(job);
-        if (!jobs.is_more) next = store::queue::next_due(spi, cursor);
-      });
+  const bool moved = try_change("jobs that are due cannot be moved now", [&](pg::Spi& spi) {
+    const std::uint8_t segment = store::queue::lock_segment_for_rows();
+    jobs = store::queue::move_due(spi, segment, cursor, until, kMost);
+    for (const Unended& job : jobs.moved) note_ready(job);
+    for (const Unended& job : jobs.dead) note_dead(job);
+    if (!jobs.is_more) next = store::queue::next_due(spi, cursor);
+  });
   if (!moved) return due_.failed(now);
   due_.succeeded();
   cursor_ = cursor;

@@ -75,10 +75,9 @@ std::string payload_of(const Sum& sum) {
          "}, \"at\": \"" + present_time() + "\"}";
 }
 
-// The transaction of the notification writes nothing else, so it need not be durable.
 bool send(const std::string& payload) {
   const std::optional<shmem::queue::QueueStatus> status = shmem::queue::queue_status();
-  return try_change("listeners cannot be notified of jobs now", Commit::kNotFlushed, [&](pg::Spi&) {
+  return try_change("listeners cannot be notified of jobs now", [&](pg::Spi&) {
     pg::call([&] {
       if (status && status->last_end != InvalidXLogRecPtr) XLogFlush(status->last_end);
       Async_Notify("metrics_refresh", payload.c_str());

@@ -72,16 +72,15 @@ bool Orphans::end_some(const Types& types) {
   }
   std::vector<Unended> jobs(kMost);
   store::queue::UnendedRead read;
-  if (!try_change(
-          "jobs without a type cannot be ended now", Commit::kNotFlushed, [&](pg::Spi& spi) {
-            read = store::queue::read_unended(segment_, until_, PG_INT64_MAX, GetActiveSnapshot(),
-                                              jobs.data(), kMost);
-            jobs.resize(read.count);
-            jobs = without_type(spi, jobs, types);
-            const std::vector<store::queue::Place> held = hold_unclaimed(jobs.data(), jobs.size());
-            if (held.size() < jobs.size()) is_behind_ = true;
-            if (!held.empty()) end_held(held);
-          }))
+  if (!try_change("jobs without a type cannot be ended now", [&](pg::Spi& spi) {
+        read = store::queue::read_unended(segment_, until_, PG_INT64_MAX, GetActiveSnapshot(),
+                                          jobs.data(), kMost);
+        jobs.resize(read.count);
+        jobs = without_type(spi, jobs, types);
+        const std::vector<store::queue::Place> held = hold_unclaimed(jobs.data(), jobs.size());
+        if (held.size() < jobs.size()) is_behind_ = true;
+        if (!held.empty()) end_held(held);
+      }))
     return false;
   until_ = read.until;
   if (until_ == PG_INT64_MAX) left_ &= ~(1U << segment_);

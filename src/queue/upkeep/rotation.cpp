@@ -132,10 +132,9 @@ void Rotation::take(const SegmentStep& step, Instant now) {
 // Rows of the new segment cannot survive a crash without its state: their commits come later in the
 // WAL.
 bool Rotation::open(std::uint8_t next, Instant now) {
-  if (!try_change("a segment of the job queue cannot be opened now", Commit::kNotFlushed,
-                  [next, now](pg::Spi& spi) {
-                    store::queue::open_segment(spi, next, pg::to_timestamptz(now));
-                  }))
+  if (!try_change("a segment of the job queue cannot be opened now", [next, now](pg::Spi& spi) {
+        store::queue::open_segment(spi, next, pg::to_timestamptz(now));
+      }))
     return false;
   for (Known& known : known_)
     if (known.state == SegmentState::kCurrent) known = {SegmentState::kSealed, now};
@@ -147,11 +146,10 @@ bool Rotation::open(std::uint8_t next, Instant now) {
 void Rotation::empty(std::uint8_t segment, Instant now) {
   using store::queue::Emptied;
   Emptied result = Emptied::kInUse;
-  if (!try_change("a segment of the job queue cannot be emptied now", Commit::kNotFlushed,
-                  [&](pg::Spi& spi) {
-                    result = store::queue::empty_segment(spi, segment);
-                    if (result == Emptied::kEmptied) shmem::queue::count_truncation();
-                  }))
+  if (!try_change("a segment of the job queue cannot be emptied now", [&](pg::Spi& spi) {
+        result = store::queue::empty_segment(spi, segment);
+        if (result == Emptied::kEmptied) shmem::queue::count_truncation();
+      }))
     result = Emptied::kInUse;
   Known& known = known_[segment];
   known.has_none = false;

@@ -32,13 +32,12 @@ Stragglers::Result Stragglers::copy(std::uint8_t segment) {
   if (segment_ != segment) *this = {};
   const auto jobs = std::make_unique<std::array<Unended, kMost>>();
   store::queue::UnendedRead read;
-  const bool copied = try_change(
-      "jobs cannot be copied to another segment now", Commit::kNotFlushed, [&](pg::Spi&) {
-        read = store::queue::read_unended(segment, until_, PG_INT64_MAX, GetActiveSnapshot(),
-                                          jobs->data(), kMost);
-        const std::vector<store::queue::Place> held = hold_unclaimed(jobs->data(), read.count);
-        if (!held.empty()) copy_held(held);
-      });
+  const bool copied = try_change("jobs cannot be copied to another segment now", [&](pg::Spi&) {
+    read = store::queue::read_unended(segment, until_, PG_INT64_MAX, GetActiveSnapshot(),
+                                      jobs->data(), kMost);
+    const std::vector<store::queue::Place> held = hold_unclaimed(jobs->data(), read.count);
+    if (!held.empty()) copy_held(held);
+  });
   if (!copied) return Result::kFailed;
   has_seen_ = has_seen_ || read.count > 0;
   until_ = read.until;

@@ -105,12 +105,11 @@ bool Suspects::read(const Types& types) {
 }
 
 bool Suspects::record(const shmem::queue::CrashedJobs& crash, const Types& types) {
-  return try_change("a crash of the server cannot be written down now", Commit::kFlushed,
-                    [&](pg::Spi& spi) {
-                      const std::vector<Job> jobs = running_jobs(spi, crash.jobs);
-                      const bool alone = jobs.size() == 1 && crash.others == 0;
-                      for (const Job& job : jobs) record_job(spi, job, alone, types.find(job.type));
-                    });
+  return try_change("a crash of the server cannot be written down now", [&](pg::Spi& spi) {
+    const std::vector<Job> jobs = running_jobs(spi, crash.jobs);
+    const bool alone = jobs.size() == 1 && crash.others == 0;
+    for (const Job& job : jobs) record_job(spi, job, alone, types.find(job.type));
+  });
 }
 
 void Suspects::work(core::Instant now, const Types& types) {
@@ -145,17 +144,15 @@ void Suspects::try_again(Suspect suspect, core::Instant now) {
 Suspects::Start Suspects::start(JobNumber number, const Types& types) {
   std::optional<Job> job;
   bool is_locked = false;
-  const bool moved =
-      try_change("a job cannot be started again now", Commit::kNotFlushed, [&](pg::Spi& spi) {
-        if (!may_start(store::queue::find_job(spi, number, GetActiveSnapshot(), false), types))
-          return;
-        job = store::queue::take_later(spi, number);
-        is_locked = !job;
-        if (is_locked) return;
-        job->run_at.reset();
-        job->version = store::queue::next_version(job->version);
-        store::queue::append_and_note(&*job, 1);
-      });
+  const bool moved = try_change("a job cannot be started again now", [&](pg::Spi& spi) {
+    if (!may_start(store::queue::find_job(spi, number, GetActiveSnapshot(), false), types)) return;
+    job = store::queue::take_later(spi, number);
+    is_locked = !job;
+    if (is_locked) return;
+    job->run_at.reset();
+    job->version = store::queue::next_version(job->version);
+    store::queue::append_and_note(&*job, 1);
+  });
   if (!moved || is_locked) return Start::kNotNow;
   const bool runs = job && shmem::queue::start_singly(claimable(store::queue::unended_of(*job)));
   return runs ? Start::kRuns : Start::kNever;

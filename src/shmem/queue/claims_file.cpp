@@ -9,7 +9,7 @@ namespace metrics_refresh::shmem::queue {
 namespace {
 
 constexpr char kPath[] = PG_STAT_TMP_DIR "/metrics_refresh.claims";
-constexpr std::uint32_t kMagic = 0x6d72'0001;
+constexpr std::uint32_t kMagic = 0x6d72'0002;
 
 struct Record {
   std::uint32_t magic;
@@ -17,8 +17,9 @@ struct Record {
   std::int64_t job;
   std::int16_t version;
   std::int16_t unused[3];
+  std::int64_t last;
   std::uint64_t check;
-  std::uint64_t padding[4];
+  std::uint64_t padding[3];
 };
 static_assert(sizeof(Record) == 64, "the place of a record follows from its size");
 
@@ -27,7 +28,7 @@ std::uint64_t check_of(const Record& record) noexcept {
   std::uint64_t sum = record.magic;
   for (const std::uint64_t part :
        {std::uint64_t{record.database}, static_cast<std::uint64_t>(record.job),
-        static_cast<std::uint64_t>(record.version)})
+        static_cast<std::uint64_t>(record.version), static_cast<std::uint64_t>(record.last)})
     sum = (sum ^ part) * 0x9e37'79b9'7f4a'7c15;
   return sum;
 }
@@ -68,6 +69,7 @@ void ClaimsFile::write(const ClaimedJob& job) noexcept {
   record.database = job.database;
   record.job = job.job;
   record.version = job.version;
+  record.last = job.last;
   record.check = check_of(record);
   (void)write_record(file_, worker_, record);
 }
@@ -86,7 +88,7 @@ std::vector<ClaimedJob> read_claims_file() {
   std::vector<ClaimedJob> jobs;
   for (const Record& record : records)
     if (record.magic == kMagic && record.job != 0 && record.check == check_of(record))
-      jobs.push_back({record.database, record.job, record.version});
+      jobs.push_back({record.database, record.job, record.version, record.last});
   return jobs;
 }
 

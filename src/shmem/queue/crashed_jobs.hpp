@@ -16,10 +16,15 @@ void take_claims_file();
 
 struct CrashedJobs {
   std::vector<CrashedJob> jobs;  // of this database, not forgotten yet
-  int others = 0;                // that ran in other databases
+  int others = 0;                // that ran in other databases, and groups
 };
 CrashedJobs crashed_jobs();
 /// The scheduler of this database has written down their ends.
 void forget_crashed_jobs();
+
+/// The server crashed while the deferred triggers of a group ran, or while it committed, and this
+/// job may have been in it. One of the group may have crashed the server; each by itself, they show
+/// which. REQUIRES: take_claims_file() was called, as it was before any worker started.
+bool may_be_of_crashed_group(std::int64_t job) noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

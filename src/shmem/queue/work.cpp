@@ -38,6 +38,11 @@ LostWorker* find_lost_worker(Content& content, JobNumber job) noexcept {
   return nullptr;
 }
 
+bool is_single(Content& content, JobNumber job) noexcept {
+  return (content.single.state == SingleState::kRuns && content.single.job.first == job) ||
+         find_lost_worker(content, job) != nullptr || may_be_of_crashed_group(job);
+}
+
 Started started(Content& content, const core::queue::Item& item, TimestampTz now) noexcept {
   set_job(self(content), item.job, now, false);
   const core::queue::Bite& bite = content.ready().bite(self_index());
@@ -50,10 +55,13 @@ Started started(Content& content, const core::queue::Item& item, TimestampTz now
   result.at = now;
   if (type != kNone) result.mean = content.types[type].mean;
   result.is_last = bite.waiting == 0;
-  result.is_single =
-      (content.single.state == SingleState::kRuns && content.single.job.first == item.job) ||
-      find_lost_worker(content, item.job) != nullptr;
+  result.is_single = is_single(content, item.job);
   return result;
+}
+
+bool single_is_next(Content& content) noexcept {
+  const core::queue::Item* const item = content.ready().bite(self_index()).look_at_next();
+  return item != nullptr && is_single(content, item->job);
 }
 
 bool start(Content& content, TimestampTz now, Next& next) noexcept {
@@ -120,6 +128,7 @@ bool next_locked(Content& content, bool only_bite, Next& next, Wakes& wakes) noe
   const TimestampTz now = GetCurrentTimestamp();
   stop_idling(content, self(content));
   next.step = NextStep::kNothing;
+  if (only_bite && single_is_next(content)) return true;
   if (start(content, now, next) || only_bite) return true;
   // Jobs that have started, and not ended.
   if (!content.ready().bite(self_index()).empty() || !settings::enabled()) return true;

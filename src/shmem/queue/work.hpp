@@ -34,7 +34,7 @@ struct Started {
   TimestampTz at = 0;       // the start of the attempt
   core::Duration mean{-1};  // of the type; negative: unknown
   bool is_last = false;     // none waits in the bite
-  bool is_single = false;   // from start_singly(), or a worker was lost in the job
+  bool is_single = false;   // in no group: from start_singly(), after a loss of a worker or a crash
 };
 enum class NextStep : std::uint8_t {
   kRun,      // `started`
@@ -48,8 +48,8 @@ struct Next {
   Reading reading;
 };
 /// The next job of the bite, or of a new bite. `only_bite`: does not claim another one, which
-/// `grouped` needs as long as its transaction is open. After a claim it wakes another worker of the
-/// owner if there is more to do.
+/// `grouped` needs as long as its transaction is open; a job that is_single waits. After a claim it
+/// wakes another worker of the owner if there is more to do.
 Next next(bool only_bite = false) noexcept;
 
 /// A transaction has committed, with this number and end of its record: that of the started job, or

@@ -64,6 +64,7 @@ void History::work(Instant now) {
 void History::open(std::uint8_t current, const Period& next, Instant now) {
   if (!store::try_with_own_tables(
           "a period of the history cannot be opened now", [&](pg::Spi& spi) {
+            store::queue::index_last_pages(spi, current);
             store::queue::open_period(spi, next.number, store::queue::completed_rows(spi, current),
                                       pg::to_timestamptz(now));
           }))

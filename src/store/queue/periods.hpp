@@ -31,6 +31,11 @@ std::uint8_t current_period();
 /// After the commit, shared memory names the new one; jobs that end until then go to the old one.
 void open_period(pg::Spi& spi, std::uint8_t next, std::int64_t rows, TimestampTz now);
 
+/// Adds the last pages of a period to its index, which gets an entry for a range of pages when the
+/// next range begins. Until then, each look-up reads all of these pages. They stay so if another
+/// session has locked the table against it.
+void index_last_pages(pg::Spi& spi, std::uint8_t period);
+
 /// Empties a closed period by TRUNCATE. Returns false if a session has a lock on it; then end the
 /// transaction soon, and try again later. Readers of several tables count truncations, as for
 /// empty_segment().

@@ -42,8 +42,9 @@ std::optional<StoppedJob> take_stopped(pg::Spi& spi, JobNumber id) {
 
 std::vector<Job> take_dead(pg::Spi& spi, const std::vector<std::int64_t>& types, JobNumber after,
                            std::size_t most) {
-  const pg::Rows rows = spi.query(delete_next("status = 'd'") + " RETURNING " + kJobColumnList,
-                                  {pg::Param::array(types), after, static_cast<std::int64_t>(most)});
+  const pg::Rows rows =
+      spi.query(delete_next("status = 'd'") + " RETURNING " + kJobColumnList,
+                {pg::Param::array(types), after, static_cast<std::int64_t>(most)});
   std::vector<Job> jobs;
   for (std::size_t i = 0; i < rows.size(); ++i) jobs.push_back(job_of(rows, i));
   std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.id < b.id; });

@@ -41,8 +41,8 @@ latency_of_cold() {
   set_ours metrics_refresh.queue_workers "$workers"
   set_ours metrics_refresh.worker_idle_timeout "'50ms'"
   fresh_ours run
-  ours run -c "CALL send('stamp', 50, 0.25)"
-  ours_wait run 10 "(SELECT count(*) = 50 FROM began)"
+  ours run -c "CALL send('stamp', 40, 0.2)"
+  ours_wait run 10 "(SELECT count(*) = 40 FROM began)"
   latencies ours 'ours cold' "$1"
   ours postgres -c 'ALTER SYSTEM RESET metrics_refresh.worker_idle_timeout' -c 'SELECT pg_reload_conf()' >/dev/null
 }

@@ -543,7 +543,8 @@ COMMENT ON TABLE metrics_refresh_internal.queue_claim IS 'claims of external wor
 CREATE TABLE metrics_refresh_internal.queue_later (
     LIKE metrics_refresh_internal.queue_hot,
     waits smallint NOT NULL, -- rows of queue_dependency in which it is the waiter
-    PRIMARY KEY (id)
+    PRIMARY KEY (id),
+    CHECK (CASE WHEN flags & 1 <> 0 THEN 'failed' ELSE 'pending' END IN ('failed', 'pending'))
 ) USING heap;
 CREATE INDEX queue_later_due ON metrics_refresh_internal.queue_later (run_at, id) WHERE waits = 0;
 CREATE INDEX queue_later_unique ON metrics_refresh_internal.queue_later (unique_hash) WHERE unique_hash IS NOT NULL;
@@ -557,7 +558,8 @@ CREATE TABLE metrics_refresh_internal.queue_stopped (
     started_at  timestamptz,
     finished_at timestamptz NOT NULL,
     reason      text,
-    PRIMARY KEY (id)
+    PRIMARY KEY (id),
+    CHECK (CASE status WHEN 'd' THEN 'dead' ELSE 'canceled' END IN ('dead', 'canceled'))
 ) USING heap;
 CREATE INDEX queue_stopped_type ON metrics_refresh_internal.queue_stopped (type_id, id);
 CREATE INDEX queue_stopped_enqueued_by ON metrics_refresh_internal.queue_stopped (enqueued_by);
@@ -1956,6 +1958,7 @@ CREATE TABLE metrics_refresh_internal.edge_function_log (
 CREATE INDEX edge_function_log_created_at ON metrics_refresh_internal.edge_function_log (created_at);
 CREATE INDEX edge_function_log_failure ON metrics_refresh_internal.edge_function_log (failure_id)
     WHERE failure_id IS NOT NULL;
+CREATE INDEX edge_function_log_job ON metrics_refresh_internal.edge_function_log (job_id) WHERE job_id IS NOT NULL;
 COMMENT ON TABLE metrics_refresh_internal.edge_function_log IS
     'calls of edge functions and failed attempts, kept for metrics_refresh.log_retention';
 

@@ -3,23 +3,25 @@
  * src/queue/upkeep/rereads.cpp.
  *
  * One lane has room for one or two spans of one segment. Enqueuers post the ids of their jobs after their
- * commits, in any order. The first job was enqueued before the server started. A span covers the ids first..last, and those up to exact_last are known to be
- * jobs of the lane. If no span is free, a post widens one of the lane. If all spans are out, because
+ * commits, in any order. The first job was enqueued before the server started. A span covers the ids
+ * first..last, and those up to exact_last are known to be jobs of the lane. If no span is free, a post widens one of the lane. If all spans are out, because
  * workers read them, the segment is wanted for a reread. A worker claims the first job of a span that has
  * an exact part. If there is none, it takes a span out, looks for the first job of the table in its range,
  * and puts back that job and the rest. The scheduler reads the segment if it is wanted. Both may be
- * terminated between any two steps. Claims are in claims.pml; here a claim and its job are one step.
+ * terminated between any two steps. The server may crash, and then memory is new and sessions are gone.
+ * Claims, and ends that a crash undoes, are in claims.pml; here a claim and its job are one step.
  *
  * Property: each committed job is covered by a span or a reread, or is done. In the end all are done.
  *
  * Each guard is a part of the protocol between #ifndef NO_… and #endif. tools/check_models.sh takes
  * out one after the other, and a job must then be lost.
  *
- * size: -DSPANS=1 -DJOBS=4 -DPAIR=0 -DDEATHS=1
- * size: -DSPANS=2 -DJOBS=4 -DPAIR=0 -DDEATHS=0
- * long: -DSPANS=1 -DJOBS=5 -DPAIR=1 -DDEATHS=2
- * long: -DSPANS=2 -DJOBS=5 -DPAIR=1 -DDEATHS=1
- * long: -DSPANS=2 -DJOBS=5 -DPAIR=0 -DDEATHS=0
+ * size: -DSPANS=1 -DJOBS=4 -DPAIR=0 -DTROUBLES=1
+ * size: -DSPANS=2 -DJOBS=4 -DPAIR=0 -DTROUBLES=0
+ * long: -DSPANS=1 -DJOBS=4 -DPAIR=0 -DTROUBLES=2
+ * long: -DSPANS=1 -DJOBS=5 -DPAIR=1 -DTROUBLES=1
+ * long: -DSPANS=2 -DJOBS=5 -DPAIR=1 -DTROUBLES=1
+ * long: -DSPANS=2 -DJOBS=5 -DPAIR=0 -DTROUBLES=0
  */
 
 #define NONE 255
@@ -39,7 +41,8 @@ bool is_new = true;            /* the server has started: no span covers the fir
 bool is_wished;                /* a wish that only the scheduler knows */
 
 byte visible = BIT(0), done;   /* sets of jobs */
-byte deaths = DEATHS;
+byte boot = 1;
+byte troubles = TROUBLES;
 bool doomed[3];
 
 #define SCHEDULER 2
@@ -90,18 +93,24 @@ inline put(from, to, a, b) {
 #define append(low, high) put(low, high, 0, 1)
 #define prepend(low, high) put(low, high, 1, 0)
 
-/* A transaction that enqueues the jobs from..to */
+/* A transaction that enqueues the jobs from..to. One that a crash aborts is tried again. */
 proctype enqueue(byte from; byte to) {
-  byte id;
+  byte id, my_boot;
   d_step {                     /* the commit is visible */
-    id = from;
+    my_boot = boot; id = from;
     do
     :: id <= to -> visible = visible | BIT(id); id++
     :: else -> break
     od;
     id = 0
   };
-  d_step { append(from, to) }
+  d_step {
+    if
+    :: boot == my_boot -> append(from, to)
+    :: else                    /* the session has died before its post */
+    fi;
+    my_boot = 0
+  }
 }
 
 /* The lowest visible job without an end mark in from..to, from a new snapshot */
@@ -120,10 +129,10 @@ inline scan(from, to) {
 }
 
 proctype worker(byte self) {
-  byte i, id, found = NONE;
+  byte i, id, found = NONE, my_boot;
   bool is_out;
   do
-  :: true ->
+  :: my_boot = boot;
      {
        true;
 end_asleep:
@@ -176,11 +185,11 @@ end_asleep:
             found = NONE; i = 0; is_out = false
           }
        od
-     } unless { doomed[self] };
+     } unless { doomed[self] || boot != my_boot };
      d_step {                  /* leave(): the span goes back as it was */
 #ifndef NO_RETURN
        if
-       :: is_out -> spans[i].reader = IN_LANE
+       :: is_out && boot == my_boot -> spans[i].reader = IN_LANE
        :: else
        fi;
 #endif
@@ -191,9 +200,10 @@ end_asleep:
 
 /* Rereads of the segment by the scheduler */
 proctype scheduler_process() {
-  byte id, found = NONE, until;
+  byte id, found = NONE, until, my_boot;
   do
   :: d_step {
+       my_boot = boot;
        doomed[SCHEDULER] = false; found = NONE; id = 0; until = 0; is_wished = false;
 #ifndef NO_ABANDONED_REREAD
        wanted = wanted || begun;                              /* abandon_rereads() */
@@ -238,7 +248,7 @@ end_asleep:
           wanted = false
 #endif
        od
-     } unless { doomed[SCHEDULER] }
+     } unless { doomed[SCHEDULER] || boot != my_boot }
   od
 }
 
@@ -246,9 +256,29 @@ proctype terminate(byte victim) {
 end:
   do
   :: atomic {
-       deaths > 0 && !doomed[victim] &&
+       troubles > 0 && !doomed[victim] &&
        (spans[0].reader == victim || spans[1].reader == victim || (victim == SCHEDULER && (begun || is_wished))) ->
-       deaths--; doomed[victim] = true
+       troubles--; doomed[victim] = true
+     }
+  od
+}
+
+proctype crash() {
+end:
+  do
+  :: d_step {
+       troubles > 0 -> troubles--;
+       boot++; free_span(0);
+#if SPANS == 2
+       free_span(1);
+#endif
+       wanted = false; begun = false; is_wished = false;
+       doomed[0] = false; doomed[1] = false; doomed[SCHEDULER] = false;
+#ifndef NO_READ_AFTER_CRASH
+       is_new = true
+#else
+       is_new = false
+#endif
      }
   od
 }
@@ -256,7 +286,7 @@ end:
 /* Nothing has to go wrong. */
 proctype calm() {
 end:
-  d_step { deaths > 0 -> deaths = 0 }
+  d_step { troubles > 0 -> troubles = 0 }
 }
 
 proctype at_rest() {
@@ -282,7 +312,7 @@ init {
     run enqueue(5, 5);
 #endif
     run worker(0); run worker(1);
-    run scheduler_process(); run terminate(0); run terminate(1); run terminate(SCHEDULER); run calm();
+    run scheduler_process(); run terminate(0); run terminate(1); run terminate(SCHEDULER); run crash(); run calm();
     run at_rest()
   }
 }

@@ -4,15 +4,12 @@
 latency() {
   local round what
   for round in $(seq "$rounds"); do
-    for what in $(in_turn "$round" plain ours); do
-      has "$what" || continue
-      "warm_$what" "$round"
-    done
+    for what in $(in_turn "$round" plain warm cold); do "latency_of_$what" "$round"; done
   done
-  if has ours; then cold; fi
 }
 
-warm_plain() { # ROUND
+latency_of_plain() { # ROUND
+  has plain || return 0
   turn others
   fresh others run plain_base
   local waiting
@@ -25,7 +22,8 @@ warm_plain() { # ROUND
   latencies others 'plain with LISTEN' "$1"
 }
 
-warm_ours() {
+latency_of_warm() {
+  has ours || return 0
   turn ours
   set_ours metrics_refresh.queue_flush shared
   set_ours metrics_refresh.queue_workers "$workers"
@@ -36,13 +34,16 @@ warm_ours() {
 }
 
 # Every worker has ended when the next job comes.
-cold() {
+latency_of_cold() {
+  has ours || return 0
   turn ours
+  set_ours metrics_refresh.queue_flush shared
+  set_ours metrics_refresh.queue_workers "$workers"
   set_ours metrics_refresh.worker_idle_timeout "'50ms'"
   fresh_ours run
-  ours run -c "CALL send('stamp', 70, 0.3)"
-  ours_wait run 10 "(SELECT count(*) = 70 FROM began)"
-  latencies ours 'ours cold' 1
+  ours run -c "CALL send('stamp', 40, 0.2)"
+  ours_wait run 10 "(SELECT count(*) = 40 FROM began)"
+  latencies ours 'ours cold' "$1"
   ours postgres -c 'ALTER SYSTEM RESET metrics_refresh.worker_idle_timeout' -c 'SELECT pg_reload_conf()' >/dev/null
 }
 

@@ -202,13 +202,13 @@ void require_no_open_jobs(const JobType& type) {
 }
 
 void remove_stopped_jobs(pg::Spi& spi, int type) {
-  constexpr std::size_t kPart = 1000;
-  for (;;) {
+  constexpr std::int64_t kPart = 1000;
+  for (store::queue::JobNumber cursor = 0;;) {
     std::int64_t removed = 0;
     for (const auto& count :
-         store::queue::purge_stopped(spi, {type}, DT_NOEND, std::nullopt, kPart))
+         store::queue::purge_stopped(spi, {type}, DT_NOEND, std::nullopt, cursor, kPart))
       removed += count.dead + count.canceled;
-    if (removed == 0) return;
+    if (removed < kPart) return;
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
   }
 }

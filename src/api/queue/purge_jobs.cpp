@@ -47,19 +47,20 @@ TimestampTz time_before(TimestampTz now, Datum interval) {
 
 std::int64_t purge_stopped(const std::vector<std::int64_t>& types, TimestampTz before,
                            std::optional<StopStatus> status) {
-  constexpr std::size_t kPart = 1000;
+  constexpr std::int64_t kPart = 1000;
   std::int64_t count = 0;
   if (types.empty()) return 0;
-  for (;;) {
+  for (store::queue::JobNumber cursor = 0;;) {
     std::int64_t removed = 0;
     extension::as_extension([&](pg::Spi& spi) {
-      for (const auto& type : store::queue::purge_stopped(spi, types, before, status, kPart)) {
+      for (const auto& type :
+           store::queue::purge_stopped(spi, types, before, status, cursor, kPart)) {
         store::queue::note_counts(type.type, {0, 0, -type.dead, -type.canceled});
         removed += type.dead + type.canceled;
       }
     });
     count += removed;
-    if (removed == 0) return count;
+    if (removed < kPart) return count;
     pg::call([] { CHECK_FOR_INTERRUPTS(); });
   }
 }

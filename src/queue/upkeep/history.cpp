@@ -57,12 +57,13 @@ void History::work(Instant now) {
     return due_.no_later_than(opened_at(*current, now) + length());
   // If the next one is still kept, because the setting was raised, the current one stays.
   const Period& next = periods_[(current->number + 1U) % kPeriods];
-  if (next.state == Period::State::kEmpty) open(next, now);
+  if (next.state == Period::State::kEmpty) open(current->number, next, now);
 }
 
-void History::open(const Period& next, Instant now) {
+void History::open(std::uint8_t current, const Period& next, Instant now) {
   if (!store::try_with_own_tables(
           "a period of the history cannot be opened now", [&](pg::Spi& spi) {
+            store::queue::index_last_pages(spi, current);
             store::queue::open_period(spi, next.number, pg::to_timestamptz(now));
           }))
     return due_.failed(now);

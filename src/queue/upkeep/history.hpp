@@ -19,7 +19,7 @@ class History {
 
  private:
   bool read();
-  void open(const store::queue::Period& next, core::Instant now);
+  void open(std::uint8_t current, const store::queue::Period& next, core::Instant now);
   void empty(const store::queue::Period& period, core::Instant now);
 
   std::vector<store::queue::Period> periods_;  // empty: not read yet

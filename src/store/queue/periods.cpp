@@ -63,6 +63,20 @@ std::int64_t count_completed(std::uint8_t period) {
   });
 }
 
+void index_last_pages(pg::Spi& spi, std::uint8_t period) {
+  const bool is_locked = pg::call([period] {
+    const Oid table = tables().history[period];
+    return OidIsValid(table) && ConditionalLockRelationOid(table, ShareUpdateExclusiveLock);
+  });
+  if (!is_locked) return;
+  (void)spi.query(
+      "SELECT pg_catalog.brin_summarize_range((name || '_id')::pg_catalog.regclass, greatest("
+      "pg_catalog.pg_relation_size(name::pg_catalog.regclass) /"
+      " pg_catalog.current_setting('block_size')::int8 - 1, 0))"
+      " FROM (SELECT 'metrics_refresh_internal.queue_history_' || $1 AS name) closed",
+      {static_cast<std::int64_t>(period)});
+}
+
 bool empty_period(pg::Spi& spi, std::uint8_t period) {
   const bool emptied = pg::call([period] {
     const Oid table = tables().history[period];

@@ -33,6 +33,11 @@ void open_period(pg::Spi& spi, std::uint8_t next, TimestampTz now);
 /// The completed jobs of a period. Reads all of them.
 std::int64_t count_completed(std::uint8_t period);
 
+/// Adds the last pages of a period to its index, which gets an entry for a range of pages when the
+/// next range begins. Until then, each look-up reads all of these pages. They stay so if another
+/// session has locked the table against it.
+void index_last_pages(pg::Spi& spi, std::uint8_t period);
+
 /// Empties a closed period by TRUNCATE. Returns false if a session has a lock on it; then end the
 /// transaction soon, and try again later. Readers of several tables count truncations, as for
 /// empty_segment().

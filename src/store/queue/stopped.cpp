@@ -12,6 +12,14 @@ const std::string kCounts =
     " type_id::int8, count(*) FILTER (WHERE status = 'd') AS dead,"
     " count(*) FILTER (WHERE status = 'c') AS canceled";
 
+// Deletes the next rows of the types $1, by ascending number after $2, at most $3. The cursor is
+// needed within one transaction, too: its dead rows are still in the indexes.
+std::string delete_next(const std::string& condition) {
+  return "DELETE FROM " + kTable + " WHERE ctid = ANY (ARRAY(SELECT ctid FROM " + kTable +
+         " WHERE type_id = ANY ($1) AND id > $2 AND " + condition +
+         " ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED))";
+}
+
 std::vector<StoppedCount> counts_of(const pg::Rows& rows) {
   std::vector<StoppedCount> counts;
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -35,10 +43,7 @@ std::optional<StoppedJob> take_stopped(pg::Spi& spi, JobNumber id) {
 std::vector<Job> take_dead(pg::Spi& spi, const std::vector<std::int64_t>& types, JobNumber after,
                            std::size_t most) {
   const pg::Rows rows =
-      spi.query("DELETE FROM " + kTable + " USING (SELECT id AS dead_id FROM " + kTable +
-                    " WHERE status = 'd' AND type_id = ANY ($1) AND id > $2 ORDER BY id LIMIT $3"
-                    " FOR UPDATE SKIP LOCKED) d WHERE id = dead_id RETURNING " +
-                    kJobColumnList,
+      spi.query(delete_next("status = 'd'") + " RETURNING " + kJobColumnList,
                 {pg::Param::array(types), after, static_cast<std::int64_t>(most)});
   std::vector<Job> jobs;
   for (std::size_t i = 0; i < rows.size(); ++i) jobs.push_back(job_of(rows, i));
@@ -48,17 +53,19 @@ std::vector<Job> take_dead(pg::Spi& spi, const std::vector<std::int64_t>& types,
 
 std::vector<StoppedCount> purge_stopped(pg::Spi& spi, const std::vector<std::int64_t>& types,
                                         TimestampTz stopped_before,
-                                        std::optional<StopStatus> status, std::size_t most) {
-  return counts_of(spi.query(
-      "WITH purged AS (DELETE FROM " + kTable + " USING (SELECT id AS old_id FROM " + kTable +
-          " WHERE type_id = ANY ($1) AND finished_at < $2 AND status = coalesce($3, status)"
-          " LIMIT $4 FOR UPDATE SKIP LOCKED) o WHERE id = old_id RETURNING type_id, status)"
-          " SELECT" +
-          kCounts + " FROM purged GROUP BY 1",
-      {pg::Param::array(types), pg::Param(TIMESTAMPTZOID, TimestampTzGetDatum(stopped_before)),
+                                        std::optional<StopStatus> status, JobNumber& cursor,
+                                        std::size_t most) {
+  const pg::Rows rows = spi.query(
+      "WITH purged AS (" + delete_next("finished_at < $4 AND status = coalesce($5, status)") +
+          " RETURNING type_id, status, id) SELECT" + kCounts +
+          ", max(id) AS last FROM purged GROUP BY 1",
+      {pg::Param::array(types), cursor, static_cast<std::int64_t>(most),
+       pg::Param(TIMESTAMPTZOID, TimestampTzGetDatum(stopped_before)),
        status ? pg::Param(CHAROID, CharGetDatum(static_cast<char>(*status)))
-              : pg::Param::null(CHAROID),
-       static_cast<std::int64_t>(most)}));
+              : pg::Param::null(CHAROID)});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    cursor = std::max<JobNumber>(cursor, rows.get_int64(i, "last"));
+  return counts_of(rows);
 }
 
 std::vector<StoppedCount> count_stopped(pg::Spi& spi) {

@@ -28,11 +28,13 @@ struct StoppedCount {
   std::int64_t dead = 0;
   std::int64_t canceled = 0;
 };
-/// Removes up to `most` jobs of these types that stopped before that time; of both kinds if
-/// `status` is nothing. Rows that are locked are skipped. Returns how many were removed, by type.
+/// Removes up to `most` jobs of these types that stopped before that time, by ascending number
+/// after `cursor`, which it advances; of both kinds if `status` is nothing. Rows that are locked
+/// are skipped. Returns how many were removed, by type.
 std::vector<StoppedCount> purge_stopped(pg::Spi& spi, const std::vector<std::int64_t>& types,
                                         TimestampTz stopped_before,
-                                        std::optional<StopStatus> status, std::size_t most);
+                                        std::optional<StopStatus> status, JobNumber& cursor,
+                                        std::size_t most);
 
 /// All of them, by type, with the active snapshot. Reads the whole table: only for the live counts.
 std::vector<StoppedCount> count_stopped(pg::Spi& spi);

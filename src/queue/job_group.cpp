@@ -3,8 +3,6 @@
 // its subtransaction was rolled back; its failure is written with the ends of the others.
 #include "queue/job_runner.hpp"
 
-#include <algorithm>
-
 #include "extension/own_schema.hpp"
 #include "extension/settings.hpp"
 #include "pg/time.hpp"
@@ -49,12 +47,8 @@ void JobRunner::perform_member(Member& member, HandledType& type) {
 // If the server crashes now, any of the jobs may be the reason. If it is one alone, it is named.
 void JobRunner::name_group(const std::vector<Member>& members) {
   if (members.size() == 1) return;
-  shmem::queue::ClaimedJob group = {MyDatabaseId, members[0].started.job, 0, 0};
-  for (const Member& member : members) {
-    group.job = std::min(group.job, member.started.job);
-    group.last = std::max(group.last, member.started.job);
-  }
-  claims_.write(group);
+  const Started& first = members[0].started;
+  claims_.write({MyDatabaseId, first.job, 0, first.type});
 }
 
 void JobRunner::write_ends_of_group(std::vector<Member>& members, const HandledType& type) {

@@ -33,7 +33,7 @@ sub create_database
 	$node->safe_psql($name, join ';', map { "CREATE FUNCTION $_ AS '$module' LANGUAGE c" }
 		'stress_work(int) RETURNS void', 'stress_enqueue(bigint) RETURNS void', 'stress_change() RETURNS void',
 		'stress_outside() RETURNS void', 'stress_schedule() RETURNS void', 'stress_stop() RETURNS void',
-		'stress_figures() RETURNS text', 'stress_fill(bigint) RETURNS void', 'stress_steps(int, bigint) RETURNS text',
+		'stress_figures() RETURNS text', 'stress_fill(bigint) RETURNS void', 'stress_suspend() RETURNS text', 'stress_steps(int, bigint) RETURNS text',
 		'stress_note(bigint) RETURNS void', 'stress_recount(text) RETURNS bool', 'stress_open() RETURNS bigint');
 	return;
 }
@@ -122,6 +122,7 @@ subtest 'the rate of steps' => sub {
 	create_database('steps');
 	my $jobs = 4_000_000;
 	$node->safe_psql('steps', "SELECT stress_fill($jobs)");
+	is($node->safe_psql('steps', 'SELECT stress_suspend()'), 'tfft', 'a changed type starts nothing until it is read as it is now');
 	my @sessions = map { start_session('steps', "steps $_", "SELECT stress_steps($_, $jobs / 4)") } 0 .. 3;
 	finish_sessions(@sessions);
 	my @times = map { $output{"steps $_"} =~ /^(\d+) (\d+)$/ } 0 .. 3;

@@ -170,6 +170,26 @@ TEST(QueueTurns, ASuspendedTypeStartsNothing) {
   EXPECT_EQ(queue.work.owner_of(2), 0U);
 }
 
+TEST(QueueTurns, NothingIsStolenFromAStoppedType) {
+  Queue queue;
+  TypeSettings settings = plain();
+  settings.bite = 8;
+  settings.bite_time = std::chrono::hours{1};
+  queue.set_type(1, settings);
+  queue.post(1, 8);
+  const JobNumber first = queue.start(0);
+  EXPECT_TRUE(queue.work.can_steal(kOwner));
+  queue.work.suspend_type(1);
+  EXPECT_FALSE(queue.work.can_steal(kOwner));
+  EXPECT_EQ(queue.start(1), 0);
+  settings.paused = true;
+  queue.set_type(1, settings);
+  EXPECT_EQ(queue.start(1), 0);
+  settings.paused = false;
+  queue.set_type(1, settings);
+  EXPECT_GT(queue.start(1), first);
+}
+
 TEST(QueueTurns, HigherPrioritiesComeFirst) {
   Queue queue;
   queue.set_type(1, plain());

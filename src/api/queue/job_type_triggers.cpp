@@ -46,15 +46,25 @@ int id_of(const TriggerData& data) {
       column_value(data.tg_trigtuple, RelationGetDescr(data.tg_relation), "id").value_or(0));
 }
 
+bool is_changed(const TriggerData& data) {
+  if (!TRIGGER_FIRED_BY_UPDATE(data.tg_event)) return true;
+  HeapTuple const old_row = data.tg_trigtuple;
+  HeapTuple const new_row = data.tg_newtuple;
+  constexpr std::size_t kHeader = SizeofHeapTupleHeader;
+  return old_row->t_len != new_row->t_len ||
+         memcmp(reinterpret_cast<const char*>(old_row->t_data) + kHeader,
+                reinterpret_cast<const char*>(new_row->t_data) + kHeader,
+                old_row->t_len - kHeader) != 0;
+}
+
 Datum note_type_change(FunctionCallInfo call) {
   const TriggerData* data = trigger_data(call);
   store::note_job_types();
   const bool has_queue = shmem::queue::find_queue();
-  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
-    if (has_queue) store::queue::note_types();
-    return Datum{0};
-  }
-  if (has_queue) store::queue::note_type(id_of(*data));
+  if (has_queue) store::queue::note_types();
+  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event)) return Datum{0};
+  // A repeated register_job_type() does not hold up the type.
+  if (has_queue && is_changed(*data)) store::queue::suspend_type(id_of(*data));
   pg::replan_if_grown(data->tg_relation);
   TupleDesc const description = RelationGetDescr(data->tg_relation);
   if (TRIGGER_FIRED_BY_INSERT(data->tg_event))

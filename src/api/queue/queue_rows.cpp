@@ -2,10 +2,13 @@
 #include <algorithm>
 
 #include "api/arguments.hpp"
+#include "extension/privilege.hpp"
 #include "pg/identity.hpp"
+#include "pg/role.hpp"
 #include "shmem/queue/live_counts.hpp"
 #include "shmem/queue/outside_claims.hpp"
 #include "shmem/queue/status.hpp"
+#include "shmem/queue/types.hpp"
 #include "store/queue/job_types.hpp"
 
 namespace metrics_refresh::api {
@@ -17,16 +20,6 @@ Param time_or_null(TimestampTz time) {
   return time == 0 ? Param::null(TIMESTAMPTZOID) : Param(TIMESTAMPTZOID, TimestampTzGetDatum(time));
 }
 
-// With the rights of the caller, whose view shows them.
-std::vector<std::pair<std::int64_t, std::string>> visible_types() {
-  std::vector<std::pair<std::int64_t, std::string>> types;
-  pg::with_own_sql([&types] {
-    pg::Spi spi;
-    types = store::queue::visible_type_names(spi);
-  });
-  return types;
-}
-
 // Names of workers and notes are for roles that manage the type. A member of pg_read_all_data can
 // call this function without the view background_jobs.
 Datum claims(FunctionCallInfo call) {
@@ -34,12 +27,13 @@ Datum claims(FunctionCallInfo call) {
   if (!shmem::queue::find_queue()) return Datum{0};
   const auto running = shmem::queue::running_jobs();
   const auto outside = shmem::queue::outside_claims();
-  if (running.empty() && outside.empty()) return Datum{0};
-  const auto types = visible_types();
-  const auto text = [&types](shmem::queue::TypeId type, const std::string& value) {
-    const bool is_visible = std::any_of(types.begin(), types.end(),
-                                        [type](const auto& known) { return known.first == type; });
-    return is_visible ? Param::text_or_null(value) : Param::null(TEXTOID);
+  const bool is_super_admin = extension::is_super_admin();
+  const auto roles = shmem::queue::roles_of_types();
+  const auto text = [&](shmem::queue::TypeId type, const std::string& value) {
+    const auto role = roles.find(type);
+    const bool may_manage =
+        is_super_admin || (role != roles.end() && pg::has_rights_of(role->second));
+    return may_manage ? Param::text_or_null(value) : Param::null(TEXTOID);
   };
   for (const auto& job : running) {
     const auto& progress = job.progress;
@@ -58,7 +52,12 @@ Datum claims(FunctionCallInfo call) {
 Datum counts(FunctionCallInfo call) {
   SetResult result(call);
   if (!shmem::queue::find_queue()) return Datum{0};
-  const auto types = visible_types();
+  // With the rights of the caller, whose view shows them.
+  std::vector<std::pair<std::int64_t, std::string>> types;
+  pg::with_own_sql([&types] {
+    pg::Spi spi;
+    types = store::queue::visible_type_names(spi);
+  });
   const bool are_exact = shmem::queue::are_exact();
   for (const auto& [id, name] : types) {
     const auto type = shmem::queue::type_counts(static_cast<shmem::queue::TypeId>(id));

@@ -179,12 +179,17 @@ void ReadyWork::fill(std::uint32_t worker, std::uint32_t index, std::uint32_t& l
   bite.empty() ? turns_.update_lane(index) : begin(bite, index, now);
 }
 
+bool ReadyWork::may_be_stolen(const Bite& bite, OwnerId owner) const noexcept {
+  return bite.waiting > 0 && bite.owner == owner &&
+         !Turns::is_stopped(turns_.type(turns_.lane(bite.lane).type));
+}
+
 // Takes the back half of the bite that has the most jobs which wait.
 bool ReadyWork::steal(OwnerId owner, std::uint32_t thief) noexcept {
   Bite* from = nullptr;
   for (std::uint32_t i = 0; i < workers_.size(); ++i) {
     Bite& bite = workers_[i].bite;
-    if (bite.waiting == 0 || bite.owner != owner) continue;
+    if (!may_be_stolen(bite, owner)) continue;
     if (from == nullptr || bite.waiting > from->waiting) from = &bite;
   }
   if (from == nullptr) return false;
@@ -208,7 +213,7 @@ bool ReadyWork::steal(OwnerId owner, std::uint32_t thief) noexcept {
 
 bool ReadyWork::can_steal(OwnerId owner) const noexcept {
   for (std::uint32_t i = 0; i < workers_.size(); ++i)
-    if (workers_[i].bite.waiting > 0 && workers_[i].bite.owner == owner) return true;
+    if (may_be_stolen(workers_[i].bite, owner)) return true;
   return false;
 }
 

@@ -207,6 +207,7 @@ class ReadyWork {
   void begin(Bite& bite, std::uint32_t lane, Instant now) noexcept;
   void fill(std::uint32_t worker, std::uint32_t lane, std::uint32_t& looks, Instant now) noexcept;
   void take_to_read(std::uint32_t worker, std::uint32_t lane) noexcept;
+  bool may_be_stolen(const Bite& bite, OwnerId owner) const noexcept;
   bool steal(OwnerId owner, std::uint32_t thief) noexcept;
   bool may_go_on(const Bite& bite, Instant now) noexcept;
   void finish(JobNumber job, Instant now) noexcept;

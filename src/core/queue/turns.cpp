@@ -166,7 +166,7 @@ bool Turns::key_may_start(std::uint32_t index) const noexcept {
 
 bool Turns::may_start(const Type& type) noexcept {
   const std::uint32_t concurrency = type.settings.concurrency;
-  return type.is_known && !type.is_suspended && !type.settings.paused && !type.rate_waiting.linked &&
+  return !is_stopped(type) && !type.rate_waiting.linked &&
          (concurrency == 0 || type.running < concurrency);
 }
 

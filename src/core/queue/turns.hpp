@@ -129,6 +129,10 @@ class Turns {
   /// Returns the type. If it is new, it starts nothing until set_type(). kNone: no room.
   std::uint32_t find_or_add_type(TypeId id) noexcept;
   void set_type(std::uint32_t type, const TypeSettings& settings, Instant now) noexcept;
+  /// The type starts nothing, whatever its limits are.
+  static bool is_stopped(const Type& type) noexcept {
+    return !type.is_known || type.is_suspended || type.settings.paused;
+  }
   /// The type starts nothing until set_type().
   void suspend_type(std::uint32_t type) noexcept;
   /// The settings hold no longer. The type is given up when no lane of it is in use.

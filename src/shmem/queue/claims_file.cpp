@@ -16,10 +16,10 @@ struct Record {
   Oid database;
   std::int64_t job;
   std::int16_t version;
-  std::int16_t unused[3];
-  std::int64_t last;
+  std::int16_t unused;
+  std::int32_t group;
   std::uint64_t check;
-  std::uint64_t padding[3];
+  std::uint64_t padding[4];
 };
 static_assert(sizeof(Record) == 64, "the place of a record follows from its size");
 
@@ -28,7 +28,7 @@ std::uint64_t check_of(const Record& record) noexcept {
   std::uint64_t sum = record.magic;
   for (const std::uint64_t part :
        {std::uint64_t{record.database}, static_cast<std::uint64_t>(record.job),
-        static_cast<std::uint64_t>(record.version), static_cast<std::uint64_t>(record.last)})
+        static_cast<std::uint64_t>(record.version), static_cast<std::uint64_t>(record.group)})
     sum = (sum ^ part) * 0x9e37'79b9'7f4a'7c15;
   return sum;
 }
@@ -69,7 +69,7 @@ void ClaimsFile::write(const ClaimedJob& job) noexcept {
   record.database = job.database;
   record.job = job.job;
   record.version = job.version;
-  record.last = job.last;
+  record.group = job.group;
   record.check = check_of(record);
   (void)write_record(file_, worker_, record);
 }
@@ -88,7 +88,7 @@ std::vector<ClaimedJob> read_claims_file() {
   std::vector<ClaimedJob> jobs;
   for (const Record& record : records)
     if (record.magic == kMagic && record.job != 0 && record.check == check_of(record))
-      jobs.push_back({record.database, record.job, record.version, record.last});
+      jobs.push_back({record.database, record.job, record.version, record.group});
   return jobs;
 }
 

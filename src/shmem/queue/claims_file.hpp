@@ -13,12 +13,12 @@
 namespace metrics_refresh::shmem::queue {
 
 /// A job that a worker is about to perform. Or a group whose handlers have returned: its deferred
-/// triggers run, or it commits. Then all its jobs are from `job` to `last`.
+/// triggers run, or it commits.
 struct ClaimedJob {
   Oid database = InvalidOid;
-  std::int64_t job = 0;
+  std::int64_t job = 0;      // of a group, any of them
   std::int16_t version = 0;  // of its row
-  std::int64_t last = 0;     // 0: no group
+  std::int32_t group = 0;    // the type of the group; 0: no group
 };
 /// As many as there can be workers (metrics_refresh.max_workers).
 inline constexpr int kMostClaimedJobs = 256;

@@ -42,7 +42,7 @@ CrashedJobs crashed_jobs() {
   with_registry(LW_SHARED, [&found, &count] {
     for (int i = 0; i < registry->crashed_count; ++i) {
       const CrashedJob& job = registry->crashed[i];
-      if (job.database != MyDatabaseId || job.last != 0)
+      if (job.database != MyDatabaseId || job.group != 0)
         ++found.others;
       else if (job.job != 0)
         found.jobs[static_cast<std::size_t>(count++)] = job;
@@ -57,18 +57,16 @@ void forget_crashed_jobs() {
   with_registry(LW_EXCLUSIVE, [] {
     for (int i = 0; i < registry->crashed_count; ++i) {
       CrashedJob& job = registry->crashed[i];
-      if (job.database == MyDatabaseId && job.last == 0) job.job = 0;
+      if (job.database == MyDatabaseId && job.group == 0) job.job = 0;
     }
   });
 }
 
-// Without the lock, because groups do not change any more. Jobs with numbers between those of the
-// group lose only the speed of a group.
-bool may_be_of_crashed_group(std::int64_t job) noexcept {
-  for (int i = 0; i < registry->crashed_count; ++i) {
-    const CrashedJob& group = registry->crashed[i];
-    if (group.last >= job && group.job <= job && group.database == MyDatabaseId) return true;
-  }
+// Without the lock, because groups do not change any more.
+bool has_crashed_in_group(std::int32_t type) noexcept {
+  for (int i = 0; i < registry->crashed_count; ++i)
+    if (registry->crashed[i].group == type && registry->crashed[i].database == MyDatabaseId)
+      return true;
   return false;
 }
 

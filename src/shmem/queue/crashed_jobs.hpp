@@ -22,9 +22,10 @@ CrashedJobs crashed_jobs();
 /// The scheduler of this database has written down their ends.
 void forget_crashed_jobs();
 
-/// The server crashed while the deferred triggers of a group ran, or while it committed, and this
-/// job may have been in it. One of the group may have crashed the server; each by itself, they show
-/// which. REQUIRES: take_claims_file() was called, as it was before any worker started.
-bool may_be_of_crashed_group(std::int64_t job) noexcept;
+/// The server crashed while the deferred triggers of a group of this type ran, or while it
+/// committed. Jobs of the type then run singly until the next start: either they show which of them
+/// crashes the server, or only all of them together do. REQUIRES: take_claims_file() was called, as
+/// it was before any worker started.
+bool has_crashed_in_group(std::int32_t type) noexcept;
 
 }  // namespace metrics_refresh::shmem::queue

@@ -98,14 +98,24 @@ void claim_locked(Content& content, TypeId* types, std::uint32_t type_count, std
   const core::Instant now = pg::now();
   content.ready().open_rates(now);
   while (TypeId* const type = next_type(content.ready(), types, type_count, now)) {
+    const bool was_full = std::exchange(next.is_full, false);
     next.step = claim_bite(content, *type, count, worker, claims, next);
+    const bool is_full = next.is_full;
+    next.is_full = is_full || was_full;
     if (next.step == NextStep::kRead && reader < 0) {
       // All are reading. One of them wakes this session when it is done.
       content.ready().leave(worker, now);
       next.step = NextStep::kNothing;
     }
     if (next.step != NextStep::kNothing) break;
-    std::swap(*type, types[--type_count]);  // it gives nothing now
+    // It gives nothing now. If the share of its owner is used up, nor do the others of that owner.
+    const Oid role = role_of(content, *type);
+    type_count = static_cast<std::uint32_t>(
+        std::remove_if(types, types + type_count,
+                       [&, given_up = *type](TypeId other) {
+                         return other == given_up || (is_full && role_of(content, other) == role);
+                       }) -
+        types);
   }
   if (next.step != NextStep::kRead) return;
   own_reader = reader;

@@ -76,7 +76,8 @@ void offer_work(Content& content, OwnerId owner, std::uint32_t jobs, Wakes& wake
 }
 
 void offer_any_work(Content& content, OwnerId owner, Wakes& wakes) noexcept {
-  if (content.ready().has_work(owner)) offer_work(content, owner, Wakes::kMost, wakes);
+  if (content.ready().has_work(owner) || content.ready().can_steal(owner))
+    offer_work(content, owner, Wakes::kMost, wakes);
 }
 
 // A woken worker is idle no more, so an owner with more of them than there was room for is the next

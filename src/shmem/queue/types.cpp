@@ -60,6 +60,17 @@ bool set_type(TypeId type, const TypeCopy& copy, std::uint64_t changes) noexcept
   });
 }
 
+std::map<TypeId, Oid> roles_of_types() {
+  std::vector<std::pair<TypeId, Oid>> found;
+  found.reserve(type_room());
+  locked(LW_SHARED, [&found](Content& content) {
+    for (std::uint32_t i = 0; i < content.types.size(); ++i)
+      if (const TypeEntry& entry = content.types[i]; entry.type != 0 && entry.is_known)
+        found.emplace_back(entry.type, entry.copy.role);
+  });
+  return {found.begin(), found.end()};
+}
+
 std::uint32_t type_room() noexcept { return sizes().ready.types; }
 
 void forget_type(TypeId type) noexcept {

@@ -4,6 +4,8 @@
 // same (shmem/shmem.hpp).
 #pragma once
 
+#include <map>
+
 #include "shmem/queue/place.hpp"
 
 namespace metrics_refresh::shmem::queue {
@@ -29,6 +31,8 @@ std::uint64_t type_changes() noexcept;
 /// `changes` is type_changes() from before the type was read. Does nothing if the type has changed
 /// since. Returns false if there is no room for one more type.
 bool set_type(TypeId type, const TypeCopy& copy, std::uint64_t changes) noexcept;
+/// The owners of the types that are known.
+std::map<TypeId, Oid> roles_of_types();
 /// The number of types that there is room for. 0 if the library is not preloaded.
 std::uint32_t type_room() noexcept;
 /// The type was dropped. Its jobs are forgotten, and its counts.

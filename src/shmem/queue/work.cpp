@@ -38,9 +38,9 @@ LostWorker* find_lost_worker(Content& content, JobNumber job) noexcept {
   return nullptr;
 }
 
-bool is_single(Content& content, JobNumber job) noexcept {
+bool is_single(Content& content, TypeId type, JobNumber job) noexcept {
   return (content.single.state == SingleState::kRuns && content.single.job.first == job) ||
-         find_lost_worker(content, job) != nullptr || may_be_of_crashed_group(job);
+         find_lost_worker(content, job) != nullptr || has_crashed_in_group(type);
 }
 
 Started started(Content& content, const core::queue::Item& item, TimestampTz now) noexcept {
@@ -55,13 +55,14 @@ Started started(Content& content, const core::queue::Item& item, TimestampTz now
   result.at = now;
   if (type != kNone) result.mean = content.types[type].mean;
   result.is_last = bite.waiting == 0;
-  result.is_single = is_single(content, item.job);
+  result.is_single = is_single(content, bite.type, item.job);
   return result;
 }
 
 bool single_is_next(Content& content) noexcept {
-  const core::queue::Item* const item = content.ready().bite(self_index()).look_at_next();
-  return item != nullptr && is_single(content, item->job);
+  const core::queue::Bite& bite = content.ready().bite(self_index());
+  const core::queue::Item* const item = bite.look_at_next();
+  return item != nullptr && is_single(content, bite.type, item->job);
 }
 
 bool start(Content& content, TimestampTz now, Next& next) noexcept {

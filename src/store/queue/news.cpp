@@ -361,12 +361,10 @@ void note_batches() { is_noted = flags.has_batches = true; }
 
 void note_types() { is_noted = flags.types_changed = true; }
 
-// Types that find no room are not suspended: jobs may start by their old settings until the
-// scheduler has read the new ones.
-void note_type(TypeId type) {
-  note_types();
-  (void)types.add(current(), {type, {}, {}, true});
-}
+// If there is no room for it here, or in the news of a prepared transaction, jobs of the type may
+// start by its old settings until the scheduler has read the new ones. So it is after COMMIT
+// PREPARED if the server was started meanwhile.
+void suspend_type(TypeId type) { (void)types.add(current(), {type, {}, {}, true}); }
 
 shared::HoldResult hold_job(JobNumber job, Oid role) {
   const SubTransactionId sub = current();

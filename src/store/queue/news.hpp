@@ -44,8 +44,9 @@ void note_later(TimestampTz due);
 void note_dependencies();
 void note_batches();
 void note_types();
-/// The same; and when it commits, no job of the type starts before the scheduler has looked.
-void note_type(TypeId type);
+/// When the transaction commits, no more jobs of the type are claimed before the scheduler has read
+/// it. REQUIRES: note_types().
+void suspend_type(TypeId type);
 
 /// Holds a job until the transaction, or the open part of it, ends. InvalidOid as the role stands
 /// for the scheduler.

@@ -114,6 +114,31 @@ void note(std::int64_t rows) {
   rows_added += rows;
 }
 
+queue::TypeCopy own_type() {
+  queue::TypeCopy copy;
+  copy.role = GetUserId();
+  copy.settings.owner = GetUserId();
+  copy.settings.bite = 32;
+  return copy;
+}
+
+void change_type() {
+  queue::TypeChange change;
+  change.type = 1;
+  change.has_new_settings = true;
+  queue::Posts posts;
+  posts.types_changed = true;
+  posts.types = &change;
+  posts.type_count = 1;
+  queue::post(posts);
+}
+
+char has_work() {
+  for (const queue::OwnerWork& owner : queue::owners())
+    if (owner.has_work) return 't';
+  return 'f';
+}
+
 // Counts the rows of a table.
 void recount(const char* query) {
   const Snapshot snapshot = queue::begin_recount();
@@ -137,6 +162,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(stress_figures);
 PG_FUNCTION_INFO_V1(stress_fill);
+PG_FUNCTION_INFO_V1(stress_suspend);
 PG_FUNCTION_INFO_V1(stress_steps);
 PG_FUNCTION_INFO_V1(stress_note);
 PG_FUNCTION_INFO_V1(stress_recount);
@@ -149,15 +175,25 @@ Datum stress_figures(PG_FUNCTION_ARGS) {
 }
 Datum stress_fill(PG_FUNCTION_ARGS) {
   stress::require_queue();
-  stress::queue::TypeCopy copy;
-  copy.role = GetUserId();
-  copy.settings.owner = GetUserId();
-  copy.settings.bite = 32;
-  stress::queue::set_type(1, copy, stress::queue::type_changes());
+  stress::queue::set_type(1, stress::own_type(), stress::queue::type_changes());
   stress::queue::begin_recovery();
   stress::fill(PG_GETARG_INT64(0));
   stress::queue::open();
   PG_RETURN_VOID();
+}
+// Whether jobs may start: before a change of their type, after it, when the type as it was before is
+// set, and when the type as it is now is set.
+Datum stress_suspend(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  stress::require_queue();
+  std::string may_start = stress::has_work();
+  const std::uint64_t before = stress::queue::type_changes();
+  stress::change_type();
+  may_start += stress::has_work();
+  stress::queue::set_type(1, stress::own_type(), before);
+  may_start += stress::has_work();
+  stress::queue::set_type(1, stress::own_type(), stress::queue::type_changes());
+  PG_RETURN_TEXT_P(cstring_to_text((may_start + stress::has_work()).c_str()));
 }
 Datum stress_steps(PG_FUNCTION_ARGS) {
   stress::require_queue();

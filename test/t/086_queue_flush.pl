@@ -51,6 +51,14 @@ sub runs
 	return $count;
 }
 
+# The server accepts connections a moment before it is there.
+sub walwriter
+{
+	my $from = q{FROM pg_stat_activity WHERE backend_type = 'walwriter'};
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 $from") or die 'there is no WAL writer';
+	return sql("SELECT pid $from");
+}
+
 my ($gate, $writer, $launcher);
 
 # Short jobs, whose duration is known in the end, and a long one behind them. Returns the number of the last short one,
@@ -62,9 +70,10 @@ sub end_before_long_job
 	my $long = $options{long} // '{"wait": true}';
 	$gate = $node->background_psql('postgres');
 	$gate->query_safe('SELECT pg_advisory_lock(1)');
-	$writer = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'});
+	$writer = walwriter();
 	$launcher = process_id($node, 'launcher');
-	kill 'STOP', $writer, $options{launcher_flushes} ? () : $launcher;
+	stop_asleep($gate, $writer, 'WalWriterMain');
+	stop_asleep($gate, $launcher) if !$options{launcher_flushes};
 	my $job = sql(qq{
 		BEGIN;
 		SELECT count(*) AS count FROM metrics_refresh.enqueue_many('work', array_fill('{}'::jsonb, ARRAY[50])) \\gset
@@ -157,8 +166,9 @@ $node->append_conf('postgresql.conf', 'metrics_refresh.queue_flush = shared');
 $node->reload;
 
 # The delay, by a handler that looks. The machine may be busy, so the least of some counts.
-$writer = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'});
-kill 'STOP', $writer;
+my $session = $node->background_psql('postgres', on_error_stop => 1);
+$writer = walwriter();
+stop_asleep($session, $writer, 'WalWriterMain');
 for (1 .. 10)
 {
 	my $job = sql(q{SELECT max(job_id) FROM metrics_refresh.enqueue_many('work',
@@ -166,6 +176,7 @@ for (1 .. 10)
 	sql("SELECT metrics_refresh.wait_job($job, '60 s')");
 }
 kill 'CONT', $writer;
+$session->quit;
 my $delay = sql('SELECT round(min(ms)::numeric, 1) FROM flush_delay');
 cmp_ok($delay, '<', 20, "an end is on disk within some milliseconds ($delay ms)");
 

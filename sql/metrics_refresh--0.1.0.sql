@@ -1271,8 +1271,8 @@ BEGIN
 END $do$;
 CREATE POLICY visible ON metrics_refresh_internal.queue_ended FOR SELECT USING (true);
 
--- A role sees its own jobs, and so the names of their types. This view has the rights of its owner, but only the views
--- below can name it.
+-- A role sees its own jobs, and so the names of their types. This view has the rights of its owner. Besides the views
+-- below, only members of pg_read_all_data and pg_write_all_data can name it, because they have USAGE on its schema.
 CREATE VIEW metrics_refresh_internal.named_job_type AS
     SELECT t.id, t.name, t.owner, t.max_attempts::integer AS max_attempts FROM metrics_refresh_internal.job_type t;
 COMMENT ON VIEW metrics_refresh_internal.named_job_type IS 'names of all job types, for the jobs that a role sees';

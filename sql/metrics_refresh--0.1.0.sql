@@ -544,6 +544,7 @@ CREATE TABLE metrics_refresh_internal.queue_later (
     LIKE metrics_refresh_internal.queue_hot,
     waits smallint NOT NULL, -- rows of queue_dependency in which it is the waiter
     PRIMARY KEY (id),
+    -- Always true. It lets the planner leave out the table for another status of background_jobs.
     CHECK (CASE WHEN flags & 1 <> 0 THEN 'failed' ELSE 'pending' END IN ('failed', 'pending'))
 ) USING heap;
 CREATE INDEX queue_later_due ON metrics_refresh_internal.queue_later (run_at, id) WHERE waits = 0;
@@ -559,6 +560,7 @@ CREATE TABLE metrics_refresh_internal.queue_stopped (
     finished_at timestamptz NOT NULL,
     reason      text,
     PRIMARY KEY (id),
+    -- Always true. It lets the planner leave out the table for another status of background_jobs.
     CHECK (CASE status WHEN 'd' THEN 'dead' ELSE 'canceled' END IN ('dead', 'canceled'))
 ) USING heap;
 CREATE INDEX queue_stopped_type ON metrics_refresh_internal.queue_stopped (type_id, id);

@@ -544,6 +544,7 @@ CREATE TABLE metrics_refresh_internal.queue_later (
     LIKE metrics_refresh_internal.queue_hot,
     waits smallint NOT NULL, -- rows of queue_dependency in which it is the waiter
     PRIMARY KEY (id),
+    -- Always true. It lets the planner leave out the table for another status of background_jobs.
     CHECK (CASE WHEN flags & 1 <> 0 THEN 'failed' ELSE 'pending' END IN ('failed', 'pending'))
 ) USING heap;
 CREATE INDEX queue_later_due ON metrics_refresh_internal.queue_later (run_at, id) WHERE waits = 0;
@@ -559,6 +560,7 @@ CREATE TABLE metrics_refresh_internal.queue_stopped (
     finished_at timestamptz NOT NULL,
     reason      text,
     PRIMARY KEY (id),
+    -- Always true. It lets the planner leave out the table for another status of background_jobs.
     CHECK (CASE status WHEN 'd' THEN 'dead' ELSE 'canceled' END IN ('dead', 'canceled'))
 ) USING heap;
 CREATE INDEX queue_stopped_type ON metrics_refresh_internal.queue_stopped (type_id, id);
@@ -1271,8 +1273,8 @@ BEGIN
 END $do$;
 CREATE POLICY visible ON metrics_refresh_internal.queue_ended FOR SELECT USING (true);
 
--- A role sees its own jobs, and so the names of their types. This view has the rights of its owner, but only the views
--- below can name it.
+-- A role sees its own jobs, and so the names of their types. This view has the rights of its owner. Besides the views
+-- below, only members of pg_read_all_data and pg_write_all_data can name it, because they have USAGE on its schema.
 CREATE VIEW metrics_refresh_internal.named_job_type AS
     SELECT t.id, t.name, t.owner, t.max_attempts::integer AS max_attempts FROM metrics_refresh_internal.job_type t;
 COMMENT ON VIEW metrics_refresh_internal.named_job_type IS 'names of all job types, for the jobs that a role sees';

@@ -86,7 +86,7 @@ BEGIN
     PERFORM metrics_refresh.enqueue('ext.late', to_jsonb(n)) FROM generate_series(1, 2) n;
     COMMIT;
     SELECT array_agg(id ORDER BY id), array_agg(token ORDER BY id) INTO ids, tokens
-    FROM metrics_refresh.claim_jobs('{ext.late}', 2, lease => '2 s', wait => '30 s');
+    FROM metrics_refresh.claim_jobs('{ext.late}', 2, lease => '5 s', wait => '30 s');
     COMMIT;
     SELECT result INTO outcome FROM metrics_refresh.complete_jobs(ids[1:1], tokens[1:1]);
     ASSERT outcome = 'done';

@@ -4,12 +4,13 @@
  *
  * One lane has room for one or two spans of one segment. Enqueuers post the ids of their jobs after their
  * commits, in any order. The first job was enqueued before the server started. A span covers the ids
- * first..last, and those up to exact_last are known to be jobs of the lane. If no span is free, a post widens one of the lane. If all spans are out, because
- * workers read them, the segment is wanted for a reread. A worker claims the first job of a span that has
- * an exact part. If there is none, it takes a span out, looks for the first job of the table in its range,
- * and puts back that job and the rest. The scheduler reads the segment if it is wanted. Both may be
- * terminated between any two steps. The server may crash, and then memory is new and sessions are gone.
- * Claims, and ends that a crash undoes, are in claims.pml; here a claim and its job are one step.
+ * first..last, and those up to exact_last are known to be jobs of the lane. If no span is free, a post
+ * widens one of the lane. If all spans are out, because workers read them, the segment is wanted for a
+ * reread. A worker claims the first job of a span that has an exact part. If there is none, it takes a span
+ * out, looks for the first job of the table in its range, and puts back that job and the rest. The
+ * scheduler reads the segment if it is wanted. Both may be terminated between any two steps. The server may
+ * crash, and then memory is new and sessions are gone. Claims, and ends that a crash undoes, are in
+ * claims.pml; here a claim and its job are one step.
  *
  * Property: each committed job is covered by a span or a reread, or is done. In the end all are done.
  *

@@ -25,6 +25,7 @@ my %number = split /[|\n]/, sql('SELECT type, type_id FROM metrics_refresh.job_t
 my $scheduler = process_id($node, 'scheduler', 'postgres');
 my $listener = $node->background_psql('postgres', on_error_stop => 1);
 $listener->query_safe('LISTEN metrics_refresh');
+my $session = $node->background_psql('postgres', on_error_stop => 1);
 
 # The notifications that have come since the last call, in their order.
 sub news
@@ -93,9 +94,7 @@ sql(q{
 sub cancel_at_once
 {
 	my ($condition) = @_;
-	$node->poll_query_until('postgres', "SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $scheduler")
-	  or die 'the scheduler does not rest';
-	kill('STOP', $scheduler) == 1 or die "cannot stop the scheduler: $!";
+	stop_asleep($session, $scheduler);
 	my $canceled = eval { sql("SELECT count(metrics_refresh.cancel_job(id)) FROM background_jobs WHERE status = 'pending' AND $condition") };
 	kill('CONT', $scheduler);
 	die $@ if $@;
@@ -135,6 +134,6 @@ until (@told or $ends == 50)
 my $told = told(completed => @told);
 ok(1 <= $told && $told <= $ends, "only ends after that are told of: $told of $ends");
 
-$listener->quit;
+$_->quit for $listener, $session;
 $node->stop;
 done_testing();

@@ -28,7 +28,9 @@ sql(q{
 		ended pg_lsn := pg_current_wal_insert_lsn();
 		began timestamptz := clock_timestamp();
 	BEGIN
-		RAISE LOG 'job % runs', job_id;
+		-- At the start of a page, it is behind the page's header, which is not written before the next record.
+		IF (ended - '0/0') % 8192 = 24 THEN ended := ended - 24; END IF;
+		RAISE LOG 'job % runs, the end before is at %', job_id, ended;
 		IF payload ? 'measure' AND pg_current_wal_flush_lsn() < ended THEN
 			WHILE pg_current_wal_flush_lsn() < ended AND clock_timestamp() < began + interval '1 s' LOOP
 				PERFORM pg_sleep(0.001);
@@ -47,11 +49,19 @@ sql(q{
 sub runs
 {
 	my ($job) = @_;
-	my $count = () = slurp_file($node->logfile) =~ /job $job runs$/mg;
+	my $count = () = slurp_file($node->logfile) =~ /job $job runs,/g;
 	return $count;
 }
 
-my ($gate, $writer, $launcher);
+# The server accepts connections a moment before it is there.
+sub walwriter
+{
+	my $from = q{FROM pg_stat_activity WHERE backend_type = 'walwriter'};
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 $from") or die 'there is no WAL writer';
+	return sql("SELECT pid $from");
+}
+
+my ($gate, $writer, $launcher, $long_job);
 
 # Short jobs, whose duration is known in the end, and a long one behind them. Returns the number of the last short one,
 # which has ended. Unless the launcher may flush, it is stopped, too.
@@ -62,10 +72,11 @@ sub end_before_long_job
 	my $long = $options{long} // '{"wait": true}';
 	$gate = $node->background_psql('postgres');
 	$gate->query_safe('SELECT pg_advisory_lock(1)');
-	$writer = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'});
+	$writer = walwriter();
 	$launcher = process_id($node, 'launcher');
-	kill 'STOP', $writer, $options{launcher_flushes} ? () : $launcher;
-	my $job = sql(qq{
+	stop_asleep($gate, $writer, 'WalWriterMain');
+	stop_asleep($gate, $launcher) if !$options{launcher_flushes};
+	(my $job, $long_job) = split /\|/, sql(qq{
 		BEGIN;
 		SELECT count(*) AS count FROM metrics_refresh.enqueue_many('work', array_fill('{}'::jsonb, ARRAY[50])) \\gset
 		\\set batch NULL
@@ -74,11 +85,18 @@ sub end_before_long_job
 		SELECT metrics_refresh.enqueue('work', '$long') AS long \\gset
 		$after
 		COMMIT;
-		SELECT :job});
+		SELECT :job, :long});
 	until_ok($node, 'postgres', q{SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity a USING (pid)
 		WHERE locktype = 'advisory' AND NOT granted AND backend_type = 'metrics_refresh worker'}, 'a long job runs');
 	is(sql("SELECT status FROM background_jobs WHERE id = $job"), 'completed', 'the job before it has ended');
 	return $job;
+}
+
+# The end before the long job is on disk, although the session that asks writes nothing.
+sub until_flushed
+{
+	my ($end) = slurp_file($node->logfile) =~ /job $long_job runs, the end before is at (\S+)$/m;
+	return until_ok($node, 'postgres', "SELECT pg_current_wal_flush_lsn() >= '$end'", 'its end is flushed');
 }
 
 sub crash
@@ -105,15 +123,15 @@ ok($is_lost, 'an end that nobody has flushed is lost, and the job runs again');
 
 # The launcher flushes, although the worker is in the handler.
 my $job = end_before_long_job(launcher_flushes => 1);
-select undef, undef, undef, 0.5;
+until_flushed();
 crash();
-is(runs($job), 1, 'an end is on disk soon, although a long job runs');
+is(runs($job), 1, 'an end is on disk, although a long job runs');
 
 # The process of the worker ends at once, so that its timer does not ring.
 $job = end_before_long_job(launcher_flushes => 1, long => '{"exit": true, "wait": true}');
-select undef, undef, undef, 0.5;
+until_flushed();
 crash();
-is(runs($job), 1, 'it is on disk soon after the end of its worker, too');
+is(runs($job), 1, 'it is on disk after the end of its worker, too');
 
 $job = end_before_long_job();
 is(sql("SELECT metrics_refresh.wait_job($job, '60 s')"), 'completed', 'wait_job() answers');
@@ -156,18 +174,25 @@ is(runs($job), 1, 'with queue_flush = per_job, an end that is seen is on disk');
 $node->append_conf('postgresql.conf', 'metrics_refresh.queue_flush = shared');
 $node->reload;
 
-# The delay, by a handler that looks. The machine may be busy, so the least of some counts.
-$writer = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'});
-kill 'STOP', $writer;
-for (1 .. 10)
+# The delay, by a handler that looks. The machine may be busy, so the least of some counts. The disk does not matter,
+# because fsync is off.
+my $session = $node->background_psql('postgres', on_error_stop => 1);
+$writer = walwriter();
+stop_asleep($session, $writer, 'WalWriterMain');
+my $delays = 0;
+for (1 .. 50)
 {
 	my $job = sql(q{SELECT max(job_id) FROM metrics_refresh.enqueue_many('work',
 		array_fill('{}'::jsonb, ARRAY[100]) || '{"measure": true}'::jsonb || '{}'::jsonb)});
 	sql("SELECT metrics_refresh.wait_job($job, '60 s')");
+	$delays = sql('SELECT count(*) FROM flush_delay');
+	last if $delays >= 10;
 }
 kill 'CONT', $writer;
+$session->quit;
+cmp_ok($delays, '>', 0, 'some ends are not on disk when the next job begins');
 my $delay = sql('SELECT round(min(ms)::numeric, 1) FROM flush_delay');
-cmp_ok($delay, '<', 20, "an end is on disk within some milliseconds ($delay ms)");
+cmp_ok($delay, '<', 20, "they are within some milliseconds ($delay ms)");
 
 is(sql('SELECT count(*) - count(DISTINCT job) FROM effect'), 0, 'each job has one effect');
 is(sql(q{SELECT count(*) FROM background_jobs WHERE status <> 'completed'}), 0, 'and one end');

@@ -41,10 +41,4 @@ void refuse_missing_job_number(std::int64_t id) {
                      "The view background_jobs lists the jobs that you may see.");
 }
 
-void refuse_job_in_use(std::int64_t id) {
-  throw pg::SqlError(ERRCODE_LOCK_NOT_AVAILABLE,
-                     "job " + std::to_string(id) + " is being changed by another session",
-                     "Try again when its transaction has ended.");
-}
-
 }  // namespace metrics_refresh::api

@@ -1,6 +1,7 @@
 #include "api/queue/job_changes.hpp"
 
 #include "api/queue/job_access.hpp"
+#include "api/queue/job_in_use.hpp"
 #include "extension/own_schema.hpp"
 #include "extension/privilege.hpp"
 #include "shmem/queue/outside_claims.hpp"

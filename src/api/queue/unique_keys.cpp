@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "api/queue/job_access.hpp"
+#include "api/queue/job_in_use.hpp"
 #include "extension/own_schema.hpp"
 #include "shmem/queue/status.hpp"
 #include "store/queue/locks.hpp"

@@ -93,15 +93,16 @@ sub process_id
 	return $node->safe_psql('postgres', "SELECT min(pid) $from");
 }
 
-# Stops a process of ours while it sleeps, so that it holds no lock and notices nothing. Asks in a session that is
-# there.
+# Stops a process while it sleeps, so that it holds no lock and notices nothing. Asks in a session that is there. The
+# wait event is that of processes of ours if none is given.
 sub stop_asleep
 {
-	my ($session, $pid) = @_;
+	my ($session, $pid, $wait_event) = @_;
+	$wait_event //= 'Extension';
 	for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		kill 'STOP', $pid or die "the process is gone\n";
-		return if $session->query_safe("SELECT wait_event = 'Extension' FROM pg_stat_activity WHERE pid = $pid") eq 't';
+		return if $session->query_safe("SELECT wait_event = '$wait_event' FROM pg_stat_activity WHERE pid = $pid") eq 't';
 		kill 'CONT', $pid;
 		select(undef, undef, undef, 0.01);
 	}

@@ -20,8 +20,8 @@ Param time_or_null(TimestampTz time) {
   return time == 0 ? Param::null(TIMESTAMPTZOID) : Param(TIMESTAMPTZOID, TimestampTzGetDatum(time));
 }
 
-// Names of workers and notes are for roles that manage the type. A member of pg_read_all_data can
-// call this function without the view background_jobs.
+// Names of workers and notes are for roles that manage the type. A member of pg_read_all_data or
+// pg_write_all_data can call this function without the view background_jobs.
 Datum claims(FunctionCallInfo call) {
   SetResult result(call);
   if (!shmem::queue::find_queue()) return Datum{0};

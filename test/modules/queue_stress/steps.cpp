@@ -181,12 +181,12 @@ Datum stress_fill(PG_FUNCTION_ARGS) {
   stress::queue::open();
   PG_RETURN_VOID();
 }
-// Whether jobs may start: before a change of their type, after it, when the type as it was before is
-// set, and when the type as it is now is set.
+// Whether jobs may start: before a change of their type, after it, when the type as it was before
+// is set, and when the type as it is now is set.
 Datum stress_suspend(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   stress::require_queue();
-  std::string may_start = stress::has_work();
+  std::string may_start(1, stress::has_work());
   const std::uint64_t before = stress::queue::type_changes();
   stress::change_type();
   may_start += stress::has_work();

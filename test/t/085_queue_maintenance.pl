@@ -103,7 +103,14 @@ stop_asleep($session, $scheduler);
 sql(q{BEGIN; SAVEPOINT s; SELECT metrics_refresh.pause_job_type('held'); ROLLBACK TO s; COMMIT});
 my $not_held = sql($enqueue);
 is(sql("SELECT metrics_refresh.wait_job($not_held, '60 s')"), 'completed', 'a pause that is rolled back holds nothing');
+sql(q{SELECT metrics_refresh.register_job_type('held', 'nap(jsonb)')});
+my $registered = sql($enqueue);
+is(sql("SELECT metrics_refresh.wait_job($registered, '60 s')"), 'completed', 'nor does a registration that changes nothing');
+sql(q{SELECT metrics_refresh.register_job_type('held', 'nap(jsonb)', concurrency => 5)});
+$held = sql($enqueue);
+is(sql("SELECT metrics_refresh.wait_job($held, '0.1 s')"), 'pending', 'one that changes an option does');
 kill 'CONT', $scheduler;
+is(sql("SELECT metrics_refresh.wait_job($held, '60 s')"), 'completed', 'until the scheduler has read it');
 $session->quit;
 
 # A type is dropped while a transaction is open that has added a job.
